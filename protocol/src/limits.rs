@@ -1,0 +1,87 @@
+//! Every limit of the protocol, in one place.
+//!
+//! The constants are what the protocol fixes or defaults to; [`Limits`] is what one server enforces, as `GET /limits`
+//! tells it, so that no client has to hard-code a number.
+
+use serde::{Deserialize, Serialize};
+
+/// Changes in one push, at most.
+pub const MAX_CHANGES_PER_PUSH: usize = 500;
+/// Entries in one page of a pull, at most.
+pub const MAX_ENTRIES_PER_PAGE: usize = 500;
+/// Bytes of `data` after which a page of a pull ends, whatever its number of entries.
+pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Entries that a filtered pull looks at for one page, at most.
+pub const MAX_SCANNED_PER_PAGE: usize = 10_000;
+/// Bytes of one change's `data`, at most.
+pub const MAX_DATA_BYTES: usize = 1024 * 1024;
+/// Bytes of a request body, unless the operator sets another cap.
+pub const DEFAULT_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// Characters of a change's `table`, at most; each of `[A-Za-z0-9_]`.
+pub const MAX_TABLE_CHARS: usize = 100;
+/// Characters of a change's `row_id`, at most; any but control characters.
+pub const MAX_ROW_ID_CHARS: usize = 255;
+/// Characters of a device's name, at most.
+pub const MAX_DEVICE_NAME_CHARS: usize = 255;
+/// Bytes of a decoded key envelope, at most.
+pub const MAX_ENVELOPE_BYTES: usize = 4096;
+/// Bytes of a password, at most: hashing must not be a way to burn the server's time.
+pub const MAX_PASSWORD_BYTES: usize = 128;
+/// Bytes of an e-mail address, at most (RFC 5321).
+pub const MAX_EMAIL_BYTES: usize = 254;
+/// Tables that one filtered pull may name.
+pub const MAX_FILTER_TABLES: usize = 100;
+/// Live devices of one user in one app, at most.
+pub const MAX_DEVICES: usize = 1_000;
+
+/// The limits in force on one server (`GET /limits`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Changes in one push.
+    pub max_changes_per_push: usize,
+    /// Entries in one page of a pull.
+    pub max_entries_per_page: usize,
+    /// Bytes of data after which a page ends.
+    pub max_page_bytes: usize,
+    /// Entries that a filtered pull looks at for one page.
+    pub max_scanned_per_page: usize,
+    /// Bytes of one change's data.
+    pub max_data_bytes: usize,
+    /// Bytes of a request body.
+    pub max_body_bytes: usize,
+    /// Characters of a change's table.
+    pub max_table_chars: usize,
+    /// Characters of a change's row id.
+    pub max_row_id_chars: usize,
+    /// Characters of a device's name.
+    pub max_device_name_chars: usize,
+    /// Bytes of a decoded key envelope.
+    pub max_envelope_bytes: usize,
+    /// Bytes of a password.
+    pub max_password_bytes: usize,
+    /// Tables that one filtered pull may name.
+    pub max_filter_tables: usize,
+    /// Live devices of one user in one app.
+    pub max_devices: usize,
+}
+
+impl Limits {
+    /// The protocol's limits with this server's cap on request bodies, in bytes.
+    pub fn with_body_cap(max_body_bytes: usize) -> Self {
+        Self {
+            max_changes_per_push: MAX_CHANGES_PER_PUSH,
+            max_entries_per_page: MAX_ENTRIES_PER_PAGE,
+            max_page_bytes: MAX_PAGE_BYTES,
+            max_scanned_per_page: MAX_SCANNED_PER_PAGE,
+            max_data_bytes: MAX_DATA_BYTES,
+            max_body_bytes,
+            max_table_chars: MAX_TABLE_CHARS,
+            max_row_id_chars: MAX_ROW_ID_CHARS,
+            max_device_name_chars: MAX_DEVICE_NAME_CHARS,
+            max_envelope_bytes: MAX_ENVELOPE_BYTES,
+            max_password_bytes: MAX_PASSWORD_BYTES,
+            max_filter_tables: MAX_FILTER_TABLES,
+            max_devices: MAX_DEVICES,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What a change does to its row.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The operation of a change. On the wire it may come in any letter case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// A new row.
+    Insert,
+    /// A row that was there.
+    Update,
+    /// The row is gone.
+    Delete,
+}
+
+impl Op {
+    /// Every operation.
+    pub const ALL: [Self; 3] = [Self::Insert, Self::Update, Self::Delete];
+
+    /// The documented, lower-case spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+impl FromStr for Op {
+    type Err = UnknownOp;
+
+    fn from_str(text: &str) -> Result<Self, UnknownOp> {
+        Self::ALL.into_iter().find(|op| op.as_str().eq_ignore_ascii_case(text)).ok_or(UnknownOp)
+    }
+}
+
+/// Text that names no operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownOp;
+
+impl fmt::Display for UnknownOp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("must be insert, update or delete")
+    }
+}
+
+impl std::error::Error for UnknownOp {}
