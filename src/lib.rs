@@ -1,1 +1,9 @@
-//! Tidelog.
+//! Tidelog: end-to-end encrypted sync for any app, in one binary and one SQLite file.
+#![forbid(unsafe_code)]
+
+pub mod auth;
+pub mod clock;
+pub mod error;
+pub mod model;
+pub mod notify;
+pub mod store;

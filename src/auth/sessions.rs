@@ -1,0 +1,207 @@
+//! Signing in, staying signed in, and knowing at every request who is calling.
+//!
+//! Whom a live session stands for is kept in memory, so that the common request asks the database nothing. The writer tells
+//! of every session that ends before it answers whoever ended it, also when that was a command beside the server; so a
+//! revoked caller is refused on the next request.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tidelog_protocol::{SignInRequest, Timestamp, TokenPair};
+use uuid::Uuid;
+
+use super::passwords::Passwords;
+use super::secrets::{first_refresh_token, hash_secret, next_refresh_token, random_256};
+use super::tokens::{self, Tokens};
+use crate::clock::{Clock, MICROS_PER_SECOND};
+use crate::error::Fault;
+use crate::model::sessions::Caller;
+use crate::model::users::normalize_email;
+use crate::notify::{Event, Hub};
+use crate::store::{NewSession, Presented, Refreshed, Store};
+
+/// Sessions remembered; beyond that all are forgotten, which costs one look-up each.
+const MAX_REMEMBERED: usize = 100_000;
+
+/// How long tokens live, and who issues them.
+#[derive(Clone, Debug)]
+pub struct AuthSettings {
+    /// `iss` of access tokens.
+    pub issuer: String,
+    /// Lifetime of an access token, in seconds.
+    pub token_seconds: i64,
+    /// Lifetime of a session that is not refreshed, in seconds.
+    pub session_seconds: i64,
+    /// Password hashes at once.
+    pub concurrent_hashes: usize,
+}
+
+/// What came of a sign-in or a refresh.
+pub enum SignIn {
+    /// The caller is in.
+    Done(TokenPair),
+    /// Something about the credentials is wrong; nobody is told what.
+    Refused,
+}
+
+/// Knows who is calling. Cheap to clone.
+#[derive(Clone)]
+pub struct Auth {
+    store: Store,
+    clock: Clock,
+    passwords: Passwords,
+    tokens: Arc<Tokens>,
+    settings: AuthSettings,
+    remembered: Arc<Remembered>,
+}
+
+impl Auth {
+    /// Prepares sign-in on a store, making the first signing key if there is none.
+    ///
+    /// # Errors
+    /// A fault of the database, or no randomness.
+    pub async fn new(store: Store, clock: Clock, hub: &Hub, settings: AuthSettings) -> Result<Self, Fault> {
+        let keys = store.signing_keys(tokens::new_signing_key()?).await?;
+        let tokens = Tokens::new(&keys, settings.issuer.clone(), settings.token_seconds, clock.clone());
+        let remembered = Arc::<Remembered>::default();
+        let listener = remembered.clone();
+        hub.listen(move |event| listener.forget(event));
+        let passwords = Passwords::new(settings.concurrent_hashes)?;
+        Ok(Self { store, clock, passwords, tokens: Arc::new(tokens), settings, remembered })
+    }
+
+    /// The hasher, for commands that set passwords.
+    pub fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+
+    /// Checks credentials and begins a session. Whatever is wrong, the same work is done first.
+    ///
+    /// # Errors
+    /// A fault of the database, or too many sign-ins at once.
+    pub async fn sign_in(&self, request: SignInRequest) -> Result<SignIn, Fault> {
+        // An address that is none cannot be that of an account, but must cost as much as one.
+        let email = normalize_email(&request.email).unwrap_or_default();
+        let api_key_hash = hash_secret(&request.api_key);
+        let rows = self.store.sign_in_rows(email, api_key_hash).await?;
+        let stored = rows.user.as_ref().map(|user| user.password_hash.clone());
+        let right = self.passwords.verify(request.password, stored).await?;
+        let (Some(user), Some((app, _)), true) = (rows.user, rows.app, right) else {
+            return Ok(SignIn::Refused);
+        };
+        if user.disabled {
+            return Ok(SignIn::Refused);
+        }
+        let refresh_token = first_refresh_token(&random_256()?);
+        let new = NewSession {
+            id: Uuid::now_v7(),
+            app,
+            user: user.row,
+            refresh_hash: hash_secret(&refresh_token),
+            expires_at: self.session_end(),
+        };
+        match self.store.begin_session(new, api_key_hash).await? {
+            Some(caller) => self.pair(&caller, refresh_token).map(SignIn::Done),
+            None => Ok(SignIn::Refused),
+        }
+    }
+
+    /// Exchanges a refresh token for a new pair.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn refresh(&self, token: &str) -> Result<SignIn, Fault> {
+        let rotation = random_256()?;
+        let presented = Presented {
+            hash: hash_secret(token),
+            rotation,
+            successor_hash: hash_secret(&next_refresh_token(token, &rotation)?),
+            expires_at: self.session_end(),
+        };
+        match self.store.refresh_session(presented).await? {
+            Refreshed::Successor { caller, rotation } => {
+                self.pair(&caller, next_refresh_token(token, &rotation)?).map(SignIn::Done)
+            }
+            Refreshed::Refused => Ok(SignIn::Refused),
+        }
+    }
+
+    /// Ends the caller's session.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn sign_out(&self, caller: &Caller) -> Result<(), Fault> {
+        self.store.end_session(caller.session).await.map(drop)
+    }
+
+    /// Who sent this `Authorization` header, if it is that of a live session.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn caller(&self, authorization: &str) -> Result<Option<Arc<Caller>>, Fault> {
+        let Some(session) = tokens::bearer(authorization).and_then(|token| self.tokens.verify(token)) else {
+            return Ok(None);
+        };
+        if let Some(caller) = self.remembered.find(session) {
+            return Ok(Some(caller));
+        }
+        let seen = self.remembered.generation();
+        let Some(caller) = self.store.find_caller(session).await?.map(Arc::new) else { return Ok(None) };
+        self.remembered.keep(caller.clone(), seen);
+        Ok(Some(caller))
+    }
+
+    fn session_end(&self) -> i64 {
+        self.clock.now_us() + self.settings.session_seconds * MICROS_PER_SECOND
+    }
+
+    fn pair(&self, caller: &Caller, refresh_token: String) -> Result<TokenPair, Fault> {
+        let (token, expires) = self.tokens.sign(caller)?;
+        Ok(TokenPair {
+            token,
+            user_id: caller.user,
+            app_id: caller.app,
+            expires_at: Timestamp::from_micros(expires * MICROS_PER_SECOND).ok(),
+            refresh_token: Some(refresh_token),
+        })
+    }
+}
+
+/// Callers by session. A look-up that began before an ending must not be remembered after it: every ending raises the
+/// generation, and what was looked up under an older one is used once and dropped.
+#[derive(Default)]
+struct Remembered {
+    callers: RwLock<HashMap<Uuid, Arc<Caller>>>,
+    generation: AtomicU64,
+}
+
+impl Remembered {
+    fn find(&self, session: Uuid) -> Option<Arc<Caller>> {
+        self.callers.read().unwrap_or_else(PoisonError::into_inner).get(&session).cloned()
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    fn keep(&self, caller: Arc<Caller>, seen: u64) {
+        let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
+        if self.generation() != seen {
+            return;
+        }
+        if callers.len() >= MAX_REMEMBERED {
+            callers.clear();
+        }
+        callers.insert(caller.session, caller);
+    }
+
+    fn forget(&self, event: &Event) {
+        let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        match event {
+            Event::SessionEnded(session) => drop(callers.remove(session)),
+            Event::SessionsChanged => callers.clear(),
+        }
+    }
+}
