@@ -80,7 +80,7 @@ fn sign(transaction: &Transaction<'_>, version: usize) -> Result<(), Fault> {
 
 /// Copies the database as it was, so that a bad upgrade loses nothing.
 fn back_up(connection: &Connection, path: &Path, version: i64, clock: &Clock) -> Result<(), Fault> {
-    let copy = path.with_file_name(format!("before-upgrade-v{version}-{}.db", clock.now_seconds()));
+    let copy = path.with_file_name(format!("before-upgrade-v{version}-{}.db", clock.now_us()));
     connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
     tracing::info!(copy = %copy.display(), "kept a copy of the database before upgrading it");
     Ok(())
