@@ -8,6 +8,7 @@ mod auth;
 mod changes;
 mod devices;
 mod health;
+mod json;
 mod keys;
 mod limits;
 pub mod openapi;
