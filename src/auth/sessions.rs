@@ -33,8 +33,6 @@ pub struct AuthSettings {
     pub token_seconds: i64,
     /// Lifetime of a session that is not refreshed, in seconds.
     pub session_seconds: i64,
-    /// Password hashes at once.
-    pub concurrent_hashes: usize,
 }
 
 /// What came of a sign-in or a refresh.
@@ -61,13 +59,18 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or no randomness.
-    pub async fn new(store: Store, clock: Clock, hub: &Hub, settings: AuthSettings) -> Result<Self, Fault> {
+    pub async fn new(
+        store: Store,
+        clock: Clock,
+        hub: &Hub,
+        passwords: Passwords,
+        settings: AuthSettings,
+    ) -> Result<Self, Fault> {
         let keys = store.signing_keys(tokens::new_signing_key()?).await?;
         let tokens = Tokens::new(&keys, settings.issuer.clone(), settings.token_seconds, clock.clone());
         let remembered = Arc::<Remembered>::default();
         let listener = remembered.clone();
         hub.listen(move |event| listener.forget(event));
-        let passwords = Passwords::new(settings.concurrent_hashes)?;
         Ok(Self { store, clock, passwords, tokens: Arc::new(tokens), settings, remembered })
     }
 
@@ -232,13 +235,10 @@ mod tests {
         };
         let hub = Hub::default();
         let store = Store::open(options, clock.clone(), hub.clone()).expect("a store");
-        let settings = AuthSettings {
-            issuer: "tidelog".into(),
-            token_seconds: 1_000,
-            session_seconds: 10_000,
-            concurrent_hashes: 1,
-        };
-        let auth = Auth::new(store.clone(), clock, &hub, settings).await.expect("sign-in");
+        let settings =
+            AuthSettings { issuer: "tidelog".into(), token_seconds: 1_000, session_seconds: 10_000 };
+        let passwords = Passwords::new(1).expect("randomness");
+        let auth = Auth::new(store.clone(), clock, &hub, passwords, settings).await.expect("sign-in");
         let hash = auth.passwords().hash(PASSWORD.into()).await.expect("a hash");
         store.create_user(Uuid::now_v7(), "a@example.com".into(), hash, false).await.expect("a user");
         store.create_app(Uuid::now_v7(), "notes".into(), hash_secret("key")).await.expect("an app");

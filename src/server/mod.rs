@@ -1,4 +1,5 @@
 //! A running server: the store, sign-in, the listeners and upkeep, put together and taken apart in order.
+#![allow(clippy::disallowed_types, reason = "this folder starts servers")]
 
 pub mod commands;
 mod control;
@@ -19,13 +20,14 @@ use tokio::task::JoinHandle;
 pub use control::{CallError, call};
 
 use crate::auth::attempts::Attempts;
+use crate::auth::passwords::Passwords;
 use crate::auth::{Auth, AuthSettings};
 use crate::clock::Clock;
-use crate::config::{Listen, Settings};
+use crate::config::{Durability, Listen, Settings};
 use crate::error::Fault;
 use crate::http::{self, State};
 use crate::notify::Hub;
-use crate::store::{OpenError, Options, Store};
+use crate::store::{OpenError, Options, Store, Synchronous};
 
 /// `iss` of access tokens where no public URL is set.
 const DEFAULT_ISSUER: &str = "tidelog";
@@ -92,7 +94,8 @@ impl Running {
     /// The signals could not be listened to.
     pub async fn run_until_signal(self) -> std::io::Result<()> {
         use tokio::signal::unix::{SignalKind, signal};
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -103,14 +106,22 @@ impl Running {
     }
 }
 
+/// The hasher of passwords that the settings ask for.
+///
+/// # Errors
+/// The operating system has no randomness to give.
+pub fn passwords(settings: &Settings) -> Result<Passwords, Fault> {
+    Passwords::new(or_cores(settings.auth.concurrent_hashes))
+}
+
 /// Opens the database for serving and answers on the settings' address.
 ///
 /// # Errors
 /// See [`StartError`]; nothing is left running.
 pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartError> {
     let hub = Hub::default();
-    let store = Store::open(options(&settings), clock.clone(), hub.clone())?;
-    let auth = Auth::new(store.clone(), clock, &hub, auth_settings(&settings)).await?;
+    let store = Store::open(store_options(&settings, true), clock.clone(), hub.clone())?;
+    let auth = Auth::new(store.clone(), clock, &hub, passwords(&settings)?, auth_settings(&settings)).await?;
     let control = control::path(&settings.data);
     let control_task = control::serve(&control, store.clone(), auth.passwords().clone())
         .map_err(|error| StartError::Listen(control.display().to_string(), error))?;
@@ -129,22 +140,26 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
     Ok(Running { url, store, auth, handle, http, helpers, control })
 }
 
-fn options(settings: &Settings) -> Options {
+/// How the store is to be opened: for serving, or for a command that runs alone.
+pub fn store_options(settings: &Settings, serving: bool) -> Options {
+    let synchronous = match settings.storage.synchronous {
+        Durability::Full => Synchronous::Full,
+        Durability::Normal => Synchronous::Normal,
+    };
     Options {
         data: settings.data.clone(),
-        synchronous: settings.storage.synchronous.into(),
-        readers: settings.storage.readers,
+        synchronous,
+        readers: settings.storage.readers.get(),
         allow_network_file_system: settings.storage.allow_network_file_system,
-        serving: true,
+        serving,
     }
 }
 
 fn auth_settings(settings: &Settings) -> AuthSettings {
     AuthSettings {
         issuer: settings.public_url.clone().unwrap_or_else(|| DEFAULT_ISSUER.into()),
-        token_seconds: i64::from(settings.auth.token_days) * DAY_SECONDS,
-        session_seconds: i64::from(settings.auth.session_days) * DAY_SECONDS,
-        concurrent_hashes: or_cores(settings.auth.concurrent_hashes),
+        token_seconds: i64::from(settings.auth.token_days.get()) * DAY_SECONDS,
+        session_seconds: i64::from(settings.auth.session_days.get()) * DAY_SECONDS,
     }
 }
 
