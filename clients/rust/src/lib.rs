@@ -1,1 +1,3 @@
 //! Client SDK of Tidelog.
+
+pub mod formats;
