@@ -1,0 +1,192 @@
+-- The whole schema of a Tidelog database, as of version 1.
+--
+-- This file is the truth; the migrations in src/store/migrations end at it, and a test proves that they do.
+-- Conventions: ids that leave the server are UUIDs in 16-byte blobs; ids that do not are integers. Times are microseconds
+-- since 1970 in UTC. Tables are STRICT and columns NOT NULL; where one is not, its comment says what NULL means.
+
+-- One row per opening of the database for serving. A cursor carries the tag of the epoch that gave it out: an unknown tag,
+-- or a seq at or beyond the next epoch's first, comes from a history that this file does not hold.
+CREATE TABLE epochs (
+    id        INTEGER PRIMARY KEY,
+    tag       TEXT    NOT NULL UNIQUE CHECK (length(tag) = 8),
+    first_seq INTEGER NOT NULL CHECK (first_seq > 1),
+    opened_at INTEGER NOT NULL
+) STRICT;
+
+-- Keys that sign access tokens. The newest signs, all of them verify.
+CREATE TABLE signing_keys (
+    id         INTEGER PRIMARY KEY,
+    kid        TEXT    NOT NULL UNIQUE,
+    secret     BLOB    NOT NULL CHECK (length(secret) = 32),
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE apps (
+    id            INTEGER PRIMARY KEY,
+    uuid          BLOB    NOT NULL UNIQUE CHECK (length(uuid) = 16),
+    name          TEXT    NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 100),
+    -- SHA-256 of the API key. The key carries its own entropy, so it needs no slow hash.
+    api_key_hash  BLOB    NOT NULL UNIQUE CHECK (length(api_key_hash) = 32),
+    cursor_format TEXT    NOT NULL DEFAULT 'string' CHECK (cursor_format IN ('string', 'number')),
+    created_at    INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE users (
+    id            INTEGER PRIMARY KEY,
+    uuid          BLOB    NOT NULL UNIQUE CHECK (length(uuid) = 16),
+    -- Trimmed and lower-cased.
+    email         TEXT    NOT NULL UNIQUE CHECK (length(email) BETWEEN 3 AND 254),
+    -- Argon2id in PHC form.
+    password_hash TEXT    NOT NULL,
+    admin         INTEGER NOT NULL DEFAULT 0 CHECK (admin IN (0, 1)),
+    -- NULL: may sign in.
+    disabled_at   INTEGER,
+    created_at    INTEGER NOT NULL
+) STRICT;
+
+-- A log holds the changes of one user in one app. Its counters are kept by the push that changes them.
+CREATE TABLE logs (
+    id            INTEGER PRIMARY KEY,
+    app           INTEGER NOT NULL REFERENCES apps (id) ON DELETE RESTRICT,
+    user          INTEGER NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
+    total_changes INTEGER NOT NULL DEFAULT 0 CHECK (total_changes >= 0),
+    change_bytes  INTEGER NOT NULL DEFAULT 0 CHECK (change_bytes >= 0),
+    -- The newest seq; 1, which no change bears, while the log is empty.
+    head_seq      INTEGER NOT NULL DEFAULT 1,
+    -- The device that wrote head_seq. NULL: the log is empty.
+    head_device   INTEGER REFERENCES devices (id),
+    -- The newest seq that any other device wrote. With the two above it tells in one look whether a device has seen
+    -- everything that others wrote.
+    other_seq     INTEGER NOT NULL DEFAULT 1 CHECK (other_seq <= head_seq),
+    UNIQUE (app, user)
+) STRICT;
+
+-- Finds the logs of a user who is to be deleted.
+CREATE INDEX logs_by_user ON logs (user);
+
+CREATE TABLE devices (
+    id           INTEGER PRIMARY KEY,
+    uuid         BLOB    NOT NULL UNIQUE CHECK (length(uuid) = 16),
+    log          INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
+    name         TEXT    NOT NULL CHECK (length(name) BETWEEN 1 AND 255),
+    platform     TEXT    NOT NULL CHECK (platform IN ('macos', 'windows', 'linux', 'ios', 'android', 'web')),
+    -- NULL: the client did not tell its installations apart.
+    install_id   BLOB CHECK (length(install_id) = 16),
+    -- The last seq that this device pulled, written lazily: it may lag, it never leads.
+    pulled_seq   INTEGER NOT NULL DEFAULT 1,
+    -- Up to this seq the device is given its own entries too: the log's head when it last pulled from the start.
+    own_until    INTEGER NOT NULL DEFAULT 0,
+    created_at   INTEGER NOT NULL,
+    last_seen_at INTEGER NOT NULL,
+    -- NULL: live. A removed device stays as the author of its changes.
+    removed_at   INTEGER
+) STRICT;
+
+-- A live device is found by its name, and no two share one.
+CREATE UNIQUE INDEX devices_by_name ON devices (log, name) WHERE removed_at IS NULL;
+
+-- A live device is found by its installation.
+CREATE UNIQUE INDEX devices_by_install ON devices (log, install_id) WHERE removed_at IS NULL AND install_id IS NOT NULL;
+
+-- Every device of a log, for deletion.
+CREATE INDEX devices_by_log ON devices (log);
+
+-- A session is one sign-in to one app. Ending it deletes it, and every token that names it dies.
+CREATE TABLE sessions (
+    id         INTEGER PRIMARY KEY,
+    uuid       BLOB    NOT NULL UNIQUE CHECK (length(uuid) = 16),
+    log        INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
+    created_at INTEGER NOT NULL,
+    -- Pushed on by every refresh.
+    expires_at INTEGER NOT NULL
+) STRICT;
+
+-- Ends the sessions of a user or an app.
+CREATE INDEX sessions_by_log ON sessions (log);
+
+-- Lets upkeep find what has expired.
+CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+
+-- The chain of a session's refresh tokens: number n + 1 is HMAC(token n, rotation n), so a repeat gives the same successor.
+CREATE TABLE refresh_tokens (
+    hash          BLOB    NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
+    session       INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    number        INTEGER NOT NULL CHECK (number >= 0),
+    -- NULL: not yet exchanged for its successor.
+    rotation      BLOB CHECK (length(rotation) = 32),
+    -- When it was first exchanged; its predecessor lives for a grace time beyond. NULL: never.
+    first_used_at INTEGER,
+    UNIQUE (session, number)
+) STRICT, WITHOUT ROWID;
+
+-- Which devices a session has spoken for: removing one of them ends the session.
+CREATE TABLE session_devices (
+    session INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    device  INTEGER NOT NULL REFERENCES devices (id) ON DELETE CASCADE,
+    PRIMARY KEY (session, device)
+) STRICT, WITHOUT ROWID;
+
+-- Finds the sessions of a removed device.
+CREATE INDEX session_devices_by_device ON session_devices (device);
+
+-- One row per accepted push: what a repeat of it is compared with, and what all its changes share.
+CREATE TABLE batches (
+    id          INTEGER PRIMARY KEY,
+    log         INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
+    batch_id    BLOB    NOT NULL CHECK (length(batch_id) = 16),
+    device      INTEGER NOT NULL REFERENCES devices (id),
+    -- SHA-256 over table, op, row id and time of its changes, without data: a retry may be re-encrypted.
+    digest      BLOB    NOT NULL CHECK (length(digest) = 32),
+    -- The answer that was given: the same again for a repeat.
+    cursor_seq  INTEGER NOT NULL,
+    epoch       INTEGER NOT NULL REFERENCES epochs (id),
+    received_at INTEGER NOT NULL,
+    UNIQUE (log, batch_id)
+) STRICT;
+
+-- The log itself, append-only. AUTOINCREMENT: a number is never used twice, even after deletion, because it is a cursor.
+-- The first change of a database bears number 2, so that 1 is a position before everything and yet not "the start".
+CREATE TABLE changes (
+    seq         INTEGER PRIMARY KEY AUTOINCREMENT CHECK (seq > 1),
+    log         INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
+    batch       INTEGER NOT NULL REFERENCES batches (id) ON DELETE RESTRICT,
+    -- As the client spelt it.
+    op          TEXT    NOT NULL CHECK (lower(op) IN ('insert', 'update', 'delete')),
+    tbl         TEXT    NOT NULL CHECK (length(tbl) BETWEEN 1 AND 100),
+    row_id      TEXT    NOT NULL CHECK (length(row_id) BETWEEN 1 AND 255),
+    -- The client's clock.
+    time        INTEGER NOT NULL,
+    -- The master key that sealed data; 0: the server knew of none.
+    key_version INTEGER NOT NULL CHECK (key_version >= 0),
+    -- Opaque text. NULL: the client sent none.
+    data        TEXT
+) STRICT;
+
+-- Serves pulls: SQLite appends the rowid, so this is (log, seq).
+CREATE INDEX changes_by_log ON changes (log);
+
+-- The sealed master key of a log, as its devices share it.
+CREATE TABLE key_envelopes (
+    log           INTEGER PRIMARY KEY REFERENCES logs (id) ON DELETE RESTRICT,
+    encrypted_key BLOB    NOT NULL CHECK (length(encrypted_key) BETWEEN 1 AND 4096),
+    key_version   INTEGER NOT NULL CHECK (key_version > 0),
+    revision      INTEGER NOT NULL CHECK (revision > 0),
+    updated_at    INTEGER NOT NULL
+) STRICT;
+
+-- Exceptions to append-only, by name, while the transaction that needs them runs. Empty at every commit.
+CREATE TABLE append_only_exceptions (
+    reason TEXT NOT NULL PRIMARY KEY CHECK (reason IN ('rotation', 'compaction', 'deletion'))
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER changes_are_not_deleted BEFORE DELETE ON changes
+WHEN NOT EXISTS (SELECT 1 FROM append_only_exceptions WHERE reason IN ('compaction', 'deletion'))
+BEGIN
+    SELECT raise(ABORT, 'changes are append-only');
+END;
+
+CREATE TRIGGER changes_are_not_updated BEFORE UPDATE ON changes
+WHEN NOT EXISTS (SELECT 1 FROM append_only_exceptions WHERE reason = 'rotation')
+BEGIN
+    SELECT raise(ABORT, 'changes are append-only');
+END;

@@ -1,0 +1,14 @@
+//! Who may come in: passwords, tokens, sessions. The only place that knows argon2 and jsonwebtoken.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this folder owns argon2 and jsonwebtoken"
+)]
+
+pub mod attempts;
+pub mod passwords;
+pub mod secrets;
+mod sessions;
+mod tokens;
+
+pub use sessions::{Auth, AuthSettings, SignIn};

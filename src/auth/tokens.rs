@@ -1,0 +1,108 @@
+//! Access tokens: signed claims about a session.
+//!
+//! A token proves that a session once began; whether the session still lives is asked of [`super::Auth`] at every request.
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::error::Fault;
+use crate::model::sessions::Caller;
+use crate::store::SigningKey;
+
+/// The sync routes. Tokens for other purposes name another audience and never pass here.
+const AUDIENCE: &str = "sync";
+/// RFC 9068: an access token, not any other JWT that might be signed with the same key.
+const TOKEN_TYPE: &str = "at+jwt";
+/// How far a token's `iat` may lie in the future, in seconds: clocks differ, but not by more.
+const MAX_AHEAD_SECONDS: i64 = 60;
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    sub: Uuid,
+    app: Uuid,
+    sid: Uuid,
+    aud: String,
+    iss: String,
+    iat: i64,
+    exp: i64,
+}
+
+/// Signs and verifies access tokens.
+pub(super) struct Tokens {
+    keys: Vec<Key>,
+    issuer: String,
+    lifetime_seconds: i64,
+    clock: Clock,
+    validation: Validation,
+}
+
+struct Key {
+    kid: String,
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+}
+
+impl Tokens {
+    /// From signing keys, the newest first: it signs, all of them verify.
+    pub(super) fn new(keys: &[SigningKey], issuer: String, lifetime_seconds: i64, clock: Clock) -> Self {
+        let key = |key: &SigningKey| Key {
+            kid: key.kid.clone(),
+            encoding: EncodingKey::from_secret(&key.secret),
+            decoding: DecodingKey::from_secret(&key.secret),
+        };
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_issuer(&[&issuer]);
+        validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+        // Expiry is checked against our own clock, below.
+        validation.validate_exp = false;
+        Self { keys: keys.iter().map(key).collect(), issuer, lifetime_seconds, clock, validation }
+    }
+
+    /// A token for this caller, and when it expires in seconds since 1970.
+    pub(super) fn sign(&self, caller: &Caller) -> Result<(String, i64), Fault> {
+        let key = self.keys.first().ok_or_else(|| Fault::Internal("there is no signing key".into()))?;
+        let now = self.clock.now_seconds();
+        let claims = Claims {
+            sub: caller.user,
+            app: caller.app,
+            sid: caller.session,
+            aud: AUDIENCE.into(),
+            iss: self.issuer.clone(),
+            iat: now,
+            exp: now + self.lifetime_seconds,
+        };
+        let header = Header {
+            typ: Some(TOKEN_TYPE.into()),
+            kid: Some(key.kid.clone()),
+            ..Header::new(Algorithm::HS256)
+        };
+        let token = jsonwebtoken::encode(&header, &claims, &key.encoding).map_err(Fault::internal)?;
+        Ok((token, claims.exp))
+    }
+
+    /// The session that a token speaks for, if the token is ours and in force.
+    pub(super) fn verify(&self, token: &str) -> Option<Uuid> {
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        let typed = header.typ.as_deref() == Some(TOKEN_TYPE) && header.alg == Algorithm::HS256;
+        let kid = header.kid.filter(|_| typed)?;
+        let key = self.keys.iter().find(|key| key.kid == kid)?;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation).ok()?.claims;
+        let now = self.clock.now_seconds();
+        (now < claims.exp && claims.iat <= now + MAX_AHEAD_SECONDS).then_some(claims.sid)
+    }
+}
+
+/// A new signing key.
+pub(super) fn new_signing_key() -> Result<SigningKey, Fault> {
+    let secret = super::secrets::random_256()?;
+    Ok(SigningKey { kid: Uuid::now_v7().to_string(), secret })
+}
+
+/// The token of an `Authorization: Bearer …` header.
+pub(super) fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}

@@ -1,0 +1,327 @@
+//! Changes: what a push must look like, and what may come of it.
+
+use sha2::{Digest, Sha256};
+use tidelog_protocol::limits::{MAX_DATA_BYTES, MAX_ROW_ID_CHARS, MAX_TABLE_CHARS};
+use tidelog_protocol::{Change, ChangeFault, Cursor, Op};
+use uuid::Uuid;
+
+/// A change that has passed [`check`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewChange {
+    /// The row's table.
+    pub table: String,
+    /// The operation, spelt as it was sent.
+    pub op: String,
+    /// The row.
+    pub row_id: String,
+    /// The client's clock, microseconds since 1970.
+    pub time_us: i64,
+    /// Opaque.
+    pub data: Option<String>,
+    /// The master key that sealed `data`, where the client names it.
+    pub key_version: Option<u32>,
+}
+
+impl From<Change<'_>> for NewChange {
+    fn from(change: Change<'_>) -> Self {
+        Self {
+            table: change.table.into(),
+            op: change.op.into(),
+            row_id: change.row_id.into(),
+            time_us: change.timestamp.as_micros(),
+            data: change.data.map(String::from),
+            key_version: change.key_version,
+        }
+    }
+}
+
+/// A push whose every change is valid.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Made by the client, once per batch.
+    pub id: Uuid,
+    /// The pushing device.
+    pub device: Uuid,
+    /// In the order in which they were made.
+    pub changes: Vec<NewChange>,
+    /// Push only if no other device has written beyond this position.
+    pub expected_cursor: Option<Cursor>,
+}
+
+/// What came of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Push {
+    /// It is on disk, now or since an earlier push of the same batch; the cursor is safe to pull from.
+    Stored(Cursor),
+    /// The caller has no such device.
+    UnknownDevice,
+    /// The device was removed.
+    RevokedDevice,
+    /// This batch id was used for other content, which was answered with this cursor.
+    BatchIdReused(Cursor),
+    /// A change names another master key than the current one, which is this; 0: there is none.
+    KeyVersionConflict(u32),
+    /// Another device wrote beyond the expected cursor.
+    LogMoved,
+    /// The expected cursor comes from a history that was lost; the device may go on from here.
+    LogRewound(Cursor),
+}
+
+/// What the caller must be told before the faults of an invalid push are: a device that may not push, or a batch that is
+/// already known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PushPrecheck {
+    /// Nothing stands before validity.
+    Clear,
+    /// This, rather than the faults.
+    Refused(Push),
+}
+
+/// What a pull asks for, all of it checked.
+#[derive(Clone, Debug)]
+pub struct PullQuery {
+    /// The pulling device.
+    pub device: Uuid,
+    /// Where to go on.
+    pub cursor: Cursor,
+    /// Entries wanted, from 1 to the protocol's cap.
+    pub limit: usize,
+    /// Only these tables, if any are named.
+    pub tables: Option<Vec<String>>,
+    /// Only entries of this time or later, microseconds since 1970.
+    pub since_us: Option<i64>,
+    /// Overrides the rule about own entries.
+    pub include_own: Option<bool>,
+}
+
+impl PullQuery {
+    /// Whether the page may leave out what the device has not seen.
+    pub fn is_filtered(&self) -> bool {
+        self.tables.is_some() || self.since_us.is_some()
+    }
+
+    /// Whether an entry passes the filters.
+    pub fn wants(&self, entry: &StoredEntry<'_>) -> bool {
+        self.tables.as_ref().is_none_or(|tables| tables.iter().any(|table| table == entry.table))
+            && self.since_us.is_none_or(|since| entry.time_us >= since)
+    }
+}
+
+/// An entry as it steps out of the database.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredEntry<'a> {
+    /// Its place in the log.
+    pub seq: i64,
+    /// Its author.
+    pub device: Uuid,
+    /// The row's table.
+    pub table: &'a str,
+    /// The operation, spelt as it was sent.
+    pub op: &'a str,
+    /// The row.
+    pub row_id: &'a str,
+    /// The pushing client's clock, microseconds since 1970.
+    pub time_us: i64,
+    /// The master key that sealed `data`; 0: unknown.
+    pub key_version: u32,
+    /// Opaque.
+    pub data: Option<&'a str>,
+}
+
+/// Receives the entries of a page, in order.
+pub trait EntrySink: Send + 'static {
+    /// Takes one entry.
+    fn entry(&mut self, entry: &StoredEntry<'_>);
+}
+
+/// What came of a pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pull {
+    /// The sink has the entries; the next page starts at the cursor.
+    Page {
+        /// Where the next page starts.
+        cursor: Cursor,
+        /// Whether there is a next page now.
+        has_more: bool,
+    },
+    /// The caller has no such device.
+    UnknownDevice,
+    /// The device was removed.
+    RevokedDevice,
+    /// The cursor comes from a history that was lost; the device may go on from here.
+    LogRewound(Cursor),
+}
+
+/// How much a log holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogStatus {
+    /// Changes in the log.
+    pub total_changes: u64,
+    /// Bytes of their data.
+    pub change_bytes: u64,
+    /// The log's end.
+    pub latest_cursor: Cursor,
+    /// Live devices.
+    pub devices: u64,
+    /// The current master key, 0 if there is none.
+    pub key_version: u32,
+}
+
+/// Every fault of one well-typed change.
+pub fn check(index: usize, change: &Change<'_>, faults: &mut Vec<ChangeFault>) {
+    let mut fault = |field: &str, reason: String| {
+        faults.push(ChangeFault { index, field: field.into(), reason });
+    };
+    if let Err(reason) = check_table(&change.table) {
+        fault("table", reason);
+    }
+    if let Err(reason) = change.op.parse::<Op>() {
+        fault("op", reason.to_string());
+    }
+    if let Err(reason) = check_row_id(&change.row_id) {
+        fault("row_id", reason);
+    }
+    if let Err(reason) = check_data(change.data.as_deref()) {
+        fault("data", reason);
+    }
+}
+
+/// Whether a table may be called this.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_table(table: &str) -> Result<(), String> {
+    let fits = (1..=MAX_TABLE_CHARS).contains(&table.len());
+    if fits && table.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return Ok(());
+    }
+    Err(format!("must be 1 to {MAX_TABLE_CHARS} of A-Z, a-z, 0-9 and _"))
+}
+
+/// Whether a row may be called this.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_row_id(row_id: &str) -> Result<(), String> {
+    let chars = row_id.chars().count();
+    if chars == 0 || chars > MAX_ROW_ID_CHARS {
+        return Err(format!("must have 1 to {MAX_ROW_ID_CHARS} characters, this one has {chars}"));
+    }
+    if row_id.chars().any(char::is_control) {
+        return Err("must not have control characters".into());
+    }
+    Ok(())
+}
+
+/// Whether data is small enough.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_data(data: Option<&str>) -> Result<(), String> {
+    match data.map_or(0, str::len) {
+        0..=MAX_DATA_BYTES => Ok(()),
+        length => Err(format!("must have at most {MAX_DATA_BYTES} bytes, this one has {length}")),
+    }
+}
+
+/// What a repeat of a batch must have in common with the first push of it: everything but data, which a client may encrypt
+/// anew, and the spelling of op. Lengths are hashed too, so that no text can move from one field to the next.
+pub fn digest(changes: &[NewChange]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for change in changes {
+        for text in [change.table.as_str(), &change.op.to_ascii_lowercase(), &change.row_id] {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        }
+        hash.update(change.time_us.to_le_bytes());
+    }
+    hash.finalize().into()
+}
+
+/// Where the writers of a log stand: enough to tell in one look whether a device has seen all that others wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogHead {
+    /// The newest seq.
+    pub seq: i64,
+    /// The device that wrote it; `None` while the log is empty.
+    pub device: Option<i64>,
+    /// The newest seq that any other device wrote.
+    pub other_seq: i64,
+}
+
+impl LogHead {
+    /// The newest seq that some device other than this one wrote.
+    pub fn foreign_seq(&self, device: i64) -> i64 {
+        if self.device == Some(device) { self.other_seq } else { self.seq }
+    }
+
+    /// The head after this device has written up to `last_seq`.
+    #[must_use]
+    pub fn advanced(self, device: i64, last_seq: i64) -> Self {
+        Self { seq: last_seq, device: Some(device), other_seq: self.foreign_seq(device) }
+    }
+
+    /// The position that is safe to pull from after a device wrote up to `last_seq`: beyond its own changes only if it had
+    /// been given everything before them, what others wrote and, after a reinstallation, its own past as well.
+    pub fn safe_position(&self, reader: &Reader, last_seq: i64) -> i64 {
+        let own_past = reader.own_until.min(self.seq);
+        let to_be_given = self.foreign_seq(reader.device).max(own_past);
+        if to_be_given <= reader.pulled_seq { last_seq } else { reader.pulled_seq }
+    }
+}
+
+/// How far a device has read its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// The device.
+    pub device: i64,
+    /// It has been given everything up to here.
+    pub pulled_seq: i64,
+    /// Up to here it is to be given its own entries too.
+    pub own_until: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_remembers_the_newest_seq_of_everybody_else() {
+        let empty = LogHead { seq: 1, device: None, other_seq: 1 };
+        let one_writer = empty.advanced(7, 10).advanced(7, 20);
+        assert_eq!((one_writer.foreign_seq(7), one_writer.foreign_seq(8)), (1, 20));
+        let two_writers = one_writer.advanced(8, 21);
+        assert_eq!((two_writers.foreign_seq(7), two_writers.foreign_seq(8)), (21, 20));
+        let third = two_writers.advanced(7, 22);
+        assert_eq!((third.foreign_seq(7), third.foreign_seq(8), third.foreign_seq(9)), (21, 22, 22));
+    }
+
+    #[test]
+    fn a_push_never_skips_what_others_wrote() {
+        let head = LogHead { seq: 20, device: Some(8), other_seq: 10 };
+        let safe = |device, pulled_seq| head.safe_position(&Reader { device, pulled_seq, own_until: 0 }, 25);
+        assert_eq!((safe(7, 15), safe(7, 20), safe(8, 10)), (15, 25, 25));
+    }
+
+    #[test]
+    fn a_push_never_skips_what_a_reinstalled_device_has_yet_to_get_of_its_own() {
+        let alone = LogHead { seq: 20, device: Some(7), other_seq: 1 };
+        let safe = |pulled_seq| alone.safe_position(&Reader { device: 7, pulled_seq, own_until: 20 }, 25);
+        assert_eq!((safe(10), safe(20)), (10, 25));
+    }
+
+    #[test]
+    fn a_digest_ignores_data_and_spelling_but_no_boundary() {
+        let change = |table: &str, row_id: &str, data: &str| NewChange {
+            table: table.into(),
+            op: "Insert".into(),
+            row_id: row_id.into(),
+            time_us: 5,
+            data: Some(data.into()),
+            key_version: None,
+        };
+        let again = NewChange { op: "insert".into(), ..change("ab", "c", "other") };
+        assert_eq!(digest(&[change("ab", "c", "x")]), digest(&[again]));
+        assert_ne!(digest(&[change("ab", "c", "x")]), digest(&[change("a", "bc", "x")]));
+    }
+}

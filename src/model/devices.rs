@@ -1,0 +1,66 @@
+//! Devices: how they are named, and how two of one name are told apart.
+
+use tidelog_protocol::Platform;
+use tidelog_protocol::limits::MAX_DEVICE_NAME_CHARS;
+use uuid::Uuid;
+
+/// A registration that has passed every check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDevice {
+    /// 1 to 255 characters.
+    pub name: String,
+    /// What it runs on.
+    pub platform: Platform,
+    /// Tells two installations of one name apart.
+    pub install_id: Option<Uuid>,
+}
+
+/// A device, as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRow {
+    /// The device.
+    pub device: tidelog_protocol::Device,
+    /// Its user's address.
+    pub email: String,
+    /// Its app's name.
+    pub app_name: String,
+}
+
+/// Whether a device may be called this.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let chars = name.chars().count();
+    if chars == 0 || chars > MAX_DEVICE_NAME_CHARS {
+        return Err(format!("must have 1 to {MAX_DEVICE_NAME_CHARS} characters, this one has {chars}"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err("must not have control characters".into());
+    }
+    Ok(())
+}
+
+/// The names to try, in turn, for an installation whose name may be taken: the name itself, then `name (2)`, `name (3)`.
+/// The name gives way where the suffix would make it too long.
+pub fn candidate_names(name: &str) -> impl Iterator<Item = String> + '_ {
+    let suffixed = (2u32..).map(move |number| {
+        let suffix = format!(" ({number})");
+        let room = MAX_DEVICE_NAME_CHARS - suffix.len();
+        name.chars().take(room).collect::<String>() + &suffix
+    });
+    std::iter::once(name.to_owned()).chain(suffixed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_name_gets_a_number_and_stays_within_the_limit() {
+        let names: Vec<_> = candidate_names("Phone").take(3).collect();
+        assert_eq!(names, ["Phone", "Phone (2)", "Phone (3)"]);
+        let longest = "ü".repeat(MAX_DEVICE_NAME_CHARS);
+        assert!(candidate_names(&longest).take(20).all(|name| check_name(&name).is_ok()));
+    }
+}

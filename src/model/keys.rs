@@ -1,0 +1,71 @@
+//! Key envelopes: who may replace which.
+
+/// The key envelope of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyEnvelope {
+    /// Opaque to the server.
+    pub encrypted_key: Vec<u8>,
+    /// Names the master key inside, from 1.
+    pub key_version: u32,
+    /// Counts every `PUT`, from 1.
+    pub revision: u64,
+}
+
+/// Version and revision of an envelope, both 0 while there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyState {
+    /// Names the master key.
+    pub key_version: u32,
+    /// Counts every `PUT`.
+    pub revision: u64,
+}
+
+/// What became of a `PUT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutKey {
+    /// It is the envelope now.
+    Stored(KeyState),
+    /// Another one is; the caller's picture of it was out of date.
+    Conflict(KeyState),
+}
+
+/// Which state a `PUT` leads to, if it may happen: the current version re-wraps, the next one starts over.
+pub fn put(current: KeyState, expected_revision: Option<u64>, key_version: Option<u32>) -> PutKey {
+    let next = current.key_version + 1;
+    let version = key_version.unwrap_or(current.key_version.max(1));
+    let version_fits = version == next || (version == current.key_version && version > 0);
+    let revision_fits = expected_revision.is_none_or(|expected| expected == current.revision);
+    if version_fits && revision_fits {
+        PutKey::Stored(KeyState { key_version: version, revision: current.revision + 1 })
+    } else {
+        PutKey::Conflict(current)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: KeyState = KeyState { key_version: 1, revision: 1 };
+
+    #[test]
+    fn the_first_envelope_is_version_one() {
+        assert_eq!(put(KeyState::default(), None, None), PutKey::Stored(FIRST));
+        assert_eq!(put(KeyState::default(), Some(0), Some(1)), PutKey::Stored(FIRST));
+    }
+
+    #[test]
+    fn a_rewrap_keeps_the_version_and_starting_over_raises_it() {
+        let rewrapped = KeyState { key_version: 1, revision: 2 };
+        assert_eq!(put(FIRST, Some(1), None), PutKey::Stored(rewrapped));
+        assert_eq!(put(FIRST, None, Some(2)), PutKey::Stored(KeyState { key_version: 2, revision: 2 }));
+    }
+
+    #[test]
+    fn a_stale_revision_or_a_skipped_version_is_a_conflict() {
+        assert_eq!(put(FIRST, Some(0), None), PutKey::Conflict(FIRST));
+        assert_eq!(put(FIRST, None, Some(3)), PutKey::Conflict(FIRST));
+        assert_eq!(put(FIRST, None, Some(0)), PutKey::Conflict(FIRST));
+        assert_eq!(put(KeyState::default(), None, Some(2)), PutKey::Conflict(KeyState::default()));
+    }
+}

@@ -1,0 +1,9 @@
+//! Pure rules: what a push, a device, a key or a session may do. No I/O, no clock, no SQL.
+
+pub mod apps;
+pub mod changes;
+pub mod cursors;
+pub mod devices;
+pub mod keys;
+pub mod sessions;
+pub mod users;

@@ -1,0 +1,55 @@
+//! Users: the accounts that sign in.
+
+use tidelog_protocol::limits::{MAX_EMAIL_BYTES, MAX_PASSWORD_BYTES};
+use uuid::Uuid;
+
+/// Shortest password that an account may be given, in bytes.
+pub const MIN_PASSWORD_BYTES: usize = 8;
+
+/// An account, as an operator sees it. Its password is kept only as a hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Names the user for ever.
+    pub id: Uuid,
+    /// In the form of [`normalize_email`].
+    pub email: String,
+    /// May administer this server.
+    pub admin: bool,
+    /// Microseconds since 1970; `None` while the account may sign in.
+    pub disabled_at: Option<i64>,
+    /// Microseconds since 1970.
+    pub created_at: i64,
+}
+
+/// The form in which addresses are stored and compared: trimmed and lower-cased.
+///
+/// # Errors
+/// A sentence that says why this is no address. Only what every address must have is checked; whether it receives mail
+/// cannot be known here.
+pub fn normalize_email(email: &str) -> Result<String, String> {
+    let email = email.trim().to_lowercase();
+    if email.len() > MAX_EMAIL_BYTES {
+        return Err(format!("an e-mail address has at most {MAX_EMAIL_BYTES} bytes"));
+    }
+    let (local, domain) = email.rsplit_once('@').ok_or("an e-mail address has an @")?;
+    if local.is_empty() || domain.is_empty() {
+        return Err("an e-mail address has something before and after the @".into());
+    }
+    if email.chars().any(|char| char.is_control() || char.is_whitespace()) {
+        return Err("an e-mail address has no spaces or control characters".into());
+    }
+    Ok(email)
+}
+
+/// Whether an account may be given this password.
+///
+/// # Errors
+/// A sentence that says what is wrong, without the password.
+pub fn check_new_password(password: &str) -> Result<(), String> {
+    match password.len() {
+        MIN_PASSWORD_BYTES..=MAX_PASSWORD_BYTES => Ok(()),
+        length => Err(format!(
+            "a password has {MIN_PASSWORD_BYTES} to {MAX_PASSWORD_BYTES} bytes, this one has {length}"
+        )),
+    }
+}

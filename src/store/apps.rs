@@ -1,0 +1,128 @@
+//! Apps: made, found, set, and given a new API key.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use tidelog_protocol::CursorFormat;
+use uuid::Uuid;
+
+use super::{Store, sessions};
+use crate::error::Fault;
+use crate::model::apps::{App, AppSettings};
+use crate::notify::Event;
+
+const COLUMNS: &str = "SELECT uuid, name, cursor_format, created_at, id FROM apps";
+const INSERT: &str = "INSERT INTO apps (uuid, name, api_key_hash, created_at) VALUES (?1, ?2, ?3, ?4)";
+
+/// What came of making an app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewApp {
+    /// It is there.
+    Created(App),
+    /// Another app has that name.
+    NameTaken,
+}
+
+fn format_name(format: CursorFormat) -> &'static str {
+    match format {
+        CursorFormat::String => "string",
+        CursorFormat::Number => "number",
+    }
+}
+
+/// How an app receives cursors, as its row says it.
+pub(super) fn cursor_format(name: &str) -> CursorFormat {
+    if name == format_name(CursorFormat::Number) { CursorFormat::Number } else { CursorFormat::String }
+}
+
+fn row_of(row: &Row<'_>) -> rusqlite::Result<App> {
+    let format: String = row.get(2)?;
+    Ok(App {
+        id: Uuid::from_bytes(row.get(0)?),
+        name: row.get(1)?,
+        settings: AppSettings { cursor_format: cursor_format(&format) },
+        created_at: row.get(3)?,
+    })
+}
+
+/// An operator names an app by its id or its name.
+fn find(connection: &Connection, selector: &str) -> Result<Option<App>, Fault> {
+    let id = Uuid::parse_str(selector).ok();
+    let mut statement = connection
+        .prepare_cached(&format!("{COLUMNS} WHERE uuid = ?1 OR name = ?2 ORDER BY uuid = ?1 DESC"))?;
+    let params = (id.as_ref().map(Uuid::as_bytes), selector);
+    Ok(statement.query_row(params, row_of).optional()?)
+}
+
+impl Store {
+    /// Makes an app with this id, name and hash of its API key.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn create_app(&self, id: Uuid, name: String, api_key_hash: [u8; 32]) -> Result<NewApp, Fault> {
+        self.write(1, move |tx| {
+            if tx.prepare_cached("SELECT 1 FROM apps WHERE name = ?1")?.exists([&name])? {
+                return Ok(NewApp::NameTaken);
+            }
+            tx.prepare_cached(INSERT)?.execute((id.as_bytes(), &name, &api_key_hash, tx.now_us))?;
+            Ok(NewApp::Created(App { id, name, settings: AppSettings::default(), created_at: tx.now_us }))
+        })
+        .await
+    }
+
+    /// Every app, the oldest first.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn list_apps(&self) -> Result<Vec<App>, Fault> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&format!("{COLUMNS} ORDER BY id"))?;
+            Ok(statement.query_map([], row_of)?.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// The app of this id or name.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn find_app(&self, selector: String) -> Result<Option<App>, Fault> {
+        self.read(move |connection| find(connection, &selector)).await
+    }
+
+    /// Replaces an app's API key by one of this hash, and ends every session of the app. `None`: there is no such app.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn rotate_app_key(
+        &self,
+        selector: String,
+        api_key_hash: [u8; 32],
+    ) -> Result<Option<App>, Fault> {
+        self.write(1, move |tx| {
+            let Some(app) = find(tx, &selector)? else { return Ok(None) };
+            tx.execute(
+                "UPDATE apps SET api_key_hash = ?2 WHERE uuid = ?1",
+                (app.id.as_bytes(), api_key_hash),
+            )?;
+            let of_app =
+                "log IN (SELECT logs.id FROM logs JOIN apps ON apps.id = logs.app WHERE apps.uuid = ?1)";
+            sessions::end_where(tx, of_app, app.id.as_bytes())?;
+            Ok(Some(app))
+        })
+        .await
+    }
+
+    /// Replaces an app's settings; they hold from the next request on. `None`: there is no such app.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn set_app(&self, selector: String, settings: AppSettings) -> Result<Option<App>, Fault> {
+        self.write(1, move |tx| {
+            let Some(app) = find(tx, &selector)? else { return Ok(None) };
+            let format = format_name(settings.cursor_format);
+            tx.execute("UPDATE apps SET cursor_format = ?2 WHERE uuid = ?1", (app.id.as_bytes(), format))?;
+            tx.leave(Event::SessionsChanged);
+            Ok(Some(App { settings, ..app }))
+        })
+        .await
+    }
+}

@@ -1,0 +1,93 @@
+//! The log: what is pushed into it and pulled out of it.
+
+mod pull;
+mod push;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use tidelog_protocol::Cursor;
+use uuid::Uuid;
+
+use super::{Shared, Store, devices};
+use crate::error::Fault;
+use crate::model::changes::{LogHead, LogStatus};
+use crate::model::cursors::Epochs;
+use crate::model::sessions::Caller;
+
+const LOG: &str = "
+    SELECT head_seq, head_device, other_seq, total_changes, change_bytes, coalesce(key_envelopes.key_version, 0)
+    FROM logs LEFT JOIN key_envelopes ON key_envelopes.log = logs.id
+    WHERE logs.id = ?1";
+
+/// A log's row, and the version of its key.
+struct Log {
+    head: LogHead,
+    total_changes: u64,
+    change_bytes: u64,
+    key_version: u32,
+}
+
+impl Log {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let head = LogHead { seq: row.get(0)?, device: row.get(1)?, other_seq: row.get(2)? };
+        Ok(Self { head, total_changes: row.get(3)?, change_bytes: row.get(4)?, key_version: row.get(5)? })
+    }
+}
+
+fn find_log(connection: &Connection, log: i64) -> Result<Log, Fault> {
+    let log = connection.prepare_cached(LOG)?.query_row([log], Log::from_row).optional()?;
+    // Only a caller whose account was deleted this very moment gets here.
+    log.ok_or(Fault::Unavailable("the log was deleted"))
+}
+
+/// A device of the caller's log, as push and pull need it.
+struct Device {
+    id: i64,
+    removed: bool,
+    pulled_seq: i64,
+    own_until: i64,
+}
+
+const DEVICE: &str =
+    "SELECT id, removed_at IS NOT NULL, pulled_seq, own_until FROM devices WHERE uuid = ?1 AND log = ?2";
+
+fn find_device(
+    connection: &Connection,
+    shared: &Shared,
+    uuid: Uuid,
+    log: i64,
+) -> Result<Option<Device>, Fault> {
+    let from_row = |row: &Row<'_>| {
+        Ok(Device { id: row.get(0)?, removed: row.get(1)?, pulled_seq: row.get(2)?, own_until: row.get(3)? })
+    };
+    let device = connection.prepare_cached(DEVICE)?.query_row((uuid.as_bytes(), log), from_row).optional()?;
+    Ok(device.map(|device| {
+        let pulled_seq = shared.presence.pulled_seq(device.id, device.pulled_seq);
+        Device { pulled_seq, ..device }
+    }))
+}
+
+/// The cursor of a position in the epoch that is open, in the form that the caller's app receives.
+fn cursor_at(epochs: &Epochs, caller: &Caller, seq: i64) -> Cursor {
+    Cursor::formatted(seq, epochs.current().tag, caller.cursor_format)
+}
+
+impl Store {
+    /// How much the caller's log holds.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn log_status(&self, caller: &Caller) -> Result<LogStatus, Fault> {
+        let (caller, shared) = (caller.clone(), self.shared.clone());
+        self.read(move |connection| {
+            let log = find_log(connection, caller.log)?;
+            Ok(LogStatus {
+                total_changes: log.total_changes,
+                change_bytes: log.change_bytes,
+                latest_cursor: cursor_at(&shared.epochs()?, &caller, log.head.seq),
+                devices: devices::count_live(connection, caller.log)?,
+                key_version: log.key_version,
+            })
+        })
+        .await
+    }
+}

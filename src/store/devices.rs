@@ -1,0 +1,173 @@
+//! Devices: registered, listed, removed.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use tidelog_protocol::{Device, Platform};
+use uuid::Uuid;
+
+use super::writer::WriteTx;
+use super::{Store, sessions};
+use crate::error::Fault;
+use crate::model::devices::{DeviceRow, NewDevice, candidate_names};
+use crate::model::sessions::Caller;
+
+const COLUMNS: &str = "
+    SELECT devices.uuid, apps.uuid, users.uuid, devices.name, devices.platform, devices.created_at,
+        devices.last_seen_at, users.email, apps.name, devices.id
+    FROM devices JOIN logs ON logs.id = devices.log JOIN apps ON apps.id = logs.app JOIN users ON users.id = logs.user
+    WHERE devices.removed_at IS NULL";
+const BY_INSTALL: &str = "SELECT id FROM devices WHERE log = ?1 AND install_id = ?2 AND removed_at IS NULL";
+const BY_NAME: &str = "SELECT id FROM devices WHERE log = ?1 AND name = ?2 AND removed_at IS NULL";
+const INSERT: &str = "
+    INSERT INTO devices (uuid, log, name, platform, install_id, created_at, last_seen_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
+const UPDATE: &str = "UPDATE devices SET platform = ?2, last_seen_at = ?3 WHERE id = ?1";
+const REMOVE: &str = "UPDATE devices SET removed_at = ?2 WHERE id = ?1";
+const COUNT_LIVE: &str = "SELECT count(*) FROM devices WHERE log = ?1 AND removed_at IS NULL";
+const LINK: &str = "
+    INSERT OR IGNORE INTO session_devices (session, device) SELECT id, ?2 FROM sessions WHERE uuid = ?1";
+
+/// What came of a registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// A new device.
+    Created(Device),
+    /// It was registered before.
+    Existed(Device),
+    /// The caller has as many devices as one may have.
+    TooMany,
+}
+
+/// The devices of a log that were not removed.
+pub(super) fn count_live(connection: &Connection, log: i64) -> Result<u64, Fault> {
+    Ok(connection.prepare_cached(COUNT_LIVE)?.query_row([log], |row| row.get(0))?)
+}
+
+/// Notes that a session speaks for a device, so that removing the device ends the session.
+pub(super) fn link_session(tx: &WriteTx<'_>, session: Uuid, device: i64) -> Result<(), Fault> {
+    if !tx.shared.presence.is_linked(session, device) {
+        tx.prepare_cached(LINK)?.execute((session.as_bytes(), device))?;
+    }
+    Ok(())
+}
+
+fn row_of(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
+    let platform: String = row.get(4)?;
+    let time = |column| Ok::<_, rusqlite::Error>(super::timestamp(row.get(column)?));
+    let device = Device {
+        id: Uuid::from_bytes(row.get(0)?),
+        app_id: Uuid::from_bytes(row.get(1)?),
+        user_id: Uuid::from_bytes(row.get(2)?),
+        device_name: row.get(3)?,
+        platform: platform.parse().unwrap_or(Platform::Web),
+        created_at: time(5)?,
+        last_seen_at: time(6)?,
+    };
+    Ok(DeviceRow { device, email: row.get(7)?, app_name: row.get(8)? })
+}
+
+fn list(
+    connection: &Connection,
+    condition: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<DeviceRow>, Fault> {
+    let mut statement = connection.prepare_cached(&format!("{COLUMNS} {condition} ORDER BY devices.id"))?;
+    Ok(statement.query_map(params, row_of)?.collect::<rusqlite::Result<_>>()?)
+}
+
+fn find(connection: &Connection, id: i64) -> Result<Device, Fault> {
+    let row = list(connection, "AND devices.id = ?1", [id])?.into_iter().next();
+    row.map(|row| row.device).ok_or_else(|| Fault::Internal(format!("device {id} has vanished")))
+}
+
+fn find_existing(tx: &WriteTx<'_>, log: i64, new: &NewDevice) -> Result<Option<i64>, Fault> {
+    let id = match new.install_id {
+        Some(install) => {
+            tx.prepare_cached(BY_INSTALL)?.query_row((log, install.as_bytes()), |row| row.get(0))
+        }
+        None => tx.prepare_cached(BY_NAME)?.query_row((log, &new.name), |row| row.get(0)),
+    };
+    Ok(id.optional()?)
+}
+
+fn free_name(tx: &WriteTx<'_>, log: i64, name: &str) -> Result<String, Fault> {
+    let mut by_name = tx.prepare_cached(BY_NAME)?;
+    for candidate in candidate_names(name) {
+        if !by_name.exists((log, &candidate))? {
+            return Ok(candidate);
+        }
+    }
+    Err(Fault::Internal("ran out of names for a device".into()))
+}
+
+impl Store {
+    /// Registers a device of the caller, or finds it by its installation or name and notes its platform.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn register_device(
+        &self,
+        caller: &Caller,
+        new: NewDevice,
+        id: Uuid,
+        max_devices: u64,
+    ) -> Result<Registration, Fault> {
+        let (log, session) = (caller.log, caller.session);
+        self.write(1, move |tx| {
+            let platform = new.platform.as_str();
+            if let Some(row) = find_existing(tx, log, &new)? {
+                tx.prepare_cached(UPDATE)?.execute((row, platform, tx.now_us))?;
+                link_session(tx, session, row)?;
+                return Ok(Registration::Existed(find(tx, row)?));
+            }
+            if count_live(tx, log)? >= max_devices {
+                return Ok(Registration::TooMany);
+            }
+            let name = free_name(tx, log, &new.name)?;
+            let install = new.install_id.as_ref().map(Uuid::as_bytes);
+            tx.prepare_cached(INSERT)?.execute((id.as_bytes(), log, name, platform, install, tx.now_us))?;
+            let row = tx.last_insert_rowid();
+            link_session(tx, session, row)?;
+            Ok(Registration::Created(find(tx, row)?))
+        })
+        .await
+    }
+
+    /// The live devices of a log, in the order of their registration.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn list_devices(&self, log: i64) -> Result<Vec<Device>, Fault> {
+        self.read(move |connection| {
+            let rows = list(connection, "AND devices.log = ?1", [log])?;
+            Ok(rows.into_iter().map(|row| row.device).collect())
+        })
+        .await
+    }
+
+    /// Every live device of the server.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn list_all_devices(&self) -> Result<Vec<DeviceRow>, Fault> {
+        self.read(|connection| list(connection, "", [])).await
+    }
+
+    /// Removes a device of this log, or of any log if none is given, and ends its sessions. `false`: there is no such live
+    /// device.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn remove_device(&self, log: Option<i64>, device: Uuid) -> Result<bool, Fault> {
+        self.write(1, move |tx| {
+            let find = "SELECT id FROM devices
+                WHERE uuid = ?1 AND removed_at IS NULL AND (?2 IS NULL OR log = ?2)";
+            let found =
+                tx.prepare_cached(find)?.query_row((device.as_bytes(), log), |row| row.get(0)).optional()?;
+            let Some(row): Option<i64> = found else { return Ok(false) };
+            tx.prepare_cached(REMOVE)?.execute((row, tx.now_us))?;
+            sessions::end_where(tx, "id IN (SELECT session FROM session_devices WHERE device = ?1)", row)?;
+            Ok(true)
+        })
+        .await
+    }
+}

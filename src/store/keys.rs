@@ -1,0 +1,55 @@
+//! Key envelopes: the sealed master key that a log's devices share.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::Store;
+use crate::error::Fault;
+use crate::model::keys::{KeyEnvelope, KeyState, PutKey, put};
+
+const FIND: &str = "SELECT encrypted_key, key_version, revision FROM key_envelopes WHERE log = ?1";
+const PUT: &str = "
+    INSERT INTO key_envelopes (log, encrypted_key, key_version, revision, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (log) DO UPDATE SET encrypted_key = excluded.encrypted_key, key_version = excluded.key_version,
+        revision = excluded.revision, updated_at = excluded.updated_at";
+
+fn find(connection: &Connection, log: i64) -> Result<Option<KeyEnvelope>, Fault> {
+    let from_row = |row: &Row<'_>| {
+        Ok(KeyEnvelope { encrypted_key: row.get(0)?, key_version: row.get(1)?, revision: row.get(2)? })
+    };
+    Ok(connection.prepare_cached(FIND)?.query_row([log], from_row).optional()?)
+}
+
+impl Store {
+    /// The envelope of a log, if it has one.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn find_key(&self, log: i64) -> Result<Option<KeyEnvelope>, Fault> {
+        self.read(move |connection| find(connection, log)).await
+    }
+
+    /// Replaces the envelope of a log, if the caller's picture of it is up to date; see [`put`].
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn put_key(
+        &self,
+        log: i64,
+        encrypted_key: Vec<u8>,
+        expected_revision: Option<u64>,
+        key_version: Option<u32>,
+    ) -> Result<PutKey, Fault> {
+        self.write(1, move |tx| {
+            let current = find(tx, log)?.map_or(KeyState::default(), |envelope| KeyState {
+                key_version: envelope.key_version,
+                revision: envelope.revision,
+            });
+            let outcome = put(current, expected_revision, key_version);
+            if let PutKey::Stored(KeyState { key_version, revision }) = outcome {
+                tx.prepare_cached(PUT)?.execute((log, &encrypted_key, key_version, revision, tx.now_us))?;
+            }
+            Ok(outcome)
+        })
+        .await
+    }
+}

@@ -1,0 +1,176 @@
+//! The only place that knows SQLite.
+//!
+//! One thread writes ([`writer`]), a pool reads ([`readers`]), and one file per noun holds the statements of that noun beside
+//! the operations that use them. [`Store`] offers whole operations with model types in and out: what a caller may do is
+//! decided inside the transaction that does it, so nothing can change in between.
+//!
+//! Naming: `find_` gives an `Option`, `list_` all of them, `count_` a number. An outcome that a request may have is a value;
+//! an `Err` is a [`Fault`] of the machine or the program.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns SQLite")]
+
+mod apps;
+mod changes;
+mod check;
+mod connect;
+mod devices;
+mod epochs;
+mod filesystem;
+mod keys;
+mod lock;
+mod migrations;
+mod presence;
+mod readers;
+mod sessions;
+mod signing_keys;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+mod users;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::{PoisonError, RwLock};
+
+use thiserror::Error;
+
+pub use apps::NewApp;
+pub use connect::Synchronous;
+pub use devices::Registration;
+pub use migrations::SCHEMA_VERSION;
+pub use sessions::{NewSession, Presented, Refreshed, SignInRows, UserCredentials};
+pub use signing_keys::SigningKey;
+pub use users::NewUser;
+
+use crate::clock::Clock;
+use crate::error::Fault;
+use crate::model::cursors::Epochs;
+use crate::notify::Hub;
+use presence::Presence;
+use readers::Readers;
+
+/// The database's file inside a data folder.
+pub const DATABASE_FILE: &str = "tidelog.db";
+
+/// How to open a store.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The folder that holds everything; made if it is missing.
+    pub data: PathBuf,
+    /// When a commit counts as done.
+    pub synchronous: Synchronous,
+    /// Connections that read at once.
+    pub readers: u32,
+    /// Open it even on a network file system, where SQLite's locks cannot be trusted.
+    pub allow_network_file_system: bool,
+    /// For serving, which starts a new epoch of cursors; otherwise for a command that runs alone.
+    pub serving: bool,
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("{0} is in use by another tidelog process")]
+    InUse(PathBuf),
+    /// The file is no Tidelog database.
+    #[error("{0} is a database, but not one of Tidelog's")]
+    Foreign(PathBuf),
+    /// A newer Tidelog wrote it.
+    #[error(
+        "{path} has schema version {found}, this program knows versions up to {known}: run the newer program that wrote it"
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
+    /// SQLite's locking and shared memory do not work across a network.
+    #[error(
+        "{path} is on a network file system ({kind}), where SQLite can lose data; \
+         use a local disk, or set storage.allow_network_file_system = true if you know better"
+    )]
+    NetworkFileSystem {
+        /// The data folder.
+        path: PathBuf,
+        /// What it is on.
+        kind: &'static str,
+    },
+    /// The folder or a file in it could not be made or read.
+    #[error("{0}: {1}")]
+    Io(PathBuf, std::io::Error),
+    /// Anything else.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// An open database. Cheap to clone; closes when the last clone is dropped or [`Store::close`] is called.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    readers: Readers,
+    writer: writer::Handle,
+}
+
+/// What the writer, the readers and upkeep all see.
+struct Shared {
+    options: Options,
+    clock: Clock,
+    hub: Hub,
+    epochs: RwLock<Option<Epochs>>,
+    /// The newest committed seq of the whole database.
+    head: AtomicI64,
+    presence: Presence,
+}
+
+impl Shared {
+    fn epochs(&self) -> Result<Epochs, Fault> {
+        let epochs = self.epochs.read().unwrap_or_else(PoisonError::into_inner).clone();
+        epochs.ok_or(Fault::Unavailable("the store is open for commands only"))
+    }
+}
+
+impl Store {
+    /// Opens the database of a data folder, making or migrating it as needed, and starts its writer.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. A database that was refused is left as it was.
+    pub fn open(options: Options, clock: Clock, hub: Hub) -> Result<Self, OpenError> {
+        let lock = lock::DataLock::take(&options.data)?;
+        filesystem::refuse_network(&options)?;
+        let connection = migrations::open_current(&options, &clock)?;
+        let readers = Readers::new(&options)?;
+        let shared = Arc::new(Shared {
+            head: AtomicI64::new(epochs::newest_seq(&connection)?),
+            epochs: RwLock::new(None),
+            presence: Presence::default(),
+            options,
+            clock,
+            hub,
+        });
+        if shared.options.serving {
+            epochs::begin(&connection, &shared)?;
+        }
+        let writer = writer::start(connection, lock, shared.clone(), readers.clone())?;
+        Ok(Self { shared, readers, writer })
+    }
+
+    /// Writes what is still in memory, truncates the write-ahead log and closes the file. Later operations answer
+    /// [`Fault::Unavailable`].
+    pub async fn close(&self) {
+        if let Err(fault) = self.flush_presence().await {
+            tracing::warn!(%fault, "device positions were not written at shutdown");
+        }
+        self.readers.pause();
+        self.writer.close().await;
+    }
+}
+
+/// A time out of the database, which was checked when it was written.
+fn timestamp(micros: i64) -> tidelog_protocol::Timestamp {
+    tidelog_protocol::Timestamp::from_micros(micros).unwrap_or(tidelog_protocol::Timestamp::EPOCH)
+}

@@ -1,0 +1,261 @@
+//! Sessions: begun by a sign-in, kept alive by refresh tokens, ended from many sides.
+
+use rusqlite::{Connection, OptionalExtension, Row, ToSql};
+use uuid::Uuid;
+
+use super::writer::WriteTx;
+use super::{Store, apps};
+use crate::error::Fault;
+use crate::model::sessions::{Caller, Refresh, Session};
+use crate::notify::Event;
+
+const CREDENTIALS: &str =
+    "SELECT id, uuid, password_hash, disabled_at IS NOT NULL FROM users WHERE email = ?1";
+const APP_BY_KEY: &str = "SELECT id, uuid FROM apps WHERE api_key_hash = ?1";
+const ENSURE_LOG: &str = "INSERT INTO logs (app, user) VALUES (?1, ?2) ON CONFLICT (app, user) DO NOTHING";
+const INSERT: &str = "INSERT INTO sessions (uuid, log, created_at, expires_at)
+    SELECT ?1, id, ?4, ?5 FROM logs WHERE app = ?2 AND user = ?3";
+const INSERT_TOKEN: &str = "INSERT INTO refresh_tokens (hash, session, number) VALUES (?1, ?2, ?3)";
+const CALLER: &str = "
+    SELECT users.uuid, apps.uuid, logs.id, apps.cursor_format
+    FROM sessions JOIN logs ON logs.id = sessions.log JOIN apps ON apps.id = logs.app JOIN users ON users.id = logs.user
+    WHERE sessions.uuid = ?1 AND sessions.expires_at > ?2 AND users.disabled_at IS NULL";
+const LIST: &str = "
+    SELECT sessions.uuid, users.uuid, users.email, apps.uuid, apps.name, sessions.created_at, sessions.expires_at
+    FROM sessions JOIN logs ON logs.id = sessions.log JOIN apps ON apps.id = logs.app JOIN users ON users.id = logs.user
+    WHERE sessions.expires_at > ?1 ORDER BY sessions.id";
+const TOKEN: &str = "
+    SELECT sessions.id, sessions.uuid, refresh_tokens.number, refresh_tokens.rotation,
+        (SELECT next.first_used_at FROM refresh_tokens AS next
+         WHERE next.session = sessions.id AND next.number = refresh_tokens.number + 1)
+    FROM refresh_tokens JOIN sessions ON sessions.id = refresh_tokens.session
+    WHERE refresh_tokens.hash = ?1 AND sessions.expires_at > ?2";
+const ROTATE: &str = "UPDATE refresh_tokens SET rotation = ?2, first_used_at = ?3 WHERE hash = ?1";
+const EXTEND: &str = "UPDATE sessions SET expires_at = max(expires_at, ?2) WHERE id = ?1";
+
+/// What a sign-in is checked against.
+#[derive(Clone, Debug)]
+pub struct SignInRows {
+    /// The account, if the address is known.
+    pub user: Option<UserCredentials>,
+    /// Row and id of the app, if the API key is known.
+    pub app: Option<(i64, Uuid)>,
+}
+
+/// An account's credentials.
+#[derive(Clone)]
+pub struct UserCredentials {
+    /// Its row.
+    pub row: i64,
+    /// Names the user for ever.
+    pub id: Uuid,
+    /// Argon2id in PHC form.
+    pub password_hash: String,
+    /// May not sign in.
+    pub disabled: bool,
+}
+
+impl std::fmt::Debug for UserCredentials {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("UserCredentials").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A session to begin.
+#[derive(Clone)]
+pub struct NewSession {
+    /// Names the session in tokens.
+    pub id: Uuid,
+    /// Row of the app.
+    pub app: i64,
+    /// Row of the user.
+    pub user: i64,
+    /// Hash of its first refresh token.
+    pub refresh_hash: [u8; 32],
+    /// Microseconds since 1970.
+    pub expires_at: i64,
+}
+
+/// A refresh token that was presented, and what its successor would be.
+#[derive(Clone)]
+pub struct Presented {
+    /// Hash of the token.
+    pub hash: [u8; 32],
+    /// Fresh random bytes from which its successor would be made.
+    pub rotation: [u8; 32],
+    /// Hash of that successor.
+    pub successor_hash: [u8; 32],
+    /// Until when the session would live, microseconds since 1970.
+    pub expires_at: i64,
+}
+
+/// What came of presenting a refresh token.
+#[derive(Clone)]
+pub enum Refreshed {
+    /// Its successor is made from these random bytes: the fresh ones, or those of an earlier exchange.
+    Successor {
+        /// The session that it keeps alive.
+        caller: Caller,
+        /// What the successor is made from.
+        rotation: [u8; 32],
+    },
+    /// Unknown or expired, or it was too old and its session has been ended.
+    Refused,
+}
+
+/// Ends the sessions that fulfil a condition with one parameter.
+pub(super) fn end_where(tx: &mut WriteTx<'_>, condition: &str, value: impl ToSql) -> Result<(), Fault> {
+    let ended = tx.execute(&format!("DELETE FROM sessions WHERE {condition}"), [value])?;
+    if ended > 0 {
+        tx.leave(Event::SessionsChanged);
+    }
+    Ok(())
+}
+
+fn find_caller(connection: &Connection, session: Uuid, now_us: i64) -> Result<Option<Caller>, Fault> {
+    let from_row = |row: &Row<'_>| {
+        let format: String = row.get(3)?;
+        Ok(Caller {
+            session,
+            user: Uuid::from_bytes(row.get(0)?),
+            app: Uuid::from_bytes(row.get(1)?),
+            log: row.get(2)?,
+            cursor_format: apps::cursor_format(&format),
+        })
+    };
+    Ok(connection.prepare_cached(CALLER)?.query_row((session.as_bytes(), now_us), from_row).optional()?)
+}
+
+impl Store {
+    /// Looks up what a sign-in names. Both look-ups always happen, so that their time tells nothing.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn sign_in_rows(&self, email: String, api_key_hash: [u8; 32]) -> Result<SignInRows, Fault> {
+        self.read(move |connection| {
+            let user = |row: &Row<'_>| {
+                Ok(UserCredentials {
+                    row: row.get(0)?,
+                    id: Uuid::from_bytes(row.get(1)?),
+                    password_hash: row.get(2)?,
+                    disabled: row.get(3)?,
+                })
+            };
+            let app = |row: &Row<'_>| Ok((row.get(0)?, Uuid::from_bytes(row.get(1)?)));
+            Ok(SignInRows {
+                user: connection.prepare_cached(CREDENTIALS)?.query_row([email], user).optional()?,
+                app: connection.prepare_cached(APP_BY_KEY)?.query_row([api_key_hash], app).optional()?,
+            })
+        })
+        .await
+    }
+
+    /// Begins a session, and the user's log in that app if there is none yet. `None`: the user was disabled or deleted, or
+    /// the app's key changed, since the credentials were checked.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn begin_session(
+        &self,
+        new: NewSession,
+        api_key_hash: [u8; 32],
+    ) -> Result<Option<Caller>, Fault> {
+        self.write(1, move |tx| {
+            let still = "SELECT 1 FROM users, apps
+                WHERE users.id = ?1 AND users.disabled_at IS NULL AND apps.id = ?2 AND apps.api_key_hash = ?3";
+            if !tx.prepare_cached(still)?.exists((new.user, new.app, api_key_hash))? {
+                return Ok(None);
+            }
+            tx.prepare_cached(ENSURE_LOG)?.execute((new.app, new.user))?;
+            let row = (new.id.as_bytes(), new.app, new.user, tx.now_us, new.expires_at);
+            tx.prepare_cached(INSERT)?.execute(row)?;
+            let session = tx.last_insert_rowid();
+            tx.prepare_cached(INSERT_TOKEN)?.execute((new.refresh_hash, session, 0))?;
+            find_caller(tx, new.id, tx.now_us)
+        })
+        .await
+    }
+
+    /// Whom a session stands for, if it is live.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn find_caller(&self, session: Uuid) -> Result<Option<Caller>, Fault> {
+        let now_us = self.shared.clock.now_us();
+        self.read(move |connection| find_caller(connection, session, now_us)).await
+    }
+
+    /// Exchanges a refresh token; see [`Refresh`].
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn refresh_session(&self, presented: Presented) -> Result<Refreshed, Fault> {
+        self.write(1, move |tx| refresh(tx, &presented)).await
+    }
+
+    /// Every live session, the oldest first.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn list_sessions(&self) -> Result<Vec<Session>, Fault> {
+        let now_us = self.shared.clock.now_us();
+        self.read(move |connection| {
+            let from_row = |row: &Row<'_>| {
+                Ok(Session {
+                    id: Uuid::from_bytes(row.get(0)?),
+                    user: Uuid::from_bytes(row.get(1)?),
+                    email: row.get(2)?,
+                    app: Uuid::from_bytes(row.get(3)?),
+                    app_name: row.get(4)?,
+                    created_at: row.get(5)?,
+                    expires_at: row.get(6)?,
+                })
+            };
+            let mut statement = connection.prepare_cached(LIST)?;
+            Ok(statement.query_map([now_us], from_row)?.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// Ends a session. `false`: there is none of this id.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn end_session(&self, session: Uuid) -> Result<bool, Fault> {
+        self.write(1, move |tx| end(tx, session)).await
+    }
+}
+
+fn end(tx: &mut WriteTx<'_>, session: Uuid) -> Result<bool, Fault> {
+    let ended = tx.prepare_cached("DELETE FROM sessions WHERE uuid = ?1")?.execute([session.as_bytes()])? > 0;
+    tx.leave(Event::SessionEnded(session));
+    Ok(ended)
+}
+
+fn refresh(tx: &mut WriteTx<'_>, presented: &Presented) -> Result<Refreshed, Fault> {
+    type Token = (i64, [u8; 16], i64, Option<[u8; 32]>, Option<i64>);
+    let from_row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+    let found = tx.prepare_cached(TOKEN)?.query_row((presented.hash, tx.now_us), from_row).optional()?;
+    let Some((session, uuid, number, rotation, successor_first_used_at)): Option<Token> = found else {
+        return Ok(Refreshed::Refused);
+    };
+    let uuid = Uuid::from_bytes(uuid);
+    let successor = rotation.map(|rotation| (rotation, successor_first_used_at));
+    let rotation = match (Refresh::judge(successor.map(|(_, used_at)| used_at), tx.now_us), successor) {
+        (Refresh::Reused, _) => {
+            end(tx, uuid)?;
+            return Ok(Refreshed::Refused);
+        }
+        (Refresh::Repeat, Some((rotation, _))) => rotation,
+        (Refresh::Repeat | Refresh::Rotate, _) => {
+            tx.prepare_cached(ROTATE)?.execute((presented.hash, presented.rotation, tx.now_us))?;
+            tx.prepare_cached(INSERT_TOKEN)?.execute((presented.successor_hash, session, number + 1))?;
+            presented.rotation
+        }
+    };
+    tx.prepare_cached(EXTEND)?.execute((session, presented.expires_at))?;
+    match find_caller(tx, uuid, tx.now_us)? {
+        Some(caller) => Ok(Refreshed::Successor { caller, rotation }),
+        None => Ok(Refreshed::Refused),
+    }
+}

@@ -1,0 +1,44 @@
+//! What is done in the background, in bounded steps.
+
+use super::Store;
+use crate::error::Fault;
+
+const SEEN: &str = "
+    UPDATE devices SET last_seen_at = max(last_seen_at, ?2), pulled_seq = coalesce(?3, pulled_seq) WHERE id = ?1";
+const EXPIRE: &str = "
+    DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < ?1 LIMIT 500)";
+
+impl Store {
+    /// Writes where devices stand.
+    ///
+    /// # Errors
+    /// A fault of the database; nothing is forgotten.
+    pub(super) async fn flush_presence(&self) -> Result<(), Fault> {
+        let rows = self.shared.presence.unwritten();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let written = self
+            .write(1, move |tx| {
+                let mut update = tx.prepare_cached(SEEN)?;
+                for (device, seen) in &rows {
+                    update.execute((device, seen.at_us, seen.pulled_seq))?;
+                }
+                drop(update);
+                Ok(rows)
+            })
+            .await?;
+        self.shared.presence.written(&written);
+        Ok(())
+    }
+
+    /// One round of upkeep: writes device positions and drops expired sessions. To be called every minute or so.
+    ///
+    /// # Errors
+    /// A fault of the database; the next round tries again.
+    pub async fn upkeep(&self) -> Result<(), Fault> {
+        self.flush_presence().await?;
+        self.write(1, |tx| Ok(tx.prepare_cached(EXPIRE)?.execute([tx.now_us])?)).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! Users: made, disabled, given a new password, deleted with all they have.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use uuid::Uuid;
+
+use super::writer::WriteTx;
+use super::{Store, sessions};
+use crate::error::Fault;
+use crate::model::users::User;
+
+const COLUMNS: &str = "SELECT uuid, email, admin, disabled_at, created_at, id FROM users";
+const INSERT: &str =
+    "INSERT INTO users (uuid, email, password_hash, admin, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+const OF_USER: &str = "log IN (SELECT id FROM logs WHERE user = ?1)";
+
+/// Changes deleted in one transaction: a deletion of millions must not hold up everybody's pushes.
+const DELETE_STEP: usize = 5_000;
+
+const DELETE_CHANGES: &str = "
+    DELETE FROM changes WHERE seq IN (
+        SELECT seq FROM changes WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)";
+
+/// What refers to a user's logs, in the order in which it can go once the changes have gone.
+const DELETE_REST: [&str; 8] = [
+    "UPDATE logs SET head_device = NULL WHERE user = ?1",
+    "DELETE FROM sessions WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
+    "DELETE FROM batches WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
+    "DELETE FROM devices WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
+    "DELETE FROM key_envelopes WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
+    "DELETE FROM changes WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
+    "DELETE FROM logs WHERE user = ?1",
+    "DELETE FROM users WHERE id = ?1",
+];
+
+/// What came of making a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewUser {
+    /// It is there.
+    Created(User),
+    /// Another account has that address.
+    EmailTaken,
+}
+
+fn row_of(row: &Row<'_>) -> rusqlite::Result<(i64, User)> {
+    let user = User {
+        id: Uuid::from_bytes(row.get(0)?),
+        email: row.get(1)?,
+        admin: row.get(2)?,
+        disabled_at: row.get(3)?,
+        created_at: row.get(4)?,
+    };
+    Ok((row.get(5)?, user))
+}
+
+fn find(connection: &Connection, email: &str) -> Result<Option<(i64, User)>, Fault> {
+    let mut statement = connection.prepare_cached(&format!("{COLUMNS} WHERE email = ?1"))?;
+    Ok(statement.query_row([email], row_of).optional()?)
+}
+
+fn disable(tx: &mut WriteTx<'_>, user: i64) -> Result<(), Fault> {
+    tx.execute("UPDATE users SET disabled_at = coalesce(disabled_at, ?2) WHERE id = ?1", (user, tx.now_us))?;
+    sessions::end_where(tx, OF_USER, user)
+}
+
+impl Store {
+    /// Makes an account with this id, normalised address and password hash.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn create_user(
+        &self,
+        id: Uuid,
+        email: String,
+        password_hash: String,
+        admin: bool,
+    ) -> Result<NewUser, Fault> {
+        self.write(1, move |tx| {
+            if find(tx, &email)?.is_some() {
+                return Ok(NewUser::EmailTaken);
+            }
+            tx.prepare_cached(INSERT)?.execute((id.as_bytes(), &email, password_hash, admin, tx.now_us))?;
+            Ok(NewUser::Created(User { id, email, admin, disabled_at: None, created_at: tx.now_us }))
+        })
+        .await
+    }
+
+    /// Every account, the oldest first.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn list_users(&self) -> Result<Vec<User>, Fault> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&format!("{COLUMNS} ORDER BY id"))?;
+            let users = statement.query_map([], row_of)?.map(|row| row.map(|(_, user)| user));
+            Ok(users.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// Keeps an account from signing in, and ends its sessions. `false`: there is no such account.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn disable_user(&self, email: String) -> Result<bool, Fault> {
+        self.write(1, move |tx| {
+            let Some((user, _)) = find(tx, &email)? else { return Ok(false) };
+            disable(tx, user)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Lets an account sign in again. `false`: there is no such account.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn enable_user(&self, email: String) -> Result<bool, Fault> {
+        self.write(1, move |tx| {
+            let enable = "UPDATE users SET disabled_at = NULL WHERE email = ?1";
+            Ok(tx.execute(enable, [email])? > 0)
+        })
+        .await
+    }
+
+    /// Replaces an account's password hash, and ends its sessions. `false`: there is no such account.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn set_password(&self, email: String, password_hash: String) -> Result<bool, Fault> {
+        self.write(1, move |tx| {
+            let Some((user, _)) = find(tx, &email)? else { return Ok(false) };
+            tx.execute("UPDATE users SET password_hash = ?2 WHERE id = ?1", (user, password_hash))?;
+            sessions::end_where(tx, OF_USER, user)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Deletes an account and every row that belongs to it. It is disabled first and goes in steps, so that others keep
+    /// writing; should the program stop in between, deleting it again goes on. `false`: there is no such account.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn delete_user(&self, email: String) -> Result<bool, Fault> {
+        if !self.disable_user(email.clone()).await? {
+            return Ok(false);
+        }
+        loop {
+            let email = email.clone();
+            let gone = self.write(1, move |tx| delete_step(tx, &email)).await?;
+            if gone {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+/// Deletes some changes of a user; the user and the rest once no change is left. `true`: all of it is gone.
+fn delete_step(tx: &mut WriteTx<'_>, email: &str) -> Result<bool, Fault> {
+    let Some((user, _)) = find(tx, email)? else { return Ok(true) };
+    tx.execute("INSERT INTO append_only_exceptions (reason) VALUES ('deletion')", [])?;
+    let deleted = tx.execute(DELETE_CHANGES, (user, DELETE_STEP))?;
+    let last = deleted < DELETE_STEP;
+    if last {
+        for statement in DELETE_REST {
+            tx.execute(statement, [user])?;
+        }
+    }
+    tx.execute("DELETE FROM append_only_exceptions", [])?;
+    Ok(last)
+}
