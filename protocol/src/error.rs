@@ -80,7 +80,7 @@ pub struct ErrorBody {
     /// A sentence for a person.
     pub error: String,
     /// A stable code for a program. `None` where a client does not know the code that the server sent.
-    #[serde(deserialize_with = "known_code")]
+    #[serde(default, deserialize_with = "known_code")]
     pub code: Option<ErrorCode>,
     /// With [`ErrorCode::InvalidField`]: the field at fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,10 @@
 //! What a change does to its row.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The operation of a change. On the wire it may come in any letter case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +36,18 @@ impl FromStr for Op {
 
     fn from_str(text: &str) -> Result<Self, UnknownOp> {
         Self::ALL.into_iter().find(|op| op.as_str().eq_ignore_ascii_case(text)).ok_or(UnknownOp)
+    }
+}
+
+impl Serialize for Op {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        output.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Op {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(input)?.parse().map_err(de::Error::custom)
     }
 }
 

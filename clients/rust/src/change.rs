@@ -1,0 +1,125 @@
+//! A change as programs write and read it: five fields, in the clear, on this side only.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use tidelog_protocol::limits::{MAX_ROW_ID_CHARS, MAX_TABLE_CHARS};
+use tidelog_protocol::{ChangeFault, Op, Timestamp};
+
+/// One change of one row. `data` is sealed before it leaves this machine; the other fields are seen by the server and
+/// bound to `data`, so that it cannot move a value to another row or time.
+///
+/// `Debug` shows whether there is data, not the data.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangeEntry {
+    /// The row's table: 1 to 100 of `[A-Za-z0-9_]`.
+    pub table: String,
+    /// What happened to the row.
+    pub op: Op,
+    /// The row: 1 to 255 characters, no control characters.
+    pub row_id: String,
+    /// When it happened, by the clock of the device; kept to the microsecond.
+    pub timestamp: DateTime<Utc>,
+    /// The row's value. Of a delete it is not sent; `None` in an insert or update travels as JSON `null`.
+    pub data: Option<serde_json::Value>,
+}
+
+impl fmt::Debug for ChangeEntry {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("ChangeEntry")
+            .field("table", &self.table)
+            .field("op", &self.op)
+            .field("row_id", &self.row_id)
+            .field("timestamp", &self.timestamp)
+            .field("has_data", &self.data.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ChangeEntry {
+    /// The timestamp as it goes over the wire; the reason if it cannot.
+    pub(crate) fn wire_timestamp(&self) -> Result<Timestamp, ChangeFault> {
+        Timestamp::try_from(self.timestamp).map_err(|reason| fault(0, "timestamp", reason.to_string()))
+    }
+}
+
+/// Every fault of every change, by the protocol's rules: what the server would refuse is not sent at all.
+pub(crate) fn faults_of(changes: &[ChangeEntry]) -> Vec<ChangeFault> {
+    let faults_at = |(index, change): (usize, &ChangeEntry)| {
+        [
+            table_fault(&change.table).map(|reason| fault(index, "table", reason)),
+            row_id_fault(&change.row_id).map(|reason| fault(index, "row_id", reason)),
+            change.wire_timestamp().err().map(|found| ChangeFault { index, ..found }),
+        ]
+    };
+    changes.iter().enumerate().flat_map(faults_at).flatten().collect()
+}
+
+fn fault(index: usize, field: &str, reason: String) -> ChangeFault {
+    ChangeFault { index, field: field.to_owned(), reason }
+}
+
+fn table_fault(table: &str) -> Option<String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let good = (1..=MAX_TABLE_CHARS).contains(&table.len()) && table.bytes().all(allowed);
+    (!good).then(|| format!("must be 1 to {MAX_TABLE_CHARS} of A-Z, a-z, 0-9 and _"))
+}
+
+fn row_id_fault(row_id: &str) -> Option<String> {
+    let good = (1..=MAX_ROW_ID_CHARS).contains(&row_id.chars().count()) && !row_id.chars().any(char::is_control);
+    (!good).then(|| format!("must be 1 to {MAX_ROW_ID_CHARS} characters without control characters"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(table: &str, row_id: &str) -> ChangeEntry {
+        ChangeEntry {
+            table: table.into(),
+            op: Op::Insert,
+            row_id: row_id.into(),
+            timestamp: Utc::now(),
+            data: Some(serde_json::json!("top secret")),
+        }
+    }
+
+    fn faults(change: ChangeEntry) -> Vec<(usize, String)> {
+        faults_of(&[change]).into_iter().map(|fault| (fault.index, fault.field)).collect()
+    }
+
+    #[test]
+    fn names_at_the_edges_of_the_rules_pass() {
+        let longest = change(&"t".repeat(100), &"ü".repeat(255));
+        assert_eq!(faults_of(&[change("A_9z", "any / row: id ✓"), longest]), []);
+    }
+
+    #[test]
+    fn every_fault_of_every_change_is_named_with_index_and_field() {
+        let mut timeless = change("tasks", "1");
+        timeless.timestamp = DateTime::<Utc>::MAX_UTC;
+        let found = faults_of(&[change("tasks", "1"), change("ta sks", ""), timeless]);
+        let named: Vec<_> = found.iter().map(|fault| (fault.index, fault.field.as_str())).collect();
+        assert_eq!(named, [(1, "table"), (1, "row_id"), (2, "timestamp")]);
+    }
+
+    #[test]
+    fn a_table_outside_the_alphabet_or_the_length_is_at_fault() {
+        for table in ["", "a-b", "tâches", "a.b", &"t".repeat(101)] {
+            assert_eq!(faults(change(table, "1")), [(0, "table".to_owned())], "{table}");
+        }
+    }
+
+    #[test]
+    fn a_row_id_with_control_characters_or_of_a_wrong_length_is_at_fault() {
+        for row_id in ["", "a\nb", "a\0", "\u{7f}", "\u{85}", &"r".repeat(256)] {
+            assert_eq!(faults(change("tasks", row_id)), [(0, "row_id".to_owned())], "{row_id:?}");
+        }
+    }
+
+    #[test]
+    fn debug_output_does_not_show_the_data() {
+        assert!(!format!("{:?}", change("tasks", "1")).contains("secret"));
+    }
+}

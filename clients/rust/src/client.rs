@@ -1,0 +1,153 @@
+//! The client itself: what it consists of, and how it is made. Its methods live beside what they are about: `session`,
+//! `devices`, `encryption`, `push`, `pull`, `status`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use crate::encryption::Encryption;
+use crate::formats::KdfCost;
+use crate::keystore::{self, KeyStore};
+use crate::outbox::Outbox;
+use crate::retry::RetryPolicy;
+use crate::session::CurrentSession;
+use crate::status::KnownLimits;
+use crate::transport::{DEFAULT_TIMEOUT, Transport};
+
+/// Which server, which app.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SyncKitConfig {
+    /// The server's public URL, such as `https://sync.example.org`.
+    pub server_url: String,
+    /// The app's API key. It names the app and is no secret: it ships inside programs.
+    pub api_key: String,
+}
+
+/// Shows the server only: whoever reads a log has no need for the key.
+impl fmt::Debug for SyncKitConfig {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("SyncKitConfig").field("server_url", &self.server_url).finish_non_exhaustive()
+    }
+}
+
+/// A user's end-to-end encrypted log, from one installation of an app.
+///
+/// All methods take `&self`: share a client between tasks by reference or in an [`Arc`]. It needs a tokio runtime with
+/// timers and I/O.
+pub struct SyncKitClient {
+    pub(crate) transport: Transport,
+    pub(crate) server_url: String,
+    pub(crate) api_key: String,
+    pub(crate) session: CurrentSession,
+    pub(crate) encryption: Encryption,
+    pub(crate) outbox: tokio::sync::Mutex<Outbox>,
+    pub(crate) limits: KnownLimits,
+    pub(crate) quarantined: AtomicU64,
+}
+
+impl SyncKitClient {
+    /// A client with the defaults: keys in the operating system's keychain, three retries, a minute for an exchange.
+    ///
+    /// Nothing is checked or sent yet: a wrong URL shows with the first request.
+    pub fn new(config: SyncKitConfig) -> Self {
+        Self::builder(config).build()
+    }
+
+    /// For another key store, time-out, retries or passphrase cost.
+    pub fn builder(config: SyncKitConfig) -> ClientBuilder {
+        ClientBuilder {
+            config,
+            key_store: None,
+            kdf_cost: KdfCost::default(),
+            timeout: DEFAULT_TIMEOUT,
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// Shows the server, and no secret.
+impl fmt::Debug for SyncKitClient {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("SyncKitClient").field("server_url", &self.server_url).finish_non_exhaustive()
+    }
+}
+
+/// Makes a [`SyncKitClient`] that departs from the defaults.
+#[must_use]
+pub struct ClientBuilder {
+    config: SyncKitConfig,
+    key_store: Option<Arc<dyn KeyStore>>,
+    kdf_cost: KdfCost,
+    timeout: Duration,
+    retry: RetryPolicy,
+}
+
+impl ClientBuilder {
+    /// Where keys are kept between runs. Default: the operating system's keychain, or memory where there is none.
+    pub fn key_store(self, store: impl KeyStore + 'static) -> Self {
+        self.shared_key_store(Arc::new(store))
+    }
+
+    /// Like [`key_store`](Self::key_store), for a store that others use too.
+    pub fn shared_key_store(mut self, store: Arc<dyn KeyStore>) -> Self {
+        self.key_store = Some(store);
+        self
+    }
+
+    /// What a guess of the passphrase costs, in keys that this client makes.
+    pub fn kdf_cost(mut self, cost: KdfCost) -> Self {
+        self.kdf_cost = cost;
+        self
+    }
+
+    /// Time for one exchange with the server, from connecting to the end of the answer; each retry has it anew.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Tries after the first one, for network errors, 5xx and 429. Default: 3.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retry.retries = retries;
+        self
+    }
+
+    /// Bound of the random wait before the first retry; it doubles with each further one. Default: 200 ms.
+    pub fn first_retry_wait(mut self, wait: Duration) -> Self {
+        self.retry.first_wait = wait;
+        self
+    }
+
+    /// The client.
+    pub fn build(self) -> SyncKitClient {
+        let server_url = self.config.server_url.trim_end_matches('/').to_owned();
+        SyncKitClient {
+            transport: Transport::new(&server_url, self.timeout, self.retry),
+            server_url,
+            api_key: self.config.api_key,
+            session: CurrentSession::default(),
+            encryption: Encryption::new(self.key_store.unwrap_or_else(keystore::default_store), self.kdf_cost),
+            outbox: tokio::sync::Mutex::default(),
+            limits: KnownLimits::default(),
+            quarantined: AtomicU64::new(0),
+        }
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("ClientBuilder").field("server_url", &self.config.server_url).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_can_be_shared_between_threads() {
+        fn shared<T: Send + Sync>(_: T) {}
+        shared(SyncKitClient::new(SyncKitConfig { server_url: String::new(), api_key: String::new() }));
+    }
+}

@@ -1,0 +1,52 @@
+//! The encryption formats: what the SDK makes of a change before the server sees it, and what it keeps of the keys.
+//!
+//! No I/O, no clock; the only thing from outside is randomness, and each format has a deterministic core that takes it as an
+//! argument, which is what the golden vectors in `protocol/vectors` check, here and in another language. Every function that
+//! opens takes any bytes whatever: it refuses, it never panics, and it allocates no more than a small multiple of its input
+//! (and Argon2's memory, once the cost was accepted).
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`vault`] | all keys of one user in one app, and their stored form |
+//! | [`keys`] | secrets, masters, sub-keys |
+//! | [`entry`], [`frame`], [`padding`] | a change's `data` |
+//! | [`stream`], [`head`] | what makes a dishonest server noticeable |
+//! | [`names`] | stand-ins for tables and rows |
+//! | [`envelope`], [`slot`], [`kdf`], [`ring`], [`recovery`] | the key envelope and what opens it |
+//! | [`pin`] | what a device remembers of an envelope, so that it cannot be given an older one |
+
+mod aead;
+mod bytes;
+pub mod entry;
+pub mod envelope;
+mod error;
+pub mod frame;
+pub mod head;
+pub mod kdf;
+pub mod keys;
+pub mod names;
+pub mod padding;
+pub mod pin;
+pub mod recovery;
+pub mod ring;
+pub mod slot;
+pub mod stream;
+pub mod vault;
+
+pub use aead::{NONCE_BYTES, Nonce, TAG_BYTES};
+pub use entry::{Link, Opened, Sealed, Slot, open_entry, reseal_entry};
+pub use envelope::{
+    OpenedEnvelope, SlotPlan, open_envelope, open_envelope_with_previous, open_envelope_with_recovery,
+    seal_envelope, seal_envelope_with,
+};
+pub use error::{EnvelopeError, Fault, FormatError};
+pub use frame::Kind;
+pub use head::{Head, HeadDigest};
+pub use kdf::KdfCost;
+pub use names::Names;
+pub use padding::Padding;
+pub use pin::{Pin, PinError};
+pub use recovery::{RecoveryCode, RecoveryCodeError};
+pub use slot::{SlotKind, Unlock};
+pub use stream::{Body, SealOptions, Stream};
+pub use vault::{Rotation, Vault};

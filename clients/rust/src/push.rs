@@ -1,0 +1,120 @@
+//! Pushing: seal, split, send, and send again until it is on the server's disk once.
+
+use tidelog_protocol::{Cursor, ErrorCode, PushResponse};
+use uuid::Uuid;
+
+use crate::blocking::blocking;
+use crate::change::faults_of;
+use crate::encryption::HeldKey;
+use crate::outbox::{Fingerprint, Outbox, SealedBatch};
+use crate::seal::{payloads_of, seal_push};
+use crate::transport::Request;
+use crate::{ChangeEntry, Result, SyncKitClient, SyncKitError};
+
+impl SyncKitClient {
+    /// Seals the changes and pushes them, in as many batches as the server's limits ask for; gives back a cursor that is
+    /// safe to pull from.
+    ///
+    /// When this returns, the changes are on the server's disk. When it fails, they may or may not be: push the same
+    /// changes again, and they will be there once. (What is remembered for that is in memory: after a restart, pushing
+    /// again can write a change a second time, which the rule "the newest entry of a row counts" makes harmless.) Pushing
+    /// other changes instead gives up the old ones' memory. One push runs at a time; others wait.
+    ///
+    /// # Errors
+    /// Before anything is sent: [`SyncKitError::NoMasterKey`], [`SyncKitError::NothingToPush`],
+    /// [`SyncKitError::InvalidChanges`], [`SyncKitError::ChangeTooLarge`]; with the first push of a key that came from the
+    /// key store, also [`SyncKitError::WrongKey`], [`SyncKitError::KeyChanged`] and [`SyncKitError::KeyGone`]. From the server:
+    /// [`SyncKitError::DeviceRevoked`], [`SyncKitError::MembershipRequired`], [`SyncKitError::QuotaExceeded`],
+    /// [`SyncKitError::WrongKey`], and those of every request.
+    pub async fn push(&self, device_id: Uuid, changes: Vec<ChangeEntry>) -> Result<Cursor> {
+        let owner = self.owner()?;
+        self.encryption.key_of(owner)?;
+        if changes.is_empty() {
+            return Err(SyncKitError::NothingToPush);
+        }
+        let faults = faults_of(&changes);
+        if !faults.is_empty() {
+            return Err(SyncKitError::InvalidChanges { faults });
+        }
+        let mut outbox = self.outbox.lock().await;
+        let key = self.checked_key(owner).await?;
+        self.seal_into(&mut outbox, &key, device_id, changes).await?;
+        self.send_pending(&mut outbox, &key).await
+    }
+
+    /// Seals the changes, unless these very changes are on their way already.
+    async fn seal_into(
+        &self,
+        outbox: &mut Outbox,
+        key: &HeldKey,
+        device_id: Uuid,
+        changes: Vec<ChangeEntry>,
+    ) -> Result<()> {
+        let payloads = payloads_of(&changes)?;
+        let fingerprint = Fingerprint::of(device_id, &key.vault, &changes, &payloads);
+        if outbox.holds(fingerprint) {
+            return Ok(());
+        }
+        let limits = self.limits().await?;
+        let mut stream = outbox.stream(&key.vault)?;
+        let vault = key.vault.clone();
+        let (batches, stream) = blocking(move || {
+            let batches = seal_push(&vault, &mut stream, device_id, &changes, &payloads, &limits)?;
+            Ok((batches, stream))
+        })
+        .await?;
+        outbox.put(fingerprint, batches, &key.vault, stream);
+        Ok(())
+    }
+
+    async fn send_pending(&self, outbox: &mut Outbox, key: &HeldKey) -> Result<Cursor> {
+        let mut cursor = Cursor::Start;
+        while let Some(batch) = outbox.next() {
+            match self.fetch::<PushResponse>(&Request::post_bytes("/push", batch.body.clone())).await {
+                Ok(answer) => cursor = answer.cursor,
+                Err(error) => {
+                    if never_to_be_taken(&error) {
+                        outbox.give_up();
+                    }
+                    return Err(self.explained(error, &batch, key));
+                }
+            }
+            outbox.acknowledge();
+        }
+        Ok(cursor)
+    }
+
+    /// The error in the terms of the caller's list, and what this client has to learn from it.
+    fn explained(&self, error: SyncKitError, batch: &SealedBatch, key: &HeldKey) -> SyncKitError {
+        match error {
+            SyncKitError::KeyVersionConflict { key_version, .. } => {
+                self.encryption.doubt();
+                SyncKitError::WrongKey { have: key.vault.key_version(), want: key_version }
+            }
+            SyncKitError::InvalidChanges { mut faults } => {
+                faults.iter_mut().for_each(|fault| fault.index += batch.first_index);
+                SyncKitError::InvalidChanges { faults }
+            }
+            SyncKitError::Server { status: 413, .. } => {
+                self.limits.forget();
+                error
+            }
+            other => other,
+        }
+    }
+}
+
+/// Whether the same bytes would be refused for ever. Anything else, be it a lost answer or a full quota, may pass later.
+fn never_to_be_taken(error: &SyncKitError) -> bool {
+    match error {
+        SyncKitError::KeyVersionConflict { .. }
+        | SyncKitError::BatchIdReused { .. }
+        | SyncKitError::InvalidChanges { .. }
+        | SyncKitError::InvalidField { .. }
+        | SyncKitError::DeviceRevoked => true,
+        SyncKitError::Server { status, code, .. } => {
+            matches!(status, 400 | 413 | 415 | 422) || matches!(code, Some(ErrorCode::TooManyChanges))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,137 @@
+//! From a program's changes to batches on the wire: everything is sealed before anything is sent, so that a change which
+//! cannot go stops the whole push, and what goes is split to what the server takes at once.
+
+use bytes::Bytes;
+use tidelog_protocol::{Change, Limits, Op, PushRequest};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::formats::{Body, FormatError, SealOptions, Slot, Stream, Vault};
+use crate::outbox::SealedBatch;
+use crate::transport::to_json;
+use crate::{ChangeEntry, Result, SyncKitError};
+
+/// What of a change is sealed: `None` of a delete, the JSON of its data of any other.
+pub(crate) type Payload = Option<Zeroizing<Vec<u8>>>;
+
+/// Bytes of a push's body around its changes: two ids and the names of the fields, with room to spare.
+const BODY_FRAME_BYTES: usize = 256;
+
+/// The bytes to be sealed, in the order of the changes.
+pub(crate) fn payloads_of(changes: &[ChangeEntry]) -> Result<Vec<Payload>> {
+    let payload_of = |change: &ChangeEntry| match change.op {
+        Op::Delete => Ok(None),
+        Op::Insert | Op::Update => serde_json::to_vec(&change.data).map(Zeroizing::new).map(Some),
+    };
+    let payloads: serde_json::Result<_> = changes.iter().map(payload_of).collect();
+    payloads.map_err(SyncKitError::NotJson)
+}
+
+/// Seals all changes onto the stream and splits them by count and by bytes.
+pub(crate) fn seal_push(
+    vault: &Vault,
+    stream: &mut Stream,
+    device_id: Uuid,
+    changes: &[ChangeEntry],
+    payloads: &[Payload],
+    limits: &Limits,
+) -> Result<Vec<SealedBatch>> {
+    let mut batches = Batches::new(device_id, limits);
+    for (index, (change, payload)) in changes.iter().zip(payloads).enumerate() {
+        batches.add(index, seal_change(vault, stream, index, change, payload, limits)?)?;
+    }
+    batches.finish()
+}
+
+fn seal_change<'a>(
+    vault: &Vault,
+    stream: &mut Stream,
+    index: usize,
+    change: &'a ChangeEntry,
+    payload: &Payload,
+    limits: &Limits,
+) -> Result<Change<'a>> {
+    let timestamp = change.wire_timestamp().map_err(|fault| SyncKitError::InvalidChanges { faults: vec![fault] })?;
+    let key_version = vault.key_version();
+    let slot = Slot {
+        table: &change.table,
+        row_id: &change.row_id,
+        op: change.op,
+        timestamp_us: timestamp.as_micros(),
+        key_version,
+    };
+    let too_large = || SyncKitError::ChangeTooLarge { index, limit: limits.max_data_bytes };
+    let body = Body::from(payload.as_deref().map(Vec::as_slice));
+    let sealed = stream.seal(vault, &slot, body, &SealOptions::default()).map_err(|error| match error {
+        FormatError::TooLarge => too_large(),
+        other => SyncKitError::Sealing(other),
+    })?;
+    if sealed.data.len() > limits.max_data_bytes {
+        return Err(too_large());
+    }
+    Ok(Change {
+        table: sealed.wire.table.into_owned().into(),
+        op: change.op.as_str().into(),
+        row_id: sealed.wire.row_id.into_owned().into(),
+        timestamp,
+        data: Some(sealed.data.into()),
+        key_version: Some(key_version),
+    })
+}
+
+/// Batches as they fill up.
+struct Batches<'a> {
+    device_id: Uuid,
+    max_changes: usize,
+    max_bytes: usize,
+    full: Vec<SealedBatch>,
+    changes: Vec<Change<'a>>,
+    bytes: usize,
+    first_index: usize,
+}
+
+impl<'a> Batches<'a> {
+    fn new(device_id: Uuid, limits: &Limits) -> Self {
+        Self {
+            device_id,
+            max_changes: limits.max_changes_per_push.max(1),
+            max_bytes: limits.max_body_bytes.saturating_sub(BODY_FRAME_BYTES),
+            full: Vec::new(),
+            changes: Vec::new(),
+            bytes: 0,
+            first_index: 0,
+        }
+    }
+
+    fn add(&mut self, index: usize, change: Change<'a>) -> Result<()> {
+        // With the comma that follows it.
+        let bytes = to_json(&change)?.len() + 1;
+        if bytes > self.max_bytes {
+            return Err(SyncKitError::ChangeTooLarge { index, limit: self.max_bytes });
+        }
+        if self.changes.len() == self.max_changes || self.bytes + bytes > self.max_bytes {
+            self.close()?;
+            self.first_index = index;
+        }
+        self.changes.push(change);
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        let changes = std::mem::take(&mut self.changes);
+        let request =
+            PushRequest { device_id: self.device_id, batch_id: Uuid::now_v7(), changes, expected_cursor: None };
+        let body: Bytes = to_json(&request)?;
+        self.full.push(SealedBatch { body, first_index: self.first_index });
+        self.bytes = 0;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<SealedBatch>> {
+        if !self.changes.is_empty() {
+            self.close()?;
+        }
+        Ok(self.full)
+    }
+}

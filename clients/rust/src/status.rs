@@ -1,0 +1,51 @@
+//! How much the user's log holds, and what the server takes.
+
+use std::sync::{Mutex, PoisonError};
+
+use tidelog_protocol::{Limits, StatusResponse, limits::DEFAULT_BODY_BYTES};
+
+use crate::transport::Request;
+use crate::{Result, SyncKitClient, SyncKitError};
+
+/// The server's limits, asked for once.
+#[derive(Default)]
+pub(crate) struct KnownLimits(Mutex<Option<Limits>>);
+
+impl KnownLimits {
+    fn get(&self) -> Option<Limits> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, limits: Option<Limits>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    /// Asks again next time: the server has just shown that it takes less than we thought.
+    pub(crate) fn forget(&self) {
+        self.set(None);
+    }
+}
+
+impl SyncKitClient {
+    /// What the user's log in this app holds: changes, bytes, devices, newest cursor.
+    ///
+    /// # Errors
+    /// Those of every request.
+    pub async fn status(&self) -> Result<StatusResponse> {
+        self.fetch(&Request::get("/status")).await
+    }
+
+    /// The limits in force on the server; those of the protocol for a server that does not tell them.
+    pub(crate) async fn limits(&self) -> Result<Limits> {
+        if let Some(limits) = self.limits.get() {
+            return Ok(limits);
+        }
+        let limits = match self.transport.fetch(&Request::get("/limits"), None).await {
+            Ok(limits) => limits,
+            Err(error @ (SyncKitError::Network(_) | SyncKitError::RateLimited { .. })) => return Err(error),
+            Err(_) => Limits::with_body_cap(DEFAULT_BODY_BYTES),
+        };
+        self.limits.set(Some(limits.clone()));
+        Ok(limits)
+    }
+}
