@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod clock;
 pub mod error;
+pub mod http;
 pub mod model;
 pub mod notify;
 pub mod store;

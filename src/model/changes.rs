@@ -181,8 +181,8 @@ pub fn check(index: usize, change: &Change<'_>, faults: &mut Vec<ChangeFault>) {
     if let Err(reason) = check_row_id(&change.row_id) {
         fault("row_id", reason);
     }
-    if let Some(length) = change.data.as_ref().map(|data| data.len()).filter(|len| *len > MAX_DATA_BYTES) {
-        fault("data", format!("must have at most {MAX_DATA_BYTES} bytes, this one has {length}"));
+    if let Err(reason) = check_data(change.data.as_deref()) {
+        fault("data", reason);
     }
 }
 
@@ -198,7 +198,11 @@ pub fn check_table(table: &str) -> Result<(), String> {
     Err(format!("must be 1 to {MAX_TABLE_CHARS} of A-Z, a-z, 0-9 and _"))
 }
 
-fn check_row_id(row_id: &str) -> Result<(), String> {
+/// Whether a row may be called this.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_row_id(row_id: &str) -> Result<(), String> {
     let chars = row_id.chars().count();
     if chars == 0 || chars > MAX_ROW_ID_CHARS {
         return Err(format!("must have 1 to {MAX_ROW_ID_CHARS} characters, this one has {chars}"));
@@ -207,6 +211,17 @@ fn check_row_id(row_id: &str) -> Result<(), String> {
         return Err("must not have control characters".into());
     }
     Ok(())
+}
+
+/// Whether data is small enough.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_data(data: Option<&str>) -> Result<(), String> {
+    match data.map_or(0, str::len) {
+        0..=MAX_DATA_BYTES => Ok(()),
+        length => Err(format!("must have at most {MAX_DATA_BYTES} bytes, this one has {length}")),
+    }
 }
 
 /// What a repeat of a batch must have in common with the first push of it: everything but data, which a client may encrypt

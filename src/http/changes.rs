@@ -1,0 +1,100 @@
+//! `/push`, `/pull` and `/status`: the log.
+
+mod page;
+mod push;
+
+use actix_web::{HttpResponse, web};
+use tidelog_protocol::limits::{MAX_ENTRIES_PER_PAGE, MAX_FILTER_TABLES};
+use tidelog_protocol::{PullRequest, PushResponse, StatusResponse};
+
+use self::page::Page;
+use super::State;
+use super::refusal::Refusal;
+use super::request::{Json, RawJson, Signed};
+use crate::model::changes::{Pull, PullQuery, Push, PushPrecheck, check_table};
+
+pub(super) async fn push(
+    state: web::Data<State>,
+    Signed { caller, body: RawJson(body) }: Signed<RawJson>,
+) -> Result<HttpResponse, Refusal> {
+    let outcome = match push::parse(&body)? {
+        push::Parsed::Valid(batch) => {
+            drop(body);
+            state.store.push(&caller, batch).await?
+        }
+        push::Parsed::Faulty { device, batch, refusal } => {
+            match state.store.precheck_push(&caller, device, batch).await? {
+                PushPrecheck::Clear => return Err(refusal),
+                PushPrecheck::Refused(outcome) => outcome,
+            }
+        }
+    };
+    match outcome {
+        Push::Stored(cursor) => Ok(HttpResponse::Ok().json(PushResponse { cursor })),
+        Push::UnknownDevice => Err(Refusal::not_found()),
+        Push::RevokedDevice => Err(Refusal::device_revoked()),
+        Push::BatchIdReused(first) => Err(Refusal::batch_id_reused(first)),
+        Push::KeyVersionConflict(current) => Err(Refusal::key_version_conflict(current, None)),
+        Push::LogMoved => Err(Refusal::log_moved()),
+        Push::LogRewound(resume_from) => Err(Refusal::log_rewound(resume_from)),
+    }
+}
+
+pub(super) async fn pull(
+    state: web::Data<State>,
+    Signed { caller, body: Json(request) }: Signed<Json<PullRequest>>,
+) -> Result<HttpResponse, Refusal> {
+    let query = query(request)?;
+    let (outcome, page) = state.store.pull(&caller, query, Page::new()).await?;
+    match outcome {
+        Pull::Page { cursor, has_more } => {
+            Ok(HttpResponse::Ok().content_type("application/json").body(page.finish(cursor, has_more)))
+        }
+        Pull::UnknownDevice => Err(Refusal::not_found()),
+        Pull::RevokedDevice => Err(Refusal::device_revoked()),
+        Pull::LogRewound(resume_from) => Err(Refusal::log_rewound(resume_from)),
+    }
+}
+
+fn query(request: PullRequest) -> Result<PullQuery, Refusal> {
+    let limit = request.limit.unwrap_or(MAX_ENTRIES_PER_PAGE).min(MAX_ENTRIES_PER_PAGE);
+    if limit == 0 {
+        return Err(Refusal::invalid_field("limit", "it must be 1 or more"));
+    }
+    if let Some(tables) = &request.tables {
+        if tables.is_empty() || tables.len() > MAX_FILTER_TABLES {
+            return Err(Refusal::invalid_field(
+                "tables",
+                format!("it must name 1 to {MAX_FILTER_TABLES} tables"),
+            ));
+        }
+        for (index, table) in tables.iter().enumerate() {
+            check_table(table)
+                .map_err(|reason| Refusal::invalid_field(format!("tables[{index}]"), reason))?;
+        }
+    }
+    Ok(PullQuery {
+        device: request.device_id,
+        cursor: request.cursor,
+        limit,
+        tables: request.tables,
+        since_us: request.since.map(tidelog_protocol::Timestamp::as_micros),
+        include_own: request.include_own,
+    })
+}
+
+pub(super) async fn status(
+    state: web::Data<State>,
+    Signed { caller, .. }: Signed<()>,
+) -> Result<HttpResponse, Refusal> {
+    let status = state.store.log_status(&caller).await?;
+    Ok(HttpResponse::Ok().json(StatusResponse {
+        total_changes: status.total_changes,
+        latest_cursor: status.latest_cursor,
+        change_bytes: status.change_bytes,
+        blob_bytes: 0,
+        quota_bytes: None,
+        devices: status.devices,
+        key_version: status.key_version,
+    }))
+}

@@ -1,0 +1,55 @@
+//! `/devices`: registering, listing and removing them.
+
+use actix_web::{HttpResponse, web};
+use tidelog_protocol::limits::MAX_DEVICES;
+use tidelog_protocol::{Platform, RegisterDeviceRequest};
+use uuid::Uuid;
+
+use super::State;
+use super::refusal::Refusal;
+use super::request::{Json, Signed};
+use crate::model::devices::{NewDevice, check_name};
+use crate::store::Registration;
+
+pub(super) async fn register(
+    state: web::Data<State>,
+    Signed { caller, body: Json(request) }: Signed<Json<RegisterDeviceRequest>>,
+) -> Result<HttpResponse, Refusal> {
+    let new = checked(request)?;
+    match state.store.register_device(&caller, new, Uuid::now_v7(), MAX_DEVICES as u64).await? {
+        Registration::Created(device) => Ok(HttpResponse::Created().json(device)),
+        Registration::Existed(device) => Ok(HttpResponse::Ok().json(device)),
+        Registration::TooMany => {
+            let reason = format!("this user has {MAX_DEVICES} devices already; remove one first");
+            Err(Refusal::invalid_field("device_name", reason))
+        }
+    }
+}
+
+fn checked(request: RegisterDeviceRequest) -> Result<NewDevice, Refusal> {
+    check_name(&request.device_name).map_err(|reason| Refusal::invalid_field("device_name", reason))?;
+    let platform: Platform =
+        request.platform.parse().map_err(|reason| Refusal::invalid_field("platform", reason))?;
+    Ok(NewDevice { name: request.device_name, platform, install_id: request.install_id })
+}
+
+pub(super) async fn list(
+    state: web::Data<State>,
+    Signed { caller, .. }: Signed<()>,
+) -> Result<HttpResponse, Refusal> {
+    Ok(HttpResponse::Ok().json(state.store.list_devices(caller.log).await?))
+}
+
+pub(super) async fn remove(
+    state: web::Data<State>,
+    Signed { caller, .. }: Signed<()>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    // What is no id at all is answered like the id of no device.
+    let device = Uuid::parse_str(&id).map_err(|_| Refusal::not_found())?;
+    if state.store.remove_device(Some(caller.log), device).await? {
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        Err(Refusal::not_found())
+    }
+}

@@ -1,0 +1,16 @@
+//! Whether the server is alive, and whether it can do its work.
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use super::State;
+use super::refusal::Refusal;
+
+pub(super) async fn alive() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "alive" }))
+}
+
+pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Refusal> {
+    state.store.ready().await?;
+    Ok(HttpResponse::Ok().json(json!({ "status": "ready" })))
+}

@@ -1,0 +1,50 @@
+//! `/keys`: the sealed master key that a user's devices share.
+
+use actix_web::{HttpResponse, web};
+use data_encoding::BASE64;
+use tidelog_protocol::limits::MAX_ENVELOPE_BYTES;
+use tidelog_protocol::{GetKeyResponse, PutKeyRequest, PutKeyResponse};
+
+use super::State;
+use super::refusal::Refusal;
+use super::request::{Json, Signed};
+use crate::model::keys::PutKey;
+
+pub(super) async fn get(
+    state: web::Data<State>,
+    Signed { caller, .. }: Signed<()>,
+) -> Result<HttpResponse, Refusal> {
+    let envelope = state.store.find_key(caller.log).await?.ok_or_else(Refusal::not_found)?;
+    Ok(HttpResponse::Ok().json(GetKeyResponse {
+        encrypted_key: BASE64.encode(&envelope.encrypted_key),
+        key_version: envelope.key_version,
+        revision: envelope.revision,
+    }))
+}
+
+pub(super) async fn put(
+    state: web::Data<State>,
+    Signed { caller, body: Json(request) }: Signed<Json<PutKeyRequest>>,
+) -> Result<HttpResponse, Refusal> {
+    let PutKeyRequest { encrypted_key, expected_revision, key_version } = request;
+    let envelope = envelope(&encrypted_key)?;
+    match state.store.put_key(caller.log, envelope, expected_revision, key_version).await? {
+        PutKey::Stored(stored) => Ok(HttpResponse::Ok()
+            .json(PutKeyResponse { key_version: stored.key_version, revision: stored.revision })),
+        PutKey::Conflict(current) => {
+            Err(Refusal::key_version_conflict(current.key_version, Some(current.revision)))
+        }
+    }
+}
+
+fn envelope(encrypted_key: &str) -> Result<Vec<u8>, Refusal> {
+    let refuse = |reason: &str| Refusal::invalid_field("encrypted_key", reason);
+    let bytes = BASE64
+        .decode(encrypted_key.as_bytes())
+        .map_err(|_| refuse("it must be standard base64 with padding"))?;
+    match bytes.len() {
+        0 => Err(refuse("it is empty")),
+        1..=MAX_ENVELOPE_BYTES => Ok(bytes),
+        _ => Err(refuse(&format!("it must have at most {MAX_ENVELOPE_BYTES} bytes once decoded"))),
+    }
+}

@@ -1,0 +1,54 @@
+//! REST. The only place that knows actix-web and picks a status; one file per noun.
+//!
+//! A handler converts, calls and converts: an extractor gives it a caller and a typed, sized body ([`request`]), a store or
+//! auth operation gives it an outcome, and the outcome becomes an answer or a [`refusal::Refusal`].
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns actix-web")]
+
+mod auth;
+mod changes;
+mod devices;
+mod health;
+mod keys;
+mod limits;
+pub mod openapi;
+mod refusal;
+mod request;
+mod routes;
+
+use std::sync::Arc;
+
+use actix_web::middleware::DefaultHeaders;
+use actix_web::web::{self, ServiceConfig};
+use tidelog_protocol::{Limits, SYNC_PREFIX, SYNC_PREFIX_V1};
+
+pub use routes::{Access, Endpoint, endpoints};
+
+use crate::auth::Auth;
+use crate::auth::attempts::Attempts;
+use crate::store::Store;
+
+/// What every handler works with. Shared by all workers.
+pub struct State {
+    /// The database.
+    pub store: Store,
+    /// Who is calling.
+    pub auth: Auth,
+    /// Bounds sign-in attempts.
+    pub attempts: Attempts,
+    /// The limits in force.
+    pub limits: Limits,
+}
+
+/// Headers of every answer: nothing here is to be cached or sniffed.
+pub fn default_headers() -> DefaultHeaders {
+    DefaultHeaders::new().add(("Cache-Control", "no-store")).add(("X-Content-Type-Options", "nosniff"))
+}
+
+/// Mounts every route: the sync routes under both prefixes, the others at the root.
+pub fn configure(config: &mut ServiceConfig, state: Arc<State>) {
+    config.app_data(web::Data::from(state));
+    for prefix in [SYNC_PREFIX, SYNC_PREFIX_V1] {
+        config.service(routes::mount(web::scope(prefix), routes::sync_routes()));
+    }
+    config.service(routes::mount(web::scope(""), routes::root_routes()));
+}

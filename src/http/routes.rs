@@ -1,0 +1,108 @@
+//! Every route, and who may call it.
+
+use actix_web::dev::HttpServiceFactory;
+use actix_web::http::Method;
+use actix_web::{Route, Scope, web};
+
+use super::refusal::Refusal;
+use super::{auth, changes, devices, health, keys, limits, openapi};
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone.
+    Public,
+    /// Whoever bears the access token of a live session; what it can reach is its own log.
+    Session,
+}
+
+/// One method of one path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The method.
+    pub method: Method,
+    /// The full path; of sync routes under the unversioned prefix.
+    pub path: String,
+    /// Who may call it.
+    pub access: Access,
+}
+
+/// A row of the tables below.
+pub(super) struct Row {
+    method: Method,
+    path: &'static str,
+    access: Access,
+    route: Route,
+}
+
+macro_rules! row {
+    ($access:ident $method:ident $path:literal $handler:path) => {
+        Row {
+            method: Method::$method,
+            path: $path,
+            access: Access::$access,
+            route: web::method(Method::$method).to($handler),
+        }
+    };
+}
+
+#[rustfmt::skip]
+pub(super) fn sync_routes() -> Vec<Row> {
+    vec![
+        row!(Public  POST   "/auth"          auth::sign_in),
+        row!(Public  POST   "/auth/refresh"  auth::refresh),
+        row!(Session POST   "/auth/logout"   auth::sign_out),
+        row!(Public  GET    "/limits"        limits::get),
+        row!(Session POST   "/devices"       devices::register),
+        row!(Session GET    "/devices"       devices::list),
+        row!(Session DELETE "/devices/{id}"  devices::remove),
+        row!(Session POST   "/push"          changes::push),
+        row!(Session POST   "/pull"          changes::pull),
+        row!(Session GET    "/status"        changes::status),
+        row!(Session GET    "/keys"          keys::get),
+        row!(Session PUT    "/keys"          keys::put),
+    ]
+}
+
+#[rustfmt::skip]
+pub(super) fn root_routes() -> Vec<Row> {
+    vec![
+        row!(Public  GET    "/health"            health::alive),
+        row!(Public  GET    "/ready"             health::ready),
+        row!(Public  GET    "/api/openapi.json"  openapi::get),
+    ]
+}
+
+/// Every route there is, for tests and documents that must leave none out.
+pub fn endpoints() -> Vec<Endpoint> {
+    let of = |prefix: &str, rows: Vec<Row>| {
+        let endpoint = |row: Row| Endpoint {
+            method: row.method,
+            path: format!("{prefix}{}", row.path),
+            access: row.access,
+        };
+        rows.into_iter().map(endpoint).collect::<Vec<_>>()
+    };
+    [of(tidelog_protocol::SYNC_PREFIX, sync_routes()), of("", root_routes())].concat()
+}
+
+/// Mounts rows: one resource per path, so that a known path with another method is told apart from an unknown one.
+pub(super) fn mount(scope: Scope, mut rows: Vec<Row>) -> impl HttpServiceFactory {
+    let mut scope = scope.default_service(web::to(unknown_path));
+    while let Some(first) = rows.first() {
+        let path = first.path;
+        let (same, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.path == path);
+        rows = others;
+        let resource = web::resource(path).default_service(web::to(unknown_method));
+        scope = scope.service(same.into_iter().fold(resource, |resource, row| resource.route(row.route)));
+    }
+    scope
+}
+
+async fn unknown_path() -> Refusal {
+    Refusal::not_found()
+}
+
+async fn unknown_method() -> Refusal {
+    Refusal::method_not_allowed()
+}
