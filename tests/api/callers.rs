@@ -77,7 +77,7 @@ fn table() -> Vec<Row> {
 
 /// An owner with a device, and everybody else.
 struct Scene {
-    server: Server,
+    _server: Server,
     device: String,
     owner: Caller,
     other_user: Caller,
@@ -109,7 +109,7 @@ impl Scene {
             ("expired", server.bearer(&expired)),
             ("revoked", revoked),
         ];
-        Self { server, device, owner, other_user, other_app, without_session }
+        Self { _server: server, device, owner, other_user, other_app, without_session }
     }
 
     fn batch(&self) -> Value {

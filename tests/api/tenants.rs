@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Caller, Server, change, changes, fresh_id};
 
+/// Something that a caller does to a device with a batch, and what came back: status and body.
+type Attempt = fn(&Caller, &str, &str) -> (u16, String);
+
 /// Every pair of two users and two apps.
 fn four_tenants(server: &Server) -> Vec<Caller> {
     let apps = [server.new_app("Notes"), server.new_app("Tasks")];
@@ -53,7 +56,7 @@ fn the_id_of_anothers_device_is_answered_exactly_as_an_unknown_one() {
     let removed = owner.device("Old");
     let unknown = fresh_id();
     let batch = fresh_id();
-    let attempts: [fn(&Caller, &str, &str) -> (u16, String); 3] = [
+    let attempts: [Attempt; 3] = [
         |caller, device, _| shape(&caller.post("/api/sync/pull", &json!({"device_id": device}))),
         |caller, device, batch| {
             let body = json!({"device_id": device, "batch_id": batch, "changes": [change("theirs")]});

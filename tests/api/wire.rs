@@ -199,3 +199,18 @@ fn unknown_request_fields_are_ignored() {
     caller.post("/api/sync/push", &batch).ok();
     caller.post("/api/sync/pull", &json!({"device_id": device, "verbose": true})).ok();
 }
+
+#[test]
+fn an_app_that_is_set_to_integer_cursors_gives_them_at_once() {
+    let server = Server::start();
+    let app = server.new_app("Notes");
+    let me = server.sign_in(&server.new_user("ada@example.org"), &app);
+    let device = me.device("Laptop");
+    let before = me.push(&device, vec![change("one")]);
+    assert!(before.is_string());
+    server.cli().run(&["app", "set", "Notes", "cursor_format=number"]).json();
+    let pull = me.post("/api/sync/pull", &json!({"device_id": device, "cursor": before})).ok();
+    assert!(pull["cursor"].is_i64(), "{pull}");
+    assert!(me.push(&device, vec![change("two")]).is_i64());
+    assert!(me.get("/api/sync/status").ok()["latest_cursor"].is_i64());
+}

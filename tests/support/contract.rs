@@ -127,10 +127,10 @@ impl Contract {
     fn faults(&self, schema: &Value, value: &Value, place: &str) -> Vec<String> {
         let schema = self.resolved(schema);
         let mut faults = Vec::new();
-        if let Some(choices) = schema.get("oneOf").or(schema.get("anyOf")).and_then(Value::as_array) {
-            if !choices.iter().any(|choice| self.faults(choice, value, place).is_empty()) {
-                faults.push(format!("{place} fits no choice"));
-            }
+        if let Some(choices) = schema.get("oneOf").or(schema.get("anyOf")).and_then(Value::as_array)
+            && !choices.iter().any(|choice| self.faults(choice, value, place).is_empty())
+        {
+            faults.push(format!("{place} fits no choice"));
         }
         for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
             faults.extend(self.faults(part, value, place));
@@ -138,10 +138,10 @@ impl Contract {
         if !has_type(schema.get("type"), value) {
             faults.push(format!("{place} should be {}, is {value}", schema["type"]));
         }
-        if let Some(known) = schema.get("enum").and_then(Value::as_array) {
-            if !known.contains(value) {
-                faults.push(format!("{place} is none of {known:?}"));
-            }
+        if let Some(known) = schema.get("enum").and_then(Value::as_array)
+            && !known.contains(value)
+        {
+            faults.push(format!("{place} is none of {known:?}"));
         }
         for field in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
             if value.is_object() && value.get(field.as_str().unwrap_or_default()).is_none() {
