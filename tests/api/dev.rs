@@ -85,15 +85,11 @@ fn dev_tells_a_program_all_that_it_needs_to_sign_in() {
 
 #[test]
 fn the_commands_that_dev_prints_work_when_they_are_pasted() {
-    let is_command = |line: &&str| {
-        let line = line.trim_start();
-        ["curl ", "tidelog ", "export ", "TOKEN=", "DEVICE="].iter().any(|start| line.starts_with(start))
-    };
-    // What is printed comes at once and ends with the last command; the pipe stays open, so the end is known by its content.
-    let dev = Dev::start(&[], |printed| printed.contains("/api/sync/pull") && printed.ends_with('\n'));
-    let script: Vec<_> = dev.printed.lines().filter(is_command).map(str::trim).collect();
-    assert!(script.iter().filter(|line| line.contains("curl")).count() >= 2, "{}", dev.printed);
-    let pasted = format!("set -euo pipefail\n{}\n", script.join("\n"));
+    // The pipe stays open, so the end of what is printed is known by its content: the whole of the last command.
+    let dev = Dev::start(&[], |printed| printed.contains("/api/sync/pull") && !printed.ends_with("\\\n"));
+    let (_, script) = dev.printed.split_once("Paste").expect("dev says what to paste");
+    let (_, script) = script.split_once('\n').expect("the commands follow");
+    let pasted = format!("set -eu\n{script}");
     let ran = Command::new("bash")
         .args(["-c", &pasted])
         .env("PATH", path_with_tidelog())

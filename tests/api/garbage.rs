@@ -100,6 +100,21 @@ fn json_of_the_wrong_shape_is_refused_with_422() {
 }
 
 #[test]
+fn a_list_is_not_taken_for_an_object() {
+    let scene = Scene::set();
+    let pull = json!([scene.device]);
+    scene.me.post("/api/sync/pull", &pull).refused(422, "invalid_field");
+    scene.me.post("/api/sync/devices", &json!(["Phone", "linux"])).refused(422, "invalid_field");
+    scene.me.put("/api/sync/keys", &json!(["c2VhbGVk"])).refused(422, "invalid_field");
+    let row = json!(["notes", "insert", "row", "2026-03-13T10:00:00Z", "c2VhbGVk", null]);
+    let batch = json!({"device_id": scene.device, "batch_id": fresh_id(), "changes": [row]});
+    scene.me.post("/api/sync/push", &batch).refused(422, "invalid_change");
+    let batch = json!([scene.device, fresh_id(), [change("row")]]);
+    scene.me.post("/api/sync/push", &batch).expect(422);
+    scene.nothing_was_left_behind();
+}
+
+#[test]
 fn deep_json_is_refused() {
     let scene = Scene::set();
     scene.all_refuse("[".repeat(DEEP).as_bytes());

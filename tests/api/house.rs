@@ -1,6 +1,7 @@
 //! The order of the house: which folder of the server may use which.
 //!
-//! Imports point one way: `main → cli → server → http → auth, blobs → store → model → protocol`. `clock`, `config`, `error`
+//! Imports point one way: `main → cli → server → http → auth, blobs → store → model → protocol`; `dev`, a server to try things
+//! out on, stands between `cli` and `server`. `clock`, `config`, `error`
 //! and `notify` are leaves: everybody may use them, they use nobody but each other. The scan is of text, so it also sees
 //! paths in code that this build leaves out.
 
@@ -9,7 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms from the top of the house to its ground. A room uses those on lower floors; `auth` and `blobs` share a floor.
-const FLOORS: [&[&str]; 6] = [&["cli"], &["server"], &["http"], &["auth", "blobs"], &["store"], &["model"]];
+const FLOORS: [&[&str]; 7] =
+    [&["cli"], &["dev"], &["server"], &["http"], &["auth", "blobs"], &["store"], &["model"]];
 
 /// Used by all, using none of the rooms.
 const LEAVES: [&str; 4] = ["clock", "config", "error", "notify"];

@@ -79,9 +79,17 @@ impl Ran {
             .unwrap_or_else(|fault| panic!("{} printed no JSON ({fault}): {text}", self.what))
     }
 
-    /// What it complained of on standard error, if it failed; a failed command prints nothing on standard output.
+    /// What it complained of on standard error, if it failed; a command that does nothing prints nothing on standard output.
     #[track_caller]
     pub(crate) fn refusal(&self) -> String {
+        let complaint = self.failed();
+        assert_eq!(self.stdout(), "", "{} failed, yet wrote on standard output", self.what);
+        complaint
+    }
+
+    /// What it complained of on standard error, if it failed; it may have told what it found first.
+    #[track_caller]
+    pub(crate) fn failed(&self) -> String {
         assert!(
             !self.output.status.success(),
             "{} should have failed, but printed {}",
@@ -89,7 +97,6 @@ impl Ran {
             self.stdout()
         );
         assert!(self.output.status.code().is_some(), "{} was killed", self.what);
-        assert_eq!(self.stdout(), "", "{} failed, yet wrote on standard output", self.what);
         assert!(!self.complaint().trim().is_empty(), "{} failed without a word", self.what);
         assert!(!self.complaint().contains("panicked"), "{} panicked: {}", self.what, self.complaint());
         self.complaint()
