@@ -2,9 +2,13 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod dev;
 pub mod error;
 pub mod http;
 pub mod model;
 pub mod notify;
+pub mod server;
 pub mod store;

@@ -1,2 +1,6 @@
-//! The tidelog binary.
-fn main() {}
+//! The `tidelog` program.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    tidelog::cli::main()
+}

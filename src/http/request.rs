@@ -50,7 +50,7 @@ impl<T: DeserializeOwned + 'static> Input for Json<T> {
         let mut input = serde_json::Deserializer::from_slice(&body);
         let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
             let path = error.path().to_string();
-            refuse_json(&error.into_inner(), &path)
+            refuse_json(&body, &error.into_inner(), &path)
         })?;
         input.end().map_err(Refusal::malformed)?;
         Ok(Self(value))
@@ -58,20 +58,21 @@ impl<T: DeserializeOwned + 'static> Input for Json<T> {
 }
 
 /// What is wrong with a body: not JSON at all, or JSON with a wrong field at `path`.
-pub(super) fn refuse_json(error: &serde_json::Error, path: &str) -> Refusal {
-    if !error.is_data() {
-        return Refusal::malformed(error);
+pub(super) fn refuse_json(body: &[u8], error: &serde_json::Error, path: &str) -> Refusal {
+    // The parser stops at the first wrong type; what follows it may still not be JSON.
+    if let Err(malformed) = serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+        return Refusal::malformed(malformed);
     }
     let reason = error.to_string();
     // Of a missing field, the path is that of what should hold it.
     let missing = reason.split('`').nth(1).filter(|_| reason.starts_with("missing field"));
-    let field = match (missing, path) {
-        (Some(name), _) => name,
-        (None, ".") => "body",
-        (None, path) => path,
-    };
-    let reason = reason.split(" at line ").next().unwrap_or_default();
-    Refusal::invalid_field(field, reason)
+    if let Some(name) = missing {
+        return Refusal::invalid_field(name, "it is missing");
+    }
+    if path == "." || path.starts_with('[') {
+        return Refusal::invalid_field("body", "it must be a JSON object");
+    }
+    Refusal::invalid_field(path, reason.split(" at line ").next().unwrap_or_default())
 }
 
 /// A request that anyone may send.

@@ -24,14 +24,23 @@ pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 pub(super) fn open_current(options: &Options, clock: &Clock) -> Result<Connection, OpenError> {
     let path = options.data.join(DATABASE_FILE);
     refuse(&path)?;
+    make_private(&path).map_err(|error| OpenError::Io(path.clone(), error))?;
     let mut connection = connect::writer(&path, options.synchronous)?;
     migrate(&mut connection, &path, MIGRATIONS, clock)?;
     Ok(connection)
 }
 
+/// Makes the file for its owner only, whatever its folder allows: it holds the keys that sign tokens. SQLite gives its
+/// write-ahead log the same rights.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map(drop)
+}
+
 /// Refuses a file that is not ours or too new, before anything about it is changed.
 fn refuse(path: &Path) -> Result<(), OpenError> {
-    if !path.exists() {
+    // An empty file is what a crash leaves between making the file and its first commit.
+    if path.metadata().map_or(0, |found| found.len()) == 0 {
         return Ok(());
     }
     let connection = connect::reader(path).map_err(Fault::from)?;
@@ -80,7 +89,7 @@ fn sign(transaction: &Transaction<'_>, version: usize) -> Result<(), Fault> {
 
 /// Copies the database as it was, so that a bad upgrade loses nothing.
 fn back_up(connection: &Connection, path: &Path, version: i64, clock: &Clock) -> Result<(), Fault> {
-    let copy = path.with_file_name(format!("before-upgrade-v{version}-{}.db", clock.now_seconds()));
+    let copy = path.with_file_name(format!("before-upgrade-v{version}-{}.db", clock.now_us()));
     connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
     tracing::info!(copy = %copy.display(), "kept a copy of the database before upgrading it");
     Ok(())

@@ -22,6 +22,8 @@ mod presence;
 mod readers;
 mod sessions;
 mod signing_keys;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 mod users;
 mod writer;

@@ -30,11 +30,9 @@ pub(super) fn parse(body: &[u8]) -> Result<Parsed, Refusal> {
         Ok(push) => return Ok(checked(push)),
         Err(error) => error,
     };
-    if !error.is_data() {
-        return Err(Refusal::malformed(error));
-    }
-    let outline: Outline<'_> = serde_json::from_slice(body).map_err(|error| refuse_json(&error, "."))?;
-    outline.diagnose(&error)
+    let outline: Outline<'_> =
+        serde_json::from_slice(body).map_err(|error| refuse_json(body, &error, "."))?;
+    outline.diagnose(body, &error)
 }
 
 #[derive(Deserialize)]
@@ -85,14 +83,14 @@ struct Outline<'a> {
 }
 
 impl Outline<'_> {
-    fn diagnose(&self, error: &serde_json::Error) -> Result<Parsed, Refusal> {
+    fn diagnose(&self, body: &[u8], error: &serde_json::Error) -> Result<Parsed, Refusal> {
         let device = field("device_id", self.device_id)?;
         let batch = field("batch_id", self.batch_id)?;
         if let Some(cursor) = self.expected_cursor {
             field::<Option<Cursor>>("expected_cursor", cursor)?;
         }
         let changes: Capped<&RawValue> =
-            serde_json::from_str(self.changes.get()).map_err(|error| refuse_json(&error, "changes"))?;
+            serde_json::from_str(self.changes.get()).map_err(|error| refuse_json(body, &error, "changes"))?;
         let refusal = match changes {
             Capped::TooMany => Refusal::too_many_changes(MAX_CHANGES_PER_PUSH),
             Capped::All(changes) => {
@@ -102,7 +100,7 @@ impl Outline<'_> {
                 }
                 // Whatever made the typed parse fail must be told, even if no look at the pieces finds it.
                 if faults.is_empty() {
-                    refuse_json(error, "changes")
+                    refuse_json(body, error, "changes")
                 } else {
                     Refusal::invalid_changes(faults)
                 }
@@ -113,7 +111,7 @@ impl Outline<'_> {
 }
 
 fn field<T: DeserializeOwned>(name: &str, text: &RawValue) -> Result<T, Refusal> {
-    serde_json::from_str(text.get()).map_err(|error| refuse_json(&error, name))
+    serde_json::from_str(text.get()).map_err(|error| refuse_json(text.get().as_bytes(), &error, name))
 }
 
 /// A change whose fields are still text.

@@ -1,0 +1,43 @@
+//! Gets a command carried out: by the running server if there is one, else here, under the data folder's lock.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Common, Failure};
+use crate::clock::Clock;
+use crate::notify::Hub;
+use crate::server::commands::{Command, execute};
+use crate::server::{CallError, call, passwords, store_options};
+use crate::store::{DATABASE_FILE, OpenError, Store};
+
+/// Attempts while the data folder is locked and nobody listens yet, or any more: a server that starts or stops.
+const ATTEMPTS: u32 = 50;
+/// Pause between two of them.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The command's answer.
+pub(super) async fn ask(common: &Common, command: Command) -> Result<Value, Failure> {
+    let (settings, _) = common.settings(Vec::new())?;
+    // Only what makes something may make the folder; anything else on a mistyped one would say "there is nothing".
+    let makes = matches!(command, Command::AppCreate { .. } | Command::UserCreate { .. });
+    if !makes && !settings.data.join(DATABASE_FILE).exists() {
+        return Err(format!("there is no Tidelog database in {}", settings.data.display()).into());
+    }
+    for _ in 0..ATTEMPTS {
+        match call(&settings.data, &command).await {
+            Err(CallError::NobodyThere) => {}
+            answered => return Ok(answered?),
+        }
+        match Store::open(store_options(&settings, false), Clock::system(), Hub::default()) {
+            Err(OpenError::InUse(_)) => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(error.into()),
+            Ok(store) => {
+                let answer = execute(&store, &passwords(&settings)?, command).await;
+                store.close().await;
+                return Ok(answer?);
+            }
+        }
+    }
+    Err(OpenError::InUse(settings.data).into())
+}

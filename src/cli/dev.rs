@@ -1,0 +1,74 @@
+//! `tidelog dev`: everything there at once, to try things out.
+
+use serde_json::json;
+
+use super::{Common, Failure, serve};
+use crate::clock::Clock;
+use crate::dev::{Made, make};
+use crate::server;
+
+/// Log of a server that a person watches: what goes wrong, and nothing else.
+const LOG: &str = "warn";
+
+/// Serves until SIGTERM or SIGINT; a throw-away data folder goes with it.
+pub(super) async fn run(common: &Common, flags: serve::Flags) -> Result<(), Failure> {
+    let folder = tempfile::Builder::new().prefix("tidelog-dev-").tempdir()?;
+    let mut set = flags.settings();
+    if common.data.is_none() {
+        set.push(("data", folder.path().to_string_lossy().into_owned()));
+    }
+    let (settings, _) = common.settings(set)?;
+    serve::log_to_stderr(LOG)?;
+    let running = server::start(settings, Clock::system()).await?;
+    let made = make(running.store(), running.auth().passwords()).await?;
+    let url = running.url().to_owned();
+    if common.json {
+        let Made { app_id, api_key, email, password, user_id } = &made;
+        let all = json!({
+            "url": url, "app_id": app_id, "api_key": api_key,
+            "email": email, "password": password, "user_id": user_id,
+        });
+        common.output().answer(&all)?;
+    } else {
+        common.output().raw(&welcome(&url, &made))?;
+    }
+    flags.announce(&url)?;
+    running.run_until_signal().await?;
+    Ok(())
+}
+
+/// What a person sees, with commands that work when pasted into a shell as they stand.
+fn welcome(url: &str, made: &Made) -> String {
+    let Made { app_id, api_key, email, password, .. } = made;
+    format!(
+        r#"Tidelog is ready at {url}  (throw-away data, Ctrl-C ends it)
+
+  app_id    {app_id}
+  api_key   {api_key}
+  email     {email}
+  password  {password}
+
+Paste these into another shell:
+
+# Sign in
+TOKEN=$(curl -s {url}/api/sync/auth -H 'Content-Type: application/json' \
+  -d '{{"email":"{email}","password":"{password}","api_key":"{api_key}"}}' \
+  | sed 's/.*"token":"\([^"]*\)".*/\1/')
+
+# Register two devices
+register() {{ curl -s {url}/api/sync/devices -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
+  -d "{{\"device_name\":\"$1\",\"platform\":\"linux\"}}" | sed 's/.*"id":"\([^"]*\)".*/\1/'; }}
+LAPTOP=$(register Laptop)
+PHONE=$(register Phone)
+
+# Push a change from one
+BATCH=$(cat /proc/sys/kernel/random/uuid 2>/dev/null || uuidgen)
+curl -s {url}/api/sync/push -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
+  -d "{{\"device_id\":\"$LAPTOP\",\"batch_id\":\"$BATCH\",\"changes\":[{{\"table\":\"tasks\",\"op\":\"insert\",\"row_id\":\"1\",\"timestamp\":\"2026-01-01T12:00:00Z\",\"data\":\"c2VhbGVk\"}}]}}"; echo
+
+# Pull it with the other
+curl -s {url}/api/sync/pull -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
+  -d "{{\"device_id\":\"$PHONE\",\"cursor\":0}}"; echo
+"#
+    )
+}

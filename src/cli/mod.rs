@@ -1,0 +1,132 @@
+//! The command line: one file per noun, each of which turns flags into a command and says how its answer looks.
+
+mod app;
+mod ask;
+mod config;
+mod dev;
+mod device;
+mod health;
+mod output;
+mod secret;
+mod serve;
+mod session;
+mod user;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use self::output::Output;
+use crate::config::{ConfigError, Layers, Settings, Shown, load};
+use crate::server::commands::Command;
+
+/// What a command that fails says.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// End-to-end encrypted sync for any app: one binary, one SQLite file.
+#[derive(Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Flags of every command.
+#[derive(Args, Clone)]
+struct Common {
+    /// The data folder [default: ./data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// A settings file; see config/default.toml for what it may hold
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print one JSON value instead of text
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl Common {
+    fn settings(
+        &self,
+        mut flags: Vec<(&'static str, String)>,
+    ) -> Result<(Settings, Vec<Shown>), ConfigError> {
+        flags.extend(self.data.as_ref().map(|data| ("data", data.to_string_lossy().into_owned())));
+        load(&Layers::of_process(self.config.clone(), flags))
+    }
+
+    fn output(&self) -> Output {
+        Output { json: self.json }
+    }
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Serve with a throw-away data folder, an app and a user, and print commands to paste
+    Dev(serve::Flags),
+    /// Serve
+    Serve(serve::Flags),
+    /// The programs that sync
+    #[command(subcommand)]
+    App(app::Verb),
+    /// The accounts that sign in
+    #[command(subcommand)]
+    User(user::Verb),
+    /// The installations among which changes travel
+    #[command(subcommand)]
+    Device(device::Verb),
+    /// The sign-ins that are in force
+    #[command(subcommand)]
+    Session(session::Verb),
+    /// Show every setting with where it came from
+    Config,
+    /// Check that the database is whole
+    Check,
+    /// Ask the running server whether it is ready; fails if it is not
+    Healthcheck(health::Flags),
+    /// Print the OpenAPI document of the HTTP interface
+    Openapi,
+}
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = cli.common.output();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(failure.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(Cli { common, verb }: Cli) -> Result<(), Failure> {
+    let command = match verb {
+        Verb::Dev(flags) => return dev::run(&common, flags).await,
+        Verb::Serve(flags) => return serve::run(&common, flags).await,
+        Verb::Config => return config::run(&common),
+        Verb::Check => return check(&common).await,
+        Verb::Healthcheck(flags) => return health::run(&common, flags).await,
+        Verb::Openapi => return common.output().raw(crate::http::openapi::DOCUMENT),
+        Verb::App(verb) => verb.command(),
+        Verb::User(verb) => verb.command()?,
+        Verb::Device(verb) => verb.command(),
+        Verb::Session(verb) => verb.command(),
+    };
+    let answer = ask::ask(&common, command).await?;
+    common.output().answer(&answer)
+}
+
+async fn check(common: &Common) -> Result<(), Failure> {
+    let answer = ask::ask(common, Command::Check).await?;
+    common.output().answer(&answer)?;
+    if answer["ok"] == true { Ok(()) } else { Err("the database is damaged".into()) }
+}

@@ -1,0 +1,64 @@
+//! `tidelog serve`.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tracing_subscriber::EnvFilter;
+
+use super::{Common, Failure};
+use crate::clock::Clock;
+use crate::server;
+
+#[derive(Args)]
+pub(super) struct Flags {
+    /// ADDRESS:PORT, with port 0 for any free one, or unix:/path/to.sock
+    #[arg(long)]
+    listen: Option<String>,
+    /// The address under which clients know this server
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Write the server's address to this file once it is ready
+    #[arg(long, value_name = "FILE")]
+    address_file: Option<PathBuf>,
+}
+
+impl Flags {
+    /// As settings.
+    pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
+        let listen = self.listen.clone().map(|listen| ("listen", listen));
+        let public_url = self.public_url.clone().map(|url| ("public_url", url));
+        listen.into_iter().chain(public_url).collect()
+    }
+
+    /// Tells whoever waits where the server answers. The file appears whole or not at all.
+    pub(super) fn announce(&self, url: &str) -> Result<(), Failure> {
+        let Some(path) = &self.address_file else { return Ok(()) };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(url.as_bytes())?;
+        file.persist(path)?;
+        Ok(())
+    }
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub(super) async fn run(common: &Common, flags: Flags) -> Result<(), Failure> {
+    let (settings, _) = common.settings(flags.settings())?;
+    log_to_stderr(&settings.log)?;
+    let running = server::start(settings, Clock::system()).await?;
+    flags.announce(running.url())?;
+    Ok(running.run_until_signal().await?)
+}
+
+/// Logs what the filter lets through, to stderr: stdout is for answers.
+pub(super) fn log_to_stderr(filter: &str) -> Result<(), Failure> {
+    let filter =
+        EnvFilter::try_new(filter).map_err(|error| format!("the setting log is not valid: {error}"))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! What an operator can ask for. The same commands run inside a serving process, when they come through its control socket,
+//! and in the command line's own process when no server runs.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use thiserror::Error;
+use tidelog_protocol::Timestamp;
+use uuid::Uuid;
+
+use crate::auth::passwords::Passwords;
+use crate::auth::secrets::{hash_secret, new_api_key};
+use crate::error::Fault;
+use crate::model::apps::{self, App};
+use crate::model::users::{self, User};
+use crate::store::{NewApp, NewUser, Store};
+
+/// One command. No `Debug`: some carry passwords.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the command line documents each of them and its fields")]
+pub enum Command {
+    AppCreate {
+        name: String,
+    },
+    AppList,
+    AppShow {
+        app: String,
+    },
+    AppRotateKey {
+        app: String,
+    },
+    AppSet {
+        app: String,
+        assignments: Vec<String>,
+    },
+    UserCreate {
+        email: String,
+        password: String,
+        admin: bool,
+    },
+    UserList,
+    UserDisable {
+        email: String,
+    },
+    UserEnable {
+        email: String,
+    },
+    UserDelete {
+        email: String,
+    },
+    UserResetPassword {
+        email: String,
+        password: String,
+    },
+    DeviceList,
+    DeviceRevoke {
+        device: Uuid,
+    },
+    SessionList,
+    SessionRevoke {
+        session: Uuid,
+    },
+    Check,
+    /// Where the server answers; only a running one knows.
+    Address,
+}
+
+/// Why a command did nothing.
+#[derive(Clone, Debug, Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandError {
+    /// It asks for something that is not allowed, or names something that is not there.
+    #[error("{0}")]
+    Refused(String),
+    /// Something else went wrong.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<Fault> for CommandError {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault.to_string())
+    }
+}
+
+impl From<String> for CommandError {
+    fn from(reason: String) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+type Outcome = Result<Value, CommandError>;
+
+/// Carries out a command; what it changed is in force when this returns.
+///
+/// # Errors
+/// See [`CommandError`].
+pub async fn execute(store: &Store, passwords: &Passwords, command: Command) -> Outcome {
+    match command {
+        Command::AppCreate { name } => create_app(store, name).await,
+        Command::AppList => Ok(store.list_apps().await?.iter().map(app_json).collect()),
+        Command::AppShow { app } => {
+            let found = store.find_app(app.clone()).await?;
+            found.as_ref().map(app_json).ok_or_else(|| no_app(&app))
+        }
+        Command::AppRotateKey { app } => {
+            let api_key = new_api_key()?;
+            let rotated = store.rotate_app_key(app.clone(), hash_secret(&api_key)).await?;
+            let rotated = rotated.ok_or_else(|| no_app(&app))?;
+            Ok(json!({ "app_id": rotated.id, "api_key": api_key }))
+        }
+        Command::AppSet { app, assignments } => set_app(store, app, &assignments).await,
+        Command::UserCreate { email, password, admin } => {
+            create_user(store, passwords, &email, password, admin).await
+        }
+        Command::UserList => Ok(store.list_users().await?.iter().map(user_json).collect()),
+        Command::UserDisable { email } => changed(store.disable_user(address(&email)?).await?, &email),
+        Command::UserEnable { email } => changed(store.enable_user(address(&email)?).await?, &email),
+        Command::UserDelete { email } => changed(store.delete_user(address(&email)?).await?, &email),
+        Command::UserResetPassword { email, password } => {
+            users::check_new_password(&password)?;
+            let hash = passwords.hash(password).await?;
+            changed(store.set_password(address(&email)?, hash).await?, &email)
+        }
+        Command::DeviceList => list_devices(store).await,
+        Command::DeviceRevoke { device } => {
+            let removed = store.remove_device(None, device).await?;
+            found(removed, json!({ "device_id": device }), || format!("there is no device {device}"))
+        }
+        Command::SessionList => list_sessions(store).await,
+        Command::SessionRevoke { session } => {
+            let ended = store.end_session(session).await?;
+            found(ended, json!({ "session_id": session }), || format!("there is no session {session}"))
+        }
+        Command::Check => {
+            let faults = store.check().await?;
+            Ok(json!({ "ok": faults.is_empty(), "faults": faults }))
+        }
+        Command::Address => Err(CommandError::Refused("no server is running here".into())),
+    }
+}
+
+async fn create_app(store: &Store, name: String) -> Outcome {
+    apps::check_name(&name)?;
+    let api_key = new_api_key()?;
+    match store.create_app(Uuid::now_v7(), name.clone(), hash_secret(&api_key)).await? {
+        NewApp::Created(app) => Ok(json!({ "app_id": app.id, "name": app.name, "api_key": api_key })),
+        NewApp::NameTaken => Err(CommandError::Refused(format!("there is an app {name:?} already"))),
+    }
+}
+
+async fn set_app(store: &Store, app: String, assignments: &[String]) -> Outcome {
+    let mut settings = store.find_app(app.clone()).await?.ok_or_else(|| no_app(&app))?.settings;
+    for assignment in assignments {
+        settings.assign(assignment)?;
+    }
+    let set = store.set_app(app.clone(), settings).await?;
+    set.as_ref().map(app_json).ok_or_else(|| no_app(&app))
+}
+
+async fn create_user(
+    store: &Store,
+    passwords: &Passwords,
+    email: &str,
+    password: String,
+    admin: bool,
+) -> Outcome {
+    let email = address(email)?;
+    users::check_new_password(&password)?;
+    let hash = passwords.hash(password).await?;
+    match store.create_user(Uuid::now_v7(), email.clone(), hash, admin).await? {
+        NewUser::Created(user) => Ok(json!({ "user_id": user.id, "email": user.email, "admin": user.admin })),
+        NewUser::EmailTaken => Err(CommandError::Refused(format!("there is a user {email} already"))),
+    }
+}
+
+async fn list_devices(store: &Store) -> Outcome {
+    let rows = store.list_all_devices().await?;
+    let row = |row: &crate::model::devices::DeviceRow| {
+        json!({
+            "device_id": row.device.id,
+            "device_name": row.device.device_name,
+            "platform": row.device.platform,
+            "email": row.email,
+            "app": row.app_name,
+            "created_at": row.device.created_at,
+            "last_seen_at": row.device.last_seen_at,
+        })
+    };
+    Ok(rows.iter().map(row).collect())
+}
+
+async fn list_sessions(store: &Store) -> Outcome {
+    let rows = store.list_sessions().await?;
+    let row = |row: &crate::model::sessions::Session| {
+        json!({
+            "session_id": row.id,
+            "email": row.email,
+            "app": row.app_name,
+            "created_at": time(row.created_at),
+            "expires_at": time(row.expires_at),
+        })
+    };
+    Ok(rows.iter().map(row).collect())
+}
+
+fn app_json(app: &App) -> Value {
+    json!({
+        "app_id": app.id,
+        "name": app.name,
+        "cursor_format": app.settings.cursor_format,
+        "created_at": time(app.created_at),
+    })
+}
+
+fn user_json(user: &User) -> Value {
+    json!({
+        "user_id": user.id,
+        "email": user.email,
+        "admin": user.admin,
+        "disabled_at": user.disabled_at.map(time),
+        "created_at": time(user.created_at),
+    })
+}
+
+fn time(micros: i64) -> Option<Timestamp> {
+    Timestamp::from_micros(micros).ok()
+}
+
+fn address(email: &str) -> Result<String, CommandError> {
+    Ok(users::normalize_email(email)?)
+}
+
+fn no_app(app: &str) -> CommandError {
+    CommandError::Refused(format!("there is no app {app:?}"))
+}
+
+fn changed(was_there: bool, email: &str) -> Outcome {
+    found(was_there, json!({ "email": email.trim().to_lowercase() }), || format!("there is no user {email}"))
+}
+
+fn found(was_there: bool, answer: Value, otherwise: impl FnOnce() -> String) -> Outcome {
+    if was_there { Ok(answer) } else { Err(CommandError::Refused(otherwise())) }
+}

@@ -1,0 +1,198 @@
+//! What the front door cannot show: failing commits, full disks, panics, and what is left in the tables.
+
+use std::path::Path;
+
+use tidelog_protocol::{Cursor, Platform};
+use uuid::Uuid;
+
+use super::*;
+use crate::model::changes::{Batch, NewChange, Push};
+use crate::model::devices::NewDevice;
+use crate::model::sessions::Caller;
+
+fn options(data: &Path) -> Options {
+    Options {
+        data: data.into(),
+        synchronous: Synchronous::Normal,
+        readers: 2,
+        allow_network_file_system: false,
+        serving: true,
+    }
+}
+
+fn open(data: &Path) -> Store {
+    Store::open(options(data), Clock::system(), Hub::default()).expect("a store")
+}
+
+/// A user with a session in an app, and a device of it.
+struct Member {
+    caller: Caller,
+    device: Uuid,
+}
+
+async fn member(store: &Store, email: &str) -> Member {
+    let key = [email.len() as u8; 32];
+    store.create_app(Uuid::now_v7(), format!("app of {email}"), key).await.expect("an app");
+    store.create_user(Uuid::now_v7(), email.into(), "hash".into(), false).await.expect("a user");
+    let rows = store.sign_in_rows(email.into(), key).await.expect("rows");
+    let new = NewSession {
+        id: Uuid::now_v7(),
+        app: rows.app.expect("the app").0,
+        user: rows.user.expect("the user").row,
+        refresh_hash: *blob32(&Uuid::now_v7()),
+        expires_at: i64::MAX,
+    };
+    let caller = store.begin_session(new, key).await.expect("a session").expect("a live user");
+    let device = NewDevice { name: "Laptop".into(), platform: Platform::Linux, install_id: None };
+    let registration = store.register_device(&caller, device, Uuid::now_v7(), 10).await.expect("a device");
+    let Registration::Created(device) = registration else { panic!("the device is new") };
+    Member { caller, device: device.id }
+}
+
+fn blob32(id: &Uuid) -> Box<[u8; 32]> {
+    let mut bytes = Box::new([0; 32]);
+    bytes[..16].copy_from_slice(id.as_bytes());
+    bytes
+}
+
+fn batch(device: Uuid, data: &str) -> Batch {
+    let change = NewChange {
+        table: "tasks".into(),
+        op: "insert".into(),
+        row_id: "1".into(),
+        time_us: 0,
+        data: Some(data.into()),
+        key_version: None,
+    };
+    Batch { id: Uuid::now_v7(), device, changes: vec![change], expected_cursor: None }
+}
+
+async fn push(store: &Store, member: &Member, data: &str) -> Result<Push, Fault> {
+    store.push(&member.caller, batch(member.device, data)).await
+}
+
+async fn total(store: &Store, member: &Member) -> u64 {
+    store.log_status(&member.caller).await.expect("a status").total_changes
+}
+
+#[tokio::test]
+async fn a_unit_that_panics_or_fails_takes_no_other_with_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let member = member(&store, "a@example.com").await;
+    let panics = store.write(1, |tx| -> Result<(), Fault> {
+        tx.execute("DELETE FROM sessions", [])?;
+        panic!("a fault in a write function")
+    });
+    let fails = store.write(1, |tx| -> Result<(), Fault> {
+        tx.execute("DELETE FROM sessions", [])?;
+        Err(Fault::Internal("no".into()))
+    });
+    let (panicked, failed, pushed) = tokio::join!(panics, fails, push(&store, &member, "x"));
+    assert!(panicked.is_err() && failed.is_err());
+    assert!(matches!(pushed, Ok(Push::Stored(_))));
+    assert!(store.find_caller(member.caller.session).await.expect("a look-up").is_some());
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_apart_leaves_nothing_and_passes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let member = member(&store, "a@example.com").await;
+    let cap = |pages: i64| store.write(1, move |tx| Ok(tx.pragma_update(None, "max_page_count", pages)?));
+    cap(1).await.expect("SQLite keeps the pages that it has");
+    let big = "x".repeat(500_000);
+    assert!(matches!(push(&store, &member, &big).await, Err(Fault::StorageFull)));
+    assert_eq!(total(&store, &member).await, 0);
+    cap(1_000_000).await.expect("room again");
+    assert!(matches!(push(&store, &member, &big).await, Ok(Push::Stored(_))));
+    assert_eq!(total(&store, &member).await, 1);
+}
+
+#[tokio::test]
+async fn after_a_commit_that_failed_the_store_reopens_in_a_new_epoch() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let member = member(&store, "a@example.com").await;
+    let Ok(Push::Stored(before)) = push(&store, &member, "x").await else { panic!("stored") };
+    let dangling = store.write(1, |tx| {
+        tx.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+        Ok(tx.execute("INSERT INTO logs (app, user) VALUES (-1, -1)", [])?)
+    });
+    assert!(dangling.await.is_err());
+    // The writer answers the failed group first and reopens then: what comes in between is told to come again.
+    let after = loop {
+        match push(&store, &member, "y").await {
+            Ok(Push::Stored(cursor)) => break cursor,
+            Ok(other) => panic!("{other:?}"),
+            Err(Fault::Unavailable(_)) => tokio::task::yield_now().await,
+            Err(other) => panic!("{other:?}"),
+        }
+    };
+    let (Cursor::Mark { epoch: old, .. }, Cursor::Mark { epoch: new, .. }) = (before, after) else {
+        panic!("cursors carry epochs")
+    };
+    assert_ne!(old, new);
+    assert_eq!(total(&store, &member).await, 2);
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_while_the_store_is_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let second = Store::open(options(folder.path()), Clock::system(), Hub::default());
+    assert!(matches!(second, Err(OpenError::InUse(_))));
+    store.close().await;
+    open(folder.path()).close().await;
+}
+
+#[tokio::test]
+async fn a_closed_store_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let member = member(&store, "a@example.com").await;
+    store.close().await;
+    assert!(matches!(push(&store, &member, "x").await, Err(Fault::Unavailable(_))));
+    assert!(matches!(store.log_status(&member.caller).await, Err(Fault::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn the_log_refuses_to_be_rewritten() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let member = member(&store, "a@example.com").await;
+    push(&store, &member, "x").await.expect("stored");
+    for rewrite in ["DELETE FROM changes", "UPDATE changes SET data = 'y'"] {
+        let refused = store.write(1, move |tx| Ok(tx.execute(rewrite, [])?)).await;
+        assert!(refused.is_err_and(|fault| fault.to_string().contains("append-only")));
+    }
+}
+
+#[tokio::test]
+async fn deleting_a_user_leaves_no_row_of_theirs_in_any_table() {
+    /// Tables that hold nothing of one user.
+    const SERVER_WIDE: [&str; 4] = ["apps", "epochs", "signing_keys", "append_only_exceptions"];
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let member = member(&store, "a@example.com").await;
+    push(&store, &member, "x").await.expect("stored");
+    store.put_key(member.caller.log, vec![1], None, None).await.expect("an envelope");
+    assert!(store.delete_user("a@example.com".into()).await.expect("deleted"));
+    let left = store
+        .read(|connection| {
+            let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+            let mut statement = connection.prepare(tables)?;
+            let mut left = Vec::new();
+            for table in statement.query_map([], |row| row.get::<_, String>(0))? {
+                let table = table?;
+                let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+                let rows = connection.query_row(&format!("SELECT count(*) FROM {table}"), [], count)?;
+                left.extend((rows > 0).then_some(table));
+            }
+            Ok(left)
+        })
+        .await
+        .expect("counts");
+    let users: Vec<_> = left.iter().filter(|table| !SERVER_WIDE.contains(&table.as_str())).collect();
+    assert!(users.is_empty(), "{users:?}");
+}
