@@ -30,13 +30,22 @@ use crate::store::Store;
 /// What every handler works with. Shared by all workers.
 pub struct State {
     /// The database.
-    pub store: Store,
+    store: Store,
     /// Who is calling.
-    pub auth: Auth,
+    auth: Auth,
     /// Bounds sign-in attempts.
-    pub attempts: Attempts,
+    attempts: Attempts,
     /// The limits in force.
-    pub limits: Limits,
+    limits: Limits,
+    /// The memory that large bodies share.
+    bodies: request::BodyBudget,
+}
+
+impl State {
+    /// Of a server with these parts.
+    pub fn new(store: Store, auth: Auth, attempts: Attempts, limits: Limits) -> Self {
+        Self { store, auth, attempts, limits, bodies: request::BodyBudget::default() }
+    }
 }
 
 /// Headers of every answer: nothing here is to be cached or sniffed.

@@ -125,12 +125,9 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
     let control = control::path(&settings.data);
     let control_task = control::serve(&control, store.clone(), auth.passwords().clone())
         .map_err(|error| StartError::Listen(control.display().to_string(), error))?;
-    let state = Arc::new(State {
-        store: store.clone(),
-        auth: auth.clone(),
-        attempts: Attempts::new(settings.auth.burst, settings.auth.per_second),
-        limits: Limits::with_body_cap(settings.body_bytes),
-    });
+    let attempts = Attempts::new(settings.auth.burst, settings.auth.per_second);
+    let limits = Limits::with_body_cap(settings.body_bytes);
+    let state = Arc::new(State::new(store.clone(), auth.clone(), attempts, limits));
     let (server, url) = listen(&settings, state)?;
     control_task.announce(&url);
     let handle = server.handle();
@@ -156,10 +153,13 @@ pub fn store_options(settings: &Settings, serving: bool) -> Options {
 }
 
 fn auth_settings(settings: &Settings) -> AuthSettings {
+    let seconds = |days: std::num::NonZeroU32| i64::from(days.get()) * DAY_SECONDS;
+    let session_seconds = seconds(settings.auth.session_days);
     AuthSettings {
         issuer: settings.public_url.clone().unwrap_or_else(|| DEFAULT_ISSUER.into()),
-        token_seconds: i64::from(settings.auth.token_days.get()) * DAY_SECONDS,
-        session_seconds: i64::from(settings.auth.session_days.get()) * DAY_SECONDS,
+        // A token must not outlive the session that it speaks for.
+        token_seconds: seconds(settings.auth.token_days).min(session_seconds),
+        session_seconds,
     }
 }
 
