@@ -252,6 +252,16 @@ fn a_body_of_another_content_type_is_refused() {
 }
 
 #[test]
+fn a_large_body_of_a_stranger_is_refused() {
+    let scene = Scene::set();
+    let large = vec![b' '; 1024 * 1024];
+    for path in ["/api/sync/auth", "/api/sync/auth/refresh"] {
+        scene.server.nobody().send(Method::POST, path, JSON, &large).refused(413, "too_large");
+    }
+    scene.server.nobody().send(Method::POST, "/api/sync/push", JSON, &large).refused(401, "unauthenticated");
+}
+
+#[test]
 fn a_body_that_breaks_off_leaves_nothing_behind() {
     let scene = Scene::set();
     let body = scene.push_body(&change("cut").to_string());
