@@ -261,11 +261,24 @@ impl LogHead {
         Self { seq: last_seq, device: Some(device), other_seq: self.foreign_seq(device) }
     }
 
-    /// The position that is safe to pull from after this device, which had pulled up to `pulled_seq`, wrote up to
-    /// `last_seq`: beyond its own changes only if nobody else's lie before them unseen.
-    pub fn safe_position(&self, device: i64, pulled_seq: i64, last_seq: i64) -> i64 {
-        if self.foreign_seq(device) <= pulled_seq { last_seq } else { pulled_seq }
+    /// The position that is safe to pull from after a device wrote up to `last_seq`: beyond its own changes only if it had
+    /// been given everything before them, what others wrote and, after a reinstallation, its own past as well.
+    pub fn safe_position(&self, reader: &Reader, last_seq: i64) -> i64 {
+        let own_past = reader.own_until.min(self.seq);
+        let to_be_given = self.foreign_seq(reader.device).max(own_past);
+        if to_be_given <= reader.pulled_seq { last_seq } else { reader.pulled_seq }
     }
+}
+
+/// How far a device has read its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// The device.
+    pub device: i64,
+    /// It has been given everything up to here.
+    pub pulled_seq: i64,
+    /// Up to here it is to be given its own entries too.
+    pub own_until: i64,
 }
 
 #[cfg(test)]
@@ -286,9 +299,15 @@ mod tests {
     #[test]
     fn a_push_never_skips_what_others_wrote() {
         let head = LogHead { seq: 20, device: Some(8), other_seq: 10 };
-        assert_eq!(head.safe_position(7, 15, 25), 15);
-        assert_eq!(head.safe_position(7, 20, 25), 25);
-        assert_eq!(head.safe_position(8, 10, 25), 25);
+        let safe = |device, pulled_seq| head.safe_position(&Reader { device, pulled_seq, own_until: 0 }, 25);
+        assert_eq!((safe(7, 15), safe(7, 20), safe(8, 10)), (15, 25, 25));
+    }
+
+    #[test]
+    fn a_push_never_skips_what_a_reinstalled_device_has_yet_to_get_of_its_own() {
+        let alone = LogHead { seq: 20, device: Some(7), other_seq: 1 };
+        let safe = |pulled_seq| alone.safe_position(&Reader { device: 7, pulled_seq, own_until: 20 }, 25);
+        assert_eq!((safe(10), safe(20)), (10, 25));
     }
 
     #[test]

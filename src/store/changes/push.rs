@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Device, Log, cursor_at, find_device, find_log};
 use crate::error::Fault;
-use crate::model::changes::{Batch, NewChange, Push, PushPrecheck, digest};
+use crate::model::changes::{Batch, NewChange, Push, PushPrecheck, Reader, digest};
 use crate::model::sessions::Caller;
 use crate::store::writer::WriteTx;
 use crate::store::{Store, devices};
@@ -153,7 +153,8 @@ fn append(
 ) -> Result<Cursor, Fault> {
     let first = tx.take_seqs(batch.changes.len());
     let last = first + batch.changes.len() as i64 - 1;
-    let safe = log.head.safe_position(device.id, device.pulled_seq, last);
+    let reader = Reader { device: device.id, pulled_seq: device.pulled_seq, own_until: device.own_until };
+    let safe = log.head.safe_position(&reader, last);
     let epochs = tx.shared.epochs()?;
     tx.prepare_cached(INSERT_BATCH)?.execute((
         caller.log,
