@@ -1,7 +1,4 @@
-//! Bodies that are no requests at all: always a 4xx in the form of every error, and nothing left behind.
-
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+//! JSON, or what pretends to be, that is no request at all: always a 4xx in the form of every error, and nothing left behind.
 
 use proptest::prelude::*;
 use reqwest::Method;
@@ -9,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::support::{Caller, Dice, Server, change, fresh_id};
 
-const JSON: Option<&str> = Some("application/json");
+pub(super) const JSON: Option<&str> = Some("application/json");
 
 /// Every operation that takes a body.
-const WITH_BODY: [(Method, &str); 6] = [
+pub(super) const WITH_BODY: [(Method, &str); 6] = [
     (Method::POST, "/api/sync/auth"),
     (Method::POST, "/api/sync/auth/refresh"),
     (Method::POST, "/api/sync/devices"),
@@ -25,14 +22,14 @@ const WITH_BODY: [(Method, &str); 6] = [
 const DEEP: usize = 100_000;
 
 /// Somebody with one device, one change and no key.
-struct Scene {
-    server: Server,
-    me: Caller,
-    device: String,
+pub(super) struct Scene {
+    pub(super) server: Server,
+    pub(super) me: Caller,
+    pub(super) device: String,
 }
 
 impl Scene {
-    fn set() -> Self {
+    pub(super) fn set() -> Self {
         let server = Server::start();
         let me = server.somebody();
         let device = me.device("Laptop");
@@ -49,12 +46,12 @@ impl Scene {
         }
     }
 
-    fn push_body(&self, change: &str) -> String {
+    pub(super) fn push_body(&self, change: &str) -> String {
         format!(r#"{{"device_id":"{}","batch_id":"{}","changes":[{change}]}}"#, self.device, fresh_id())
     }
 
     #[track_caller]
-    fn nothing_was_left_behind(&self) {
+    pub(super) fn nothing_was_left_behind(&self) {
         assert_eq!(self.me.total_changes(), 1);
         assert_eq!(self.me.get("/api/sync/devices").ok().as_array().map(Vec::len), Some(1));
         self.me.get("/api/sync/keys").refused(404, "not_found");
@@ -227,88 +224,6 @@ fn a_repeated_field_is_refused_rather_than_guessed() {
     let body = format!(r#"{{"device_id":"{0}","device_id":"{0}"}}"#, scene.device);
     let answer = scene.me.send(Method::POST, "/api/sync/pull", JSON, body.as_bytes());
     assert!(matches!(answer.status, 400 | 422), "{}", answer.text());
-}
-
-#[test]
-fn a_body_of_another_content_type_is_refused() {
-    let scene = Scene::set();
-    let kinds = [
-        None,
-        Some("text/plain"),
-        Some("application/x-www-form-urlencoded"),
-        Some("application/jsonp"),
-        Some("json"),
-    ];
-    for kind in kinds {
-        for (method, path) in WITH_BODY {
-            scene.me.send(method, path, kind, b"{}").refused(415, "unsupported_media_type");
-        }
-    }
-    for kind in ["application/json; charset=utf-8", "Application/JSON"] {
-        let body = json!({"device_id": scene.device}).to_string();
-        scene.me.send(Method::POST, "/api/sync/pull", Some(kind), body.as_bytes()).ok();
-    }
-    scene.nothing_was_left_behind();
-}
-
-#[test]
-fn a_large_body_of_a_stranger_is_refused() {
-    let scene = Scene::set();
-    let large = vec![b' '; 1024 * 1024];
-    for path in ["/api/sync/auth", "/api/sync/auth/refresh"] {
-        scene.server.nobody().send(Method::POST, path, JSON, &large).refused(413, "too_large");
-    }
-    scene.server.nobody().send(Method::POST, "/api/sync/push", JSON, &large).refused(401, "unauthenticated");
-}
-
-#[test]
-fn a_body_that_breaks_off_leaves_nothing_behind() {
-    let scene = Scene::set();
-    let body = scene.push_body(&change("cut").to_string());
-    let address = scene.server.url().replace("http://", "");
-    for kept in [0, 1, body.len() / 2, body.len() - 1] {
-        let mut stream = TcpStream::connect(&address).expect("the server listens");
-        let head = format!(
-            "POST /api/sync/push HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            scene.me.token(),
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).expect("the head is sent");
-        stream.write_all(&body.as_bytes()[..kept]).expect("a part of the body is sent");
-        stream.shutdown(Shutdown::Write).expect("the rest never comes");
-        let mut answer = String::new();
-        // Closing without a word is as good as a refusal.
-        let _ = stream.read_to_string(&mut answer);
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
-    }
-    scene.nothing_was_left_behind();
-}
-
-#[test]
-fn a_request_that_is_no_http_does_not_hurt() {
-    let scene = Scene::set();
-    let address = scene.server.url().replace("http://", "");
-    let mut dice = Dice::new(1);
-    let long_header = format!("GET /health HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(200_000)).into_bytes();
-    let openings = [
-        b"\r\n\r\n\r\n\r\n".to_vec(),
-        b"GET\r\n\r\n".to_vec(),
-        b"GET / HTTP/9.9\r\n\r\n".to_vec(),
-        b"POST /api/sync/push HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n".to_vec(),
-        b"POST /api/sync/push HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n".to_vec(),
-        long_header,
-        dice.bytes(4096),
-    ];
-    for opening in openings {
-        let mut stream = TcpStream::connect(&address).expect("the server listens");
-        let _ = stream.write_all(&opening);
-        let _ = stream.shutdown(Shutdown::Write);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        assert!(!answer.starts_with(b"HTTP/1.1 5"), "{}", String::from_utf8_lossy(&answer));
-    }
-    scene.nothing_was_left_behind();
 }
 
 /// Any JSON, shallow enough to be parsed, with the protocol's own field names among its keys.
