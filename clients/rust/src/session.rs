@@ -118,8 +118,11 @@ impl SyncKitClient {
     /// [`SyncKitError::InvalidCredentials`], [`SyncKitError::TwoFactorRequired`], [`SyncKitError::RateLimited`], or no
     /// way to the server.
     pub async fn authenticate(&self, email: &str, password: &str) -> Result<(Uuid, Uuid)> {
-        let body =
-            SignInRequest { email: email.to_owned(), password: password.to_owned(), api_key: self.api_key.clone() };
+        let body = SignInRequest {
+            email: email.to_owned(),
+            password: password.to_owned(),
+            api_key: self.api_key.clone(),
+        };
         let request = Request::post("/auth", &body)?;
         let answer = self.transport.fetch::<TokenPair>(&request, None).await;
         let session = SessionInfo::from(answer.map_err(|error| match error {
