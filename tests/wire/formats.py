@@ -3,7 +3,8 @@
     formats.py check DIR       recomputes every field of the vectors in DIR
     formats.py generate DIR    writes them
     formats.py open            stdin {envelope_b64, passphrase, entries: [{table, op, row_id, timestamp, key_version, data}]}
-                               to one JSON line an entry: {row as it came, kind, payload_b64, payload, ...} or {error}
+                               to one JSON line an entry: {row as it came, kind, payload_b64, payload, ...} or {error};
+                               a timestamp is RFC 3339 text or a number of microseconds
     formats.py seal            stdin {envelope_b64, passphrase, stream?: {id, counter, prev}, padding?: bool,
                                changes: [{table, op, row_id, timestamp, payload | payload_b64 | neither}]}
                                to one JSON line a change, ready to push, and a last one with the stream's new state
@@ -83,6 +84,8 @@ def the_vault(request):
 
 
 def opened(vault, pulled):
+    if pulled.get("data") is None:
+        raise Refused("unsealed")
     frame, link = entry.open_(vault, slot_of(pulled, pulled["key_version"]), pulled["data"])
     shown = {"kind": frame.kind, "stream": frame.stream, "counter": frame.counter, "prev": frame.prev, "link": link}
     shown |= {"head": head_json(frame.head), "names": names_json(frame.names)}

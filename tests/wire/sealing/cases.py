@@ -75,7 +75,8 @@ def head():
 
 
 def a_slot(**changed):
-    return {"table": "notes", "row_id": "n-1", "op": "insert", "timestamp_us": 1_790_000_000_123_456, "key_version": 1} | changed
+    place = {"table": "notes", "row_id": "n-1", "op": "insert", "timestamp_us": 1_790_000_000_123_456}
+    return place | {"key_version": 1} | changed
 
 
 def a_frame(**changed):
@@ -138,7 +139,8 @@ def raw_opening(name, frame, slot=None, made=None):
     """Opens bytes that are well sealed, but no frame."""
     made, slot = made or a_vault(), slot or a_slot()
     opener = vault_of(made)
-    nonce, ad = some(f"nonce of {name}", 24), entry.associated_data(opener, entry.Slot(**slot), (slot["table"], slot["row_id"]))
+    nonce, wire = some(f"nonce of {name}", 24), (slot["table"], slot["row_id"])
+    ad = entry.associated_data(opener, entry.Slot(**slot), wire)
     sealed = nonce + aead.seal(opener.key(b"entry"), nonce, ad, frame)
     return opening(name, base64.b64encode(sealed).decode(), slot, made)
 
@@ -213,7 +215,8 @@ def unsealed_entries():
 
 def stream():
     stream_id = some("stream", 8)
-    for name, counter, prev in (("new", 0, bytes(16)), ("after one", 1, some("p", 16)), ("last", 2**64 - 1, some("q", 16))):
+    states = (("new", 0, bytes(16)), ("after one", 1, some("p", 16)), ("last", 2**64 - 1, some("q", 16)))
+    for name, counter, prev in states:
         yield case("stream", "write", name, {"id": stream_id, "counter": counter, "prev": prev})
         yield case("stream", "read", name, {"bytes": entry.write_stream(stream_id, counter, prev)})
     good = entry.write_stream(stream_id, 1, some("p", 16))
@@ -229,8 +232,9 @@ def a_full_ring(count):
 
 
 def stored_vaults():
-    made = [("one key", a_vault()), ("hidden names", a_vault(hidden_names=True)), ("rotated", rotated()), ("64 earlier keys", a_full_ring(64))]
-    for name, given in made:
+    made = {"one key": a_vault(), "hidden names": a_vault(hidden_names=True)}
+    made |= {"rotated": rotated(), "64 earlier keys": a_full_ring(64)}
+    for name, given in made.items():
         yield case("vault", "write", name, given)
         yield case("vault", "read", name, {"bytes": vault_of(given).stored()})
     good = vault_of(rotated()).stored()
@@ -245,7 +249,8 @@ def stored_vaults():
     yield damaged("cut off", good[:-9])
     yield damaged("a byte too many", good[:-8] + b"\0")
     yield damaged("an earlier key that is not earlier", vault_of(rotated() | {"key_version": 1}).stored()[:-8])
-    yield damaged("the same earlier key twice", vault_of(rotated() | {"earlier": rotated()["earlier"] * 2}).stored()[:-8])
+    twice = rotated() | {"earlier": rotated()["earlier"] * 2}
+    yield damaged("the same earlier key twice", vault_of(twice).stored()[:-8])
     yield damaged("65 earlier keys", vault_of(a_full_ring(65)).stored()[:-8])
 
 
@@ -256,16 +261,19 @@ def codes():
         yield case("recovery", "write", name, {"secret": given})
         yield case("recovery", "read", name, {"code": recovery.write(given)})
     yield case("recovery", "read", "lower case, no groups", {"code": code.replace("-", "").lower()})
-    yield case("recovery", "read", "spaces, tabs, line ends", {"code": f"\t {code.replace('-', ' ')[:40]}\r\n\u00a0{code.replace('-', ' ')[40:]}\n"})
+    spaced = code.replace("-", " ")
+    spaced = f"\t {spaced[:40]}\r\n\u00a0{spaced[40:]}\n"
+    yield case("recovery", "read", "spaces, tabs, line ends", {"code": spaced})
     yield case("recovery", "read", "one character short", {"code": code[:-1]})
     yield case("recovery", "read", "one character long", {"code": code + "A"})
     yield case("recovery", "read", "nothing", {"code": ""})
     yield case("recovery", "read", "a zero for an O", {"code": "0" + code[1:]})
     yield case("recovery", "read", "a dotless i", {"code": "ı" + code[1:]})
-    swapped = code.replace("-", "")
-    yield case("recovery", "read", "two characters swapped", {"code": swapped[:20] + swapped[21] + swapped[20] + swapped[22:]})
-    other = base64.b32encode(b"\x02" + secret + hashlib.sha256(b"tidelog/recovery/1\x02" + secret).digest()[:2]).decode()
-    yield case("recovery", "read", "version 2", {"code": other})
+    letters = code.replace("-", "")
+    swapped = letters[:20] + letters[21] + letters[20] + letters[22:]
+    yield case("recovery", "read", "two characters swapped", {"code": swapped})
+    check_sum = hashlib.sha256(b"tidelog/recovery/1\x02" + secret).digest()[:2]
+    yield case("recovery", "read", "version 2", {"code": base64.b32encode(b"\x02" + secret + check_sum).decode()})
 
 
 def head_mac(made, before_mac):

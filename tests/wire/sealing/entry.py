@@ -125,7 +125,8 @@ def seal(vault, slot, frame, padded, nonce):
     data = base64.b64encode(nonce + aead.seal(vault.key(b"entry"), nonce, ad, padded_frame)).decode()
     if len(data) > MAX_DATA:
         raise Refused("too_large")
-    return {"wire": wire, "ad": ad, "frame": plain, "padded_frame": padded_frame, "link": link_of(ad, plain), "data": data}
+    sealed = {"wire": wire, "ad": ad, "frame": plain, "padded_frame": padded_frame}
+    return sealed | {"link": link_of(ad, plain), "data": data}
 
 
 def from_base64(data):

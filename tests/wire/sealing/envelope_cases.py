@@ -43,7 +43,8 @@ def sealed_envelopes():
     yield sealing("empty passphrase", [slot("passphrase", "", "e")])
     weak_and_strong = ((19_455, 2, 1), (262_145, 2, 1), (19_456, 1, 1), (19_456, 11, 1), (19_456, 2, 0), (19_456, 2, 5))
     for m_kib, t, p in weak_and_strong:
-        yield sealing(f"cost of {m_kib} KiB, {t} passes, {p} lanes", [slot("passphrase", PASSPHRASE, "w", m_kib=m_kib, t=t, p=p)])
+        refused = slot("passphrase", PASSPHRASE, "w", m_kib=m_kib, t=t, p=p)
+        yield sealing(f"cost of {m_kib} KiB, {t} passes, {p} lanes", [refused])
 
 
 def opened_envelopes(sealed):
@@ -117,7 +118,7 @@ def tampered(sealed):
     }  # fmt: skip
     for name, at in places.items():
         yield flipped(name, at)
-    spliced = two[:FIRST_SLOT] + two[FIRST_SLOT:second] + alone[FIRST_SLOT : FIRST_SLOT + SLOT_BYTES] + two[second + SLOT_BYTES :]
+    spliced = two[:second] + alone[FIRST_SLOT:second] + two[second + SLOT_BYTES :]
     yield opening("the same slot from another envelope around the same key", spliced, "recovery", some("recovery"))
     dropped = two[:46] + b"\x01" + two[second:]
     yield opening("the passphrase slot taken out", dropped, "recovery", some("recovery"))

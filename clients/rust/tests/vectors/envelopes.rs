@@ -1,7 +1,8 @@
 //! Key envelopes, with all that arises on the way.
 
 use serde_json::{Value, json};
-use tidelog_client::formats::envelope::{Envelope, HEADER_BYTES, Header};
+use tidelog_client::formats::envelope::Envelope;
+use tidelog_client::formats::header::{HEADER_BYTES, Header};
 use tidelog_client::formats::kdf::normalized;
 use tidelog_client::formats::keys::Secret;
 use tidelog_client::formats::ring::Ring;
@@ -20,7 +21,7 @@ pub(crate) fn envelope(operation: &str, given: &Given<'_>) -> Outcome {
 enum Key {
     Passphrase(String),
     Recovery(RecoveryCode),
-    Previous(Vault),
+    Previous(Box<Vault>),
 }
 
 impl Key {
@@ -35,7 +36,7 @@ impl Key {
                     earlier: Vec::new(),
                 };
                 let vault = Vault::from_parts(vault_id, false, 1, given.secret("secret"), ring);
-                Self::Previous(vault.unwrap())
+                Self::Previous(Box::new(vault.unwrap()))
             }
         }
     }
