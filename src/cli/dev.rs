@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Common, Failure, serve};
 use crate::clock::Clock;
 use crate::dev::{Made, make};
-use crate::server;
+use crate::server::{self, Signals};
 
 /// Log of a server that a person watches: what goes wrong, and nothing else.
 const LOG: &str = "warn";
@@ -19,6 +19,7 @@ pub(super) async fn run(common: &Common, flags: serve::Flags) -> Result<(), Fail
     }
     let (settings, _) = common.settings(set)?;
     serve::log_to_stderr(LOG)?;
+    let signals = Signals::listen()?;
     let running = server::start(settings, Clock::system()).await?;
     let made = make(running.store(), running.auth().passwords()).await?;
     let url = running.url().to_owned();
@@ -33,7 +34,7 @@ pub(super) async fn run(common: &Common, flags: serve::Flags) -> Result<(), Fail
         common.output().raw(&welcome(&url, &made))?;
     }
     flags.announce(&url)?;
-    running.run_until_signal().await?;
+    running.run_until(signals).await;
     Ok(())
 }
 

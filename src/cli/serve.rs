@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Common, Failure};
 use crate::clock::Clock;
-use crate::server;
+use crate::server::{self, Signals};
 
 #[derive(Args)]
 pub(super) struct Flags {
@@ -46,9 +46,11 @@ impl Flags {
 pub(super) async fn run(common: &Common, flags: Flags) -> Result<(), Failure> {
     let (settings, _) = common.settings(flags.settings())?;
     log_to_stderr(&settings.log)?;
+    let signals = Signals::listen()?;
     let running = server::start(settings, Clock::system()).await?;
     flags.announce(running.url())?;
-    Ok(running.run_until_signal().await?)
+    running.run_until(signals).await;
+    Ok(())
 }
 
 /// Logs what the filter lets through, to stderr: stdout is for answers.

@@ -57,7 +57,7 @@ impl Refusal {
 
     pub(super) fn invalid_refresh_token() -> Self {
         let sentence = "The refresh token is unknown, expired or used up: sign in again.";
-        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, sentence)
     }
 
     pub(super) fn device_revoked() -> Self {

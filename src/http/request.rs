@@ -17,12 +17,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::State;
+use super::json::{self, Object};
 use super::refusal::Refusal;
 use crate::error::Fault;
 use crate::model::sessions::Caller;
 
-/// Bytes of a body that anyone may send: credentials.
-const MAX_OPEN_BODY_BYTES: usize = 64 * 1024;
 /// Bytes of a body that is not counted against the budget.
 const SMALL_BODY_BYTES: usize = 64 * 1024;
 /// KiB of large bodies that are held at once.
@@ -84,31 +83,13 @@ pub(super) struct Json<T>(pub(super) T);
 impl<T: DeserializeOwned + 'static> Input for Json<T> {
     fn from_body(body: Bytes) -> Result<Self, Refusal> {
         let mut input = serde_json::Deserializer::from_slice(&body);
-        let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
+        let Object(value) = serde_path_to_error::deserialize(&mut input).map_err(|error| {
             let path = error.path().to_string();
-            refuse_json(&body, &error.into_inner(), &path)
+            json::refuse(&body, &error.into_inner(), &path)
         })?;
         input.end().map_err(Refusal::malformed)?;
         Ok(Self(value))
     }
-}
-
-/// What is wrong with a body: not JSON at all, or JSON with a wrong field at `path`.
-pub(super) fn refuse_json(body: &[u8], error: &serde_json::Error, path: &str) -> Refusal {
-    // The parser stops at the first wrong type; what follows it may still not be JSON.
-    if let Err(malformed) = serde_json::from_slice::<serde::de::IgnoredAny>(body) {
-        return Refusal::malformed(malformed);
-    }
-    let reason = error.to_string();
-    // Of a missing field, the path is that of what should hold it.
-    let missing = reason.split('`').nth(1).filter(|_| reason.starts_with("missing field"));
-    if let Some(name) = missing {
-        return Refusal::invalid_field(name, "it is missing");
-    }
-    if path == "." || path.starts_with('[') {
-        return Refusal::invalid_field("body", "it must be a JSON object");
-    }
-    Refusal::invalid_field(path, reason.split(" at line ").next().unwrap_or_default())
 }
 
 /// A request that anyone may send.
@@ -128,7 +109,10 @@ impl<B: Input> FromRequest for Open<B> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
-        Box::pin(async move { read(&request, payload, MAX_OPEN_BODY_BYTES).await.map(Self) })
+        Box::pin(async move {
+            let max = state(&request)?.limits.max_open_body_bytes;
+            read(&request, payload, max).await.map(Self)
+        })
     }
 }
 

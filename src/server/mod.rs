@@ -15,6 +15,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
 use thiserror::Error;
 use tidelog_protocol::Limits;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 pub use control::{CallError, call};
@@ -88,21 +89,35 @@ impl Running {
         let _ = std::fs::remove_file(&self.control);
     }
 
-    /// Works until SIGTERM or SIGINT, then stops.
-    ///
-    /// # Errors
-    /// The signals could not be listened to.
-    pub async fn run_until_signal(self) -> std::io::Result<()> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+    /// Works until a signal comes, then stops.
+    pub async fn run_until(self, mut signals: Signals) {
+        signals.received().await;
         tracing::info!("stopping");
         self.stop().await;
-        Ok(())
+    }
+}
+
+/// SIGTERM and SIGINT. To be listened to before anybody is told that the server is ready: one that comes right then must
+/// stop it, not kill it.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on, the two no longer end the process by themselves.
+    ///
+    /// # Errors
+    /// The operating system refused.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 

@@ -12,9 +12,10 @@ use tidelog_protocol::limits::MAX_CHANGES_PER_PUSH;
 use tidelog_protocol::{Change, ChangeFault, Cursor, Op, Timestamp};
 use uuid::Uuid;
 
+use crate::http::json::{self, Object};
 use crate::http::refusal::Refusal;
-use crate::http::request::refuse_json;
-use crate::model::changes::{self, Batch, NewChange};
+
+use crate::model::changes::{self, Batch};
 
 /// What a body turned out to be.
 pub(super) enum Parsed {
@@ -26,12 +27,12 @@ pub(super) enum Parsed {
 
 /// The documented body, or a refusal of what is not even its outline.
 pub(super) fn parse(body: &[u8]) -> Result<Parsed, Refusal> {
-    let error = match serde_json::from_slice::<TypedPush<'_>>(body) {
-        Ok(push) => return Ok(checked(push)),
+    let error = match serde_json::from_slice::<Object<TypedPush<'_>>>(body) {
+        Ok(Object(push)) => return Ok(checked(push)),
         Err(error) => error,
     };
     let outline: Outline<'_> =
-        serde_json::from_slice(body).map_err(|error| refuse_json(body, &error, "."))?;
+        serde_json::from_slice(body).map_err(|error| json::refuse(body, &error, "."))?;
     outline.diagnose(body, &error)
 }
 
@@ -40,7 +41,7 @@ struct TypedPush<'a> {
     device_id: Uuid,
     batch_id: Uuid,
     #[serde(borrow)]
-    changes: Capped<Change<'a>>,
+    changes: Capped<Object<Change<'a>>>,
     #[serde(default)]
     expected_cursor: Option<Cursor>,
 }
@@ -55,7 +56,7 @@ fn checked(push: TypedPush<'_>) -> Parsed {
         return faulty(Refusal::invalid_field("changes", "a push carries at least one change"));
     }
     let mut faults = Vec::new();
-    for (index, change) in changes.iter().enumerate() {
+    for (index, Object(change)) in changes.iter().enumerate() {
         changes::check(index, change, &mut faults);
     }
     if !faults.is_empty() {
@@ -64,7 +65,7 @@ fn checked(push: TypedPush<'_>) -> Parsed {
     Parsed::Valid(Batch {
         id: push.batch_id,
         device: push.device_id,
-        changes: changes.into_iter().map(NewChange::from).collect(),
+        changes: changes.into_iter().map(|Object(change)| change.into()).collect(),
         expected_cursor: push.expected_cursor,
     })
 }
@@ -89,8 +90,8 @@ impl Outline<'_> {
         if let Some(cursor) = self.expected_cursor {
             field::<Option<Cursor>>("expected_cursor", cursor)?;
         }
-        let changes: Capped<&RawValue> =
-            serde_json::from_str(self.changes.get()).map_err(|error| refuse_json(body, &error, "changes"))?;
+        let changes: Capped<&RawValue> = serde_json::from_str(self.changes.get())
+            .map_err(|error| json::refuse(body, &error, "changes"))?;
         let refusal = match changes {
             Capped::TooMany => Refusal::too_many_changes(MAX_CHANGES_PER_PUSH),
             Capped::All(changes) => {
@@ -100,7 +101,7 @@ impl Outline<'_> {
                 }
                 // Whatever made the typed parse fail must be told, even if no look at the pieces finds it.
                 if faults.is_empty() {
-                    refuse_json(body, error, "changes")
+                    json::refuse(body, error, "changes")
                 } else {
                     Refusal::invalid_changes(faults)
                 }
@@ -111,7 +112,7 @@ impl Outline<'_> {
 }
 
 fn field<T: DeserializeOwned>(name: &str, text: &RawValue) -> Result<T, Refusal> {
-    serde_json::from_str(text.get()).map_err(|error| refuse_json(text.get().as_bytes(), &error, name))
+    serde_json::from_str(text.get()).map_err(|error| json::refuse(text.get().as_bytes(), &error, name))
 }
 
 /// A change whose fields are still text.
@@ -132,10 +133,10 @@ struct ChangeOutline<'a> {
 }
 
 fn diagnose_change(index: usize, change: &RawValue, faults: &mut Vec<ChangeFault>) {
-    if let Ok(change) = serde_json::from_str::<Change<'_>>(change.get()) {
+    if let Ok(Object(change)) = serde_json::from_str::<Object<Change<'_>>>(change.get()) {
         return changes::check(index, &change, faults);
     }
-    let Ok(outline) = serde_json::from_str::<ChangeOutline<'_>>(change.get()) else {
+    let Ok(Object(outline)) = serde_json::from_str::<Object<ChangeOutline<'_>>>(change.get()) else {
         let reason = "must be an object with table, op, row_id and timestamp".into();
         return faults.push(ChangeFault { index, field: "change".into(), reason });
     };

@@ -1,0 +1,191 @@
+//! Who may call what: a table of every route and every kind of caller.
+//!
+//! The table and the server's OpenAPI document must name the same operations, so a route that nobody thought about here
+//! fails the test.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Caller, Contract, Operation, Server, SigningKey, change, claims_of, fresh_id, header_of,
+};
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Everybody, and a token changes nothing.
+    Public,
+    /// Whoever has a live session; its effects stay inside that session's own log.
+    Own,
+    /// As `Own`, and it names a thing of the owner: to anybody else that thing does not exist.
+    Owned,
+}
+
+/// One row: an operation, who may call it, what with, and what its owner is answered.
+struct Row {
+    method: Method,
+    path: &'static str,
+    access: Access,
+    body: fn(&Scene) -> Option<Value>,
+    answer: u16,
+}
+
+fn row(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    body: fn(&Scene) -> Option<Value>,
+    answer: u16,
+) -> Row {
+    Row { method, path, access, body, answer }
+}
+
+fn table() -> Vec<Row> {
+    use Access::{Own, Owned, Public};
+    vec![
+        row(Method::GET, "/health", Public, |_| None, 200),
+        row(Method::GET, "/ready", Public, |_| None, 200),
+        row(Method::GET, "/api/openapi.json", Public, |_| None, 200),
+        row(Method::GET, "/api/sync/limits", Public, |_| None, 200),
+        row(
+            Method::POST,
+            "/api/sync/auth",
+            Public,
+            |_| Some(json!({"email": "a", "password": "b", "api_key": "c"})),
+            401,
+        ),
+        row(Method::POST, "/api/sync/auth/refresh", Public, |_| Some(json!({"refresh_token": "none"})), 401),
+        row(Method::GET, "/api/sync/devices", Own, |_| None, 200),
+        row(
+            Method::POST,
+            "/api/sync/devices",
+            Own,
+            |_| Some(json!({"device_name": "New", "platform": "web"})),
+            200,
+        ),
+        row(Method::GET, "/api/sync/status", Own, |_| None, 200),
+        row(Method::PUT, "/api/sync/keys", Own, |_| Some(json!({"encrypted_key": "c2VhbGVk"})), 200),
+        row(Method::GET, "/api/sync/keys", Own, |_| None, 200),
+        row(Method::POST, "/api/sync/push", Owned, |scene| Some(scene.batch()), 200),
+        row(Method::POST, "/api/sync/pull", Owned, |scene| Some(json!({"device_id": scene.device})), 200),
+        row(Method::DELETE, "/api/sync/devices/{id}", Owned, |_| None, 204),
+        row(Method::POST, "/api/sync/auth/logout", Own, |_| None, 204),
+    ]
+}
+
+/// An owner with a device, and everybody else.
+struct Scene {
+    _server: Server,
+    device: String,
+    owner: Caller,
+    other_user: Caller,
+    other_app: Caller,
+    without_session: Vec<(&'static str, Caller)>,
+}
+
+impl Scene {
+    fn set() -> Self {
+        let mut server = Server::start();
+        let (app, elsewhere) = (server.new_app("Notes"), server.new_app("Tasks"));
+        let (ada, bob) = (server.new_user("ada@example.org"), server.new_user("bob@example.org"));
+        let owner = server.sign_in(&ada, &app);
+        let revoked = server.sign_in(&ada, &app);
+        revoked.call(Method::POST, "/api/sync/auth/logout", None);
+        let (other_user, other_app) = (server.sign_in(&bob, &app), server.sign_in(&ada, &elsewhere));
+        let device = owner.device("Laptop");
+        // A key each, and a device of that name each, so that the same calls succeed for all of them.
+        for caller in [&owner, &other_user, &other_app] {
+            caller.put("/api/sync/keys", &json!({"encrypted_key": "c2VhbGVk"})).ok();
+            caller.post("/api/sync/devices", &json!({"device_name": "New", "platform": "web"})).expect(201);
+        }
+        server.stop();
+        let expired = expired(&SigningKey::stolen_from(&server.data()), owner.token());
+        server.start_again();
+        let without_session = vec![
+            ("none", server.nobody()),
+            ("garbage", server.bearer("garbage")),
+            ("expired", server.bearer(&expired)),
+            ("revoked", revoked),
+        ];
+        Self { _server: server, device, owner, other_user, other_app, without_session }
+    }
+
+    fn batch(&self) -> Value {
+        json!({"device_id": self.device, "batch_id": fresh_id(), "changes": [change("row")]})
+    }
+
+    fn call(&self, caller: &Caller, row: &Row, prefix: &str) -> u16 {
+        let path = row.path.replace("{id}", &self.device).replace("/api/sync", prefix);
+        caller.call(row.method.clone(), &path, (row.body)(self).as_ref()).status
+    }
+}
+
+/// The same token, had it been made a month earlier.
+fn expired(key: &SigningKey, token: &str) -> String {
+    const MONTH: i64 = 30 * 24 * 60 * 60;
+    let mut claims = claims_of(token);
+    for claim in ["iat", "exp"] {
+        claims[claim] = json!(claims[claim].as_i64().expect("a number") - MONTH);
+    }
+    key.sign(&header_of(token), &claims)
+}
+
+#[test]
+fn the_table_of_callers_and_the_openapi_document_name_the_same_operations() {
+    let _server = Server::start();
+    let operation = |row: &Row| Operation { method: row.method.to_string(), path: row.path.to_owned() };
+    let in_table: BTreeSet<_> = table().iter().map(operation).collect();
+    let documented = Contract::operations();
+    let without_row: Vec<_> = documented.difference(&in_table).collect();
+    let without_route: Vec<_> = in_table.difference(&documented).collect();
+    assert!(without_row.is_empty(), "routes without a row in the table of callers: {without_row:?}");
+    assert!(without_route.is_empty(), "rows whose route is not documented: {without_route:?}");
+}
+
+#[test]
+fn every_caller_gets_from_every_route_what_the_table_says() {
+    let scene = Scene::set();
+    let mut wrong = BTreeMap::new();
+    for prefix in ["/api/sync", "/api/v1/sync"] {
+        for row in table() {
+            let mut expect = |who: &str, caller: &Caller, status: u16| {
+                let answered = scene.call(caller, &row, prefix);
+                if answered != status {
+                    let what = format!("{} {} {who}", row.method, row.path.replace("/api/sync", prefix));
+                    wrong.insert(what, format!("answered {answered}, not {status}"));
+                }
+            };
+            for (who, caller) in &scene.without_session {
+                expect(who, caller, if row.access == Access::Public { row.answer } else { 401 });
+            }
+            // Logging out would end the very sessions that the next rows need; a test of its own does it.
+            if row.path == "/api/sync/auth/logout" {
+                continue;
+            }
+            let to_strangers = if row.access == Access::Owned { 404 } else { row.answer };
+            expect("other user", &scene.other_user, to_strangers);
+            expect("other app", &scene.other_app, to_strangers);
+            if row.method != Method::DELETE {
+                expect("owner", &scene.owner, row.answer);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(scene.owner.total_changes(), 2, "one push by the owner under each prefix, none by others");
+    assert_eq!(scene.other_user.total_changes() + scene.other_app.total_changes(), 0);
+}
+
+#[test]
+fn the_owner_may_remove_the_device_and_log_out() {
+    let scene = Scene::set();
+    let destroying = |path: &str| table().into_iter().find(|row| row.path == path).expect("a row");
+    let remove = destroying("/api/sync/devices/{id}");
+    assert_eq!(scene.call(&scene.owner, &remove, "/api/sync"), remove.answer);
+    let logout = destroying("/api/sync/auth/logout");
+    assert_eq!(scene.call(&scene.other_user, &logout, "/api/v1/sync"), logout.answer);
+    for out in [&scene.owner, &scene.other_user] {
+        out.get("/api/sync/status").refused(401, "unauthenticated");
+    }
+}

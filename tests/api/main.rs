@@ -1,0 +1,33 @@
+//! Through the front door: the real binary, its command line and its HTTP, exactly what a user has.
+//!
+//! One file per noun. Every answer is also held against the OpenAPI document that the server serves (`support::Contract`).
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests look at the server from outside"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod auth;
+mod bodies;
+mod callers;
+mod cli;
+mod contention;
+mod dev;
+mod devices;
+mod fuzz;
+mod garbage;
+mod house;
+mod keys;
+mod limits;
+mod pulls;
+mod push;
+mod rate_limit;
+mod revocation;
+mod rewind;
+mod tenants;
+mod tokens;
+mod wire;
+mod wire_model;

@@ -1,0 +1,189 @@
+//! Calls over HTTP, and the answers to them.
+
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::blocking::{Body, Client};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use serde_json::Value;
+
+use super::Contract;
+
+/// A call that takes longer than this hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+static CLIENT: LazyLock<Client> =
+    LazyLock::new(|| Client::builder().timeout(PATIENCE).no_proxy().build().expect("an HTTP client"));
+
+/// Where a server listens. It changes when the server is started again, and every copy of this follows.
+#[derive(Clone, Default)]
+pub(crate) struct Origin(Arc<RwLock<String>>);
+
+impl Origin {
+    /// Like `http://127.0.0.1:4711`.
+    pub(crate) fn url(&self) -> String {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set(&self, url: &str) {
+        url.clone_into(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Somebody who calls the API, signed in or not.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    origin: Origin,
+    token: Option<String>,
+}
+
+impl Caller {
+    pub(super) fn new(origin: Origin, token: Option<String>) -> Self {
+        Self { origin, token }
+    }
+
+    /// The same place, with another token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self { origin: self.origin.clone(), token: Some(token.to_owned()) }
+    }
+
+    /// The token that this caller shows.
+    pub(crate) fn token(&self) -> &str {
+        self.token.as_deref().expect("this caller has signed in")
+    }
+
+    /// GET.
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, None)
+    }
+
+    /// POST of a JSON value.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        self.call(Method::POST, path, Some(body))
+    }
+
+    /// PUT of a JSON value.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Answer {
+        self.call(Method::PUT, path, Some(body))
+    }
+
+    /// DELETE.
+    pub(crate) fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, None)
+    }
+
+    /// Any method, with or without a JSON body.
+    pub(crate) fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        self.try_call(method, path, body).unwrap_or_else(|fault| panic!("{path} gave no answer: {fault}"))
+    }
+
+    /// As [`Self::call`], for a server that may die meanwhile.
+    pub(crate) fn try_call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> reqwest::Result<Answer> {
+        let body = body.map(|body| ("application/json", body.to_string().into_bytes()));
+        self.try_send(
+            method,
+            path,
+            body.as_ref().map(|(kind, _)| *kind),
+            body.as_ref().map(|(_, bytes)| &bytes[..]),
+        )
+    }
+
+    /// Any bytes under any content type.
+    pub(crate) fn send(&self, method: Method, path: &str, kind: Option<&str>, body: &[u8]) -> Answer {
+        self.try_send(method, path, kind, Some(body))
+            .unwrap_or_else(|fault| panic!("{path} gave no answer: {fault}"))
+    }
+
+    fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        kind: Option<&str>,
+        body: Option<&[u8]>,
+    ) -> reqwest::Result<Answer> {
+        let mut request = CLIENT.request(method.clone(), format!("{}{path}", self.origin.url()));
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(kind) = kind {
+            request = request.header(CONTENT_TYPE, kind);
+        }
+        if let Some(body) = body {
+            request = request.body(Body::from(body.to_vec()));
+        }
+        let response = request.send()?;
+        let answer = Answer {
+            what: format!("{method} {path}"),
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.bytes()?.to_vec(),
+        };
+        Contract::check(&method, path, &answer);
+        Ok(answer)
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    what: String,
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// Response headers.
+    pub(crate) headers: HeaderMap,
+    /// The whole body.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// What was asked, for messages.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|fault| panic!("{}: the body is no JSON ({fault}): {}", self.what, self.text()))
+    }
+
+    /// A header's value.
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).unwrap_or_else(|| panic!("{}: no header {name}", self.what));
+        value.to_str().expect("a header is text")
+    }
+
+    /// The body, if the status is this one.
+    #[track_caller]
+    pub(crate) fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{} answered {}", self.what, self.text());
+        if self.body.is_empty() { Value::Null } else { self.json() }
+    }
+
+    /// The body, if it was answered with 200.
+    #[track_caller]
+    pub(crate) fn ok(&self) -> Value {
+        self.expect(200)
+    }
+
+    /// The body, if it was refused with this status and code.
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16, code: &str) -> Value {
+        let body = self.expect(status);
+        assert_eq!(body["code"], code, "{} was refused otherwise: {body}", self.what);
+        body
+    }
+}

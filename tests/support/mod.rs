@@ -1,0 +1,23 @@
+//! What the tests at the front door share: the real binary, the people who use it, and a watch over the contract.
+//!
+//! Nothing here knows the server's insides. Every HTTP answer that passes through is held against the OpenAPI document that
+//! the server itself serves, so a test of one thing also notices an undocumented answer to another.
+#![allow(dead_code, unused_imports, reason = "each test binary uses its part of the kit")]
+
+mod cli;
+mod contract;
+mod dice;
+mod http;
+mod people;
+mod server;
+mod sync_client;
+mod token;
+
+pub(crate) use cli::{Cli, Ran};
+pub(crate) use contract::{Contract, Operation};
+pub(crate) use dice::Dice;
+pub(crate) use http::{Answer, Caller, Origin};
+pub(crate) use people::{App, PASSWORD, User, change, changes, credentials, fresh_id, instant, text};
+pub(crate) use server::{Server, ServerSetup, copy_database};
+pub(crate) use sync_client::{Dialect, SyncClient};
+pub(crate) use token::{SigningKey, claims_of, header_of, unsigned};
