@@ -54,7 +54,7 @@ impl Common {
         mut flags: Vec<(&'static str, String)>,
     ) -> Result<(Settings, Vec<Shown>), ConfigError> {
         flags.extend(self.data.as_ref().map(|data| ("data", data.to_string_lossy().into_owned())));
-        load(&Layers::of_process(self.config.clone(), flags))
+        load(&Layers::of_process(self.config.clone(), flags)?)
     }
 
     fn output(&self) -> Output {
