@@ -15,6 +15,7 @@ mod user;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use self::output::Output;
@@ -38,8 +39,8 @@ struct Cli {
 #[derive(Args, Clone)]
 struct Common {
     /// The data folder [default: ./data]
-    #[arg(long, global = true, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "DIR", value_parser = NonEmptyStringValueParser::new())]
+    data: Option<String>,
     /// A settings file; see config/default.toml for what it may hold
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -53,7 +54,7 @@ impl Common {
         &self,
         mut flags: Vec<(&'static str, String)>,
     ) -> Result<(Settings, Vec<Shown>), ConfigError> {
-        flags.extend(self.data.as_ref().map(|data| ("data", data.to_string_lossy().into_owned())));
+        flags.extend(self.data.clone().map(|data| ("data", data)));
         load(&Layers::of_process(self.config.clone(), flags)?)
     }
 
