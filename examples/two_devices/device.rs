@@ -4,9 +4,14 @@
 //! is answered, and keeps the master key.
 
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tidelog_client::{ChangeEntry, Cursor, MemoryStore, Op, SyncKitClient, SyncKitConfig};
+use tidelog_client::{
+    ChangeEntry, ChangeOp, Cursor, MemoryStore, PullFilter, PulledChange, SyncKitClient, SyncKitConfig,
+    SyncKitError,
+};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::Result;
@@ -16,6 +21,8 @@ use crate::app_file::{AppFile, Edit, Pending, Stamped};
 const TABLE: &str = "airports";
 /// Changes handed to the SDK at a time.
 const BATCH: usize = 500;
+/// Pause before another try where even the SDK's retries have not reached the server.
+const OFFLINE_PAUSE: Duration = Duration::from_millis(200);
 
 /// What it takes to sign in.
 pub struct Account {
@@ -50,8 +57,9 @@ impl Device {
     }
 
     async fn sign_in(name: &str, folder: &Path, account: &Account) -> Result<Self> {
-        let config = SyncKitConfig::new(&account.url, &account.api_key);
-        let client = SyncKitClient::new(config);
+        let config = SyncKitConfig { server_url: account.url.clone(), api_key: account.api_key.clone() };
+        // A real app keeps its keys in the keychain, which is the default.
+        let client = SyncKitClient::builder(config).key_store(MemoryStore::new()).build();
         client.authenticate(&account.email, &account.password).await?;
         let id = client.register_device(name, "linux").await?.id;
         Ok(Self { file: AppFile::create(&folder.join(format!("{name}.db")))?, client, id })
@@ -72,10 +80,20 @@ impl Device {
             let pending = self.file.pending(BATCH)?;
             let Some(last) = pending.last().map(|pending| pending.place) else { return Ok(pushed) };
             pushed += pending.len();
-            let changes = pending.into_iter().map(to_change).collect::<Result<Vec<_>>>()?;
-            self.client.push(self.id, changes).await?;
+            self.push_batch(pending.into_iter().map(to_change).collect::<Result<_>>()?).await?;
             self.file.pushed(last)?;
             done(pushed);
+        }
+    }
+
+    /// Pushes until it is answered. A push whose answer was lost may be on the server already; the SDK sees that these are the
+    /// same changes, and sends the same batch again, which the server stores once.
+    async fn push_batch(&self, changes: Vec<ChangeEntry>) -> Result<()> {
+        loop {
+            match self.client.push(self.id, changes.clone()).await {
+                Err(SyncKitError::Network(_)) => sleep(OFFLINE_PAUSE).await,
+                outcome => return outcome.map(drop).map_err(Into::into),
+            }
         }
     }
 
@@ -84,12 +102,15 @@ impl Device {
         let mut pulled = 0;
         loop {
             let cursor: Cursor = self.file.position()?.parse()?;
-            let (changes, cursor, has_more) = self.client.pull(self.id, cursor).await?;
-            pulled += changes.len();
-            let page = changes.into_iter().map(from_change).collect::<Result<Vec<_>>>()?;
-            self.file.apply(&page, &cursor.to_string())?;
+            let page = self.client.pull_page(self.id, cursor, PullFilter::default()).await?;
+            if let Some(entry) = page.quarantined.first() {
+                return Err(format!("an entry cannot be trusted: {}", entry.reason).into());
+            }
+            pulled += page.changes.len();
+            let edits = page.changes.into_iter().map(from_change).collect::<Result<Vec<_>>>()?;
+            self.file.apply(&edits, &page.cursor.to_string())?;
             done(pulled);
-            if !has_more {
+            if !page.has_more {
                 return Ok(pulled);
             }
         }
@@ -99,4 +120,25 @@ impl Device {
     pub async fn count_on_server(&self) -> Result<u64> {
         Ok(self.client.status().await?.total_changes)
     }
+}
+
+fn to_change(pending: Pending) -> Result<ChangeEntry> {
+    let timestamp = DateTime::from_timestamp_micros(pending.time_us).ok_or("a time out of range")?;
+    let (op, row_id, data) = match pending.edit {
+        Edit::Insert(row) => (ChangeOp::Insert, row.icao.clone(), Some(serde_json::to_value(row)?)),
+        Edit::Update(row) => (ChangeOp::Update, row.icao.clone(), Some(serde_json::to_value(row)?)),
+        Edit::Delete(icao) => (ChangeOp::Delete, icao, None),
+    };
+    Ok(ChangeEntry { table: TABLE.to_owned(), op, row_id, timestamp, data })
+}
+
+fn from_change(pulled: PulledChange) -> Result<Stamped> {
+    let ChangeEntry { op, row_id, timestamp, data, .. } = pulled.entry;
+    let row = || serde_json::from_value(data.unwrap_or_default());
+    let edit = match op {
+        ChangeOp::Insert => Edit::Insert(row()?),
+        ChangeOp::Update => Edit::Update(row()?),
+        ChangeOp::Delete => Edit::Delete(row_id),
+    };
+    Ok(Stamped { edit, time_us: timestamp.timestamp_micros(), author: pulled.device_id.to_string() })
 }

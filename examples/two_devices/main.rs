@@ -11,16 +11,17 @@
 //!
 //! `device.rs` and `app_file.rs` are what an app would copy.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "an app is not the server")]
+#![allow(unreachable_pub, reason = "these files are to be copied into apps")]
 
 mod app_file;
 mod dataset;
 mod device;
+mod progress;
 mod secrecy;
 mod server;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use clap::Parser;
 use tokio::sync::watch;
@@ -28,6 +29,7 @@ use tokio::sync::watch;
 use app_file::{Edit, columns};
 use dataset::Airport;
 use device::{Account, Device};
+use progress::Progress;
 use secrecy::{Search, read_all};
 use server::Server;
 
@@ -68,7 +70,7 @@ async fn main() -> Result<()> {
 
     println!("\nB joins with the passphrase and pulls");
     let mut b = Device::join(DEVICES[1], home.path(), &account).await?;
-    timed("pulled", b.pull(|_| {})).await?;
+    pull(&mut b).await?;
     let mut expected: BTreeMap<_, _> = airports.iter().map(|row| (row.icao.clone(), row.clone())).collect();
     compare(&a, &b, &expected)?;
 
@@ -79,8 +81,8 @@ async fn main() -> Result<()> {
     edits.carry_out(&mut expected);
     push_through_a_crash(&mut a, &mut server, edits.of_a.len()).await?;
     push_through_a_crash(&mut b, &mut server, edits.of_b.len()).await?;
-    timed("pulled", a.pull(|_| {})).await?;
-    timed("pulled", b.pull(|_| {})).await?;
+    pull(&mut a).await?;
+    pull(&mut b).await?;
     compare(&a, &b, &expected)?;
 
     let made = airports.len() + edits.of_a.len() + edits.of_b.len();
@@ -109,32 +111,30 @@ fn open_account(server: &Server) -> Result<Account> {
 
 /// Pushes what a device has, and kills and restarts the server when half of it is through.
 async fn push_through_a_crash(device: &mut Device, server: &mut Server, edits: usize) -> Result<()> {
-    let (progress, mut watched) = watch::channel(0);
+    let mut progress = Progress::of("pushed");
+    let (telling, mut told) = watch::channel(0);
     let pushing = device.push(|done| {
-        progress.send_replace(done);
+        progress.at(done);
+        telling.send_replace(done);
     });
     let crashing = async {
-        let done = *watched.wait_for(|done| *done >= edits / 2).await?;
+        let done = *told.wait_for(|done| *done >= edits / 2).await?;
         server.kill()?;
         println!("  kill -9 after {done} of {edits}, in the middle of a push");
         server.start_again().await
     };
-    let (pushed, crashed) = tokio::join!(timed("pushed", pushing), crashing);
+    let (pushed, crashed) = tokio::join!(pushing, crashing);
     let pushed = pushed?;
     crashed?;
-    if pushed != edits {
-        return Err(format!("{edits} edits were to be pushed").into());
-    }
-    Ok(())
+    progress.end();
+    if pushed == edits { Ok(()) } else { Err(format!("{pushed} of {edits} edits were pushed").into()) }
 }
 
-/// Runs a step and prints how many rows it took, and how fast.
-async fn timed(what: &str, step: impl Future<Output = Result<usize>>) -> Result<usize> {
-    let began = Instant::now();
-    let rows = step.await?;
-    let seconds = began.elapsed().as_secs_f64();
-    println!("  {what} {rows} rows in {seconds:.2} s, {:.0} a second", rows as f64 / seconds);
-    Ok(rows)
+async fn pull(device: &mut Device) -> Result<()> {
+    let mut progress = Progress::of("pulled");
+    device.pull(|done| progress.at(done)).await?;
+    progress.end();
+    Ok(())
 }
 
 /// What the two devices do to the first rows. They share every sixth one.

@@ -17,6 +17,8 @@ pub const MAX_SCANNED_PER_PAGE: usize = 10_000;
 pub const MAX_DATA_BYTES: usize = 1024 * 1024;
 /// Bytes of a request body, unless the operator sets another cap.
 pub const DEFAULT_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of a request body that anyone may send without signing in, at most.
+pub const MAX_OPEN_BODY_BYTES: usize = 64 * 1024;
 /// Characters of a change's `table`, at most; each of `[A-Za-z0-9_]`.
 pub const MAX_TABLE_CHARS: usize = 100;
 /// Characters of a change's `row_id`, at most; any but control characters.
@@ -49,6 +51,8 @@ pub struct Limits {
     pub max_data_bytes: usize,
     /// Bytes of a request body.
     pub max_body_bytes: usize,
+    /// Bytes of a request body of somebody who is not signed in.
+    pub max_open_body_bytes: usize,
     /// Characters of a change's table.
     pub max_table_chars: usize,
     /// Characters of a change's row id.
@@ -75,6 +79,7 @@ impl Limits {
             max_scanned_per_page: MAX_SCANNED_PER_PAGE,
             max_data_bytes: MAX_DATA_BYTES,
             max_body_bytes,
+            max_open_body_bytes: MAX_OPEN_BODY_BYTES.min(max_body_bytes),
             max_table_chars: MAX_TABLE_CHARS,
             max_row_id_chars: MAX_ROW_ID_CHARS,
             max_device_name_chars: MAX_DEVICE_NAME_CHARS,

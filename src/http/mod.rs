@@ -1,7 +1,7 @@
 //! REST. The only place that knows actix-web and picks a status; one file per noun.
 //!
-//! A handler converts, calls and converts: an extractor gives it a caller and a typed, sized body ([`request`]), a store or
-//! auth operation gives it an outcome, and the outcome becomes an answer or a [`refusal::Refusal`].
+//! A handler converts, calls and converts: an extractor gives it a caller and a typed, sized body (`request`), a store or
+//! auth operation gives it an outcome, and the outcome becomes an answer or a `Refusal`.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns actix-web")]
 
 mod auth;

@@ -22,8 +22,6 @@ use super::refusal::Refusal;
 use crate::error::Fault;
 use crate::model::sessions::Caller;
 
-/// Bytes of a body that anyone may send: credentials.
-const MAX_OPEN_BODY_BYTES: usize = 64 * 1024;
 /// Bytes of a body that is not counted against the budget.
 const SMALL_BODY_BYTES: usize = 64 * 1024;
 /// KiB of large bodies that are held at once.
@@ -111,7 +109,10 @@ impl<B: Input> FromRequest for Open<B> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
-        Box::pin(async move { read(&request, payload, MAX_OPEN_BODY_BYTES).await.map(Self) })
+        Box::pin(async move {
+            let max = state(&request)?.limits.max_open_body_bytes;
+            read(&request, payload, max).await.map(Self)
+        })
     }
 }
 

@@ -97,7 +97,7 @@ pub(super) fn fault(error: rusqlite::Error) -> Fault {
     }
 }
 
-/// As [`fault`], for `map_err(Into::into)` and `?`.
+/// So that `?` turns one into the other.
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         fault(error)

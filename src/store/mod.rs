@@ -1,6 +1,6 @@
 //! The only place that knows SQLite.
 //!
-//! One thread writes ([`writer`]), a pool reads ([`readers`]), and one file per noun holds the statements of that noun beside
+//! One thread writes (`writer`), a pool reads (`readers`), and one file per noun holds the statements of that noun beside
 //! the operations that use them. [`Store`] offers whole operations with model types in and out: what a caller may do is
 //! decided inside the transaction that does it, so nothing can change in between.
 //!

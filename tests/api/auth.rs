@@ -169,7 +169,7 @@ fn a_refresh_token_that_was_never_given_out_is_refused() {
     for forged in
         [text(&given["token"]), String::new(), "x".repeat(10_000), fresh_like(&text(&given["refresh_token"]))]
     {
-        nobody.post(REFRESH, &json!({"refresh_token": forged})).refused(401, "invalid_credentials");
+        nobody.post(REFRESH, &json!({"refresh_token": forged})).refused(401, "unauthenticated");
     }
     nobody.post(REFRESH, &json!({"refresh_token": 1})).refused(422, "invalid_field");
     nobody.post(REFRESH, &json!({})).refused(422, "invalid_field");
@@ -193,7 +193,7 @@ fn logging_out_ends_the_session_and_its_refresh_tokens_but_no_other_session() {
     me.get("/api/sync/status").refused(401, "unauthenticated");
     me.call(reqwest::Method::POST, LOGOUT, None).refused(401, "unauthenticated");
     let refresh = json!({"refresh_token": leaving["refresh_token"]});
-    server.nobody().post(REFRESH, &refresh).refused(401, "invalid_credentials");
+    server.nobody().post(REFRESH, &refresh).refused(401, "unauthenticated");
     staying.get("/api/sync/status").ok();
 }
 

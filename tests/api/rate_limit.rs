@@ -36,7 +36,7 @@ fn who_asks_too_often_is_told_when_to_come_back() {
     let (answered, limited) = ask_until_limited(&server.nobody());
     assert!(answered.len() >= BURST as usize, "only {} attempts were let through", answered.len());
     for answer in &answered {
-        answer.refused(401, "invalid_credentials");
+        answer.refused(401, "unauthenticated");
         assert_eq!(number(answer, "x-ratelimit-limit"), BURST);
         assert!(number(answer, "x-ratelimit-remaining") < BURST);
     }

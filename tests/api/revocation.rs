@@ -41,7 +41,7 @@ impl Scene {
     fn is_over(&self, session: usize) {
         self.session(session).get(STATUS).refused(401, "unauthenticated");
         let refresh = json!({"refresh_token": self.pairs[session]["refresh_token"]});
-        self.server.nobody().post(REFRESH, &refresh).refused(401, "invalid_credentials");
+        self.server.nobody().post(REFRESH, &refresh).refused(401, "unauthenticated");
         self.session(session).get(STATUS).refused(401, "unauthenticated");
     }
 

@@ -67,7 +67,8 @@ fn table_fault(table: &str) -> Option<String> {
 }
 
 fn row_id_fault(row_id: &str) -> Option<String> {
-    let good = (1..=MAX_ROW_ID_CHARS).contains(&row_id.chars().count()) && !row_id.chars().any(char::is_control);
+    let good =
+        (1..=MAX_ROW_ID_CHARS).contains(&row_id.chars().count()) && !row_id.chars().any(char::is_control);
     (!good).then(|| format!("must be 1 to {MAX_ROW_ID_CHARS} characters without control characters"))
 }
 

@@ -127,7 +127,10 @@ impl ClientBuilder {
             server_url,
             api_key: self.config.api_key,
             session: CurrentSession::default(),
-            encryption: Encryption::new(self.key_store.unwrap_or_else(keystore::default_store), self.kdf_cost),
+            encryption: Encryption::new(
+                self.key_store.unwrap_or_else(keystore::default_store),
+                self.kdf_cost,
+            ),
             outbox: tokio::sync::Mutex::default(),
             limits: KnownLimits::default(),
             quarantined: AtomicU64::new(0),

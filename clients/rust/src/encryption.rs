@@ -77,7 +77,10 @@ impl Encryption {
 
 impl fmt::Debug for HeldKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("HeldKey").field("owner", &self.owner).field("checked", &self.checked).finish_non_exhaustive()
+        out.debug_struct("HeldKey")
+            .field("owner", &self.owner)
+            .field("checked", &self.checked)
+            .finish_non_exhaustive()
     }
 }
 
@@ -219,7 +222,13 @@ impl SyncKitClient {
             let (server, envelope) = (answer.key_version, vault.key_version());
             return Err(PinError::OtherVersion { server, envelope }.into());
         }
-        self.keep(owner, OpenedEnvelope { vault, wrap_no: FIRST_WRAP, slots: Vec::new() }, answer.key_version, None).await
+        self.keep(
+            owner,
+            OpenedEnvelope { vault, wrap_no: FIRST_WRAP, slots: Vec::new() },
+            answer.key_version,
+            None,
+        )
+        .await
     }
 
     /// Opens the server's envelope and takes the key inside, unless it contradicts what is known.

@@ -27,5 +27,6 @@ pub use keystore::{KeyStore, KeyStoreError, MemoryStore, SealedFileStore};
 pub use pull::{PullFilter, PulledChange, PulledPage, QuarantineReason, QuarantinedEntry};
 pub use session::SessionInfo;
 pub use tidelog_protocol::{
-    ChangeFault, Cursor, Device, ErrorCode, InvalidCursor, Op as ChangeOp, Platform, StatusResponse, Timestamp,
+    ChangeFault, Cursor, Device, ErrorCode, InvalidCursor, Op as ChangeOp, Platform, StatusResponse,
+    Timestamp,
 };

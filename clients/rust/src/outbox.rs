@@ -72,7 +72,9 @@ impl Outbox {
     /// The stream to seal the next push with: a new one in another vault, and if an earlier push is still without an answer.
     pub(crate) fn stream(&self, vault: &Vault) -> Result<Stream, FormatError> {
         match &self.stream {
-            Some((vault_id, stream)) if *vault_id == vault.vault_id() && self.pending.is_none() => Ok(stream.clone()),
+            Some((vault_id, stream)) if *vault_id == vault.vault_id() && self.pending.is_none() => {
+                Ok(stream.clone())
+            }
             _ => Stream::generate(),
         }
     }

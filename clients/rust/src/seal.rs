@@ -51,7 +51,8 @@ fn seal_change<'a>(
     payload: &Payload,
     limits: &Limits,
 ) -> Result<Change<'a>> {
-    let timestamp = change.wire_timestamp().map_err(|fault| SyncKitError::InvalidChanges { faults: vec![fault] })?;
+    let timestamp =
+        change.wire_timestamp().map_err(|fault| SyncKitError::InvalidChanges { faults: vec![fault] })?;
     let key_version = vault.key_version();
     let slot = Slot {
         table: &change.table,
@@ -120,8 +121,12 @@ impl<'a> Batches<'a> {
 
     fn close(&mut self) -> Result<()> {
         let changes = std::mem::take(&mut self.changes);
-        let request =
-            PushRequest { device_id: self.device_id, batch_id: Uuid::now_v7(), changes, expected_cursor: None };
+        let request = PushRequest {
+            device_id: self.device_id,
+            batch_id: Uuid::now_v7(),
+            changes,
+            expected_cursor: None,
+        };
         let body: Bytes = to_json(&request)?;
         self.full.push(SealedBatch { body, first_index: self.first_index });
         self.bytes = 0;

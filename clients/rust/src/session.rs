@@ -118,8 +118,11 @@ impl SyncKitClient {
     /// [`SyncKitError::InvalidCredentials`], [`SyncKitError::TwoFactorRequired`], [`SyncKitError::RateLimited`], or no
     /// way to the server.
     pub async fn authenticate(&self, email: &str, password: &str) -> Result<(Uuid, Uuid)> {
-        let body =
-            SignInRequest { email: email.to_owned(), password: password.to_owned(), api_key: self.api_key.clone() };
+        let body = SignInRequest {
+            email: email.to_owned(),
+            password: password.to_owned(),
+            api_key: self.api_key.clone(),
+        };
         let request = Request::post("/auth", &body)?;
         let answer = self.transport.fetch::<TokenPair>(&request, None).await;
         let session = SessionInfo::from(answer.map_err(|error| match error {
@@ -202,7 +205,11 @@ impl SyncKitClient {
         }
         let Some(refresh_token) = session.refresh_token.clone() else { return Err(otherwise) };
         let request = Request::post("/auth/refresh", &RefreshRequest { refresh_token })?;
-        let fresh = SessionInfo::from(self.transport.fetch::<TokenPair>(&request, None).await?);
+        let answer = self.transport.fetch::<TokenPair>(&request, None).await;
+        let fresh = SessionInfo::from(answer.map_err(|error| match error {
+            SyncKitError::InvalidCredentials => SyncKitError::Unauthenticated,
+            other => other,
+        })?);
         let token = Zeroizing::new(fresh.token.clone());
         self.session.renew(stale, fresh);
         tracing::debug!("session refreshed");

@@ -63,7 +63,12 @@ pub(crate) fn to_json(body: &impl Serialize) -> Result<Bytes> {
 /// Reads an answer. serde's own messages may quote what they found, so only kind and place are told.
 pub(crate) fn from_json<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| {
-        SyncKitError::BadAnswer(format!("{:?} at line {}, column {}", error.classify(), error.line(), error.column()))
+        SyncKitError::BadAnswer(format!(
+            "{:?} at line {}, column {}",
+            error.classify(),
+            error.line(),
+            error.column()
+        ))
     })
 }
 
@@ -91,7 +96,11 @@ impl Transport {
     }
 
     /// Sends and reads the answer.
-    pub(crate) async fn fetch<T: DeserializeOwned>(&self, request: &Request, token: Option<&str>) -> Result<T> {
+    pub(crate) async fn fetch<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        token: Option<&str>,
+    ) -> Result<T> {
         from_json(&self.send(request, token).await?)
     }
 
@@ -124,7 +133,8 @@ impl Transport {
             outgoing = outgoing.header(header::CONTENT_TYPE, "application/json").body(body.clone());
         }
         match outgoing.send().await {
-            Ok(response) if response.status().is_success() => match body_of(response, MAX_ANSWER_BYTES).await {
+            Ok(response) if response.status().is_success() => match body_of(response, MAX_ANSWER_BYTES).await
+            {
                 Ok(Some(body)) => Outcome::Answered(body),
                 Ok(None) => Outcome::Refused(SyncKitError::BadAnswer(String::from("it is too large"))),
                 Err(error) => Outcome::NotNow(network(error), None),
@@ -151,7 +161,8 @@ async fn refusal(response: Response) -> Outcome {
     let retry_after = parse_retry_after(header);
     // A body that breaks off or never ends still has its status.
     let body = body_of(response, MAX_ERROR_BYTES).await.ok().flatten().unwrap_or_default();
-    let error = SyncKitError::from_answer(status, serde_json::from_slice::<ErrorBody>(&body).ok(), retry_after);
+    let error =
+        SyncKitError::from_answer(status, serde_json::from_slice::<ErrorBody>(&body).ok(), retry_after);
     if is_temporary(status) { Outcome::NotNow(error, retry_after) } else { Outcome::Refused(error) }
 }
 

@@ -23,8 +23,9 @@ use zeroize::Zeroizing;
 use super::aead::{self, Nonce, TAG_BYTES};
 use super::bytes::Reader;
 use super::error::{EnvelopeError, Fault};
+use super::header::{HEADER_BYTES, Header};
 use super::kdf::{KdfCost, SALT_BYTES};
-use super::keys::{KEY_ID_BYTES, MasterKey, Secret, VAULT_ID_BYTES, hmac};
+use super::keys::{MasterKey, Secret, hmac};
 use super::recovery::RecoveryCode;
 use super::ring::Ring;
 use super::slot::{KeySlot, SLOT_BYTES, SlotKind, Unlock};
@@ -33,75 +34,7 @@ use super::vault::Vault;
 /// Bytes of an envelope, at most.
 pub const MAX_ENVELOPE_BYTES: usize = 3_072;
 
-/// The version of this format that is written, and the highest that is read.
-pub const FORMAT: u8 = 1;
-
-/// Bytes of a header.
-pub const HEADER_BYTES: usize = 4 + 1 + 1 + 4 + 4 + VAULT_ID_BYTES + KEY_ID_BYTES;
-
 const MAC_BYTES: usize = 32;
-const FLAG_HIDDEN_NAMES: u8 = 1;
-
-pub(super) const MAGIC: [u8; 4] = *b"TLK1";
-
-/// What an envelope says about itself, in the clear. Believed only once the envelope has opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// Whether the vault hides names.
-    pub hidden_names: bool,
-    /// The number of the master inside.
-    pub key_version: u32,
-    /// How often the same master was wrapped before.
-    pub wrap_no: u32,
-    /// The vault.
-    pub vault_id: [u8; VAULT_ID_BYTES],
-    /// The master inside.
-    pub key_id: [u8; KEY_ID_BYTES],
-}
-
-impl Header {
-    /// The header of an envelope around the vault's current master.
-    pub fn of(vault: &Vault, wrap_no: u32) -> Self {
-        Self {
-            hidden_names: vault.hides_names(),
-            key_version: vault.key_version(),
-            wrap_no,
-            vault_id: vault.vault_id(),
-            key_id: vault.key_id(),
-        }
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&[if self.hidden_names { FLAG_HIDDEN_NAMES } else { 0 }, FORMAT]);
-        out.extend_from_slice(&self.key_version.to_le_bytes());
-        out.extend_from_slice(&self.wrap_no.to_le_bytes());
-        out.extend_from_slice(&self.vault_id);
-        out.extend_from_slice(&self.key_id);
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Self, EnvelopeError> {
-        if reader.array()? != MAGIC {
-            return Err(Fault::UnknownForm.into());
-        }
-        let [flags, min_format] = reader.array()?;
-        match min_format {
-            0 => return Err(Fault::BadMinFormat.into()),
-            FORMAT => {}
-            newer => return Err(EnvelopeError::TooNew { min_format: newer }),
-        }
-        if flags & !FLAG_HIDDEN_NAMES != 0 {
-            return Err(Fault::UnknownFlags.into());
-        }
-        Ok(Self {
-            hidden_names: flags == FLAG_HIDDEN_NAMES,
-            key_version: reader.u32()?,
-            wrap_no: reader.u32()?,
-            vault_id: reader.array()?,
-            key_id: reader.array()?,
-        })
-    }
-}
 
 /// An envelope taken apart, not yet opened: nothing in it is to be believed.
 #[derive(Clone, Debug)]
@@ -133,8 +66,19 @@ pub struct OpenedEnvelope {
 pub enum SlotPlan<'a> {
     /// A new slot for this secret; the cost counts only for a passphrase.
     Wrap(Unlock<'a>, KdfCost),
-    /// One of an earlier envelope around the same master, as it was.
-    Keep(&'a KeySlot),
+    /// The slot of this kind in an earlier envelope around the same master, as it was.
+    Keep(&'a OpenedEnvelope, SlotKind),
+}
+
+impl OpenedEnvelope {
+    /// The slot of this kind, if it is one around the vault's current master: kept beside another, it would give that back.
+    fn kept_slot(&self, vault: &Vault, kind: SlotKind) -> Result<&KeySlot, EnvelopeError> {
+        if self.vault.vault_id() != vault.vault_id() || self.vault.current().master != vault.current().master
+        {
+            return Err(EnvelopeError::ForeignSlot);
+        }
+        self.slots.iter().find(|slot| slot.kind == kind).ok_or(EnvelopeError::NoSlot(kind))
+    }
 }
 
 impl<'a> Envelope<'a> {
@@ -245,7 +189,7 @@ pub fn seal_envelope(
 /// Wraps the vault in these slots, which may come in any order. Runs Argon2 for a passphrase.
 ///
 /// # Errors
-/// As [`seal_envelope`], [`EnvelopeError::ForeignSlot`] for a link from another vault, and [`Fault::SlotCount`] or
+/// As [`seal_envelope`], [`EnvelopeError::ForeignSlot`] for a slot or a link of another key, and [`Fault::SlotCount`] or
 /// [`Fault::SlotOrder`] for none or for two of one type.
 pub fn seal_envelope_with(
     vault: &Vault,
@@ -255,7 +199,7 @@ pub fn seal_envelope_with(
     let mut slots = Vec::with_capacity(plan.len());
     for planned in plan {
         slots.push(match *planned {
-            SlotPlan::Keep(slot) => slot.clone(),
+            SlotPlan::Keep(earlier, kind) => earlier.kept_slot(vault, kind)?.clone(),
             SlotPlan::Wrap(unlock, cost) => {
                 let mut salt = [0; SALT_BYTES];
                 getrandom::fill(&mut salt)?;

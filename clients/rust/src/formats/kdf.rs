@@ -94,7 +94,7 @@ pub fn prk(passphrase: &str, salt: &[u8; SALT_BYTES], cost: KdfCost) -> Result<S
 }
 
 /// The passphrase in NFC, in room for the longest form there is: three times its length.
-fn normalized(passphrase: &str) -> Zeroizing<String> {
+pub fn normalized(passphrase: &str) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(passphrase.len() * 3));
     text.extend(passphrase.nfc());
     text

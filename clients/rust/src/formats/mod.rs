@@ -12,7 +12,7 @@
 //! | [`entry`], [`frame`], [`padding`] | a change's `data` |
 //! | [`stream`], [`head`] | what makes a dishonest server noticeable |
 //! | [`names`] | stand-ins for tables and rows |
-//! | [`envelope`], [`slot`], [`kdf`], [`ring`], [`recovery`] | the key envelope and what opens it |
+//! | [`envelope`], [`header`], [`slot`], [`kdf`], [`ring`], [`recovery`] | the key envelope and what opens it |
 //! | [`pin`] | what a device remembers of an envelope, so that it cannot be given an older one |
 
 mod aead;
@@ -22,6 +22,7 @@ pub mod envelope;
 mod error;
 pub mod frame;
 pub mod head;
+pub mod header;
 pub mod kdf;
 pub mod keys;
 pub mod names;

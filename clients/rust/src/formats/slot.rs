@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 
 use super::aead::{self, NONCE_BYTES, Nonce, TAG_BYTES};
 use super::bytes::Reader;
-use super::envelope::{Header, MAGIC};
 use super::error::{EnvelopeError, Fault};
+use super::header::{Header, MAGIC};
 use super::kdf::{self, KdfCost, SALT_BYTES};
 use super::keys::{KEY_BYTES, Secret, hkdf};
 use super::recovery::RecoveryCode;

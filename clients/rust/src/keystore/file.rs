@@ -52,7 +52,11 @@ impl SealedFileStore {
     ///
     /// # Errors
     /// As there.
-    pub fn with_cost(path: impl Into<PathBuf>, passphrase: &str, cost: KdfCost) -> Result<Self, KeyStoreError> {
+    pub fn with_cost(
+        path: impl Into<PathBuf>,
+        passphrase: &str,
+        cost: KdfCost,
+    ) -> Result<Self, KeyStoreError> {
         if passphrase.is_empty() {
             return Err(KeyStoreError::EmptyPassphrase);
         }
@@ -138,7 +142,11 @@ fn parse_header(header: &[u8]) -> Result<(KdfCost, [u8; SALT_BYTES]), KeyStoreEr
 }
 
 /// The range of accepted costs also bounds what a file put there by someone else can make this machine compute.
-fn cipher(passphrase: &str, salt: &[u8; SALT_BYTES], cost: KdfCost) -> Result<XChaCha20Poly1305, KeyStoreError> {
+fn cipher(
+    passphrase: &str,
+    salt: &[u8; SALT_BYTES],
+    cost: KdfCost,
+) -> Result<XChaCha20Poly1305, KeyStoreError> {
     let key = prk(passphrase, salt, cost).map_err(|error| match error {
         EnvelopeError::OutOfMemory => KeyStoreError::OutOfMemory,
         _ => KeyStoreError::Damaged("cost out of range"),

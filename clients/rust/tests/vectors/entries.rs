@@ -1,0 +1,94 @@
+//! Entries, with all that arises on the way.
+
+use serde_json::{Value, json};
+use tidelog_client::formats::entry::{associated_data, link, seal_frame};
+use tidelog_client::formats::frame::Frame;
+use tidelog_client::formats::{Head, Kind, Names, Padding, Slot, open_entry};
+
+use crate::given::{Given, Outcome, format_code, hex};
+
+pub(crate) fn entry(operation: &str, given: &Given<'_>) -> Outcome {
+    if operation == "seal" { seal(given) } else { open(given) }
+}
+
+fn seal(given: &Given<'_>) -> Outcome {
+    let (vault, slot) = (given.at("vault").vault(), slot(&given.at("slot")));
+    let payload = given.at("frame").bytes("payload");
+    let mut frame = frame(&given.at("frame"), &payload);
+    let padding = if given.flag("padding") { Padding::Padme } else { Padding::Off };
+    let sealed =
+        seal_frame(&vault, &slot, frame.clone(), padding, given.array("nonce")).map_err(format_code)?;
+    let ad = associated_data(&vault, &slot, &sealed.wire).map_err(format_code)?;
+    frame.names = vault.hides_names().then_some(Names::new(slot.table, slot.row_id));
+    let plain = frame.encode().map_err(format_code)?;
+    let mut padded = plain.clone();
+    padded.resize(padding.length_of(plain.len()), 0);
+    assert_eq!(link(&ad, &plain), sealed.link);
+    Ok(json!({
+        "wire": shown_names(&sealed.wire),
+        "ad": hex(ad),
+        "frame": hex(&*plain),
+        "padded_frame": hex(&*padded),
+        "link": hex(sealed.link),
+        "data": sealed.data,
+    }))
+}
+
+fn open(given: &Given<'_>) -> Outcome {
+    let (vault, slot) = (given.at("vault").vault(), slot(&given.at("slot")));
+    let opened = open_entry(&vault, &slot, given.text("data")).map_err(format_code)?;
+    Ok(json!({
+        "kind": shown_kind(opened.kind),
+        "stream": hex(opened.stream),
+        "counter": opened.counter,
+        "prev": hex(opened.prev),
+        "link": hex(opened.link),
+        "head": opened.head.map(|head| json!({
+            "seq": head.seq, "key_version": head.key_version, "digest": hex(head.digest),
+        })),
+        "names": opened.names.as_ref().map(shown_names),
+        "payload": hex(&*opened.payload),
+    }))
+}
+
+fn slot<'a>(given: &Given<'a>) -> Slot<'a> {
+    Slot {
+        table: given.text("table"),
+        row_id: given.text("row_id"),
+        op: given.text("op").parse().unwrap(),
+        timestamp_us: given.at("timestamp_us").0.as_i64().unwrap(),
+        key_version: given.number("key_version"),
+    }
+}
+
+fn frame<'a>(given: &Given<'_>, payload: &'a [u8]) -> Frame<'a> {
+    let head = given.at("head");
+    Frame {
+        kind: [Kind::Value, Kind::Tombstone, Kind::Control]
+            .into_iter()
+            .find(|kind| shown_kind(*kind) == given.text("kind"))
+            .unwrap(),
+        stream: given.array("stream"),
+        counter: given.number("counter"),
+        prev: given.array("prev"),
+        head: (!head.0.is_null()).then(|| Head {
+            seq: head.number("seq"),
+            key_version: head.number("key_version"),
+            digest: head.array("digest"),
+        }),
+        names: None,
+        payload: payload.into(),
+    }
+}
+
+fn shown_kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Value => "value",
+        Kind::Tombstone => "tombstone",
+        Kind::Control => "control",
+    }
+}
+
+fn shown_names(names: &Names<'_>) -> Value {
+    json!({"table": names.table, "row_id": names.row_id})
+}
