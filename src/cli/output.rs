@@ -53,6 +53,7 @@ fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "-".into(),
+        Value::Array(list) if list.is_empty() => "none".into(),
         Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join("; "),
         other => other.to_string(),
     }

@@ -8,7 +8,9 @@ mod listen;
 mod tests;
 mod upkeep;
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use thiserror::Error;
@@ -16,6 +18,7 @@ use tidelog_protocol::Limits;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
+use commands::Command;
 use control::Control;
 pub use control::{CallError, call};
 use listen::SocketFile;
@@ -32,6 +35,10 @@ use crate::store::{OpenError, Options, Store, Synchronous};
 
 /// `iss` of access tokens where no public URL is set.
 const DEFAULT_ISSUER: &str = "tidelog";
+/// Attempts to open a data folder that a command has just locked; most take some 50 ms.
+const ATTEMPTS: u32 = 20;
+/// Pause between two of them.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Seconds in a day.
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
@@ -137,12 +144,30 @@ pub fn passwords(settings: &Settings) -> Result<Passwords, Fault> {
 /// See [`StartError`]; nothing is left running.
 pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartError> {
     let hub = Hub::default();
-    let store = Store::open(store_options(&settings, true), clock.clone(), hub.clone())?;
+    let store = open(&settings, &clock, &hub).await?;
     let started = answer(&settings, clock, &hub, store.clone()).await;
     if started.is_err() {
         store.close().await;
     }
     started
+}
+
+/// Opens the store, waiting a little where no server but a command has the data folder.
+async fn open(settings: &Settings, clock: &Clock, hub: &Hub) -> Result<Store, OpenError> {
+    let mut attempts = ATTEMPTS;
+    loop {
+        attempts -= 1;
+        match Store::open(store_options(settings, true), clock.clone(), hub.clone()) {
+            Err(OpenError::InUse(_)) if attempts > 0 && nobody_serves(&settings.data).await => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+async fn nobody_serves(data: &Path) -> bool {
+    matches!(call(data, &Command::Address).await, Err(CallError::NobodyThere))
 }
 
 async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> Result<Running, StartError> {

@@ -35,3 +35,16 @@ async fn a_stopped_server_takes_its_sockets_with_it() {
     assert!(!socket.exists());
     assert!(!control::path(&folder.path().join("data")).exists());
 }
+
+#[tokio::test]
+async fn a_server_waits_for_a_command_but_not_for_another_server() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = || settings(folder.path(), "127.0.0.1:0");
+    let command = Store::open(store_options(&settings(), false), Clock::system(), Hub::default());
+    let command = command.expect("a store");
+    let (running, ()) = tokio::join!(start(settings(), Clock::system()), command.close());
+    let running = running.expect("the command has ended");
+    let second = start(settings(), Clock::system()).await;
+    assert!(matches!(second, Err(StartError::Open(OpenError::InUse(_)))));
+    running.stop().await;
+}
