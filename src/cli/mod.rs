@@ -19,8 +19,11 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use self::output::Output;
-use crate::config::{ConfigError, Layers, Settings, Shown, load};
+use crate::config::{ConfigError, Layers, Origin, Settings, Shown, load};
 use crate::server::commands::Command;
+
+/// Exit code of a command line that makes no sense, as clap gives it.
+const MISUSE: u8 = 2;
 
 /// What a command that fails says.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -104,9 +107,15 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output.failure(failure.as_ref());
-            ExitCode::FAILURE
+            if is_misuse(failure.as_ref()) { MISUSE.into() } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// A flag whose value no setting takes is the caller's slip, like a flag that does not exist.
+fn is_misuse(failure: &(dyn std::error::Error + 'static)) -> bool {
+    let of_flag = |error: &ConfigError| matches!(error, ConfigError::Invalid { origin: Origin::Flag(_), .. });
+    failure.downcast_ref().is_some_and(of_flag)
 }
 
 async fn run(Cli { common, verb }: Cli) -> Result<(), Failure> {
