@@ -22,9 +22,11 @@ mod server;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Parser;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use app_file::{Edit, columns};
 use dataset::Airport;
@@ -37,6 +39,11 @@ type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Resu
 
 const DEVICES: [&str; 2] = ["laptop-of-mia", "phone-of-mia"];
 const EMAIL: &str = "mia@example.com";
+
+/// Deaths of the server in each push.
+const CRASHES: usize = 3;
+/// Time between an acknowledged batch and the kill, at most: about as long as it takes to seal and send the next one.
+const LONGEST_DELAY: Duration = Duration::from_millis(50);
 
 /// Fewer rows would be a toy.
 const FEWEST_ROWS: usize = 5_000;
@@ -66,7 +73,7 @@ async fn main() -> Result<()> {
     println!("\nA fills its file and pushes it; the server is killed on the way");
     let mut a = Device::first(DEVICES[0], home.path(), &account).await?;
     a.edit(airports.iter().cloned().map(Edit::Insert).collect())?;
-    push_through_a_crash(&mut a, &mut server, airports.len()).await?;
+    push_through_crashes(&mut a, &mut server, airports.len()).await?;
 
     println!("\nB joins with the passphrase and pulls");
     let mut b = Device::join(DEVICES[1], home.path(), &account).await?;
@@ -74,13 +81,14 @@ async fn main() -> Result<()> {
     let mut expected: BTreeMap<_, _> = airports.iter().map(|row| (row.icao.clone(), row.clone())).collect();
     compare(&a, &b, &expected)?;
 
-    println!("\nBoth change and delete, partly the same rows; the server is killed twice more");
+    println!("\nBoth change and delete, partly the same rows; the server goes on dying");
     let edits = Edits::of(&airports);
     a.edit(edits.of_a.clone())?;
     b.edit(edits.of_b.clone())?;
     edits.carry_out(&mut expected);
-    push_through_a_crash(&mut a, &mut server, edits.of_a.len()).await?;
-    push_through_a_crash(&mut b, &mut server, edits.of_b.len()).await?;
+    push_through_crashes(&mut a, &mut server, edits.of_a.len()).await?;
+    push_through_crashes(&mut b, &mut server, edits.of_b.len()).await?;
+    // A has not pulled before. A first pull brings a device its own past as well, as after a reinstallation; that is harmless.
     pull(&mut a).await?;
     pull(&mut b).await?;
     compare(&a, &b, &expected)?;
@@ -109,8 +117,8 @@ fn open_account(server: &Server) -> Result<Account> {
     })
 }
 
-/// Pushes what a device has, and kills and restarts the server when half of it is through.
-async fn push_through_a_crash(device: &mut Device, server: &mut Server, edits: usize) -> Result<()> {
+/// Pushes what a device has, and kills and restarts the server a few times on the way.
+async fn push_through_crashes(device: &mut Device, server: &mut Server, edits: usize) -> Result<()> {
     let mut progress = Progress::of("pushed");
     let (telling, mut told) = watch::channel(0);
     let pushing = device.push(|done| {
@@ -118,12 +126,17 @@ async fn push_through_a_crash(device: &mut Device, server: &mut Server, edits: u
         telling.send_replace(done);
     });
     let crashing = async {
-        let done = *told.wait_for(|done| *done >= edits / 2).await?;
-        server.kill()?;
-        println!("  kill -9 after {done} of {edits}, in the middle of a push");
-        server.start_again().await
+        for crash in 1..=CRASHES {
+            let due = edits * crash / (CRASHES + 1);
+            let done = *told.wait_for(|done| *done >= due).await?;
+            sleep(LONGEST_DELAY.mul_f64(f64::from(getrandom::u32()?) / f64::from(u32::MAX))).await;
+            server.kill()?;
+            println!("  kill -9 after {done} of {edits}");
+            server.start_again().await?;
+        }
+        Ok(())
     };
-    let (pushed, crashed) = tokio::join!(pushing, crashing);
+    let (pushed, crashed): (_, Result<()>) = tokio::join!(pushing, crashing);
     let pushed = pushed?;
     crashed?;
     progress.end();

@@ -16,6 +16,8 @@ pub(crate) type Payload = Option<Zeroizing<Vec<u8>>>;
 
 /// Bytes of a push's body around its changes: two ids and the names of the fields, with room to spare.
 const BODY_FRAME_BYTES: usize = 256;
+/// Bytes of a change's JSON around its data and names: the names of the fields, op, time and key version, likewise.
+const CHANGE_FRAME_BYTES: usize = 192;
 
 /// The bytes to be sealed, in the order of the changes.
 pub(crate) fn payloads_of(changes: &[ChangeEntry]) -> Result<Vec<Payload>> {
@@ -105,8 +107,7 @@ impl<'a> Batches<'a> {
     }
 
     fn add(&mut self, index: usize, change: Change<'a>) -> Result<()> {
-        // With the comma that follows it.
-        let bytes = to_json(&change)?.len() + 1;
+        let bytes = json_bytes_of(&change);
         if bytes > self.max_bytes {
             return Err(SyncKitError::ChangeTooLarge { index, limit: self.max_bytes });
         }
@@ -138,5 +139,73 @@ impl<'a> Batches<'a> {
             self.close()?;
         }
         Ok(self.full)
+    }
+}
+
+/// No fewer bytes than the change takes in a body. Names may need a backslash before a character, base64 never does.
+fn json_bytes_of(change: &Change<'_>) -> usize {
+    let data = change.data.as_ref().map_or(0, |data| data.len());
+    CHANGE_FRAME_BYTES + data + 2 * (change.table.len() + change.row_id.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(row_id: &str) -> ChangeEntry {
+        let data = Some(serde_json::json!("x".repeat(100)));
+        let timestamp = chrono::DateTime::from_timestamp_micros(-62_167_219_199_999_999).unwrap();
+        ChangeEntry { table: "tasks".into(), op: Op::Update, row_id: row_id.into(), timestamp, data }
+    }
+
+    fn seal(changes: &[ChangeEntry], limits: &Limits) -> Result<Vec<SealedBatch>> {
+        let (vault, mut stream) = (Vault::generate()?, Stream::generate()?);
+        seal_push(&vault, &mut stream, Uuid::nil(), changes, &payloads_of(changes)?, limits)
+    }
+
+    #[test]
+    fn no_body_is_larger_than_the_server_takes_whatever_the_names() {
+        let changes: Vec<_> = ["\"".repeat(255), "\\".repeat(255), "\u{10ffff}".repeat(255), "r".into()]
+            .iter()
+            .cycle()
+            .take(40)
+            .map(|row_id| change(row_id))
+            .collect();
+        for max_body_bytes in [4_000, 5_000, 10_000, 100_000] {
+            let batches = seal(&changes, &Limits::with_body_cap(max_body_bytes)).unwrap();
+            assert!(batches.iter().all(|batch| batch.body.len() <= max_body_bytes));
+            let sent = |batch: &SealedBatch| {
+                let request: PushRequest<'_> = serde_json::from_slice(&batch.body).unwrap();
+                request.changes.into_iter().map(|change| change.row_id.into()).collect::<Vec<String>>()
+            };
+            let row_ids: Vec<_> = changes.iter().map(|change| change.row_id.clone()).collect();
+            assert_eq!(batches.iter().flat_map(sent).collect::<Vec<_>>(), row_ids);
+        }
+    }
+
+    #[test]
+    fn each_batch_knows_where_it_begins_and_has_an_id_of_its_own() {
+        let changes: Vec<_> = (0..5).map(|number| change(&number.to_string())).collect();
+        let limits = Limits { max_changes_per_push: 2, ..Limits::with_body_cap(100_000) };
+        let batches = seal(&changes, &limits).unwrap();
+        assert_eq!(batches.iter().map(|batch| batch.first_index).collect::<Vec<_>>(), [0, 2, 4]);
+        let id =
+            |batch: &SealedBatch| serde_json::from_slice::<PushRequest<'_>>(&batch.body).unwrap().batch_id;
+        assert_ne!(id(&batches[0]), id(&batches[1]));
+    }
+
+    #[test]
+    fn a_change_that_fits_no_body_is_named() {
+        let refused = seal(&[change("1"), change("2")], &Limits::with_body_cap(500));
+        assert!(matches!(refused, Err(SyncKitError::ChangeTooLarge { index: 0, .. })));
+    }
+
+    #[test]
+    fn a_server_that_takes_less_than_the_protocol_is_respected() {
+        let limits = Limits { max_data_bytes: 100, ..Limits::with_body_cap(100_000) };
+        assert!(matches!(
+            seal(&[change("1")], &limits),
+            Err(SyncKitError::ChangeTooLarge { index: 0, limit: 100 })
+        ));
     }
 }

@@ -11,7 +11,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use tidelog_protocol::{RefreshRequest, SignInRequest, TokenPair};
 use uuid::Uuid;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::transport::{Request, from_json};
 use crate::{Result, SyncKitClient, SyncKitError};
@@ -99,10 +99,10 @@ impl CurrentSession {
         std::mem::replace(&mut *self.info.lock().unwrap_or_else(PoisonError::into_inner), info)
     }
 
-    /// Puts `fresh` in the place of the session with the token `stale`, unless somebody signed in or out meanwhile.
-    fn renew(&self, stale: &str, fresh: SessionInfo) {
+    /// Puts `fresh` in the place of `stale`, unless somebody signed in or out meanwhile.
+    fn renew(&self, stale: &SessionInfo, fresh: SessionInfo) {
         let mut info = self.info.lock().unwrap_or_else(PoisonError::into_inner);
-        if info.as_ref().is_some_and(|current| current.token == stale) {
+        if info.as_ref() == Some(stale) {
             *info = Some(fresh);
         }
     }
@@ -177,31 +177,34 @@ impl SyncKitClient {
 
     /// Sends with a fresh token; once more with a new one if the server refuses it.
     pub(crate) async fn send(&self, request: &Request) -> Result<Vec<u8>> {
-        let token = self.fresh_token().await?;
-        match self.transport.send(request, Some(&token)).await {
+        let session = self.fresh_session().await?;
+        match self.transport.send(request, Some(&session.token)).await {
             Err(SyncKitError::Unauthenticated) => {
-                let token = self.replace_token(&token, SyncKitError::Unauthenticated).await?;
-                self.transport.send(request, Some(&token)).await
+                let session = self.renewed(&session, SyncKitError::Unauthenticated).await?;
+                self.transport.send(request, Some(&session.token)).await
             }
             answer => answer,
         }
     }
 
-    async fn fresh_token(&self) -> Result<Zeroizing<String>> {
+    async fn fresh_session(&self) -> Result<SessionInfo> {
         let session = self.session.get().ok_or(SyncKitError::NotAuthenticated)?;
         if session.is_ending() {
-            return self.replace_token(&session.token, SyncKitError::TokenExpired).await;
+            self.renewed(&session, SyncKitError::TokenExpired).await
+        } else {
+            Ok(session)
         }
-        Ok(Zeroizing::new(session.token.clone()))
     }
 
-    /// A token other than `stale`: by a refresh, or the one that another task has got meanwhile. Without a refresh token
-    /// it is `otherwise`.
-    async fn replace_token(&self, stale: &str, otherwise: SyncKitError) -> Result<Zeroizing<String>> {
+    /// Another session than `stale`: by a refresh, or the one that another task has got meanwhile. Without a refresh token
+    /// it is the error `otherwise`.
+    ///
+    /// Sessions are told apart as a whole: two access tokens made within one second may be the same.
+    async fn renewed(&self, stale: &SessionInfo, otherwise: SyncKitError) -> Result<SessionInfo> {
         let _one_at_a_time = self.session.refreshing.lock().await;
         let session = self.session.get().ok_or(SyncKitError::NotAuthenticated)?;
-        if session.token != stale {
-            return Ok(Zeroizing::new(session.token.clone()));
+        if session != *stale {
+            return Ok(session);
         }
         let Some(refresh_token) = session.refresh_token.clone() else { return Err(otherwise) };
         let request = Request::post("/auth/refresh", &RefreshRequest { refresh_token })?;
@@ -210,10 +213,9 @@ impl SyncKitClient {
             SyncKitError::InvalidCredentials => SyncKitError::Unauthenticated,
             other => other,
         })?);
-        let token = Zeroizing::new(fresh.token.clone());
-        self.session.renew(stale, fresh);
+        self.session.renew(stale, fresh.clone());
         tracing::debug!("session refreshed");
-        Ok(token)
+        Ok(fresh)
     }
 }
 
@@ -281,7 +283,7 @@ mod tests {
     fn a_refresh_that_comes_back_after_a_logout_revives_nothing() {
         let current = CurrentSession::default();
         current.set(None);
-        current.renew("secret-access", session_ending_in(60));
+        current.renew(&session_ending_in(0), session_ending_in(60));
         assert_eq!(current.get(), None);
     }
 }

@@ -1,0 +1,14 @@
+//! The SDK against a real server, through its front door; a proxy in between makes the bad days.
+
+mod devices;
+mod keystore;
+mod proxy;
+mod pull;
+mod push;
+mod quick_start;
+mod raw;
+mod retry;
+mod second_opinion;
+mod session;
+mod setup;
+mod support;
