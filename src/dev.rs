@@ -1,9 +1,12 @@
 //! A server to try things out on: `tidelog dev` prints one, and the SDK's documentation and tests run against one.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use data_encoding::BASE64URL_NOPAD;
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -17,6 +20,15 @@ use crate::store::Store;
 
 /// What goes wrong while starting one.
 pub type StartFailure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A data folder that is removed when dropped. It is its owner's alone, like any other.
+///
+/// # Errors
+/// It could not be made.
+pub fn throw_away_folder() -> std::io::Result<TempDir> {
+    let owner_only = Permissions::from_mode(0o700);
+    tempfile::Builder::new().prefix("tidelog-dev-").permissions(owner_only).tempdir()
+}
 
 /// An app and a user, made for trying things out. No `Debug`: it holds a password.
 pub struct Made {
@@ -48,7 +60,6 @@ pub async fn make(store: &Store, passwords: &Passwords) -> Result<Made, CommandE
     let app = execute(store, passwords, Command::AppCreate { name }).await?;
     let create = Command::UserCreate { email: email.clone(), password: random.clone(), admin: false };
     let user = execute(store, passwords, create).await?;
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     Ok(Made {
         app_id: text(&app["app_id"]),
         api_key: text(&app["api_key"]),
@@ -56,6 +67,10 @@ pub async fn make(store: &Store, passwords: &Passwords) -> Result<Made, CommandE
         email,
         password: random,
     })
+}
+
+fn text(value: &serde_json::Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// A server in this process, on a free port and a temporary folder, with an app and a user. It stops when dropped.
@@ -113,6 +128,15 @@ impl Server {
         &self.made.password
     }
 
+    /// Makes another user, and gives its id.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn create_user(&self, email: &str, password: &str) -> Result<String, CommandError> {
+        let create = Command::UserCreate { email: email.into(), password: password.into(), admin: false };
+        Ok(text(&self.command(create).await?["user_id"]))
+    }
+
     /// Carries out an operator's command.
     ///
     /// # Errors
@@ -122,6 +146,11 @@ impl Server {
         let (reply, answer) = oneshot::channel();
         self.commands.send((command, reply)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// Stops it and removes its folder, as dropping it does, but without holding up the caller's other tasks.
+    pub async fn stop(self) {
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
 }
 
@@ -141,7 +170,7 @@ fn serve(
     stopped: oneshot::Receiver<()>,
     mut asked: tokio::sync::mpsc::Receiver<Ask>,
 ) -> Result<(), StartFailure> {
-    let folder = tempfile::tempdir()?;
+    let folder = throw_away_folder()?;
     let mut layers = Layers::default();
     layers.flags.push(("data", folder.path().to_string_lossy().into_owned()));
     layers.flags.push(("listen", "127.0.0.1:0".into()));
@@ -168,4 +197,20 @@ fn serve(
         running.stop().await;
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stopped_server_no_longer_listens() {
+        let server = Server::start().await.expect("a server");
+        let user = server.create_user("b@example.com", "correct horse").await.expect("a user");
+        let users = server.command(Command::UserList).await.expect("users");
+        assert_eq!(users[1]["user_id"], user);
+        let address = server.url().trim_start_matches("http://").to_owned();
+        server.stop().await;
+        std::net::TcpStream::connect(address).expect_err("nobody listens");
+    }
 }

@@ -15,11 +15,15 @@ mod user;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use self::output::Output;
-use crate::config::{ConfigError, Layers, Settings, Shown, load};
+use crate::config::{ConfigError, Layers, Origin, Settings, Shown, load};
 use crate::server::commands::Command;
+
+/// Exit code of a command line that makes no sense, as clap gives it.
+const MISUSE: u8 = 2;
 
 /// What a command that fails says.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -38,8 +42,8 @@ struct Cli {
 #[derive(Args, Clone)]
 struct Common {
     /// The data folder [default: ./data]
-    #[arg(long, global = true, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "DIR", value_parser = NonEmptyStringValueParser::new())]
+    data: Option<String>,
     /// A settings file; see config/default.toml for what it may hold
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -53,7 +57,7 @@ impl Common {
         &self,
         mut flags: Vec<(&'static str, String)>,
     ) -> Result<(Settings, Vec<Shown>), ConfigError> {
-        flags.extend(self.data.as_ref().map(|data| ("data", data.to_string_lossy().into_owned())));
+        flags.extend(self.data.clone().map(|data| ("data", data)));
         load(&Layers::of_process(self.config.clone(), flags)?)
     }
 
@@ -103,9 +107,15 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output.failure(failure.as_ref());
-            ExitCode::FAILURE
+            if is_misuse(failure.as_ref()) { MISUSE.into() } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// A flag whose value no setting takes is the caller's slip, like a flag that does not exist.
+fn is_misuse(failure: &(dyn std::error::Error + 'static)) -> bool {
+    let of_flag = |error: &ConfigError| matches!(error, ConfigError::Invalid { origin: Origin::Flag(_), .. });
+    failure.downcast_ref().is_some_and(of_flag)
 }
 
 async fn run(Cli { common, verb }: Cli) -> Result<(), Failure> {

@@ -40,11 +40,12 @@ impl Output {
 
     /// Says why a command did nothing, on stderr.
     pub(super) fn failure(self, failure: &dyn std::error::Error) {
-        if self.json {
-            eprintln!("{}", json!({ "error": failure.to_string() }));
-        } else {
-            eprintln!("tidelog: {failure}");
-        }
+        let text = match self.json {
+            true => json!({ "error": failure.to_string() }).to_string(),
+            false => format!("tidelog: {failure}"),
+        };
+        // Where nobody listens, the exit code has to do.
+        let _ = writeln!(io::stderr(), "{text}");
     }
 }
 
@@ -52,6 +53,7 @@ fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "-".into(),
+        Value::Array(list) if list.is_empty() => "none".into(),
         Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join("; "),
         other => other.to_string(),
     }

@@ -3,41 +3,44 @@
 
 pub mod commands;
 mod control;
+mod listen;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 
-use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
 use thiserror::Error;
 use tidelog_protocol::Limits;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
+use commands::Command;
+use control::Control;
 pub use control::{CallError, call};
+use listen::SocketFile;
 
 use crate::auth::attempts::Attempts;
 use crate::auth::passwords::Passwords;
 use crate::auth::{Auth, AuthSettings};
 use crate::clock::Clock;
-use crate::config::{Durability, Listen, Settings};
+use crate::config::{Durability, Settings};
 use crate::error::Fault;
-use crate::http::{self, State};
+use crate::http::State;
 use crate::notify::Hub;
 use crate::store::{OpenError, Options, Store, Synchronous};
 
 /// `iss` of access tokens where no public URL is set.
 const DEFAULT_ISSUER: &str = "tidelog";
+/// Attempts to open a data folder that a command has just locked; most take some 50 ms.
+const ATTEMPTS: u32 = 20;
+/// Pause between two of them.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Seconds in a day.
 const DAY_SECONDS: i64 = 24 * 60 * 60;
-/// How long a client may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Why a server did not start.
 #[derive(Debug, Error)]
@@ -60,8 +63,9 @@ pub struct Running {
     auth: Auth,
     handle: ServerHandle,
     http: JoinHandle<std::io::Result<()>>,
-    helpers: Vec<JoinHandle<()>>,
-    control: PathBuf,
+    upkeep: JoinHandle<()>,
+    control: Control,
+    socket: Option<SocketFile>,
 }
 
 impl Running {
@@ -80,20 +84,25 @@ impl Running {
         &self.auth
     }
 
-    /// Lets running requests end, writes what is still in memory, and closes the database.
+    /// Lets running requests and commands end, writes what is still in memory, and closes the database.
     pub async fn stop(self) {
+        // The sockets' files go while they are still ours: a successor may already be waiting to make its own.
+        drop(self.socket);
         self.handle.stop(true).await;
         let _ = self.http.await;
-        self.helpers.iter().for_each(JoinHandle::abort);
+        self.upkeep.abort();
+        self.control.stop().await;
         self.store.close().await;
-        let _ = std::fs::remove_file(&self.control);
     }
 
-    /// Works until a signal comes, then stops.
+    /// Works until a signal comes, then stops. A second signal ends the waiting for what still runs.
     pub async fn run_until(self, mut signals: Signals) {
         signals.received().await;
         tracing::info!("stopping");
-        self.stop().await;
+        tokio::select! {
+            () = self.stop() => {}
+            () = signals.received() => tracing::warn!("stopped without waiting"),
+        }
     }
 }
 
@@ -135,21 +144,45 @@ pub fn passwords(settings: &Settings) -> Result<Passwords, Fault> {
 /// See [`StartError`]; nothing is left running.
 pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartError> {
     let hub = Hub::default();
-    let store = Store::open(store_options(&settings, true), clock.clone(), hub.clone())?;
-    let auth = Auth::new(store.clone(), clock, &hub, passwords(&settings)?, auth_settings(&settings)).await?;
-    let control = control::path(&settings.data);
-    let control_task = control::serve(&control, store.clone(), auth.passwords().clone())
-        .map_err(|error| StartError::Listen(control.display().to_string(), error))?;
+    let store = open(&settings, &clock, &hub).await?;
+    let started = answer(&settings, clock, &hub, store.clone()).await;
+    if started.is_err() {
+        store.close().await;
+    }
+    started
+}
+
+/// Opens the store, waiting a little where no server but a command has the data folder.
+async fn open(settings: &Settings, clock: &Clock, hub: &Hub) -> Result<Store, OpenError> {
+    let mut attempts = ATTEMPTS;
+    loop {
+        attempts -= 1;
+        match Store::open(store_options(settings, true), clock.clone(), hub.clone()) {
+            Err(OpenError::InUse(_)) if attempts > 0 && nobody_serves(&settings.data).await => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+async fn nobody_serves(data: &Path) -> bool {
+    matches!(call(data, &Command::Address).await, Err(CallError::NobodyThere))
+}
+
+async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> Result<Running, StartError> {
+    let auth = Auth::new(store.clone(), clock, hub, passwords(settings)?, auth_settings(settings)).await?;
     let attempts = Attempts::new(settings.auth.burst, settings.auth.per_second);
     let limits = Limits::with_body_cap(settings.body_bytes);
     let state = Arc::new(State::new(store.clone(), auth.clone(), attempts, limits));
-    let (server, url) = listen(&settings, state)?;
-    control_task.announce(&url);
+    let listen::Answering { server, url, socket } = listen::listen(settings, state)?;
+    let control = Control::serve(&settings.data, &url, store.clone(), auth.passwords().clone())
+        .map_err(|error| StartError::Listen(control::path(&settings.data).display().to_string(), error))?;
     let handle = server.handle();
     let http = tokio::spawn(server);
-    let helpers = vec![control_task.task, upkeep::start(store.clone())];
+    let upkeep = upkeep::start(store.clone());
     tracing::info!(url, data = %settings.data.display(), "ready");
-    Ok(Running { url, store, auth, handle, http, helpers, control })
+    Ok(Running { url, store, auth, handle, http, upkeep, control, socket })
 }
 
 /// How the store is to be opened: for serving, or for a command that runs alone.
@@ -184,40 +217,4 @@ fn or_cores(setting: usize) -> usize {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         number => number,
     }
-}
-
-fn listen(settings: &Settings, state: Arc<State>) -> Result<(actix_web::dev::Server, String), StartError> {
-    let app = move || {
-        let state = state.clone();
-        App::new().wrap(http::default_headers()).configure(move |config| http::configure(config, state))
-    };
-    let server = HttpServer::new(app)
-        .workers(or_cores(settings.workers))
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .shutdown_timeout(settings.shutdown_seconds)
-        .tcp_nodelay(true)
-        .disable_signals();
-    match &settings.listen {
-        Listen::Tcp(address) => {
-            let failed = |error| StartError::Listen(address.to_string(), error);
-            let listener = TcpListener::bind(address).map_err(failed)?;
-            let url = format!("http://{}", listener.local_addr().map_err(failed)?);
-            Ok((server.listen(listener).map_err(failed)?.run(), url))
-        }
-        Listen::Unix(path) => {
-            let failed = |error| StartError::Listen(path.display().to_string(), error);
-            let listener = bind_unix(path).map_err(failed)?;
-            Ok((server.listen_uds(listener).map_err(failed)?.run(), format!("unix:{}", path.display())))
-        }
-    }
-}
-
-/// Replaces a socket that a server which was killed has left behind. The data lock is held, so it is nobody's.
-fn bind_unix(path: &std::path::Path) -> std::io::Result<UnixListener> {
-    use std::os::unix::fs::FileTypeExt;
-    if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
-        std::fs::remove_file(path)?;
-    }
-    UnixListener::bind(path)
 }

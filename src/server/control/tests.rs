@@ -1,0 +1,112 @@
+//! The control socket, with a real store behind it.
+
+use std::path::Path;
+
+use super::*;
+use crate::clock::Clock;
+use crate::notify::Hub;
+use crate::store::{Options, Synchronous};
+
+const URL: &str = "http://127.0.0.1:7878";
+
+async fn serve(data: &Path) -> (Control, Store) {
+    let options = Options {
+        data: data.into(),
+        synchronous: Synchronous::Normal,
+        readers: 1,
+        allow_network_file_system: false,
+        serving: true,
+    };
+    let store = Store::open(options, Clock::system(), Hub::default()).expect("a store");
+    let passwords = Passwords::new(1).expect("randomness");
+    (Control::serve(data, URL, store.clone(), passwords).expect("a socket"), store)
+}
+
+/// Sends bytes as they are, and gives the line that comes back.
+async fn exchange(data: &Path, bytes: &[u8]) -> String {
+    let mut stream = UnixStream::connect(path(data)).await.expect("somebody listens");
+    stream.write_all(bytes).await.expect("sent");
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).await.expect("an answer");
+    line
+}
+
+#[tokio::test]
+async fn a_command_is_carried_out_by_the_process_that_has_the_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_control, store) = serve(folder.path()).await;
+    let create = Command::AppCreate { name: "Notes".into() };
+    let made = call(folder.path(), &create).await.expect("an app");
+    assert_eq!(made["app_id"], store.list_apps().await.expect("apps")[0].id.to_string());
+    assert!(matches!(call(folder.path(), &create).await, Err(CallError::Command(CommandError::Refused(_)))));
+    assert_eq!(call(folder.path(), &Command::Address).await.expect("an address")["url"], URL);
+}
+
+#[tokio::test]
+async fn only_the_owner_can_open_the_socket() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_control, _store) = serve(folder.path()).await;
+    let mode = std::fs::metadata(path(folder.path())).expect("a socket").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_socket_that_a_killed_server_left_is_nobody_and_gives_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    drop(std::os::unix::net::UnixListener::bind(path(folder.path())).expect("a socket"));
+    assert!(matches!(call(folder.path(), &Command::AppList).await, Err(CallError::NobodyThere)));
+    let (_control, _store) = serve(folder.path()).await;
+    call(folder.path(), &Command::AppList).await.expect("somebody listens again");
+}
+
+#[tokio::test]
+async fn a_data_folder_may_lie_deeper_than_a_socket_path_may_be_long() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let deep = folder.path().join("d".repeat(200));
+    let (control, _store) = serve(&deep).await;
+    call(&deep, &Command::AppList).await.expect("somebody listens");
+    control.stop().await;
+    assert!(!path(&deep).exists());
+}
+
+#[tokio::test]
+async fn what_is_no_command_is_refused_and_never_quoted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_control, _store) = serve(folder.path()).await;
+    for line in [
+        &b"{\"command\":\"user_create\",\"email\":\"a@b.c\",\"password\":\"correct horse\"}\n"[..],
+        b"{\"command\":\"user_crate\",\"password\":\"correct horse\"}\n",
+        b"\xFF\xFE\n",
+        b"\n",
+        &[b'x'; MAX_COMMAND_BYTES as usize],
+    ] {
+        let answer = exchange(folder.path(), line).await;
+        assert!(answer.contains("does not know this command"), "{answer}");
+        assert!(!answer.contains("horse"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_is_too_long_to_send_is_refused_here() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_control, _store) = serve(folder.path()).await;
+    let create = Command::AppCreate { name: "x".repeat(MAX_COMMAND_BYTES as usize) };
+    assert!(matches!(call(folder.path(), &create).await, Err(CallError::Command(CommandError::Refused(_)))));
+}
+
+#[tokio::test]
+async fn stopping_waits_for_the_commands_that_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (control, store) = serve(folder.path()).await;
+    let create =
+        Command::UserCreate { email: "a@example.com".into(), password: "correct horse".into(), admin: false };
+    // Connections are accepted in their order: once the second is answered, the first has been taken.
+    let mut stream = UnixStream::connect(path(folder.path())).await.expect("somebody listens");
+    let mut line = serde_json::to_vec(&create).expect("a command");
+    line.push(b'\n');
+    stream.write_all(&line).await.expect("sent");
+    call(folder.path(), &Command::AppList).await.expect("an answer");
+    control.stop().await;
+    assert_eq!(store.list_users().await.expect("users").len(), 1);
+    assert!(matches!(call(folder.path(), &Command::AppList).await, Err(CallError::NobodyThere)));
+}

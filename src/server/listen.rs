@@ -1,0 +1,97 @@
+//! Where a server answers: a TCP port, or a Unix socket. The latter is a file, which a killed server leaves behind and which
+//! another one may still be using.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{App, HttpServer};
+
+use super::{StartError, or_cores};
+use crate::config::{Listen, Settings};
+use crate::http::{self, State};
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// The file of a socket that this process listens on; removed when dropped.
+pub(super) struct SocketFile(pub(super) PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A bound server, which answers once it is polled.
+pub(super) struct Answering {
+    pub(super) server: actix_web::dev::Server,
+    /// `http://…`, or `unix:…`.
+    pub(super) url: String,
+    pub(super) socket: Option<SocketFile>,
+}
+
+/// Binds the settings' address.
+pub(super) fn listen(settings: &Settings, state: Arc<State>) -> Result<Answering, StartError> {
+    let app = move || {
+        let state = state.clone();
+        App::new().wrap(http::default_headers()).configure(move |config| http::configure(config, state))
+    };
+    let server = HttpServer::new(app)
+        .workers(or_cores(settings.workers))
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .shutdown_timeout(settings.shutdown_seconds)
+        .tcp_nodelay(true)
+        .disable_signals();
+    match &settings.listen {
+        Listen::Tcp(address) => {
+            let failed = |error| StartError::Listen(address.to_string(), error);
+            let listener = TcpListener::bind(address).map_err(failed)?;
+            let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+            Ok(Answering { server: server.listen(listener).map_err(failed)?.run(), url, socket: None })
+        }
+        Listen::Unix(path) => {
+            let failed = |error| StartError::Listen(path.display().to_string(), error);
+            let listener = bind_unix(path).map_err(failed)?;
+            let socket = Some(SocketFile(path.clone()));
+            let url = format!("unix:{}", path.display());
+            Ok(Answering { server: server.listen_uds(listener).map_err(failed)?.run(), url, socket })
+        }
+    }
+}
+
+/// Replaces a socket on which nobody listens any more. One that is in use may belong to a server of another data folder.
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if is_socket && UnixStream::connect(path).is_err_and(refused) {
+        std::fs::remove_file(path)?;
+    }
+    UnixListener::bind(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_socket_that_nobody_listens_on_is_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("http.sock");
+        let first = bind_unix(&path).expect("the path is free");
+        assert_eq!(bind_unix(&path).expect_err("in use").kind(), io::ErrorKind::AddrInUse);
+        drop(first);
+        bind_unix(&path).expect("nobody listens any more");
+        let file = folder.path().join("notes.txt");
+        std::fs::write(&file, "precious").expect("a file");
+        bind_unix(&file).expect_err("not a socket");
+        assert_eq!(std::fs::read_to_string(&file).expect("still there"), "precious");
+    }
+}
