@@ -8,6 +8,7 @@ mod push;
 mod quick_start;
 mod raw;
 mod retry;
+mod second_opinion;
 mod session;
 mod setup;
 mod support;
