@@ -1,4 +1,4 @@
-//! Settings: what can be set, and which values are allowed. Where they come from is told in [`layers`].
+//! Settings: what can be set, and which values are allowed. Where they come from is told in `layers`.
 
 mod layers;
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub(super) async fn run(common: &Common, flags: serve::Flags) -> Result<(), Fail
     let running = server::start(settings, Clock::system()).await?;
     let made = make(running.store(), running.auth().passwords()).await?;
     let url = running.url().to_owned();
+    // Before the print: whoever has read what is printed may go on to read the file.
+    flags.announce(&url)?;
     if common.json {
         let Made { app_id, api_key, email, password, user_id } = &made;
         let all = json!({
@@ -34,7 +36,6 @@ pub(super) async fn run(common: &Common, flags: serve::Flags) -> Result<(), Fail
         let kept = if folder.is_some() { "Throw-away data" } else { "The data is kept" };
         common.output().raw(&welcome(&url, kept, &made))?;
     }
-    flags.announce(&url)?;
     running.run_until(signals).await;
     Ok(())
 }
