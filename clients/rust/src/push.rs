@@ -18,7 +18,8 @@ impl SyncKitClient {
     /// When this returns, the changes are on the server's disk. When it fails, they may or may not be: push the same
     /// changes again, and they will be there once. (What is remembered for that is in memory: after a restart, pushing
     /// again can write a change a second time, which the rule "the newest entry of a row counts" makes harmless.) Pushing
-    /// other changes instead gives up the old ones' memory. One push runs at a time; others wait.
+    /// other changes instead gives that up for the old ones. A push whose future was dropped has failed in this sense. One push
+    /// runs at a time; others wait.
     ///
     /// # Errors
     /// Before anything is sent: [`SyncKitError::NoMasterKey`], [`SyncKitError::NothingToPush`],

@@ -1,7 +1,7 @@
 //! The network on a bad day: a TCP proxy before a real server, which swallows answers or answers in the server's place.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -14,13 +14,17 @@ struct Troubles {
     answers_to_pass: AtomicUsize,
     answers_to_swallow: AtomicUsize,
     refusals_to_give: AtomicUsize,
-    requests_refused: AtomicUsize,
 }
+
+/// What has come by.
+#[derive(Default)]
+struct Seen(Mutex<Vec<String>>);
 
 /// Listens on a port of its own until it is dropped.
 pub(crate) struct Proxy {
     url: String,
     troubles: Arc<Troubles>,
+    seen: Arc<Seen>,
     task: JoinHandle<()>,
 }
 
@@ -30,8 +34,9 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let troubles = Arc::new(Troubles::default());
-        let task = tokio::spawn(accept(listener, server, troubles.clone()));
-        Self { url, troubles, task }
+        let seen = Arc::new(Seen::default());
+        let task = tokio::spawn(accept(listener, server, troubles.clone(), seen.clone()));
+        Self { url, troubles, seen, task }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -54,9 +59,20 @@ impl Proxy {
         self.troubles.refusals_to_give.store(count, Ordering::SeqCst);
     }
 
-    /// How many requests it has answered so.
-    pub(crate) fn refused(&self) -> usize {
-        self.troubles.requests_refused.load(Ordering::SeqCst)
+    /// How many requests began with this method and path, whatever became of them.
+    pub(crate) fn requests(&self, method_and_path: &str) -> usize {
+        let began_so = |request: &&String| request.starts_with(method_and_path);
+        self.seen.0.lock().unwrap().iter().filter(began_so).count()
+    }
+}
+
+impl Seen {
+    /// Remembers the first line of what begins a request. (What begins none are later parts of a large body.)
+    fn note(&self, bytes: &[u8]) {
+        let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        if line.ends_with(b" HTTP/1.1") {
+            self.0.lock().unwrap().push(String::from_utf8_lossy(line).into_owned());
+        }
     }
 }
 
@@ -66,20 +82,20 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, server: String, troubles: Arc<Troubles>) {
+async fn accept(listener: TcpListener, server: String, troubles: Arc<Troubles>, seen: Arc<Seen>) {
     while let Ok((client, _)) = listener.accept().await {
         let Ok(server) = TcpStream::connect(&server).await else { continue };
-        tokio::spawn(carry(client, server, troubles.clone()));
+        tokio::spawn(carry(client, server, troubles.clone(), seen.clone()));
     }
 }
 
 /// Carries bytes both ways until one side, or a trouble, ends it; then both connections close.
-async fn carry(client: TcpStream, server: TcpStream, troubles: Arc<Troubles>) {
+async fn carry(client: TcpStream, server: TcpStream, troubles: Arc<Troubles>, seen: Arc<Seen>) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let to_client = Arc::new(tokio::sync::Mutex::new(to_client));
     tokio::select! {
-        () = requests(from_client, to_server, &to_client, &troubles) => {}
+        () = requests(from_client, to_server, &to_client, &troubles, &seen) => {}
         () = answers(from_server, &to_client, &troubles) => {}
     }
 }
@@ -89,13 +105,14 @@ async fn requests(
     mut to: OwnedWriteHalf,
     client: &tokio::sync::Mutex<OwnedWriteHalf>,
     troubles: &Troubles,
+    seen: &Seen,
 ) {
     const REFUSAL: &[u8] =
         b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        seen.note(&buffer[..read]);
         if take_one(&troubles.refusals_to_give) {
-            troubles.requests_refused.fetch_add(1, Ordering::SeqCst);
             let _ = client.lock().await.write_all(REFUSAL).await;
             return;
         }

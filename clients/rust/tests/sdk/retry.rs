@@ -70,7 +70,7 @@ async fn a_busy_server_is_asked_again_three_times_and_no_more() {
     proxy.refuse_requests(10);
     let refused = client.status().await;
     assert!(matches!(refused, Err(SyncKitError::Server { status: 503, .. })));
-    assert_eq!(proxy.refused(), 3 + 4);
+    assert_eq!(proxy.requests("GET /api/sync/status"), 4);
 }
 
 #[tokio::test]
