@@ -11,7 +11,7 @@ fn file_store(path: &Path, passphrase: &str) -> SealedFileStore {
 }
 
 /// What every store must do, whichever it is.
-fn keeps_secrets_by_account(store: &impl KeyStore) {
+pub(crate) fn keeps_secrets_by_account(store: &impl KeyStore) {
     assert_eq!(store.get("one").unwrap(), None);
     store.set("one", b"first").unwrap();
     store.set("other", b"\0\xff").unwrap();
@@ -21,6 +21,7 @@ fn keeps_secrets_by_account(store: &impl KeyStore) {
     store.delete("one").unwrap();
     assert_eq!(store.get("one").unwrap(), None);
     assert_eq!(store.get("other").unwrap().unwrap().as_slice(), b"\0\xff");
+    store.delete("other").unwrap();
 }
 
 #[test]
