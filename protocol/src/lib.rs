@@ -14,6 +14,7 @@ mod error;
 mod keys;
 pub mod limits;
 mod op;
+pub mod rules;
 mod status;
 mod text;
 mod timestamp;

@@ -27,6 +27,8 @@ struct Claims {
     iss: String,
     iat: i64,
     exp: i64,
+    /// Makes two tokens of one second differ.
+    jti: Uuid,
 }
 
 /// Signs and verifies access tokens.
@@ -73,6 +75,7 @@ impl Tokens {
             iss: self.issuer.clone(),
             iat: now,
             exp: now + self.lifetime_seconds,
+            jti: Uuid::new_v4(),
         };
         let header = Header {
             typ: Some(TOKEN_TYPE.into()),

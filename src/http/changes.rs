@@ -5,13 +5,14 @@ mod push;
 
 use actix_web::{HttpResponse, web};
 use tidelog_protocol::limits::{MAX_ENTRIES_PER_PAGE, MAX_FILTER_TABLES};
+use tidelog_protocol::rules::check_table;
 use tidelog_protocol::{PullRequest, PushResponse, StatusResponse};
 
 use self::page::Page;
 use super::State;
 use super::refusal::Refusal;
 use super::request::{Json, RawJson, Signed};
-use crate::model::changes::{Pull, PullQuery, Push, PushPrecheck, check_table};
+use crate::model::changes::{Pull, PullQuery, Push, PushPrecheck};
 
 pub(super) async fn push(
     state: web::Data<State>,

@@ -2,13 +2,14 @@
 
 use actix_web::{HttpResponse, web};
 use tidelog_protocol::limits::MAX_DEVICES;
+use tidelog_protocol::rules::check_device_name;
 use tidelog_protocol::{Platform, RegisterDeviceRequest};
 use uuid::Uuid;
 
 use super::State;
 use super::refusal::Refusal;
 use super::request::{Json, Signed};
-use crate::model::devices::{NewDevice, check_name};
+use crate::model::devices::NewDevice;
 use crate::store::Registration;
 
 pub(super) async fn register(
@@ -27,7 +28,8 @@ pub(super) async fn register(
 }
 
 fn checked(request: RegisterDeviceRequest) -> Result<NewDevice, Refusal> {
-    check_name(&request.device_name).map_err(|reason| Refusal::invalid_field("device_name", reason))?;
+    check_device_name(&request.device_name)
+        .map_err(|reason| Refusal::invalid_field("device_name", reason))?;
     let platform: Platform =
         request.platform.parse().map_err(|reason| Refusal::invalid_field("platform", reason))?;
     Ok(NewDevice { name: request.device_name, platform, install_id: request.install_id })

@@ -1,7 +1,8 @@
 //! Changes: what a push must look like, and what may come of it.
 
 use sha2::{Digest, Sha256};
-use tidelog_protocol::limits::{MAX_DATA_BYTES, MAX_ROW_ID_CHARS, MAX_TABLE_CHARS};
+use tidelog_protocol::limits::MAX_DATA_BYTES;
+use tidelog_protocol::rules::{check_row_id, check_table};
 use tidelog_protocol::{Change, ChangeFault, Cursor, Op};
 use uuid::Uuid;
 
@@ -184,33 +185,6 @@ pub fn check(index: usize, change: &Change<'_>, faults: &mut Vec<ChangeFault>) {
     if let Err(reason) = check_data(change.data.as_deref()) {
         fault("data", reason);
     }
-}
-
-/// Whether a table may be called this.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn check_table(table: &str) -> Result<(), String> {
-    let fits = (1..=MAX_TABLE_CHARS).contains(&table.len());
-    if fits && table.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        return Ok(());
-    }
-    Err(format!("must be 1 to {MAX_TABLE_CHARS} of A-Z, a-z, 0-9 and _"))
-}
-
-/// Whether a row may be called this.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn check_row_id(row_id: &str) -> Result<(), String> {
-    let chars = row_id.chars().count();
-    if chars == 0 || chars > MAX_ROW_ID_CHARS {
-        return Err(format!("must have 1 to {MAX_ROW_ID_CHARS} characters, this one has {chars}"));
-    }
-    if row_id.chars().any(char::is_control) {
-        return Err("must not have control characters".into());
-    }
-    Ok(())
 }
 
 /// Whether data is small enough.

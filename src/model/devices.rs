@@ -26,21 +26,6 @@ pub struct DeviceRow {
     pub app_name: String,
 }
 
-/// Whether a device may be called this.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn check_name(name: &str) -> Result<(), String> {
-    let chars = name.chars().count();
-    if chars == 0 || chars > MAX_DEVICE_NAME_CHARS {
-        return Err(format!("must have 1 to {MAX_DEVICE_NAME_CHARS} characters, this one has {chars}"));
-    }
-    if name.chars().any(char::is_control) {
-        return Err("must not have control characters".into());
-    }
-    Ok(())
-}
-
 /// The names to try, in turn, for an installation whose name may be taken: the name itself, then `name (2)`, `name (3)`.
 /// The name gives way where the suffix would make it too long.
 pub fn candidate_names(name: &str) -> impl Iterator<Item = String> + '_ {
@@ -54,6 +39,8 @@ pub fn candidate_names(name: &str) -> impl Iterator<Item = String> + '_ {
 
 #[cfg(test)]
 mod tests {
+    use tidelog_protocol::rules::check_device_name;
+
     use super::*;
 
     #[test]
@@ -61,6 +48,6 @@ mod tests {
         let names: Vec<_> = candidate_names("Phone").take(3).collect();
         assert_eq!(names, ["Phone", "Phone (2)", "Phone (3)"]);
         let longest = "ü".repeat(MAX_DEVICE_NAME_CHARS);
-        assert!(candidate_names(&longest).take(20).all(|name| check_name(&name).is_ok()));
+        assert!(candidate_names(&longest).take(20).all(|name| check_device_name(&name).is_ok()));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tidelog_protocol::limits::{MAX_ROW_ID_CHARS, MAX_TABLE_CHARS};
+use tidelog_protocol::rules::{check_row_id, check_table};
 use tidelog_protocol::{ChangeFault, Op, Timestamp};
 
 /// One change of one row. `data` is sealed before it leaves this machine; the other fields are seen by the server and
@@ -48,8 +48,8 @@ impl ChangeEntry {
 pub(crate) fn faults_of(changes: &[ChangeEntry]) -> Vec<ChangeFault> {
     let faults_at = |(index, change): (usize, &ChangeEntry)| {
         [
-            table_fault(&change.table).map(|reason| fault(index, "table", reason)),
-            row_id_fault(&change.row_id).map(|reason| fault(index, "row_id", reason)),
+            check_table(&change.table).err().map(|reason| fault(index, "table", reason)),
+            check_row_id(&change.row_id).err().map(|reason| fault(index, "row_id", reason)),
             change.wire_timestamp().err().map(|found| ChangeFault { index, ..found }),
         ]
     };
@@ -58,18 +58,6 @@ pub(crate) fn faults_of(changes: &[ChangeEntry]) -> Vec<ChangeFault> {
 
 fn fault(index: usize, field: &str, reason: String) -> ChangeFault {
     ChangeFault { index, field: field.to_owned(), reason }
-}
-
-fn table_fault(table: &str) -> Option<String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let good = (1..=MAX_TABLE_CHARS).contains(&table.len()) && table.bytes().all(allowed);
-    (!good).then(|| format!("must be 1 to {MAX_TABLE_CHARS} of A-Z, a-z, 0-9 and _"))
-}
-
-fn row_id_fault(row_id: &str) -> Option<String> {
-    let good =
-        (1..=MAX_ROW_ID_CHARS).contains(&row_id.chars().count()) && !row_id.chars().any(char::is_control);
-    (!good).then(|| format!("must be 1 to {MAX_ROW_ID_CHARS} characters without control characters"))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde::de::{self, DeserializeOwned, SeqAccess};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tidelog_protocol::limits::MAX_CHANGES_PER_PUSH;
+use tidelog_protocol::rules::{check_row_id, check_table};
 use tidelog_protocol::{Change, ChangeFault, Cursor, Op, Timestamp};
 use uuid::Uuid;
 
@@ -146,9 +147,9 @@ fn diagnose_change(index: usize, change: &RawValue, faults: &mut Vec<ChangeFault
         }
     };
     let text = |text| value_of::<String>(text, "must be a string");
-    fault("table", text(outline.table).and_then(|table| changes::check_table(&table)).err());
+    fault("table", text(outline.table).and_then(|table| check_table(&table)).err());
     fault("op", text(outline.op).and_then(|op| op.parse::<Op>().map_err(|error| error.to_string())).err());
-    fault("row_id", text(outline.row_id).and_then(|row_id| changes::check_row_id(&row_id)).err());
+    fault("row_id", text(outline.row_id).and_then(|row_id| check_row_id(&row_id)).err());
     let timestamp = value_of::<Timestamp>(outline.timestamp, tidelog_protocol::InvalidTimestamp);
     fault("timestamp", timestamp.err());
     let data = |data| value_of::<Option<String>>(Some(data), "must be a string or null");
