@@ -5,5 +5,6 @@ pub mod changes;
 pub mod cursors;
 pub mod devices;
 pub mod keys;
+pub mod log_heads;
 pub mod sessions;
 pub mod users;

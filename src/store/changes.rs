@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use super::{Shared, Store, devices};
 use crate::error::Fault;
-use crate::model::changes::{LogHead, LogStatus};
+use crate::model::changes::LogStatus;
 use crate::model::cursors::Epochs;
+use crate::model::log_heads::LogHead;
 use crate::model::sessions::Caller;
 
 const LOG: &str = "

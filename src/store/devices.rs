@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use tidelog_protocol::{Device, Platform};
 use uuid::Uuid;
 
-use super::writer::WriteTx;
+use super::group::WriteTx;
 use super::{Store, sessions};
 use crate::error::Fault;
 use crate::model::devices::{DeviceRow, NewDevice, candidate_names};

@@ -15,6 +15,7 @@ mod connect;
 mod devices;
 mod epochs;
 mod filesystem;
+mod group;
 mod keys;
 mod lock;
 mod migrations;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use uuid::Uuid;
 
-use super::writer::WriteTx;
+use super::group::WriteTx;
 use super::{Store, apps};
 use crate::error::Fault;
 use crate::model::sessions::{Caller, Refresh, Session};

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
-use super::writer::WriteTx;
+use super::group::WriteTx;
 use super::{Store, sessions};
 use crate::error::Fault;
 use crate::model::users::User;

@@ -5,24 +5,21 @@
 //! fsync of one group is the time in which the next one gathers. A lock around a pool of writing connections would pay an
 //! fsync per push.
 //!
-//! A unit that fails or panics is rolled back and answered by itself. What fails a whole group is a failed COMMIT, or a
-//! fault after which SQLite has rolled back everything. After a failed fsync nobody can know what is on disk: reads and
-//! writes are turned away until the file has been reopened and its log checkpointed with success.
+//! After a failed fsync nobody can know what is on disk: reads and writes are turned away until the file has been reopened
+//! and its log checkpointed with success.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::group::{self, GroupFault, Operation, Unit, WriteTx};
 use super::lock::DataLock;
 use super::readers::Readers;
 use super::{DATABASE_FILE, Shared, Store, connect, epochs};
 use crate::error::Fault;
-use crate::notify::Event;
 
 /// Units that may wait.
 const QUEUE_UNITS: usize = 4096;
@@ -34,74 +31,6 @@ const GROUP_UNITS: usize = 256;
 const GROUP_KIB: u32 = 8 * 1024;
 /// Pause between two attempts to reopen the database after a failed commit.
 const REOPEN_PAUSE: Duration = Duration::from_millis(500);
-
-/// The transaction as a write function sees it.
-pub(super) struct WriteTx<'c> {
-    connection: &'c Connection,
-    /// What the operation runs against besides the database.
-    pub(super) shared: &'c Shared,
-    /// Microseconds since 1970, one time for the whole group.
-    pub(super) now_us: i64,
-    next_seq: i64,
-    events: Vec<Event>,
-}
-
-impl std::ops::Deref for WriteTx<'_> {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        self.connection
-    }
-}
-
-impl WriteTx<'_> {
-    /// Takes the next `count` numbers of the log and returns the first.
-    pub(super) fn take_seqs(&mut self, count: usize) -> i64 {
-        let first = self.next_seq;
-        self.next_seq += count as i64;
-        first
-    }
-
-    /// Leaves word of what was done, to be told once it is committed.
-    pub(super) fn leave(&mut self, event: Event) {
-        self.events.push(event);
-    }
-}
-
-/// One operation in the queue.
-trait Unit: Send {
-    /// Runs inside a savepoint. `Err`: what it did is to be undone.
-    fn run(&mut self, tx: &mut WriteTx<'_>) -> Result<(), Fault>;
-    /// Answers whoever waits. `Err`: the whole group failed.
-    fn answer(self: Box<Self>, group: Result<(), Fault>);
-}
-
-struct Operation<T, F> {
-    work: Option<F>,
-    result: Option<Result<T, Fault>>,
-    reply: oneshot::Sender<Result<T, Fault>>,
-}
-
-impl<T, F> Unit for Operation<T, F>
-where
-    T: Send,
-    F: FnOnce(&mut WriteTx<'_>) -> Result<T, Fault> + Send,
-{
-    fn run(&mut self, tx: &mut WriteTx<'_>) -> Result<(), Fault> {
-        let Some(work) = self.work.take() else { return Ok(()) };
-        let result = catch_unwind(AssertUnwindSafe(|| work(tx)))
-            .unwrap_or_else(|_| Err(Fault::Internal("a write operation panicked".into())));
-        let outcome = result.as_ref().map(|_| ()).map_err(Fault::clone);
-        self.result = Some(result);
-        outcome
-    }
-
-    fn answer(self: Box<Self>, group: Result<(), Fault>) {
-        let unrun = || Err(Fault::Unavailable("the operation was not run"));
-        let own = self.result.unwrap_or_else(unrun);
-        let _ = self.reply.send(group.and(own));
-    }
-}
 
 struct Queued {
     unit: Box<dyn Unit>,
@@ -142,7 +71,7 @@ impl Store {
         let closed = |_| Fault::Unavailable("the server is shutting down");
         let room = self.writer.room.clone().acquire_many_owned(kib).await.map_err(Fault::internal)?;
         let (reply, answer) = oneshot::channel();
-        let unit = Box::new(Operation { work: Some(work), result: None, reply });
+        let unit = Box::new(Operation::new(work, reply));
         let message = Message::Unit(Queued { unit, kib, _room: room });
         self.writer
             .queue
@@ -231,7 +160,8 @@ impl Writer {
         let Some(connection) = &self.connection else {
             return self.recover(group);
         };
-        let outcome = commit_group(connection, &self.shared, &mut group);
+        let outcome =
+            group::commit(connection, &self.shared, group.iter_mut().map(|queued| queued.unit.as_mut()));
         match outcome {
             Ok(events) => {
                 self.shared.hub.publish(&events);
@@ -301,70 +231,4 @@ impl Writer {
 enum Closing {
     Asked(oneshot::Sender<()>),
     Abandoned,
-}
-
-/// Why a whole group failed.
-struct GroupFault {
-    fault: Fault,
-    /// The commit may or may not be on disk.
-    durability_unknown: bool,
-}
-
-impl GroupFault {
-    fn known(error: rusqlite::Error) -> Self {
-        Self { fault: error.into(), durability_unknown: false }
-    }
-}
-
-fn commit_group(
-    connection: &Connection,
-    shared: &Shared,
-    group: &mut [Queued],
-) -> Result<Vec<Event>, GroupFault> {
-    let statement = |sql: &str| connection.prepare_cached(sql).and_then(|mut prepared| prepared.execute([]));
-    statement("BEGIN IMMEDIATE").map_err(GroupFault::known)?;
-    let now_us = shared.clock.now_us();
-    let next_seq = shared.head.load(Ordering::SeqCst) + 1;
-    let mut tx = WriteTx { connection, shared, now_us, next_seq, events: Vec::new() };
-    for queued in group.iter_mut() {
-        if let Err(fault) = run_unit(queued.unit.as_mut(), &mut tx) {
-            roll_back(connection);
-            return Err(GroupFault { fault, durability_unknown: false });
-        }
-    }
-    let WriteTx { next_seq, events, .. } = tx;
-    if let Err(error) = statement("COMMIT") {
-        let fault = Fault::from(error);
-        let durability_unknown = !matches!(fault, Fault::StorageFull);
-        roll_back(connection);
-        return Err(GroupFault { fault, durability_unknown });
-    }
-    shared.head.store(next_seq - 1, Ordering::SeqCst);
-    Ok(events)
-}
-
-fn roll_back(connection: &Connection) {
-    if !connection.is_autocommit() {
-        let _ = connection.execute_batch("ROLLBACK");
-    }
-}
-
-/// Runs one unit in a savepoint. `Err` only if the whole group is lost with it.
-fn run_unit(unit: &mut dyn Unit, tx: &mut WriteTx<'_>) -> Result<(), Fault> {
-    let connection = tx.connection;
-    let statement = |sql: &str| connection.prepare_cached(sql).and_then(|mut prepared| prepared.execute([]));
-    let (seq_before, events_before) = (tx.next_seq, tx.events.len());
-    statement("SAVEPOINT unit")?;
-    let outcome = unit.run(tx);
-    if connection.is_autocommit() {
-        // A full disk or an I/O error made SQLite roll back everything, not just this unit.
-        return outcome.and(Err(Fault::Internal("SQLite ended the transaction".into())));
-    }
-    if outcome.is_err() {
-        statement("ROLLBACK TO unit")?;
-        tx.next_seq = seq_before;
-        tx.events.truncate(events_before);
-    }
-    statement("RELEASE unit")?;
-    Ok(())
 }

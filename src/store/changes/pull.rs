@@ -13,7 +13,7 @@ use crate::error::Fault;
 use crate::model::changes::{EntrySink, Pull, PullQuery, StoredEntry};
 use crate::model::cursors::BASE_SEQ;
 use crate::model::sessions::Caller;
-use crate::store::writer::WriteTx;
+use crate::store::group::WriteTx;
 use crate::store::{Shared, Store, devices};
 
 const ENTRIES: &str = "

@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use super::{Device, Log, cursor_at, find_device, find_log};
 use crate::error::Fault;
-use crate::model::changes::{Batch, NewChange, Push, PushPrecheck, Reader, digest};
+use crate::model::changes::{Batch, NewChange, Push, PushPrecheck, digest};
+use crate::model::log_heads::Reader;
 use crate::model::sessions::Caller;
-use crate::store::writer::WriteTx;
+use crate::store::group::WriteTx;
 use crate::store::{Store, devices};
 
 const BATCH: &str = "

@@ -1,8 +1,8 @@
 //! The operating system's keychain. Not every machine has one, so these run where one was started for them:
 //! `scripts/test` does, with a Secret Service on a bus of its own.
 
-use tidelog_client::SyncKitClient;
 use tidelog_client::keystore::KeychainStore;
+use tidelog_client::{KeyStore, SyncKitClient};
 
 use crate::keystore::keeps_secrets_by_account;
 use crate::support::{PASSPHRASE, World, task};
@@ -12,6 +12,7 @@ use crate::support::{PASSPHRASE, World, task};
 fn the_keychain_keeps_secrets_by_account() {
     let store = KeychainStore::new();
     keeps_secrets_by_account(&store);
+    store.delete("other").unwrap();
 }
 
 #[tokio::test]
