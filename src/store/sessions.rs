@@ -31,7 +31,12 @@ const TOKEN: &str = "
     FROM refresh_tokens JOIN sessions ON sessions.id = refresh_tokens.session
     WHERE refresh_tokens.hash = ?1 AND sessions.expires_at > ?2";
 const ROTATE: &str = "UPDATE refresh_tokens SET rotation = ?2, first_used_at = ?3 WHERE hash = ?1";
+const FORGET_TOKENS: &str = "DELETE FROM refresh_tokens WHERE session = ?1 AND number <= ?2";
 const EXTEND: &str = "UPDATE sessions SET expires_at = max(expires_at, ?2) WHERE id = ?1";
+
+/// Refresh tokens of a session that are remembered, so that a stolen one from among them ends it: three years of refreshing
+/// every day. Without a bound, a client that does nothing but refresh would fill the disk.
+const MAX_TOKENS: i64 = 1_000;
 
 /// What a sign-in is checked against.
 #[derive(Clone, Debug)]
@@ -250,6 +255,7 @@ fn refresh(tx: &mut WriteTx<'_>, presented: &Presented) -> Result<Refreshed, Fau
         (Refresh::Repeat | Refresh::Rotate, _) => {
             tx.prepare_cached(ROTATE)?.execute((presented.hash, presented.rotation, tx.now_us))?;
             tx.prepare_cached(INSERT_TOKEN)?.execute((presented.successor_hash, session, number + 1))?;
+            tx.prepare_cached(FORGET_TOKENS)?.execute((session, number + 1 - MAX_TOKENS))?;
             presented.rotation
         }
     };
