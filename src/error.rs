@@ -8,6 +8,9 @@ pub enum Fault {
     /// Shutting down, overloaded, or recovering from a failed write: the same request may succeed later.
     #[error("the server is busy or shutting down: {0}")]
     Unavailable(&'static str),
+    /// The caller's session ended while the request was under way: nothing was done.
+    #[error("the session has ended")]
+    SessionEnded,
     /// No space left where the database lives.
     #[error("the disk that holds the database is full")]
     StorageFull,

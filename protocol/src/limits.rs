@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_CHANGES_PER_PUSH: usize = 500;
 /// Entries in one page of a pull, at most.
 pub const MAX_ENTRIES_PER_PAGE: usize = 500;
-/// Bytes of `data` after which a page of a pull ends, whatever its number of entries.
+/// Bytes of entries, as they are written, after which a page of a pull ends, whatever its number of entries.
 pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Entries that a filtered pull looks at for one page, at most.
 pub const MAX_SCANNED_PER_PAGE: usize = 10_000;
@@ -43,7 +43,7 @@ pub struct Limits {
     pub max_changes_per_push: usize,
     /// Entries in one page of a pull.
     pub max_entries_per_page: usize,
-    /// Bytes of data after which a page ends.
+    /// Bytes of entries after which a page ends.
     pub max_page_bytes: usize,
     /// Entries that a filtered pull looks at for one page.
     pub max_scanned_per_page: usize,

@@ -100,11 +100,13 @@ impl Auth {
         let new = NewSession {
             id: Uuid::now_v7(),
             app,
+            api_key_hash,
             user: user.row,
+            password_hash: user.password_hash,
             refresh_hash: hash_secret(&refresh_token),
             expires_at: self.session_end(),
         };
-        match self.store.begin_session(new, api_key_hash).await? {
+        match self.store.begin_session(new).await? {
             Some(caller) => self.pair(&caller, refresh_token).map(SignIn::Done),
             None => Ok(SignIn::Refused),
         }

@@ -49,7 +49,7 @@ pub(super) async fn remove(
 ) -> Result<HttpResponse, Refusal> {
     // What is no id at all is answered like the id of no device.
     let device = Uuid::parse_str(&id).map_err(|_| Refusal::not_found())?;
-    if state.store.remove_device(Some(caller.log), device).await? {
+    if state.store.remove_device(&caller, device).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(Refusal::not_found())

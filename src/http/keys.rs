@@ -28,7 +28,7 @@ pub(super) async fn put(
 ) -> Result<HttpResponse, Refusal> {
     let PutKeyRequest { encrypted_key, expected_revision, key_version } = request;
     let envelope = envelope(&encrypted_key)?;
-    match state.store.put_key(caller.log, envelope, expected_revision, key_version).await? {
+    match state.store.put_key(&caller, envelope, expected_revision, key_version).await? {
         PutKey::Stored(stored) => Ok(HttpResponse::Ok()
             .json(PutKeyResponse { key_version: stored.key_version, revision: stored.revision })),
         PutKey::Conflict(current) => {

@@ -151,6 +151,7 @@ pub(super) const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelim
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         match fault {
+            Fault::SessionEnded => Self::unauthenticated(),
             Fault::Unavailable(reason) => {
                 tracing::warn!(reason, "a request was turned away");
                 let sentence = "The server is busy or shutting down: try again shortly.";

@@ -101,10 +101,10 @@ impl PullQuery {
         self.tables.is_some() || self.since_us.is_some()
     }
 
-    /// Whether an entry passes the filters.
-    pub fn wants(&self, entry: &StoredEntry<'_>) -> bool {
-        self.tables.as_ref().is_none_or(|tables| tables.iter().any(|table| table == entry.table))
-            && self.since_us.is_none_or(|since| entry.time_us >= since)
+    /// Whether an entry of this table and time passes the filters.
+    pub fn wants(&self, table: &str, time_us: i64) -> bool {
+        self.tables.as_ref().is_none_or(|tables| tables.iter().any(|wanted| wanted == table))
+            && self.since_us.is_none_or(|since| time_us >= since)
     }
 }
 
@@ -131,8 +131,8 @@ pub struct StoredEntry<'a> {
 
 /// Receives the entries of a page, in order.
 pub trait EntrySink: Send + 'static {
-    /// Takes one entry.
-    fn entry(&mut self, entry: &StoredEntry<'_>);
+    /// Takes one entry, and tells how many bytes it made of it.
+    fn entry(&mut self, entry: &StoredEntry<'_>) -> usize;
 }
 
 /// What came of a pull.

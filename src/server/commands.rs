@@ -124,7 +124,7 @@ pub async fn execute(store: &Store, passwords: &Passwords, command: Command) -> 
         }
         Command::DeviceList => list_devices(store).await,
         Command::DeviceRevoke { device } => {
-            let removed = store.remove_device(None, device).await?;
+            let removed = store.remove_any_device(device).await?;
             found(removed, json!({ "device_id": device }), || format!("there is no device {device}"))
         }
         Command::SessionList => list_sessions(store).await,

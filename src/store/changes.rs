@@ -62,8 +62,12 @@ fn find_device(
     };
     let device = connection.prepare_cached(DEVICE)?.query_row((uuid.as_bytes(), log), from_row).optional()?;
     Ok(device.map(|device| {
-        let pulled_seq = shared.presence.pulled_seq(device.id, device.pulled_seq);
-        Device { pulled_seq, ..device }
+        let seen = shared.presence.seen(device.id);
+        Device {
+            pulled_seq: seen.pulled_seq.unwrap_or(device.pulled_seq),
+            own_until: seen.own_until.unwrap_or(device.own_until),
+            ..device
+        }
     }))
 }
 

@@ -5,7 +5,7 @@ use tidelog_protocol::{Device, Platform};
 use uuid::Uuid;
 
 use super::group::WriteTx;
-use super::{Store, sessions};
+use super::{Shared, Store, sessions};
 use crate::error::Fault;
 use crate::model::devices::{DeviceRow, NewDevice, candidate_names};
 use crate::model::sessions::Caller;
@@ -21,10 +21,17 @@ const INSERT: &str = "
     INSERT INTO devices (uuid, log, name, platform, install_id, created_at, last_seen_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
 const UPDATE: &str = "UPDATE devices SET platform = ?2, last_seen_at = ?3 WHERE id = ?1";
+const FIND_LIVE: &str =
+    "SELECT id FROM devices WHERE uuid = ?1 AND removed_at IS NULL AND (?2 IS NULL OR log = ?2)";
 const REMOVE: &str = "UPDATE devices SET removed_at = ?2 WHERE id = ?1";
 const COUNT_LIVE: &str = "SELECT count(*) FROM devices WHERE log = ?1 AND removed_at IS NULL";
 const LINK: &str = "
-    INSERT OR IGNORE INTO session_devices (session, device) SELECT id, ?2 FROM sessions WHERE uuid = ?1";
+    INSERT OR IGNORE INTO session_devices (session, device)
+    SELECT sessions.id, devices.id FROM sessions, devices
+    WHERE sessions.uuid = ?1 AND devices.id = ?2 AND devices.removed_at IS NULL";
+const IS_LINKED: &str = "
+    SELECT 1 FROM session_devices JOIN sessions ON sessions.id = session_devices.session
+    WHERE sessions.uuid = ?1 AND session_devices.device = ?2";
 
 /// What came of a registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +47,23 @@ pub enum Registration {
 /// The devices of a log that were not removed.
 pub(super) fn count_live(connection: &Connection, log: i64) -> Result<u64, Fault> {
     Ok(connection.prepare_cached(COUNT_LIVE)?.query_row([log], |row| row.get(0))?)
+}
+
+/// Whether a session is known to speak for a device, in memory or on disk.
+pub(super) fn is_linked(
+    connection: &Connection,
+    shared: &Shared,
+    session: Uuid,
+    device: i64,
+) -> Result<bool, Fault> {
+    if shared.presence.is_linked(session, device) {
+        return Ok(true);
+    }
+    let linked = connection.prepare_cached(IS_LINKED)?.exists((session.as_bytes(), device))?;
+    if linked {
+        shared.presence.link(session, device);
+    }
+    Ok(linked)
 }
 
 /// Notes that a session speaks for a device, so that removing the device ends the session.
@@ -112,7 +136,7 @@ impl Store {
         max_devices: u64,
     ) -> Result<Registration, Fault> {
         let (log, session) = (caller.log, caller.session);
-        self.write(1, move |tx| {
+        self.write_for(caller, 1, move |tx| {
             let platform = new.platform.as_str();
             if let Some(row) = find_existing(tx, log, &new)? {
                 tx.prepare_cached(UPDATE)?.execute((row, platform, tx.now_us))?;
@@ -152,22 +176,29 @@ impl Store {
         self.read(|connection| list(connection, "", [])).await
     }
 
-    /// Removes a device of this log, or of any log if none is given, and ends its sessions. `false`: there is no such live
-    /// device.
+    /// Removes a device of the caller and ends its sessions. `false`: there is no such live device.
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn remove_device(&self, log: Option<i64>, device: Uuid) -> Result<bool, Fault> {
-        self.write(1, move |tx| {
-            let find = "SELECT id FROM devices
-                WHERE uuid = ?1 AND removed_at IS NULL AND (?2 IS NULL OR log = ?2)";
-            let found =
-                tx.prepare_cached(find)?.query_row((device.as_bytes(), log), |row| row.get(0)).optional()?;
-            let Some(row): Option<i64> = found else { return Ok(false) };
-            tx.prepare_cached(REMOVE)?.execute((row, tx.now_us))?;
-            sessions::end_where(tx, "id IN (SELECT session FROM session_devices WHERE device = ?1)", row)?;
-            Ok(true)
-        })
-        .await
+    pub async fn remove_device(&self, caller: &Caller, device: Uuid) -> Result<bool, Fault> {
+        let log = caller.log;
+        self.write_for(caller, 1, move |tx| remove(tx, Some(log), device)).await
     }
+
+    /// Removes any device and ends its sessions. `false`: there is no such live device.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn remove_any_device(&self, device: Uuid) -> Result<bool, Fault> {
+        self.write(1, move |tx| remove(tx, None, device)).await
+    }
+}
+
+fn remove(tx: &mut WriteTx<'_>, log: Option<i64>, device: Uuid) -> Result<bool, Fault> {
+    let found =
+        tx.prepare_cached(FIND_LIVE)?.query_row((device.as_bytes(), log), |row| row.get(0)).optional()?;
+    let Some(row): Option<i64> = found else { return Ok(false) };
+    tx.prepare_cached(REMOVE)?.execute((row, tx.now_us))?;
+    sessions::end_where(tx, "id IN (SELECT session FROM session_devices WHERE device = ?1)", row)?;
+    Ok(true)
 }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::Store;
 use crate::error::Fault;
 use crate::model::keys::{KeyEnvelope, KeyState, PutKey, put};
+use crate::model::sessions::Caller;
 
 const FIND: &str = "SELECT encrypted_key, key_version, revision FROM key_envelopes WHERE log = ?1";
 const PUT: &str = "
@@ -28,18 +29,19 @@ impl Store {
         self.read(move |connection| find(connection, log)).await
     }
 
-    /// Replaces the envelope of a log, if the caller's picture of it is up to date; see [`put`].
+    /// Replaces the envelope of the caller's log, if the caller's picture of it is up to date; see [`put`].
     ///
     /// # Errors
     /// A fault of the database.
     pub async fn put_key(
         &self,
-        log: i64,
+        caller: &Caller,
         encrypted_key: Vec<u8>,
         expected_revision: Option<u64>,
         key_version: Option<u32>,
     ) -> Result<PutKey, Fault> {
-        self.write(1, move |tx| {
+        let log = caller.log;
+        self.write_for(caller, 1, move |tx| {
             let current = find(tx, log)?.map_or(KeyState::default(), |envelope| KeyState {
                 key_version: envelope.key_version,
                 revision: envelope.revision,

@@ -125,6 +125,8 @@ struct Shared {
     epochs: RwLock<Option<Epochs>>,
     /// The newest committed seq of the whole database.
     head: AtomicI64,
+    /// Until when the last proof that the database can be written is good, microseconds since 1970.
+    proven_until_us: AtomicI64,
     presence: Presence,
 }
 
@@ -148,6 +150,7 @@ impl Store {
         let shared = Arc::new(Shared {
             head: AtomicI64::new(epochs::newest_seq(&connection)?),
             epochs: RwLock::new(None),
+            proven_until_us: AtomicI64::new(0),
             presence: Presence::default(),
             options,
             clock,

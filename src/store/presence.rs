@@ -12,10 +12,12 @@ use uuid::Uuid;
 const MAX_LINKS: usize = 100_000;
 
 /// What is known of one device beyond its row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     /// The seq up to which it has pulled. `None`: as in its row.
     pub(super) pulled_seq: Option<i64>,
+    /// The seq up to which it gets its own entries. `None`: as in its row.
+    pub(super) own_until: Option<i64>,
     /// Microseconds since 1970.
     pub(super) at_us: i64,
 }
@@ -37,18 +39,30 @@ impl Presence {
 
     /// A device pushed, or pulled with filters.
     pub(super) fn touch(&self, device: i64, at_us: i64) {
-        self.lock().seen.entry(device).or_insert(Seen { pulled_seq: None, at_us }).at_us = at_us;
+        self.change(device, at_us, |_| {});
     }
 
     /// A device was given everything up to `seq`. A device that goes back to an older cursor goes back here as well: it may
     /// never have got the answer.
     pub(super) fn pulled(&self, device: i64, seq: i64, at_us: i64) {
-        self.lock().seen.insert(device, Seen { pulled_seq: Some(seq), at_us });
+        self.change(device, at_us, |seen| seen.pulled_seq = Some(seq));
     }
 
-    /// The seq up to which a device has pulled, given what its row says.
-    pub(super) fn pulled_seq(&self, device: i64, on_disk: i64) -> i64 {
-        self.lock().seen.get(&device).and_then(|seen| seen.pulled_seq).unwrap_or(on_disk)
+    /// A device is to get its own entries up to `seq`, and the disk was too full to note it.
+    pub(super) fn own_until(&self, device: i64, seq: i64, at_us: i64) {
+        self.change(device, at_us, |seen| seen.own_until = Some(seq));
+    }
+
+    fn change(&self, device: i64, at_us: i64, change: impl FnOnce(&mut Seen)) {
+        let mut inner = self.lock();
+        let seen = inner.seen.entry(device).or_default();
+        seen.at_us = at_us;
+        change(seen);
+    }
+
+    /// What is known of a device beyond its row.
+    pub(super) fn seen(&self, device: i64) -> Seen {
+        self.lock().seen.get(&device).copied().unwrap_or_default()
     }
 
     /// Everything that is not on disk yet.

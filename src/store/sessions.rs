@@ -12,6 +12,12 @@ use crate::notify::Event;
 const CREDENTIALS: &str =
     "SELECT id, uuid, password_hash, disabled_at IS NOT NULL FROM users WHERE email = ?1";
 const APP_BY_KEY: &str = "SELECT id, uuid FROM apps WHERE api_key_hash = ?1";
+const STILL: &str = "
+    SELECT 1 FROM users, apps
+    WHERE users.id = ?1 AND users.password_hash = ?2 AND users.disabled_at IS NULL
+        AND apps.id = ?3 AND apps.api_key_hash = ?4";
+/// The oldest sessions of a log beyond a thousand: an app that signs in anew each time must not fill the disk.
+const SURPLUS: &str = "id IN (SELECT id FROM sessions WHERE log = ?1 ORDER BY id DESC LIMIT -1 OFFSET 1000)";
 const ENSURE_LOG: &str = "INSERT INTO logs (app, user) VALUES (?1, ?2) ON CONFLICT (app, user) DO NOTHING";
 const INSERT: &str = "INSERT INTO sessions (uuid, log, created_at, expires_at)
     SELECT ?1, id, ?4, ?5 FROM logs WHERE app = ?2 AND user = ?3";
@@ -73,8 +79,12 @@ pub struct NewSession {
     pub id: Uuid,
     /// Row of the app.
     pub app: i64,
+    /// Hash of the API key that was presented.
+    pub api_key_hash: [u8; 32],
     /// Row of the user.
     pub user: i64,
+    /// The hash that the password was checked against.
+    pub password_hash: String,
     /// Hash of its first refresh token.
     pub refresh_hash: [u8; 32],
     /// Microseconds since 1970.
@@ -106,6 +116,14 @@ pub enum Refreshed {
     },
     /// Unknown or expired, or it was too old and its session has been ended.
     Refused,
+}
+
+/// Fails if a session is over. Authorisation came before the body, and a body may take its time: what a revoked caller had
+/// under way must not be carried out.
+pub(super) fn require(connection: &Connection, session: Uuid) -> Result<(), Fault> {
+    let live = "SELECT 1 FROM sessions WHERE uuid = ?1";
+    let live = connection.prepare_cached(live)?.exists([session.as_bytes()])?;
+    if live { Ok(()) } else { Err(Fault::SessionEnded) }
 }
 
 /// Ends the sessions that fulfil a condition with one parameter.
@@ -160,15 +178,10 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn begin_session(
-        &self,
-        new: NewSession,
-        api_key_hash: [u8; 32],
-    ) -> Result<Option<Caller>, Fault> {
+    pub async fn begin_session(&self, new: NewSession) -> Result<Option<Caller>, Fault> {
         self.write(1, move |tx| {
-            let still = "SELECT 1 FROM users, apps
-                WHERE users.id = ?1 AND users.disabled_at IS NULL AND apps.id = ?2 AND apps.api_key_hash = ?3";
-            if !tx.prepare_cached(still)?.exists((new.user, new.app, api_key_hash))? {
+            let checked = (new.user, &new.password_hash, new.app, new.api_key_hash);
+            if !tx.prepare_cached(STILL)?.exists(checked)? {
                 return Ok(None);
             }
             tx.prepare_cached(ENSURE_LOG)?.execute((new.app, new.user))?;
@@ -176,7 +189,9 @@ impl Store {
             tx.prepare_cached(INSERT)?.execute(row)?;
             let session = tx.last_insert_rowid();
             tx.prepare_cached(INSERT_TOKEN)?.execute((new.refresh_hash, session, 0))?;
-            find_caller(tx, new.id, tx.now_us)
+            let Some(caller) = find_caller(tx, new.id, tx.now_us)? else { return Ok(None) };
+            end_where(tx, SURPLUS, caller.log)?;
+            Ok(Some(caller))
         })
         .await
     }

@@ -38,11 +38,13 @@ async fn member(store: &Store, email: &str) -> Member {
     let new = NewSession {
         id: Uuid::now_v7(),
         app: rows.app.expect("the app").0,
+        api_key_hash: key,
         user: rows.user.expect("the user").row,
+        password_hash: "hash".into(),
         refresh_hash: *blob32(&Uuid::now_v7()),
         expires_at: i64::MAX,
     };
-    let caller = store.begin_session(new, key).await.expect("a session").expect("a live user");
+    let caller = store.begin_session(new).await.expect("a session").expect("a live user");
     let device = NewDevice { name: "Laptop".into(), platform: Platform::Linux, install_id: None };
     let registration = store.register_device(&caller, device, Uuid::now_v7(), 10).await.expect("a device");
     let Registration::Created(device) = registration else { panic!("the device is new") };
@@ -176,7 +178,7 @@ async fn deleting_a_user_leaves_no_row_of_theirs_in_any_table() {
     let store = open(folder.path());
     let member = member(&store, "a@example.com").await;
     push(&store, &member, "x").await.expect("stored");
-    store.put_key(member.caller.log, vec![1], None, None).await.expect("an envelope");
+    store.put_key(&member.caller, vec![1], None, None).await.expect("an envelope");
     assert!(store.delete_user("a@example.com".into()).await.expect("deleted"));
     let left = store
         .read(|connection| {

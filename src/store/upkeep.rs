@@ -4,7 +4,9 @@ use super::Store;
 use crate::error::Fault;
 
 const SEEN: &str = "
-    UPDATE devices SET last_seen_at = max(last_seen_at, ?2), pulled_seq = coalesce(?3, pulled_seq) WHERE id = ?1";
+    UPDATE devices SET last_seen_at = max(last_seen_at, ?2), pulled_seq = coalesce(?3, pulled_seq),
+        own_until = max(own_until, coalesce(?4, 0))
+    WHERE id = ?1";
 const EXPIRE: &str = "
     DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < ?1 LIMIT 500)";
 
@@ -22,7 +24,7 @@ impl Store {
             .write(1, move |tx| {
                 let mut update = tx.prepare_cached(SEEN)?;
                 for (device, seen) in &rows {
-                    update.execute((device, seen.at_us, seen.pulled_seq))?;
+                    update.execute((device, seen.at_us, seen.pulled_seq, seen.own_until))?;
                 }
                 drop(update);
                 Ok(rows)

@@ -7,27 +7,29 @@ use super::group::WriteTx;
 use super::{Store, sessions};
 use crate::error::Fault;
 use crate::model::users::User;
+use crate::notify::Event;
 
 const COLUMNS: &str = "SELECT uuid, email, admin, disabled_at, created_at, id FROM users";
 const INSERT: &str =
     "INSERT INTO users (uuid, email, password_hash, admin, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 const OF_USER: &str = "log IN (SELECT id FROM logs WHERE user = ?1)";
 
-/// Changes deleted in one transaction: a deletion of millions must not hold up everybody's pushes.
+/// Rows deleted in one transaction: a deletion of millions must not hold up everybody's pushes.
 const DELETE_STEP: usize = 5_000;
 
-const DELETE_CHANGES: &str = "
-    DELETE FROM changes WHERE seq IN (
-        SELECT seq FROM changes WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)";
+/// What a user may have much of, deleted step by step.
+const DELETE_SOME: [&str; 2] = [
+    "DELETE FROM changes WHERE seq IN (
+        SELECT seq FROM changes WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)",
+    "DELETE FROM batches WHERE id IN (
+        SELECT id FROM batches WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)",
+];
 
-/// What refers to a user's logs, in the order in which it can go once the changes have gone.
-const DELETE_REST: [&str; 8] = [
-    "UPDATE logs SET head_device = NULL WHERE user = ?1",
+/// The rest, in the order in which it can go.
+const DELETE_REST: [&str; 5] = [
     "DELETE FROM sessions WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
-    "DELETE FROM batches WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM devices WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM key_envelopes WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
-    "DELETE FROM changes WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM logs WHERE user = ?1",
     "DELETE FROM users WHERE id = ?1",
 ];
@@ -155,17 +157,21 @@ impl Store {
     }
 }
 
-/// Deletes some changes of a user; the user and the rest once no change is left. `true`: all of it is gone.
+/// Deletes some of what a user has; the user too once nothing else is left. `true`: all of it is gone.
 fn delete_step(tx: &mut WriteTx<'_>, email: &str) -> Result<bool, Fault> {
     let Some((user, _)) = find(tx, email)? else { return Ok(true) };
     tx.execute("INSERT INTO append_only_exceptions (reason) VALUES ('deletion')", [])?;
-    let deleted = tx.execute(DELETE_CHANGES, (user, DELETE_STEP))?;
-    let last = deleted < DELETE_STEP;
-    if last {
-        for statement in DELETE_REST {
-            tx.execute(statement, [user])?;
-        }
+    let mut room = DELETE_STEP;
+    for statement in DELETE_SOME {
+        room -= tx.execute(statement, (user, room))?;
     }
     tx.execute("DELETE FROM append_only_exceptions", [])?;
-    Ok(last)
+    if room == 0 {
+        return Ok(false);
+    }
+    for statement in DELETE_REST {
+        tx.execute(statement, [user])?;
+    }
+    tx.leave(Event::SessionsChanged);
+    Ok(true)
 }

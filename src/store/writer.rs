@@ -18,8 +18,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::group::{self, GroupFault, Operation, Unit, WriteTx};
 use super::lock::DataLock;
 use super::readers::Readers;
-use super::{DATABASE_FILE, Shared, Store, connect, epochs};
+use super::{DATABASE_FILE, Shared, Store, connect, epochs, sessions};
 use crate::error::Fault;
+use crate::model::sessions::Caller;
+use crate::notify::Event;
 
 /// Units that may wait.
 const QUEUE_UNITS: usize = 4096;
@@ -79,6 +81,22 @@ impl Store {
             .await
             .map_err(|_| Fault::Unavailable("the server is shutting down"))?;
         answer.await.map_err(closed)?
+    }
+}
+
+impl Store {
+    /// As [`Store::write`], for a caller: refused with [`Fault::SessionEnded`] if the session has ended meanwhile.
+    pub(super) async fn write_for<T, F>(&self, caller: &Caller, kib: usize, work: F) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut WriteTx<'_>) -> Result<T, Fault> + Send + 'static,
+    {
+        let session = caller.session;
+        self.write(kib, move |tx| {
+            sessions::require(tx, session)?;
+            work(tx)
+        })
+        .await
     }
 }
 
@@ -223,6 +241,8 @@ impl Writer {
         if self.shared.options.serving {
             epochs::begin(&connection, &self.shared)?;
         }
+        // The group whose commit failed may be on disk after all, and its events were not told.
+        self.shared.hub.publish(&[Event::SessionsChanged]);
         self.readers.resume()?;
         Ok(connection)
     }

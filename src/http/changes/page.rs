@@ -38,7 +38,8 @@ impl Page {
 }
 
 impl EntrySink for Page {
-    fn entry(&mut self, entry: &StoredEntry<'_>) {
+    fn entry(&mut self, entry: &StoredEntry<'_>) -> usize {
+        let before = self.body.len();
         if !self.empty {
             self.body.push(b',');
         }
@@ -53,5 +54,6 @@ impl EntrySink for Page {
             data: entry.data.map(Text::from),
             key_version: entry.key_version,
         });
+        self.body.len() - before
     }
 }

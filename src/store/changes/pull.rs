@@ -14,7 +14,7 @@ use crate::model::changes::{EntrySink, Pull, PullQuery, StoredEntry};
 use crate::model::cursors::BASE_SEQ;
 use crate::model::sessions::Caller;
 use crate::store::group::WriteTx;
-use crate::store::{Shared, Store, devices};
+use crate::store::{Shared, Store, devices, sessions};
 
 const ENTRIES: &str = "
     SELECT seq, batch, tbl, op, row_id, time, key_version, data FROM changes
@@ -50,13 +50,24 @@ impl Store {
         match self.start_of_pull(caller, query.clone()).await? {
             Start::Ready => {}
             Start::Refused(refusal) => return Ok((refusal, sink)),
-            Start::Prepare { device, own_until } => {
-                let session = caller.session;
-                self.write(1, move |tx| prepare(tx, session, device, own_until)).await?;
-                self.shared.presence.link(session, device);
-            }
+            Start::Prepare { device, own_until } => self.prepare_pull(caller, device, own_until).await?,
         }
         self.page(caller, query, sink).await
+    }
+
+    async fn prepare_pull(&self, caller: &Caller, device: i64, own_until: Option<i64>) -> Result<(), Fault> {
+        let session = caller.session;
+        match self.write_for(caller, 1, move |tx| prepare(tx, session, device, own_until)).await {
+            Ok(()) => self.shared.presence.link(session, device),
+            // A full disk must not keep anybody from reading what is on it.
+            Err(Fault::StorageFull) => {
+                if let Some(seq) = own_until {
+                    self.shared.presence.own_until(device, seq, self.shared.clock.now_us());
+                }
+            }
+            Err(fault) => return Err(fault),
+        }
+        Ok(())
     }
 
     async fn start_of_pull(&self, caller: &Caller, query: Arc<PullQuery>) -> Result<Start, Fault> {
@@ -85,6 +96,7 @@ fn start(
     caller: &Caller,
     query: &PullQuery,
 ) -> Result<Start, Fault> {
+    sessions::require(connection, caller.session)?;
     let Some(device) = find_device(connection, shared, query.device, caller.log)? else {
         return Ok(Start::Refused(Pull::UnknownDevice));
     };
@@ -97,7 +109,7 @@ fn start(
         }
         _ => None,
     };
-    let linked = shared.presence.is_linked(caller.session, device.id);
+    let linked = devices::is_linked(connection, shared, caller.session, device.id)?;
     if linked && own_until.is_none() {
         Ok(Start::Ready)
     } else {
@@ -123,6 +135,9 @@ fn page(
     let Some(device) = find_device(connection, shared, query.device, caller.log)? else {
         return Ok(Pull::UnknownDevice);
     };
+    if device.removed {
+        return Ok(Pull::RevokedDevice);
+    }
     let epochs = shared.epochs()?;
     let Some(from) = epochs.resolve(query.cursor, shared.head.load(Ordering::SeqCst)) else {
         return Ok(Pull::LogRewound(cursor_at(&epochs, caller, device.pulled_seq)));
@@ -173,17 +188,19 @@ fn scan(
             break;
         }
         let (author, author_uuid) = authors.of(connection, row.get(1)?)?;
-        let entry = entry(row, author_uuid)?;
-        scan.reached = entry.seq;
-        let own = author == device.id;
-        let give_own = query.include_own.unwrap_or(entry.seq <= device.own_until);
-        if (!own || give_own) && query.wants(&entry) {
+        scan.reached = row.get(0)?;
+        let give_own = query.include_own.unwrap_or(scan.reached <= device.own_until);
+        if (author != device.id || give_own) && is_wanted(row, query)? {
             given += 1;
-            bytes += entry.data.map_or(0, str::len);
-            sink.entry(&entry);
+            bytes += sink.entry(&entry(row, author_uuid)?);
         }
     }
     Ok(scan)
+}
+
+/// Looks at the short columns only: what is left out must not cost the reading of its data.
+fn is_wanted(row: &Row<'_>, query: &PullQuery) -> Result<bool, Fault> {
+    Ok(!query.is_filtered() || query.wants(row.get_ref(2)?.as_str().map_err(Fault::internal)?, row.get(5)?))
 }
 
 fn entry<'a>(row: &'a Row<'_>, device: Uuid) -> Result<StoredEntry<'a>, Fault> {

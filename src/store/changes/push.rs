@@ -42,8 +42,9 @@ impl Store {
         let caller = caller.clone();
         let digest = digest(&batch.changes);
         let session = caller.session;
-        let (outcome, device) =
-            self.write(weight_kib(&batch), move |tx| push(tx, &caller, &batch, &digest)).await?;
+        let (outcome, device) = self
+            .write_for(&caller.clone(), weight_kib(&batch), move |tx| push(tx, &caller, &batch, &digest))
+            .await?;
         if let Some(device) = device {
             self.shared.presence.link(session, device);
         }

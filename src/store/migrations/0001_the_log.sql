@@ -1,4 +1,3 @@
-
 -- One row per opening of the database for serving. A cursor carries the tag of the epoch that gave it out: an unknown tag,
 -- or a seq at or beyond the next epoch's first, comes from a history that this file does not hold.
 CREATE TABLE epochs (
@@ -17,7 +16,7 @@ CREATE TABLE signing_keys (
 ) STRICT;
 
 CREATE TABLE apps (
-    id            INTEGER PRIMARY KEY,
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
     uuid          BLOB    NOT NULL UNIQUE CHECK (length(uuid) = 16),
     name          TEXT    NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 100),
     -- SHA-256 of the API key. The key carries its own entropy, so it needs no slow hash.
@@ -27,7 +26,7 @@ CREATE TABLE apps (
 ) STRICT;
 
 CREATE TABLE users (
-    id            INTEGER PRIMARY KEY,
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
     uuid          BLOB    NOT NULL UNIQUE CHECK (length(uuid) = 16),
     -- Trimmed and lower-cased.
     email         TEXT    NOT NULL UNIQUE CHECK (length(email) BETWEEN 3 AND 254),
@@ -41,15 +40,15 @@ CREATE TABLE users (
 
 -- A log holds the changes of one user in one app. Its counters are kept by the push that changes them.
 CREATE TABLE logs (
-    id            INTEGER PRIMARY KEY,
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
     app           INTEGER NOT NULL REFERENCES apps (id) ON DELETE RESTRICT,
     user          INTEGER NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
     total_changes INTEGER NOT NULL DEFAULT 0 CHECK (total_changes >= 0),
     change_bytes  INTEGER NOT NULL DEFAULT 0 CHECK (change_bytes >= 0),
     -- The newest seq; 1, which no change bears, while the log is empty.
     head_seq      INTEGER NOT NULL DEFAULT 1,
-    -- The device that wrote head_seq. NULL: the log is empty.
-    head_device   INTEGER REFERENCES devices (id),
+    -- The device that wrote head_seq. NULL: the log is empty. Not a foreign key, see batches.
+    head_device   INTEGER,
     -- The newest seq that any other device wrote. With the two above it tells in one look whether a device has seen
     -- everything that others wrote.
     other_seq     INTEGER NOT NULL DEFAULT 1 CHECK (other_seq <= head_seq),
@@ -60,7 +59,7 @@ CREATE TABLE logs (
 CREATE INDEX logs_by_user ON logs (user);
 
 CREATE TABLE devices (
-    id           INTEGER PRIMARY KEY,
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
     uuid         BLOB    NOT NULL UNIQUE CHECK (length(uuid) = 16),
     log          INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
     name         TEXT    NOT NULL CHECK (length(name) BETWEEN 1 AND 255),
@@ -88,7 +87,7 @@ CREATE INDEX devices_by_log ON devices (log);
 
 -- A session is one sign-in to one app. Ending it deletes it, and every token that names it dies.
 CREATE TABLE sessions (
-    id         INTEGER PRIMARY KEY,
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
     uuid       BLOB    NOT NULL UNIQUE CHECK (length(uuid) = 16),
     log        INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
     created_at INTEGER NOT NULL,
@@ -125,11 +124,13 @@ CREATE TABLE session_devices (
 CREATE INDEX session_devices_by_device ON session_devices (device);
 
 -- One row per accepted push: what a repeat of it is compared with, and what all its changes share.
+-- What refers to a batch or its device is no foreign key: each deletion of a parent would scan the children, or every push
+-- would pay for another index. `tidelog check` looks instead.
 CREATE TABLE batches (
     id          INTEGER PRIMARY KEY,
     log         INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
     batch_id    BLOB    NOT NULL CHECK (length(batch_id) = 16),
-    device      INTEGER NOT NULL REFERENCES devices (id),
+    device      INTEGER NOT NULL,
     -- SHA-256 over table, op, row id and time of its changes, without data: a retry may be re-encrypted.
     digest      BLOB    NOT NULL CHECK (length(digest) = 32),
     -- The answer that was given: the same again for a repeat.
@@ -144,7 +145,7 @@ CREATE TABLE batches (
 CREATE TABLE changes (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT CHECK (seq > 1),
     log         INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
-    batch       INTEGER NOT NULL REFERENCES batches (id) ON DELETE RESTRICT,
+    batch       INTEGER NOT NULL,
     -- As the client spelt it.
     op          TEXT    NOT NULL CHECK (lower(op) IN ('insert', 'update', 'delete')),
     tbl         TEXT    NOT NULL CHECK (length(tbl) BETWEEN 1 AND 100),
