@@ -33,6 +33,10 @@ pub const MAX_PASSWORD_BYTES: usize = 128;
 pub const MAX_EMAIL_BYTES: usize = 254;
 /// Tables that one filtered pull may name.
 pub const MAX_FILTER_TABLES: usize = 100;
+/// Attempts at signing in that one address may make at once, unless the operator sets another number.
+pub const DEFAULT_SIGN_IN_BURST: u32 = 240;
+/// Attempts at signing in that one address may make on average, each second, unless the operator sets another number.
+pub const DEFAULT_SIGN_INS_PER_SECOND: u32 = 4;
 /// Live devices of one user in one app, at most.
 pub const MAX_DEVICES: usize = 1_000;
 
@@ -67,10 +71,14 @@ pub struct Limits {
     pub max_filter_tables: usize,
     /// Live devices of one user in one app.
     pub max_devices: usize,
+    /// Attempts at signing in that one address may make at once.
+    pub sign_in_burst: u32,
+    /// Attempts at signing in that one address may make on average, each second.
+    pub sign_ins_per_second: u32,
 }
 
 impl Limits {
-    /// The protocol's limits with this server's cap on request bodies, in bytes.
+    /// The protocol's limits and defaults, with this cap on request bodies, in bytes.
     pub fn with_body_cap(max_body_bytes: usize) -> Self {
         Self {
             max_changes_per_push: MAX_CHANGES_PER_PUSH,
@@ -87,6 +95,8 @@ impl Limits {
             max_password_bytes: MAX_PASSWORD_BYTES,
             max_filter_tables: MAX_FILTER_TABLES,
             max_devices: MAX_DEVICES,
+            sign_in_burst: DEFAULT_SIGN_IN_BURST,
+            sign_ins_per_second: DEFAULT_SIGN_INS_PER_SECOND,
         }
     }
 }

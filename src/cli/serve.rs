@@ -61,6 +61,8 @@ pub(super) fn log_to_stderr(filter: &str) -> Result<(), Failure> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // It would complain to stderr that stderr cannot be written, and panic.
+        .log_internal_errors(false)
         .init();
     Ok(())
 }

@@ -4,7 +4,7 @@ mod page;
 mod push;
 
 use actix_web::{HttpResponse, web};
-use tidelog_protocol::limits::{MAX_ENTRIES_PER_PAGE, MAX_FILTER_TABLES};
+use tidelog_protocol::limits::{MAX_ENTRIES_PER_PAGE, MAX_FILTER_TABLES, MAX_PAGE_BYTES};
 use tidelog_protocol::rules::check_table;
 use tidelog_protocol::{PullRequest, PushResponse, StatusResponse};
 
@@ -12,22 +12,19 @@ use self::page::Page;
 use super::State;
 use super::refusal::Refusal;
 use super::request::{Json, RawJson, Signed};
-use crate::model::changes::{Pull, PullQuery, Push, PushPrecheck};
+use crate::model::changes::{Pull, PullQuery, Push};
 
 pub(super) async fn push(
     state: web::Data<State>,
-    Signed { caller, body: RawJson(body) }: Signed<RawJson>,
+    Signed { caller, body: RawJson(body), .. }: Signed<RawJson>,
 ) -> Result<HttpResponse, Refusal> {
     let outcome = match push::parse(&body)? {
         push::Parsed::Valid(batch) => {
             drop(body);
             state.store.push(&caller, batch).await?
         }
-        push::Parsed::Faulty { device, batch, refusal } => {
-            match state.store.precheck_push(&caller, device, batch).await? {
-                PushPrecheck::Clear => return Err(refusal),
-                PushPrecheck::Refused(outcome) => outcome,
-            }
+        push::Parsed::Faulty(push, refusal) => {
+            state.store.precheck_push(&caller, push).await?.ok_or(refusal)?
         }
     };
     match outcome {
@@ -43,13 +40,17 @@ pub(super) async fn push(
 
 pub(super) async fn pull(
     state: web::Data<State>,
-    Signed { caller, body: Json(request) }: Signed<Json<PullRequest>>,
+    Signed { caller, body: Json(request), .. }: Signed<Json<PullRequest>>,
 ) -> Result<HttpResponse, Refusal> {
     let query = query(request)?;
+    let mut room = state.pages.room_of(caller.log);
+    room.grow_to(MAX_PAGE_BYTES).await?;
     let (outcome, page) = state.store.pull(&caller, query, Page::new()).await?;
     match outcome {
-        Pull::Page { cursor, has_more } => {
-            Ok(HttpResponse::Ok().content_type("application/json").body(page.finish(cursor, has_more)))
+        Pull::Page { cursor, has_more, delivery } => {
+            let store = state.store.clone();
+            let body = page.finish(cursor, has_more, room, move || store.note_delivery(delivery));
+            Ok(HttpResponse::Ok().content_type("application/json").body(body))
         }
         Pull::UnknownDevice => Err(Refusal::not_found()),
         Pull::RevokedDevice => Err(Refusal::device_revoked()),

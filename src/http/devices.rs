@@ -14,7 +14,7 @@ use crate::store::Registration;
 
 pub(super) async fn register(
     state: web::Data<State>,
-    Signed { caller, body: Json(request) }: Signed<Json<RegisterDeviceRequest>>,
+    Signed { caller, body: Json(request), .. }: Signed<Json<RegisterDeviceRequest>>,
 ) -> Result<HttpResponse, Refusal> {
     let new = checked(request)?;
     match state.store.register_device(&caller, new, Uuid::now_v7(), MAX_DEVICES as u64).await? {

@@ -34,19 +34,21 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 }
 
 /// What is wrong with a text: not JSON at all, or JSON with a wrong field at `path`.
-pub(super) fn refuse(text: &[u8], error: &serde_json::Error, path: &str) -> Refusal {
+pub(super) fn refuse(text: &str, error: &serde_json::Error, path: &str) -> Refusal {
     // The parser stops at the first wrong type; what follows it may still not be JSON.
-    if let Err(malformed) = serde_json::from_slice::<IgnoredAny>(text) {
+    if let Err(malformed) = serde_json::from_str::<IgnoredAny>(text) {
         return Refusal::malformed(malformed);
     }
     let reason = error.to_string();
-    // Of a missing field, the path is that of what should hold it.
-    let missing = reason.split('`').nth(1).filter(|_| reason.starts_with("missing field"));
-    if let Some(name) = missing {
-        return Refusal::invalid_field(name, "it is missing");
+    let reason = reason.split(" at line ").next().unwrap_or_default();
+    // Of a missing or repeated field, the path is that of what should hold it; serde names the field in the reason.
+    let named = reason.split('`').nth(1);
+    match named {
+        Some(name) if reason.starts_with("missing field") => Refusal::invalid_field(name, "it is missing"),
+        Some(name) if reason.starts_with("duplicate field") => {
+            Refusal::invalid_field(name, "it is there twice")
+        }
+        _ if path == "." => Refusal::invalid_field("body", "it must be a JSON object"),
+        _ => Refusal::invalid_field(path, reason),
     }
-    if path == "." {
-        return Refusal::invalid_field("body", "it must be a JSON object");
-    }
-    Refusal::invalid_field(path, reason.split(" at line ").next().unwrap_or_default())
 }

@@ -24,7 +24,7 @@ pub(super) async fn get(
 
 pub(super) async fn put(
     state: web::Data<State>,
-    Signed { caller, body: Json(request) }: Signed<Json<PutKeyRequest>>,
+    Signed { caller, body: Json(request), .. }: Signed<Json<PutKeyRequest>>,
 ) -> Result<HttpResponse, Refusal> {
     let PutKeyRequest { encrypted_key, expected_revision, key_version } = request;
     let envelope = envelope(&encrypted_key)?;

@@ -11,6 +11,7 @@ mod health;
 mod json;
 mod keys;
 mod limits;
+mod memory;
 pub mod openapi;
 mod refusal;
 mod request;
@@ -38,14 +39,23 @@ pub struct State {
     attempts: Attempts,
     /// The limits in force.
     limits: Limits,
-    /// The memory that large bodies share.
-    bodies: request::BodyBudget,
+    /// The memory that bodies share.
+    bodies: memory::Memory,
+    /// The memory that pages share.
+    pages: memory::Memory,
 }
 
 impl State {
     /// Of a server with these parts.
     pub fn new(store: Store, auth: Auth, attempts: Attempts, limits: Limits) -> Self {
-        Self { store, auth, attempts, limits, bodies: request::BodyBudget::default() }
+        Self {
+            store,
+            auth,
+            attempts,
+            limits,
+            bodies: memory::Memory::default(),
+            pages: memory::Memory::default(),
+        }
     }
 }
 

@@ -69,9 +69,13 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, "There is nothing here.")
     }
 
-    pub(super) fn method_not_allowed() -> Self {
-        let sentence = "This path does not take this method.";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed, sentence)
+    pub(super) fn method_not_allowed(allowed: &str) -> Self {
+        let sentence = format!("This path takes {allowed} only.");
+        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed, sentence);
+        match HeaderValue::from_str(allowed) {
+            Ok(allowed) => refusal.with_header(header::ALLOW, allowed),
+            Err(_) => refusal,
+        }
     }
 
     pub(super) fn too_large(max_bytes: usize) -> Self {

@@ -9,52 +9,26 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::web::{self, Bytes};
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use futures_core::future::LocalBoxFuture;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::State;
 use super::json::{self, Object};
+use super::memory::Room;
 use super::refusal::Refusal;
 use crate::error::Fault;
 use crate::model::sessions::Caller;
 
-/// Bytes of a body that is not counted against the budget.
-const SMALL_BODY_BYTES: usize = 64 * 1024;
-/// KiB of large bodies that are held at once.
-const BUDGET_KIB: usize = 256 * 1024;
-/// How long a body may take to arrive, and how long it may wait for a place in the budget.
-const ARRIVAL: Duration = Duration::from_secs(60);
-
-/// The memory that large bodies share: many slow clients must not fill what one fast one may use.
-pub(super) struct BodyBudget(Semaphore);
-
-impl Default for BodyBudget {
-    fn default() -> Self {
-        Self(Semaphore::new(BUDGET_KIB))
-    }
-}
-
-impl BodyBudget {
-    async fn take(&self, bytes: usize) -> Result<Option<SemaphorePermit<'_>>, Refusal> {
-        if bytes <= SMALL_BODY_BYTES {
-            return Ok(None);
-        }
-        let kib = (bytes / 1024).min(BUDGET_KIB) as u32;
-        match timeout(ARRIVAL, self.0.acquire_many(kib)).await {
-            Ok(Ok(permit)) => Ok(Some(permit)),
-            _ => Err(Fault::Unavailable("too many large bodies at once").into()),
-        }
-    }
-}
+/// How long the next part of a body may take to arrive. There is no bound on the whole: a slow line is no fault.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a handler reads from the body.
 pub(super) trait Input: Sized + 'static {
     /// Makes it from the whole body.
-    fn from_body(body: Bytes) -> Result<Self, Refusal>;
+    fn from_body(body: String) -> Result<Self, Refusal>;
 
     /// Whether the body is looked at; one that is not needs no content type and is not read.
     const READS_BODY: bool = true;
@@ -63,16 +37,16 @@ pub(super) trait Input: Sized + 'static {
 impl Input for () {
     const READS_BODY: bool = false;
 
-    fn from_body(_: Bytes) -> Result<Self, Refusal> {
+    fn from_body(_: String) -> Result<Self, Refusal> {
         Ok(())
     }
 }
 
 /// JSON, as it came: the handler parses it.
-pub(super) struct RawJson(pub(super) Bytes);
+pub(super) struct RawJson(pub(super) String);
 
 impl Input for RawJson {
-    fn from_body(body: Bytes) -> Result<Self, Refusal> {
+    fn from_body(body: String) -> Result<Self, Refusal> {
         Ok(Self(body))
     }
 }
@@ -81,8 +55,8 @@ impl Input for RawJson {
 pub(super) struct Json<T>(pub(super) T);
 
 impl<T: DeserializeOwned + 'static> Input for Json<T> {
-    fn from_body(body: Bytes) -> Result<Self, Refusal> {
-        let mut input = serde_json::Deserializer::from_slice(&body);
+    fn from_body(body: String) -> Result<Self, Refusal> {
+        let mut input = serde_json::Deserializer::from_str(&body);
         let Object(value) = serde_path_to_error::deserialize(&mut input).map_err(|error| {
             let path = error.path().to_string();
             json::refuse(&body, &error.into_inner(), &path)
@@ -101,6 +75,8 @@ pub(super) struct Signed<B> {
     pub(super) caller: Arc<Caller>,
     /// What it says.
     pub(super) body: B,
+    /// The memory that the body takes, given back when the request has been answered.
+    pub(super) _room: Room,
 }
 
 impl<B: Input> FromRequest for Open<B> {
@@ -110,8 +86,9 @@ impl<B: Input> FromRequest for Open<B> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let max = state(&request)?.limits.max_open_body_bytes;
-            read(&request, payload, max).await.map(Self)
+            let state = state(&request)?;
+            let mut room = state.bodies.room_of_nobody();
+            read(&request, payload, state.limits.max_open_body_bytes, &mut room).await.map(Self)
         })
     }
 }
@@ -124,9 +101,10 @@ impl<B: Input> FromRequest for Signed<B> {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let caller = caller(&request).await?;
-            let max = state(&request)?.limits.max_body_bytes;
-            let body = read(&request, payload, max).await?;
-            Ok(Self { caller, body })
+            let state = state(&request)?;
+            let mut room = state.bodies.room_of(caller.log);
+            let body = read(&request, payload, state.limits.max_body_bytes, &mut room).await?;
+            Ok(Self { caller, body, _room: room })
         })
     }
 }
@@ -142,26 +120,42 @@ async fn caller(request: &HttpRequest) -> Result<Arc<Caller>, Refusal> {
     state(request)?.auth.caller(header).await?.ok_or_else(Refusal::unauthenticated)
 }
 
-async fn read<B: Input>(request: &HttpRequest, payload: Payload, max: usize) -> Result<B, Refusal> {
-    if !B::READS_BODY {
-        return B::from_body(Bytes::new());
-    }
+async fn read<B: Input>(
+    request: &HttpRequest,
+    payload: Payload,
+    max: usize,
+    room: &mut Room,
+) -> Result<B, Refusal> {
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let length = length.and_then(|length| length.parse().ok()).unwrap_or(max);
-    if length > max {
+    let length: Option<usize> = length.and_then(|length| length.parse().ok());
+    let has_body =
+        length.map_or_else(|| request.headers().contains_key(header::TRANSFER_ENCODING), |length| length > 0);
+    if has_body && !request.content_type().eq_ignore_ascii_case("application/json") {
+        return Err(Refusal::unsupported_media_type());
+    }
+    if !B::READS_BODY {
+        return B::from_body(String::new());
+    }
+    if length.is_some_and(|length| length > max) {
         return Err(Refusal::too_large(max));
     }
-    let _room = state(request)?.bodies.take(length).await?;
-    let body = web::Payload::from_request(request, &mut { payload }).await.map_err(Refusal::malformed)?;
-    match timeout(ARRIVAL, body.to_bytes_limited(max)).await {
-        Err(_) => Err(Refusal::malformed("it took too long to arrive")),
-        Ok(Err(_)) => Err(Refusal::too_large(max)),
-        Ok(Ok(Err(cut_off))) => Err(Refusal::malformed(cut_off)),
-        Ok(Ok(Ok(body))) if !body.is_empty() && !is_json(request) => Err(Refusal::unsupported_media_type()),
-        Ok(Ok(Ok(body))) => B::from_body(body),
-    }
+    let body = collect(payload, max, room).await?;
+    B::from_body(String::from_utf8(body).map_err(|_| Refusal::malformed("it is not UTF-8"))?)
 }
 
-fn is_json(request: &HttpRequest) -> bool {
-    request.content_type().eq_ignore_ascii_case("application/json")
+/// Keeps what arrives, and accounts for it as it arrives: what is only announced costs nobody anything.
+async fn collect(mut payload: Payload, max: usize, room: &mut Room) -> Result<Vec<u8>, Refusal> {
+    let mut body = Vec::new();
+    loop {
+        let chunk = timeout(PATIENCE, payload.next()).await;
+        let Some(chunk) = chunk.map_err(|_| Fault::Unavailable("a body did not arrive"))? else {
+            return Ok(body);
+        };
+        let chunk = chunk.map_err(Refusal::malformed)?;
+        if body.len() + chunk.len() > max {
+            return Err(Refusal::too_large(max));
+        }
+        room.grow_to(body.len() + chunk.len()).await?;
+        body.extend_from_slice(&chunk);
+    }
 }

@@ -1,5 +1,7 @@
 //! Every route, and who may call it.
 
+use std::future::ready;
+
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
 use actix_web::{Route, Scope, web};
@@ -93,7 +95,10 @@ pub(super) fn mount(scope: Scope, mut rows: Vec<Row>) -> impl HttpServiceFactory
         let path = first.path;
         let (same, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.path == path);
         rows = others;
-        let resource = web::resource(path).default_service(web::to(unknown_method));
+        let methods: Vec<_> = same.iter().map(|row| row.method.to_string()).collect();
+        let allowed = methods.join(", ");
+        let refuse = move || ready(Refusal::method_not_allowed(&allowed));
+        let resource = web::resource(path).default_service(web::to(refuse));
         scope = scope.service(same.into_iter().fold(resource, |resource, row| resource.route(row.route)));
     }
     scope
@@ -101,8 +106,4 @@ pub(super) fn mount(scope: Scope, mut rows: Vec<Row>) -> impl HttpServiceFactory
 
 async fn unknown_path() -> Refusal {
     Refusal::not_found()
-}
-
-async fn unknown_method() -> Refusal {
-    Refusal::method_not_allowed()
 }

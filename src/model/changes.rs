@@ -68,14 +68,17 @@ pub enum Push {
     LogRewound(Cursor),
 }
 
-/// What the caller must be told before the faults of an invalid push are: a device that may not push, or a batch that is
-/// already known.
+/// What can be said of a push whose changes are not all valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PushPrecheck {
-    /// Nothing stands before validity.
-    Clear,
-    /// This, rather than the faults.
-    Refused(Push),
+pub struct FaultyPush {
+    /// The pushing device.
+    pub device: Uuid,
+    /// Made by the client, once per batch.
+    pub batch: Uuid,
+    /// [`digest`] of its changes, if they are at least well typed.
+    pub digest: Option<[u8; 32]>,
+    /// The master keys that its changes name.
+    pub key_versions: Vec<u32>,
 }
 
 /// What a pull asks for, all of it checked.
@@ -135,6 +138,15 @@ pub trait EntrySink: Send + 'static {
     fn entry(&mut self, entry: &StoredEntry<'_>) -> usize;
 }
 
+/// That a device is given everything up to a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The device, as the store knows it.
+    pub device: i64,
+    /// The position. `None`: the page left things out, so it says nothing about what the device has.
+    pub pulled_seq: Option<i64>,
+}
+
 /// What came of a pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pull {
@@ -144,6 +156,8 @@ pub enum Pull {
         cursor: Cursor,
         /// Whether there is a next page now.
         has_more: bool,
+        /// To be noted once the page has gone out.
+        delivery: Delivery,
     },
     /// The caller has no such device.
     UnknownDevice,

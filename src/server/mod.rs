@@ -173,7 +173,11 @@ async fn nobody_serves(data: &Path) -> bool {
 async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> Result<Running, StartError> {
     let auth = Auth::new(store.clone(), clock, hub, passwords(settings)?, auth_settings(settings)).await?;
     let attempts = Attempts::new(settings.auth.burst, settings.auth.per_second);
-    let limits = Limits::with_body_cap(settings.body_bytes);
+    let limits = Limits {
+        sign_in_burst: settings.auth.burst.get(),
+        sign_ins_per_second: settings.auth.per_second.get(),
+        ..Limits::with_body_cap(settings.body_bytes)
+    };
     let state = Arc::new(State::new(store.clone(), auth.clone(), attempts, limits));
     let listen::Answering { server, url, socket } = listen::listen(settings, state)?;
     let control = Control::serve(&settings.data, &url, store.clone(), auth.passwords().clone())

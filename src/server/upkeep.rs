@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::store::Store;
 
 /// Pause between two rounds.
-const PAUSE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// Starts a task that looks after a store until it is aborted.
 pub(super) fn start(store: Store) -> JoinHandle<()> {

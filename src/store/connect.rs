@@ -66,6 +66,8 @@ pub(super) fn writer(path: &Path, synchronous: Synchronous) -> Result<Connection
     set("checkpoint_fullfsync", &true).map_err(fault)?;
     set("wal_autocheckpoint", &CHECKPOINT_PAGES).map_err(fault)?;
     set("journal_size_limit", &WAL_LIMIT_BYTES).map_err(fault)?;
+    // What was deleted is gone from the file, too.
+    set("secure_delete", &true).map_err(fault)?;
     set("foreign_keys", &true).map_err(fault)?;
     Ok(connection)
 }
@@ -93,6 +95,9 @@ fn prepare(connection: &Connection, cache_kib: i64) -> Result<(), Fault> {
 pub(super) fn fault(error: rusqlite::Error) -> Fault {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => Fault::StorageFull,
+        Some(rusqlite::ErrorCode::DatabaseBusy) => {
+            Fault::Unavailable("somebody else has locked the database")
+        }
         _ => Fault::internal(error),
     }
 }

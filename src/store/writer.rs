@@ -8,6 +8,8 @@
 //! After a failed fsync nobody can know what is on disk: reads and writes are turned away until the file has been reopened
 //! and its log checkpointed with success.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -31,6 +33,8 @@ const QUEUE_KIB: usize = 32 * 1024;
 const GROUP_UNITS: usize = 256;
 /// KiB in one transaction, at most.
 const GROUP_KIB: u32 = 8 * 1024;
+/// Length of the write-ahead log beyond which it is emptied, in bytes.
+const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;
 /// Pause between two attempts to reopen the database after a failed commit.
 const REOPEN_PAUSE: Duration = Duration::from_millis(500);
 
@@ -108,11 +112,14 @@ pub(super) fn start(
     readers: Readers,
 ) -> Result<Handle, Fault> {
     let (queue, inbox) = mpsc::channel(QUEUE_UNITS);
-    let writer = Writer { connection: Some(connection), inbox, shared, readers };
+    let log = shared.options.data.join(format!("{DATABASE_FILE}-wal"));
+    let writer = Writer { connection: Some(connection), inbox, shared, readers, log, closing: None };
     thread::Builder::new()
         .name("writer".into())
         .spawn(move || {
-            let closed = writer.run();
+            // A server without its writer would answer 503 for ever; one that ends is started again by whoever watches it.
+            let closed =
+                catch_unwind(AssertUnwindSafe(|| writer.run())).unwrap_or_else(|_| std::process::abort());
             drop(lock);
             if let Some(closed) = closed {
                 let _ = closed.send(());
@@ -128,6 +135,10 @@ struct Writer {
     inbox: mpsc::Receiver<Message>,
     shared: Arc<Shared>,
     readers: Readers,
+    /// The file of the write-ahead log.
+    log: PathBuf,
+    /// Who asked to close while the database was being reopened.
+    closing: Option<oneshot::Sender<()>>,
 }
 
 impl Writer {
@@ -140,7 +151,7 @@ impl Writer {
             }
             match closed {
                 Some(Closing::Asked(reply)) => break Some(reply),
-                Some(Closing::Abandoned) => break None,
+                Some(Closing::Abandoned) => break self.closing.take(),
                 None => {}
             }
         };
@@ -184,6 +195,7 @@ impl Writer {
             Ok(events) => {
                 self.shared.hub.publish(&events);
                 group.into_iter().for_each(|queued| queued.unit.answer(Ok(())));
+                self.bound_log();
             }
             Err(GroupFault { fault, durability_unknown }) => {
                 tracing::error!(%fault, units = group.len(), "a group of writes failed");
@@ -191,12 +203,22 @@ impl Writer {
                     self.readers.pause();
                     self.connection = None;
                 }
-                group.into_iter().for_each(|queued| queued.unit.answer(Err(fault.clone())));
+                let told = if durability_unknown { Fault::Unavailable("a commit failed") } else { fault };
+                group.into_iter().for_each(|queued| queued.unit.answer(Err(told.clone())));
                 if durability_unknown {
                     self.recover(Vec::new());
                 }
             }
         }
+    }
+
+    /// Empties the write-ahead log when it has grown too long. The checkpoints that SQLite makes by itself never do that while
+    /// reads overlap; this one lets new reads pass it by, so it waits for the longest of those under way and no longer.
+    fn bound_log(&self) {
+        let length = std::fs::metadata(&self.log).map_or(0, |found| found.len());
+        let Some(connection) = self.connection.as_ref().filter(|_| length > MAX_LOG_BYTES) else { return };
+        let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        tracing::debug!(length, ?busy, "emptied the write-ahead log");
     }
 
     /// Reopens the database; turns away what is asked of it in the meantime.
@@ -221,7 +243,7 @@ impl Writer {
                 match self.inbox.try_recv() {
                     Ok(Message::Unit(queued)) => waiting.push(queued),
                     Ok(Message::Close(reply)) => {
-                        let _ = reply.send(());
+                        self.closing = Some(reply);
                         self.inbox.close();
                     }
                     Err(_) => break,

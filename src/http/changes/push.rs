@@ -10,30 +10,30 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tidelog_protocol::limits::MAX_CHANGES_PER_PUSH;
 use tidelog_protocol::rules::{check_row_id, check_table};
-use tidelog_protocol::{Change, ChangeFault, Cursor, Op, Timestamp};
+use tidelog_protocol::{Change, ChangeFault, Cursor, InvalidTimestamp, Op, Timestamp};
 use uuid::Uuid;
 
 use crate::http::json::{self, Object};
 use crate::http::refusal::Refusal;
 
-use crate::model::changes::{self, Batch};
+use crate::model::changes::{self, Batch, FaultyPush, NewChange};
 
 /// What a body turned out to be.
 pub(super) enum Parsed {
     /// A batch that may go to the store.
     Valid(Batch),
-    /// A batch whose changes are to be refused, unless something about its device or id must be said first.
-    Faulty { device: Uuid, batch: Uuid, refusal: Refusal },
+    /// A push to be refused in this way, unless something about its device, id or key must be said first.
+    Faulty(FaultyPush, Refusal),
 }
 
 /// The documented body, or a refusal of what is not even its outline.
-pub(super) fn parse(body: &[u8]) -> Result<Parsed, Refusal> {
-    let error = match serde_json::from_slice::<Object<TypedPush<'_>>>(body) {
+pub(super) fn parse(body: &str) -> Result<Parsed, Refusal> {
+    let error = match serde_json::from_str::<Object<TypedPush<'_>>>(body) {
         Ok(Object(push)) => return Ok(checked(push)),
         Err(error) => error,
     };
-    let outline: Outline<'_> =
-        serde_json::from_slice(body).map_err(|error| json::refuse(body, &error, "."))?;
+    let outline = serde_json::from_str::<Object<Outline<'_>>>(body);
+    let Object(outline) = outline.map_err(|error| json::refuse(body, &error, "."))?;
     outline.diagnose(body, &error)
 }
 
@@ -48,25 +48,30 @@ struct TypedPush<'a> {
 }
 
 fn checked(push: TypedPush<'_>) -> Parsed {
-    let faulty = |refusal| Parsed::Faulty { device: push.device_id, batch: push.batch_id, refusal };
+    let mut faulty =
+        FaultyPush { device: push.device_id, batch: push.batch_id, digest: None, key_versions: Vec::new() };
     let changes = match push.changes {
         Capped::All(changes) => changes,
-        Capped::TooMany => return faulty(Refusal::too_many_changes(MAX_CHANGES_PER_PUSH)),
+        Capped::TooMany => return Parsed::Faulty(faulty, Refusal::too_many_changes(MAX_CHANGES_PER_PUSH)),
     };
     if changes.is_empty() {
-        return faulty(Refusal::invalid_field("changes", "a push carries at least one change"));
+        let refusal = Refusal::invalid_field("changes", "a push carries at least one change");
+        return Parsed::Faulty(faulty, refusal);
     }
     let mut faults = Vec::new();
     for (index, Object(change)) in changes.iter().enumerate() {
         changes::check(index, change, &mut faults);
     }
+    let changes: Vec<NewChange> = changes.into_iter().map(|Object(change)| change.into()).collect();
     if !faults.is_empty() {
-        return faulty(Refusal::invalid_changes(faults));
+        faulty.digest = Some(changes::digest(&changes));
+        faulty.key_versions = changes.iter().filter_map(|change| change.key_version).collect();
+        return Parsed::Faulty(faulty, Refusal::invalid_changes(faults));
     }
     Parsed::Valid(Batch {
         id: push.batch_id,
         device: push.device_id,
-        changes: changes.into_iter().map(|Object(change)| change.into()).collect(),
+        changes,
         expected_cursor: push.expected_cursor,
     })
 }
@@ -85,35 +90,36 @@ struct Outline<'a> {
 }
 
 impl Outline<'_> {
-    fn diagnose(&self, body: &[u8], error: &serde_json::Error) -> Result<Parsed, Refusal> {
+    fn diagnose(&self, body: &str, error: &serde_json::Error) -> Result<Parsed, Refusal> {
         let device = field("device_id", self.device_id)?;
         let batch = field("batch_id", self.batch_id)?;
         if let Some(cursor) = self.expected_cursor {
             field::<Option<Cursor>>("expected_cursor", cursor)?;
         }
         let changes: Capped<&RawValue> = serde_json::from_str(self.changes.get())
-            .map_err(|error| json::refuse(body, &error, "changes"))?;
+            .map_err(|error| json::refuse(self.changes.get(), &error, "changes"))?;
+        let mut found = Diagnosis::default();
         let refusal = match changes {
             Capped::TooMany => Refusal::too_many_changes(MAX_CHANGES_PER_PUSH),
             Capped::All(changes) => {
-                let mut faults = Vec::new();
                 for (index, change) in changes.into_iter().enumerate() {
-                    diagnose_change(index, change, &mut faults);
+                    found.diagnose(index, change);
                 }
                 // Whatever made the typed parse fail must be told, even if no look at the pieces finds it.
-                if faults.is_empty() {
+                if found.faults.is_empty() {
                     json::refuse(body, error, "changes")
                 } else {
-                    Refusal::invalid_changes(faults)
+                    Refusal::invalid_changes(found.faults)
                 }
             }
         };
-        Ok(Parsed::Faulty { device, batch, refusal })
+        let push = FaultyPush { device, batch, digest: None, key_versions: found.key_versions };
+        Ok(Parsed::Faulty(push, refusal))
     }
 }
 
 fn field<T: DeserializeOwned>(name: &str, text: &RawValue) -> Result<T, Refusal> {
-    serde_json::from_str(text.get()).map_err(|error| json::refuse(text.get().as_bytes(), &error, name))
+    serde_json::from_str(text.get()).map_err(|error| json::refuse(text.get(), &error, name))
 }
 
 /// A change whose fields are still text.
@@ -133,30 +139,53 @@ struct ChangeOutline<'a> {
     key_version: Option<&'a RawValue>,
 }
 
-fn diagnose_change(index: usize, change: &RawValue, faults: &mut Vec<ChangeFault>) {
-    if let Ok(Object(change)) = serde_json::from_str::<Object<Change<'_>>>(change.get()) {
-        return changes::check(index, &change, faults);
-    }
-    let Ok(Object(outline)) = serde_json::from_str::<Object<ChangeOutline<'_>>>(change.get()) else {
-        let reason = "must be an object with table, op, row_id and timestamp".into();
-        return faults.push(ChangeFault { index, field: "change".into(), reason });
-    };
-    let mut fault = |field: &str, reason: Option<String>| {
-        if let Some(reason) = reason {
-            faults.push(ChangeFault { index, field: field.into(), reason });
+/// What a look at each change by itself finds.
+#[derive(Default)]
+struct Diagnosis {
+    faults: Vec<ChangeFault>,
+    key_versions: Vec<u32>,
+}
+
+impl Diagnosis {
+    fn diagnose(&mut self, index: usize, change: &RawValue) {
+        if let Ok(Object(change)) = serde_json::from_str::<Object<Change<'_>>>(change.get()) {
+            self.key_versions.extend(change.key_version);
+            return changes::check(index, &change, &mut self.faults);
         }
-    };
-    let text = |text| value_of::<String>(text, "must be a string");
-    fault("table", text(outline.table).and_then(|table| check_table(&table)).err());
-    fault("op", text(outline.op).and_then(|op| op.parse::<Op>().map_err(|error| error.to_string())).err());
-    fault("row_id", text(outline.row_id).and_then(|row_id| check_row_id(&row_id)).err());
-    let timestamp = value_of::<Timestamp>(outline.timestamp, tidelog_protocol::InvalidTimestamp);
-    fault("timestamp", timestamp.err());
-    let data = |data| value_of::<Option<String>>(Some(data), "must be a string or null");
-    let data = outline.data.map(data).transpose().map(Option::flatten);
-    fault("data", data.and_then(|data| changes::check_data(data.as_deref())).err());
-    let version = |version| value_of::<Option<u32>>(Some(version), "must be a whole number or null");
-    fault("key_version", outline.key_version.map(version).transpose().err());
+        match serde_json::from_str::<Object<ChangeOutline<'_>>>(change.get()) {
+            Ok(Object(outline)) => self.diagnose_fields(index, &outline),
+            Err(error) => {
+                let duplicate = error.to_string();
+                let duplicate =
+                    duplicate.split(" at line ").next().filter(|text| text.starts_with("duplicate"));
+                let reason = duplicate.unwrap_or("must be an object with table, op, row_id and timestamp");
+                self.faults.push(ChangeFault { index, field: "change".into(), reason: reason.into() });
+            }
+        }
+    }
+
+    fn diagnose_fields(&mut self, index: usize, change: &ChangeOutline<'_>) {
+        let mut fault = |field: &str, reason: Option<String>| {
+            if let Some(reason) = reason {
+                self.faults.push(ChangeFault { index, field: field.into(), reason });
+            }
+        };
+        let text = |text| value_of::<String>(text, "must be a string");
+        fault("table", text(change.table).and_then(|table| check_table(&table)).err());
+        fault("op", text(change.op).and_then(|op| op.parse::<Op>().map_err(|error| error.to_string())).err());
+        fault("row_id", text(change.row_id).and_then(|row_id| check_row_id(&row_id)).err());
+        fault("timestamp", value_of::<Timestamp>(change.timestamp, InvalidTimestamp).err());
+        let data = optional::<String>(change.data, "must be a string or null");
+        fault("data", data.and_then(|data| changes::check_data(data.as_deref())).err());
+        match optional::<u32>(change.key_version, "must be a whole number or null") {
+            Ok(version) => self.key_versions.extend(version),
+            Err(reason) => fault("key_version", Some(reason)),
+        }
+    }
+}
+
+fn optional<T: DeserializeOwned>(text: Option<&RawValue>, reason: &str) -> Result<Option<T>, String> {
+    text.map_or(Ok(None), |text| value_of::<Option<T>>(Some(text), reason))
 }
 
 fn value_of<T: DeserializeOwned>(text: Option<&RawValue>, reason: impl fmt::Display) -> Result<T, String> {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Device, cursor_at, find_device, find_log};
 use crate::error::Fault;
-use crate::model::changes::{EntrySink, Pull, PullQuery, StoredEntry};
+use crate::model::changes::{Delivery, EntrySink, Pull, PullQuery, StoredEntry};
 use crate::model::cursors::BASE_SEQ;
 use crate::model::sessions::Caller;
 use crate::store::group::WriteTx;
@@ -53,6 +53,16 @@ impl Store {
             Start::Prepare { device, own_until } => self.prepare_pull(caller, device, own_until).await?,
         }
         self.page(caller, query, sink).await
+    }
+
+    /// Notes that a page has gone out. Until then its device has not been given it: a page that breaks off on its way must
+    /// not be skipped.
+    pub fn note_delivery(&self, delivery: Delivery) {
+        let now_us = self.shared.clock.now_us();
+        match delivery.pulled_seq {
+            Some(seq) => self.shared.presence.pulled(delivery.device, seq, now_us),
+            None => self.shared.presence.touch(delivery.device, now_us),
+        }
     }
 
     async fn prepare_pull(&self, caller: &Caller, device: i64, own_until: Option<i64>) -> Result<(), Fault> {
@@ -143,15 +153,11 @@ fn page(
         return Ok(Pull::LogRewound(cursor_at(&epochs, caller, device.pulled_seq)));
     };
     let scan = scan(connection, caller.log, from, query, &device, sink)?;
-    let now_us = shared.clock.now_us();
-    if query.is_filtered() {
-        shared.presence.touch(device.id, now_us);
-    } else {
-        shared.presence.pulled(device.id, scan.reached, now_us);
-    }
     let unmoved = scan.reached == from && from > BASE_SEQ && is_in_format(query.cursor, caller.cursor_format);
     let cursor = if unmoved { query.cursor } else { cursor_at(&epochs, caller, scan.reached) };
-    Ok(Pull::Page { cursor, has_more: scan.has_more })
+    let pulled_seq = (!query.is_filtered()).then_some(scan.reached);
+    let delivery = Delivery { device: device.id, pulled_seq };
+    Ok(Pull::Page { cursor, has_more: scan.has_more, delivery })
 }
 
 fn is_in_format(cursor: Cursor, format: CursorFormat) -> bool {
@@ -183,7 +189,8 @@ fn scan(
     let mut rows = statement.query((log, from))?;
     for scanned in 0.. {
         let Some(row) = rows.next()? else { break };
-        if given >= query.limit || bytes >= MAX_PAGE_BYTES || scanned >= MAX_SCANNED_PER_PAGE {
+        let tired = query.is_filtered() && scanned >= MAX_SCANNED_PER_PAGE;
+        if given >= query.limit || bytes >= MAX_PAGE_BYTES || tired {
             scan.has_more = true;
             break;
         }

@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::{Device, Log, cursor_at, find_device, find_log};
 use crate::error::Fault;
-use crate::model::changes::{Batch, NewChange, Push, PushPrecheck, digest};
+use crate::model::changes::{Batch, FaultyPush, NewChange, Push, digest};
 use crate::model::log_heads::Reader;
 use crate::model::sessions::Caller;
 use crate::store::group::WriteTx;
-use crate::store::{Store, devices};
+use crate::store::{Store, devices, sessions};
 
 const BATCH: &str = "
     SELECT batches.device, digest, cursor_seq, epochs.tag
@@ -51,28 +51,26 @@ impl Store {
         Ok(outcome)
     }
 
-    /// What the caller must be told before the faults of an invalid batch are: whether the device may push at all, and
-    /// whether the batch is known.
+    /// What the caller must be told before the faults of an invalid batch are: that the device may not push, that the batch
+    /// is known, or that it names another key than the current one. `None`: nothing of the kind.
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn precheck_push(
-        &self,
-        caller: &Caller,
-        device: Uuid,
-        batch: Uuid,
-    ) -> Result<PushPrecheck, Fault> {
+    pub async fn precheck_push(&self, caller: &Caller, push: FaultyPush) -> Result<Option<Push>, Fault> {
         let (caller, shared) = (caller.clone(), self.shared.clone());
         self.read(move |connection| {
-            let refused = match find_device(connection, &shared, device, caller.log)? {
-                None => Push::UnknownDevice,
-                Some(device) if device.removed => Push::RevokedDevice,
-                Some(_) => match find_batch(connection, &caller, batch)? {
-                    Some(known) => Push::BatchIdReused(known.cursor(&caller)),
-                    None => return Ok(PushPrecheck::Clear),
-                },
+            sessions::require(connection, caller.session)?;
+            let device = match find_device(connection, &shared, push.device, caller.log)? {
+                None => return Ok(Some(Push::UnknownDevice)),
+                Some(device) if device.removed => return Ok(Some(Push::RevokedDevice)),
+                Some(device) => device,
             };
-            Ok(PushPrecheck::Refused(refused))
+            if let Some(known) = find_batch(connection, &caller, push.batch)? {
+                return Ok(push.digest.map(|digest| known.answer(&caller, &device, &digest)));
+            }
+            let current = find_log(connection, caller.log)?.key_version;
+            let conflict = push.key_versions.iter().any(|version| *version != current);
+            Ok(conflict.then_some(Push::KeyVersionConflict(current)))
         })
         .await
     }
@@ -111,9 +109,7 @@ fn push_from(
     device: &Device,
 ) -> Result<Push, Fault> {
     if let Some(known) = find_batch(tx, caller, batch.id)? {
-        let same = known.device == device.id && known.digest == *digest;
-        let cursor = known.cursor(caller);
-        return Ok(if same { Push::Stored(cursor) } else { Push::BatchIdReused(cursor) });
+        return Ok(known.answer(caller, device, digest));
     }
     let log = find_log(tx, caller.log)?;
     if let Some(refusal) = refuse(tx, caller, batch, device, &log)? {
@@ -198,9 +194,11 @@ struct KnownBatch {
 }
 
 impl KnownBatch {
-    /// The answer that it was given.
-    fn cursor(&self, caller: &Caller) -> Cursor {
-        Cursor::formatted(self.cursor_seq, self.epoch, caller.cursor_format)
+    /// The answer to a push under its id: the one that it was given, if it is the same push again.
+    fn answer(&self, caller: &Caller, device: &Device, digest: &[u8; 32]) -> Push {
+        let cursor = Cursor::formatted(self.cursor_seq, self.epoch, caller.cursor_format);
+        let same = self.device == device.id && self.digest == *digest;
+        if same { Push::Stored(cursor) } else { Push::BatchIdReused(cursor) }
     }
 }
 

@@ -1,0 +1,114 @@
+//! The memory that bodies and pages share: many slow clients must not fill it, and one user must not take it all.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::refusal::Refusal;
+use crate::error::Fault;
+
+/// KiB that all requests may hold at once.
+const ALL_KIB: usize = 256 * 1024;
+/// KiB that the requests of one log may hold at once.
+const LOG_KIB: usize = 64 * 1024;
+/// Bytes that a request may hold without being counted.
+const FREE_BYTES: usize = 64 * 1024;
+/// What is taken at a time.
+const STEP_KIB: usize = 256;
+/// How long a request waits for others to give memory back.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A budget.
+pub(super) struct Memory {
+    all: Arc<Semaphore>,
+    logs: Mutex<HashMap<i64, Weak<Semaphore>>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { all: Arc::new(Semaphore::new(ALL_KIB)), logs: Mutex::default() }
+    }
+}
+
+impl Memory {
+    /// Room for a request of a log, none of it taken yet.
+    pub(super) fn room_of(&self, log: i64) -> Room {
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let share = logs.get(&log).and_then(Weak::upgrade).unwrap_or_else(|| {
+            logs.retain(|_, share| share.strong_count() > 0);
+            let share = Arc::new(Semaphore::new(LOG_KIB));
+            logs.insert(log, Arc::downgrade(&share));
+            share
+        });
+        Room { shares: vec![share, self.all.clone()], held: Vec::new(), kib: 0 }
+    }
+
+    /// Room for a request that nobody signed.
+    pub(super) fn room_of_nobody(&self) -> Room {
+        Room { shares: vec![self.all.clone()], held: Vec::new(), kib: 0 }
+    }
+}
+
+/// What one request holds; given back when dropped.
+pub(super) struct Room {
+    shares: Vec<Arc<Semaphore>>,
+    held: Vec<OwnedSemaphorePermit>,
+    kib: usize,
+}
+
+impl Room {
+    /// Holds at least so many bytes, of its log's share first and then of all.
+    pub(super) async fn grow_to(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let lacking = bytes.div_ceil(1024).saturating_sub(self.kib).next_multiple_of(STEP_KIB);
+        if bytes <= FREE_BYTES || lacking == 0 {
+            return Ok(());
+        }
+        for share in &self.shares {
+            let permit = timeout(PATIENCE, share.clone().acquire_many_owned(lacking as u32)).await;
+            let Ok(Ok(permit)) = permit else {
+                return Err(Fault::Unavailable("too much memory is held by other requests").into());
+            };
+            self.held.push(permit);
+        }
+        self.kib += lacking;
+        Ok(())
+    }
+
+    /// Gives back what this many bytes do not need, if they need none at all.
+    pub(super) fn settle(&mut self, bytes: usize) {
+        if bytes <= FREE_BYTES {
+            self.held.clear();
+            self.kib = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_log_cannot_take_what_others_need() {
+        let memory = Memory::default();
+        let mut greedy = memory.room_of(1);
+        greedy.grow_to(LOG_KIB * 1024).await.expect("a log's whole share");
+        assert!(memory.room_of(1).grow_to(FREE_BYTES + 1).await.is_err());
+        assert!(memory.room_of(2).grow_to(LOG_KIB * 1024).await.is_ok());
+        drop(greedy);
+        assert!(memory.room_of(1).grow_to(FREE_BYTES + 1).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_requests_are_free_however_full_it_is() {
+        let memory = Memory::default();
+        let mut rooms: Vec<_> = (0..4).map(|log| memory.room_of(log)).collect();
+        for room in &mut rooms {
+            room.grow_to(LOG_KIB * 1024).await.expect("four shares are all there is");
+        }
+        assert!(memory.room_of(5).grow_to(FREE_BYTES).await.is_ok());
+        assert!(memory.room_of(5).grow_to(FREE_BYTES + 1).await.is_err());
+    }
+}
