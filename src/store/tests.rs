@@ -112,6 +112,28 @@ async fn a_full_disk_is_told_apart_leaves_nothing_and_passes() {
 }
 
 #[tokio::test]
+async fn a_sign_in_whose_password_was_replaced_meanwhile_comes_to_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let member = member(&store, "a@example.com").await;
+    let key = [13; 32];
+    let rows = store.sign_in_rows("a@example.com".into(), key).await.expect("rows");
+    let user = rows.user.expect("the user");
+    assert!(store.set_password("a@example.com".into(), "another hash".into()).await.expect("set"));
+    let new = NewSession {
+        id: Uuid::now_v7(),
+        app: rows.app.expect("the app").0,
+        api_key_hash: key,
+        user: user.row,
+        password_hash: user.password_hash,
+        refresh_hash: *blob32(&Uuid::now_v7()),
+        expires_at: i64::MAX,
+    };
+    assert_eq!(store.begin_session(new).await.expect("no fault"), None);
+    assert!(store.find_caller(member.caller.session).await.expect("a look-up").is_none());
+}
+
+#[tokio::test]
 async fn after_a_commit_that_failed_the_store_reopens_in_a_new_epoch() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());

@@ -90,3 +90,45 @@ fn a_request_that_is_no_http_does_not_hurt() {
     }
     scene.nothing_was_left_behind();
 }
+
+#[test]
+fn a_body_is_json_also_where_none_is_wanted() {
+    let scene = Scene::set();
+    for (method, path) in [(Method::GET, "/api/sync/status"), (Method::DELETE, "/api/sync/devices/x")] {
+        let answer = scene.me.send(method, path, Some("text/plain"), b"x");
+        answer.refused(415, "unsupported_media_type");
+    }
+    let answer = scene.me.send(Method::POST, "/api/sync/auth/logout", Some("text/plain"), b"x");
+    answer.refused(415, "unsupported_media_type");
+    scene.nothing_was_left_behind();
+}
+
+#[test]
+fn a_body_that_is_not_utf_8_is_malformed_wherever_it_is_not() {
+    let scene = Scene::set();
+    let device = scene.device.as_bytes();
+    let ignored = [br#"{"device_id":""#, device, b"\",\"note\":\"\xff\"}"].concat();
+    scene.me.send(Method::POST, "/api/sync/pull", JSON, &ignored).refused(400, "malformed_request");
+    let email = b"{\"email\":\"\xff\",\"password\":\"x\",\"api_key\":\"x\"}";
+    scene.server.nobody().send(Method::POST, "/api/sync/auth", JSON, email).refused(400, "malformed_request");
+    let junk = scene.push_body("{\"junk\":\"?\"}").replace('?', "\u{1}").into_bytes();
+    let junk: Vec<u8> = junk.into_iter().map(|byte| if byte == 1 { 0xff } else { byte }).collect();
+    scene.me.send(Method::POST, "/api/sync/push", JSON, &junk).refused(400, "malformed_request");
+    scene.nothing_was_left_behind();
+}
+
+#[test]
+fn a_field_that_is_there_twice_is_named() {
+    let scene = Scene::set();
+    let id = &scene.device;
+    let twice = format!(r#"{{"device_id":"{id}","device_id":"{id}"}}"#);
+    let answer = scene.me.send(Method::POST, "/api/sync/pull", JSON, twice.as_bytes());
+    assert_eq!(answer.refused(422, "invalid_field")["field"], "device_id");
+    let push = scene.push_body(
+        r#"{"table":"t","table":"t","op":"insert","row_id":"1","timestamp":"2026-01-01T00:00:00Z"}"#,
+    );
+    let answer = scene.me.send(Method::POST, "/api/sync/push", JSON, push.as_bytes());
+    let fault = &answer.refused(422, "invalid_change")["changes"][0];
+    assert!(fault["reason"].as_str().is_some_and(|reason| reason.contains("table")), "{fault}");
+    scene.nothing_was_left_behind();
+}

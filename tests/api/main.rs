@@ -21,6 +21,7 @@ mod fuzz;
 mod garbage;
 mod house;
 mod keys;
+mod late;
 mod limits;
 mod pulls;
 mod push;

@@ -207,3 +207,34 @@ fn status_counts_what_the_log_holds() {
     server.restart();
     assert_eq!(counts(&me.get("/api/sync/status").ok()), counts(&status));
 }
+
+#[test]
+fn a_wrong_key_version_is_told_before_the_faults_of_the_changes() {
+    let server = Server::start();
+    let me = server.somebody();
+    let device = me.device("Laptop");
+    put_key(&me, &json!({"encrypted_key": "a2V5"}));
+    let faulty = [
+        json!({"table": "!", "op": "insert", "row_id": "1", "timestamp": instant(1), "key_version": 7}),
+        json!({"table": 5, "op": "insert", "row_id": "1", "timestamp": "yesterday", "key_version": 7}),
+    ];
+    for change in faulty {
+        let answer = me.post(PUSH, &batch(&device, &fresh_id(), &[change]));
+        assert_eq!(answer.refused(409, "key_version_conflict")["key_version"], 1);
+    }
+}
+
+#[test]
+fn a_repeat_whose_data_has_become_too_large_is_still_the_same_batch() {
+    let server = Server::start();
+    let me = server.somebody();
+    let device = me.device("Laptop");
+    let (id, mut sent) = (fresh_id(), changes("row", 1));
+    let first = me.post(PUSH, &batch(&device, &id, &sent)).ok();
+    sent[0]["data"] = json!("x".repeat(1024 * 1024 + 1));
+    assert_eq!(me.post(PUSH, &batch(&device, &id, &sent)).ok(), first);
+    sent[0]["row_id"] = json!("another");
+    me.post(PUSH, &batch(&device, &id, &sent)).refused(409, "batch_id_reused");
+    sent[0]["data"] = json!(5);
+    me.post(PUSH, &batch(&device, &id, &sent)).refused(422, "invalid_change");
+}
