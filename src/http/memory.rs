@@ -77,11 +77,20 @@ impl Room {
         Ok(())
     }
 
-    /// Gives back what this many bytes do not need, if they need none at all.
-    pub(super) fn settle(&mut self, bytes: usize) {
-        if bytes <= FREE_BYTES {
-            self.held.clear();
-            self.kib = 0;
+    /// Gives back what was taken beyond so many bytes.
+    pub(super) fn shrink_to(&mut self, bytes: usize) {
+        let kib = if bytes <= FREE_BYTES { 0 } else { bytes.div_ceil(1024) };
+        while self.kib > kib && !self.held.is_empty() {
+            let surplus = self.kib - kib;
+            // One permit of each share, taken together, so they are of one size.
+            let newest = self.held.len().saturating_sub(self.shares.len());
+            let size = self.held.last().map_or(0, OwnedSemaphorePermit::num_permits);
+            if size <= surplus {
+                self.held.truncate(newest);
+            } else {
+                self.held[newest..].iter_mut().for_each(|permit| drop(permit.split(surplus)));
+            }
+            self.kib -= size.min(surplus);
         }
     }
 }
@@ -99,6 +108,21 @@ mod tests {
         assert!(memory.room_of(2).grow_to(LOG_KIB * 1024).await.is_ok());
         drop(greedy);
         assert!(memory.room_of(1).grow_to(FREE_BYTES + 1).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_taken_too_much_can_be_given_back() {
+        let memory = Memory::default();
+        let mut room = memory.room_of(1);
+        room.grow_to(1024 * 1024).await.expect("a MiB");
+        room.grow_to(LOG_KIB * 1024).await.expect("a log's whole share");
+        room.shrink_to(STEP_KIB * 1024);
+        assert_eq!(room.kib, STEP_KIB);
+        let rest = (LOG_KIB - STEP_KIB) * 1024;
+        assert!(memory.room_of(1).grow_to(rest + 1).await.is_err());
+        assert!(memory.room_of(1).grow_to(rest).await.is_ok());
+        room.shrink_to(0);
+        assert!(memory.room_of(1).grow_to(LOG_KIB * 1024).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

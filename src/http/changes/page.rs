@@ -43,7 +43,7 @@ impl Page {
         self.body.extend_from_slice(br#"],"cursor":"#);
         self.write(&cursor);
         let _ = write!(self.body, r#","has_more":{has_more}}}"#);
-        room.settle(self.body.len());
+        room.shrink_to(self.body.len());
         PageBody { left: self.body.into(), sent: Some(Box::new(sent)), _room: room }
     }
 
