@@ -18,17 +18,26 @@ const TOKEN_TYPE: &str = "at+jwt";
 /// How far a token's `iat` may lie in the future, in seconds: clocks differ, but not by more.
 const MAX_AHEAD_SECONDS: i64 = 60;
 
+/// What a token says.
 #[derive(Serialize, Deserialize)]
-struct Claims {
+pub(super) struct Claims {
     sub: Uuid,
     app: Uuid,
-    sid: Uuid,
+    /// The session that it speaks for.
+    pub(super) sid: Uuid,
     aud: String,
     iss: String,
     iat: i64,
     exp: i64,
     /// Makes two tokens of one second differ.
     jti: Uuid,
+}
+
+impl Claims {
+    /// Whether the session that the token names is the one that it was made for.
+    pub(super) fn are_of(&self, caller: &Caller) -> bool {
+        (self.sub, self.app, self.sid) == (caller.user, caller.app, caller.session)
+    }
 }
 
 /// Signs and verifies access tokens.
@@ -86,15 +95,15 @@ impl Tokens {
         Ok((token, claims.exp))
     }
 
-    /// The session that a token speaks for, if the token is ours and in force.
-    pub(super) fn verify(&self, token: &str) -> Option<Uuid> {
+    /// What a token says, if it is ours and in force.
+    pub(super) fn verify(&self, token: &str) -> Option<Claims> {
         let header = jsonwebtoken::decode_header(token).ok()?;
         let typed = header.typ.as_deref() == Some(TOKEN_TYPE) && header.alg == Algorithm::HS256;
         let kid = header.kid.filter(|_| typed)?;
         let key = self.keys.iter().find(|key| key.kid == kid)?;
         let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation).ok()?.claims;
         let now = self.clock.now_seconds();
-        (now < claims.exp && claims.iat <= now + MAX_AHEAD_SECONDS).then_some(claims.sid)
+        (now < claims.exp && claims.iat <= now + MAX_AHEAD_SECONDS).then_some(claims)
     }
 }
 

@@ -33,6 +33,34 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
+/// Whether an escape stands for half a character. The parser refuses that where it reads a string, but not where it skips one.
+pub(super) fn has_lone_surrogate(text: &str) -> bool {
+    // In JSON a backslash only ever stands in a string, so escapes can be told without parsing.
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (unit, length) = escape(&rest[at..]);
+        rest = rest.get(at + length..).unwrap_or_default();
+        match unit {
+            Some(0xD800..=0xDBFF) => match escape(rest) {
+                (Some(0xDC00..=0xDFFF), length) => rest = &rest[length..],
+                _ => return true,
+            },
+            Some(0xDC00..=0xDFFF) => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// The UTF-16 unit that an escape at the start of a text stands for, if it is of that kind, and its length in bytes.
+fn escape(text: &str) -> (Option<u16>, usize) {
+    let hex = text.strip_prefix("\\u").and_then(|digits| digits.get(..4));
+    match hex.and_then(|hex| u16::from_str_radix(hex, 16).ok()) {
+        Some(unit) => (Some(unit), 6),
+        None => (None, 2),
+    }
+}
+
 /// What is wrong with a text: not JSON at all, or JSON with a wrong field at `path`.
 pub(super) fn refuse(text: &str, error: &serde_json::Error, path: &str) -> Refusal {
     // The parser stops at the first wrong type; what follows it may still not be JSON.
@@ -50,5 +78,22 @@ pub(super) fn refuse(text: &str, error: &serde_json::Error, path: &str) -> Refus
         }
         _ if path == "." => Refusal::invalid_field("body", "it must be a JSON object"),
         _ => Refusal::invalid_field(path, reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_character_is_found_wherever_it_is_and_a_whole_one_is_none() {
+        for lone in
+            [r#""\ud800""#, r#""\uDC00x""#, r#""\ud800\u0041""#, r#""\ud800\ud800""#, r#""a\\\ud83d""#]
+        {
+            assert!(has_lone_surrogate(lone), "{lone}");
+        }
+        for whole in [r#""""#, r#""\ud83d\ude00""#, r#""\\ud800""#, r#""\n\u00e9\\""#, "\\", "é\\é\\u12"] {
+            assert!(!has_lone_surrogate(whole), "{whole}");
+        }
     }
 }

@@ -140,7 +140,11 @@ async fn read<B: Input>(
         return Err(Refusal::too_large(max));
     }
     let body = collect(payload, max, room).await?;
-    B::from_body(String::from_utf8(body).map_err(|_| Refusal::malformed("it is not UTF-8"))?)
+    let body = String::from_utf8(body).map_err(|_| Refusal::malformed("it is not UTF-8"))?;
+    if json::has_lone_surrogate(&body) {
+        return Err(Refusal::malformed("an escape stands for half a character"));
+    }
+    B::from_body(body)
 }
 
 /// Keeps what arrives, and accounts for it as it arrives: what is only announced costs nobody anything.

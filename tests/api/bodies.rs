@@ -109,6 +109,8 @@ fn a_body_that_is_not_utf_8_is_malformed_wherever_it_is_not() {
     let device = scene.device.as_bytes();
     let ignored = [br#"{"device_id":""#, device, b"\",\"note\":\"\xff\"}"].concat();
     scene.me.send(Method::POST, "/api/sync/pull", JSON, &ignored).refused(400, "malformed_request");
+    let half = format!(r#"{{"device_id":"{}","note":"\ud800"}}"#, scene.device);
+    scene.me.send(Method::POST, "/api/sync/pull", JSON, half.as_bytes()).refused(400, "malformed_request");
     let email = b"{\"email\":\"\xff\",\"password\":\"x\",\"api_key\":\"x\"}";
     scene.server.nobody().send(Method::POST, "/api/sync/auth", JSON, email).refused(400, "malformed_request");
     let junk = scene.push_body("{\"junk\":\"?\"}").replace('?', "\u{1}").into_bytes();

@@ -99,14 +99,16 @@ fn a_token_that_is_expired_or_from_the_future_is_refused() {
 }
 
 #[test]
-fn a_token_for_another_audience_issuer_or_session_is_refused() {
+fn a_token_for_another_audience_issuer_session_user_or_app_is_refused() {
     let genuine = Genuine::new();
     let elsewhere = json!(crate::support::fresh_id());
     let wrong = [
         ("aud", json!("account")),
         ("aud", json!("")),
         ("iss", json!("https://elsewhere.example")),
-        ("sid", elsewhere),
+        ("sid", elsewhere.clone()),
+        ("sub", elsewhere.clone()),
+        ("app", elsewhere),
     ];
     for (claim, value) in wrong {
         genuine.is_refused(&genuine.key.sign(&genuine.header, &genuine.claims_with(claim, value)));
