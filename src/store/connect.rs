@@ -84,6 +84,18 @@ pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Runs something with another bound on how long it waits for locks.
+pub(super) fn with_patience<T>(
+    connection: &Connection,
+    patience: Duration,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    connection.busy_timeout(patience)?;
+    let result = work(connection);
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    result
+}
+
 fn prepare(connection: &Connection, cache_kib: i64) -> Result<(), Fault> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);

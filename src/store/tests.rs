@@ -220,3 +220,40 @@ async fn deleting_a_user_leaves_no_row_of_theirs_in_any_table() {
     let users: Vec<_> = left.iter().filter(|table| !SERVER_WIDE.contains(&table.as_str())).collect();
     assert!(users.is_empty(), "{users:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_go_on_beside_a_long_read_and_the_log_shrinks_once_it_ends() {
+    /// Beyond the length at which the writer empties the log, twice over.
+    const BIG_WRITES: usize = 150;
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let member = member(&store, "a@example.com").await;
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let (started, has_started) = tokio::sync::oneshot::channel();
+    let long_read = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let hold = move |connection: &rusqlite::Connection| {
+                connection.query_row("SELECT count(*) FROM changes", [], |_| Ok(()))?;
+                let _ = started.send(());
+                let _ = ended.recv();
+                Ok(())
+            };
+            store.read(hold).await
+        })
+    };
+    has_started.await.expect("the read holds its snapshot");
+    let big = "x".repeat(1_000_000);
+    for _ in 0..BIG_WRITES {
+        assert!(matches!(push(&store, &member, &big).await, Ok(Push::Stored(_))));
+    }
+    let log = folder.path().join("tidelog.db-wal");
+    let length = || std::fs::metadata(&log).expect("a log").len();
+    assert!(length() > BIG_WRITES as u64 * 1_000_000, "the read keeps all of it");
+    end.send(()).expect("the read is waiting");
+    long_read.await.expect("the read ends").expect("no fault");
+    for _ in 0..BIG_WRITES {
+        push(&store, &member, &big).await.expect("stored");
+    }
+    assert!(length() < 100_000_000, "{}", length());
+}

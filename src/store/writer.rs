@@ -35,6 +35,8 @@ const GROUP_UNITS: usize = 256;
 const GROUP_KIB: u32 = 8 * 1024;
 /// Length of the write-ahead log beyond which it is emptied, in bytes.
 const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;
+/// How long emptying it waits for reads that are under way: everybody's writes wait with it.
+const LONGEST_READ: Duration = Duration::from_millis(500);
 /// Pause between two attempts to reopen the database after a failed commit.
 const REOPEN_PAUSE: Duration = Duration::from_millis(500);
 
@@ -113,7 +115,15 @@ pub(super) fn start(
 ) -> Result<Handle, Fault> {
     let (queue, inbox) = mpsc::channel(QUEUE_UNITS);
     let log = shared.options.data.join(format!("{DATABASE_FILE}-wal"));
-    let writer = Writer { connection: Some(connection), inbox, shared, readers, log, closing: None };
+    let writer = Writer {
+        connection: Some(connection),
+        inbox,
+        shared,
+        readers,
+        log,
+        log_bound: MAX_LOG_BYTES,
+        closing: None,
+    };
     thread::Builder::new()
         .name("writer".into())
         .spawn(move || {
@@ -137,6 +147,8 @@ struct Writer {
     readers: Readers,
     /// The file of the write-ahead log.
     log: PathBuf,
+    /// Its length beyond which it is to be emptied next, in bytes.
+    log_bound: u64,
     /// Who asked to close while the database was being reopened.
     closing: Option<oneshot::Sender<()>>,
 }
@@ -213,12 +225,15 @@ impl Writer {
     }
 
     /// Empties the write-ahead log when it has grown too long. The checkpoints that SQLite makes by itself never do that while
-    /// reads overlap; this one lets new reads pass it by, so it waits for the longest of those under way and no longer.
-    fn bound_log(&self) {
+    /// reads overlap; this one lets new reads pass it by, so it waits for the longest of those under way. One that is very
+    /// long, such as that of a check, is not waited for: then the log may grow by as much again before the next attempt.
+    fn bound_log(&mut self) {
         let length = std::fs::metadata(&self.log).map_or(0, |found| found.len());
-        let Some(connection) = self.connection.as_ref().filter(|_| length > MAX_LOG_BYTES) else { return };
-        let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-        tracing::debug!(length, ?busy, "emptied the write-ahead log");
+        let Some(connection) = self.connection.as_ref().filter(|_| length > self.log_bound) else { return };
+        let emptied = connect::with_patience(connection, LONGEST_READ, |connection| {
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        });
+        self.log_bound = if matches!(emptied, Ok(0)) { MAX_LOG_BYTES } else { length + MAX_LOG_BYTES };
     }
 
     /// Reopens the database; turns away what is asked of it in the meantime.
