@@ -1,4 +1,4 @@
--- The whole schema of a Tidelog database, as of version 1.
+-- The whole schema of a Tidelog database, as of version 2.
 --
 -- This file is the truth; the migrations in src/store/migrations end at it, and a test proves that they do.
 -- Conventions: ids that leave the server are UUIDs in 16-byte blobs; ids that do not are integers. Times are microseconds
@@ -12,6 +12,9 @@ CREATE TABLE epochs (
     id        INTEGER PRIMARY KEY,
     tag       TEXT    NOT NULL UNIQUE CHECK (length(tag) = 8),
     first_seq INTEGER NOT NULL CHECK (first_seq > 1),
+    -- The newest seq that was given out by the time changes were last removed. A seq is never used twice, and the newest of
+    -- those that are left may not be the newest that there was.
+    spent_seq INTEGER NOT NULL DEFAULT 0,
     opened_at INTEGER NOT NULL
 ) STRICT;
 
@@ -46,20 +49,11 @@ CREATE TABLE users (
     created_at    INTEGER NOT NULL
 ) STRICT;
 
--- A log holds the changes of one user in one app. Its counters are kept by the push that changes them.
+-- A log holds the changes of one user in one app. How much it holds, and who wrote last, is in its newest batch.
 CREATE TABLE logs (
-    id            INTEGER PRIMARY KEY AUTOINCREMENT,
-    app           INTEGER NOT NULL REFERENCES apps (id) ON DELETE RESTRICT,
-    user          INTEGER NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
-    total_changes INTEGER NOT NULL DEFAULT 0 CHECK (total_changes >= 0),
-    change_bytes  INTEGER NOT NULL DEFAULT 0 CHECK (change_bytes >= 0),
-    -- The newest seq; 1, which no change bears, while the log is empty.
-    head_seq      INTEGER NOT NULL DEFAULT 1,
-    -- The device that wrote head_seq. NULL: the log is empty. Not a foreign key, see batches.
-    head_device   INTEGER,
-    -- The newest seq that any other device wrote. With the two above it tells in one look whether a device has seen
-    -- everything that others wrote.
-    other_seq     INTEGER NOT NULL DEFAULT 1 CHECK (other_seq <= head_seq),
+    id   INTEGER PRIMARY KEY AUTOINCREMENT,
+    app  INTEGER NOT NULL REFERENCES apps (id) ON DELETE RESTRICT,
+    user INTEGER NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
     UNIQUE (app, user)
 ) STRICT;
 
@@ -131,43 +125,56 @@ CREATE TABLE session_devices (
 -- Finds the sessions of a removed device.
 CREATE INDEX session_devices_by_device ON session_devices (device);
 
--- One row per accepted push: what a repeat of it is compared with, and what all its changes share.
--- What refers to a batch or its device is no foreign key: each deletion of a parent would scan the children, or every push
--- would pay for another index. `tidelog check` looks instead.
+-- One row per accepted push. Its changes have consecutive numbers, so this is also the index by which pulls find the changes
+-- of a log: one entry for a batch, not one for each change. And each row continues the sums of the one before it, so that
+-- the newest tells the state of the log: a push writes no counter that is elsewhere.
+-- The device is no foreign key: each deletion of one would scan the batches, or every push would pay for another index.
+-- `tidelog check` looks instead.
 CREATE TABLE batches (
-    id          INTEGER PRIMARY KEY,
-    log         INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
-    batch_id    BLOB    NOT NULL CHECK (length(batch_id) = 16),
-    device      INTEGER NOT NULL,
+    log           INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
+    -- Its changes.
+    last_seq      INTEGER NOT NULL,
+    first_seq     INTEGER NOT NULL CHECK (first_seq BETWEEN 2 AND last_seq),
+    batch_id      BLOB    NOT NULL CHECK (length(batch_id) = 16),
+    -- The device that pushed it.
+    device        INTEGER NOT NULL,
     -- SHA-256 over table, op, row id and time of its changes, without data: a retry may be re-encrypted.
-    digest      BLOB    NOT NULL CHECK (length(digest) = 32),
+    digest        BLOB    NOT NULL CHECK (length(digest) = 32),
     -- The answer that was given: the same again for a repeat.
-    cursor_seq  INTEGER NOT NULL,
-    epoch       INTEGER NOT NULL REFERENCES epochs (id),
-    received_at INTEGER NOT NULL,
-    UNIQUE (log, batch_id)
-) STRICT;
+    cursor_seq    INTEGER NOT NULL,
+    epoch         INTEGER NOT NULL REFERENCES epochs (id),
+    received_at   INTEGER NOT NULL,
+    -- The newest seq in the log that any other device wrote; 1, which no change bears, if none did. With the two above it tells
+    -- in one look whether a device has seen everything that others wrote.
+    other_seq     INTEGER NOT NULL CHECK (other_seq < first_seq),
+    -- Changes in the log, and bytes of their data as it was sent, this batch included.
+    total_changes INTEGER NOT NULL CHECK (total_changes > 0),
+    change_bytes  INTEGER NOT NULL CHECK (change_bytes >= 0),
+    PRIMARY KEY (log, last_seq)
+) STRICT, WITHOUT ROWID;
 
--- The log itself, append-only. AUTOINCREMENT: a number is never used twice, even after deletion, because it is a cursor.
--- The first change of a database bears number 2, so that 1 is a position before everything and yet not "the start".
+-- Recognises a repeat.
+CREATE UNIQUE INDEX batches_by_id ON batches (log, batch_id);
+
+-- The log itself, append-only. The seq is a cursor, so it is never used twice; see epochs.spent_seq. The first change of a
+-- database bears number 2, so that 1 is a position before everything and yet not "the start".
 CREATE TABLE changes (
-    seq         INTEGER PRIMARY KEY AUTOINCREMENT CHECK (seq > 1),
-    log         INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
-    batch       INTEGER NOT NULL,
-    -- As the client spelt it.
-    op          TEXT    NOT NULL CHECK (lower(op) IN ('insert', 'update', 'delete')),
+    seq         INTEGER PRIMARY KEY CHECK (seq > 1),
+    -- Said once more, though the batch says it: a pull gives out nothing of another log, whatever else goes wrong. No foreign
+    -- key, as the batch has one.
+    log         INTEGER NOT NULL,
+    -- Lowest two bits: 0 insert, 1 update, 2 delete. The others: which of its letters were sent as capitals, from the first.
+    op          INTEGER NOT NULL CHECK (op BETWEEN 0 AND 255),
     tbl         TEXT    NOT NULL CHECK (length(tbl) BETWEEN 1 AND 100),
-    row_id      TEXT    NOT NULL CHECK (length(row_id) BETWEEN 1 AND 255),
+    -- BLOB: a UUID, sent in its canonical form. TEXT: anything else.
+    row_id      ANY     NOT NULL CHECK (typeof(row_id) IN ('blob', 'text')),
     -- The client's clock.
     time        INTEGER NOT NULL,
     -- The master key that sealed data; 0: the server knew of none.
     key_version INTEGER NOT NULL CHECK (key_version >= 0),
-    -- Opaque text. NULL: the client sent none.
-    data        TEXT
+    -- Opaque. BLOB: what was sent is its canonical base64. TEXT: sent as it is. NULL: the client sent none.
+    data        ANY CHECK (typeof(data) IN ('blob', 'text', 'null'))
 ) STRICT;
-
--- Serves pulls: SQLite appends the rowid, so this is (log, seq).
-CREATE INDEX changes_by_log ON changes (log);
 
 -- The sealed master key of a log, as its devices share it.
 CREATE TABLE key_envelopes (

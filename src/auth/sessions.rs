@@ -145,16 +145,18 @@ impl Auth {
     /// # Errors
     /// A fault of the database.
     pub async fn caller(&self, authorization: &str) -> Result<Option<Arc<Caller>>, Fault> {
-        let Some(claims) = tokens::bearer(authorization).and_then(|token| self.tokens.verify(token)) else {
+        let Some(grant) = tokens::bearer(authorization).and_then(|token| self.tokens.verify(token)) else {
             return Ok(None);
         };
-        if let Some(caller) = self.remembered.find(claims.sid) {
-            return Ok(Some(caller).filter(|caller| claims.are_of(caller)));
+        if let Some(caller) = self.remembered.find(grant.session) {
+            return Ok(Some(caller).filter(|caller| grant.is_of(caller)));
         }
         let seen = self.remembered.generation();
-        let Some(caller) = self.store.find_caller(claims.sid).await?.map(Arc::new) else { return Ok(None) };
+        let Some(caller) = self.store.find_caller(grant.session).await?.map(Arc::new) else {
+            return Ok(None);
+        };
         self.remembered.keep(caller.clone(), seen);
-        Ok(Some(caller).filter(|caller| claims.are_of(caller)))
+        Ok(Some(caller).filter(|caller| grant.is_of(caller)))
     }
 
     fn session_end(&self) -> i64 {

@@ -1,11 +1,17 @@
 //! Access tokens: signed claims about a session.
 //!
 //! A token proves that a session once began; whether the session still lives is asked of [`super::Auth`] at every request.
+//! That a token is genuine never changes, so it is worked out once and remembered under the token's hash; only whether it
+//! is in force is asked anew.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::secrets::hash_secret;
 use crate::clock::Clock;
 use crate::error::Fault;
 use crate::model::sessions::Caller;
@@ -18,13 +24,15 @@ const TOKEN_TYPE: &str = "at+jwt";
 /// How far a token's `iat` may lie in the future, in seconds: clocks differ, but not by more.
 const MAX_AHEAD_SECONDS: i64 = 60;
 
+/// Genuine tokens remembered; beyond that all are forgotten. Some 120 bytes each.
+const MAX_REMEMBERED: usize = 16_384;
+
 /// What a token says.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Claims {
+struct Claims {
     sub: Uuid,
     app: Uuid,
-    /// The session that it speaks for.
-    pub(super) sid: Uuid,
+    sid: Uuid,
     aud: String,
     iss: String,
     iat: i64,
@@ -33,10 +41,25 @@ pub(super) struct Claims {
     jti: Uuid,
 }
 
-impl Claims {
+/// What a genuine token grants.
+#[derive(Clone, Copy)]
+pub(super) struct Grant {
+    user: Uuid,
+    app: Uuid,
+    /// The session that it speaks for.
+    pub(super) session: Uuid,
+    issued_at: i64,
+    expires_at: i64,
+}
+
+impl Grant {
     /// Whether the session that the token names is the one that it was made for.
-    pub(super) fn are_of(&self, caller: &Caller) -> bool {
-        (self.sub, self.app, self.sid) == (caller.user, caller.app, caller.session)
+    pub(super) fn is_of(&self, caller: &Caller) -> bool {
+        (self.user, self.app, self.session) == (caller.user, caller.app, caller.session)
+    }
+
+    fn is_in_force(&self, now_seconds: i64) -> bool {
+        now_seconds < self.expires_at && self.issued_at <= now_seconds + MAX_AHEAD_SECONDS
     }
 }
 
@@ -47,6 +70,8 @@ pub(super) struct Tokens {
     lifetime_seconds: i64,
     clock: Clock,
     validation: Validation,
+    /// By SHA-256 of the token: a look-up that leaks its timing tells nothing about tokens that one does not have.
+    genuine: RwLock<HashMap<[u8; 32], Grant>>,
 }
 
 struct Key {
@@ -69,7 +94,8 @@ impl Tokens {
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
         // Expiry is checked against our own clock, below.
         validation.validate_exp = false;
-        Self { keys: keys.iter().map(key).collect(), issuer, lifetime_seconds, clock, validation }
+        let keys = keys.iter().map(key).collect();
+        Self { keys, issuer, lifetime_seconds, clock, validation, genuine: RwLock::default() }
     }
 
     /// A token for this caller, and when it expires in seconds since 1970.
@@ -95,15 +121,39 @@ impl Tokens {
         Ok((token, claims.exp))
     }
 
-    /// What a token says, if it is ours and in force.
-    pub(super) fn verify(&self, token: &str) -> Option<Claims> {
+    /// What a token grants, if it is ours and in force.
+    pub(super) fn verify(&self, token: &str) -> Option<Grant> {
+        let hash = hash_secret(token);
+        let known = self.genuine.read().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
+        let grant = match known {
+            Some(grant) => grant,
+            None => self.remember(hash, self.decode(token)?),
+        };
+        grant.is_in_force(self.clock.now_seconds()).then_some(grant)
+    }
+
+    fn decode(&self, token: &str) -> Option<Grant> {
         let header = jsonwebtoken::decode_header(token).ok()?;
         let typed = header.typ.as_deref() == Some(TOKEN_TYPE) && header.alg == Algorithm::HS256;
         let kid = header.kid.filter(|_| typed)?;
         let key = self.keys.iter().find(|key| key.kid == kid)?;
         let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation).ok()?.claims;
-        let now = self.clock.now_seconds();
-        (now < claims.exp && claims.iat <= now + MAX_AHEAD_SECONDS).then_some(claims)
+        Some(Grant {
+            user: claims.sub,
+            app: claims.app,
+            session: claims.sid,
+            issued_at: claims.iat,
+            expires_at: claims.exp,
+        })
+    }
+
+    fn remember(&self, hash: [u8; 32], grant: Grant) -> Grant {
+        let mut genuine = self.genuine.write().unwrap_or_else(PoisonError::into_inner);
+        if genuine.len() >= MAX_REMEMBERED {
+            genuine.clear();
+        }
+        genuine.insert(hash, grant);
+        grant
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) async fn push(
     let outcome = match push::parse(&body)? {
         push::Parsed::Valid(batch) => {
             drop(body);
-            state.store.push(&caller, batch).await?
+            state.store.push(caller, batch).await?
         }
         push::Parsed::Faulty(push, refusal) => {
             state.store.precheck_push(&caller, push).await?.ok_or(refusal)?
@@ -45,7 +45,7 @@ pub(super) async fn pull(
     let query = query(request)?;
     let mut room = state.pages.room_of(caller.log);
     room.grow_to(MAX_PAGE_BYTES).await?;
-    let (outcome, page) = state.store.pull(&caller, query, Page::new()).await?;
+    let (outcome, page) = state.store.pull(caller, query, Page::new()).await?;
     match outcome {
         Pull::Page { cursor, has_more, delivery } => {
             let store = state.store.clone();

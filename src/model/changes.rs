@@ -1,53 +1,15 @@
 //! Changes: what a push must look like, and what may come of it.
 
-use sha2::{Digest, Sha256};
+mod batch;
+mod stored;
+
 use tidelog_protocol::limits::MAX_DATA_BYTES;
 use tidelog_protocol::rules::{check_row_id, check_table};
-use tidelog_protocol::{Change, ChangeFault, Cursor, Op};
+use tidelog_protocol::{Change, ChangeFault, Cursor, UnknownOp};
 use uuid::Uuid;
 
-/// A change that has passed [`check`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewChange {
-    /// The row's table.
-    pub table: String,
-    /// The operation, spelt as it was sent.
-    pub op: String,
-    /// The row.
-    pub row_id: String,
-    /// The client's clock, microseconds since 1970.
-    pub time_us: i64,
-    /// Opaque.
-    pub data: Option<String>,
-    /// The master key that sealed `data`, where the client names it.
-    pub key_version: Option<u32>,
-}
-
-impl From<Change<'_>> for NewChange {
-    fn from(change: Change<'_>) -> Self {
-        Self {
-            table: change.table.into(),
-            op: change.op.into(),
-            row_id: change.row_id.into(),
-            time_us: change.timestamp.as_micros(),
-            data: change.data.map(String::from),
-            key_version: change.key_version,
-        }
-    }
-}
-
-/// A push whose every change is valid.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// Made by the client, once per batch.
-    pub id: Uuid,
-    /// The pushing device.
-    pub device: Uuid,
-    /// In the order in which they were made.
-    pub changes: Vec<NewChange>,
-    /// Push only if no other device has written beyond this position.
-    pub expected_cursor: Option<Cursor>,
-}
+pub use batch::{Batch, NewChange, digest};
+pub use stored::{Data, RowId, SpeltOp, base64_len, write_base64};
 
 /// What came of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,15 +83,15 @@ pub struct StoredEntry<'a> {
     /// The row's table.
     pub table: &'a str,
     /// The operation, spelt as it was sent.
-    pub op: &'a str,
+    pub op: SpeltOp,
     /// The row.
-    pub row_id: &'a str,
+    pub row_id: RowId<'a>,
     /// The pushing client's clock, microseconds since 1970.
     pub time_us: i64,
     /// The master key that sealed `data`; 0: unknown.
     pub key_version: u32,
     /// Opaque.
-    pub data: Option<&'a str>,
+    pub data: Data<'a>,
 }
 
 /// Receives the entries of a page, in order.
@@ -182,16 +144,17 @@ pub struct LogStatus {
     pub key_version: u32,
 }
 
-/// Every fault of one well-typed change.
-pub fn check(index: usize, change: &Change<'_>, faults: &mut Vec<ChangeFault>) {
+/// Every fault of one well-typed change, and its operation if it has one.
+pub fn check(index: usize, change: &Change<'_>, faults: &mut Vec<ChangeFault>) -> Option<SpeltOp> {
     let mut fault = |field: &str, reason: String| {
         faults.push(ChangeFault { index, field: field.into(), reason });
     };
     if let Err(reason) = check_table(&change.table) {
         fault("table", reason);
     }
-    if let Err(reason) = change.op.parse::<Op>() {
-        fault("op", reason.to_string());
+    let op = SpeltOp::parse(&change.op);
+    if op.is_none() {
+        fault("op", UnknownOp.to_string());
     }
     if let Err(reason) = check_row_id(&change.row_id) {
         fault("row_id", reason);
@@ -199,6 +162,7 @@ pub fn check(index: usize, change: &Change<'_>, faults: &mut Vec<ChangeFault>) {
     if let Err(reason) = check_data(change.data.as_deref()) {
         fault("data", reason);
     }
+    op
 }
 
 /// Whether data is small enough.
@@ -209,39 +173,5 @@ pub fn check_data(data: Option<&str>) -> Result<(), String> {
     match data.map_or(0, str::len) {
         0..=MAX_DATA_BYTES => Ok(()),
         length => Err(format!("must have at most {MAX_DATA_BYTES} bytes, this one has {length}")),
-    }
-}
-
-/// What a repeat of a batch must have in common with the first push of it: everything but data, which a client may encrypt
-/// anew, and the spelling of op. Lengths are hashed too, so that no text can move from one field to the next.
-pub fn digest(changes: &[NewChange]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for change in changes {
-        for text in [change.table.as_str(), &change.op.to_ascii_lowercase(), &change.row_id] {
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text);
-        }
-        hash.update(change.time_us.to_le_bytes());
-    }
-    hash.finalize().into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_digest_ignores_data_and_spelling_but_no_boundary() {
-        let change = |table: &str, row_id: &str, data: &str| NewChange {
-            table: table.into(),
-            op: "Insert".into(),
-            row_id: row_id.into(),
-            time_us: 5,
-            data: Some(data.into()),
-            key_version: None,
-        };
-        let again = NewChange { op: "insert".into(), ..change("ab", "c", "other") };
-        assert_eq!(digest(&[change("ab", "c", "x")]), digest(&[again]));
-        assert_ne!(digest(&[change("ab", "c", "x")]), digest(&[change("a", "bc", "x")]));
     }
 }

@@ -15,15 +15,22 @@ use crate::model::log_heads::LogHead;
 use crate::model::sessions::Caller;
 
 const LOG: &str = "
-    SELECT head_seq, head_device, other_seq, total_changes, change_bytes, coalesce(key_envelopes.key_version, 0)
-    FROM logs LEFT JOIN key_envelopes ON key_envelopes.log = logs.id
+    SELECT coalesce(newest.last_seq, 1), newest.device, coalesce(newest.other_seq, 1),
+        coalesce(newest.total_changes, 0), coalesce(newest.change_bytes, 0), coalesce(key_envelopes.key_version, 0)
+    FROM logs
+        LEFT JOIN key_envelopes ON key_envelopes.log = logs.id
+        LEFT JOIN batches AS newest ON newest.log = logs.id
+            AND newest.last_seq = (SELECT max(last_seq) FROM batches WHERE log = logs.id)
     WHERE logs.id = ?1";
 
-/// A log's row, and the version of its key.
-struct Log {
+/// The state of a log.
+#[derive(Clone, Copy)]
+pub(super) struct Log {
     head: LogHead,
     total_changes: u64,
+    /// Bytes of their data as it was sent.
     change_bytes: u64,
+    /// The current master key; 0: there is none.
     key_version: u32,
 }
 
@@ -41,34 +48,35 @@ fn find_log(connection: &Connection, log: i64) -> Result<Log, Fault> {
 }
 
 /// A device of the caller's log, as push and pull need it.
-struct Device {
+#[derive(Clone, Copy)]
+pub(super) struct Device {
     id: i64,
     removed: bool,
     pulled_seq: i64,
     own_until: i64,
 }
 
+impl Device {
+    /// With what is known of it beyond its row.
+    fn as_seen(self, shared: &Shared) -> Self {
+        let seen = shared.presence.seen(self.id);
+        Self {
+            pulled_seq: seen.pulled_seq.unwrap_or(self.pulled_seq),
+            own_until: seen.own_until.unwrap_or(self.own_until),
+            ..self
+        }
+    }
+}
+
 const DEVICE: &str =
     "SELECT id, removed_at IS NOT NULL, pulled_seq, own_until FROM devices WHERE uuid = ?1 AND log = ?2";
 
-fn find_device(
-    connection: &Connection,
-    shared: &Shared,
-    uuid: Uuid,
-    log: i64,
-) -> Result<Option<Device>, Fault> {
+/// A device as its row has it.
+fn find_device(connection: &Connection, uuid: Uuid, log: i64) -> Result<Option<Device>, Fault> {
     let from_row = |row: &Row<'_>| {
         Ok(Device { id: row.get(0)?, removed: row.get(1)?, pulled_seq: row.get(2)?, own_until: row.get(3)? })
     };
-    let device = connection.prepare_cached(DEVICE)?.query_row((uuid.as_bytes(), log), from_row).optional()?;
-    Ok(device.map(|device| {
-        let seen = shared.presence.seen(device.id);
-        Device {
-            pulled_seq: seen.pulled_seq.unwrap_or(device.pulled_seq),
-            own_until: seen.own_until.unwrap_or(device.own_until),
-            ..device
-        }
-    }))
+    Ok(connection.prepare_cached(DEVICE)?.query_row((uuid.as_bytes(), log), from_row).optional()?)
 }
 
 /// The cursor of a position in the epoch that is open, in the form that the caller's app receives.

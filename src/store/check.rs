@@ -9,25 +9,38 @@ use crate::error::Fault;
 /// Faults reported at most: a broken file has thousands, and a few tell as much.
 const MAX_FAULTS: usize = 100;
 
+/// Logs whose newest batch does not sum up what the log holds.
 const WRONG_COUNTERS: &str = "
-    SELECT id FROM logs
-    WHERE total_changes <> (SELECT count(*) FROM changes WHERE log = logs.id)
-       OR change_bytes <> (SELECT coalesce(sum(octet_length(data)), 0) FROM changes WHERE log = logs.id)
-       OR head_seq < (SELECT coalesce(max(seq), 1) FROM changes WHERE log = logs.id)";
+    WITH held AS (
+        SELECT batches.log, batches.last_seq, count(changes.seq) AS changes, sum(CASE typeof(data)
+            WHEN 'blob' THEN (octet_length(data) + 2) / 3 * 4 ELSE coalesce(octet_length(data), 0) END) AS bytes
+        FROM batches CROSS JOIN changes
+            ON changes.seq BETWEEN batches.first_seq AND batches.last_seq AND changes.log = batches.log
+        GROUP BY batches.log, batches.last_seq
+    ), sums AS (
+        SELECT log, max(last_seq) AS last_seq, sum(changes) AS changes, sum(bytes) AS bytes FROM held GROUP BY log
+    )
+    SELECT batches.log FROM batches LEFT JOIN sums ON sums.log = batches.log
+    WHERE batches.last_seq = (SELECT max(last_seq) FROM batches AS newer WHERE newer.log = batches.log)
+        AND (sums.last_seq IS NOT batches.last_seq OR changes <> total_changes OR bytes <> change_bytes)";
 
 /// What is no foreign key, for speed; see `schema.sql`.
 const DANGLING: [(&str, &str); 3] = [
     (
         "a change without its batch",
-        "SELECT count(*) FROM changes WHERE batch NOT IN (SELECT id FROM batches)",
+        "SELECT count(*) - (
+            SELECT count(*) FROM batches CROSS JOIN changes
+                ON changes.seq BETWEEN batches.first_seq AND batches.last_seq AND changes.log = batches.log)
+        FROM changes",
+    ),
+    (
+        "a batch that begins before the one before it ends",
+        "SELECT count(*) FROM (SELECT first_seq, lag(last_seq) OVER (ORDER BY last_seq) AS before FROM batches)
+        WHERE first_seq <= before",
     ),
     (
         "a batch without its device",
         "SELECT count(*) FROM batches WHERE device NOT IN (SELECT id FROM devices)",
-    ),
-    (
-        "a log whose last writer is gone",
-        "SELECT count(*) FROM logs WHERE head_device IS NOT NULL AND head_device NOT IN (SELECT id FROM devices)",
     ),
 ];
 

@@ -199,6 +199,7 @@ fn remove(tx: &mut WriteTx<'_>, log: Option<i64>, device: Uuid) -> Result<bool, 
         tx.prepare_cached(FIND_LIVE)?.query_row((device.as_bytes(), log), |row| row.get(0)).optional()?;
     let Some(row): Option<i64> = found else { return Ok(false) };
     tx.prepare_cached(REMOVE)?.execute((row, tx.now_us))?;
+    tx.known.forget_devices();
     sessions::end_where(tx, "id IN (SELECT session FROM session_devices WHERE device = ?1)", row)?;
     Ok(true)
 }

@@ -4,21 +4,32 @@ use std::str::FromStr;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use tidelog_protocol::EpochTag;
 
 use super::Shared;
+use super::group::WriteTx;
 use crate::error::Fault;
 use crate::model::cursors::{BASE_SEQ, Epoch, Epochs};
 
-const NEWEST_SEQ: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'changes'";
+const NEWEST_SEQ: &str = "
+    SELECT max((SELECT coalesce(max(seq), 0) FROM changes),
+        (SELECT coalesce(max(max(spent_seq), max(first_seq) - 1), 0) FROM epochs))";
+const SPEND: &str = "
+    UPDATE epochs SET spent_seq = max(spent_seq, ?1) WHERE id = (SELECT max(id) FROM epochs)";
 const BEGIN: &str = "INSERT INTO epochs (tag, first_seq, opened_at) VALUES (?1, ?2, ?3)";
 const LIST: &str = "SELECT id, tag, first_seq FROM epochs ORDER BY id";
 
 /// The highest seq that was ever given out, even if its change is gone.
 pub(super) fn newest_seq(connection: &Connection) -> Result<i64, Fault> {
-    let seq: Option<i64> = connection.query_row(NEWEST_SEQ, [], |row| row.get(0)).optional()?;
-    Ok(seq.unwrap_or(BASE_SEQ).max(BASE_SEQ))
+    let seq: i64 = connection.query_row(NEWEST_SEQ, [], |row| row.get(0))?;
+    Ok(seq.max(BASE_SEQ))
+}
+
+/// Notes how many numbers have been given out. To be called by what removes changes, in the same transaction.
+pub(super) fn note_spent(tx: &WriteTx<'_>) -> Result<(), Fault> {
+    tx.prepare_cached(SPEND)?.execute([tx.newest_seq()])?;
+    Ok(())
 }
 
 /// Starts a new epoch after all that the database holds, and makes it the current one.

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::Shared;
+use super::known::Known;
 use crate::error::Fault;
 use crate::notify::Event;
 
@@ -18,6 +19,8 @@ pub(super) struct WriteTx<'c> {
     connection: &'c Connection,
     /// What the operation runs against besides the database.
     pub(super) shared: &'c Shared,
+    /// What the writer knows without asking the database.
+    pub(super) known: &'c mut Known,
     /// Microseconds since 1970, one time for the whole group.
     pub(super) now_us: i64,
     next_seq: i64,
@@ -33,15 +36,19 @@ impl std::ops::Deref for WriteTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Takes the next `count` numbers of the log and returns the first.
-    pub(super) fn take_seqs(&mut self, count: usize) -> i64 {
-        let first = self.next_seq;
-        self.next_seq += count as i64;
-        first
+    /// The newest seq that was given out.
+    pub(super) fn newest_seq(&self) -> i64 {
+        self.next_seq - 1
     }
 
-    /// Leaves word of what was done, to be told once it is committed.
+    /// Gives out the numbers up to this one.
+    pub(super) fn spend_seqs(&mut self, last: i64) {
+        self.next_seq = last + 1;
+    }
+
+    /// Leaves word of what was done, to be told once it is committed. Nothing that the writer knows of sessions outlives it.
     pub(super) fn leave(&mut self, event: Event) {
+        self.known.forget_all();
         self.events.push(event);
     }
 }
@@ -105,21 +112,24 @@ impl GroupFault {
 pub(super) fn commit<'u>(
     connection: &Connection,
     shared: &Shared,
+    known: &mut Known,
     units: impl Iterator<Item = &'u mut (dyn Unit + 'static)>,
 ) -> Result<Vec<Event>, GroupFault> {
     let statement = |sql: &str| connection.prepare_cached(sql).and_then(|mut prepared| prepared.execute([]));
     statement("BEGIN IMMEDIATE").map_err(GroupFault::known)?;
     let now_us = shared.clock.now_us();
     let next_seq = shared.head.load(Ordering::SeqCst) + 1;
-    let mut tx = WriteTx { connection, shared, now_us, next_seq, events: Vec::new() };
+    let mut tx = WriteTx { connection, shared, known, now_us, next_seq, events: Vec::new() };
     for unit in units {
         if let Err(fault) = run_unit(unit, &mut tx) {
+            tx.known.forget_all();
             roll_back(connection);
             return Err(GroupFault { fault, durability_unknown: false });
         }
     }
-    let WriteTx { next_seq, events, .. } = tx;
+    let WriteTx { known, next_seq, events, .. } = tx;
     if let Err(error) = statement("COMMIT") {
+        known.forget_all();
         let fault = Fault::from(error);
         let durability_unknown = !matches!(fault, Fault::StorageFull);
         roll_back(connection);
@@ -148,6 +158,7 @@ fn run_unit(unit: &mut dyn Unit, tx: &mut WriteTx<'_>) -> Result<(), Fault> {
     }
     if outcome.is_err() {
         statement("ROLLBACK TO unit")?;
+        tx.known.forget_all();
         tx.next_seq = seq_before;
         tx.events.truncate(events_before);
     }

@@ -49,6 +49,7 @@ impl Store {
             let outcome = put(current, expected_revision, key_version);
             if let PutKey::Stored(KeyState { key_version, revision }) = outcome {
                 tx.prepare_cached(PUT)?.execute((log, &encrypted_key, key_version, revision, tx.now_us))?;
+                tx.known.forget_log(log);
             }
             Ok(outcome)
         })

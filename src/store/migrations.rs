@@ -15,7 +15,8 @@ use crate::error::Fault;
 const APPLICATION_ID: i64 = 0x5469_6465;
 
 /// Migration number n, counted from 1, leads to schema version n. A released one is never changed.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_the_log.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_the_log.sql"), include_str!("migrations/0002_batches_index_the_log.sql")];
 
 /// The schema version that this program reads and writes.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -58,7 +59,8 @@ fn refuse(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Runs the migrations that the database lacks, all in one transaction.
+/// Runs the migrations that the database lacks, all in one transaction. Foreign keys are checked once at its end: while it
+/// runs, a table may go and come back under its name.
 fn migrate(
     connection: &mut Connection,
     path: &Path,
@@ -73,12 +75,17 @@ fn migrate(
     if found > 0 {
         back_up(connection, path, found, clock)?;
     }
+    connection.pragma_update(None, "foreign_keys", false)?;
     let transaction = connection.transaction()?;
     for migration in lacking {
         transaction.execute_batch(migration)?;
     }
+    if transaction.prepare("PRAGMA foreign_key_check")?.exists([])? {
+        return Err(Fault::Internal("an upgrade would leave rows that refer to nothing".into()));
+    }
     sign(&transaction, migrations.len())?;
-    Ok(transaction.commit()?)
+    transaction.commit()?;
+    Ok(connection.pragma_update(None, "foreign_keys", true)?)
 }
 
 fn sign(transaction: &Transaction<'_>, version: usize) -> Result<(), Fault> {
@@ -101,6 +108,15 @@ fn version(connection: &Connection) -> Result<i64, Fault> {
 
 fn pragma(connection: &Connection, name: &str) -> Result<i64, Fault> {
     Ok(connection.pragma_query_value(None, name, |row| row.get(0))?)
+}
+
+/// Makes a database of an older version from its fixture.
+#[cfg(test)]
+pub(super) fn make_old(data: &Path, version: usize, rows: &str) {
+    let mut connection =
+        connect::writer(&data.join(DATABASE_FILE), connect::Synchronous::Normal).expect("a file");
+    migrate(&mut connection, data, &MIGRATIONS[..version], &Clock::system()).expect("the old schema");
+    connection.execute_batch(rows).expect("its rows");
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod epochs;
 mod filesystem;
 mod group;
 mod keys;
+mod known;
 mod lock;
 mod migrations;
 mod presence;

@@ -1,12 +1,15 @@
-//! What the front door cannot show: failing commits, full disks, panics, and what is left in the tables.
+//! What the front door cannot show: failing commits, full disks, panics, upgrades, and what is left in the tables.
+
+mod log;
+mod upgrade;
 
 use std::path::Path;
 
-use tidelog_protocol::{Cursor, Platform};
+use tidelog_protocol::{Change, Cursor, Platform, Timestamp};
 use uuid::Uuid;
 
 use super::*;
-use crate::model::changes::{Batch, NewChange, Push};
+use crate::model::changes::{Batch, Push};
 use crate::model::devices::NewDevice;
 use crate::model::sessions::Caller;
 
@@ -58,19 +61,19 @@ fn blob32(id: &Uuid) -> Box<[u8; 32]> {
 }
 
 fn batch(device: Uuid, data: &str) -> Batch {
-    let change = NewChange {
+    let change = Change {
         table: "tasks".into(),
         op: "insert".into(),
         row_id: "1".into(),
-        time_us: 0,
+        timestamp: Timestamp::EPOCH,
         data: Some(data.into()),
         key_version: None,
     };
-    Batch { id: Uuid::now_v7(), device, changes: vec![change], expected_cursor: None }
+    Batch::new(Uuid::now_v7(), device, [change].iter(), None).expect("a valid change")
 }
 
 async fn push(store: &Store, member: &Member, data: &str) -> Result<Push, Fault> {
-    store.push(&member.caller, batch(member.device, data)).await
+    store.push(member.caller.clone().into(), batch(member.device, data)).await
 }
 
 async fn total(store: &Store, member: &Member) -> u64 {
@@ -103,7 +106,7 @@ async fn a_full_disk_is_told_apart_leaves_nothing_and_passes() {
     let member = member(&store, "a@example.com").await;
     let cap = |pages: i64| store.write(1, move |tx| Ok(tx.pragma_update(None, "max_page_count", pages)?));
     cap(1).await.expect("SQLite keeps the pages that it has");
-    let big = "x".repeat(500_000);
+    let big = "~".repeat(500_000);
     assert!(matches!(push(&store, &member, &big).await, Err(Fault::StorageFull)));
     assert_eq!(total(&store, &member).await, 0);
     cap(1_000_000).await.expect("room again");
@@ -243,7 +246,8 @@ async fn writes_go_on_beside_a_long_read_and_the_log_shrinks_once_it_ends() {
         })
     };
     has_started.await.expect("the read holds its snapshot");
-    let big = "x".repeat(1_000_000);
+    // Not base64: a byte that is stored for each that is sent.
+    let big = "~".repeat(1_000_000);
     for _ in 0..BIG_WRITES {
         assert!(matches!(push(&store, &member, &big).await, Ok(Push::Stored(_))));
     }

@@ -27,6 +27,7 @@ impl Store {
                     update.execute((device, seen.at_us, seen.pulled_seq, seen.own_until))?;
                 }
                 drop(update);
+                tx.known.forget_devices();
                 Ok(rows)
             })
             .await?;
@@ -40,7 +41,12 @@ impl Store {
     /// A fault of the database; the next round tries again.
     pub async fn upkeep(&self) -> Result<(), Fault> {
         self.flush_presence().await?;
-        self.write(1, |tx| Ok(tx.prepare_cached(EXPIRE)?.execute([tx.now_us])?)).await?;
-        Ok(())
+        self.write(1, |tx| {
+            if tx.prepare_cached(EXPIRE)?.execute([tx.now_us])? > 0 {
+                tx.known.forget_all();
+            }
+            Ok(())
+        })
+        .await
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use super::group::WriteTx;
-use super::{Store, sessions};
+use super::{Store, epochs, sessions};
 use crate::error::Fault;
 use crate::model::users::User;
 use crate::notify::Event;
@@ -17,12 +17,14 @@ const OF_USER: &str = "log IN (SELECT id FROM logs WHERE user = ?1)";
 /// Rows deleted in one transaction: a deletion of millions must not hold up everybody's pushes.
 const DELETE_STEP: usize = 5_000;
 
-/// What a user may have much of, deleted step by step.
+/// What a user may have much of, deleted step by step: changes first, the last of them first, then their batches.
 const DELETE_SOME: [&str; 2] = [
     "DELETE FROM changes WHERE seq IN (
-        SELECT seq FROM changes WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)",
-    "DELETE FROM batches WHERE id IN (
-        SELECT id FROM batches WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)",
+        SELECT changes.seq FROM logs CROSS JOIN batches CROSS JOIN changes
+        WHERE logs.user = ?1 AND batches.log = logs.id
+            AND changes.seq BETWEEN batches.first_seq AND batches.last_seq AND changes.log = logs.id LIMIT ?2)",
+    "DELETE FROM batches WHERE (log, last_seq) IN (
+        SELECT log, last_seq FROM batches WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)",
 ];
 
 /// The rest, in the order in which it can go.
@@ -160,6 +162,7 @@ impl Store {
 /// Deletes some of what a user has; the user too once nothing else is left. `true`: all of it is gone.
 fn delete_step(tx: &mut WriteTx<'_>, email: &str) -> Result<bool, Fault> {
     let Some((user, _)) = find(tx, email)? else { return Ok(true) };
+    epochs::note_spent(tx)?;
     tx.execute("INSERT INTO append_only_exceptions (reason) VALUES ('deletion')", [])?;
     let mut room = DELETE_STEP;
     for statement in DELETE_SOME {

@@ -18,6 +18,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::group::{self, GroupFault, Operation, Unit, WriteTx};
+use super::known::Known;
 use super::lock::DataLock;
 use super::readers::Readers;
 use super::{DATABASE_FILE, Shared, Store, connect, epochs, sessions};
@@ -117,6 +118,7 @@ pub(super) fn start(
     let log = shared.options.data.join(format!("{DATABASE_FILE}-wal"));
     let writer = Writer {
         connection: Some(connection),
+        known: Known::default(),
         inbox,
         shared,
         readers,
@@ -142,6 +144,7 @@ pub(super) fn start(
 struct Writer {
     /// `None` after a commit that failed, until the database is reopened.
     connection: Option<Connection>,
+    known: Known,
     inbox: mpsc::Receiver<Message>,
     shared: Arc<Shared>,
     readers: Readers,
@@ -201,8 +204,8 @@ impl Writer {
         let Some(connection) = &self.connection else {
             return self.recover(group);
         };
-        let outcome =
-            group::commit(connection, &self.shared, group.iter_mut().map(|queued| queued.unit.as_mut()));
+        let units = group.iter_mut().map(|queued| queued.unit.as_mut());
+        let outcome = group::commit(connection, &self.shared, &mut self.known, units);
         match outcome {
             Ok(events) => {
                 self.shared.hub.publish(&events);

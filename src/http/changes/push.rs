@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::http::json::{self, Object};
 use crate::http::refusal::Refusal;
 
-use crate::model::changes::{self, Batch, FaultyPush, NewChange};
+use crate::model::changes::{self, Batch, FaultyPush};
 
 /// What a body turned out to be.
 pub(super) enum Parsed {
@@ -58,22 +58,15 @@ fn checked(push: TypedPush<'_>) -> Parsed {
         let refusal = Refusal::invalid_field("changes", "a push carries at least one change");
         return Parsed::Faulty(faulty, refusal);
     }
-    let mut faults = Vec::new();
-    for (index, Object(change)) in changes.iter().enumerate() {
-        changes::check(index, change, &mut faults);
+    let changes = changes.iter().map(|Object(change)| change);
+    match Batch::new(push.batch_id, push.device_id, changes.clone(), push.expected_cursor) {
+        Ok(batch) => Parsed::Valid(batch),
+        Err(faults) => {
+            faulty.digest = Some(changes::digest(changes.clone()));
+            faulty.key_versions = changes.filter_map(|change| change.key_version).collect();
+            Parsed::Faulty(faulty, Refusal::invalid_changes(faults))
+        }
     }
-    let changes: Vec<NewChange> = changes.into_iter().map(|Object(change)| change.into()).collect();
-    if !faults.is_empty() {
-        faulty.digest = Some(changes::digest(&changes));
-        faulty.key_versions = changes.iter().filter_map(|change| change.key_version).collect();
-        return Parsed::Faulty(faulty, Refusal::invalid_changes(faults));
-    }
-    Parsed::Valid(Batch {
-        id: push.batch_id,
-        device: push.device_id,
-        changes,
-        expected_cursor: push.expected_cursor,
-    })
 }
 
 /// A push whose fields are still text.
@@ -150,7 +143,8 @@ impl Diagnosis {
     fn diagnose(&mut self, index: usize, change: &RawValue) {
         if let Ok(Object(change)) = serde_json::from_str::<Object<Change<'_>>>(change.get()) {
             self.key_versions.extend(change.key_version);
-            return changes::check(index, &change, &mut self.faults);
+            changes::check(index, &change, &mut self.faults);
+            return;
         }
         match serde_json::from_str::<Object<ChangeOutline<'_>>>(change.get()) {
             Ok(Object(outline)) => self.diagnose_fields(index, &outline),

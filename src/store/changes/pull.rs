@@ -3,36 +3,41 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 use tidelog_protocol::limits::{MAX_PAGE_BYTES, MAX_SCANNED_PER_PAGE};
 use tidelog_protocol::{Cursor, CursorFormat};
 use uuid::Uuid;
 
-use super::{Device, cursor_at, find_device, find_log};
+use super::{Device, Log, cursor_at, find_device, find_log};
 use crate::error::Fault;
-use crate::model::changes::{Delivery, EntrySink, Pull, PullQuery, StoredEntry};
-use crate::model::cursors::BASE_SEQ;
+use crate::model::changes::{Data, Delivery, EntrySink, Pull, PullQuery, RowId, SpeltOp, StoredEntry};
+use crate::model::cursors::{BASE_SEQ, Epochs};
 use crate::model::sessions::Caller;
+use crate::store::epochs::newest_seq;
 use crate::store::group::WriteTx;
 use crate::store::{Shared, Store, devices, sessions};
 
+/// Batches of the log in their order, those of the device itself only up to the seq ?4, and the changes of each.
 const ENTRIES: &str = "
-    SELECT seq, batch, tbl, op, row_id, time, key_version, data FROM changes
-    WHERE log = ?1 AND seq > ?2 ORDER BY seq";
-const AUTHOR: &str = "
-    SELECT devices.id, devices.uuid FROM batches JOIN devices ON devices.id = batches.device WHERE batches.id = ?1";
+    SELECT changes.seq, batches.device, tbl, op, row_id, time, key_version, data
+    FROM batches CROSS JOIN changes ON changes.seq BETWEEN max(batches.first_seq, ?2 + 1) AND batches.last_seq
+    WHERE batches.log = ?1 AND batches.last_seq > ?2 AND changes.log = ?1
+        AND (batches.device <> ?3 OR batches.last_seq <= ?4)
+    ORDER BY batches.last_seq, changes.seq";
+const AUTHOR: &str = "SELECT uuid FROM devices WHERE id = ?1";
 const NOTE_OWN_UNTIL: &str = "UPDATE devices SET own_until = ?2 WHERE id = ?1 AND own_until < ?2";
 
-/// What a pull needs to know before its page is read.
-enum Start {
-    Ready,
-    /// The session has not spoken for this device before, or this is a pull from the start, which gives the device its own
-    /// entries up to the log's head.
-    Prepare {
+/// What came of an attempt to read a page.
+enum Attempt<S> {
+    Done(Pull, S),
+    /// Something is to be written first: the session has not spoken for this device before, or this is a pull from the start,
+    /// which gives the device its own entries up to the log's head.
+    Unprepared {
         device: i64,
         own_until: Option<i64>,
+        sink: S,
     },
-    Refused(Pull),
 }
 
 impl Store {
@@ -42,17 +47,20 @@ impl Store {
     /// A fault of the database; the sink is lost with what it got.
     pub async fn pull<S: EntrySink>(
         &self,
-        caller: &Caller,
+        caller: Arc<Caller>,
         query: PullQuery,
         sink: S,
     ) -> Result<(Pull, S), Fault> {
         let query = Arc::new(query);
-        match self.start_of_pull(caller, query.clone()).await? {
-            Start::Ready => {}
-            Start::Refused(refusal) => return Ok((refusal, sink)),
-            Start::Prepare { device, own_until } => self.prepare_pull(caller, device, own_until).await?,
+        let mut attempt = self.attempt(&caller, &query, sink, false).await?;
+        if let Attempt::Unprepared { device, own_until, sink } = attempt {
+            self.prepare_pull(&caller, device, own_until).await?;
+            attempt = self.attempt(&caller, &query, sink, true).await?;
         }
-        self.page(caller, query, sink).await
+        match attempt {
+            Attempt::Done(pull, sink) => Ok((pull, sink)),
+            Attempt::Unprepared { .. } => Err(Fault::Internal("a prepared pull is not prepared".into())),
+        }
     }
 
     /// Notes that a page has gone out. Until then its device has not been given it: a page that breaks off on its way must
@@ -63,6 +71,20 @@ impl Store {
             Some(seq) => self.shared.presence.pulled(delivery.device, seq, now_us),
             None => self.shared.presence.touch(delivery.device, now_us),
         }
+    }
+
+    async fn attempt<S: EntrySink>(
+        &self,
+        caller: &Arc<Caller>,
+        query: &Arc<PullQuery>,
+        sink: S,
+        prepared: bool,
+    ) -> Result<Attempt<S>, Fault> {
+        let (caller, query, shared) = (caller.clone(), query.clone(), self.shared.clone());
+        self.read(move |connection| {
+            attempt(&Snapshot { connection, shared: &shared }, &caller, &query, sink, prepared)
+        })
+        .await
     }
 
     async fn prepare_pull(&self, caller: &Caller, device: i64, own_until: Option<i64>) -> Result<(), Fault> {
@@ -79,85 +101,78 @@ impl Store {
         }
         Ok(())
     }
-
-    async fn start_of_pull(&self, caller: &Caller, query: Arc<PullQuery>) -> Result<Start, Fault> {
-        let (caller, shared) = (caller.clone(), self.shared.clone());
-        self.read(move |connection| start(connection, &shared, &caller, &query)).await
-    }
-
-    async fn page<S: EntrySink>(
-        &self,
-        caller: &Caller,
-        query: Arc<PullQuery>,
-        mut sink: S,
-    ) -> Result<(Pull, S), Fault> {
-        let (caller, shared) = (caller.clone(), self.shared.clone());
-        self.read(move |connection| {
-            let pull = page(connection, &shared, &caller, &query, &mut sink)?;
-            Ok((pull, sink))
-        })
-        .await
-    }
 }
 
-fn start(
-    connection: &Connection,
-    shared: &Shared,
-    caller: &Caller,
-    query: &PullQuery,
-) -> Result<Start, Fault> {
-    sessions::require(connection, caller.session)?;
-    let Some(device) = find_device(connection, shared, query.device, caller.log)? else {
-        return Ok(Start::Refused(Pull::UnknownDevice));
-    };
-    if device.removed {
-        return Ok(Start::Refused(Pull::RevokedDevice));
-    }
-    let own_until = match query.cursor {
-        Cursor::Start => {
-            Some(find_log(connection, caller.log)?.head.seq).filter(|head| *head > device.own_until)
-        }
-        _ => None,
-    };
-    let linked = devices::is_linked(connection, shared, caller.session, device.id)?;
-    if linked && own_until.is_none() {
-        Ok(Start::Ready)
-    } else {
-        Ok(Start::Prepare { device: device.id, own_until })
-    }
-}
-
-fn prepare(tx: &WriteTx<'_>, session: Uuid, device: i64, own_until: Option<i64>) -> Result<(), Fault> {
+fn prepare(tx: &mut WriteTx<'_>, session: Uuid, device: i64, own_until: Option<i64>) -> Result<(), Fault> {
     devices::link_session(tx, session, device)?;
     if let Some(seq) = own_until {
         tx.prepare_cached(NOTE_OWN_UNTIL)?.execute((device, seq))?;
+        tx.known.forget_devices();
     }
     Ok(())
 }
 
-fn page(
-    connection: &Connection,
-    shared: &Shared,
+/// What a page is read from.
+struct Snapshot<'c> {
+    connection: &'c Connection,
+    shared: &'c Shared,
+}
+
+fn attempt<S: EntrySink>(
+    snapshot: &Snapshot<'_>,
     caller: &Caller,
     query: &PullQuery,
+    mut sink: S,
+    prepared: bool,
+) -> Result<Attempt<S>, Fault> {
+    let Snapshot { connection, shared } = *snapshot;
+    sessions::require(connection, caller.session)?;
+    let device = match find_device(connection, query.device, caller.log)? {
+        None => return Ok(Attempt::Done(Pull::UnknownDevice, sink)),
+        Some(device) if device.removed => return Ok(Attempt::Done(Pull::RevokedDevice, sink)),
+        Some(device) => device.as_seen(shared),
+    };
+    let log = find_log(connection, caller.log)?;
+    let own_until =
+        Some(log.head.seq).filter(|head| query.cursor == Cursor::Start && *head > device.own_until);
+    let linked = devices::is_linked(connection, shared, caller.session, device.id)?;
+    if !prepared && (!linked || own_until.is_some()) {
+        return Ok(Attempt::Unprepared { device: device.id, own_until, sink });
+    }
+    let pull = page(snapshot, caller, query, &device, &log, &mut sink)?;
+    Ok(Attempt::Done(pull, sink))
+}
+
+fn page(
+    snapshot: &Snapshot<'_>,
+    caller: &Caller,
+    query: &PullQuery,
+    device: &Device,
+    log: &Log,
     sink: &mut impl EntrySink,
 ) -> Result<Pull, Fault> {
-    let Some(device) = find_device(connection, shared, query.device, caller.log)? else {
-        return Ok(Pull::UnknownDevice);
-    };
-    if device.removed {
-        return Ok(Pull::RevokedDevice);
-    }
-    let epochs = shared.epochs()?;
-    let Some(from) = epochs.resolve(query.cursor, shared.head.load(Ordering::SeqCst)) else {
+    let epochs = snapshot.shared.epochs()?;
+    let Some(from) = resolve(snapshot, &epochs, query.cursor)? else {
         return Ok(Pull::LogRewound(cursor_at(&epochs, caller, device.pulled_seq)));
     };
-    let scan = scan(connection, caller.log, from, query, &device, sink)?;
-    let unmoved = scan.reached == from && from > BASE_SEQ && is_in_format(query.cursor, caller.cursor_format);
-    let cursor = if unmoved { query.cursor } else { cursor_at(&epochs, caller, scan.reached) };
-    let pulled_seq = (!query.is_filtered()).then_some(scan.reached);
+    let scan = scan(snapshot.connection, caller.log, from, query, device, sink)?;
+    // What is left out at the end of a log, a device's own entries, need not be left out again.
+    let reached = if scan.has_more { scan.reached } else { log.head.seq.max(from) };
+    let unmoved = reached == from && from > BASE_SEQ && is_in_format(query.cursor, caller.cursor_format);
+    let cursor = if unmoved { query.cursor } else { cursor_at(&epochs, caller, reached) };
+    let pulled_seq = (!query.is_filtered()).then_some(reached);
     let delivery = Delivery { device: device.id, pulled_seq };
     Ok(Pull::Page { cursor, has_more: scan.has_more, delivery })
+}
+
+/// Where to go on from. The writer tells its newest seq just after its commit, so for a moment a snapshot may show, and a
+/// cursor name, one that has not been told yet.
+fn resolve(snapshot: &Snapshot<'_>, epochs: &Epochs, cursor: Cursor) -> Result<Option<i64>, Fault> {
+    let told = epochs.resolve(cursor, snapshot.shared.head.load(Ordering::SeqCst));
+    match told {
+        Some(from) => Ok(Some(from)),
+        None => Ok(epochs.resolve(cursor, newest_seq(snapshot.connection)?)),
+    }
 }
 
 fn is_in_format(cursor: Cursor, format: CursorFormat) -> bool {
@@ -182,11 +197,16 @@ fn scan(
     device: &Device,
     sink: &mut impl EntrySink,
 ) -> Result<Scan, Fault> {
+    let own_until = match query.include_own {
+        Some(true) => i64::MAX,
+        Some(false) => 0,
+        None => device.own_until,
+    };
     let mut authors = Authors::default();
     let mut scan = Scan { reached: from, has_more: false };
     let (mut given, mut bytes) = (0, 0);
     let mut statement = connection.prepare_cached(ENTRIES)?;
-    let mut rows = statement.query((log, from))?;
+    let mut rows = statement.query((log, from, device.id, own_until))?;
     for scanned in 0.. {
         let Some(row) = rows.next()? else { break };
         let tired = query.is_filtered() && scanned >= MAX_SCANNED_PER_PAGE;
@@ -194,12 +214,10 @@ fn scan(
             scan.has_more = true;
             break;
         }
-        let (author, author_uuid) = authors.of(connection, row.get(1)?)?;
         scan.reached = row.get(0)?;
-        let give_own = query.include_own.unwrap_or(scan.reached <= device.own_until);
-        if (author != device.id || give_own) && is_wanted(row, query)? {
+        if is_wanted(row, query)? {
             given += 1;
-            bytes += sink.entry(&entry(row, author_uuid)?);
+            bytes += sink.entry(&entry(row, authors.of(connection, row.get(1)?)?)?);
         }
     }
     Ok(scan)
@@ -211,36 +229,44 @@ fn is_wanted(row: &Row<'_>, query: &PullQuery) -> Result<bool, Fault> {
 }
 
 fn entry<'a>(row: &'a Row<'_>, device: Uuid) -> Result<StoredEntry<'a>, Fault> {
-    let text = |column| row.get_ref(column)?.as_str().map_err(Fault::internal);
     Ok(StoredEntry {
         seq: row.get(0)?,
         device,
-        table: text(2)?,
-        op: text(3)?,
-        row_id: text(4)?,
+        table: row.get_ref(2)?.as_str().map_err(Fault::internal)?,
+        op: SpeltOp::from_code(row.get(3)?)
+            .ok_or_else(|| Fault::Internal("a change has no operation".into()))?,
+        row_id: match row.get_ref(4)? {
+            ValueRef::Blob(id) => RowId::Uuid(Uuid::from_slice(id).map_err(Fault::internal)?),
+            text => RowId::Text(text.as_str().map_err(Fault::internal)?),
+        },
         time_us: row.get(5)?,
         key_version: row.get(6)?,
-        data: row.get_ref(7)?.as_str_or_null().map_err(Fault::internal)?,
+        data: match row.get_ref(7)? {
+            ValueRef::Null => Data::Nothing,
+            ValueRef::Blob(bytes) => Data::Base64(bytes),
+            text => Data::Text(text.as_str().map_err(Fault::internal)?),
+        },
     })
 }
 
-/// The author of the batch at hand: entries of one batch lie side by side, so most look-ups are of the last one.
+/// The author at hand: what one device wrote lies side by side, so most look-ups are of the last one.
 #[derive(Default)]
 struct Authors {
-    last: Option<(i64, (i64, Uuid))>,
+    last: Option<(i64, Uuid)>,
 }
 
 impl Authors {
-    fn of(&mut self, connection: &Connection, batch: i64) -> Result<(i64, Uuid), Fault> {
+    fn of(&mut self, connection: &Connection, device: i64) -> Result<Uuid, Fault> {
         if let Some((known, author)) = self.last
-            && known == batch
+            && known == device
         {
             return Ok(author);
         }
-        let from_row = |row: &Row<'_>| Ok((row.get(0)?, Uuid::from_bytes(row.get(1)?)));
-        let author = connection.prepare_cached(AUTHOR)?.query_row([batch], from_row).optional()?;
-        let author = author.ok_or_else(|| Fault::Internal(format!("batch {batch} has no author")))?;
-        self.last = Some((batch, author));
+        let from_row = |row: &Row<'_>| Ok(Uuid::from_bytes(row.get(0)?));
+        let author = connection.prepare_cached(AUTHOR)?.query_row([device], from_row).optional()?;
+        let author =
+            author.ok_or_else(|| Fault::Internal(format!("device {device} is gone, its changes are not")))?;
+        self.last = Some((device, author));
         Ok(author)
     }
 }

@@ -1,14 +1,16 @@
 //! Pushing: one batch into one log, all or nothing.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
+use rusqlite::types::{Null, ToSqlOutput};
 use rusqlite::{Connection, OptionalExtension, Row};
 use tidelog_protocol::{Cursor, EpochTag};
 use uuid::Uuid;
 
 use super::{Device, Log, cursor_at, find_device, find_log};
 use crate::error::Fault;
-use crate::model::changes::{Batch, FaultyPush, NewChange, Push, digest};
+use crate::model::changes::{Batch, Data, FaultyPush, Push, RowId};
 use crate::model::log_heads::Reader;
 use crate::model::sessions::Caller;
 use crate::store::group::WriteTx;
@@ -19,18 +21,13 @@ const BATCH: &str = "
     FROM batches JOIN epochs ON epochs.id = batches.epoch
     WHERE log = ?1 AND batch_id = ?2";
 const INSERT_BATCH: &str = "
-    INSERT INTO batches (log, batch_id, device, digest, cursor_seq, epoch, received_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    INSERT INTO batches (log, last_seq, first_seq, batch_id, device, digest, cursor_seq, epoch, received_at, other_seq,
+        total_changes, change_bytes)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+    ON CONFLICT (log, batch_id) DO NOTHING";
 const INSERT_CHANGE: &str = "
-    INSERT INTO changes (seq, log, batch, op, tbl, row_id, time, key_version, data)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-const ADVANCE_LOG: &str = "
-    UPDATE logs SET head_seq = ?2, head_device = ?3, other_seq = ?4,
-        total_changes = total_changes + ?5, change_bytes = change_bytes + ?6
-    WHERE id = ?1";
-
-/// Bytes of a change besides its text, for the writer's queue.
-const CHANGE_OVERHEAD_BYTES: usize = 128;
+    INSERT INTO changes (seq, log, op, tbl, row_id, time, key_version, data)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 impl Store {
     /// Appends a batch to the caller's log. The answer comes once the batch is on disk.
@@ -38,17 +35,8 @@ impl Store {
     /// # Errors
     /// A fault of the database: nothing of the batch is in the log, or, if a commit failed half-way, nobody can know; the
     /// same batch may be pushed again in either case.
-    pub async fn push(&self, caller: &Caller, batch: Batch) -> Result<Push, Fault> {
-        let caller = caller.clone();
-        let digest = digest(&batch.changes);
-        let session = caller.session;
-        let (outcome, device) = self
-            .write_for(&caller.clone(), weight_kib(&batch), move |tx| push(tx, &caller, &batch, &digest))
-            .await?;
-        if let Some(device) = device {
-            self.shared.presence.link(session, device);
-        }
-        Ok(outcome)
+    pub async fn push(&self, caller: Arc<Caller>, batch: Batch) -> Result<Push, Fault> {
+        self.write(batch.weight() / 1024, move |tx| push(tx, &caller, &batch)).await
     }
 
     /// What the caller must be told before the faults of an invalid batch are: that the device may not push, that the batch
@@ -57,10 +45,10 @@ impl Store {
     /// # Errors
     /// A fault of the database.
     pub async fn precheck_push(&self, caller: &Caller, push: FaultyPush) -> Result<Option<Push>, Fault> {
-        let (caller, shared) = (caller.clone(), self.shared.clone());
+        let caller = caller.clone();
         self.read(move |connection| {
             sessions::require(connection, caller.session)?;
-            let device = match find_device(connection, &shared, push.device, caller.log)? {
+            let device = match find_device(connection, push.device, caller.log)? {
                 None => return Ok(Some(Push::UnknownDevice)),
                 Some(device) if device.removed => return Ok(Some(Push::RevokedDevice)),
                 Some(device) => device,
@@ -76,46 +64,40 @@ impl Store {
     }
 }
 
-fn weight_kib(batch: &Batch) -> usize {
-    let bytes = |change: &NewChange| {
-        change.table.len()
-            + change.row_id.len()
-            + change.data.as_ref().map_or(0, String::len)
-            + CHANGE_OVERHEAD_BYTES
+fn push(tx: &mut WriteTx<'_>, caller: &Caller, batch: &Batch) -> Result<Push, Fault> {
+    let device = match tx.known.device(caller.session, batch.device) {
+        Some(device) => device,
+        None => match admit(tx, caller, batch.device)? {
+            None => return Ok(Push::UnknownDevice),
+            Some(device) if device.removed => return Ok(Push::RevokedDevice),
+            Some(device) => device,
+        },
     };
-    batch.changes.iter().map(bytes).sum::<usize>() / 1024
+    let device = device.as_seen(tx.shared);
+    let log = match tx.known.log(caller.log) {
+        Some(log) => log,
+        None => find_log(tx, caller.log)?,
+    };
+    if let Some(refusal) = refuse(tx, caller, batch, &device, &log)? {
+        // A repeat is answered as the first push was, whatever has changed since.
+        return Ok(known_answer(tx, caller, batch, &device)?.unwrap_or(refusal));
+    }
+    match append(tx, caller, batch, &device, &log)? {
+        Some(cursor) => Ok(Push::Stored(cursor)),
+        None => known_answer(tx, caller, batch, &device)?
+            .ok_or_else(|| Fault::Internal("a batch is known and cannot be found".into())),
+    }
 }
 
-/// What came of it, and the device if the session is now known to speak for it.
-type Pushed = (Push, Option<i64>);
-
-fn push(tx: &mut WriteTx<'_>, caller: &Caller, batch: &Batch, digest: &[u8; 32]) -> Result<Pushed, Fault> {
-    let Some(device) = find_device(tx, tx.shared, batch.device, caller.log)? else {
-        return Ok((Push::UnknownDevice, None));
-    };
-    if device.removed {
-        return Ok((Push::RevokedDevice, None));
+/// The device, if the session may speak for it, which is noted if it is live.
+fn admit(tx: &mut WriteTx<'_>, caller: &Caller, id: Uuid) -> Result<Option<Device>, Fault> {
+    sessions::require(tx, caller.session)?;
+    let Some(device) = find_device(tx, id, caller.log)? else { return Ok(None) };
+    if !device.removed {
+        devices::link_session(tx, caller.session, device.id)?;
+        tx.known.keep_device(caller.session, id, device);
     }
-    devices::link_session(tx, caller.session, device.id)?;
-    let outcome = push_from(tx, caller, batch, digest, &device)?;
-    Ok((outcome, Some(device.id)))
-}
-
-fn push_from(
-    tx: &mut WriteTx<'_>,
-    caller: &Caller,
-    batch: &Batch,
-    digest: &[u8; 32],
-    device: &Device,
-) -> Result<Push, Fault> {
-    if let Some(known) = find_batch(tx, caller, batch.id)? {
-        return Ok(known.answer(caller, device, digest));
-    }
-    let log = find_log(tx, caller.log)?;
-    if let Some(refusal) = refuse(tx, caller, batch, device, &log)? {
-        return Ok(refusal);
-    }
-    append(tx, caller, batch, digest, device, &log).map(Push::Stored)
+    Ok(Some(device))
 }
 
 /// The checks that depend on the log: its key version, then the position that the client expects it to be at.
@@ -126,8 +108,7 @@ fn refuse(
     device: &Device,
     log: &Log,
 ) -> Result<Option<Push>, Fault> {
-    let named = batch.changes.iter().filter_map(|change| change.key_version);
-    if named.into_iter().any(|version| version != log.key_version) {
+    if batch.key_versions().any(|version| version != log.key_version) {
         return Ok(Some(Push::KeyVersionConflict(log.key_version)));
     }
     let Some(expected) = batch.expected_cursor else { return Ok(None) };
@@ -141,48 +122,87 @@ fn refuse(
     })
 }
 
+/// Inserts the batch and its changes, unless the batch is known. `None`: it is, and nothing was done.
 fn append(
     tx: &mut WriteTx<'_>,
     caller: &Caller,
     batch: &Batch,
-    digest: &[u8; 32],
     device: &Device,
     log: &Log,
-) -> Result<Cursor, Fault> {
-    let first = tx.take_seqs(batch.changes.len());
-    let last = first + batch.changes.len() as i64 - 1;
+) -> Result<Option<Cursor>, Fault> {
+    let changes = batch.changes();
+    let first = tx.newest_seq() + 1;
+    let last = tx.newest_seq() + changes.len() as i64;
     let reader = Reader { device: device.id, pulled_seq: device.pulled_seq, own_until: device.own_until };
     let safe = log.head.safe_position(&reader, last);
     let epochs = tx.shared.epochs()?;
-    tx.prepare_cached(INSERT_BATCH)?.execute((
+    let after = Log {
+        head: log.head.advanced(device.id, last),
+        total_changes: log.total_changes + changes.len() as u64,
+        change_bytes: log.change_bytes + batch.data_bytes() as u64,
+        ..*log
+    };
+    let inserted = tx.prepare_cached(INSERT_BATCH)?.execute((
         caller.log,
+        last,
+        first,
         batch.id.as_bytes(),
         device.id,
-        digest,
+        batch.digest(),
         safe,
         epochs.current().id,
         tx.now_us,
+        after.head.other_seq,
+        after.total_changes,
+        after.change_bytes,
     ))?;
-    let batch_row = tx.last_insert_rowid();
-    let mut insert = tx.prepare_cached(INSERT_CHANGE)?;
-    let mut data_bytes = 0;
-    for (seq, change) in (first..).zip(&batch.changes) {
-        data_bytes += change.data.as_ref().map_or(0, String::len);
-        let key_version = change.key_version.unwrap_or(log.key_version);
-        let NewChange { table, op, row_id, time_us, data, .. } = change;
-        insert.execute((seq, caller.log, batch_row, op, table, row_id, time_us, key_version, data))?;
+    if inserted == 0 {
+        return Ok(None);
     }
-    let head = log.head.advanced(device.id, last);
-    tx.prepare_cached(ADVANCE_LOG)?.execute((
-        caller.log,
-        head.seq,
-        head.device,
-        head.other_seq,
-        batch.changes.len(),
-        data_bytes,
-    ))?;
+    let mut insert = tx.prepare_cached(INSERT_CHANGE)?;
+    for (seq, change) in (first..).zip(changes) {
+        insert.execute((
+            seq,
+            caller.log,
+            change.op.code(),
+            change.table,
+            row_id_value(&change.row_id),
+            change.time_us,
+            change.key_version.unwrap_or(log.key_version),
+            data_value(change.data),
+        ))?;
+    }
+    drop(insert);
+    tx.spend_seqs(last);
+    tx.known.keep_log(caller.log, after);
     tx.shared.presence.touch(device.id, tx.now_us);
-    Ok(cursor_at(&epochs, caller, safe))
+    Ok(Some(cursor_at(&epochs, caller, safe)))
+}
+
+fn row_id_value<'a>(row_id: &'a RowId<'_>) -> ToSqlOutput<'a> {
+    match row_id {
+        RowId::Uuid(id) => ToSqlOutput::from(id.as_bytes().as_slice()),
+        RowId::Text(text) => ToSqlOutput::from(*text),
+    }
+}
+
+fn data_value(data: Data<'_>) -> ToSqlOutput<'_> {
+    match data {
+        Data::Nothing => ToSqlOutput::from(Null),
+        Data::Base64(bytes) => ToSqlOutput::from(bytes),
+        Data::Text(text) => ToSqlOutput::from(text),
+    }
+}
+
+/// The answer to a batch that was pushed before. `None`: it was not.
+fn known_answer(
+    connection: &Connection,
+    caller: &Caller,
+    batch: &Batch,
+    device: &Device,
+) -> Result<Option<Push>, Fault> {
+    let known = find_batch(connection, caller, batch.id)?;
+    Ok(known.map(|known| known.answer(caller, device, batch.digest())))
 }
 
 /// A batch that was pushed before.

@@ -1,0 +1,112 @@
+//! What keeps the numbers of the log true when rows go, and when threads look at it at the same time.
+
+use std::sync::atomic::Ordering;
+
+use super::*;
+use crate::model::changes::{Data, EntrySink, Pull, PullQuery, RowId, StoredEntry, write_base64};
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) seq: i64,
+    pub(super) op: String,
+    pub(super) row_id: String,
+    pub(super) data: Option<String>,
+}
+
+#[derive(Default)]
+struct Entries(Vec<Entry>);
+
+impl EntrySink for Entries {
+    fn entry(&mut self, entry: &StoredEntry<'_>) -> usize {
+        let (mut op, mut base64) = (Vec::new(), Vec::new());
+        entry.op.write_to(&mut op);
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        self.0.push(Entry {
+            seq: entry.seq,
+            op: text(op),
+            row_id: match entry.row_id {
+                RowId::Uuid(id) => id.to_string(),
+                RowId::Text(id) => id.into(),
+            },
+            data: match entry.data {
+                Data::Nothing => None,
+                Data::Text(data) => Some(data.into()),
+                Data::Base64(bytes) => {
+                    write_base64(bytes, &mut base64);
+                    Some(text(base64))
+                }
+            },
+        });
+        0
+    }
+}
+
+async fn answer(store: &Store, caller: &Caller, device: Uuid, cursor: Cursor) -> (Pull, Vec<Entry>) {
+    let query =
+        PullQuery { device, cursor, limit: 500, tables: None, since_us: None, include_own: Some(true) };
+    let (answer, Entries(entries)) =
+        store.pull(caller.clone().into(), query, Entries::default()).await.expect("a page");
+    (answer, entries)
+}
+
+pub(super) async fn pull(store: &Store, caller: &Caller, device: Uuid, cursor: Cursor) -> Vec<Entry> {
+    let (answer, entries) = answer(store, caller, device, cursor).await;
+    assert!(matches!(answer, Pull::Page { has_more: false, .. }), "{answer:?}");
+    entries
+}
+
+#[tokio::test]
+async fn a_number_is_not_given_out_again_after_its_change_is_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let (first, second) = (member(&store, "a@example.com").await, member(&store, "bb@example.com").await);
+    push(&store, &first, "x").await.expect("stored");
+    push(&store, &second, "x").await.expect("stored");
+    let newest = store.log_status(&second.caller).await.expect("a status").latest_cursor.seq();
+    assert!(store.delete_user("bb@example.com".into()).await.expect("deleted"));
+    store.close().await;
+    let store = open(folder.path());
+    push(&store, &first, "y").await.expect("stored");
+    let seqs: Vec<_> = pull(&store, &first.caller, first.device, Cursor::Start).await;
+    assert_eq!(seqs.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [newest - 1, newest + 1]);
+}
+
+#[tokio::test]
+async fn a_cursor_that_the_writer_has_not_told_of_yet_is_no_lost_history() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let member = member(&store, "a@example.com").await;
+    let Ok(Push::Stored(cursor)) = push(&store, &member, "x").await else { panic!("stored") };
+    // As it is between the writer's commit and its next step.
+    store.shared.head.store(1, Ordering::SeqCst);
+    let (page, _) = answer(&store, &member.caller, member.device, cursor).await;
+    assert!(matches!(page, Pull::Page { .. }), "{page:?}");
+    let beyond = Cursor::Number(cursor.seq() + 1);
+    let (lost, _) = answer(&store, &member.caller, member.device, beyond).await;
+    assert!(matches!(lost, Pull::LogRewound(_)), "{lost:?}");
+}
+
+#[tokio::test]
+async fn a_check_finds_a_change_or_a_batch_that_is_not_as_it_was() {
+    /// What may go wrong, and what is said of it.
+    const FAULTS: [(&str, &str); 5] = [
+        ("DELETE FROM changes WHERE seq = 3", "the counters of log"),
+        ("UPDATE changes SET data = 'xyz' WHERE seq = 3", "the counters of log"),
+        ("UPDATE changes SET log = log + 1 WHERE seq = 3", "a change without its batch"),
+        ("UPDATE batches SET device = -1 WHERE last_seq = 3", "a batch without its device"),
+        ("UPDATE batches SET first_seq = 2 WHERE last_seq = 3", "before the one before it ends"),
+    ];
+    for (damage, told) in FAULTS {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = open(folder.path());
+        let member = member(&store, "a@example.com").await;
+        push(&store, &member, "AQID").await.expect("stored");
+        push(&store, &member, "not base64").await.expect("stored");
+        assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
+        let allow = "INSERT INTO append_only_exceptions (reason) VALUES ('deletion'), ('rotation')";
+        let damage = format!("{allow}; PRAGMA ignore_check_constraints = ON; {damage}");
+        store.write(1, move |tx| Ok(tx.execute_batch(&damage)?)).await.expect("damaged");
+        let found = store.check().await.expect("a check");
+        assert!(found.iter().any(|fault| fault.contains(told)), "{told}: {found:?}");
+    }
+}

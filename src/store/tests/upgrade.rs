@@ -1,0 +1,68 @@
+//! A database of each released schema opens as what it was.
+
+use super::log::{Entry, pull};
+use super::*;
+use crate::store::migrations::make_old;
+
+const V1: &str = include_str!("../migrations/fixtures/v1.sql");
+
+async fn sign_in(store: &Store, email: &str) -> Caller {
+    let rows = store.sign_in_rows(email.into(), [0; 32]).await.expect("rows");
+    let new = NewSession {
+        id: Uuid::now_v7(),
+        app: rows.app.expect("the app").0,
+        api_key_hash: [0; 32],
+        user: rows.user.expect("the user").row,
+        password_hash: "hash".into(),
+        refresh_hash: *blob32(&Uuid::now_v7()),
+        expires_at: i64::MAX,
+    };
+    store.begin_session(new).await.expect("a session").expect("a live user")
+}
+
+fn device(number: u128) -> Uuid {
+    Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_099a_8050 + number)
+}
+
+fn entry(seq: i64, op: &str, row_id: &str, data: Option<&str>) -> Entry {
+    Entry { seq, op: op.into(), row_id: row_id.into(), data: data.map(Into::into) }
+}
+
+#[tokio::test]
+async fn a_log_of_version_1_reads_as_it_was_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    make_old(folder.path(), 1, V1);
+    let store = open(folder.path());
+    assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
+    let caller = sign_in(&store, "a@example.com").await;
+    let uuid = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let entries = pull(&store, &caller, device(1), Cursor::Start).await;
+    let expected = [
+        entry(2, "insert", "1", Some("AQID")),
+        entry(3, "INSERT", uuid, Some("AQ==")),
+        entry(5, "Update", &uuid.to_uppercase(), Some("plain")),
+        entry(6, "delete", "é", None),
+        entry(8, "dELETe", "01890a5d-ac96-774b-bcce-b302099a805g", Some("")),
+        entry(9, "update", "--------------------------------------", Some("x")),
+    ];
+    assert_eq!(entries, expected);
+    let status = store.log_status(&caller).await.expect("a status");
+    assert_eq!((status.total_changes, status.change_bytes, status.key_version), (6, 14, 1));
+}
+
+#[tokio::test]
+async fn a_log_of_version_1_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    make_old(folder.path(), 1, V1);
+    let store = open(folder.path());
+    let caller = Arc::new(sign_in(&store, "a@example.com").await);
+    // The phone has pulled up to 3, the laptop wrote up to 8 since.
+    let from_phone = store.push(caller.clone(), batch(device(2), "y")).await.expect("no fault");
+    assert!(matches!(from_phone, Push::Stored(Cursor::Mark { seq: 3, .. })), "{from_phone:?}");
+    // Numbers up to 12 had been given out.
+    let newest = pull(&store, &caller, device(1), Cursor::Number(9)).await;
+    assert_eq!(newest.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [13]);
+    // A number of a log that is gone stays gone.
+    store.create_user(Uuid::now_v7(), "c@example.com".into(), "hash".into(), false).await.expect("a user");
+    assert!(sign_in(&store, "c@example.com").await.log > 7);
+}
