@@ -1,0 +1,50 @@
+//! Who a client is: a user who signs in over HTTP, as any app does, and a device.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::Result;
+use crate::wire::{self, Wire};
+
+/// Key of the app that is measured. It guards nothing: its database lives on this machine, for this measurement.
+pub(crate) const API_KEY: &str = "tla_load";
+/// The password of every user; as above.
+pub(crate) const PASSWORD: &str = "load on 127.0.0.1";
+
+/// A user who is signed in.
+#[derive(Clone)]
+pub(crate) struct Account {
+    /// `host:port` of the server.
+    pub(crate) address: String,
+    /// The device.
+    pub(crate) device: Uuid,
+    token: String,
+}
+
+impl Account {
+    /// Signs in and registers a device.
+    pub(crate) fn open(address: &str, email: &str) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        runtime.block_on(async {
+            let mut wire = Wire::new(wire::connect(address)?)?;
+            let sign_in = json!({ "email": email, "password": PASSWORD, "api_key": API_KEY });
+            let pair = ask(&mut wire, address, "/api/sync/auth", None, &sign_in).await?;
+            let token = pair["token"].as_str().ok_or("no token")?;
+            let register = json!({ "device_name": "Load", "platform": "linux" });
+            let device = ask(&mut wire, address, "/api/sync/devices", Some(token), &register).await?;
+            let device = device["id"].as_str().ok_or("no device")?.parse()?;
+            Ok(Self { address: address.to_owned(), device, token: token.to_owned() })
+        })
+    }
+
+    /// The head of one of this user's requests.
+    pub(crate) fn head(&self, path: &str, body_length: usize) -> Vec<u8> {
+        wire::head(&self.address, path, Some(&self.token), body_length)
+    }
+}
+
+async fn ask(wire: &mut Wire, address: &str, path: &str, token: Option<&str>, body: &Value) -> Result<Value> {
+    let body = serde_json::to_vec(body)?;
+    let request = [wire::head(address, path, token, body.len()), body].concat();
+    Ok(serde_json::from_slice(wire.ask(&request).await?)?)
+}
