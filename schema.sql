@@ -156,6 +156,38 @@ CREATE TABLE batches (
 -- Recognises a repeat.
 CREATE UNIQUE INDEX batches_by_id ON batches (log, batch_id);
 
+-- The newest batches, in the order in which they came. They are filed in `batches` later, many of a log at once: there, each log
+-- has places of its own, so a push that went there directly would write two pages that it shares with nobody. A batch that is
+-- filed stays here for a while. Of each log, what is unfiled is newer than all that is filed. A few thousand rows at most.
+CREATE TABLE unfiled_batches (
+    log           INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
+    -- Its changes.
+    last_seq      INTEGER PRIMARY KEY,
+    first_seq     INTEGER NOT NULL CHECK (first_seq BETWEEN 2 AND last_seq),
+    batch_id      BLOB    NOT NULL CHECK (length(batch_id) = 16),
+    -- The device that pushed it.
+    device        INTEGER NOT NULL,
+    -- SHA-256 over table, op, row id and time of its changes, without data: a retry may be re-encrypted.
+    digest        BLOB    NOT NULL CHECK (length(digest) = 32),
+    -- The answer that was given: the same again for a repeat.
+    cursor_seq    INTEGER NOT NULL,
+    epoch         INTEGER NOT NULL REFERENCES epochs (id),
+    received_at   INTEGER NOT NULL,
+    -- The newest seq in the log that any other device wrote; 1, which no change bears, if none did. With the two above it tells
+    -- in one look whether a device has seen everything that others wrote.
+    other_seq     INTEGER NOT NULL CHECK (other_seq < first_seq),
+    -- Changes in the log, and bytes of their data as it was sent, this batch included.
+    total_changes INTEGER NOT NULL CHECK (total_changes > 0),
+    change_bytes  INTEGER NOT NULL CHECK (change_bytes >= 0)
+) STRICT;
+
+-- Every batch once.
+CREATE VIEW all_batches AS
+SELECT * FROM batches
+UNION ALL
+SELECT * FROM unfiled_batches AS unfiled
+WHERE NOT EXISTS (SELECT 1 FROM batches WHERE batches.log = unfiled.log AND batches.last_seq = unfiled.last_seq);
+
 -- The log itself, append-only. The seq is a cursor, so it is never used twice; see epochs.spent_seq. The first change of a
 -- database bears number 2, so that 1 is a position before everything and yet not "the start".
 CREATE TABLE changes (

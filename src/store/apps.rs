@@ -63,7 +63,12 @@ impl Store {
                 return Ok(NewApp::NameTaken);
             }
             tx.prepare_cached(INSERT)?.execute((id.as_bytes(), &name, &api_key_hash, tx.now_us))?;
-            Ok(NewApp::Created(App { id, name, settings: AppSettings::default(), created_at: tx.now_us }))
+            Ok(NewApp::Created(App {
+                id,
+                name: name.clone(),
+                settings: AppSettings::default(),
+                created_at: tx.now_us,
+            }))
         })
         .await
     }
@@ -121,7 +126,7 @@ impl Store {
             let format = format_name(settings.cursor_format);
             tx.execute("UPDATE apps SET cursor_format = ?2 WHERE uuid = ?1", (app.id.as_bytes(), format))?;
             tx.leave(Event::SessionsChanged);
-            Ok(Some(App { settings, ..app }))
+            Ok(Some(App { settings: settings.clone(), ..app }))
         })
         .await
     }

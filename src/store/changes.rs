@@ -1,7 +1,10 @@
 //! The log: what is pushed into it and pulled out of it.
 
+mod batches;
+mod filing;
 mod pull;
 mod push;
+mod tails;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use tidelog_protocol::Cursor;
@@ -14,14 +17,25 @@ use crate::model::cursors::Epochs;
 use crate::model::log_heads::LogHead;
 use crate::model::sessions::Caller;
 
+/// The newest batch is the unfiled one that has this last seq, or else the newest that is filed.
 const LOG: &str = "
     SELECT coalesce(newest.last_seq, 1), newest.device, coalesce(newest.other_seq, 1),
         coalesce(newest.total_changes, 0), coalesce(newest.change_bytes, 0), coalesce(key_envelopes.key_version, 0)
     FROM logs
         LEFT JOIN key_envelopes ON key_envelopes.log = logs.id
-        LEFT JOIN batches AS newest ON newest.log = logs.id
-            AND newest.last_seq = (SELECT max(last_seq) FROM batches WHERE log = logs.id)
+        LEFT JOIN (
+            SELECT last_seq, device, other_seq, total_changes, change_bytes FROM unfiled_batches
+            WHERE last_seq = ?2 AND log = ?1
+            UNION ALL
+            SELECT * FROM (
+                SELECT last_seq, device, other_seq, total_changes, change_bytes FROM batches
+                WHERE log = ?1 ORDER BY last_seq DESC LIMIT 1)
+            ORDER BY last_seq DESC LIMIT 1
+        ) AS newest
     WHERE logs.id = ?1";
+
+pub(super) use filing::Round;
+pub(super) use tails::{TailEdits, Tails};
 
 /// The state of a log.
 #[derive(Clone, Copy)]
@@ -41,8 +55,9 @@ impl Log {
     }
 }
 
-fn find_log(connection: &Connection, log: i64) -> Result<Log, Fault> {
-    let log = connection.prepare_cached(LOG)?.query_row([log], Log::from_row).optional()?;
+/// The state of a log, whose tail ends at this seq; 0: it has none.
+fn find_log(connection: &Connection, log: i64, tail_end: i64) -> Result<Log, Fault> {
+    let log = connection.prepare_cached(LOG)?.query_row((log, tail_end), Log::from_row).optional()?;
     // Only a caller whose account was deleted this very moment gets here.
     log.ok_or(Fault::Unavailable("the log was deleted"))
 }
@@ -92,7 +107,7 @@ impl Store {
     pub async fn log_status(&self, caller: &Caller) -> Result<LogStatus, Fault> {
         let (caller, shared) = (caller.clone(), self.shared.clone());
         self.read(move |connection| {
-            let log = find_log(connection, caller.log)?;
+            let log = find_log(connection, caller.log, shared.tails.newest_seq(caller.log))?;
             Ok(LogStatus {
                 total_changes: log.total_changes,
                 change_bytes: log.change_bytes,

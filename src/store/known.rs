@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::changes::{Device, Log};
+use super::changes::{Device, Log, Round};
 
 /// Entries of each kind; beyond that all are forgotten, which costs a look-up each. Some 100 bytes an entry.
 const MOST: usize = 16_384;
@@ -18,6 +18,8 @@ pub(super) struct Known {
     /// Live devices by a live session that has spoken for them, and their id.
     devices: HashMap<(Uuid, Uuid), Device>,
     logs: HashMap<i64, Log>,
+    /// How far the filing of batches has got.
+    pub(super) round: Round,
 }
 
 impl Known {
@@ -51,10 +53,15 @@ impl Known {
         self.logs.remove(&id);
     }
 
-    /// A session ended, or what was written is not in the database after all.
-    pub(super) fn forget_all(&mut self) {
+    /// A session ended, and perhaps a log with it.
+    pub(super) fn forget_sessions(&mut self) {
         self.devices.clear();
         self.logs.clear();
+    }
+
+    /// What was written is not in the database after all.
+    pub(super) fn forget_all(&mut self) {
+        *self = Self::default();
     }
 }
 

@@ -49,6 +49,7 @@ use crate::clock::Clock;
 use crate::error::Fault;
 use crate::model::cursors::Epochs;
 use crate::notify::Hub;
+use changes::Tails;
 use presence::Presence;
 use readers::Readers;
 
@@ -129,6 +130,7 @@ struct Shared {
     /// Until when the last proof that the database can be written is good, microseconds since 1970.
     proven_until_us: AtomicI64,
     presence: Presence,
+    tails: Tails,
 }
 
 impl Shared {
@@ -153,10 +155,12 @@ impl Store {
             epochs: RwLock::new(None),
             proven_until_us: AtomicI64::new(0),
             presence: Presence::default(),
+            tails: Tails::default(),
             options,
             clock,
             hub,
         });
+        shared.tails.load(&connection)?;
         if shared.options.serving {
             epochs::begin(&connection, &shared)?;
         }

@@ -28,7 +28,7 @@ impl Store {
                 .collect::<rusqlite::Result<Vec<_>>>()?;
             if keys.is_empty() {
                 tx.execute(INSERT, (&fresh.kid, &fresh.secret, tx.now_us))?;
-                keys.push(fresh);
+                keys.push(fresh.clone());
             }
             Ok(keys)
         })

@@ -1,5 +1,7 @@
 //! What is done in the background, in bounded steps.
 
+use std::sync::Arc;
+
 use super::Store;
 use crate::error::Fault;
 
@@ -20,17 +22,18 @@ impl Store {
         if rows.is_empty() {
             return Ok(());
         }
-        let written = self
-            .write(1, move |tx| {
-                let mut update = tx.prepare_cached(SEEN)?;
-                for (device, seen) in &rows {
-                    update.execute((device, seen.at_us, seen.pulled_seq, seen.own_until))?;
-                }
-                drop(update);
-                tx.known.forget_devices();
-                Ok(rows)
-            })
-            .await?;
+        let written = Arc::new(rows);
+        let rows = written.clone();
+        self.write(1, move |tx| {
+            let mut update = tx.prepare_cached(SEEN)?;
+            for (device, seen) in rows.iter() {
+                update.execute((device, seen.at_us, seen.pulled_seq, seen.own_until))?;
+            }
+            drop(update);
+            tx.known.forget_devices();
+            Ok(())
+        })
+        .await?;
         self.shared.presence.written(&written);
         Ok(())
     }
@@ -43,7 +46,7 @@ impl Store {
         self.flush_presence().await?;
         self.write(1, |tx| {
             if tx.prepare_cached(EXPIRE)?.execute([tx.now_us])? > 0 {
-                tx.known.forget_all();
+                tx.known.forget_sessions();
             }
             Ok(())
         })

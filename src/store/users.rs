@@ -17,14 +17,20 @@ const OF_USER: &str = "log IN (SELECT id FROM logs WHERE user = ?1)";
 /// Rows deleted in one transaction: a deletion of millions must not hold up everybody's pushes.
 const DELETE_STEP: usize = 5_000;
 
-/// What a user may have much of, deleted step by step: changes first, the last of them first, then their batches.
-const DELETE_SOME: [&str; 2] = [
+/// What a user may have much of, deleted step by step: changes before the batches by which they are found.
+const DELETE_SOME: [&str; 4] = [
     "DELETE FROM changes WHERE seq IN (
         SELECT changes.seq FROM logs CROSS JOIN batches CROSS JOIN changes
         WHERE logs.user = ?1 AND batches.log = logs.id
             AND changes.seq BETWEEN batches.first_seq AND batches.last_seq AND changes.log = logs.id LIMIT ?2)",
+    "DELETE FROM changes WHERE seq IN (
+        SELECT changes.seq FROM logs CROSS JOIN unfiled_batches AS batches CROSS JOIN changes
+        WHERE logs.user = ?1 AND batches.log = logs.id
+            AND changes.seq BETWEEN batches.first_seq AND batches.last_seq AND changes.log = logs.id LIMIT ?2)",
     "DELETE FROM batches WHERE (log, last_seq) IN (
         SELECT log, last_seq FROM batches WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)",
+    "DELETE FROM unfiled_batches WHERE last_seq IN (
+        SELECT last_seq FROM unfiled_batches WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)",
 ];
 
 /// The rest, in the order in which it can go.
@@ -82,7 +88,8 @@ impl Store {
             if find(tx, &email)?.is_some() {
                 return Ok(NewUser::EmailTaken);
             }
-            tx.prepare_cached(INSERT)?.execute((id.as_bytes(), &email, password_hash, admin, tx.now_us))?;
+            tx.prepare_cached(INSERT)?.execute((id.as_bytes(), &email, &password_hash, admin, tx.now_us))?;
+            let email = email.clone();
             Ok(NewUser::Created(User { id, email, admin, disabled_at: None, created_at: tx.now_us }))
         })
         .await
@@ -121,7 +128,7 @@ impl Store {
     pub async fn enable_user(&self, email: String) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let enable = "UPDATE users SET disabled_at = NULL WHERE email = ?1";
-            Ok(tx.execute(enable, [email])? > 0)
+            Ok(tx.execute(enable, [&email])? > 0)
         })
         .await
     }
@@ -133,7 +140,7 @@ impl Store {
     pub async fn set_password(&self, email: String, password_hash: String) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let Some((user, _)) = find(tx, &email)? else { return Ok(false) };
-            tx.execute("UPDATE users SET password_hash = ?2 WHERE id = ?1", (user, password_hash))?;
+            tx.execute("UPDATE users SET password_hash = ?2 WHERE id = ?1", (user, &password_hash))?;
             sessions::end_where(tx, OF_USER, user)?;
             Ok(true)
         })

@@ -1,7 +1,7 @@
 //! The one writer: a thread that owns the only writing connection, and commits in groups.
 //!
-//! Whatever is queued when the thread is free becomes one transaction: each unit of it in a savepoint of its own, one COMMIT
-//! with one fsync, then the events, then the answers. There is no timer: a lone push is committed at once, and under load the
+//! Whatever is queued when the thread is free becomes one transaction: one COMMIT with one fsync, then the events, then the
+//! answers. There is no timer: a lone push is committed at once, and under load the
 //! fsync of one group is the time in which the next one gathers. A lock around a pool of writing connections would pay an
 //! fsync per push.
 //!
@@ -15,9 +15,9 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::group::{self, GroupFault, Operation, Unit, WriteTx};
+use super::group::{self, GroupFault, Operation, Queued, WriteTx};
 use super::known::Known;
 use super::lock::DataLock;
 use super::readers::Readers;
@@ -40,12 +40,6 @@ const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;
 const LONGEST_READ: Duration = Duration::from_millis(500);
 /// Pause between two attempts to reopen the database after a failed commit.
 const REOPEN_PAUSE: Duration = Duration::from_millis(500);
-
-struct Queued {
-    unit: Box<dyn Unit>,
-    kib: u32,
-    _room: OwnedSemaphorePermit,
-}
 
 enum Message {
     Unit(Queued),
@@ -70,11 +64,12 @@ impl Handle {
 }
 
 impl Store {
-    /// Runs `work` in the writer, in a savepoint, and answers once it is committed. `kib` is what it weighs in memory.
+    /// Runs `work` in the writer and answers once it is committed. It may be run twice, if another unit of its group fails.
+    /// `kib` is what it weighs in memory.
     pub(super) async fn write<T, F>(&self, kib: usize, work: F) -> Result<T, Fault>
     where
         T: Send + 'static,
-        F: FnOnce(&mut WriteTx<'_>) -> Result<T, Fault> + Send + 'static,
+        F: Fn(&mut WriteTx<'_>) -> Result<T, Fault> + Send + 'static,
     {
         let kib = kib.clamp(1, QUEUE_KIB) as u32;
         let closed = |_| Fault::Unavailable("the server is shutting down");
@@ -96,7 +91,7 @@ impl Store {
     pub(super) async fn write_for<T, F>(&self, caller: &Caller, kib: usize, work: F) -> Result<T, Fault>
     where
         T: Send + 'static,
-        F: FnOnce(&mut WriteTx<'_>) -> Result<T, Fault> + Send + 'static,
+        F: Fn(&mut WriteTx<'_>) -> Result<T, Fault> + Send + 'static,
     {
         let session = caller.session;
         self.write(kib, move |tx| {
@@ -204,8 +199,7 @@ impl Writer {
         let Some(connection) = &self.connection else {
             return self.recover(group);
         };
-        let units = group.iter_mut().map(|queued| queued.unit.as_mut());
-        let outcome = group::commit(connection, &self.shared, &mut self.known, units);
+        let outcome = group::commit(connection, &self.shared, &mut self.known, &mut group);
         match outcome {
             Ok(events) => {
                 self.shared.hub.publish(&events);
@@ -278,6 +272,7 @@ impl Writer {
         if busy != 0 {
             return Err(Fault::Unavailable("a reader still holds the write-ahead log"));
         }
+        self.shared.tails.load(&connection)?;
         if self.shared.options.serving {
             epochs::begin(&connection, &self.shared)?;
         }

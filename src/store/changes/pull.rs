@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, Rows};
 use tidelog_protocol::limits::{MAX_PAGE_BYTES, MAX_SCANNED_PER_PAGE};
 use tidelog_protocol::{Cursor, CursorFormat};
 use uuid::Uuid;
 
+use super::tails::TailBatch;
 use super::{Device, Log, cursor_at, find_device, find_log};
 use crate::error::Fault;
 use crate::model::changes::{Data, Delivery, EntrySink, Pull, PullQuery, RowId, SpeltOp, StoredEntry};
@@ -25,6 +26,10 @@ const ENTRIES: &str = "
     WHERE batches.log = ?1 AND batches.last_seq > ?2 AND changes.log = ?1
         AND (batches.device <> ?3 OR batches.last_seq <= ?4)
     ORDER BY batches.last_seq, changes.seq";
+/// What a device is to get of one batch.
+const BATCH_ENTRIES: &str = "
+    SELECT seq, ?4, tbl, op, row_id, time, key_version, data FROM changes
+    WHERE seq BETWEEN ?1 AND ?2 AND log = ?3 ORDER BY seq";
 const AUTHOR: &str = "SELECT uuid FROM devices WHERE id = ?1";
 const NOTE_OWN_UNTIL: &str = "UPDATE devices SET own_until = ?2 WHERE id = ?1 AND own_until < ?2";
 
@@ -126,21 +131,29 @@ fn attempt<S: EntrySink>(
     prepared: bool,
 ) -> Result<Attempt<S>, Fault> {
     let Snapshot { connection, shared } = *snapshot;
+    // Before anything is read, so that all of it is in the snapshot, whether it has been filed by then or not.
+    let tail = shared.tails.of(caller.log);
     sessions::require(connection, caller.session)?;
     let device = match find_device(connection, query.device, caller.log)? {
         None => return Ok(Attempt::Done(Pull::UnknownDevice, sink)),
         Some(device) if device.removed => return Ok(Attempt::Done(Pull::RevokedDevice, sink)),
         Some(device) => device.as_seen(shared),
     };
-    let log = find_log(connection, caller.log)?;
+    let log = find_log(connection, caller.log, tail.last().map_or(0, |batch| batch.last_seq))?;
     let own_until =
         Some(log.head.seq).filter(|head| query.cursor == Cursor::Start && *head > device.own_until);
     let linked = devices::is_linked(connection, shared, caller.session, device.id)?;
     if !prepared && (!linked || own_until.is_some()) {
         return Ok(Attempt::Unprepared { device: device.id, own_until, sink });
     }
-    let pull = page(snapshot, caller, query, &device, &log, &mut sink)?;
+    let pull = page(snapshot, caller, query, &device, &View { log, tail }, &mut sink)?;
     Ok(Attempt::Done(pull, sink))
+}
+
+/// A log as a pull finds it.
+struct View {
+    log: Log,
+    tail: Vec<TailBatch>,
 }
 
 fn page(
@@ -148,16 +161,17 @@ fn page(
     caller: &Caller,
     query: &PullQuery,
     device: &Device,
-    log: &Log,
+    view: &View,
     sink: &mut impl EntrySink,
 ) -> Result<Pull, Fault> {
     let epochs = snapshot.shared.epochs()?;
     let Some(from) = resolve(snapshot, &epochs, query.cursor)? else {
         return Ok(Pull::LogRewound(cursor_at(&epochs, caller, device.pulled_seq)));
     };
-    let scan = scan(snapshot.connection, caller.log, from, query, device, sink)?;
+    let mut scan = Scan::new(snapshot.connection, query, device, from, sink);
+    scan.run(caller.log, &view.tail)?;
     // What is left out at the end of a log, a device's own entries, need not be left out again.
-    let reached = if scan.has_more { scan.reached } else { log.head.seq.max(from) };
+    let reached = if scan.has_more { scan.reached } else { view.log.head.seq.max(from) };
     let unmoved = reached == from && from > BASE_SEQ && is_in_format(query.cursor, caller.cursor_format);
     let cursor = if unmoved { query.cursor } else { cursor_at(&epochs, caller, reached) };
     let pulled_seq = (!query.is_filtered()).then_some(reached);
@@ -182,45 +196,88 @@ fn is_in_format(cursor: Cursor, format: CursorFormat) -> bool {
     )
 }
 
-/// Where a page ended.
-struct Scan {
+/// A page as it fills.
+struct Scan<'s, S> {
+    connection: &'s Connection,
+    query: &'s PullQuery,
+    device: &'s Device,
+    /// Up to here the device gets its own entries too.
+    own_until: i64,
+    sink: &'s mut S,
+    authors: Authors,
+    given: usize,
+    bytes: usize,
+    scanned: usize,
     reached: i64,
     has_more: bool,
 }
 
-/// Gives the sink what the device is to get after `from`, until the page is full or the log ends.
-fn scan(
-    connection: &Connection,
-    log: i64,
-    from: i64,
-    query: &PullQuery,
-    device: &Device,
-    sink: &mut impl EntrySink,
-) -> Result<Scan, Fault> {
-    let own_until = match query.include_own {
-        Some(true) => i64::MAX,
-        Some(false) => 0,
-        None => device.own_until,
-    };
-    let mut authors = Authors::default();
-    let mut scan = Scan { reached: from, has_more: false };
-    let (mut given, mut bytes) = (0, 0);
-    let mut statement = connection.prepare_cached(ENTRIES)?;
-    let mut rows = statement.query((log, from, device.id, own_until))?;
-    for scanned in 0.. {
-        let Some(row) = rows.next()? else { break };
-        let tired = query.is_filtered() && scanned >= MAX_SCANNED_PER_PAGE;
-        if given >= query.limit || bytes >= MAX_PAGE_BYTES || tired {
-            scan.has_more = true;
-            break;
-        }
-        scan.reached = row.get(0)?;
-        if is_wanted(row, query)? {
-            given += 1;
-            bytes += sink.entry(&entry(row, authors.of(connection, row.get(1)?)?)?);
+impl<'s, S: EntrySink> Scan<'s, S> {
+    fn new(
+        connection: &'s Connection,
+        query: &'s PullQuery,
+        device: &'s Device,
+        from: i64,
+        sink: &'s mut S,
+    ) -> Self {
+        let own_until = match query.include_own {
+            Some(true) => i64::MAX,
+            Some(false) => 0,
+            None => device.own_until,
+        };
+        Self {
+            connection,
+            query,
+            device,
+            own_until,
+            sink,
+            authors: Authors::default(),
+            given: 0,
+            bytes: 0,
+            scanned: 0,
+            reached: from,
+            has_more: false,
         }
     }
-    Ok(scan)
+
+    /// Gives the sink what the device is to get, until the page is full or the log ends.
+    fn run(&mut self, log: i64, tail: &[TailBatch]) -> Result<(), Fault> {
+        let mut statement = self.connection.prepare_cached(ENTRIES)?;
+        self.take_all(statement.query((log, self.reached, self.device.id, self.own_until))?)?;
+        let mut statement = self.connection.prepare_cached(BATCH_ENTRIES)?;
+        for batch in tail {
+            let is_left_out = batch.device == self.device.id && batch.last_seq > self.own_until;
+            // What has been filed since the tail was looked at came with the rest.
+            if self.has_more || batch.last_seq <= self.reached || is_left_out {
+                continue;
+            }
+            let first = batch.first_seq.max(self.reached + 1);
+            self.take_all(statement.query((first, batch.last_seq, log, batch.device))?)?;
+        }
+        Ok(())
+    }
+
+    fn take_all(&mut self, mut rows: Rows<'_>) -> Result<(), Fault> {
+        while let Some(row) = rows.next()? {
+            if self.is_full() {
+                self.has_more = true;
+                break;
+            }
+            self.scanned += 1;
+            self.reached = row.get(0)?;
+            if is_wanted(row, self.query)? {
+                self.given += 1;
+                let author = self.authors.of(self.connection, row.get(1)?)?;
+                self.bytes += self.sink.entry(&entry(row, author)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        let tired = self.query.is_filtered() && self.scanned >= MAX_SCANNED_PER_PAGE;
+        self.given >= self.query.limit || self.bytes >= MAX_PAGE_BYTES || tired
+    }
 }
 
 /// Looks at the short columns only: what is left out must not cost the reading of its data.

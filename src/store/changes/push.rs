@@ -1,13 +1,12 @@
 //! Pushing: one batch into one log, all or nothing.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use rusqlite::types::{Null, ToSqlOutput};
-use rusqlite::{Connection, OptionalExtension, Row};
-use tidelog_protocol::{Cursor, EpochTag};
+use tidelog_protocol::Cursor;
 use uuid::Uuid;
 
+use super::batches::{self, NewBatch};
 use super::{Device, Log, cursor_at, find_device, find_log};
 use crate::error::Fault;
 use crate::model::changes::{Batch, Data, FaultyPush, Push, RowId};
@@ -16,15 +15,6 @@ use crate::model::sessions::Caller;
 use crate::store::group::WriteTx;
 use crate::store::{Store, devices, sessions};
 
-const BATCH: &str = "
-    SELECT batches.device, digest, cursor_seq, epochs.tag
-    FROM batches JOIN epochs ON epochs.id = batches.epoch
-    WHERE log = ?1 AND batch_id = ?2";
-const INSERT_BATCH: &str = "
-    INSERT INTO batches (log, last_seq, first_seq, batch_id, device, digest, cursor_seq, epoch, received_at, other_seq,
-        total_changes, change_bytes)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-    ON CONFLICT (log, batch_id) DO NOTHING";
 const INSERT_CHANGE: &str = "
     INSERT INTO changes (seq, log, op, tbl, row_id, time, key_version, data)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -45,18 +35,19 @@ impl Store {
     /// # Errors
     /// A fault of the database.
     pub async fn precheck_push(&self, caller: &Caller, push: FaultyPush) -> Result<Option<Push>, Fault> {
-        let caller = caller.clone();
+        let (caller, shared) = (caller.clone(), self.shared.clone());
         self.read(move |connection| {
+            let unfiled_seq = shared.tails.find(caller.log, push.batch);
             sessions::require(connection, caller.session)?;
             let device = match find_device(connection, push.device, caller.log)? {
                 None => return Ok(Some(Push::UnknownDevice)),
                 Some(device) if device.removed => return Ok(Some(Push::RevokedDevice)),
                 Some(device) => device,
             };
-            if let Some(known) = find_batch(connection, &caller, push.batch)? {
+            if let Some(known) = batches::find(connection, caller.log, push.batch, unfiled_seq)? {
                 return Ok(push.digest.map(|digest| known.answer(&caller, &device, &digest)));
             }
-            let current = find_log(connection, caller.log)?.key_version;
+            let current = find_log(connection, caller.log, 0)?.key_version;
             let conflict = push.key_versions.iter().any(|version| *version != current);
             Ok(conflict.then_some(Push::KeyVersionConflict(current)))
         })
@@ -76,7 +67,7 @@ fn push(tx: &mut WriteTx<'_>, caller: &Caller, batch: &Batch) -> Result<Push, Fa
     let device = device.as_seen(tx.shared);
     let log = match tx.known.log(caller.log) {
         Some(log) => log,
-        None => find_log(tx, caller.log)?,
+        None => find_log(tx, caller.log, newest_unfiled(tx, caller.log))?,
     };
     if let Some(refusal) = refuse(tx, caller, batch, &device, &log)? {
         // A repeat is answered as the first push was, whatever has changed since.
@@ -142,21 +133,18 @@ fn append(
         change_bytes: log.change_bytes + batch.data_bytes() as u64,
         ..*log
     };
-    let inserted = tx.prepare_cached(INSERT_BATCH)?.execute((
-        caller.log,
-        last,
-        first,
-        batch.id.as_bytes(),
-        device.id,
-        batch.digest(),
-        safe,
-        epochs.current().id,
-        tx.now_us,
-        after.head.other_seq,
-        after.total_changes,
-        after.change_bytes,
-    ))?;
-    if inserted == 0 {
+    let row = NewBatch {
+        log: caller.log,
+        first_seq: first,
+        last_seq: last,
+        device: device.id,
+        cursor_seq: safe,
+        epoch: epochs.current().id,
+        other_seq: after.head.other_seq,
+        total_changes: after.total_changes,
+        change_bytes: after.change_bytes,
+    };
+    if !batches::insert(tx, batch, &row)? {
         return Ok(None);
     }
     let mut insert = tx.prepare_cached(INSERT_CHANGE)?;
@@ -179,6 +167,11 @@ fn append(
     Ok(Some(cursor_at(&epochs, caller, safe)))
 }
 
+/// The newest seq in a log's tail, this transaction's included; 0: it has none.
+fn newest_unfiled(tx: &WriteTx<'_>, log: i64) -> i64 {
+    tx.tails.newest_seq(log).max(tx.shared.tails.newest_seq(log))
+}
+
 fn row_id_value<'a>(row_id: &'a RowId<'_>) -> ToSqlOutput<'a> {
     match row_id {
         RowId::Uuid(id) => ToSqlOutput::from(id.as_bytes().as_slice()),
@@ -196,40 +189,11 @@ fn data_value(data: Data<'_>) -> ToSqlOutput<'_> {
 
 /// The answer to a batch that was pushed before. `None`: it was not.
 fn known_answer(
-    connection: &Connection,
+    tx: &WriteTx<'_>,
     caller: &Caller,
     batch: &Batch,
     device: &Device,
 ) -> Result<Option<Push>, Fault> {
-    let known = find_batch(connection, caller, batch.id)?;
+    let known = batches::find(tx, caller.log, batch.id, batches::unfiled_seq(tx, caller.log, batch.id))?;
     Ok(known.map(|known| known.answer(caller, device, batch.digest())))
-}
-
-/// A batch that was pushed before.
-struct KnownBatch {
-    device: i64,
-    digest: [u8; 32],
-    cursor_seq: i64,
-    epoch: EpochTag,
-}
-
-impl KnownBatch {
-    /// The answer to a push under its id: the one that it was given, if it is the same push again.
-    fn answer(&self, caller: &Caller, device: &Device, digest: &[u8; 32]) -> Push {
-        let cursor = Cursor::formatted(self.cursor_seq, self.epoch, caller.cursor_format);
-        let same = self.device == device.id && self.digest == *digest;
-        if same { Push::Stored(cursor) } else { Push::BatchIdReused(cursor) }
-    }
-}
-
-fn find_batch(connection: &Connection, caller: &Caller, batch: Uuid) -> Result<Option<KnownBatch>, Fault> {
-    let from_row = |row: &Row<'_>| {
-        let tag: String = row.get(3)?;
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, tag))
-    };
-    let row =
-        connection.prepare_cached(BATCH)?.query_row((caller.log, batch.as_bytes()), from_row).optional()?;
-    let Some((device, digest, cursor_seq, tag)) = row else { return Ok(None) };
-    let epoch = EpochTag::from_str(&tag).map_err(Fault::internal)?;
-    Ok(Some(KnownBatch { device, digest, cursor_seq, epoch }))
 }

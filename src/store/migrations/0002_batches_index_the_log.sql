@@ -73,6 +73,34 @@ CREATE TABLE batches (
 
 CREATE UNIQUE INDEX batches_by_id ON batches (log, batch_id);
 
+CREATE TABLE unfiled_batches (
+    log           INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
+    -- Its changes.
+    last_seq      INTEGER PRIMARY KEY,
+    first_seq     INTEGER NOT NULL CHECK (first_seq BETWEEN 2 AND last_seq),
+    batch_id      BLOB    NOT NULL CHECK (length(batch_id) = 16),
+    -- The device that pushed it.
+    device        INTEGER NOT NULL,
+    -- SHA-256 over table, op, row id and time of its changes, without data: a retry may be re-encrypted.
+    digest        BLOB    NOT NULL CHECK (length(digest) = 32),
+    -- The answer that was given: the same again for a repeat.
+    cursor_seq    INTEGER NOT NULL,
+    epoch         INTEGER NOT NULL REFERENCES epochs (id),
+    received_at   INTEGER NOT NULL,
+    -- The newest seq in the log that any other device wrote; 1, which no change bears, if none did. With the two above it tells
+    -- in one look whether a device has seen everything that others wrote.
+    other_seq     INTEGER NOT NULL CHECK (other_seq < first_seq),
+    -- Changes in the log, and bytes of their data as it was sent, this batch included.
+    total_changes INTEGER NOT NULL CHECK (total_changes > 0),
+    change_bytes  INTEGER NOT NULL CHECK (change_bytes >= 0)
+) STRICT;
+
+CREATE VIEW all_batches AS
+SELECT * FROM batches
+UNION ALL
+SELECT * FROM unfiled_batches AS unfiled
+WHERE NOT EXISTS (SELECT 1 FROM batches WHERE batches.log = unfiled.log AND batches.last_seq = unfiled.last_seq);
+
 -- A run is what one device wrote without another in between: other_seq is where the run before it ended.
 INSERT INTO batches (log, last_seq, first_seq, batch_id, device, digest, cursor_seq, epoch, received_at, other_seq,
     total_changes, change_bytes)

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::*;
 use crate::model::changes::{Data, EntrySink, Pull, PullQuery, RowId, StoredEntry, write_base64};
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) seq: i64,
     pub(super) op: String,
@@ -93,20 +93,88 @@ async fn a_check_finds_a_change_or_a_batch_that_is_not_as_it_was() {
         ("DELETE FROM changes WHERE seq = 3", "the counters of log"),
         ("UPDATE changes SET data = 'xyz' WHERE seq = 3", "the counters of log"),
         ("UPDATE changes SET log = log + 1 WHERE seq = 3", "a change without its batch"),
-        ("UPDATE batches SET device = -1 WHERE last_seq = 3", "a batch without its device"),
-        ("UPDATE batches SET first_seq = 2 WHERE last_seq = 3", "before the one before it ends"),
+        ("UPDATE BATCHES SET device = -1 WHERE last_seq = 3", "a batch without its device"),
+        ("UPDATE BATCHES SET first_seq = 2 WHERE last_seq = 3", "before the one before it ends"),
     ];
-    for (damage, told) in FAULTS {
+    for ((damage, told), filed) in FAULTS.into_iter().flat_map(|fault| [(fault, false), (fault, true)]) {
         let folder = tempfile::tempdir().expect("a folder");
         let store = open(folder.path());
         let member = member(&store, "a@example.com").await;
         push(&store, &member, "AQID").await.expect("stored");
         push(&store, &member, "not base64").await.expect("stored");
+        if filed {
+            store
+                .write(1, |tx| Ok(tx.execute("INSERT INTO batches SELECT * FROM unfiled_batches", [])?))
+                .await
+                .expect("filed");
+        }
         assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
+        let damage = damage.replace("BATCHES", if filed { "batches" } else { "unfiled_batches" });
         let allow = "INSERT INTO append_only_exceptions (reason) VALUES ('deletion'), ('rotation')";
         let damage = format!("{allow}; PRAGMA ignore_check_constraints = ON; {damage}");
         store.write(1, move |tx| Ok(tx.execute_batch(&damage)?)).await.expect("damaged");
         let found = store.check().await.expect("a check");
         assert!(found.iter().any(|fault| fault.contains(told)), "{told}: {found:?}");
     }
+}
+
+#[tokio::test]
+async fn a_log_reads_the_same_while_its_batches_are_filed() {
+    /// Enough for several rounds of filing, so that every moment of one is met.
+    const PUSHES: usize = 7_000;
+    /// From one look to the next; a prime, so that looks fall everywhere.
+    const STEP: usize = 211;
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let members = [member(&store, "a@example.com").await, member(&store, "bb@example.com").await];
+    let mut pushed = [Vec::new(), Vec::new()];
+    for number in 0..PUSHES {
+        // The first log gets three batches for each of the second.
+        let who = usize::from(number % 4 == 3);
+        let caller = Arc::new(members[who].caller.clone());
+        let batch = batch(members[who].device, &format!("data {number}"));
+        let stored = store.push(caller.clone(), batch.clone()).await.expect("stored");
+        pushed[who].push((batch, stored, format!("data {number}")));
+        if number % STEP != 0 {
+            continue;
+        }
+        let pushed = &pushed[who];
+        let status = store.log_status(&caller).await.expect("a status");
+        assert_eq!(status.total_changes, pushed.len() as u64);
+        // A page from the start, one that ends at the newest, and repeats from all over.
+        let from = pushed.len().saturating_sub(400);
+        let start = if from == 0 { 1 } else { seq_after(&pushed[from - 1].1) };
+        let tail = pull(&store, &caller, members[who].device, Cursor::Number(start)).await;
+        let expected: Vec<_> = pushed[from..].iter().map(|(.., data)| Some(data.clone())).collect();
+        assert_eq!(tail.into_iter().map(|entry| entry.data).collect::<Vec<_>>(), expected, "at {number}");
+        let (_, head) = answer(&store, &caller, members[who].device, Cursor::Number(1)).await;
+        let expected: Vec<_> = pushed.iter().take(500).map(|(.., data)| Some(data.clone())).collect();
+        assert_eq!(head.into_iter().map(|entry| entry.data).collect::<Vec<_>>(), expected, "at {number}");
+        for (batch, first_answer, _) in pushed.iter().step_by(1 + pushed.len() / 20) {
+            let again = store.push(caller.clone(), batch.clone()).await.expect("an answer");
+            assert_eq!(&again, first_answer, "a repeat at {number}");
+        }
+    }
+    let filed: usize = store
+        .read(|connection| Ok(connection.query_row("SELECT count(*) FROM batches", [], |row| row.get(0))?))
+        .await
+        .expect("a count");
+    assert!(filed > PUSHES / 2, "only {filed} were filed, so this shows nothing");
+    assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
+    // Another start finds the same.
+    let expected =
+        pull(&store, &members[1].caller, members[1].device, Cursor::Number(PUSHES as i64 - 900)).await;
+    store.close().await;
+    let store = open(folder.path());
+    let found =
+        pull(&store, &members[1].caller, members[1].device, Cursor::Number(PUSHES as i64 - 900)).await;
+    assert_eq!(found, expected);
+    let (batch, answer, _) = pushed[1].last().expect("it pushed");
+    let caller = Arc::new(members[1].caller.clone());
+    assert_eq!(&store.push(caller, batch.clone()).await.expect("an answer"), answer);
+}
+
+fn seq_after(stored: &Push) -> i64 {
+    let Push::Stored(cursor) = stored else { panic!("{stored:?}") };
+    cursor.seq()
 }
