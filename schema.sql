@@ -158,9 +158,9 @@ CREATE UNIQUE INDEX batches_by_id ON batches (log, batch_id);
 
 -- The newest batches, in the order in which they came. They are filed in `batches` later, many of a log at once: there, each log
 -- has places of its own, so a push that went there directly would write two pages that it shares with nobody. A batch that is
--- filed stays here for a while. Of each log, what is unfiled is newer than all that is filed. A few thousand rows at most.
+-- filed stays here for a while. Its foreign keys are checked when it is filed. Of each log, what is unfiled is newer than all that is filed. A few thousand rows at most.
 CREATE TABLE unfiled_batches (
-    log           INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
+    log           INTEGER NOT NULL,
     -- Its changes.
     last_seq      INTEGER PRIMARY KEY,
     first_seq     INTEGER NOT NULL CHECK (first_seq BETWEEN 2 AND last_seq),
@@ -171,7 +171,7 @@ CREATE TABLE unfiled_batches (
     digest        BLOB    NOT NULL CHECK (length(digest) = 32),
     -- The answer that was given: the same again for a repeat.
     cursor_seq    INTEGER NOT NULL,
-    epoch         INTEGER NOT NULL REFERENCES epochs (id),
+    epoch         INTEGER NOT NULL,
     received_at   INTEGER NOT NULL,
     -- The newest seq in the log that any other device wrote; 1, which no change bears, if none did. With the two above it tells
     -- in one look whether a device has seen everything that others wrote.

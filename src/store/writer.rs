@@ -12,9 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::group::{self, GroupFault, Operation, Queued, WriteTx};
@@ -38,6 +39,9 @@ const GROUP_KIB: u32 = 8 * 1024;
 const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;
 /// How long emptying it waits for reads that are under way: everybody's writes wait with it.
 const LONGEST_READ: Duration = Duration::from_millis(500);
+/// How long the writer looks out for more after a group of one. A client that pushes change after change sends its next one
+/// right after the answer, and to be woken for it takes as long as half a commit.
+const LINGER: Duration = Duration::from_micros(150);
 /// Pause between two attempts to reopen the database after a failed commit.
 const REOPEN_PAUSE: Duration = Duration::from_millis(500);
 
@@ -114,6 +118,7 @@ pub(super) fn start(
     let writer = Writer {
         connection: Some(connection),
         known: Known::default(),
+        lone: None,
         inbox,
         shared,
         readers,
@@ -140,6 +145,8 @@ struct Writer {
     /// `None` after a commit that failed, until the database is reopened.
     connection: Option<Connection>,
     known: Known,
+    /// When the last group was done, if it was of one unit.
+    lone: Option<Instant>,
     inbox: mpsc::Receiver<Message>,
     shared: Arc<Shared>,
     readers: Readers,
@@ -176,7 +183,8 @@ impl Writer {
     fn gather(&mut self) -> (Vec<Queued>, Option<Closing>) {
         let mut group = Vec::new();
         let mut kib = 0;
-        let Some(mut message) = self.inbox.blocking_recv() else { return (group, Some(Closing::Abandoned)) };
+        let first = self.linger().or_else(|| self.inbox.blocking_recv());
+        let Some(mut message) = first else { return (group, Some(Closing::Abandoned)) };
         loop {
             match message {
                 Message::Close(reply) => return (group, Some(Closing::Asked(reply))),
@@ -195,7 +203,21 @@ impl Writer {
         }
     }
 
+    /// What comes within a moment of a group of one.
+    fn linger(&mut self) -> Option<Message> {
+        let began = self.lone.take()?;
+        while began.elapsed() < LINGER {
+            match self.inbox.try_recv() {
+                Ok(message) => return Some(message),
+                Err(TryRecvError::Empty) => thread::yield_now(),
+                Err(TryRecvError::Disconnected) => return None,
+            }
+        }
+        None
+    }
+
     fn work(&mut self, mut group: Vec<Queued>) {
+        let units = group.len();
         let Some(connection) = &self.connection else {
             return self.recover(group);
         };
@@ -205,6 +227,7 @@ impl Writer {
                 self.shared.hub.publish(&events);
                 group.into_iter().for_each(|queued| queued.unit.answer(Ok(())));
                 self.bound_log();
+                self.lone = (units == 1).then(Instant::now);
             }
             Err(GroupFault { fault, durability_unknown }) => {
                 tracing::error!(%fault, units = group.len(), "a group of writes failed");

@@ -17,18 +17,17 @@ const ROUND_AT: usize = 2_048;
 const FILED_AT_ONCE: usize = 64;
 /// Batches that are filed for each that comes, while a round lasts.
 const FILED_PER_PUSH: usize = 2;
-/// Batches that are cleared away for each that comes.
-const CLEARED_PER_PUSH: usize = 16;
-
+/// OR FAIL: it is one row, so there is nothing for SQLite to prepare to undo.
 const FILE: &str = "
-    INSERT INTO batches (log, last_seq, first_seq, batch_id, device, digest, cursor_seq, epoch, received_at, other_seq,
+    INSERT OR FAIL INTO batches (log, last_seq, first_seq, batch_id, device, digest, cursor_seq, epoch, received_at, other_seq,
         total_changes, change_bytes)
     SELECT log, last_seq, first_seq, batch_id, device, digest, cursor_seq, epoch, received_at, other_seq, total_changes,
         change_bytes
     FROM unfiled_batches WHERE last_seq = ?1";
+/// The last of those that are cleared away next: 16 for each push. (A LIMIT that is bound makes SQLite plan anew each time.)
 const NEXT_TO_CLEAR: &str = "
     SELECT coalesce(max(last_seq), 0) FROM (
-        SELECT last_seq FROM unfiled_batches WHERE last_seq <= ?1 ORDER BY last_seq LIMIT ?2)";
+        SELECT last_seq FROM unfiled_batches WHERE last_seq <= ?1 ORDER BY last_seq LIMIT 16)";
 const CLEAR: &str = "DELETE FROM unfiled_batches WHERE last_seq <= ?1";
 
 /// How far a round has got. It may be forgotten: the next one finds what is left.
@@ -94,7 +93,7 @@ fn file(tx: &mut WriteTx<'_>, log: i64, batches: &[TailBatch]) -> Result<(), Fau
 }
 
 fn clear_some(tx: &mut WriteTx<'_>, up_to: i64) -> Result<Round, Fault> {
-    let next = tx.prepare_cached(NEXT_TO_CLEAR)?.query_row((up_to, CLEARED_PER_PUSH), |row| row.get(0))?;
+    let next = tx.prepare_cached(NEXT_TO_CLEAR)?.query_row([up_to], |row| row.get(0))?;
     if next == 0 {
         return Ok(Round::Over);
     }

@@ -74,7 +74,7 @@ CREATE TABLE batches (
 CREATE UNIQUE INDEX batches_by_id ON batches (log, batch_id);
 
 CREATE TABLE unfiled_batches (
-    log           INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
+    log           INTEGER NOT NULL,
     -- Its changes.
     last_seq      INTEGER PRIMARY KEY,
     first_seq     INTEGER NOT NULL CHECK (first_seq BETWEEN 2 AND last_seq),
@@ -85,7 +85,7 @@ CREATE TABLE unfiled_batches (
     digest        BLOB    NOT NULL CHECK (length(digest) = 32),
     -- The answer that was given: the same again for a repeat.
     cursor_seq    INTEGER NOT NULL,
-    epoch         INTEGER NOT NULL REFERENCES epochs (id),
+    epoch         INTEGER NOT NULL,
     received_at   INTEGER NOT NULL,
     -- The newest seq in the log that any other device wrote; 1, which no change bears, if none did. With the two above it tells
     -- in one look whether a device has seen everything that others wrote.
