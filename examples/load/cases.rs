@@ -11,7 +11,7 @@ use crate::library::{self, Library};
 use crate::report::Round;
 use crate::server::Server;
 use crate::work::{Pages, Work};
-use crate::{Result, process, seed};
+use crate::{Arguments, Result, process, seed};
 
 /// Clients in the largest case.
 pub(crate) const MOST_CLIENTS: usize = 128;
@@ -72,6 +72,8 @@ pub(crate) struct Stage<'a> {
     logs: Vec<i64>,
     /// The database that the baseline writes.
     bare: TempDir,
+    /// Users who have a past; 0: there is none.
+    past_users: usize,
     threads: usize,
     seconds: f64,
     /// Those who have signed in so far.
@@ -85,13 +87,21 @@ impl<'a> Stage<'a> {
         server: &'a Server,
         data: &Path,
         logs: Vec<i64>,
-        threads: usize,
-        seconds: f64,
+        arguments: &Arguments,
     ) -> Result<Self> {
         let bare = TempDir::with_prefix_in("bare-", data)?;
         library::wait_for(async { Library::open(bare.path()).await?.close().await })?;
-        let data = data.to_owned();
-        Ok(Self { server, data, logs, bare, threads, seconds, pushers: Vec::new(), pullers: Vec::new() })
+        Ok(Self {
+            server,
+            data: data.to_owned(),
+            logs,
+            bare,
+            past_users: if arguments.seed_log > 0 { arguments.users } else { 0 },
+            threads: arguments.threads,
+            seconds: arguments.seconds,
+            pushers: Vec::new(),
+            pullers: Vec::new(),
+        })
     }
 
     /// Measures a case this many times.
@@ -113,12 +123,16 @@ impl<'a> Stage<'a> {
     }
 
     fn sign_in(&mut self, case: &Case) -> Result<()> {
-        let (accounts, email): (_, fn(usize) -> String) = match case.kind {
-            Kind::Push => (&mut self.pushers, seed::pusher),
-            Kind::Pull => (&mut self.pullers, seed::pulled),
+        let accounts = match case.kind {
+            Kind::Push => &mut self.pushers,
+            Kind::Pull => &mut self.pullers,
         };
         for client in accounts.len()..case.clients {
-            accounts.push(Account::open(self.server.address(), &email(client))?);
+            let email = match case.kind {
+                Kind::Push => seed::pusher(client, self.past_users),
+                Kind::Pull => seed::pulled(client),
+            };
+            accounts.push(Account::open(self.server.address(), &email)?);
         }
         let rss = process::megabytes(self.server.rss()?);
         eprintln!("{}: everybody is signed in, the server takes {rss:.1} MB", case.name);

@@ -7,7 +7,7 @@
 //! cargo run --release --example load -- --size --body                   # bytes on disk, memory of one large push
 //! ```
 //!
-//! `push_500x8` is 8 clients, each a user of its own, that push 500 changes per request, the next one right after the answer;
+//! `push_500x8` is 8 clients, each a user of its own (with `--seed-log`, one of those whose past it is), that push 500 changes per request, the next one right after the answer;
 //! `pull_500x8` is 8 clients that pull long logs in pages of 500. A change is an insert with a UUID for its row and 225 random
 //! bytes in base64. The server is the real binary in a process of its own, with its default durability. Everything but the table
 //! or the JSON goes to standard error.
@@ -130,7 +130,7 @@ fn measure_server(arguments: &Arguments, data: &Path, report: &mut Report) -> Re
     if arguments.body {
         report.add("body", body::measure(&server, idle)?);
     }
-    let mut stage = Stage::new(&server, data, logs, arguments.threads, arguments.seconds)?;
+    let mut stage = Stage::new(&server, data, logs, arguments)?;
     for case in &arguments.cases {
         report.add_case(case.name, &stage.run(case, arguments.rounds)?);
     }

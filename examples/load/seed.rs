@@ -30,9 +30,16 @@ pub(crate) struct Plan<'a> {
     pub(crate) pull_log: usize,
 }
 
-/// Address of the user of one pushing client.
-pub(crate) fn pusher(client: usize) -> String {
-    format!("load-{client}@example.com")
+/// Address of the user of one pushing client: with a past, one of those who have it.
+pub(crate) fn pusher(client: usize, users: usize) -> String {
+    match users {
+        0 => format!("load-{client}@example.com"),
+        users => past_user(client * users / MOST_CLIENTS),
+    }
+}
+
+fn past_user(user: usize) -> String {
+    format!("seed-{user}@example.com")
 }
 
 /// Address of the user whose log one pulling client pulls.
@@ -49,7 +56,7 @@ pub(crate) fn prepare(plan: &Plan<'_>) -> Result<Vec<i64>> {
         let make = library.clone();
         at_once(MOST_CLIENTS, "users", move |client| {
             let library = make.clone();
-            async move { library.create_user(&pusher(client)).await }
+            async move { library.create_user(&pusher(client, 0)).await }
         })
         .await?;
         library.close().await?;
@@ -63,7 +70,7 @@ pub(crate) async fn past(library: &Library, changes: usize, users: usize) -> Res
         return Ok(());
     }
     let users = users.clamp(1, changes);
-    let members = members(library, users, |user| format!("seed-{user}@example.com")).await?;
+    let members = members(library, users, past_user).await?;
     let batch = BATCH.min(changes / users);
     push_in_turn(library, members, changes.div_ceil(batch), batch).await
 }
