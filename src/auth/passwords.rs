@@ -4,20 +4,16 @@
 //! blocking threads behind a semaphore, off the writer and off the readers; beyond a bounded queue the server says that it
 //! is busy.
 
+mod phc;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use tidelog_protocol::limits::MAX_PASSWORD_BYTES;
 use tokio::sync::Semaphore;
 
+use self::phc::{LANES, MEMORY_KIB, PASSES};
 use crate::error::Fault;
-
-/// Memory of one hash in KiB; with two passes and one lane, OWASP's first recommendation for Argon2id.
-const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
 
 /// Hashes that may wait for their turn.
 const MAX_WAITING: usize = 512;
@@ -25,7 +21,6 @@ const MAX_WAITING: usize = 512;
 /// Hashes and checks passwords. Cheap to clone.
 #[derive(Clone)]
 pub struct Passwords {
-    argon2: Argon2<'static>,
     turns: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     /// A hash of no password, checked for accounts that do not exist: the time taken must not tell.
@@ -38,11 +33,9 @@ impl Passwords {
     /// # Errors
     /// The operating system has no randomness to give.
     pub fn new(concurrent: usize) -> Result<Self, Fault> {
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(Fault::internal)?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let decoy = decoy()?;
         let turns = Arc::new(Semaphore::new(concurrent.max(1)));
-        Ok(Self { argon2, turns, waiting: Arc::default(), decoy: decoy.into() })
+        Ok(Self { turns, waiting: Arc::default(), decoy: decoy.into() })
     }
 
     /// The hash of a new password, in PHC form.
@@ -50,12 +43,7 @@ impl Passwords {
     /// # Errors
     /// The server is overloaded, or has no randomness.
     pub async fn hash(&self, password: String) -> Result<String, Fault> {
-        let argon2 = self.argon2.clone();
-        self.in_turn(move || {
-            let hash = argon2.hash_password(password.as_bytes()).map_err(Fault::internal)?;
-            Ok(hash.to_string())
-        })
-        .await?
+        self.in_turn(move || phc::hash(password.as_bytes())).await?
     }
 
     /// Whether a password is that of a stored hash. Without a hash, and with a password that is too long, the same work is
@@ -64,14 +52,11 @@ impl Passwords {
     /// # Errors
     /// The server is overloaded.
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, Fault> {
-        let (argon2, decoy) = (self.argon2.clone(), self.decoy.clone());
+        let decoy = self.decoy.clone();
         let acceptable = stored.is_some() && password.len() <= MAX_PASSWORD_BYTES;
         self.in_turn(move || {
             let cut = &password.as_bytes()[..password.len().min(MAX_PASSWORD_BYTES)];
-            let matches = |hash: &str| {
-                PasswordHash::new(hash).is_ok_and(|hash| argon2.verify_password(cut, &hash).is_ok())
-            };
-            matches(stored.as_deref().unwrap_or(&decoy)) && acceptable
+            phc::verify(cut, stored.as_deref().unwrap_or(&decoy)) && acceptable
         })
         .await
     }
@@ -119,6 +104,9 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use argon2::Params;
+    use argon2::password_hash::phc::PasswordHash;
+
     use super::*;
 
     #[test]

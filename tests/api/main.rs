@@ -23,6 +23,7 @@ mod house;
 mod keys;
 mod late;
 mod limits;
+mod memory;
 mod pulls;
 mod push;
 mod rate_limit;

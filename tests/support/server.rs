@@ -126,6 +126,15 @@ impl Server {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
+    /// Memory that the process takes now, in KiB.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let pid = self.process.as_ref().expect("the server is running").id();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs on Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// Where it listens, like `http://127.0.0.1:4711`.
     pub(crate) fn url(&self) -> String {
         self.origin.url()
