@@ -31,7 +31,7 @@ pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 /// An open data folder. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Library {
-    store: Store,
+    pub(crate) store: Store,
     clock: Clock,
     password_hash: String,
 }
@@ -39,8 +39,8 @@ pub(crate) struct Library {
 /// A user who is signed in, and the device that writes the user's log.
 #[derive(Clone)]
 pub(crate) struct Member {
-    caller: Arc<Caller>,
-    device: Uuid,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) device: Uuid,
 }
 
 impl Member {
@@ -101,8 +101,8 @@ impl Library {
         }
     }
 
-    /// Pushes a batch of this many fresh changes.
-    pub(crate) async fn push(&self, member: &Member, changes: usize) -> Result<()> {
+    /// A batch of this many fresh changes.
+    pub(crate) fn batch(&self, member: &Member, changes: usize) -> Result<Batch> {
         let change = |_| {
             Ok(Change {
                 table: content::TABLE.into(),
@@ -114,9 +114,13 @@ impl Library {
             })
         };
         let changes = (0..changes).map(change).collect::<Result<Vec<_>>>()?;
-        let batch = Batch::new(Uuid::now_v7(), member.device, changes.iter(), None)
-            .map_err(|faults| format!("invalid changes: {faults:?}"))?;
-        match self.store.push(member.caller.clone(), batch).await? {
+        Batch::new(Uuid::now_v7(), member.device, changes.iter(), None)
+            .map_err(|faults| format!("invalid changes: {faults:?}").into())
+    }
+
+    /// Pushes a batch of this many fresh changes.
+    pub(crate) async fn push(&self, member: &Member, changes: usize) -> Result<()> {
+        match self.store.push(member.caller.clone(), self.batch(member, changes)?).await? {
             Push::Stored(_) => Ok(()),
             other => Err(format!("a push came to {other:?}").into()),
         }

@@ -9,6 +9,6 @@ pub mod attempts;
 pub mod passwords;
 pub mod secrets;
 mod sessions;
-mod tokens;
+pub mod tokens;
 
 pub use sessions::{Auth, AuthSettings, SignIn};

@@ -43,18 +43,18 @@ struct Claims {
 
 /// What a genuine token grants.
 #[derive(Clone, Copy)]
-pub(super) struct Grant {
+pub struct Grant {
     user: Uuid,
     app: Uuid,
     /// The session that it speaks for.
-    pub(super) session: Uuid,
+    pub session: Uuid,
     issued_at: i64,
     expires_at: i64,
 }
 
 impl Grant {
     /// Whether the session that the token names is the one that it was made for.
-    pub(super) fn is_of(&self, caller: &Caller) -> bool {
+    pub fn is_of(&self, caller: &Caller) -> bool {
         (self.user, self.app, self.session) == (caller.user, caller.app, caller.session)
     }
 
@@ -64,7 +64,7 @@ impl Grant {
 }
 
 /// Signs and verifies access tokens.
-pub(super) struct Tokens {
+pub struct Tokens {
     keys: Vec<Key>,
     issuer: String,
     lifetime_seconds: i64,
@@ -82,7 +82,7 @@ struct Key {
 
 impl Tokens {
     /// From signing keys, the newest first: it signs, all of them verify.
-    pub(super) fn new(keys: &[SigningKey], issuer: String, lifetime_seconds: i64, clock: Clock) -> Self {
+    pub fn new(keys: &[SigningKey], issuer: String, lifetime_seconds: i64, clock: Clock) -> Self {
         let key = |key: &SigningKey| Key {
             kid: key.kid.clone(),
             encoding: EncodingKey::from_secret(&key.secret),
@@ -99,7 +99,10 @@ impl Tokens {
     }
 
     /// A token for this caller, and when it expires in seconds since 1970.
-    pub(super) fn sign(&self, caller: &Caller) -> Result<(String, i64), Fault> {
+    ///
+    /// # Errors
+    /// There is no key to sign with.
+    pub fn sign(&self, caller: &Caller) -> Result<(String, i64), Fault> {
         let key = self.keys.first().ok_or_else(|| Fault::Internal("there is no signing key".into()))?;
         let now = self.clock.now_seconds();
         let claims = Claims {
@@ -122,7 +125,7 @@ impl Tokens {
     }
 
     /// What a token grants, if it is ours and in force.
-    pub(super) fn verify(&self, token: &str) -> Option<Grant> {
+    pub fn verify(&self, token: &str) -> Option<Grant> {
         let hash = hash_secret(token);
         let known = self.genuine.read().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
         let grant = match known {
@@ -158,7 +161,10 @@ impl Tokens {
 }
 
 /// A new signing key.
-pub(super) fn new_signing_key() -> Result<SigningKey, Fault> {
+///
+/// # Errors
+/// The operating system has no randomness to give.
+pub fn new_signing_key() -> Result<SigningKey, Fault> {
     let secret = super::secrets::random_256()?;
     Ok(SigningKey { kid: Uuid::now_v7().to_string(), secret })
 }

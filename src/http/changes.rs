@@ -1,7 +1,7 @@
 //! `/push`, `/pull` and `/status`: the log.
 
-mod page;
-mod push;
+pub mod page;
+pub mod push;
 
 use actix_web::{HttpResponse, web};
 use tidelog_protocol::limits::{MAX_ENTRIES_PER_PAGE, MAX_FILTER_TABLES, MAX_PAGE_BYTES};

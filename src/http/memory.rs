@@ -21,39 +21,52 @@ const STEP_KIB: usize = 256;
 /// How long a request waits for others to give memory back.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A budget.
-pub(super) struct Memory {
+/// A budget. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Memory(Arc<Shares>);
+
+struct Shares {
     all: Arc<Semaphore>,
     logs: Mutex<HashMap<i64, Weak<Semaphore>>>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(ALL_KIB)), logs: Mutex::default() }
+        Self(Arc::new(Shares { all: Arc::new(Semaphore::new(ALL_KIB)), logs: Mutex::default() }))
     }
 }
 
 impl Memory {
     /// Room for a request of a log, none of it taken yet.
     pub(super) fn room_of(&self, log: i64) -> Room {
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        let share = logs.get(&log).and_then(Weak::upgrade).unwrap_or_else(|| {
-            logs.retain(|_, share| share.strong_count() > 0);
-            let share = Arc::new(Semaphore::new(LOG_KIB));
-            logs.insert(log, Arc::downgrade(&share));
-            share
-        });
-        Room { shares: vec![share, self.all.clone()], held: Vec::new(), kib: 0 }
+        self.room(Some(log))
     }
 
     /// Room for a request that nobody signed.
     pub(super) fn room_of_nobody(&self) -> Room {
-        Room { shares: vec![self.all.clone()], held: Vec::new(), kib: 0 }
+        self.room(None)
+    }
+
+    fn room(&self, log: Option<i64>) -> Room {
+        Room { memory: self.clone(), log, shares: Vec::new(), held: Vec::new(), kib: 0 }
+    }
+
+    fn share_of(&self, log: i64) -> Arc<Semaphore> {
+        let mut logs = self.0.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.get(&log).and_then(Weak::upgrade).unwrap_or_else(|| {
+            logs.retain(|_, share| share.strong_count() > 0);
+            let share = Arc::new(Semaphore::new(LOG_KIB));
+            logs.insert(log, Arc::downgrade(&share));
+            share
+        })
     }
 }
 
 /// What one request holds; given back when dropped.
 pub(super) struct Room {
+    memory: Memory,
+    log: Option<i64>,
+    /// Of its log, if it has one, and of all; looked up once the request is no longer small.
     shares: Vec<Arc<Semaphore>>,
     held: Vec<OwnedSemaphorePermit>,
     kib: usize,
@@ -65,6 +78,10 @@ impl Room {
         let lacking = bytes.div_ceil(1024).saturating_sub(self.kib).next_multiple_of(STEP_KIB);
         if bytes <= FREE_BYTES || lacking == 0 {
             return Ok(());
+        }
+        if self.shares.is_empty() {
+            self.shares.extend(self.log.map(|log| self.memory.share_of(log)));
+            self.shares.push(self.memory.0.all.clone());
         }
         for share in &self.shares {
             let permit = timeout(PATIENCE, share.clone().acquire_many_owned(lacking as u32)).await;

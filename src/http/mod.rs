@@ -5,7 +5,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns actix-web")]
 
 mod auth;
-mod changes;
+pub mod changes;
 mod devices;
 mod health;
 mod json;

@@ -34,7 +34,7 @@ const LOG: &str = "
         ) AS newest
     WHERE logs.id = ?1";
 
-pub(super) use filing::Round;
+pub(super) use filing::{Round, file_everything};
 pub(super) use tails::{TailEdits, Tails};
 
 /// The state of a log.

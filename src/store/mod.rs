@@ -174,6 +174,10 @@ impl Store {
         if let Err(fault) = self.flush_presence().await {
             tracing::warn!(%fault, "device positions were not written at shutdown");
         }
+        // So that the next start has nothing to read before it is ready.
+        if let Err(fault) = self.write(1, changes::file_everything).await {
+            tracing::warn!(%fault, "batches were not filed at shutdown");
+        }
         self.readers.pause();
         self.writer.close().await;
     }

@@ -20,17 +20,23 @@ const CAPACITY: usize = 16 * 1024;
 const SLICE_BYTES: usize = 64 * 1024;
 
 /// The body so far.
-pub(super) struct Page {
+pub struct Page {
     body: Vec<u8>,
     empty: bool,
 }
 
-impl Page {
-    /// A page with no entries yet.
-    pub(super) fn new() -> Self {
+impl Default for Page {
+    fn default() -> Self {
         let mut body = Vec::with_capacity(CAPACITY);
         body.extend_from_slice(br#"{"changes":["#);
         Self { body, empty: true }
+    }
+}
+
+impl Page {
+    /// A page with no entries yet.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// The whole body, which gives its memory back and calls `sent` once it has been handed over to the connection.

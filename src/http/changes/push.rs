@@ -26,6 +26,14 @@ pub(super) enum Parsed {
     Faulty(FaultyPush, Refusal),
 }
 
+/// The batch that a body holds, if it is a valid push.
+pub fn parse_valid(body: &str) -> Option<Batch> {
+    match parse(body) {
+        Ok(Parsed::Valid(batch)) => Some(batch),
+        Ok(Parsed::Faulty(..)) | Err(_) => None,
+    }
+}
+
 /// The documented body, or a refusal of what is not even its outline.
 pub(super) fn parse(body: &str) -> Result<Parsed, Refusal> {
     let error = match serde_json::from_str::<Object<TypedPush<'_>>>(body) {

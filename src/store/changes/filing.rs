@@ -52,6 +52,19 @@ pub(super) fn advance(tx: &mut WriteTx<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Files all that is unfiled, and clears it away.
+pub(in crate::store) fn file_everything(tx: &mut WriteTx<'_>) -> Result<(), Fault> {
+    for log in tx.shared.tails.logs() {
+        let tail = committed_tail(tx, log);
+        file(tx, log, &tail)?;
+    }
+    let newest = tx.committed_seq();
+    tx.prepare_cached(CLEAR)?.execute([newest])?;
+    tx.tails.cleared_to = newest;
+    tx.known.round = Round::Over;
+    Ok(())
+}
+
 fn begin(tx: &WriteTx<'_>) -> Round {
     if tx.shared.tails.count_unfiled() < ROUND_AT {
         return Round::Over;

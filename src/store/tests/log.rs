@@ -164,7 +164,15 @@ async fn a_log_reads_the_same_while_its_batches_are_filed() {
     // Another start finds the same.
     let expected =
         pull(&store, &members[1].caller, members[1].device, Cursor::Number(PUSHES as i64 - 900)).await;
+    // Only a crash leaves something unfiled.
+    let left = copy_of(folder.path());
     store.close().await;
+    assert_eq!(count_unfiled(folder.path()), 0);
+    let crashed = open(left.path());
+    assert_eq!(crashed.check().await.expect("a check"), Vec::<String>::new());
+    let found =
+        pull(&crashed, &members[1].caller, members[1].device, Cursor::Number(PUSHES as i64 - 900)).await;
+    assert_eq!(found, expected);
     let store = open(folder.path());
     let found =
         pull(&store, &members[1].caller, members[1].device, Cursor::Number(PUSHES as i64 - 900)).await;
@@ -172,6 +180,21 @@ async fn a_log_reads_the_same_while_its_batches_are_filed() {
     let (batch, answer, _) = pushed[1].last().expect("it pushed");
     let caller = Arc::new(members[1].caller.clone());
     assert_eq!(&store.push(caller, batch.clone()).await.expect("an answer"), answer);
+}
+
+/// The files as a crash would leave them now.
+fn copy_of(data: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    for file in ["tidelog.db", "tidelog.db-wal"] {
+        std::fs::copy(data.join(file), copy.path().join(file)).expect("a copy");
+    }
+    assert!(count_unfiled(copy.path()) > 0, "nothing is unfiled, so this shows nothing");
+    copy
+}
+
+fn count_unfiled(data: &Path) -> usize {
+    let connection = rusqlite::Connection::open(data.join(DATABASE_FILE)).expect("the file");
+    connection.query_row("SELECT count(*) FROM unfiled_batches", [], |row| row.get(0)).expect("a count")
 }
 
 fn seq_after(stored: &Push) -> i64 {
