@@ -56,9 +56,9 @@ impl Passwords {
         let acceptable = stored.is_some() && password.len() <= MAX_PASSWORD_BYTES;
         self.in_turn(move || {
             let cut = &password.as_bytes()[..password.len().min(MAX_PASSWORD_BYTES)];
-            phc::verify(cut, stored.as_deref().unwrap_or(&decoy)) && acceptable
+            phc::verify(cut, stored.as_deref().unwrap_or(&decoy)).map(|right| right && acceptable)
         })
-        .await
+        .await?
     }
 
     async fn in_turn<T: Send + 'static>(

@@ -19,10 +19,12 @@ const SALT_BYTES: usize = 16;
 /// it keeps for each thread that ever had one, which came to 300 MB. Buffers of our own would stay for ever, too.
 const ROOM_BLOCKS: usize = 33 * 1024 * 1024 / Block::SIZE;
 
-fn memory(params: &Params) -> Vec<Block> {
-    let mut blocks = Vec::with_capacity(params.block_count().max(ROOM_BLOCKS));
+fn memory(params: &Params) -> Result<Vec<Block>, Fault> {
+    let mut blocks = Vec::new();
+    let full = |_| Fault::Unavailable("there is no memory to hash a password in");
+    blocks.try_reserve_exact(params.block_count().max(ROOM_BLOCKS)).map_err(full)?;
     blocks.resize(params.block_count(), Block::new());
-    blocks
+    Ok(blocks)
 }
 
 /// The hash of a password under a new salt.
@@ -33,7 +35,7 @@ pub(super) fn hash(password: &[u8]) -> Result<String, Fault> {
     let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
     let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
     Argon2::new(algorithm, version, params.clone())
-        .hash_password_into_with_memory(password, salt, &mut output, memory(&params))
+        .hash_password_into_with_memory(password, salt, &mut output, memory(&params)?)
         .map_err(Fault::internal)?;
     let hash = PasswordHash {
         algorithm: algorithm.ident(),
@@ -46,19 +48,21 @@ pub(super) fn hash(password: &[u8]) -> Result<String, Fault> {
 }
 
 /// Whether a password has this hash, at whatever cost the hash was made. `false` also if it is none.
-pub(super) fn verify(password: &[u8], hash: &str) -> bool {
-    let Ok(hash) = PasswordHash::new(hash) else { return false };
-    let Ok(algorithm) = Algorithm::try_from(hash.algorithm.as_str()) else { return false };
-    let Ok(version) = hash.version.map_or(Ok(Version::default()), Version::try_from) else { return false };
+pub(super) fn verify(password: &[u8], hash: &str) -> Result<bool, Fault> {
+    let Ok(hash) = PasswordHash::new(hash) else { return Ok(false) };
+    let Ok(algorithm) = Algorithm::try_from(hash.algorithm.as_str()) else { return Ok(false) };
+    let Ok(version) = hash.version.map_or(Ok(Version::default()), Version::try_from) else {
+        return Ok(false);
+    };
     let (Ok(params), Some(salt), Some(expected)) = (Params::try_from(&hash), &hash.salt, &hash.hash) else {
-        return false;
+        return Ok(false);
     };
     let mut output = vec![0; expected.len()];
-    let blocks = memory(&params);
+    let blocks = memory(&params)?;
     let worked = Argon2::new(algorithm, version, params)
         .hash_password_into_with_memory(password, salt, &mut output, blocks)
         .is_ok();
-    worked && output.ct_eq(expected.as_bytes()).into()
+    Ok(worked && output.ct_eq(expected.as_bytes()).into())
 }
 
 #[cfg(test)]
@@ -71,8 +75,8 @@ mod tests {
 
     #[test]
     fn a_hash_that_another_program_made_verifies_at_its_own_cost() {
-        assert!(verify(b"password", BY_ANOTHER));
-        assert!(!verify(b"Password", BY_ANOTHER));
+        assert!(verify(b"password", BY_ANOTHER).expect("memory"));
+        assert!(!verify(b"Password", BY_ANOTHER).expect("memory"));
     }
 
     #[test]
@@ -80,7 +84,7 @@ mod tests {
         for wrong in
             ["", "hash", "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ", "$scrypt$ln=1$c29tZXNhbHQ$c29tZXNhbHQ"]
         {
-            assert!(!verify(b"password", wrong), "{wrong}");
+            assert!(!verify(b"password", wrong).expect("memory"), "{wrong}");
         }
     }
 }
