@@ -55,7 +55,7 @@ pub(super) fn advance(tx: &mut WriteTx<'_>) -> Result<(), Fault> {
 /// Files all that is unfiled, and clears it away.
 pub(in crate::store) fn file_everything(tx: &mut WriteTx<'_>) -> Result<(), Fault> {
     for log in tx.shared.tails.logs() {
-        let tail = committed_tail(tx, log);
+        let tail = oldest(tx, log, usize::MAX);
         file(tx, log, &tail)?;
     }
     let newest = tx.committed_seq();
@@ -72,26 +72,25 @@ fn begin(tx: &WriteTx<'_>) -> Round {
     Round::Filing { logs: tx.shared.tails.logs(), due: 0, up_to: tx.committed_seq() }
 }
 
-fn file_some(tx: &mut WriteTx<'_>, mut logs: Vec<i64>, due: usize, up_to: i64) -> Result<Round, Fault> {
-    let Some(log) = logs.last().copied() else { return Ok(Round::Clearing { up_to }) };
-    let tail = committed_tail(tx, log);
-    let some = &tail[..tail.len().min(FILED_AT_ONCE)];
-    if some.len() > due {
-        return Ok(Round::Filing { logs, due, up_to });
+/// As many as are due, of as many logs as it takes: more are filed than come, also where each comes from another log.
+fn file_some(tx: &mut WriteTx<'_>, mut logs: Vec<i64>, mut due: usize, up_to: i64) -> Result<Round, Fault> {
+    while let Some(log) = logs.last().copied() {
+        let some = oldest(tx, log, FILED_AT_ONCE);
+        if some.len() > due {
+            return Ok(Round::Filing { logs, due, up_to });
+        }
+        file(tx, log, &some)?;
+        due -= some.len();
+        if some.len() < FILED_AT_ONCE {
+            logs.pop();
+        }
     }
-    file(tx, log, some)?;
-    if some.len() == tail.len() {
-        logs.pop();
-    }
-    Ok(Round::Filing { logs, due: due - some.len(), up_to })
+    Ok(Round::Clearing { up_to })
 }
 
-/// What is left of a log's tail, without what this transaction has added to it or filed of it.
-fn committed_tail(tx: &WriteTx<'_>, log: i64) -> Vec<TailBatch> {
-    let filed_to = tx.tails.filed_to(log);
-    let mut tail = tx.shared.tails.of(log);
-    tail.retain(|batch| batch.last_seq > filed_to);
-    tail
+/// The oldest batches of a log's tail, without what this transaction has added to it or filed of it.
+fn oldest(tx: &WriteTx<'_>, log: i64, most: usize) -> Vec<TailBatch> {
+    tx.shared.tails.oldest(log, tx.tails.filed_to(log), most)
 }
 
 fn file(tx: &mut WriteTx<'_>, log: i64, batches: &[TailBatch]) -> Result<(), Fault> {

@@ -61,6 +61,13 @@ impl Tails {
         self.read().tails.get(&log).cloned().unwrap_or_default()
     }
 
+    /// The oldest batches of a log's tail that come after a seq, this many at most.
+    pub(super) fn oldest(&self, log: i64, after: i64, most: usize) -> Vec<TailBatch> {
+        let inner = self.read();
+        let tail = inner.tails.get(&log).map_or(&[][..], Vec::as_slice);
+        tail.iter().filter(|batch| batch.last_seq > after).take(most).copied().collect()
+    }
+
     /// The newest seq of a log's tail; 0: it has none.
     pub(super) fn newest_seq(&self, log: i64) -> i64 {
         self.read().tails.get(&log).and_then(|tail| tail.last()).map_or(0, |batch| batch.last_seq)
@@ -72,7 +79,7 @@ impl Tails {
     }
 
     /// Batches in `unfiled_batches`.
-    pub(super) fn count_unfiled(&self) -> usize {
+    pub(in crate::store) fn count_unfiled(&self) -> usize {
         self.read().unfiled.len()
     }
 

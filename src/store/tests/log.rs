@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::upgrade::sign_in;
 use super::*;
 use crate::model::changes::{Data, EntrySink, Pull, PullQuery, RowId, StoredEntry, write_base64};
 
@@ -180,6 +181,32 @@ async fn a_log_reads_the_same_while_its_batches_are_filed() {
     let (batch, answer, _) = pushed[1].last().expect("it pushed");
     let caller = Arc::new(members[1].caller.clone());
     assert_eq!(&store.push(caller, batch.clone()).await.expect("an answer"), answer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_unfiled_does_not_pile_up_however_many_logs_there_are() {
+    /// More logs than unfiled batches at which filing begins, so that no two of these are of one log.
+    const LOGS: usize = 2_100;
+    /// A round begins at 2,048; while it files and clears those, so many more may come.
+    const MOST_UNFILED: usize = 2_048 * 7 / 4;
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    store.create_app(Uuid::now_v7(), "app".into(), [0; 32]).await.expect("an app");
+    let mut members = Vec::new();
+    for number in 0..LOGS {
+        let email = format!("{number}@example.com");
+        store.create_user(Uuid::now_v7(), email.clone(), "hash".into(), false).await.expect("a user");
+        let caller = sign_in(&store, &email).await;
+        let device = NewDevice { name: "Laptop".into(), platform: Platform::Linux, install_id: None };
+        let device = store.register_device(&caller, device, Uuid::now_v7(), 10).await.expect("a device");
+        let Registration::Created(device) = device else { panic!("the device is new") };
+        members.push((Arc::new(caller), device.id));
+    }
+    for (caller, device) in members.iter().cycle().take(4 * LOGS) {
+        store.push(caller.clone(), batch(*device, "x")).await.expect("stored");
+        let unfiled = store.shared.tails.count_unfiled();
+        assert!(unfiled <= MOST_UNFILED, "{unfiled} batches are unfiled");
+    }
 }
 
 /// The files as a crash would leave them now.

@@ -6,7 +6,7 @@ use crate::store::migrations::make_old;
 
 const V1: &str = include_str!("../migrations/fixtures/v1.sql");
 
-async fn sign_in(store: &Store, email: &str) -> Caller {
+pub(super) async fn sign_in(store: &Store, email: &str) -> Caller {
     let rows = store.sign_in_rows(email.into(), [0; 32]).await.expect("rows");
     let new = NewSession {
         id: Uuid::now_v7(),
