@@ -23,7 +23,22 @@ pub struct RefreshRequest {
     pub refresh_token: String,
 }
 
-/// The answer to both. No `Debug`: it holds tokens.
+/// `POST /auth/password`: the account's password, and the key envelope with it. No `Debug`: it holds passwords.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ChangePasswordRequest {
+    /// The password until now.
+    pub current_password: String,
+    /// The password from now on.
+    pub new_password: String,
+    /// The same master key wrapped anew, base64. Both change or neither does; absent, the envelope stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encrypted_key: Option<String>,
+    /// With `encrypted_key`: replace only this revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_revision: Option<u64>,
+}
+
+/// The answer to signing in and to refreshing. No `Debug`: it holds tokens.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct TokenPair {
     /// Access token for the sync routes of one app.

@@ -33,8 +33,12 @@ pub enum ErrorCode {
     KeyVersionConflict,
     /// 409: another rotation is under way.
     RotationInProgress,
-    /// 409: entries are still to be re-encrypted.
+    /// 409: entries are still to be re-encrypted; see `remaining`.
     RotationIncomplete,
+    /// 409: no rotation is under way.
+    NoRotation,
+    /// 409: entries are under the new key already, so the rotation can only be completed.
+    RotationStarted,
     /// 409: the cursor comes from a history that this server has lost; see `resume_from`.
     LogRewound,
     /// 409: the cursor is older than a removed tombstone; pull from the start.
@@ -100,6 +104,9 @@ pub struct ErrorBody {
     /// With [`ErrorCode::KeyVersionConflict`] of a `PUT`: the current revision, 0 if there is no key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
+    /// With [`ErrorCode::RotationIncomplete`]: entries that are left to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<u64>,
 }
 
 impl ErrorBody {
@@ -114,6 +121,7 @@ impl ErrorBody {
             cursor: None,
             key_version: None,
             revision: None,
+            remaining: None,
         }
     }
 }

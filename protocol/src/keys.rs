@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::PendingKey;
+
 /// `PUT /keys`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PutKeyRequest {
@@ -34,4 +36,7 @@ pub struct GetKeyResponse {
     /// Counts every `PUT`.
     #[serde(default)]
     pub revision: u64,
+    /// The key that is about to take its place, while a rotation is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingKey>,
 }

@@ -14,12 +14,13 @@ mod error;
 mod keys;
 pub mod limits;
 mod op;
+mod rotation;
 pub mod rules;
 mod status;
 mod text;
 mod timestamp;
 
-pub use auth::{RefreshRequest, SignInRequest, TokenPair};
+pub use auth::{ChangePasswordRequest, RefreshRequest, SignInRequest, TokenPair};
 pub use changes::{Change, Entry, PullRequest, PullResponse, PushRequest, PushResponse};
 pub use cursor::{Cursor, CursorFormat, EpochTag, InvalidCursor};
 pub use devices::{Device, Platform, RegisterDeviceRequest, UnknownPlatform};
@@ -27,6 +28,11 @@ pub use error::{ChangeFault, ErrorBody, ErrorCode};
 pub use keys::{GetKeyResponse, PutKeyRequest, PutKeyResponse};
 pub use limits::Limits;
 pub use op::{Op, UnknownOp};
+pub use rotation::{
+    BeginRotationRequest, CompleteRotationRequest, PendingKey, PendingRotation, RotatedEntry,
+    RotationBatchRequest, RotationBatchResponse, RotationEntriesRequest, RotationEntriesResponse,
+    RotationResponse, RotationStateResponse,
+};
 pub use status::StatusResponse;
 pub use text::Text;
 pub use timestamp::{InvalidTimestamp, Timestamp};

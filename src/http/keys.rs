@@ -19,6 +19,7 @@ pub(super) async fn get(
         encrypted_key: BASE64.encode(&envelope.encrypted_key),
         key_version: envelope.key_version,
         revision: envelope.revision,
+        pending: None,
     }))
 }
 
