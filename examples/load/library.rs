@@ -121,7 +121,7 @@ impl Library {
     /// Pushes a batch of this many fresh changes.
     pub(crate) async fn push(&self, member: &Member, changes: usize) -> Result<()> {
         match self.store.push(member.caller.clone(), self.batch(member, changes)?).await? {
-            Push::Stored(_) => Ok(()),
+            Push::Stored { .. } => Ok(()),
             other => Err(format!("a push came to {other:?}").into()),
         }
     }

@@ -47,6 +47,10 @@ pub struct PushRequest<'a> {
 pub struct PushResponse {
     /// A position that is safe to pull from.
     pub cursor: Cursor,
+    /// The place of the batch's last change; those before it have the numbers before it. Lets a client know where in the log
+    /// its own changes stand, though it is not given them again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seq: Option<i64>,
 }
 
 /// `POST /pull`.
@@ -107,4 +111,7 @@ pub struct PullResponse<'a> {
     pub cursor: Cursor,
     /// Whether there is a next page now.
     pub has_more: bool,
+    /// Where superseded changes have been removed: changes up to this seq may be missing, if newer ones of their rows are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compacted_through: Option<i64>,
 }

@@ -28,7 +28,9 @@ pub(super) async fn push(
         }
     };
     match outcome {
-        Push::Stored(cursor) => Ok(HttpResponse::Ok().json(PushResponse { cursor })),
+        Push::Stored { cursor, last_seq } => {
+            Ok(HttpResponse::Ok().json(PushResponse { cursor, last_seq: Some(last_seq) }))
+        }
         Push::UnknownDevice => Err(Refusal::not_found()),
         Push::RevokedDevice => Err(Refusal::device_revoked()),
         Push::BatchIdReused(first) => Err(Refusal::batch_id_reused(first)),

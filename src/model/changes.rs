@@ -14,8 +14,13 @@ pub use stored::{Data, RowId, SpeltOp, base64_len, write_base64};
 /// What came of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Push {
-    /// It is on disk, now or since an earlier push of the same batch; the cursor is safe to pull from.
-    Stored(Cursor),
+    /// It is on disk, now or since an earlier push of the same batch.
+    Stored {
+        /// Safe to pull from.
+        cursor: Cursor,
+        /// The place of its last change.
+        last_seq: i64,
+    },
     /// The caller has no such device.
     UnknownDevice,
     /// The device was removed.

@@ -98,6 +98,18 @@ fn a_batch_id_with_other_content_is_refused_with_the_first_answer() {
 }
 
 #[test]
+fn the_answer_tells_where_the_batch_stands_in_the_log() {
+    let server = Server::start();
+    let me = server.somebody();
+    let (laptop, phone) = (me.device("Laptop"), me.device("Phone"));
+    me.push(&laptop, changes("row", 3));
+    let answer = me.post(PUSH, &batch(&phone, &fresh_id(), &changes("other", 2))).ok();
+    let entries = me.pull_everything(&laptop);
+    assert_eq!(entries[entries.len() - 1]["seq"], answer["last_seq"]);
+    assert_ne!(answer["cursor"].as_str().unwrap().split('-').next().unwrap(), answer["last_seq"].to_string());
+}
+
+#[test]
 fn the_same_batch_sent_many_times_at_once_is_stored_once() {
     let server = Server::start();
     let me = server.somebody();

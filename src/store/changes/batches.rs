@@ -23,11 +23,11 @@ const INSERT: &str = "
 const IS_FILED: &str = "SELECT 1 FROM batches WHERE log = ?1 AND batch_id = ?2";
 /// Unfiled, a batch has this last seq.
 const FIND: &str = "
-    SELECT found.device, digest, cursor_seq, epochs.tag FROM (
-        SELECT device, digest, cursor_seq, epoch FROM unfiled_batches
+    SELECT found.device, digest, cursor_seq, epochs.tag, last_seq FROM (
+        SELECT device, digest, cursor_seq, epoch, last_seq FROM unfiled_batches
         WHERE last_seq = ?3 AND log = ?1 AND batch_id = ?2
         UNION ALL
-        SELECT device, digest, cursor_seq, epoch FROM batches WHERE log = ?1 AND batch_id = ?2
+        SELECT device, digest, cursor_seq, epoch, last_seq FROM batches WHERE log = ?1 AND batch_id = ?2
     ) AS found JOIN epochs ON epochs.id = found.epoch";
 
 /// The row of a new batch, apart from what the batch itself says.
@@ -83,6 +83,7 @@ pub(super) struct KnownBatch {
     digest: [u8; 32],
     cursor_seq: i64,
     epoch: EpochTag,
+    last_seq: i64,
 }
 
 impl KnownBatch {
@@ -90,7 +91,8 @@ impl KnownBatch {
     pub(super) fn answer(&self, caller: &Caller, device: &Device, digest: &[u8; 32]) -> Push {
         let cursor = Cursor::formatted(self.cursor_seq, self.epoch, caller.cursor_format);
         let same = self.device == device.id && self.digest == *digest;
-        if same { Push::Stored(cursor) } else { Push::BatchIdReused(cursor) }
+        let last_seq = self.last_seq;
+        if same { Push::Stored { cursor, last_seq } } else { Push::BatchIdReused(cursor) }
     }
 }
 
@@ -103,11 +105,11 @@ pub(super) fn find(
 ) -> Result<Option<KnownBatch>, Fault> {
     let from_row = |row: &Row<'_>| {
         let tag: String = row.get(3)?;
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, tag))
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, tag, row.get(4)?))
     };
     let key = (log, batch.as_bytes(), unfiled_seq);
     let row = connection.prepare_cached(FIND)?.query_row(key, from_row).optional()?;
-    let Some((device, digest, cursor_seq, tag)) = row else { return Ok(None) };
+    let Some((device, digest, cursor_seq, tag, last_seq)) = row else { return Ok(None) };
     let epoch = EpochTag::from_str(&tag).map_err(Fault::internal)?;
-    Ok(Some(KnownBatch { device, digest, cursor_seq, epoch }))
+    Ok(Some(KnownBatch { device, digest, cursor_seq, epoch, last_seq }))
 }

@@ -74,7 +74,7 @@ fn push(tx: &mut WriteTx<'_>, caller: &Caller, batch: &Batch) -> Result<Push, Fa
         return Ok(known_answer(tx, caller, batch, &device)?.unwrap_or(refusal));
     }
     match append(tx, caller, batch, &device, &log)? {
-        Some(cursor) => Ok(Push::Stored(cursor)),
+        Some((cursor, last_seq)) => Ok(Push::Stored { cursor, last_seq }),
         None => known_answer(tx, caller, batch, &device)?
             .ok_or_else(|| Fault::Internal("a batch is known and cannot be found".into())),
     }
@@ -113,14 +113,15 @@ fn refuse(
     })
 }
 
-/// Inserts the batch and its changes, unless the batch is known. `None`: it is, and nothing was done.
+/// Inserts the batch and its changes, unless the batch is known; gives the answer's cursor and the last seq. `None`: it is,
+/// and nothing was done.
 fn append(
     tx: &mut WriteTx<'_>,
     caller: &Caller,
     batch: &Batch,
     device: &Device,
     log: &Log,
-) -> Result<Option<Cursor>, Fault> {
+) -> Result<Option<(Cursor, i64)>, Fault> {
     let changes = batch.changes();
     let first = tx.newest_seq() + 1;
     let last = tx.newest_seq() + changes.len() as i64;
@@ -164,7 +165,7 @@ fn append(
     tx.spend_seqs(last);
     tx.known.keep_log(caller.log, after);
     tx.shared.presence.touch(device.id, tx.now_us);
-    Ok(Some(cursor_at(&epochs, caller, safe)))
+    Ok(Some((cursor_at(&epochs, caller, safe), last)))
 }
 
 /// The newest seq in a log's tail, this transaction's included; 0: it has none.

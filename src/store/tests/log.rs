@@ -77,7 +77,7 @@ async fn a_cursor_that_the_writer_has_not_told_of_yet_is_no_lost_history() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     let member = member(&store, "a@example.com").await;
-    let Ok(Push::Stored(cursor)) = push(&store, &member, "x").await else { panic!("stored") };
+    let Ok(Push::Stored { cursor, .. }) = push(&store, &member, "x").await else { panic!("stored") };
     // As it is between the writer's commit and its next step.
     store.shared.head.store(1, Ordering::SeqCst);
     let (page, _) = answer(&store, &member.caller, member.device, cursor).await;
@@ -225,6 +225,6 @@ fn count_unfiled(data: &Path) -> usize {
 }
 
 fn seq_after(stored: &Push) -> i64 {
-    let Push::Stored(cursor) = stored else { panic!("{stored:?}") };
+    let Push::Stored { cursor, .. } = stored else { panic!("{stored:?}") };
     cursor.seq()
 }

@@ -58,7 +58,7 @@ async fn a_log_of_version_1_goes_on_where_it_was() {
     let caller = Arc::new(sign_in(&store, "a@example.com").await);
     // The phone has pulled up to 3, the laptop wrote up to 8 since.
     let from_phone = store.push(caller.clone(), batch(device(2), "y")).await.expect("no fault");
-    assert!(matches!(from_phone, Push::Stored(Cursor::Mark { seq: 3, .. })), "{from_phone:?}");
+    assert!(matches!(from_phone, Push::Stored { cursor: Cursor::Mark { seq: 3, .. }, .. }), "{from_phone:?}");
     // Numbers up to 12 had been given out.
     let newest = pull(&store, &caller, device(1), Cursor::Number(9)).await;
     assert_eq!(newest.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [13]);
