@@ -16,6 +16,8 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
+    /// The earliest there is.
+    pub const MIN: Self = Self(Self::MIN_US);
 
     /// The first instant that RFC 3339 can write.
     const MIN_US: i64 = -62_167_219_200_000_000;

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use crate::encryption::Encryption;
-use crate::formats::KdfCost;
+use crate::encryption::{Encryption, EncryptionOptions};
+use crate::formats::{KdfCost, Padding};
 use crate::keystore::{self, KeyStore};
 use crate::outbox::Outbox;
 use crate::retry::RetryPolicy;
 use crate::session::CurrentSession;
 use crate::status::KnownLimits;
 use crate::transport::{DEFAULT_TIMEOUT, Transport};
+use crate::watch::{TamperPolicy, Watch};
 
 /// Which server, which app.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct SyncKitClient {
     pub(crate) outbox: tokio::sync::Mutex<Outbox>,
     pub(crate) limits: KnownLimits,
     pub(crate) quarantined: AtomicU64,
+    pub(crate) watch: Watch,
+    pub(crate) padding: Padding,
 }
 
 impl SyncKitClient {
@@ -59,7 +62,9 @@ impl SyncKitClient {
         ClientBuilder {
             config,
             key_store: None,
-            kdf_cost: KdfCost::default(),
+            encryption: EncryptionOptions::default(),
+            padding: Padding::default(),
+            tamper_policy: TamperPolicy::default(),
             timeout: DEFAULT_TIMEOUT,
             retry: RetryPolicy::default(),
         }
@@ -78,7 +83,9 @@ impl fmt::Debug for SyncKitClient {
 pub struct ClientBuilder {
     config: SyncKitConfig,
     key_store: Option<Arc<dyn KeyStore>>,
-    kdf_cost: KdfCost,
+    encryption: EncryptionOptions,
+    padding: Padding,
+    tamper_policy: TamperPolicy,
     timeout: Duration,
     retry: RetryPolicy,
 }
@@ -97,7 +104,33 @@ impl ClientBuilder {
 
     /// What a guess of the passphrase costs, in keys that this client makes.
     pub fn kdf_cost(mut self, cost: KdfCost) -> Self {
-        self.kdf_cost = cost;
+        self.encryption.cost = cost;
+        self
+    }
+
+    /// Lets the account's password be the passphrase. The server is told the password at every sign-in, so an operator, or
+    /// whoever breaks in, could then read everything. Default: refused.
+    pub fn allow_passphrase_as_password(mut self) -> Self {
+        self.encryption.passphrase_may_be_password = true;
+        self
+    }
+
+    /// Vaults that this client makes hide the names of tables and rows from the server, for as long as they live. What still
+    /// shows: which changes are of the same table and row, and how many. Default: names are shown.
+    pub fn hide_names(mut self) -> Self {
+        self.encryption.hide_names = true;
+        self
+    }
+
+    /// Whether what is sealed is filled up, by a tenth at most, so that its length tells less. Default: it is.
+    pub fn padding(mut self, padding: Padding) -> Self {
+        self.padding = padding;
+        self
+    }
+
+    /// What to do when the server is caught. Default: [`TamperPolicy::Warn`].
+    pub fn tamper_policy(mut self, policy: TamperPolicy) -> Self {
+        self.tamper_policy = policy;
         self
     }
 
@@ -129,11 +162,13 @@ impl ClientBuilder {
             session: CurrentSession::default(),
             encryption: Encryption::new(
                 self.key_store.unwrap_or_else(keystore::default_store),
-                self.kdf_cost,
+                self.encryption,
             ),
             outbox: tokio::sync::Mutex::default(),
             limits: KnownLimits::default(),
             quarantined: AtomicU64::new(0),
+            watch: Watch::new(self.tamper_policy),
+            padding: self.padding,
         }
     }
 }

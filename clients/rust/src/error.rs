@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tidelog_protocol::{ChangeFault, Cursor, ErrorBody, ErrorCode};
 
-use crate::formats::{EnvelopeError, FormatError, PinError};
+use crate::Evidence;
+use crate::formats::{EnvelopeError, FormatError, PinError, SlotKind};
 use crate::keystore::KeyStoreError;
 
 /// What the SDK's methods give back.
@@ -47,6 +48,33 @@ pub enum SyncKitError {
     /// The passphrase does not open the key on the server.
     #[error("wrong passphrase")]
     WrongPassphrase,
+    /// The passphrase is the account's password, which the server is told at every sign-in: it could read everything. Take
+    /// another one, or build the client with
+    /// [`allow_passphrase_as_password`](crate::ClientBuilder::allow_passphrase_as_password).
+    #[error("the passphrase must not be the account's password")]
+    PassphraseIsPassword,
+    /// The recovery code is not the one of the key on the server.
+    #[error("wrong recovery code")]
+    WrongRecoveryCode,
+    /// The key on the server has no recovery code.
+    #[error("there is no recovery code for the key on the server")]
+    NoRecoveryCode,
+    /// Syncing cannot go on until the user has done something. What was to be pushed is kept: push the same changes again.
+    #[error("blocked: {0}")]
+    Blocked(BlockReason),
+    /// A rotation is under way: finish it with [`rotate_key`](crate::SyncKitClient::rotate_key), or cancel it.
+    #[error("a rotation of the key is under way")]
+    RotationInProgress,
+    /// Other devices push more, round after round, than this one can seal again. Everything is readable; try again.
+    #[error("the rotation could not catch up with what other devices push")]
+    RotationOutrun,
+    /// The server was caught, and this client refuses to go on: see [`TamperPolicy`](crate::TamperPolicy). Nothing of the
+    /// page was given out.
+    #[error("the server contradicts itself or others: {}", evidence.first().map_or_else(String::new, ToString::to_string))]
+    Tampered {
+        /// What was found; never empty.
+        evidence: Vec<Evidence>,
+    },
     /// The client's master key is not the server's current one: set up encryption with the passphrase again.
     #[error("the client holds key version {have}, the server's is {want}")]
     WrongKey {
@@ -173,11 +201,23 @@ pub enum SyncKitError {
     ShuttingDown,
 }
 
+/// What a client waits for before it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BlockReason {
+    /// The key was replaced, and the old one does not lead to it: call
+    /// [`setup_encryption_existing`](crate::SyncKitClient::setup_encryption_existing) with the passphrase.
+    #[error("the key was replaced, the passphrase is needed")]
+    PassphraseNeeded,
+}
+
 impl From<EnvelopeError> for SyncKitError {
     fn from(error: EnvelopeError) -> Self {
         match error {
             EnvelopeError::EmptyPassphrase => Self::EmptyPassphrase,
             EnvelopeError::WrongPassphrase => Self::WrongPassphrase,
+            EnvelopeError::WrongRecoveryCode => Self::WrongRecoveryCode,
+            EnvelopeError::NoSlot(SlotKind::Recovery) => Self::NoRecoveryCode,
             other => Self::BadEnvelope(other),
         }
     }
@@ -204,6 +244,7 @@ impl SyncKitError {
                 key_version: body.key_version.unwrap_or_default(),
                 revision: body.revision,
             },
+            Some(ErrorCode::RotationInProgress) => Self::RotationInProgress,
             Some(ErrorCode::BatchIdReused) => Self::BatchIdReused { cursor: body.cursor },
             Some(ErrorCode::InvalidChange) => Self::InvalidChanges { faults: body.changes },
             Some(ErrorCode::InvalidField) => {

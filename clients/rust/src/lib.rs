@@ -9,6 +9,7 @@ mod encryption;
 mod error;
 pub mod formats;
 pub mod keystore;
+mod open;
 mod outbox;
 mod pinned;
 mod pull;
@@ -18,11 +19,14 @@ mod seal;
 mod session;
 mod status;
 mod transport;
+mod watch;
 
 pub use change::ChangeEntry;
 pub use client::{ClientBuilder, SyncKitClient, SyncKitConfig};
-pub use error::{Result, SyncKitError};
-pub use formats::KdfCost;
+pub use encryption::{PasswordChange, RotationOutcome, RotationProgress};
+pub use error::{BlockReason, Result, SyncKitError};
+pub use formats::vault::Rotation;
+pub use formats::{KdfCost, Padding, RecoveryCode};
 pub use keystore::{KeyStore, KeyStoreError, MemoryStore, SealedFileStore};
 pub use pull::{PullFilter, PulledChange, PulledPage, QuarantineReason, QuarantinedEntry};
 pub use session::SessionInfo;
@@ -30,3 +34,4 @@ pub use tidelog_protocol::{
     ChangeFault, Cursor, Device, ErrorCode, InvalidCursor, Op as ChangeOp, Platform, StatusResponse,
     Timestamp,
 };
+pub use watch::{Evidence, StreamName, StreamSummary, TamperPolicy, VerifyReport, WatchState};

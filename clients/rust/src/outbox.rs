@@ -4,17 +4,21 @@
 //! If the outcome of a push is unknown, its batches stay here: pushing the same changes again resends the same bytes under
 //! the same batch ids, and the server, which may have them already, inserts them once. Other changes begin a new stream:
 //! the old one may or may not have reached its end, and a stream must not fork.
+//!
+//! Should the key be replaced meanwhile, what the server refuses for that is sealed again under the new one.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::ChangeEntry;
 use crate::formats::keys::VAULT_ID_BYTES;
 use crate::formats::{FormatError, Stream, Vault};
-use crate::seal::Payload;
+use crate::seal::{Payload, resealed};
+use crate::watch::{OwnEntry, Subject};
+use crate::{ChangeEntry, Result};
 
 /// One batch as it goes over the wire.
 #[derive(Clone)]
@@ -23,15 +27,17 @@ pub(crate) struct SealedBatch {
     pub(crate) body: Bytes,
     /// Position of its first change in the pushed list.
     pub(crate) first_index: usize,
+    /// Its entries, for when the server has taken them.
+    pub(crate) own: Vec<OwnEntry>,
 }
 
-/// Names the content of a push: device, key and changes.
+/// Names the content of a push: device, vault and changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     pub(crate) fn of(device_id: Uuid, vault: &Vault, changes: &[ChangeEntry], payloads: &[Payload]) -> Self {
-        let mut hash = Sha256::new().chain_update(device_id).chain_update(vault.key_id());
+        let mut hash = Sha256::new().chain_update(device_id).chain_update(vault.vault_id());
         let mut add = |part: &[u8]| {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
@@ -60,6 +66,9 @@ type VaultId = [u8; VAULT_ID_BYTES];
 
 struct Pending {
     fingerprint: Fingerprint,
+    subject: Subject,
+    /// Holds the key that the batches are sealed under.
+    vault: Arc<Vault>,
     batches: VecDeque<SealedBatch>,
 }
 
@@ -70,7 +79,7 @@ impl Outbox {
     }
 
     /// The stream to seal the next push with: a new one in another vault, and if an earlier push is still without an answer.
-    pub(crate) fn stream(&self, vault: &Vault) -> Result<Stream, FormatError> {
+    pub(crate) fn stream(&self, vault: &Vault) -> std::result::Result<Stream, FormatError> {
         match &self.stream {
             Some((vault_id, stream)) if *vault_id == vault.vault_id() && self.pending.is_none() => {
                 Ok(stream.clone())
@@ -79,16 +88,46 @@ impl Outbox {
         }
     }
 
+    /// Whose push has no answer yet.
+    pub(crate) fn in_doubt(&self) -> Option<Subject> {
+        self.pending.as_ref().map(|pending| pending.subject)
+    }
+
     /// Takes a freshly sealed push, and the vault's stream as it stands after it.
     pub(crate) fn put(
         &mut self,
         fingerprint: Fingerprint,
+        subject: Subject,
         batches: Vec<SealedBatch>,
-        vault: &Vault,
+        vault: Arc<Vault>,
         stream: Stream,
     ) {
         self.stream = Some((vault.vault_id(), stream));
-        self.pending = Some(Pending { fingerprint, batches: batches.into() });
+        self.pending = Some(Pending { fingerprint, subject, vault, batches: batches.into() });
+    }
+
+    /// Whether the next batch is sealed under this vault's current key.
+    pub(crate) fn is_under(&self, vault: &Vault) -> bool {
+        self.pending.as_ref().is_none_or(|pending| pending.vault.key_id() == vault.key_id())
+    }
+
+    /// Seals what is left again under the current key of `vault`, frame by frame: number and link of each entry stay. Only for
+    /// batches that the server has refused under their key, so that it has none of them.
+    pub(crate) fn reseal(&mut self, vault: &Arc<Vault>) -> Result<()> {
+        if let Some(pending) = &mut self.pending {
+            let again = |batch: &SealedBatch| {
+                let body = resealed(&pending.vault, vault, &batch.body)?;
+                Ok(SealedBatch { body, ..batch.clone() })
+            };
+            pending.batches = pending.batches.iter().map(again).collect::<Result<_>>()?;
+            pending.vault = vault.clone();
+        }
+        Ok(())
+    }
+
+    /// Whether only one batch is left.
+    pub(crate) fn at_last(&self) -> bool {
+        self.pending.as_ref().is_none_or(|pending| pending.batches.len() <= 1)
     }
 
     /// The next batch to send, `None` when all are acknowledged.
@@ -106,6 +145,11 @@ impl Outbox {
         }
     }
 
+    /// The log that the stream was in is not what it was: what is sealed from now on is on a new one.
+    pub(crate) fn begin_anew(&mut self) {
+        self.stream = None;
+    }
+
     /// What is pending can never be taken as it is: it is dropped, and its stream with it.
     pub(crate) fn give_up(&mut self) {
         *self = Self::default();
@@ -120,16 +164,22 @@ mod tests {
         Fingerprint([byte; 32])
     }
 
+    fn subject(vault: &Vault) -> Subject {
+        Subject::new(Uuid::nil(), vault)
+    }
+
     fn batches(count: usize) -> Vec<SealedBatch> {
-        (0..count).map(|first_index| SealedBatch { body: Bytes::new(), first_index }).collect()
+        (0..count)
+            .map(|first_index| SealedBatch { body: Bytes::new(), first_index, own: Vec::new() })
+            .collect()
     }
 
     #[test]
     fn an_acknowledged_push_leaves_the_stream_for_the_next_one() {
         let mut outbox = Outbox::default();
-        let vault = Vault::generate().unwrap();
+        let vault = Arc::new(Vault::generate().unwrap());
         let stream = outbox.stream(&vault).unwrap();
-        outbox.put(fingerprint(1), batches(2), &vault, stream.clone());
+        outbox.put(fingerprint(1), subject(&vault), batches(2), vault.clone(), stream.clone());
         outbox.acknowledge();
         assert_eq!(outbox.next().unwrap().first_index, 1);
         outbox.acknowledge();
@@ -140,9 +190,9 @@ mod tests {
     #[test]
     fn while_an_answer_is_missing_other_changes_begin_a_new_stream() {
         let mut outbox = Outbox::default();
-        let vault = Vault::generate().unwrap();
+        let vault = Arc::new(Vault::generate().unwrap());
         let stream = outbox.stream(&vault).unwrap();
-        outbox.put(fingerprint(1), batches(2), &vault, stream.clone());
+        outbox.put(fingerprint(1), subject(&vault), batches(2), vault.clone(), stream.clone());
         outbox.acknowledge();
         assert!(outbox.holds(fingerprint(1)) && !outbox.holds(fingerprint(2)));
         assert_ne!(outbox.stream(&vault).unwrap(), stream);
@@ -151,9 +201,9 @@ mod tests {
     #[test]
     fn a_stream_never_goes_on_in_another_vault() {
         let mut outbox = Outbox::default();
-        let (vault, other) = (Vault::generate().unwrap(), Vault::generate().unwrap());
+        let (vault, other) = (Arc::new(Vault::generate().unwrap()), Vault::generate().unwrap());
         let stream = outbox.stream(&vault).unwrap();
-        outbox.put(fingerprint(1), batches(1), &vault, stream.clone());
+        outbox.put(fingerprint(1), subject(&vault), batches(1), vault.clone(), stream.clone());
         outbox.acknowledge();
         assert_ne!(outbox.stream(&other).unwrap(), stream);
     }
@@ -161,9 +211,9 @@ mod tests {
     #[test]
     fn giving_up_forgets_batches_and_stream() {
         let mut outbox = Outbox::default();
-        let vault = Vault::generate().unwrap();
+        let vault = Arc::new(Vault::generate().unwrap());
         let stream = outbox.stream(&vault).unwrap();
-        outbox.put(fingerprint(1), batches(1), &vault, stream.clone());
+        outbox.put(fingerprint(1), subject(&vault), batches(1), vault.clone(), stream.clone());
         outbox.give_up();
         assert!(outbox.next().is_none());
         assert_ne!(outbox.stream(&vault).unwrap(), stream);

@@ -1,15 +1,18 @@
-//! Pulling: fetch a page, open every entry in its slot, keep apart what does not open.
+//! Pulling: fetch a page, open every entry in its slot, keep apart what does not open, and look whether the page fits what
+//! was given before.
 
 use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
-use tidelog_protocol::{Cursor, Entry, InvalidTimestamp, Op, PullRequest, PullResponse, Timestamp};
+use tidelog_protocol::{Cursor, InvalidTimestamp, PullRequest, PullResponse, Timestamp};
 use uuid::Uuid;
 
 use crate::encryption::HeldKey;
-use crate::formats::{FormatError, Kind, Slot, Vault, open_entry};
+use crate::formats::{FormatError, Vault};
+use crate::open::{OpenedPage, open_page};
 use crate::transport::{Request, from_json};
-use crate::{ChangeEntry, Result, SyncKitClient, SyncKitError};
+use crate::watch::{PageFrame, Subject};
+use crate::{BlockReason, ChangeEntry, Evidence, Result, SyncKitClient, SyncKitError};
 
 /// Which entries to pull. The default is all, with the server's page size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,6 +78,9 @@ pub enum QuarantineReason {
     /// It opens, and holds no JSON.
     #[error("what it holds is not JSON")]
     NotJson,
+    /// The same sealed bytes were in the log before, or another entry in its place: it is not applied again.
+    #[error("it was in the log before")]
+    Repeated,
 }
 
 /// One page of a pull, complete.
@@ -85,10 +91,20 @@ pub struct PulledPage {
     pub changes: Vec<PulledChange>,
     /// What did not, in the log's order.
     pub quarantined: Vec<QuarantinedEntry>,
+    /// What this page has shown of the server's dishonesty. Always empty where the policy is
+    /// [`TamperPolicy::Refuse`](crate::TamperPolicy::Refuse): there, the pull fails.
+    pub evidence: Vec<Evidence>,
     /// Where the next page starts. Keep it together with what was applied.
     pub cursor: Cursor,
     /// Whether there is a next page now.
     pub has_more: bool,
+}
+
+impl PullFilter {
+    /// Whether entries are left out, so that gaps say nothing.
+    fn leaves_out(&self) -> bool {
+        self.tables.is_some() || self.since.is_some() || self.include_own == Some(false)
+    }
 }
 
 impl SyncKitClient {
@@ -99,8 +115,9 @@ impl SyncKitClient {
     /// [`pull_page`](Self::pull_page) shows it.
     ///
     /// # Errors
-    /// [`SyncKitError::NoMasterKey`]; [`SyncKitError::WrongKey`] if the log goes on under a newer key than this client
-    /// holds; [`SyncKitError::LogRewound`], [`SyncKitError::LogCompacted`], [`SyncKitError::DeviceRevoked`],
+    /// [`SyncKitError::NoMasterKey`]; [`SyncKitError::Blocked`] if the log goes on under a newer key that this client cannot
+    /// follow to; [`SyncKitError::KeyChanged`] and [`SyncKitError::KeyGone`] if the server contradicts what is known of the
+    /// key; [`SyncKitError::Tampered`] by policy, and for a page that is none; [`SyncKitError::LogRewound`], [`SyncKitError::LogCompacted`], [`SyncKitError::DeviceRevoked`],
     /// [`SyncKitError::MembershipRequired`], and those of every request.
     pub async fn pull(
         &self,
@@ -162,14 +179,28 @@ impl SyncKitClient {
         cursor: impl Into<Cursor>,
         filter: PullFilter,
     ) -> Result<PulledPage> {
-        let key = self.encryption.key_of(self.owner()?)?;
-        let request = pull_request(&key.vault, device_id, cursor.into(), filter)?;
-        let body = self.send(&Request::post("/pull", &request)?).await?;
+        self.watch.check()?;
+        let owner = self.owner()?;
+        let key = self.encryption.key_of(owner)?;
+        let cursor = cursor.into();
+        let watched = !filter.leaves_out();
+        let subject = Subject::new(device_id, &key.vault);
+        let request = pull_request(&key.vault, device_id, cursor, filter)?;
+        if watched {
+            self.watch.pulling(subject);
+        }
+        let body = match self.send(&Request::post("/pull", &request)?).await {
+            Err(error @ SyncKitError::LogRewound { .. }) => {
+                self.watch.rewound();
+                self.outbox.lock().await.begin_anew();
+                return Err(error);
+            }
+            answer => answer?,
+        };
         let answer: PullResponse<'_> = from_json(&body)?;
-        self.stop_before_newer_key(&key, &answer).await?;
-        let page = opened_page(&key.vault, answer);
-        self.report(&page.quarantined);
-        Ok(page)
+        let key = self.key_for(key, &answer).await?;
+        let opened = open_page(&key, &answer, cursor)?;
+        self.judged(&key, subject, watched.then_some(cursor), answer, opened)
     }
 
     /// How many entries this client has kept apart since it was made.
@@ -177,14 +208,48 @@ impl SyncKitClient {
         self.quarantined.load(Ordering::Relaxed)
     }
 
-    /// Entries under a newer key are no garbage if the server's key is newer indeed: then nothing is skipped, the client has
-    /// to get that key first. A version that the server made up changes nothing.
-    async fn stop_before_newer_key(&self, key: &HeldKey, answer: &PullResponse<'_>) -> Result<()> {
-        let have = key.vault.key_version();
-        if answer.changes.iter().all(|entry| entry.key_version <= have) {
-            return Ok(());
+    /// The page as it is given out: with what it shows of the server, and without what is not to be applied.
+    fn judged(
+        &self,
+        key: &HeldKey,
+        subject: Subject,
+        watched_from: Option<Cursor>,
+        answer: PullResponse<'_>,
+        mut opened: OpenedPage,
+    ) -> Result<PulledPage> {
+        let PullResponse { cursor, has_more, compacted_through, .. } = answer;
+        let mut evidence = opened.evidence_of_alteration(key.newest_version());
+        if let Some(from) = watched_from {
+            let compacted_through = compacted_through.unwrap_or_default();
+            let frame = PageFrame { from, to: cursor, has_more, compacted_through };
+            let standings = self.watch.look(
+                subject,
+                &key.vault,
+                &frame,
+                &opened.observed(&answer.changes),
+                &mut evidence,
+            )?;
+            opened.take_out_repeated(&answer.changes, &standings);
         }
-        self.check_against_server(key).await
+        let (changes, quarantined) = opened.into_parts();
+        self.report(&quarantined);
+        self.watch.note(&evidence)?;
+        Ok(PulledPage { changes, quarantined, evidence, cursor, has_more })
+    }
+
+    /// Entries under a newer key are no garbage if the server's key is newer indeed, or about to be: then that key is got
+    /// first. A version that the server made up changes nothing.
+    pub(crate) async fn key_for(&self, key: HeldKey, answer: &PullResponse<'_>) -> Result<HeldKey> {
+        let newest = answer.changes.iter().map(|entry| entry.key_version).max().unwrap_or_default();
+        if newest <= key.newest_version() {
+            return Ok(key);
+        }
+        self.encryption.doubt();
+        let key = self.followed_key(key.owner, |now| newest <= now.newest_version()).await?;
+        if newest > key.newest_version() && self.is_being_rotated_to(newest).await? {
+            return Err(SyncKitError::Blocked(BlockReason::PassphraseNeeded));
+        }
+        Ok(key)
     }
 
     fn report(&self, quarantined: &[QuarantinedEntry]) {
@@ -211,63 +276,4 @@ fn pull_request(vault: &Vault, device_id: Uuid, cursor: Cursor, filter: PullFilt
         since,
         include_own: filter.include_own,
     })
-}
-
-fn opened_page(vault: &Vault, answer: PullResponse<'_>) -> PulledPage {
-    let mut page = PulledPage {
-        changes: Vec::with_capacity(answer.changes.len()),
-        quarantined: Vec::new(),
-        cursor: answer.cursor,
-        has_more: answer.has_more,
-    };
-    for entry in answer.changes {
-        match opened_change(vault, &entry) {
-            Ok(Some(change)) => page.changes.push(PulledChange {
-                entry: change,
-                seq: entry.seq,
-                device_id: entry.device_id,
-                key_version: entry.key_version,
-            }),
-            Ok(None) => {}
-            Err(reason) => page.quarantined.push(kept_apart(entry, reason)),
-        }
-    }
-    page
-}
-
-/// The change inside an entry, `None` for what the SDK has written for itself.
-fn opened_change(vault: &Vault, entry: &Entry<'_>) -> Result<Option<ChangeEntry>, QuarantineReason> {
-    let op: Op = entry.op.parse().map_err(|_| QuarantineReason::UnknownOp)?;
-    let data = entry.data.as_ref().ok_or(QuarantineReason::Unsealed)?;
-    let slot = Slot {
-        table: &entry.table,
-        row_id: &entry.row_id,
-        op,
-        timestamp_us: entry.timestamp.as_micros(),
-        key_version: entry.key_version,
-    };
-    let opened = open_entry(vault, &slot, data)?;
-    let data = match opened.kind {
-        Kind::Value => serde_json::from_slice(&opened.payload).map_err(|_| QuarantineReason::NotJson)?,
-        Kind::Tombstone => None,
-        Kind::Control => return Ok(None),
-    };
-    let (table, row_id) = match opened.names {
-        Some(names) => (names.table.into_owned(), names.row_id.into_owned()),
-        None => (entry.table.as_str().to_owned(), entry.row_id.as_str().to_owned()),
-    };
-    Ok(Some(ChangeEntry { table, op, row_id, timestamp: entry.timestamp.into(), data }))
-}
-
-fn kept_apart(entry: Entry<'_>, reason: QuarantineReason) -> QuarantinedEntry {
-    QuarantinedEntry {
-        seq: entry.seq,
-        device_id: entry.device_id,
-        table: entry.table.into(),
-        op: entry.op.into(),
-        row_id: entry.row_id.into(),
-        timestamp: entry.timestamp.into(),
-        key_version: entry.key_version,
-        reason,
-    }
 }

@@ -6,9 +6,12 @@ use tidelog_protocol::{Change, Limits, Op, PushRequest};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::formats::{Body, FormatError, SealOptions, Slot, Stream, Vault};
+use crate::formats::{
+    Body, FormatError, Head, Names, Padding, SealOptions, Slot, Stream, Vault, reseal_entry,
+};
 use crate::outbox::SealedBatch;
-use crate::transport::to_json;
+use crate::transport::{from_json, to_json};
+use crate::watch::{OwnEntry, Place};
 use crate::{ChangeEntry, Result, SyncKitError};
 
 /// What of a change is sealed: `None` of a delete, the JSON of its data of any other.
@@ -29,30 +32,59 @@ pub(crate) fn payloads_of(changes: &[ChangeEntry]) -> Result<Vec<Payload>> {
     payloads.map_err(SyncKitError::NotJson)
 }
 
+/// How a push is sealed, beside what is in it.
+pub(crate) struct Sealing<'s> {
+    pub(crate) vault: &'s Vault,
+    pub(crate) stream: &'s mut Stream,
+    pub(crate) padding: Padding,
+    /// For the first entry: what this client has seen.
+    pub(crate) head: Option<Head>,
+    pub(crate) limits: &'s Limits,
+}
+
 /// Seals all changes onto the stream and splits them by count and by bytes.
 pub(crate) fn seal_push(
-    vault: &Vault,
-    stream: &mut Stream,
+    mut sealing: Sealing<'_>,
     device_id: Uuid,
     changes: &[ChangeEntry],
     payloads: &[Payload],
-    limits: &Limits,
 ) -> Result<Vec<SealedBatch>> {
-    let mut batches = Batches::new(device_id, limits);
+    let mut batches = Batches::new(device_id, sealing.limits);
     for (index, (change, payload)) in changes.iter().zip(payloads).enumerate() {
-        batches.add(index, seal_change(vault, stream, index, change, payload, limits)?)?;
+        let (change, own) = seal_change(&mut sealing, index, change, payload)?;
+        batches.add(index, change, own)?;
     }
     batches.finish()
 }
 
+/// The body of a push with each entry sealed again under the current key of `to`.
+pub(crate) fn resealed(from: &Vault, to: &Vault, body: &[u8]) -> Result<Bytes> {
+    let mut request: PushRequest<'_> = from_json(body)?;
+    for change in &mut request.changes {
+        let op =
+            change.op.parse().map_err(|_| SyncKitError::BadAnswer(String::from("an unknown operation")))?;
+        let slot = Slot {
+            table: &change.table,
+            row_id: &change.row_id,
+            op,
+            timestamp_us: change.timestamp.as_micros(),
+            key_version: from.key_version(),
+        };
+        if let Some(data) = &change.data {
+            change.data = Some(reseal_entry(from, to, &slot, data)?.into());
+        }
+        change.key_version = Some(to.key_version());
+    }
+    to_json(&request)
+}
+
 fn seal_change<'a>(
-    vault: &Vault,
-    stream: &mut Stream,
+    sealing: &mut Sealing<'_>,
     index: usize,
     change: &'a ChangeEntry,
     payload: &Payload,
-    limits: &Limits,
-) -> Result<Change<'a>> {
+) -> Result<(Change<'a>, OwnEntry)> {
+    let Sealing { vault, limits, .. } = *sealing;
     let timestamp =
         change.wire_timestamp().map_err(|fault| SyncKitError::InvalidChanges { faults: vec![fault] })?;
     let key_version = vault.key_version();
@@ -65,21 +97,30 @@ fn seal_change<'a>(
     };
     let too_large = || SyncKitError::ChangeTooLarge { index, limit: limits.max_data_bytes };
     let body = Body::from(payload.as_deref().map(Vec::as_slice));
-    let sealed = stream.seal(vault, &slot, body, &SealOptions::default()).map_err(|error| match error {
+    let options = SealOptions { padding: sealing.padding, head: sealing.head.take() };
+    let (stream, counter, prev) = (sealing.stream.id(), sealing.stream.counter(), sealing.stream.prev());
+    let sealed = sealing.stream.seal(vault, &slot, body, &options).map_err(|error| match error {
         FormatError::TooLarge => too_large(),
         other => SyncKitError::Sealing(other),
     })?;
     if sealed.data.len() > limits.max_data_bytes {
         return Err(too_large());
     }
-    Ok(Change {
-        table: sealed.wire.table.into_owned().into(),
+    let wire: Names<'static> = sealed.wire.into_owned();
+    let own = OwnEntry {
+        wire: wire.clone(),
+        deletes: change.op == Op::Delete,
+        place: Place { seq: 0, stream, counter, prev, link: sealed.link },
+    };
+    let change = Change {
+        table: wire.table.into_owned().into(),
         op: change.op.as_str().into(),
-        row_id: sealed.wire.row_id.into_owned().into(),
+        row_id: wire.row_id.into_owned().into(),
         timestamp,
         data: Some(sealed.data.into()),
         key_version: Some(key_version),
-    })
+    };
+    Ok((change, own))
 }
 
 /// Batches as they fill up.
@@ -89,6 +130,7 @@ struct Batches<'a> {
     max_bytes: usize,
     full: Vec<SealedBatch>,
     changes: Vec<Change<'a>>,
+    own: Vec<OwnEntry>,
     bytes: usize,
     first_index: usize,
 }
@@ -101,12 +143,13 @@ impl<'a> Batches<'a> {
             max_bytes: limits.max_body_bytes.saturating_sub(BODY_FRAME_BYTES),
             full: Vec::new(),
             changes: Vec::new(),
+            own: Vec::new(),
             bytes: 0,
             first_index: 0,
         }
     }
 
-    fn add(&mut self, index: usize, change: Change<'a>) -> Result<()> {
+    fn add(&mut self, index: usize, change: Change<'a>, own: OwnEntry) -> Result<()> {
         let bytes = json_bytes_of(&change);
         if bytes > self.max_bytes {
             return Err(SyncKitError::ChangeTooLarge { index, limit: self.max_bytes });
@@ -116,6 +159,7 @@ impl<'a> Batches<'a> {
             self.first_index = index;
         }
         self.changes.push(change);
+        self.own.push(own);
         self.bytes += bytes;
         Ok(())
     }
@@ -129,7 +173,8 @@ impl<'a> Batches<'a> {
             expected_cursor: None,
         };
         let body: Bytes = to_json(&request)?;
-        self.full.push(SealedBatch { body, first_index: self.first_index });
+        let own = std::mem::take(&mut self.own);
+        self.full.push(SealedBatch { body, first_index: self.first_index, own });
         self.bytes = 0;
         Ok(())
     }
@@ -160,7 +205,9 @@ mod tests {
 
     fn seal(changes: &[ChangeEntry], limits: &Limits) -> Result<Vec<SealedBatch>> {
         let (vault, mut stream) = (Vault::generate()?, Stream::generate()?);
-        seal_push(&vault, &mut stream, Uuid::nil(), changes, &payloads_of(changes)?, limits)
+        let sealing =
+            Sealing { vault: &vault, stream: &mut stream, padding: Padding::default(), head: None, limits };
+        seal_push(sealing, Uuid::nil(), changes, &payloads_of(changes)?)
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl SyncKitClient {
     /// Signs in with e-mail and password; gives back (user id, app id).
     ///
     /// The password goes to the server, which checks it against a hash. What encrypts the data is the passphrase of
-    /// [`setup_encryption_new`](Self::setup_encryption_new), which never leaves this machine.
+    /// [`setup_encryption_new`](Self::setup_encryption_new), which never leaves this machine and had better be another one.
     ///
     /// # Errors
     /// [`SyncKitError::InvalidCredentials`], [`SyncKitError::TwoFactorRequired`], [`SyncKitError::RateLimited`], or no
@@ -131,6 +131,7 @@ impl SyncKitClient {
         })?);
         let owner = session.owner();
         self.restore_session(session);
+        self.encryption.signed_in_with(password)?;
         Ok((owner.user_id, owner.app_id))
     }
 
@@ -144,7 +145,7 @@ impl SyncKitClient {
         let owner = session.owner();
         let before = self.session.set(Some(session));
         if before.is_none_or(|before| before.owner() != owner) {
-            self.encryption.wipe();
+            self.encryption.wipe_all();
         }
     }
 
@@ -157,6 +158,7 @@ impl SyncKitClient {
         let Some(session) = self.session.get() else { return Ok(()) };
         let forgotten = self.forget_key().await;
         self.session.set(None);
+        self.encryption.wipe_all();
         let answer = self.transport.send(&Request::post_nothing("/auth/logout"), Some(&session.token)).await;
         match answer {
             // A session that the server no longer accepts has ended already.

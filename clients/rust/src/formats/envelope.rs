@@ -121,6 +121,16 @@ impl<'a> Envelope<'a> {
         Ok(OpenedEnvelope { vault, wrap_no: self.header.wrap_no, slots: self.slots })
     }
 
+    /// Checks that a holder of this vault's current master has put the envelope together, without any slot's secret.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Tampered`].
+    pub fn authenticate(&self, vault: &Vault) -> Result<(), EnvelopeError> {
+        let same_vault = self.header == Header::of(vault, self.header.wrap_no);
+        let authentic = hmac(&vault.current().keys.env, &[self.authenticated]).ct_eq(&self.mac);
+        if same_vault && bool::from(authentic) { Ok(()) } else { Err(EnvelopeError::Tampered) }
+    }
+
     fn open_ring(&self, ring_key: &Secret) -> Result<Ring, EnvelopeError> {
         let plaintext = aead::open(ring_key, &self.ring_nonce, self.header_bytes, self.ring);
         let plaintext = plaintext.ok_or(EnvelopeError::Tampered)?;

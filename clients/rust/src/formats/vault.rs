@@ -59,7 +59,7 @@ impl Vault {
     /// # Errors
     /// [`FormatError::NoRandomness`].
     pub fn generate() -> Result<Self, FormatError> {
-        Self::random(false)
+        Self::generate_as(FIRST_KEY_VERSION, false)
     }
 
     /// A new vault that hides the names of tables and rows from the server. Fixed for ever.
@@ -67,14 +67,18 @@ impl Vault {
     /// # Errors
     /// [`FormatError::NoRandomness`].
     pub fn generate_with_hidden_names() -> Result<Self, FormatError> {
-        Self::random(true)
+        Self::generate_as(FIRST_KEY_VERSION, true)
     }
 
-    fn random(hidden_names: bool) -> Result<Self, FormatError> {
+    /// A new vault whose first key has this number: for a user who starts over after another vault.
+    ///
+    /// # Errors
+    /// [`FormatError::NoRandomness`].
+    pub fn generate_as(key_version: u32, hidden_names: bool) -> Result<Self, FormatError> {
         let mut vault_id = [0; VAULT_ID_BYTES];
         getrandom::fill(&mut vault_id)?;
         let ring = Ring { name_key: Secret::random()?, blob_root: Secret::random()?, earlier: Vec::new() };
-        Ok(Self::from_parts(vault_id, hidden_names, FIRST_KEY_VERSION, Secret::random()?, ring)?)
+        Ok(Self::from_parts(vault_id, hidden_names, key_version, Secret::random()?, ring)?)
     }
 
     /// A vault from what it consists of.

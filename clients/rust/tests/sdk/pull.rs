@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tidelog_client::formats::FormatError;
+use tidelog_client::formats::{Body, FormatError, SealOptions, Slot, Stream};
 use tidelog_client::{ChangeOp, Cursor, PullFilter, QuarantineReason, SyncKitError};
 
 use crate::raw::Raw;
@@ -162,11 +162,14 @@ async fn an_operation_in_upper_case_is_the_same_operation() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let raw = Raw::beside(&world, &client);
-    client.push(device.id, vec![task("1")]).await.unwrap();
-    let mut entry = raw.entries(&device).await.remove(0);
-    entry["op"] = json!("INSERT");
+    let vault = raw.opened_envelope().await.vault;
+    let slot = Slot { table: "tasks", row_id: "1", op: ChangeOp::Insert, timestamp_us: 0, key_version: 1 };
+    let mut stream = Stream::generate().unwrap();
+    let sealed = stream.seal(&vault, &slot, Body::Value(b"7"), &SealOptions::default()).unwrap();
+    let entry = json!({ "table": "tasks", "op": "INSERT", "row_id": "1", "timestamp": "1970-01-01T00:00:00Z",
+        "data": sealed.data });
     raw.push(&device, json!([entry])).await;
     let page = first_page(&client, device.id).await;
     assert_eq!(page.quarantined, []);
-    assert_eq!(page.changes[1].entry.op, ChangeOp::Insert);
+    assert_eq!(page.changes[0].entry.op, ChangeOp::Insert);
 }

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use data_encoding::BASE64;
 use tidelog_client::formats::{PinError, Rotation, Vault, seal_envelope};
-use tidelog_client::{KdfCost, KeyStore, KeyStoreError, MemoryStore, SyncKitClient, SyncKitError};
+use tidelog_client::{
+    BlockReason, KdfCost, KeyStore, KeyStoreError, MemoryStore, SyncKitClient, SyncKitError,
+};
 use zeroize::Zeroizing;
 
 use crate::raw::Raw;
@@ -229,7 +231,7 @@ async fn bytes_that_are_no_envelope_are_a_typed_error() {
 }
 
 #[tokio::test]
-async fn a_device_left_behind_by_a_new_key_is_told_which_one_it_needs_and_loses_nothing() {
+async fn a_device_left_behind_by_a_new_key_asks_for_the_passphrase_and_loses_nothing() {
     let world = World::new().await;
     let (behind, behind_device) = world.device("laptop").await;
     behind.push(behind_device.id, vec![task("old")]).await.unwrap();
@@ -240,9 +242,9 @@ async fn a_device_left_behind_by_a_new_key_is_told_which_one_it_needs_and_loses_
     let (ahead, ahead_device) = world.device("desktop").await;
     ahead.push(ahead_device.id, vec![task("new")]).await.unwrap();
     let pushed = behind.push(behind_device.id, tasks(1)).await;
-    assert!(matches!(pushed, Err(SyncKitError::WrongKey { have: 1, want: 2 })));
+    assert!(matches!(pushed, Err(SyncKitError::Blocked(BlockReason::PassphraseNeeded))));
     let pulled = behind.pull(behind_device.id, 0).await;
-    assert!(matches!(pulled, Err(SyncKitError::WrongKey { have: 1, want: 2 })));
+    assert!(matches!(pulled, Err(SyncKitError::Blocked(BlockReason::PassphraseNeeded))));
     assert_eq!(behind.quarantined(), 0);
 
     behind.setup_encryption_existing(PASSPHRASE).await.unwrap();

@@ -1,0 +1,343 @@
+//! Rotation: a new master key, and every entry sealed again under it.
+//!
+//! The server keeps the state of a rotation, so it goes on after a crash, and another device may finish it. Until it is
+//! complete the old key stays the current one: what is pushed meanwhile is under it and is sealed again in a later round.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use tidelog_protocol::{
+    BeginRotationRequest, CompleteRotationRequest, Cursor, Entry, ErrorCode, RotatedEntry,
+    RotationBatchRequest, RotationBatchResponse, RotationEntriesRequest, RotationEntriesResponse,
+    RotationResponse,
+};
+use zeroize::Zeroizing;
+
+use super::follow::successor;
+use super::setup::{FIRST_WRAP, other_version};
+use super::{HeldKey, opened_with_passphrase};
+use crate::blocking::blocking;
+use crate::formats::vault::Rotation;
+use crate::formats::{
+    OpenedEnvelope, RecoveryCode, Slot, SlotKind, SlotPlan, Unlock, Vault, reseal_entry, seal_envelope_with,
+};
+use crate::session::Owner;
+use crate::transport::{Request, from_json, to_json};
+use crate::{Result, SyncKitClient, SyncKitError};
+
+/// Bytes of a batch's JSON around the data of its entries, and around each of them.
+const BATCH_FRAME_BYTES: usize = 64;
+const ENTRY_FRAME_BYTES: usize = 64;
+
+/// Rounds in which entries that were pushed meanwhile are caught up with; each is far shorter than the one before.
+const MAX_ROUNDS: usize = 100;
+
+/// How far a rotation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RotationProgress {
+    /// Entries that are done.
+    pub done: u64,
+    /// Entries in all; grows with what is pushed meanwhile.
+    pub total: u64,
+}
+
+/// What a rotation led to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RotationOutcome {
+    /// Names the new master key.
+    pub key_version: u32,
+    /// Opens the new key in place of the passphrase. The codes before it open nothing any more.
+    pub recovery_code: RecoveryCode,
+    /// Entries that this device sealed again.
+    pub resealed: u64,
+    /// Entries that this device left as they are: they do not open, or are no entries of this vault.
+    pub kept: u64,
+}
+
+/// What was done with the entries of a rotation.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Tally {
+    resealed: u64,
+    kept: u64,
+}
+
+impl SyncKitClient {
+    /// Replaces the master key: makes a new one under the same passphrase, seals every entry again under it, and issues a new
+    /// recovery code. A rotation that was interrupted, here or on another device, is continued.
+    ///
+    /// With [`Rotation::Routine`] other devices follow by themselves. With [`Rotation::Compromise`] nothing that the old key
+    /// opens leads to the new one: every other device asks for the passphrase
+    /// ([`SyncKitError::Blocked`]). If the passphrase may be known to somebody, change it first
+    /// ([`change_passphrase`](Self::change_passphrase)): the new key is wrapped under the passphrase given here.
+    ///
+    /// Only what opens in its place is sealed again; anything else is left as it is. Memory is bounded by a page. The old key
+    /// stays in use until the rotation is complete, and other devices may push all the while. Until then any error leaves
+    /// everything readable: call again to go on.
+    ///
+    /// # Errors
+    /// [`SyncKitError::NoMasterKey`]; [`SyncKitError::WrongPassphrase`], before anything is changed;
+    /// [`SyncKitError::KeyChanged`] and [`SyncKitError::KeyGone`] if the server contradicts what this device knows; those of
+    /// every request.
+    pub async fn rotate_key(
+        &self,
+        passphrase: &str,
+        mode: Rotation,
+        mut progress: impl FnMut(RotationProgress) + Send,
+    ) -> Result<RotationOutcome> {
+        let owner = self.owner_with(passphrase)?;
+        let _one_at_a_time = self.encryption.one_at_a_time.lock().await;
+        let mut known = self.known_key(owner).await?.ok_or(SyncKitError::NoMasterKey)?;
+        let mut begun: Option<Begun> = None;
+        loop {
+            let found = self.required_server_key(Some(&known)).await?;
+            let opened = opened_with_passphrase(&found.encrypted_key, passphrase).await?;
+            known = self.keep(owner, &opened, found.key_version, Some(&known)).await?;
+            if let Some(ours) = begun.take_if(|ours| ours.is(&opened)) {
+                return self.concluded(owner, passphrase, ours).await;
+            }
+            let Some(pending) = &found.pending else {
+                if let Some(ours) = self.begin_rotation(&opened, passphrase, mode).await? {
+                    begun = Some(ours);
+                }
+                continue;
+            };
+            let next = opened_with_passphrase(&pending.encrypted_key, passphrase).await?;
+            if mode == Rotation::Compromise && is_linked(&next) && self.try_to_cancel().await? {
+                continue;
+            }
+            let mut ours = begun.take().filter(|it| it.is(&next)).unwrap_or_else(|| Begun::another(&next));
+            let vault = Arc::new(successor(&known, pending.key_version, next)?);
+            self.encryption.hold(HeldKey { pending: Some(vault.clone()), ..known.clone() });
+            let tally = self.finish_rotation(
+                pending.key_version,
+                resealer(known.vault.clone(), vault),
+                &mut progress,
+            );
+            let tally = tally.await?;
+            ours.tally.resealed += tally.resealed;
+            ours.tally.kept += tally.kept;
+            // A routine rotation that could not be cancelled is done; the one that was asked for follows it.
+            begun = (mode == Rotation::Routine || !ours.linked).then_some(ours);
+        }
+    }
+
+    /// Cancels a rotation that is under way, here or on another device, and keeps the old key.
+    ///
+    /// # Errors
+    /// [`SyncKitError::RotationInProgress`] once entries are under the new key: then it can only be finished. Those of every
+    /// request.
+    pub async fn cancel_rotation(&self) -> Result<()> {
+        let _one_at_a_time = self.encryption.one_at_a_time.lock().await;
+        if self.try_to_cancel().await? { Ok(()) } else { Err(SyncKitError::RotationInProgress) }
+    }
+
+    /// Begins a rotation. `None`: another device was first.
+    async fn begin_rotation(
+        &self,
+        current: &OpenedEnvelope,
+        passphrase: &str,
+        mode: Rotation,
+    ) -> Result<Option<Begun>> {
+        let cost = self.encryption.options.cost;
+        let passphrase = Zeroizing::new(passphrase.to_owned());
+        let old = current.vault.clone();
+        let (vault, code, envelope) = blocking(move || {
+            let vault = old.rotated(mode)?;
+            let code = RecoveryCode::generate().map_err(crate::formats::FormatError::from)?;
+            let mut plan = vec![
+                SlotPlan::Wrap(Unlock::Passphrase(&passphrase), cost),
+                SlotPlan::Wrap(Unlock::Recovery(&code), cost),
+            ];
+            if mode == Rotation::Routine {
+                plan.push(SlotPlan::Wrap(Unlock::Previous(&old), cost));
+            }
+            let envelope = seal_envelope_with(&vault, &plan, FIRST_WRAP)?;
+            Ok((vault, code, envelope))
+        })
+        .await?;
+        let body = BeginRotationRequest { new_encrypted_key: BASE64.encode(&envelope) };
+        match self.fetch::<RotationResponse>(&Request::post("/keys/rotate/begin", &body)?).await {
+            Ok(answer) if answer.key_version == vault.key_version() => Ok(Some(Begun {
+                key_version: vault.key_version(),
+                key_id: vault.key_id(),
+                linked: mode == Rotation::Routine,
+                code: Some(code),
+                tally: Tally::default(),
+            })),
+            Ok(answer) => Err(other_version(answer.key_version, vault.key_version())),
+            Err(SyncKitError::RotationInProgress) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Cancels a rotation. `false`: entries are under its key already.
+    async fn try_to_cancel(&self) -> Result<bool> {
+        match self.send(&Request::post_nothing("/keys/rotate/cancel")).await {
+            Ok(_) | Err(SyncKitError::Server { code: Some(ErrorCode::NoRotation), .. }) => Ok(true),
+            Err(SyncKitError::Server { code: Some(ErrorCode::RotationStarted), .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Goes through what is left, round by round, until the server takes the rotation as complete. If another device completes
+    /// it meanwhile, that is fine.
+    pub(super) async fn finish_rotation(
+        &self,
+        key_version: u32,
+        reseal: impl for<'e> Fn(&Entry<'e>) -> RotatedEntry<'static> + Clone + Send + 'static,
+        progress: &mut (impl FnMut(RotationProgress) + Send),
+    ) -> Result<Tally> {
+        let mut tally = Tally::default();
+        let complete = Request::post(
+            "/keys/rotate/complete",
+            &CompleteRotationRequest { key_version: Some(key_version) },
+        )?;
+        for _ in 0..MAX_ROUNDS {
+            match self.one_round(&reseal, progress, &mut tally).await {
+                Ok(()) => {}
+                Err(SyncKitError::Server { code: Some(ErrorCode::NoRotation), .. }) => {}
+                Err(error) => return Err(error),
+            }
+            match self.fetch::<RotationResponse>(&complete).await {
+                Ok(answer) if answer.key_version == key_version => return Ok(tally),
+                Ok(answer) => return Err(other_version(answer.key_version, key_version)),
+                Err(SyncKitError::Server { code: Some(ErrorCode::RotationIncomplete), .. }) => {}
+                // Completed or cancelled by another device: what is there now is looked at anew.
+                Err(SyncKitError::Server { code: Some(ErrorCode::NoRotation), .. }) => return Ok(tally),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(SyncKitError::RotationOutrun)
+    }
+
+    /// Seals all that is left now, page by page.
+    async fn one_round(
+        &self,
+        reseal: &(impl for<'e> Fn(&Entry<'e>) -> RotatedEntry<'static> + Clone + Send + 'static),
+        progress: &mut (impl FnMut(RotationProgress) + Send),
+        tally: &mut Tally,
+    ) -> Result<()> {
+        let max_bytes = self.limits().await?.max_body_bytes;
+        let mut cursor = Cursor::Start;
+        loop {
+            let request = RotationEntriesRequest { cursor, limit: None };
+            let body = self.send(&Request::post("/keys/rotate/entries", &request)?).await?;
+            let reseal = reseal.clone();
+            let page = blocking(move || sealed_page(&body, &reseal, max_bytes)).await?;
+            let mut remaining = page.remaining;
+            for batch in page.batches {
+                let request = Request::post_bytes("/keys/rotate/batch", batch);
+                remaining = self.fetch::<RotationBatchResponse>(&request).await?.remaining;
+            }
+            tally.resealed += page.tally.resealed;
+            tally.kept += page.tally.kept;
+            let done = tally.resealed + tally.kept;
+            progress(RotationProgress { done, total: done + remaining });
+            if !page.has_more {
+                return Ok(());
+            }
+            cursor = page.cursor;
+        }
+    }
+
+    /// The rotation is complete and its key in use. Whoever finished one that another device began has no recovery code of
+    /// it, and makes one.
+    async fn concluded(&self, owner: Owner, passphrase: &str, begun: Begun) -> Result<RotationOutcome> {
+        let recovery_code = match begun.code {
+            Some(code) => code,
+            None => self.rewrap_with_new_code(owner, passphrase).await?,
+        };
+        let Tally { resealed, kept } = begun.tally;
+        Ok(RotationOutcome { key_version: begun.key_version, recovery_code, resealed, kept })
+    }
+}
+
+/// A rotation that is being brought to its end.
+struct Begun {
+    key_version: u32,
+    key_id: [u8; 16],
+    linked: bool,
+    /// `None`: another device has it.
+    code: Option<RecoveryCode>,
+    tally: Tally,
+}
+
+impl Begun {
+    fn another(next: &OpenedEnvelope) -> Self {
+        Self {
+            key_version: next.vault.key_version(),
+            key_id: next.vault.key_id(),
+            linked: is_linked(next),
+            code: None,
+            tally: Tally::default(),
+        }
+    }
+
+    fn is(&self, next: &OpenedEnvelope) -> bool {
+        self.key_id == next.vault.key_id()
+    }
+}
+
+fn is_linked(envelope: &OpenedEnvelope) -> bool {
+    envelope.slots.iter().any(|slot| slot.kind == SlotKind::Link)
+}
+
+/// Seals an entry again under the next key; leaves it if it does not open.
+fn resealer(
+    from: Arc<Vault>,
+    to: Arc<Vault>,
+) -> impl for<'e> Fn(&Entry<'e>) -> RotatedEntry<'static> + Clone + Send + 'static {
+    move |entry| {
+        let data = resealed(&from, &to, entry);
+        RotatedEntry { seq: entry.seq, keep: data.is_none(), data: data.map(Into::into) }
+    }
+}
+
+fn resealed(from: &Vault, to: &Vault, entry: &Entry<'_>) -> Option<String> {
+    let slot = Slot {
+        table: &entry.table,
+        row_id: &entry.row_id,
+        op: entry.op.parse().ok()?,
+        timestamp_us: entry.timestamp.as_micros(),
+        key_version: entry.key_version,
+    };
+    reseal_entry(from, to, &slot, entry.data.as_ref()?).ok()
+}
+
+/// A page, ready to be sent.
+struct SealedPage {
+    batches: Vec<Bytes>,
+    tally: Tally,
+    cursor: Cursor,
+    has_more: bool,
+    remaining: u64,
+}
+
+/// Seals a page, in as many batches as the server's limit on bodies asks for.
+fn sealed_page(
+    body: &[u8],
+    reseal: &impl for<'e> Fn(&Entry<'e>) -> RotatedEntry<'static>,
+    max_bytes: usize,
+) -> Result<SealedPage> {
+    let page: RotationEntriesResponse<'_> = from_json(body)?;
+    let (mut batches, mut entries, mut bytes) = (Vec::new(), Vec::new(), BATCH_FRAME_BYTES);
+    let mut tally = Tally::default();
+    for entry in &page.entries {
+        let entry = reseal(entry);
+        *(if entry.keep { &mut tally.kept } else { &mut tally.resealed }) += 1;
+        let more = ENTRY_FRAME_BYTES + entry.data.as_ref().map_or(0, |data| data.len());
+        if bytes + more > max_bytes && !entries.is_empty() {
+            batches.push(to_json(&RotationBatchRequest { entries: std::mem::take(&mut entries) })?);
+            bytes = BATCH_FRAME_BYTES;
+        }
+        bytes += more;
+        entries.push(entry);
+    }
+    if !entries.is_empty() {
+        batches.push(to_json(&RotationBatchRequest { entries })?);
+    }
+    let RotationEntriesResponse { cursor, has_more, remaining, .. } = page;
+    Ok(SealedPage { batches, tally, cursor, has_more, remaining })
+}

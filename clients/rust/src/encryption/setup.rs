@@ -1,0 +1,189 @@
+//! The first contact of a device with the user's key.
+
+use data_encoding::BASE64;
+use tidelog_protocol::{
+    Entry, ErrorCode, GetKeyResponse, PutKeyRequest, PutKeyResponse, RotatedEntry, RotationStateResponse,
+};
+use zeroize::Zeroizing;
+
+use super::{HeldKey, opened_with_passphrase};
+use crate::blocking::blocking;
+use crate::formats::vault::FIRST_KEY_VERSION;
+use crate::formats::{FormatError, OpenedEnvelope, PinError, Vault, seal_envelope};
+use crate::session::Owner;
+use crate::transport::Request;
+use crate::{Result, SyncKitClient, SyncKitError};
+
+/// `wrap_no` of a key's first envelope.
+pub(super) const FIRST_WRAP: u32 = 0;
+/// `expected_revision` that means "only if there is none".
+const NO_REVISION: u64 = 0;
+
+impl SyncKitClient {
+    /// Sets up encryption for a user who may be new: makes a key, wraps it under the passphrase and puts it on the server.
+    ///
+    /// If there is a key already, also one that another device has put there in this very moment, it is adopted: exactly
+    /// one key survives. The passphrase stays on this machine. Takes a tenth of a second or more of computing, by design.
+    ///
+    /// # Errors
+    /// [`SyncKitError::EmptyPassphrase`]; [`SyncKitError::PassphraseIsPassword`] if a key would be made under the password
+    /// that the user has signed in with; [`SyncKitError::WrongPassphrase`] if the passphrase does not open the key that is
+    /// there; [`SyncKitError::KeyChanged`] and [`SyncKitError::KeyGone`] if the server contradicts what this device knows.
+    pub async fn setup_encryption_new(&self, passphrase: &str) -> Result<()> {
+        let owner = self.owner_with(passphrase)?;
+        let _one_at_a_time = self.encryption.one_at_a_time.lock().await;
+        let known = self.pinned_key(owner).await?;
+        if let Some(found) = self.server_key().await? {
+            return self.adopt(owner, found, known, passphrase).await;
+        }
+        if known.is_some() {
+            return Err(SyncKitError::KeyGone);
+        }
+        self.refuse_password_as_passphrase(passphrase)?;
+        match self.create(owner, passphrase, FIRST_KEY_VERSION, NO_REVISION).await {
+            Err(SyncKitError::KeyVersionConflict { .. }) => {
+                let found = self.server_key().await?.ok_or(SyncKitError::KeyGone)?;
+                self.adopt(owner, found, None, passphrase).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Sets up encryption on another device of a user who has a key: fetches it and opens it with the passphrase. Also what
+    /// a device that is [`Blocked`](SyncKitError::Blocked) does once it has the passphrase.
+    ///
+    /// # Errors
+    /// [`SyncKitError::NoServerKey`] if the user has none yet, and those of
+    /// [`setup_encryption_new`](Self::setup_encryption_new).
+    pub async fn setup_encryption_existing(&self, passphrase: &str) -> Result<()> {
+        let owner = self.owner_with(passphrase)?;
+        let _one_at_a_time = self.encryption.one_at_a_time.lock().await;
+        let known = self.pinned_key(owner).await?;
+        let found = self.required_server_key(known.as_ref()).await?;
+        self.adopt(owner, found, known, passphrase).await
+    }
+
+    /// Loads the key that an earlier run left in the key store (the operating system's keychain unless the client was built
+    /// with another); `false` if there is none. Does not ask the server: the first push does.
+    ///
+    /// # Errors
+    /// [`SyncKitError::NotAuthenticated`], and [`SyncKitError::KeyStore`] if the store cannot be read.
+    pub async fn try_load_key_from_keychain(&self) -> Result<bool> {
+        let owner = self.owner()?;
+        let _one_at_a_time = self.encryption.one_at_a_time.lock().await;
+        let Some(key) = self.pinned_key(owner).await? else { return Ok(false) };
+        self.encryption.hold(key);
+        Ok(true)
+    }
+
+    /// Whether the user has a key on the server: tells
+    /// [`setup_encryption_new`](Self::setup_encryption_new) from
+    /// [`setup_encryption_existing`](Self::setup_encryption_existing).
+    ///
+    /// # Errors
+    /// Those of every request.
+    pub async fn has_server_key(&self) -> Result<bool> {
+        Ok(self.server_key().await?.is_some())
+    }
+
+    /// Forgets the user's key here, in memory and in the key store, and with it what this device knows of the server's key.
+    /// The key on the server stays.
+    ///
+    /// # Errors
+    /// [`SyncKitError::NotAuthenticated`], and [`SyncKitError::KeyStore`] if the store cannot be written.
+    pub async fn forget_key(&self) -> Result<()> {
+        let account = self.account(self.owner()?);
+        self.encryption.wipe();
+        let store = self.encryption.store.clone();
+        blocking(move || Ok(store.delete(&account)?)).await
+    }
+
+    /// Starts over: for a user who has lost both passphrase and recovery code. The account, its devices and its log stay, and
+    /// a new vault with a new key takes the place of the old one, under this passphrase.
+    ///
+    /// What is in the log so far **can never be read again**. It is kept, and kept apart by pulls. Other devices get
+    /// [`KeyChanged`](SyncKitError::KeyChanged): a server alone must not be able to make them take another vault. There, the
+    /// user calls [`forget_key`](Self::forget_key) and sets up with the new passphrase. Local data can be pushed anew. A
+    /// rotation that was under way is brought to an end first.
+    ///
+    /// # Errors
+    /// [`SyncKitError::EmptyPassphrase`], [`SyncKitError::PassphraseIsPassword`], [`SyncKitError::NoServerKey`] where there
+    /// is nothing to start over from, and [`SyncKitError::KeyVersionConflict`] if another device changed the key meanwhile.
+    pub async fn start_over(&self, passphrase: &str) -> Result<()> {
+        let owner = self.owner_with(passphrase)?;
+        self.refuse_password_as_passphrase(passphrase)?;
+        let _one_at_a_time = self.encryption.one_at_a_time.lock().await;
+        self.end_rotation_unread().await?;
+        let found = self.server_key().await?.ok_or(SyncKitError::NoServerKey)?;
+        let next = found.key_version.checked_add(1).ok_or(FormatError::CounterExhausted)?;
+        self.create(owner, passphrase, next, found.revision).await
+    }
+
+    /// Makes a key and puts it on the server, if what is there is still of this revision.
+    async fn create(
+        &self,
+        owner: Owner,
+        passphrase: &str,
+        key_version: u32,
+        expected_revision: u64,
+    ) -> Result<()> {
+        let (cost, hide_names) = (self.encryption.options.cost, self.encryption.options.hide_names);
+        let passphrase = Zeroizing::new(passphrase.to_owned());
+        let (opened, envelope) = blocking(move || {
+            let vault = Vault::generate_as(key_version, hide_names)?;
+            let envelope = seal_envelope(&vault, &passphrase, cost, FIRST_WRAP)?;
+            Ok((OpenedEnvelope { vault, wrap_no: FIRST_WRAP, slots: Vec::new() }, envelope))
+        })
+        .await?;
+        let body = PutKeyRequest {
+            encrypted_key: BASE64.encode(&envelope),
+            expected_revision: Some(expected_revision),
+            key_version: Some(key_version),
+        };
+        let answer: PutKeyResponse = self.fetch(&Request::put("/keys", &body)?).await?;
+        self.keep(owner, &opened, answer.key_version, None).await.map(drop)
+    }
+
+    /// Opens the server's envelope and takes the key inside, unless it contradicts what is known.
+    async fn adopt(
+        &self,
+        owner: Owner,
+        found: GetKeyResponse,
+        known: Option<HeldKey>,
+        passphrase: &str,
+    ) -> Result<()> {
+        let opened = opened_with_passphrase(&found.encrypted_key, passphrase).await?;
+        let key = self.keep(owner, &opened, found.key_version, known.as_ref()).await?;
+        let key = self.follow_pending(key, found.pending.as_ref())?;
+        let (None, Some(pending)) = (&key.pending, found.pending) else { return Ok(()) };
+        match opened_with_passphrase(&pending.encrypted_key, passphrase).await {
+            Ok(opened) => self.hold_pending(key, pending.key_version, opened),
+            // It is not the current one yet: nothing is lost that would not be asked for again.
+            Err(SyncKitError::WrongPassphrase) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Brings a rotation to its end whose entries this device cannot read: by cancelling it, or, where entries are under the
+    /// new key already, by leaving the others as they are.
+    async fn end_rotation_unread(&self) -> Result<()> {
+        let state: RotationStateResponse = match self.fetch(&Request::get("/keys/rotate")).await {
+            // A server that knows no rotation has none under way.
+            Err(SyncKitError::NotFound) => return Ok(()),
+            answer => answer?,
+        };
+        let Some(pending) = state.pending else { return Ok(()) };
+        match self.send(&Request::post_nothing("/keys/rotate/cancel")).await {
+            Err(SyncKitError::Server { code: Some(ErrorCode::RotationStarted), .. }) => {
+                let leave = |entry: &Entry<'_>| RotatedEntry { seq: entry.seq, data: None, keep: true };
+                self.finish_rotation(pending.key_version, leave, &mut |_| {}).await.map(drop)
+            }
+            outcome => outcome.map(drop),
+        }
+    }
+}
+
+/// The version that the server gave is not the one that was asked for.
+pub(super) fn other_version(server: u32, envelope: u32) -> SyncKitError {
+    PinError::OtherVersion { server, envelope }.into()
+}
