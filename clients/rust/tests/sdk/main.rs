@@ -3,6 +3,7 @@
 mod devices;
 mod keychain;
 mod keystore;
+mod passphrase;
 mod proxy;
 mod pull;
 mod push;
