@@ -1,4 +1,4 @@
-//! Checks that a database is whole: SQLite's own checks, then the counters that pushes keep.
+//! Checks that a database is whole: SQLite's own checks, then the counters that pushes and rotations keep.
 
 use std::sync::atomic::Ordering;
 
@@ -26,8 +26,21 @@ const WRONG_COUNTERS: &str = "
     SELECT newest.log FROM newest LEFT JOIN sums ON sums.log = newest.log
     WHERE sums.last_seq IS NOT newest.last_seq OR changes <> total_changes OR bytes <> change_bytes";
 
+/// Logs of which more or less is left to rotate than is said, or has been rotated though it is said that nothing has.
+const WRONG_PROGRESS: &str = "
+    SELECT rotations.log FROM rotations LEFT JOIN (
+        SELECT rotations.id AS rotation, sum(typeof(data) <> 'null' AND changes.key_version <> rotations.key_version
+                AND changes.seq NOT IN (SELECT seq FROM kept_entries WHERE rotation = rotations.id)) AS remaining,
+            max(changes.key_version = rotations.key_version) AS started
+        FROM rotations CROSS JOIN all_batches AS batches ON batches.log = rotations.log
+            CROSS JOIN changes ON changes.seq BETWEEN batches.first_seq AND batches.last_seq AND changes.log = batches.log
+        WHERE rotations.state = 'running' GROUP BY rotations.id
+    ) AS found ON found.rotation = rotations.id
+    WHERE state = 'running' AND (coalesce(found.remaining, 0) <> rotations.remaining
+        OR coalesce(found.started, 0) > rotations.started)";
+
 /// What is no foreign key, for speed; see `schema.sql`.
-const DANGLING: [(&str, &str); 3] = [
+const DANGLING: [(&str, &str); 4] = [
     (
         "a change without its batch",
         "SELECT count(*) - (
@@ -43,6 +56,10 @@ const DANGLING: [(&str, &str); 3] = [
     (
         "a batch without its device",
         "SELECT count(*) FROM all_batches WHERE device NOT IN (SELECT id FROM devices)",
+    ),
+    (
+        "what a rotation replaced, without the change that it was",
+        "SELECT count(*) FROM replaced_data WHERE seq NOT IN (SELECT seq FROM changes)",
     ),
 ];
 
@@ -73,6 +90,10 @@ impl Store {
             let mut statement = connection.prepare(WRONG_COUNTERS)?;
             for log in statement.query_map([], |row| row.get::<_, i64>(0))? {
                 faults.push(format!("the counters of log {} differ from its changes", log?));
+            }
+            let mut statement = connection.prepare(WRONG_PROGRESS)?;
+            for log in statement.query_map([], |row| row.get::<_, i64>(0))? {
+                faults.push(format!("the rotation of log {} is not as far as it says", log?));
             }
             for (what, count) in DANGLING {
                 let found: i64 = connection.query_row(count, [], |row| row.get(0))?;
