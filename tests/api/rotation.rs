@@ -3,6 +3,7 @@
 mod entries;
 mod lifecycle;
 mod pushes;
+mod undo;
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
