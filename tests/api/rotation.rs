@@ -1,7 +1,9 @@
 //! Rotation of the master key: what every test of it says to the server.
 
 mod entries;
+mod histories;
 mod lifecycle;
+mod model;
 mod pushes;
 mod undo;
 
