@@ -9,13 +9,16 @@ use crate::error::Fault;
 /// Faults reported at most: a broken file has thousands, and a few tell as much.
 const MAX_FAULTS: usize = 100;
 
+// A plus before a column keeps SQLite from building an index of it for the one query, and then looking through a whole log for
+// each of its batches.
+
 /// Logs whose newest batch does not sum up what the log holds.
 const WRONG_COUNTERS: &str = "
     WITH held AS (
         SELECT batches.log, batches.last_seq, count(changes.seq) AS changes, sum(CASE typeof(data)
             WHEN 'blob' THEN (octet_length(data) + 2) / 3 * 4 ELSE coalesce(octet_length(data), 0) END) AS bytes
         FROM all_batches AS batches CROSS JOIN changes
-            ON changes.seq BETWEEN batches.first_seq AND batches.last_seq AND changes.log = batches.log
+            ON changes.seq BETWEEN batches.first_seq AND batches.last_seq AND +changes.log = batches.log
         GROUP BY batches.log, batches.last_seq
     ), sums AS (
         SELECT log, max(last_seq) AS last_seq, sum(changes) AS changes, sum(bytes) AS bytes FROM held GROUP BY log
@@ -30,10 +33,11 @@ const WRONG_COUNTERS: &str = "
 const WRONG_PROGRESS: &str = "
     SELECT rotations.log FROM rotations LEFT JOIN (
         SELECT rotations.id AS rotation, sum(typeof(data) <> 'null' AND changes.key_version <> rotations.key_version
-                AND changes.seq NOT IN (SELECT seq FROM kept_entries WHERE rotation = rotations.id)) AS remaining,
+                AND NOT EXISTS (SELECT 1 FROM kept_entries WHERE rotation = rotations.id AND kept_entries.seq = changes.seq)
+            ) AS remaining,
             max(changes.key_version = rotations.key_version) AS started
         FROM rotations CROSS JOIN all_batches AS batches ON batches.log = rotations.log
-            CROSS JOIN changes ON changes.seq BETWEEN batches.first_seq AND batches.last_seq AND changes.log = batches.log
+            CROSS JOIN changes ON changes.seq BETWEEN batches.first_seq AND batches.last_seq AND +changes.log = batches.log
         WHERE rotations.state = 'running' GROUP BY rotations.id
     ) AS found ON found.rotation = rotations.id
     WHERE state = 'running' AND (coalesce(found.remaining, 0) <> rotations.remaining
@@ -45,7 +49,7 @@ const DANGLING: [(&str, &str); 4] = [
         "a change without its batch",
         "SELECT count(*) - (
             SELECT count(*) FROM all_batches AS batches CROSS JOIN changes
-                ON changes.seq BETWEEN batches.first_seq AND batches.last_seq AND changes.log = batches.log)
+                ON changes.seq BETWEEN batches.first_seq AND batches.last_seq AND +changes.log = batches.log)
         FROM changes",
     ),
     (
@@ -59,7 +63,7 @@ const DANGLING: [(&str, &str); 4] = [
     ),
     (
         "what a rotation replaced, without the change that it was",
-        "SELECT count(*) FROM replaced_data WHERE seq NOT IN (SELECT seq FROM changes)",
+        "SELECT count(*) FROM replaced_data WHERE NOT EXISTS (SELECT 1 FROM changes WHERE changes.seq = replaced_data.seq)",
     ),
 ];
 

@@ -1,6 +1,7 @@
 //! What the front door cannot show: failing commits, full disks, panics, upgrades, and what is left in the tables.
 
 mod log;
+mod plans;
 mod rotations;
 mod upgrade;
 

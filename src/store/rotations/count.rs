@@ -14,12 +14,13 @@ const FILED: &str = "
     SELECT max(found.last_seq), coalesce(sum(typeof(data) <> 'null' AND key_version >= ?3), 0)
     FROM (SELECT first_seq, last_seq FROM batches WHERE log = ?1 AND last_seq > ?2 ORDER BY last_seq LIMIT 1024) AS found
         CROSS JOIN changes ON changes.seq BETWEEN found.first_seq AND found.last_seq
-    WHERE changes.log = ?1";
-/// The batches that are not filed yet, which are newer than all that are.
+    WHERE +changes.log = ?1";
+/// The batches that are not filed yet, which are newer than all that are. (The plus keeps SQLite from building an index of all
+/// changes for it.)
 const UNFILED: &str = "
     SELECT max(found.last_seq), coalesce(sum(typeof(data) <> 'null' AND key_version >= ?3), 0)
     FROM unfiled_batches AS found CROSS JOIN changes ON changes.seq BETWEEN found.first_seq AND found.last_seq
-    WHERE found.last_seq > ?2 AND found.log = ?1 AND changes.log = ?1";
+    WHERE found.last_seq > ?2 AND found.log = ?1 AND +changes.log = ?1";
 
 /// Entries with data, in the part of a log that has been looked at.
 #[derive(Clone, Copy)]

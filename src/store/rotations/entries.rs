@@ -19,16 +19,16 @@ const FILED: &str = "
         CASE WHEN key_version <> ?3 AND NOT EXISTS (
             SELECT 1 FROM kept_entries WHERE rotation = ?4 AND kept_entries.seq = changes.seq) THEN data END
     FROM batches CROSS JOIN changes ON changes.seq BETWEEN max(batches.first_seq, ?2 + 1) AND batches.last_seq
-    WHERE batches.log = ?1 AND batches.last_seq > ?2 AND changes.log = ?1
+    WHERE batches.log = ?1 AND batches.last_seq > ?2 AND +changes.log = ?1
     ORDER BY batches.last_seq, changes.seq";
-/// Likewise of those that are not filed yet, which are newer.
+/// Likewise of those that are not filed yet, which are newer. (The plus keeps SQLite from building an index of all changes for it.)
 const UNFILED: &str = "
     SELECT changes.seq, batches.device, tbl, op, row_id, time, key_version,
         CASE WHEN key_version <> ?3 AND NOT EXISTS (
             SELECT 1 FROM kept_entries WHERE rotation = ?4 AND kept_entries.seq = changes.seq) THEN data END
     FROM unfiled_batches AS batches
         CROSS JOIN changes ON changes.seq BETWEEN max(batches.first_seq, ?2 + 1) AND batches.last_seq
-    WHERE batches.last_seq > ?2 AND batches.log = ?1 AND changes.log = ?1
+    WHERE batches.last_seq > ?2 AND batches.log = ?1 AND +changes.log = ?1
     ORDER BY batches.last_seq, changes.seq";
 
 impl Store {
