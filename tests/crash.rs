@@ -157,16 +157,18 @@ fn lost(pushers: &[Pusher], auditor: &Auditor) -> Vec<String> {
 
 /// Lets the pushers push, and kills the server at an instant that the dice choose.
 fn crash_under_load(server: &mut Server, pushers: &mut [Pusher], dice: &mut Dice) {
-    let mut work: Vec<Box<dyn FnOnce(&AtomicUsize) + Send>> = Vec::new();
+    let mut work: Vec<Work<'_>> = Vec::new();
     for pusher in pushers {
         work.push(Box::new(|acknowledged| pusher.push_until_it_dies(acknowledged)));
     }
     kill_under(server, work, dice);
 }
 
-/// Lets all this work go on, each piece of which counts what is acknowledged and ends when the server is gone; kills the server at
-/// an instant that the dice choose.
-fn kill_under(server: &mut Server, work: Vec<Box<dyn FnOnce(&AtomicUsize) + Send + '_>>, dice: &mut Dice) {
+/// What somebody does until the server is gone, counting what is acknowledged.
+type Work<'w> = Box<dyn FnOnce(&AtomicUsize) + Send + 'w>;
+
+/// Lets all this work go on, and kills the server at an instant that the dice choose.
+fn kill_under(server: &mut Server, work: Vec<Work<'_>>, dice: &mut Dice) {
     let acknowledged = AtomicUsize::new(0);
     let enough = 1 + dice.below(MOST_PUSHES) as usize;
     let beyond = Duration::from_micros(dice.below(MOST_MICROS));

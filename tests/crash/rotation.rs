@@ -2,13 +2,13 @@
 //! it says, and the rotation can be finished.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use data_encoding::BASE64;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{CYCLES, SEED, kill_under};
+use super::{CYCLES, SEED, Work, kill_under};
 use crate::support::{Answer, Caller, Dice, Server, change, fresh_id, text};
 
 const WRITERS: usize = 3;
@@ -187,7 +187,7 @@ fn rows_by_device(log: &[Value]) -> HashMap<String, Vec<String>> {
 
 /// Lets everybody work, and kills the server at an instant that the dice choose.
 fn crash_under_work(server: &mut Server, writers: &mut [Writer], rotator: &mut Rotator, dice: &mut Dice) {
-    let mut work: Vec<Box<dyn FnOnce(&AtomicUsize) + Send>> = Vec::new();
+    let mut work: Vec<Work<'_>> = Vec::new();
     for writer in writers {
         work.push(Box::new(|done| {
             while writer.push().is_some() {
