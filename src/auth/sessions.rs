@@ -209,6 +209,7 @@ impl Remembered {
         match event {
             Event::SessionEnded(session) => drop(callers.remove(session)),
             Event::SessionsChanged => callers.clear(),
+            Event::KeysChanged { .. } => {}
         }
     }
 }

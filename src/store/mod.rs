@@ -22,6 +22,7 @@ mod lock;
 mod migrations;
 mod presence;
 mod readers;
+mod rotations;
 mod sessions;
 mod signing_keys;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use apps::NewApp;
 pub use connect::Synchronous;
 pub use devices::Registration;
 pub use migrations::SCHEMA_VERSION;
+pub use rotations::{Undo, Undone};
 pub use sessions::{NewSession, Presented, Refreshed, SignInRows, UserCredentials};
 pub use signing_keys::SigningKey;
 pub use users::NewUser;

@@ -29,6 +29,7 @@ mod push;
 mod rate_limit;
 mod revocation;
 mod rewind;
+mod rotation;
 mod tenants;
 mod tokens;
 mod wire;
