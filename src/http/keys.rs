@@ -38,7 +38,8 @@ pub(super) async fn put(
     }
 }
 
-fn envelope(encrypted_key: &str) -> Result<Vec<u8>, Refusal> {
+/// The bytes of an envelope, or why they are none.
+pub(super) fn envelope(encrypted_key: &str) -> Result<Vec<u8>, Refusal> {
     let refuse = |reason: &str| Refusal::invalid_field("encrypted_key", reason);
     let bytes = BASE64
         .decode(encrypted_key.as_bytes())

@@ -20,6 +20,21 @@ pub struct KeyState {
     pub revision: u64,
 }
 
+impl From<&KeyEnvelope> for KeyState {
+    fn from(envelope: &KeyEnvelope) -> Self {
+        Self { key_version: envelope.key_version, revision: envelope.revision }
+    }
+}
+
+/// The same master key wrapped anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewrap {
+    /// Opaque to the server.
+    pub encrypted_key: Vec<u8>,
+    /// Replace only this revision.
+    pub expected_revision: Option<u64>,
+}
+
 /// What became of a `PUT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PutKey {
@@ -42,6 +57,14 @@ pub fn put(current: KeyState, expected_revision: Option<u64>, key_version: Optio
     }
 }
 
+/// Which state a re-wrap leads to, if it may happen: there must be an envelope to replace.
+pub fn rewrap(current: KeyState, expected_revision: Option<u64>) -> PutKey {
+    match current.key_version {
+        0 => PutKey::Conflict(current),
+        version => put(current, expected_revision, Some(version)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +82,16 @@ mod tests {
         let rewrapped = KeyState { key_version: 1, revision: 2 };
         assert_eq!(put(FIRST, Some(1), None), PutKey::Stored(rewrapped));
         assert_eq!(put(FIRST, None, Some(2)), PutKey::Stored(KeyState { key_version: 2, revision: 2 }));
+    }
+
+    #[test]
+    fn there_is_nothing_to_re_wrap_until_there_is_an_envelope() {
+        let none = KeyState::default();
+        assert_eq!(rewrap(none, None), PutKey::Conflict(none));
+        assert_eq!(rewrap(none, Some(0)), PutKey::Conflict(none));
+        let rewrapped = KeyState { key_version: 1, revision: 2 };
+        assert_eq!(rewrap(FIRST, None), PutKey::Stored(rewrapped));
+        assert_eq!(rewrap(FIRST, Some(0)), PutKey::Conflict(FIRST));
     }
 
     #[test]

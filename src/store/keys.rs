@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::Store;
+use super::group::WriteTx;
 use crate::error::Fault;
 use crate::model::keys::{KeyEnvelope, KeyState, PutKey, put};
 use crate::model::sessions::Caller;
@@ -13,11 +14,28 @@ const PUT: &str = "
     ON CONFLICT (log) DO UPDATE SET encrypted_key = excluded.encrypted_key, key_version = excluded.key_version,
         revision = excluded.revision, updated_at = excluded.updated_at";
 
-fn find(connection: &Connection, log: i64) -> Result<Option<KeyEnvelope>, Fault> {
+pub(super) fn find(connection: &Connection, log: i64) -> Result<Option<KeyEnvelope>, Fault> {
     let from_row = |row: &Row<'_>| {
         Ok(KeyEnvelope { encrypted_key: row.get(0)?, key_version: row.get(1)?, revision: row.get(2)? })
     };
     Ok(connection.prepare_cached(FIND)?.query_row([log], from_row).optional()?)
+}
+
+/// Version and revision of a log's envelope.
+pub(super) fn state(connection: &Connection, log: i64) -> Result<KeyState, Fault> {
+    Ok(find(connection, log)?.as_ref().map(KeyState::from).unwrap_or_default())
+}
+
+/// Makes this the envelope of a log, in this state.
+pub(super) fn store(
+    tx: &mut WriteTx<'_>,
+    log: i64,
+    encrypted_key: &[u8],
+    KeyState { key_version, revision }: KeyState,
+) -> Result<(), Fault> {
+    tx.prepare_cached(PUT)?.execute((log, encrypted_key, key_version, revision, tx.now_us))?;
+    tx.known.forget_log(log);
+    Ok(())
 }
 
 impl Store {
@@ -42,14 +60,9 @@ impl Store {
     ) -> Result<PutKey, Fault> {
         let log = caller.log;
         self.write_for(caller, 1, move |tx| {
-            let current = find(tx, log)?.map_or(KeyState::default(), |envelope| KeyState {
-                key_version: envelope.key_version,
-                revision: envelope.revision,
-            });
-            let outcome = put(current, expected_revision, key_version);
-            if let PutKey::Stored(KeyState { key_version, revision }) = outcome {
-                tx.prepare_cached(PUT)?.execute((log, &encrypted_key, key_version, revision, tx.now_us))?;
-                tx.known.forget_log(log);
+            let outcome = put(state(tx, log)?, expected_revision, key_version);
+            if let PutKey::Stored(stored) = outcome {
+                store(tx, log, &encrypted_key, stored)?;
             }
             Ok(outcome)
         })
