@@ -55,6 +55,11 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
     }
 
+    pub(super) fn wrong_password() -> Self {
+        let sentence = "The current password is wrong.";
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
+    }
+
     pub(super) fn invalid_refresh_token() -> Self {
         let sentence = "The refresh token is unknown, expired or used up: sign in again.";
         Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, sentence)

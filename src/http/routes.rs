@@ -54,6 +54,7 @@ pub(super) fn sync_routes() -> Vec<Row> {
         row!(Public  POST   "/auth"                  auth::sign_in),
         row!(Public  POST   "/auth/refresh"          auth::refresh),
         row!(Session POST   "/auth/logout"           auth::sign_out),
+        row!(Session POST   "/auth/password"         auth::change_password),
         row!(Public  GET    "/limits"                limits::get),
         row!(Session POST   "/devices"               devices::register),
         row!(Session GET    "/devices"               devices::list),

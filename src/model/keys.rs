@@ -29,6 +29,15 @@ impl KeyState {
     }
 }
 
+/// The same master key wrapped anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewrap {
+    /// Opaque to the server.
+    pub encrypted_key: Vec<u8>,
+    /// Replace only this revision.
+    pub expected_revision: Option<u64>,
+}
+
 /// What became of a `PUT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PutKey {
@@ -51,6 +60,14 @@ pub fn put(current: KeyState, expected_revision: Option<u64>, key_version: Optio
         PutKey::Stored(KeyState { key_version: version, spent_version, revision: current.revision + 1 })
     } else {
         PutKey::Conflict(current)
+    }
+}
+
+/// Which state a re-wrap leads to, if it may happen: there must be an envelope to replace.
+pub fn rewrap(current: KeyState, expected_revision: Option<u64>) -> PutKey {
+    match current.key_version {
+        0 => PutKey::Conflict(current),
+        version => put(current, expected_revision, Some(version)),
     }
 }
 
@@ -82,6 +99,16 @@ mod tests {
         assert_eq!(put(cancelled, None, Some(3)), PutKey::Stored(stored));
         let rewrapped = KeyState { revision: 2, ..cancelled };
         assert_eq!(put(cancelled, None, None), PutKey::Stored(rewrapped));
+    }
+
+    #[test]
+    fn there_is_nothing_to_re_wrap_until_there_is_an_envelope() {
+        let none = KeyState::default();
+        assert_eq!(rewrap(none, None), PutKey::Conflict(none));
+        assert_eq!(rewrap(none, Some(0)), PutKey::Conflict(none));
+        let rewrapped = KeyState { revision: 2, ..FIRST };
+        assert_eq!(rewrap(FIRST, None), PutKey::Stored(rewrapped));
+        assert_eq!(rewrap(FIRST, Some(0)), PutKey::Conflict(FIRST));
     }
 
     #[test]

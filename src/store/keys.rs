@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::group::WriteTx;
 use super::{Store, rotations};
 use crate::error::Fault;
 use crate::model::keys::{KeyEnvelope, KeyState, PutKey, put};
@@ -31,6 +32,19 @@ pub(super) fn find_state(connection: &Connection, log: i64) -> Result<KeyState, 
     Ok(connection.prepare_cached(STATE)?.query_row([log], from_row).optional()?.unwrap_or_default())
 }
 
+/// Makes this the envelope of a log, in this state.
+pub(super) fn store(
+    tx: &mut WriteTx<'_>,
+    log: i64,
+    encrypted_key: &[u8],
+    KeyState { key_version, spent_version, revision }: KeyState,
+) -> Result<(), Fault> {
+    let row = (log, encrypted_key, key_version, spent_version, revision, tx.now_us);
+    tx.prepare_cached(PUT)?.execute(row)?;
+    tx.known.forget_log(log);
+    Ok(())
+}
+
 impl Store {
     /// Replaces the envelope of the caller's log, if the caller's picture of it is up to date; see [`put`].
     ///
@@ -50,10 +64,8 @@ impl Store {
                 return Ok(PutKey::RotationInProgress);
             }
             let outcome = put(keys.current, expected_revision, key_version);
-            if let PutKey::Stored(KeyState { key_version, spent_version, revision }) = outcome {
-                let row = (log, &encrypted_key, key_version, spent_version, revision, tx.now_us);
-                tx.prepare_cached(PUT)?.execute(row)?;
-                tx.known.forget_log(log);
+            if let PutKey::Stored(stored) = outcome {
+                store(tx, log, &encrypted_key, stored)?;
             }
             Ok(outcome)
         })

@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Caller, Contract, Operation, Server, SigningKey, change, claims_of, fresh_id, header_of,
+    Caller, Contract, Operation, PASSWORD, Server, SigningKey, change, claims_of, fresh_id, header_of,
 };
 
 /// Who may call a route.
@@ -58,6 +58,14 @@ fn table() -> Vec<Row> {
             401,
         ),
         row(Method::POST, "/api/sync/auth/refresh", Public, |_| Some(json!({"refresh_token": "none"})), 401),
+        // A real change would end the sessions that the next rows need; a new password that may not be given ends none.
+        row(
+            Method::POST,
+            "/api/sync/auth/password",
+            Own,
+            |_| Some(json!({"current_password": PASSWORD, "new_password": ""})),
+            422,
+        ),
         row(Method::GET, "/api/sync/devices", Own, |_| None, 200),
         row(
             Method::POST,
