@@ -25,12 +25,14 @@ pub(crate) enum Column {
     Left(&'static str),
     /// For numbers.
     Right(&'static str),
+    /// For ids, which are to be copied: it does not give way.
+    Whole(&'static str),
 }
 
 impl Column {
     fn name(self) -> &'static str {
         match self {
-            Self::Left(name) | Self::Right(name) => name,
+            Self::Left(name) | Self::Right(name) | Self::Whole(name) => name,
         }
     }
 }
@@ -66,7 +68,7 @@ impl Style {
                 .fold(column.name().len(), usize::max)
         };
         let mut widths: Vec<usize> = columns.iter().enumerate().map(width_of).collect();
-        self.narrow(&mut widths);
+        self.narrow(columns, &mut widths);
         let names = columns.iter().map(|column| column.name().to_owned()).collect();
         let lines = rows.iter().map(|row| line(columns, &widths, row) + "\n");
         std::iter::once(self.heading(&line(columns, &widths, &names))).chain(lines).collect()
@@ -78,15 +80,17 @@ impl Style {
         facts.iter().map(|(name, value)| self.line(&format!("{name:name_width$}{value}"))).collect()
     }
 
-    fn narrow(self, widths: &mut [usize]) {
-        let Some(room) = self.width.map(|width| width.saturating_sub(GAP * widths.len().saturating_sub(1)))
-        else {
-            return;
-        };
+    fn narrow(self, columns: &[Column], widths: &mut [usize]) {
+        let Some(page) = self.width else { return };
+        let room = page.saturating_sub(GAP * widths.len().saturating_sub(1));
         while widths.iter().sum::<usize>() > room {
+            let flexible =
+                columns.iter().zip(&mut *widths).filter(|(column, _)| !matches!(column, Column::Whole(_)));
             // The last of the widest: values stand at the end.
-            let Some(widest) = widths.iter_mut().max() else { return };
-            *widest = widest.saturating_sub(1);
+            match flexible.map(|(_, width)| width).max() {
+                Some(widest) if *widest > 1 => *widest -= 1,
+                _ => return,
+            }
         }
     }
 }
@@ -97,7 +101,7 @@ fn line(columns: &[Column], widths: &[usize], cells: &Vec<String>) -> String {
         let cell = fitted(cell, *width);
         let blanks = " ".repeat(width.saturating_sub(cell.width()));
         match column {
-            Column::Left(_) => line.extend([cell.as_str(), &blanks]),
+            Column::Left(_) | Column::Whole(_) => line.extend([cell.as_str(), &blanks]),
             Column::Right(_) => line.extend([blanks.as_str(), &cell]),
         }
         line.push_str(&" ".repeat(GAP));

@@ -1,12 +1,11 @@
 //! What the inspector can be asked.
 
-use tidelog_client::Device;
+use tidelog_client::{Device, StatusResponse};
 
 use crate::answer::Answer;
 use crate::columns::Style;
 use crate::log::Log;
 use crate::{Result, devices, history, overview, quarantined, rows, status, tables, verify};
-use tidelog_client::StatusResponse;
 
 /// A question about the user's log.
 #[derive(Clone, clap::Subcommand)]

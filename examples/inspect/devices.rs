@@ -13,9 +13,9 @@ use crate::text;
 const COLUMNS: [Column; 5] = [
     Column::Left("DEVICE"),
     Column::Left("PLATFORM"),
-    Column::Left("REGISTERED (UTC)"),
+    Column::Left("SINCE"),
     Column::Left("LAST SEEN (UTC)"),
-    Column::Left("ID"),
+    Column::Whole("ID"),
 ];
 
 /// A device, as the server knows it.
@@ -58,7 +58,7 @@ pub(crate) fn show(devices: &[Listed], style: Style) -> String {
         vec![
             device.device.clone(),
             device.platform.clone(),
-            text::time(device.created_at),
+            text::day(device.created_at),
             text::time(device.last_seen_at),
             device.device_id.to_string(),
         ]

@@ -28,19 +28,20 @@ struct History<'r> {
 /// `history`
 pub(crate) async fn answer(log: &Log<'_>, table: &str, row: &str, style: Style) -> Result<Answer> {
     let mut found = History { table, row_id: row, history: Vec::new(), quarantined: Vec::new() };
-    log.read(|page| {
-        let changes = page.changes.into_iter();
-        let of_row = changes.filter(|change| change.entry.table == table && change.entry.row_id == row);
-        found.history.extend(of_row.map(|change| Entry::new(change, log)));
-        let entries = page.quarantined.into_iter();
-        let claimed = entries.filter(|entry| entry.table == table && entry.row_id == row);
-        found.quarantined.extend(claimed.map(|entry| Quarantined::new(entry, log)));
-    })
-    .await?;
+    let oddities = log
+        .read(|page| {
+            let changes = page.changes.into_iter();
+            let of_row = changes.filter(|change| change.entry.table == table && change.entry.row_id == row);
+            found.history.extend(of_row.map(|change| Entry::new(change, log)));
+            let entries = page.quarantined.into_iter();
+            let claimed = entries.filter(|entry| entry.table == table && entry.row_id == row);
+            found.quarantined.extend(claimed.map(|entry| Quarantined::new(entry, log)));
+        })
+        .await?;
     if found.history.is_empty() && found.quarantined.is_empty() {
         return Err(Failure::NoRow { table: table.to_owned(), row: row.to_owned() });
     }
-    Answer::new(&found, found.show(style))
+    Ok(Answer::new(&found, found.show(style))?.with_warnings(oddities.warnings()))
 }
 
 impl History<'_> {

@@ -57,7 +57,7 @@ impl Oddities {
     /// What a person should know who did not ask about them.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let quarantined = (self.quarantined > 0)
-            .then(|| format!("warning: {} entries are kept apart, see `quarantined`", self.quarantined));
+            .then(|| format!("warning: entries kept apart: {}, see `quarantined`", self.quarantined));
         let evidence = (self.evidence > 0)
             .then(|| "warning: something speaks against the server, see `verify`".to_owned());
         quarantined.into_iter().chain(evidence).collect()

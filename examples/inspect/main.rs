@@ -61,11 +61,12 @@ const EVIDENCE: u8 = 2;
 const NOTES: &str = "\
 The password and the passphrase are asked for, or taken from TIDELOG_PASSWORD and TIDELOG_PASSPHRASE.
 
-While the log is read, the user has a device named \"inspect\". It is removed at the end, also after an error or
-Ctrl-C, which ends the inspector's session. Nothing else is changed, here or on the server. `status` and
-`devices` need no such device, and no passphrase.
+While the log is read, the user has a device named \"inspect\". It is removed at the end, also after an error or \
+Ctrl-C, which ends the inspector's session. Nothing else is changed, here or on the server. `status` and `devices` \
+need no such device, and no passphrase.
 
-Exit code: 0; 2 if `verify` or the overview found evidence against the server; 1 after a failure.";
+Exit code: 0; 2 if `verify` or the overview found evidence against the server; 130 after a signal; 1 after \
+any other failure.";
 
 /// Decrypts a user's log on this machine and shows what is in it.
 #[derive(Parser)]

@@ -63,6 +63,11 @@ pub(crate) fn time(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// The day of a time, in UTC.
+pub(crate) fn day(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d").to_string()
+}
+
 /// A device by its name, or by the end of its id if it was removed.
 pub(crate) fn device(name: Option<&str>, id: Uuid) -> String {
     let id = id.simple().to_string();

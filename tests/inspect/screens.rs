@@ -41,6 +41,15 @@ async fn lines_are_cut_off_at_the_page_unless_all_is_wanted() {
 }
 
 #[tokio::test]
+async fn the_id_of_a_device_is_whole_however_long_its_name() {
+    let (world, _) = World::lived_in().await;
+    let long = world.device(&"name ".repeat(40)).await;
+    let ran = world.inspector().run(&["devices"]);
+    assert!(ran.stdout.contains(&long.id.to_string()), "{}", ran.stdout);
+    assert!(ran.stdout.lines().all(|line| line.chars().count() <= PAGE), "{}", ran.stdout);
+}
+
+#[tokio::test]
 async fn nothing_in_the_log_can_command_the_terminal() {
     let (world, laptop) = World::lived_in().await;
     let sly = "\u{1b}[2J \u{9b}31m \u{202e}drawkcab";
