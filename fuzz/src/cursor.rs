@@ -28,7 +28,13 @@ fn check_text(text: &str) {
     }
 }
 
+const SERDE_PRIVATE: &[u8] = b"$serde_json::private";
+
 fn check_json(bytes: &[u8]) {
+    // To serde_json's `Value`, an object with this key is a message from itself; to a cursor it is an object like any other.
+    if bytes.windows(SERDE_PRIVATE.len()).any(|window| window == SERDE_PRIVATE) {
+        return;
+    }
     let read = serde_json::from_slice::<Cursor>(bytes);
     let document = serde_json::from_slice::<Value>(bytes);
     let wanted = match &document {

@@ -47,7 +47,8 @@ pub(super) async fn change_password(
 ) -> Result<HttpResponse, Refusal> {
     let remaining = count(&state, &request)?;
     let ChangePasswordRequest { current_password, new_password, encrypted_key, expected_revision } = body;
-    let encrypted_key = encrypted_key.as_deref().map(|key| keys::envelope("encrypted_key", key)).transpose()?;
+    let encrypted_key =
+        encrypted_key.as_deref().map(|key| keys::envelope("encrypted_key", key)).transpose()?;
     let rewrap = encrypted_key.map(|encrypted_key| Rewrap { encrypted_key, expected_revision });
     let refusal = match state.auth.change_password(&caller, current_password, new_password, rewrap).await? {
         PasswordChange::Done(key) => {

@@ -10,6 +10,7 @@ mod push;
 mod quick_start;
 mod raw;
 mod retry;
+mod rotation;
 mod second_opinion;
 mod session;
 mod setup;
