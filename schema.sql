@@ -1,4 +1,4 @@
--- The whole schema of a Tidelog database, as of version 2.
+-- The whole schema of a Tidelog database, as of version 3.
 --
 -- This file is the truth; the migrations in src/store/migrations end at it, and a test proves that they do.
 -- Conventions: ids that leave the server are UUIDs in 16-byte blobs; ids that do not are integers. Times are microseconds
@@ -127,7 +127,8 @@ CREATE INDEX session_devices_by_device ON session_devices (device);
 
 -- One row per accepted push. Its changes have consecutive numbers, so this is also the index by which pulls find the changes
 -- of a log: one entry for a batch, not one for each change. And each row continues the sums of the one before it, so that
--- the newest tells the state of the log: a push writes no counter that is elsewhere.
+-- the newest tells the state of the log: a push writes no counter that is elsewhere. Only the newest is ever corrected, when a
+-- rotation makes data longer or shorter: what older rows say of bytes is how things were.
 -- The device is no foreign key: each deletion of one would scan the batches, or every push would pay for another index.
 -- `tidelog check` looks instead.
 CREATE TABLE batches (
@@ -213,9 +214,59 @@ CREATE TABLE key_envelopes (
     log           INTEGER PRIMARY KEY REFERENCES logs (id) ON DELETE RESTRICT,
     encrypted_key BLOB    NOT NULL CHECK (length(encrypted_key) BETWEEN 1 AND 4096),
     key_version   INTEGER NOT NULL CHECK (key_version > 0),
+    -- The highest version that was ever given out. It is above key_version after a rotation that began and did not last: some
+    -- device may still seal under its key, so no other key may bear its number.
+    spent_version INTEGER NOT NULL CHECK (spent_version >= key_version),
     revision      INTEGER NOT NULL CHECK (revision > 0),
     updated_at    INTEGER NOT NULL
 ) STRICT;
+
+-- Replacements of a log's master key, kept for seven days after they ended. A log has at most one that has not ended.
+CREATE TABLE rotations (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    log              INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
+    state            TEXT    NOT NULL CHECK (state IN ('running', 'completed', 'cancelled', 'undoing', 'undone')),
+    -- The new key, as it was begun with.
+    encrypted_key    BLOB    NOT NULL CHECK (length(encrypted_key) BETWEEN 1 AND 4096),
+    key_version      INTEGER NOT NULL CHECK (key_version > 0),
+    -- Entries of the log that have data, are not under the new key, and are not kept as they are.
+    remaining        INTEGER NOT NULL CHECK (remaining >= 0),
+    -- Whether any entry was ever under the new key.
+    started          INTEGER NOT NULL DEFAULT 0 CHECK (started IN (0, 1)),
+    began_at         INTEGER NOT NULL,
+    -- What an undo brings back. NULL: it was never completed.
+    replaced_key     BLOB CHECK (length(replaced_key) BETWEEN 1 AND 4096),
+    -- NULL: as above.
+    replaced_version INTEGER CHECK (replaced_version BETWEEN 1 AND key_version - 1),
+    -- NULL: it is running, or being undone.
+    ended_at         INTEGER CHECK ((ended_at IS NULL) = (state IN ('running', 'undoing')))
+) STRICT;
+
+-- The one that has not ended, which every push that is not remembered asks for.
+CREATE UNIQUE INDEX open_rotations ON rotations (log) WHERE ended_at IS NULL;
+
+-- All of a log, for undoing the newest and for deletion.
+CREATE INDEX rotations_by_log ON rotations (log);
+
+-- Lets upkeep find what is old enough to go.
+CREATE INDEX rotations_by_end ON rotations (ended_at) WHERE ended_at IS NOT NULL;
+
+-- Entries that a rotation leaves under their old key, as nobody can read them.
+CREATE TABLE kept_entries (
+    rotation INTEGER NOT NULL REFERENCES rotations (id) ON DELETE RESTRICT,
+    seq      INTEGER NOT NULL,
+    PRIMARY KEY (rotation, seq)
+) STRICT, WITHOUT ROWID;
+
+-- What the entries were that a rotation has replaced, for an undo.
+CREATE TABLE replaced_data (
+    rotation    INTEGER NOT NULL REFERENCES rotations (id) ON DELETE RESTRICT,
+    seq         INTEGER NOT NULL,
+    key_version INTEGER NOT NULL CHECK (key_version >= 0),
+    -- As in changes.
+    data        ANY     NOT NULL CHECK (typeof(data) IN ('blob', 'text')),
+    PRIMARY KEY (rotation, seq)
+) STRICT, WITHOUT ROWID;
 
 -- Exceptions to append-only, by name, while the transaction that needs them runs. Empty at every commit.
 CREATE TABLE append_only_exceptions (

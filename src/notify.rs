@@ -14,6 +14,11 @@ pub enum Event {
     SessionEnded(Uuid),
     /// Sessions ended, or what was remembered about them is stale; which ones is not listed.
     SessionsChanged,
+    /// A rotation of a log's master key began or ended.
+    KeysChanged {
+        /// The log.
+        log: i64,
+    },
 }
 
 type Listener = Box<dyn Fn(&Event) + Send + Sync>;

@@ -7,6 +7,8 @@
     reason = "tests look at the server from outside"
 )]
 
+#[path = "crash/rotation.rs"]
+mod rotation;
 mod support;
 
 use std::collections::HashMap;
@@ -155,18 +157,29 @@ fn lost(pushers: &[Pusher], auditor: &Auditor) -> Vec<String> {
 
 /// Lets the pushers push, and kills the server at an instant that the dice choose.
 fn crash_under_load(server: &mut Server, pushers: &mut [Pusher], dice: &mut Dice) {
+    let mut work: Vec<Work<'_>> = Vec::new();
+    for pusher in pushers {
+        work.push(Box::new(|acknowledged| pusher.push_until_it_dies(acknowledged)));
+    }
+    kill_under(server, work, dice);
+}
+
+/// What somebody does until the server is gone, counting what is acknowledged.
+type Work<'w> = Box<dyn FnOnce(&AtomicUsize) + Send + 'w>;
+
+/// Lets all this work go on, and kills the server at an instant that the dice choose.
+fn kill_under(server: &mut Server, work: Vec<Work<'_>>, dice: &mut Dice) {
     let acknowledged = AtomicUsize::new(0);
     let enough = 1 + dice.below(MOST_PUSHES) as usize;
     let beyond = Duration::from_micros(dice.below(MOST_MICROS));
     thread::scope(|scope| {
-        let threads: Vec<_> = pushers
-            .iter_mut()
-            .map(|pusher| scope.spawn(|| pusher.push_until_it_dies(&acknowledged)))
-            .collect();
+        let acknowledged = &acknowledged;
+        let threads: Vec<_> =
+            work.into_iter().map(|piece| scope.spawn(move || piece(acknowledged))).collect();
         while acknowledged.load(Ordering::SeqCst) < enough {
             assert!(
                 threads.iter().any(|thread| !thread.is_finished()),
-                "no pusher is left, and nothing killed the server"
+                "nobody works any more, and nothing killed the server"
             );
             thread::yield_now();
         }

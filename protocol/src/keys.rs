@@ -12,7 +12,8 @@ pub struct PutKeyRequest {
     /// Replace only this revision; 0 means "only if there is none".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_revision: Option<u64>,
-    /// The current version re-wraps the master key; the next one starts over with a new master key. Absent: the current.
+    /// The current version re-wraps the master key; [`crate::RotationStateResponse::next_key_version`] starts over with a new
+    /// one. Absent: the current.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_version: Option<u32>,
 }

@@ -10,6 +10,10 @@ pub struct BeginRotationRequest {
     /// The envelope of the new master key, base64 of at most [`crate::limits::MAX_ENVELOPE_BYTES`] bytes. The same one again
     /// is the same rotation.
     pub new_encrypted_key: String,
+    /// The version for which the envelope was made, [`RotationStateResponse::next_key_version`]: if the new key would get
+    /// another one, nothing begins. Absent: whichever it gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_version: Option<u32>,
 }
 
 /// The answer to beginning and to completing a rotation.
@@ -87,6 +91,9 @@ pub struct CompleteRotationRequest {
 pub struct RotationStateResponse {
     /// The current key's version, 0 if there is no key.
     pub key_version: u32,
+    /// What the next new key will be called. It is not always the current version and one: the number of a key whose rotation
+    /// was cancelled or undone is never given out again, as some device may still seal under it.
+    pub next_key_version: u32,
     /// The rotation that is under way.
     #[serde(default)]
     pub pending: Option<PendingRotation>,

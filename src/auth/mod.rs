@@ -11,4 +11,4 @@ pub mod secrets;
 mod sessions;
 pub mod tokens;
 
-pub use sessions::{Auth, AuthSettings, SignIn};
+pub use sessions::{Auth, AuthSettings, PasswordChange, SignIn};

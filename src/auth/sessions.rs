@@ -4,6 +4,8 @@
 //! of every session that ends before it answers whoever ended it, also when that was a command beside the server; so a
 //! revoked caller is refused on the next request.
 
+mod password;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,6 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tidelog_protocol::{SignInRequest, Timestamp, TokenPair};
 use uuid::Uuid;
 
+pub use self::password::PasswordChange;
 use super::passwords::Passwords;
 use super::secrets::{first_refresh_token, hash_secret, next_refresh_token, random_256};
 use super::tokens::{self, Tokens};
@@ -209,6 +212,7 @@ impl Remembered {
         match event {
             Event::SessionEnded(session) => drop(callers.remove(session)),
             Event::SessionsChanged => callers.clear(),
+            Event::KeysChanged { .. } => {}
         }
     }
 }

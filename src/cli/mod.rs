@@ -7,6 +7,7 @@ mod dev;
 mod device;
 mod health;
 mod output;
+mod rotation;
 mod secret;
 mod serve;
 mod session;
@@ -84,6 +85,9 @@ enum Verb {
     /// The sign-ins that are in force
     #[command(subcommand)]
     Session(session::Verb),
+    /// The replacements of users' master keys
+    #[command(subcommand)]
+    Rotation(rotation::Verb),
     /// Show every setting with where it came from
     Config,
     /// Check that the database is whole
@@ -130,6 +134,7 @@ async fn run(Cli { common, verb }: Cli) -> Result<(), Failure> {
         Verb::User(verb) => verb.command()?,
         Verb::Device(verb) => verb.command(),
         Verb::Session(verb) => verb.command(),
+        Verb::Rotation(verb) => verb.command(),
     };
     let answer = ask::ask(&common, command).await?;
     common.output().answer(&answer)

@@ -1,15 +1,16 @@
-//! `/auth`: signing in, refreshing, signing out.
+//! `/auth`: signing in, refreshing, signing out, another password.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use tidelog_protocol::{RefreshRequest, SignInRequest};
+use tidelog_protocol::{ChangePasswordRequest, PutKeyResponse, RefreshRequest, SignInRequest};
 
-use super::State;
 use super::refusal::{RATE_LIMIT, RATE_REMAINING, Refusal};
 use super::request::{Json, Open, Signed};
-use crate::auth::SignIn;
+use super::{State, keys};
+use crate::auth::{PasswordChange, SignIn};
 use crate::error::Fault;
+use crate::model::keys::Rewrap;
 
 pub(super) async fn sign_in(
     state: web::Data<State>,
@@ -37,6 +38,33 @@ pub(super) async fn sign_out(
 ) -> Result<HttpResponse, Refusal> {
     state.auth.sign_out(&caller).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+pub(super) async fn change_password(
+    state: web::Data<State>,
+    request: HttpRequest,
+    Signed { caller, body: Json(body), .. }: Signed<Json<ChangePasswordRequest>>,
+) -> Result<HttpResponse, Refusal> {
+    let remaining = count(&state, &request)?;
+    let ChangePasswordRequest { current_password, new_password, encrypted_key, expected_revision } = body;
+    let encrypted_key =
+        encrypted_key.as_deref().map(|key| keys::envelope("encrypted_key", key)).transpose()?;
+    let rewrap = encrypted_key.map(|encrypted_key| Rewrap { encrypted_key, expected_revision });
+    let refusal = match state.auth.change_password(&caller, current_password, new_password, rewrap).await? {
+        PasswordChange::Done(key) => {
+            return Ok(HttpResponse::Ok()
+                .insert_header((RATE_LIMIT, state.attempts.limit()))
+                .insert_header((RATE_REMAINING, remaining))
+                .json(PutKeyResponse { key_version: key.key_version, revision: key.revision }));
+        }
+        PasswordChange::Refused => Refusal::wrong_password(),
+        PasswordChange::RotationInProgress => Refusal::rotation_in_progress(),
+        PasswordChange::Unacceptable(reason) => Refusal::invalid_field("new_password", reason),
+        PasswordChange::KeyConflict(key) => {
+            Refusal::key_version_conflict(key.key_version, Some(key.revision))
+        }
+    };
+    Err(refusal.with_rate(state.attempts.limit(), remaining))
 }
 
 /// Counts one attempt of whoever is connected; on a Unix socket that is this machine.

@@ -4,8 +4,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, IgnoredAny, MapAccess};
+use serde::de::{self, IgnoredAny, MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer};
+use tidelog_protocol::limits::MAX_CHANGES_PER_PUSH;
 
 use super::refusal::Refusal;
 
@@ -31,6 +32,56 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 
         input.deserialize_map(Visitor(PhantomData))
     }
+}
+
+/// A list that is not kept beyond what a push, or a batch of a rotation, may carry.
+pub(super) enum Capped<T> {
+    /// All of it.
+    All(Vec<T>),
+    /// Whatever it held.
+    TooMany,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Capped<T> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = Capped<T>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Capped<T>, A::Error> {
+                let mut all = Vec::with_capacity(list.size_hint().unwrap_or(0).min(MAX_CHANGES_PER_PUSH));
+                while all.len() < MAX_CHANGES_PER_PUSH {
+                    match list.next_element()? {
+                        Some(item) => all.push(item),
+                        None => return Ok(Capped::All(all)),
+                    }
+                }
+                let mut too_many = false;
+                while list.next_element::<de::IgnoredAny>()?.is_some() {
+                    too_many = true;
+                }
+                Ok(if too_many { Capped::TooMany } else { Capped::All(all) })
+            }
+        }
+
+        input.deserialize_seq(Visitor(PhantomData))
+    }
+}
+
+/// A body of one type, which may borrow from it.
+pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, Refusal> {
+    let mut input = serde_json::Deserializer::from_str(body);
+    let Object(value) = serde_path_to_error::deserialize(&mut input).map_err(|error| {
+        let path = error.path().to_string();
+        refuse(body, &error.into_inner(), &path)
+    })?;
+    input.end().map_err(Refusal::malformed)?;
+    Ok(value)
 }
 
 /// Whether an escape stands for half a character. The parser refuses that where it reads a string, but not where it skips one.

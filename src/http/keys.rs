@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use data_encoding::BASE64;
 use tidelog_protocol::limits::MAX_ENVELOPE_BYTES;
-use tidelog_protocol::{GetKeyResponse, PutKeyRequest, PutKeyResponse};
+use tidelog_protocol::{GetKeyResponse, PendingKey, PutKeyRequest, PutKeyResponse};
 
 use super::State;
 use super::refusal::Refusal;
@@ -14,12 +14,15 @@ pub(super) async fn get(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,
 ) -> Result<HttpResponse, Refusal> {
-    let envelope = state.store.find_key(caller.log).await?.ok_or_else(Refusal::not_found)?;
+    let (envelope, rotation) = state.store.find_key(caller.log).await?.ok_or_else(Refusal::not_found)?;
     Ok(HttpResponse::Ok().json(GetKeyResponse {
         encrypted_key: BASE64.encode(&envelope.encrypted_key),
         key_version: envelope.key_version,
         revision: envelope.revision,
-        pending: None,
+        pending: rotation.map(|rotation| PendingKey {
+            encrypted_key: BASE64.encode(&rotation.encrypted_key),
+            key_version: rotation.key_version,
+        }),
     }))
 }
 
@@ -28,18 +31,20 @@ pub(super) async fn put(
     Signed { caller, body: Json(request), .. }: Signed<Json<PutKeyRequest>>,
 ) -> Result<HttpResponse, Refusal> {
     let PutKeyRequest { encrypted_key, expected_revision, key_version } = request;
-    let envelope = envelope(&encrypted_key)?;
+    let envelope = envelope("encrypted_key", &encrypted_key)?;
     match state.store.put_key(&caller, envelope, expected_revision, key_version).await? {
         PutKey::Stored(stored) => Ok(HttpResponse::Ok()
             .json(PutKeyResponse { key_version: stored.key_version, revision: stored.revision })),
         PutKey::Conflict(current) => {
             Err(Refusal::key_version_conflict(current.key_version, Some(current.revision)))
         }
+        PutKey::RotationInProgress => Err(Refusal::rotation_in_progress()),
     }
 }
 
-fn envelope(encrypted_key: &str) -> Result<Vec<u8>, Refusal> {
-    let refuse = |reason: &str| Refusal::invalid_field("encrypted_key", reason);
+/// The bytes of an envelope in a field.
+pub(super) fn envelope(field: &str, encrypted_key: &str) -> Result<Vec<u8>, Refusal> {
+    let refuse = |reason: &str| Refusal::invalid_field(field, reason);
     let bytes = BASE64
         .decode(encrypted_key.as_bytes())
         .map_err(|_| refuse("it must be standard base64 with padding"))?;

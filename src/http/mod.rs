@@ -15,6 +15,7 @@ mod memory;
 pub mod openapi;
 mod refusal;
 mod request;
+mod rotations;
 mod routes;
 
 use std::sync::Arc;

@@ -55,6 +55,11 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
     }
 
+    pub(super) fn wrong_password() -> Self {
+        let sentence = "The current password is wrong.";
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
+    }
+
     pub(super) fn invalid_refresh_token() -> Self {
         let sentence = "The refresh token is unknown, expired or used up: sign in again.";
         Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, sentence)
@@ -107,6 +112,18 @@ impl Refusal {
             .with(|body| body.field = Some("changes".into()))
     }
 
+    pub(super) fn invalid_entries(entries: Vec<ChangeFault>) -> Self {
+        let sentence = format!("The batch was refused: its entries have {} fault(s).", entries.len());
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::InvalidChange, sentence)
+            .with(|body| body.changes = entries)
+    }
+
+    pub(super) fn too_many_entries(max: usize) -> Self {
+        let sentence = format!("A batch carries at most {max} entries.");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::TooManyChanges, sentence)
+            .with(|body| body.field = Some("entries".into()))
+    }
+
     pub(super) fn batch_id_reused(first: Cursor) -> Self {
         let sentence = "This batch_id was used for other changes before.";
         Self::new(StatusCode::CONFLICT, ErrorCode::BatchIdReused, sentence)
@@ -131,6 +148,27 @@ impl Refusal {
             body.key_version = Some(key_version);
             body.revision = revision;
         })
+    }
+
+    pub(super) fn no_rotation() -> Self {
+        let sentence = "No rotation of the key is under way.";
+        Self::new(StatusCode::CONFLICT, ErrorCode::NoRotation, sentence)
+    }
+
+    pub(super) fn rotation_in_progress() -> Self {
+        let sentence = "Another rotation of the key is under way: finish it first, or cancel it.";
+        Self::new(StatusCode::CONFLICT, ErrorCode::RotationInProgress, sentence)
+    }
+
+    pub(super) fn rotation_incomplete(remaining: u64) -> Self {
+        let sentence = format!("{remaining} entries are still to be sealed under the new key.");
+        Self::new(StatusCode::CONFLICT, ErrorCode::RotationIncomplete, sentence)
+            .with(|body| body.remaining = Some(remaining))
+    }
+
+    pub(super) fn rotation_started() -> Self {
+        let sentence = "Entries are under the new key already: the rotation can only be completed.";
+        Self::new(StatusCode::CONFLICT, ErrorCode::RotationStarted, sentence)
     }
 
     pub(super) fn rate_limited(refused: TooMany) -> Self {

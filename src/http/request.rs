@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::State;
-use super::json::{self, Object};
+use super::json;
 use super::memory::Room;
 use super::refusal::Refusal;
 use crate::error::Fault;
@@ -56,13 +56,16 @@ pub(super) struct Json<T>(pub(super) T);
 
 impl<T: DeserializeOwned + 'static> Input for Json<T> {
     fn from_body(body: String) -> Result<Self, Refusal> {
-        let mut input = serde_json::Deserializer::from_str(&body);
-        let Object(value) = serde_path_to_error::deserialize(&mut input).map_err(|error| {
-            let path = error.path().to_string();
-            json::refuse(&body, &error.into_inner(), &path)
-        })?;
-        input.end().map_err(Refusal::malformed)?;
-        Ok(Self(value))
+        json::parse(&body).map(Self)
+    }
+}
+
+/// JSON of one type, or no body at all.
+pub(super) struct OptionalJson<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default + 'static> Input for OptionalJson<T> {
+    fn from_body(body: String) -> Result<Self, Refusal> {
+        if body.is_empty() { Ok(Self(T::default())) } else { json::parse(&body).map(Self) }
     }
 }
 

@@ -7,7 +7,7 @@ use actix_web::http::Method;
 use actix_web::{Route, Scope, web};
 
 use super::refusal::Refusal;
-use super::{auth, changes, devices, health, keys, limits, openapi};
+use super::{auth, changes, devices, health, keys, limits, openapi, rotations};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,18 +51,25 @@ macro_rules! row {
 #[rustfmt::skip]
 pub(super) fn sync_routes() -> Vec<Row> {
     vec![
-        row!(Public  POST   "/auth"          auth::sign_in),
-        row!(Public  POST   "/auth/refresh"  auth::refresh),
-        row!(Session POST   "/auth/logout"   auth::sign_out),
-        row!(Public  GET    "/limits"        limits::get),
-        row!(Session POST   "/devices"       devices::register),
-        row!(Session GET    "/devices"       devices::list),
-        row!(Session DELETE "/devices/{id}"  devices::remove),
-        row!(Session POST   "/push"          changes::push),
-        row!(Session POST   "/pull"          changes::pull),
-        row!(Session GET    "/status"        changes::status),
-        row!(Session GET    "/keys"          keys::get),
-        row!(Session PUT    "/keys"          keys::put),
+        row!(Public  POST   "/auth"                  auth::sign_in),
+        row!(Public  POST   "/auth/refresh"          auth::refresh),
+        row!(Session POST   "/auth/logout"           auth::sign_out),
+        row!(Session POST   "/auth/password"         auth::change_password),
+        row!(Public  GET    "/limits"                limits::get),
+        row!(Session POST   "/devices"               devices::register),
+        row!(Session GET    "/devices"               devices::list),
+        row!(Session DELETE "/devices/{id}"          devices::remove),
+        row!(Session POST   "/push"                  changes::push),
+        row!(Session POST   "/pull"                  changes::pull),
+        row!(Session GET    "/status"                changes::status),
+        row!(Session GET    "/keys"                  keys::get),
+        row!(Session PUT    "/keys"                  keys::put),
+        row!(Session GET    "/keys/rotate"           rotations::state),
+        row!(Session POST   "/keys/rotate/begin"     rotations::begin),
+        row!(Session POST   "/keys/rotate/entries"   rotations::entries),
+        row!(Session POST   "/keys/rotate/batch"     rotations::batch),
+        row!(Session POST   "/keys/rotate/complete"  rotations::complete),
+        row!(Session POST   "/keys/rotate/cancel"    rotations::cancel),
     ]
 }
 

@@ -9,6 +9,7 @@ use tidelog_protocol::{Change, ChangeFault, Cursor, UnknownOp};
 use uuid::Uuid;
 
 pub use batch::{Batch, NewChange, digest};
+pub(super) use stored::decode_base64;
 pub use stored::{Data, RowId, SpeltOp, base64_len, write_base64};
 
 /// What came of a push.

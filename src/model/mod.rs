@@ -6,5 +6,6 @@ pub mod cursors;
 pub mod devices;
 pub mod keys;
 pub mod log_heads;
+pub mod rotations;
 pub mod sessions;
 pub mod users;

@@ -12,7 +12,7 @@ use crate::auth::secrets::{hash_secret, new_api_key};
 use crate::error::Fault;
 use crate::model::apps::{self, App};
 use crate::model::users::{self, User};
-use crate::store::{NewApp, NewUser, Store};
+use crate::store::{NewApp, NewUser, Store, Undo};
 
 /// One command. No `Debug`: some carry passwords.
 #[derive(Clone, Serialize, Deserialize)]
@@ -59,6 +59,11 @@ pub enum Command {
     SessionList,
     SessionRevoke {
         session: Uuid,
+    },
+    RotationList,
+    RotationUndo {
+        email: String,
+        app: String,
     },
     Check,
     /// Where the server answers; only a running one knows.
@@ -132,6 +137,8 @@ pub async fn execute(store: &Store, passwords: &Passwords, command: Command) -> 
             let ended = store.end_session(session).await?;
             found(ended, json!({ "session_id": session }), || format!("there is no session {session}"))
         }
+        Command::RotationList => list_rotations(store).await,
+        Command::RotationUndo { email, app } => undo_rotation(store, &email, &app).await,
         Command::Check => {
             let faults = store.check().await?;
             Ok(json!({ "ok": faults.is_empty(), "faults": faults }))
@@ -202,6 +209,44 @@ async fn list_sessions(store: &Store) -> Outcome {
         })
     };
     Ok(rows.iter().map(row).collect())
+}
+
+async fn list_rotations(store: &Store) -> Outcome {
+    let rows = store.list_rotations().await?;
+    let row = |row: &crate::model::rotations::RotationRow| {
+        json!({
+            "email": row.email,
+            "app": row.app_name,
+            "state": row.state,
+            "key_version": row.key_version,
+            "remaining": row.remaining,
+            "began_at": row.began_at,
+            "ended_at": row.ended_at,
+        })
+    };
+    Ok(rows.iter().map(row).collect())
+}
+
+async fn undo_rotation(store: &Store, email: &str, app: &str) -> Outcome {
+    let found = store.find_app(app.into()).await?.ok_or_else(|| no_app(app))?;
+    let email = address(email)?;
+    let refuse = |reason: String| Err(CommandError::Refused(reason));
+    match store.undo_rotation(email.clone(), found.id).await? {
+        Undo::Undone(undone) => Ok(json!({
+            "email": email,
+            "app": found.name,
+            "key_version": undone.key_version,
+            "entries_put_back": undone.put_back,
+            "entries_left_under_newer_keys": undone.left,
+        })),
+        Undo::NoLog => refuse(format!("{email} has no log in {app:?}")),
+        Undo::Nothing => {
+            refuse(format!("no rotation of {email} in {app:?} runs or was completed in the last seven days"))
+        }
+        Undo::KeyReplaced => refuse(format!(
+            "the key that the rotation of {email} in {app:?} brought has been replaced by another one since"
+        )),
+    }
 }
 
 fn app_json(app: &App) -> Value {

@@ -4,6 +4,7 @@ mod batches;
 mod filing;
 mod pull;
 mod push;
+mod rows;
 mod tails;
 
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -15,12 +16,14 @@ use crate::error::Fault;
 use crate::model::changes::LogStatus;
 use crate::model::cursors::Epochs;
 use crate::model::log_heads::LogHead;
+use crate::model::rotations::OpenKeys;
 use crate::model::sessions::Caller;
 
 /// The newest batch is the unfiled one that has this last seq, or else the newest that is filed.
 const LOG: &str = "
     SELECT coalesce(newest.last_seq, 1), newest.device, coalesce(newest.other_seq, 1),
-        coalesce(newest.total_changes, 0), coalesce(newest.change_bytes, 0), coalesce(key_envelopes.key_version, 0)
+        coalesce(newest.total_changes, 0), coalesce(newest.change_bytes, 0), coalesce(key_envelopes.key_version, 0),
+        (SELECT key_version FROM rotations WHERE log = ?1 AND ended_at IS NULL AND state = 'running')
     FROM logs
         LEFT JOIN key_envelopes ON key_envelopes.log = logs.id
         LEFT JOIN (
@@ -34,7 +37,10 @@ const LOG: &str = "
         ) AS newest
     WHERE logs.id = ?1";
 
+pub(super) use batches::adjust_bytes;
 pub(super) use filing::{Round, file_everything};
+pub(super) use pull::resolve;
+pub(super) use rows::{Authors, data_value, entry};
 pub(super) use tails::{TailEdits, Tails};
 
 /// The state of a log.
@@ -44,14 +50,15 @@ pub(super) struct Log {
     total_changes: u64,
     /// Bytes of their data as it was sent.
     change_bytes: u64,
-    /// The current master key; 0: there is none.
-    key_version: u32,
+    /// The master keys under which it takes entries.
+    keys: OpenKeys,
 }
 
 impl Log {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let head = LogHead { seq: row.get(0)?, device: row.get(1)?, other_seq: row.get(2)? };
-        Ok(Self { head, total_changes: row.get(3)?, change_bytes: row.get(4)?, key_version: row.get(5)? })
+        let keys = OpenKeys { current: row.get(5)?, pending: row.get(6)? };
+        Ok(Self { head, total_changes: row.get(3)?, change_bytes: row.get(4)?, keys })
     }
 }
 
@@ -95,7 +102,7 @@ fn find_device(connection: &Connection, uuid: Uuid, log: i64) -> Result<Option<D
 }
 
 /// The cursor of a position in the epoch that is open, in the form that the caller's app receives.
-fn cursor_at(epochs: &Epochs, caller: &Caller, seq: i64) -> Cursor {
+pub(super) fn cursor_at(epochs: &Epochs, caller: &Caller, seq: i64) -> Cursor {
     Cursor::formatted(seq, epochs.current().tag, caller.cursor_format)
 }
 
@@ -113,7 +120,7 @@ impl Store {
                 change_bytes: log.change_bytes,
                 latest_cursor: cursor_at(&shared.epochs()?, &caller, log.head.seq),
                 devices: devices::count_live(connection, caller.log)?,
-                key_version: log.key_version,
+                key_version: log.keys.current,
             })
         })
         .await

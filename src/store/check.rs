@@ -1,4 +1,4 @@
-//! Checks that a database is whole: SQLite's own checks, then the counters that pushes keep.
+//! Checks that a database is whole: SQLite's own checks, then the counters that pushes and rotations keep.
 
 use std::sync::atomic::Ordering;
 
@@ -9,13 +9,16 @@ use crate::error::Fault;
 /// Faults reported at most: a broken file has thousands, and a few tell as much.
 const MAX_FAULTS: usize = 100;
 
+// A plus before a column keeps SQLite from building an index of it for the one query, and then looking through a whole log for
+// each of its batches.
+
 /// Logs whose newest batch does not sum up what the log holds.
 const WRONG_COUNTERS: &str = "
     WITH held AS (
         SELECT batches.log, batches.last_seq, count(changes.seq) AS changes, sum(CASE typeof(data)
             WHEN 'blob' THEN (octet_length(data) + 2) / 3 * 4 ELSE coalesce(octet_length(data), 0) END) AS bytes
         FROM all_batches AS batches CROSS JOIN changes
-            ON changes.seq BETWEEN batches.first_seq AND batches.last_seq AND changes.log = batches.log
+            ON changes.seq BETWEEN batches.first_seq AND batches.last_seq AND +changes.log = batches.log
         GROUP BY batches.log, batches.last_seq
     ), sums AS (
         SELECT log, max(last_seq) AS last_seq, sum(changes) AS changes, sum(bytes) AS bytes FROM held GROUP BY log
@@ -26,13 +29,27 @@ const WRONG_COUNTERS: &str = "
     SELECT newest.log FROM newest LEFT JOIN sums ON sums.log = newest.log
     WHERE sums.last_seq IS NOT newest.last_seq OR changes <> total_changes OR bytes <> change_bytes";
 
+/// Logs of which more or less is left to rotate than is said, or has been rotated though it is said that nothing has.
+const WRONG_PROGRESS: &str = "
+    SELECT rotations.log FROM rotations LEFT JOIN (
+        SELECT rotations.id AS rotation, sum(typeof(data) <> 'null' AND changes.key_version <> rotations.key_version
+                AND NOT EXISTS (SELECT 1 FROM kept_entries WHERE rotation = rotations.id AND kept_entries.seq = changes.seq)
+            ) AS remaining,
+            max(changes.key_version = rotations.key_version) AS started
+        FROM rotations CROSS JOIN all_batches AS batches ON batches.log = rotations.log
+            CROSS JOIN changes ON changes.seq BETWEEN batches.first_seq AND batches.last_seq AND +changes.log = batches.log
+        WHERE rotations.state = 'running' GROUP BY rotations.id
+    ) AS found ON found.rotation = rotations.id
+    WHERE state = 'running' AND (coalesce(found.remaining, 0) <> rotations.remaining
+        OR coalesce(found.started, 0) > rotations.started)";
+
 /// What is no foreign key, for speed; see `schema.sql`.
-const DANGLING: [(&str, &str); 3] = [
+const DANGLING: [(&str, &str); 4] = [
     (
         "a change without its batch",
         "SELECT count(*) - (
             SELECT count(*) FROM all_batches AS batches CROSS JOIN changes
-                ON changes.seq BETWEEN batches.first_seq AND batches.last_seq AND changes.log = batches.log)
+                ON changes.seq BETWEEN batches.first_seq AND batches.last_seq AND +changes.log = batches.log)
         FROM changes",
     ),
     (
@@ -43,6 +60,10 @@ const DANGLING: [(&str, &str); 3] = [
     (
         "a batch without its device",
         "SELECT count(*) FROM all_batches WHERE device NOT IN (SELECT id FROM devices)",
+    ),
+    (
+        "what a rotation replaced, without the change that it was",
+        "SELECT count(*) FROM replaced_data WHERE NOT EXISTS (SELECT 1 FROM changes WHERE changes.seq = replaced_data.seq)",
     ),
 ];
 
@@ -73,6 +94,10 @@ impl Store {
             let mut statement = connection.prepare(WRONG_COUNTERS)?;
             for log in statement.query_map([], |row| row.get::<_, i64>(0))? {
                 faults.push(format!("the counters of log {} differ from its changes", log?));
+            }
+            let mut statement = connection.prepare(WRONG_PROGRESS)?;
+            for log in statement.query_map([], |row| row.get::<_, i64>(0))? {
+                faults.push(format!("the rotation of log {} is not as far as it says", log?));
             }
             for (what, count) in DANGLING {
                 let found: i64 = connection.query_row(count, [], |row| row.get(0))?;

@@ -2,33 +2,50 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::Store;
+use super::group::WriteTx;
+use super::{Store, rotations};
 use crate::error::Fault;
 use crate::model::keys::{KeyEnvelope, KeyState, PutKey, put};
 use crate::model::sessions::Caller;
 
 const FIND: &str = "SELECT encrypted_key, key_version, revision FROM key_envelopes WHERE log = ?1";
+const STATE: &str = "SELECT key_version, spent_version, revision FROM key_envelopes WHERE log = ?1";
 const PUT: &str = "
-    INSERT INTO key_envelopes (log, encrypted_key, key_version, revision, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)
+    INSERT INTO key_envelopes (log, encrypted_key, key_version, spent_version, revision, updated_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (log) DO UPDATE SET encrypted_key = excluded.encrypted_key, key_version = excluded.key_version,
-        revision = excluded.revision, updated_at = excluded.updated_at";
+        spent_version = excluded.spent_version, revision = excluded.revision, updated_at = excluded.updated_at";
 
-fn find(connection: &Connection, log: i64) -> Result<Option<KeyEnvelope>, Fault> {
+/// The envelope of a log, if it has one.
+pub(super) fn find(connection: &Connection, log: i64) -> Result<Option<KeyEnvelope>, Fault> {
     let from_row = |row: &Row<'_>| {
         Ok(KeyEnvelope { encrypted_key: row.get(0)?, key_version: row.get(1)?, revision: row.get(2)? })
     };
     Ok(connection.prepare_cached(FIND)?.query_row([log], from_row).optional()?)
 }
 
-impl Store {
-    /// The envelope of a log, if it has one.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn find_key(&self, log: i64) -> Result<Option<KeyEnvelope>, Fault> {
-        self.read(move |connection| find(connection, log)).await
-    }
+/// The versions and the revision of a log's envelope.
+pub(super) fn find_state(connection: &Connection, log: i64) -> Result<KeyState, Fault> {
+    let from_row = |row: &Row<'_>| {
+        Ok(KeyState { key_version: row.get(0)?, spent_version: row.get(1)?, revision: row.get(2)? })
+    };
+    Ok(connection.prepare_cached(STATE)?.query_row([log], from_row).optional()?.unwrap_or_default())
+}
 
+/// Makes this the envelope of a log, in this state.
+pub(super) fn store(
+    tx: &mut WriteTx<'_>,
+    log: i64,
+    encrypted_key: &[u8],
+    KeyState { key_version, spent_version, revision }: KeyState,
+) -> Result<(), Fault> {
+    let row = (log, encrypted_key, key_version, spent_version, revision, tx.now_us);
+    tx.prepare_cached(PUT)?.execute(row)?;
+    tx.known.forget_log(log);
+    Ok(())
+}
+
+impl Store {
     /// Replaces the envelope of the caller's log, if the caller's picture of it is up to date; see [`put`].
     ///
     /// # Errors
@@ -42,14 +59,13 @@ impl Store {
     ) -> Result<PutKey, Fault> {
         let log = caller.log;
         self.write_for(caller, 1, move |tx| {
-            let current = find(tx, log)?.map_or(KeyState::default(), |envelope| KeyState {
-                key_version: envelope.key_version,
-                revision: envelope.revision,
-            });
-            let outcome = put(current, expected_revision, key_version);
-            if let PutKey::Stored(KeyState { key_version, revision }) = outcome {
-                tx.prepare_cached(PUT)?.execute((log, &encrypted_key, key_version, revision, tx.now_us))?;
-                tx.known.forget_log(log);
+            let keys = rotations::find_keys(tx, log)?;
+            if keys.rotation.is_some() {
+                return Ok(PutKey::RotationInProgress);
+            }
+            let outcome = put(keys.current, expected_revision, key_version);
+            if let PutKey::Stored(stored) = outcome {
+                store(tx, log, &encrypted_key, stored)?;
             }
             Ok(outcome)
         })

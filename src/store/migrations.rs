@@ -15,8 +15,11 @@ use crate::error::Fault;
 const APPLICATION_ID: i64 = 0x5469_6465;
 
 /// Migration number n, counted from 1, leads to schema version n. A released one is never changed.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_the_log.sql"), include_str!("migrations/0002_batches_index_the_log.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_the_log.sql"),
+    include_str!("migrations/0002_batches_index_the_log.sql"),
+    include_str!("migrations/0003_rotations.sql"),
+];
 
 /// The schema version that this program reads and writes.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;

@@ -38,6 +38,8 @@ const TOKEN: &str = "
     WHERE refresh_tokens.hash = ?1 AND sessions.expires_at > ?2";
 const ROTATE: &str = "UPDATE refresh_tokens SET rotation = ?2, first_used_at = ?3 WHERE hash = ?1";
 const FORGET_TOKENS: &str = "DELETE FROM refresh_tokens WHERE session = ?1 AND number <= ?2";
+const END_OTHERS: &str =
+    "DELETE FROM sessions WHERE log IN (SELECT id FROM logs WHERE user = ?1) AND uuid <> ?2";
 const EXTEND: &str = "UPDATE sessions SET expires_at = max(expires_at, ?2) WHERE id = ?1";
 
 /// Refresh tokens of a session that are remembered, so that a stolen one from among them ends it: three years of refreshing
@@ -129,6 +131,15 @@ pub(super) fn require(connection: &Connection, session: Uuid) -> Result<(), Faul
 /// Ends the sessions that fulfil a condition with one parameter.
 pub(super) fn end_where(tx: &mut WriteTx<'_>, condition: &str, value: impl ToSql) -> Result<(), Fault> {
     let ended = tx.execute(&format!("DELETE FROM sessions WHERE {condition}"), [value])?;
+    if ended > 0 {
+        tx.leave(Event::SessionsChanged);
+    }
+    Ok(())
+}
+
+/// Ends all sessions of a user but this one.
+pub(super) fn end_others(tx: &mut WriteTx<'_>, user: i64, session: Uuid) -> Result<(), Fault> {
+    let ended = tx.prepare_cached(END_OTHERS)?.execute((user, session.as_bytes()))?;
     if ended > 0 {
         tx.leave(Event::SessionsChanged);
     }

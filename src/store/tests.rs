@@ -1,6 +1,8 @@
 //! What the front door cannot show: failing commits, full disks, panics, upgrades, and what is left in the tables.
 
 mod log;
+mod plans;
+mod rotations;
 mod upgrade;
 
 use std::path::Path;
@@ -203,7 +205,7 @@ async fn deleting_a_user_leaves_no_row_of_theirs_in_any_table() {
     let store = open(folder.path());
     let member = member(&store, "a@example.com").await;
     push(&store, &member, "x").await.expect("stored");
-    store.put_key(&member.caller, vec![1], None, None).await.expect("an envelope");
+    rotations::rotate_one_and_keep_one(&store, &member).await;
     assert!(store.delete_user("a@example.com".into()).await.expect("deleted"));
     let left = store
         .read(|connection| {

@@ -38,12 +38,14 @@ impl Store {
         Ok(())
     }
 
-    /// One round of upkeep: writes device positions and drops expired sessions. To be called every minute or so.
+    /// One round of upkeep: writes device positions, drops expired sessions and what rotations have put aside for long enough.
+    /// To be called every minute or so.
     ///
     /// # Errors
     /// A fault of the database; the next round tries again.
     pub async fn upkeep(&self) -> Result<(), Fault> {
         self.flush_presence().await?;
+        self.expire_rotations().await?;
         self.write(1, |tx| {
             if tx.prepare_cached(EXPIRE)?.execute([tx.now_us])? > 0 {
                 tx.known.forget_sessions();

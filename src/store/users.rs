@@ -18,15 +18,22 @@ const OF_USER: &str = "log IN (SELECT id FROM logs WHERE user = ?1)";
 const DELETE_STEP: usize = 5_000;
 
 /// What a user may have much of, deleted step by step: changes before the batches by which they are found.
-const DELETE_SOME: [&str; 4] = [
+/// (A plus before a column keeps SQLite from building an index of all changes for the one statement.)
+const DELETE_SOME: [&str; 6] = [
+    "DELETE FROM replaced_data WHERE (rotation, seq) IN (
+        SELECT rotation, seq FROM replaced_data WHERE rotation IN (
+            SELECT rotations.id FROM rotations JOIN logs ON logs.id = rotations.log WHERE logs.user = ?1) LIMIT ?2)",
+    "DELETE FROM kept_entries WHERE (rotation, seq) IN (
+        SELECT rotation, seq FROM kept_entries WHERE rotation IN (
+            SELECT rotations.id FROM rotations JOIN logs ON logs.id = rotations.log WHERE logs.user = ?1) LIMIT ?2)",
     "DELETE FROM changes WHERE seq IN (
         SELECT changes.seq FROM logs CROSS JOIN batches CROSS JOIN changes
         WHERE logs.user = ?1 AND batches.log = logs.id
-            AND changes.seq BETWEEN batches.first_seq AND batches.last_seq AND changes.log = logs.id LIMIT ?2)",
+            AND changes.seq BETWEEN batches.first_seq AND batches.last_seq AND +changes.log = logs.id LIMIT ?2)",
     "DELETE FROM changes WHERE seq IN (
         SELECT changes.seq FROM logs CROSS JOIN unfiled_batches AS batches CROSS JOIN changes
         WHERE logs.user = ?1 AND batches.log = logs.id
-            AND changes.seq BETWEEN batches.first_seq AND batches.last_seq AND changes.log = logs.id LIMIT ?2)",
+            AND changes.seq BETWEEN batches.first_seq AND batches.last_seq AND +changes.log = logs.id LIMIT ?2)",
     "DELETE FROM batches WHERE (log, last_seq) IN (
         SELECT log, last_seq FROM batches WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)",
     "DELETE FROM unfiled_batches WHERE last_seq IN (
@@ -34,7 +41,8 @@ const DELETE_SOME: [&str; 4] = [
 ];
 
 /// The rest, in the order in which it can go.
-const DELETE_REST: [&str; 5] = [
+const DELETE_REST: [&str; 6] = [
+    "DELETE FROM rotations WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM sessions WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM devices WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM key_envelopes WHERE log IN (SELECT id FROM logs WHERE user = ?1)",

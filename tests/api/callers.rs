@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use data_encoding::BASE64;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Caller, Contract, Operation, Server, SigningKey, change, claims_of, fresh_id, header_of,
+    Caller, Contract, Operation, PASSWORD, Server, SigningKey, change, claims_of, fresh_id, header_of,
 };
 
 /// Who may call a route.
@@ -57,6 +58,14 @@ fn table() -> Vec<Row> {
             401,
         ),
         row(Method::POST, "/api/sync/auth/refresh", Public, |_| Some(json!({"refresh_token": "none"})), 401),
+        // A real change would end the sessions that the next rows need; a new password that may not be given ends none.
+        row(
+            Method::POST,
+            "/api/sync/auth/password",
+            Own,
+            |_| Some(json!({"current_password": PASSWORD, "new_password": ""})),
+            422,
+        ),
         row(Method::GET, "/api/sync/devices", Own, |_| None, 200),
         row(
             Method::POST,
@@ -68,6 +77,30 @@ fn table() -> Vec<Row> {
         row(Method::GET, "/api/sync/status", Own, |_| None, 200),
         row(Method::PUT, "/api/sync/keys", Own, |_| Some(json!({"encrypted_key": "c2VhbGVk"})), 200),
         row(Method::GET, "/api/sync/keys", Own, |_| None, 200),
+        row(
+            Method::POST,
+            "/api/sync/keys/rotate/begin",
+            Own,
+            |_| Some(json!({"new_encrypted_key": BASE64.encode(fresh_id().as_bytes())})),
+            200,
+        ),
+        row(Method::GET, "/api/sync/keys/rotate", Own, |_| None, 200),
+        row(Method::POST, "/api/sync/keys/rotate/entries", Own, |_| None, 200),
+        row(
+            Method::POST,
+            "/api/sync/keys/rotate/batch",
+            Own,
+            |_| Some(json!({"entries": [{"seq": 1, "keep": true}]})),
+            422,
+        ),
+        row(
+            Method::POST,
+            "/api/sync/keys/rotate/complete",
+            Own,
+            |_| Some(json!({"key_version": 1_000})),
+            409,
+        ),
+        row(Method::POST, "/api/sync/keys/rotate/cancel", Own, |_| None, 204),
         row(Method::POST, "/api/sync/push", Owned, |scene| Some(scene.batch()), 200),
         row(Method::POST, "/api/sync/pull", Owned, |scene| Some(json!({"device_id": scene.device})), 200),
         row(Method::DELETE, "/api/sync/devices/{id}", Owned, |_| None, 204),

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Server, change, fresh_id};
+use crate::support::{Caller, PASSWORD, Server, change, fresh_id};
 
 /// A request of which all but the last byte has been sent.
 struct Late {
@@ -61,9 +61,16 @@ fn what_a_revoked_caller_had_under_way_is_not_carried_out() {
             &json!({"device_name": "Late", "platform": "web"}),
         ),
         Late::start(&server, &me, "POST /api/sync/pull", &json!({"device_id": device})),
+        Late::start(
+            &server,
+            &me,
+            "POST /api/sync/auth/password",
+            &json!({"current_password": PASSWORD, "new_password": "a late password"}),
+        ),
     ];
     me.post("/api/sync/auth/logout", &Value::Null).expect(204);
     requests.into_iter().for_each(Late::ends_refused);
+    server.sign_in(&user, &app);
     assert_eq!(witness.total_changes(), 0);
     witness.get("/api/sync/keys").refused(404, "not_found");
     assert_eq!(witness.get("/api/sync/devices").ok().as_array().map(Vec::len), Some(1));

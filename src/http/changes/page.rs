@@ -1,4 +1,4 @@
-//! A page of a pull, written straight into the answer's body while its rows step out of the database.
+//! A page of a pull or of a rotation, written straight into the answer's body while its rows step out of the database.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -23,24 +23,37 @@ const SLICE_BYTES: usize = 64 * 1024;
 pub struct Page {
     body: Vec<u8>,
     empty: bool,
+    remaining: Option<u64>,
 }
 
 impl Default for Page {
     fn default() -> Self {
-        let mut body = Vec::with_capacity(CAPACITY);
-        body.extend_from_slice(br#"{"changes":["#);
-        Self { body, empty: true }
+        Self::of("changes")
     }
 }
 
 impl Page {
-    /// A page with no entries yet.
+    /// A page of changes, none of them yet.
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// A page whose list goes by this name.
+    pub(in crate::http) fn of(list: &'static str) -> Self {
+        let mut page = Self { body: Vec::with_capacity(CAPACITY), empty: true, remaining: None };
+        page.text("{\"");
+        page.text(list);
+        page.text("\":[");
+        page
+    }
+
+    /// Tells how many entries a rotation has left to do.
+    pub(in crate::http) fn with_remaining(self, remaining: u64) -> Self {
+        Self { remaining: Some(remaining), ..self }
+    }
+
     /// The whole body, which gives its memory back and calls `sent` once it has been handed over to the connection.
-    pub(super) fn finish(
+    pub(in crate::http) fn finish(
         mut self,
         cursor: Cursor,
         has_more: bool,
@@ -49,7 +62,11 @@ impl Page {
     ) -> PageBody {
         self.body.extend_from_slice(br#"],"cursor":"#);
         self.write(&cursor);
-        let _ = write!(self.body, r#","has_more":{has_more}}}"#);
+        let _ = write!(self.body, r#","has_more":{has_more}"#);
+        if let Some(remaining) = self.remaining {
+            let _ = write!(self.body, r#","remaining":{remaining}"#);
+        }
+        self.text("}");
         room.shrink_to(self.body.len());
         PageBody { left: self.body.into(), sent: Some(Box::new(sent)), _room: room }
     }
@@ -118,7 +135,7 @@ impl Page {
 }
 
 /// A finished page on its way to a client, which may be slow: it goes over in slices, as fast as the client takes them.
-pub(super) struct PageBody {
+pub(in crate::http) struct PageBody {
     left: Bytes,
     sent: Option<Box<dyn FnOnce()>>,
     _room: Room,
@@ -164,7 +181,7 @@ mod tests {
             key_version: u32,
         ) {
             let decoded: Vec<u8>;
-            let mut page = Page { body: Vec::new(), empty: true };
+            let mut page = Page { body: Vec::new(), empty: true, remaining: None };
             page.entry(&StoredEntry {
                 seq,
                 device: Uuid::from_u128(device),

@@ -5,15 +5,15 @@
 
 use std::fmt;
 
-use serde::de::{self, DeserializeOwned, SeqAccess};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tidelog_protocol::limits::MAX_CHANGES_PER_PUSH;
 use tidelog_protocol::rules::{check_row_id, check_table};
 use tidelog_protocol::{Change, ChangeFault, Cursor, InvalidTimestamp, Op, Timestamp};
 use uuid::Uuid;
 
-use crate::http::json::{self, Object};
+use crate::http::json::{self, Capped, Object};
 use crate::http::refusal::Refusal;
 
 use crate::model::changes::{self, Batch, FaultyPush};
@@ -193,41 +193,4 @@ fn optional<T: DeserializeOwned>(text: Option<&RawValue>, reason: &str) -> Resul
 fn value_of<T: DeserializeOwned>(text: Option<&RawValue>, reason: impl fmt::Display) -> Result<T, String> {
     let text = text.ok_or("is missing")?;
     serde_json::from_str(text.get()).map_err(|_| reason.to_string())
-}
-
-/// A list that is not kept beyond what a push may carry.
-enum Capped<T> {
-    All(Vec<T>),
-    TooMany,
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Capped<T> {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        struct Visitor<T>(std::marker::PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
-            type Value = Capped<T>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a list of changes")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Capped<T>, A::Error> {
-                let mut all = Vec::with_capacity(list.size_hint().unwrap_or(0).min(MAX_CHANGES_PER_PUSH));
-                while all.len() < MAX_CHANGES_PER_PUSH {
-                    match list.next_element()? {
-                        Some(item) => all.push(item),
-                        None => return Ok(Capped::All(all)),
-                    }
-                }
-                let mut too_many = false;
-                while list.next_element::<de::IgnoredAny>()?.is_some() {
-                    too_many = true;
-                }
-                Ok(if too_many { Capped::TooMany } else { Capped::All(all) })
-            }
-        }
-
-        input.deserialize_seq(Visitor(std::marker::PhantomData))
-    }
 }

@@ -82,7 +82,7 @@ pub enum Data<'a> {
 }
 
 /// Appends the bytes that a text stands for, if it is canonical base64.
-pub(super) fn decode_base64(text: &str, out: &mut Vec<u8>) -> bool {
+pub(in crate::model) fn decode_base64(text: &str, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     // The decoder refuses what is not canonical; what it leaves behind then is nobody's.
     let decoded = STANDARD.decode_append(text, out).is_ok();

@@ -10,7 +10,7 @@ use tidelog_protocol::{Cursor, EpochTag};
 use uuid::Uuid;
 
 use super::tails::TailBatch;
-use super::{Device, filing};
+use super::{Device, filing, find_log};
 use crate::error::Fault;
 use crate::model::changes::{Batch, Push};
 use crate::model::sessions::Caller;
@@ -21,6 +21,10 @@ const INSERT: &str = "
         other_seq, total_changes, change_bytes)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 const IS_FILED: &str = "SELECT 1 FROM batches WHERE log = ?1 AND batch_id = ?2";
+const CORRECT_UNFILED: &str = "
+    UPDATE unfiled_batches SET change_bytes = change_bytes + ?3 WHERE last_seq = ?2 AND log = ?1";
+const CORRECT_FILED: &str = "
+    UPDATE batches SET change_bytes = change_bytes + ?3 WHERE log = ?1 AND last_seq = ?2";
 /// Unfiled, a batch has this last seq.
 const FIND: &str = "
     SELECT found.device, digest, cursor_seq, epochs.tag, last_seq FROM (
@@ -66,6 +70,23 @@ pub(super) fn insert(tx: &mut WriteTx<'_>, batch: &Batch, row: &NewBatch) -> Res
     let of_tail = TailBatch { first_seq: row.first_seq, last_seq: row.last_seq, device: row.device };
     tx.tails.added.push((row.log, batch.id, of_tail));
     Ok(true)
+}
+
+/// Corrects the bytes of data that a log holds, which its newest batch tells, wherever that stands.
+pub(in crate::store) fn adjust_bytes(tx: &mut WriteTx<'_>, log: i64, grown_by: i64) -> Result<(), Fault> {
+    if grown_by != 0 {
+        let newest = find_log(tx, log, newest_unfiled(tx, log))?.head.seq;
+        for correct in [CORRECT_UNFILED, CORRECT_FILED] {
+            tx.prepare_cached(correct)?.execute((log, newest, grown_by))?;
+        }
+        tx.known.forget_log(log);
+    }
+    Ok(())
+}
+
+/// The newest seq in a log's tail, this transaction's included; 0: it has none.
+pub(super) fn newest_unfiled(tx: &WriteTx<'_>, log: i64) -> i64 {
+    tx.tails.newest_seq(log).max(tx.shared.tails.newest_seq(log))
 }
 
 /// The last seq of an unfiled batch, this transaction's included; 0: there is none of this id.

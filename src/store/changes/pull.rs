@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row, Rows};
+use rusqlite::{Connection, Row, Rows};
 use tidelog_protocol::limits::{MAX_PAGE_BYTES, MAX_SCANNED_PER_PAGE};
 use tidelog_protocol::{Cursor, CursorFormat};
 use uuid::Uuid;
 
+use super::rows::{Authors, entry};
 use super::tails::TailBatch;
 use super::{Device, Log, cursor_at, find_device, find_log};
 use crate::error::Fault;
-use crate::model::changes::{Data, Delivery, EntrySink, Pull, PullQuery, RowId, SpeltOp, StoredEntry};
+use crate::model::changes::{Delivery, EntrySink, Pull, PullQuery};
 use crate::model::cursors::{BASE_SEQ, Epochs};
 use crate::model::sessions::Caller;
 use crate::store::epochs::newest_seq;
@@ -30,7 +30,6 @@ const ENTRIES: &str = "
 const BATCH_ENTRIES: &str = "
     SELECT seq, ?4, tbl, op, row_id, time, key_version, data FROM changes
     WHERE seq BETWEEN ?1 AND ?2 AND log = ?3 ORDER BY seq";
-const AUTHOR: &str = "SELECT uuid FROM devices WHERE id = ?1";
 const NOTE_OWN_UNTIL: &str = "UPDATE devices SET own_until = ?2 WHERE id = ?1 AND own_until < ?2";
 
 /// What came of an attempt to read a page.
@@ -165,7 +164,7 @@ fn page(
     sink: &mut impl EntrySink,
 ) -> Result<Pull, Fault> {
     let epochs = snapshot.shared.epochs()?;
-    let Some(from) = resolve(snapshot, &epochs, query.cursor)? else {
+    let Some(from) = resolve(snapshot.connection, snapshot.shared, &epochs, query.cursor)? else {
         return Ok(Pull::LogRewound(cursor_at(&epochs, caller, device.pulled_seq)));
     };
     let mut scan = Scan::new(snapshot.connection, query, device, from, sink);
@@ -181,11 +180,16 @@ fn page(
 
 /// Where to go on from. The writer tells its newest seq just after its commit, so for a moment a snapshot may show, and a
 /// cursor name, one that has not been told yet.
-fn resolve(snapshot: &Snapshot<'_>, epochs: &Epochs, cursor: Cursor) -> Result<Option<i64>, Fault> {
-    let told = epochs.resolve(cursor, snapshot.shared.head.load(Ordering::SeqCst));
+pub(in crate::store) fn resolve(
+    connection: &Connection,
+    shared: &Shared,
+    epochs: &Epochs,
+    cursor: Cursor,
+) -> Result<Option<i64>, Fault> {
+    let told = epochs.resolve(cursor, shared.head.load(Ordering::SeqCst));
     match told {
         Some(from) => Ok(Some(from)),
-        None => Ok(epochs.resolve(cursor, newest_seq(snapshot.connection)?)),
+        None => Ok(epochs.resolve(cursor, newest_seq(connection)?)),
     }
 }
 
@@ -283,47 +287,4 @@ impl<'s, S: EntrySink> Scan<'s, S> {
 /// Looks at the short columns only: what is left out must not cost the reading of its data.
 fn is_wanted(row: &Row<'_>, query: &PullQuery) -> Result<bool, Fault> {
     Ok(!query.is_filtered() || query.wants(row.get_ref(2)?.as_str().map_err(Fault::internal)?, row.get(5)?))
-}
-
-fn entry<'a>(row: &'a Row<'_>, device: Uuid) -> Result<StoredEntry<'a>, Fault> {
-    Ok(StoredEntry {
-        seq: row.get(0)?,
-        device,
-        table: row.get_ref(2)?.as_str().map_err(Fault::internal)?,
-        op: SpeltOp::from_code(row.get(3)?)
-            .ok_or_else(|| Fault::Internal("a change has no operation".into()))?,
-        row_id: match row.get_ref(4)? {
-            ValueRef::Blob(id) => RowId::Uuid(Uuid::from_slice(id).map_err(Fault::internal)?),
-            text => RowId::Text(text.as_str().map_err(Fault::internal)?),
-        },
-        time_us: row.get(5)?,
-        key_version: row.get(6)?,
-        data: match row.get_ref(7)? {
-            ValueRef::Null => Data::Nothing,
-            ValueRef::Blob(bytes) => Data::Base64(bytes),
-            text => Data::Text(text.as_str().map_err(Fault::internal)?),
-        },
-    })
-}
-
-/// The author at hand: what one device wrote lies side by side, so most look-ups are of the last one.
-#[derive(Default)]
-struct Authors {
-    last: Option<(i64, Uuid)>,
-}
-
-impl Authors {
-    fn of(&mut self, connection: &Connection, device: i64) -> Result<Uuid, Fault> {
-        if let Some((known, author)) = self.last
-            && known == device
-        {
-            return Ok(author);
-        }
-        let from_row = |row: &Row<'_>| Ok(Uuid::from_bytes(row.get(0)?));
-        let author = connection.prepare_cached(AUTHOR)?.query_row([device], from_row).optional()?;
-        let author =
-            author.ok_or_else(|| Fault::Internal(format!("device {device} is gone, its changes are not")))?;
-        self.last = Some((device, author));
-        Ok(author)
-    }
 }

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use rusqlite::types::{Null, ToSqlOutput};
 use tidelog_protocol::Cursor;
 use uuid::Uuid;
 
-use super::batches::{self, NewBatch};
+use super::batches::{self, NewBatch, newest_unfiled};
+use super::rows::{data_value, row_id_value};
 use super::{Device, Log, cursor_at, find_device, find_log};
 use crate::error::Fault;
-use crate::model::changes::{Batch, Data, FaultyPush, Push, RowId};
+use crate::model::changes::{Batch, Data, FaultyPush, Push};
 use crate::model::log_heads::Reader;
 use crate::model::sessions::Caller;
 use crate::store::group::WriteTx;
-use crate::store::{Store, devices, sessions};
+use crate::store::{Store, devices, rotations, sessions};
 
 const INSERT_CHANGE: &str = "
     INSERT INTO changes (seq, log, op, tbl, row_id, time, key_version, data)
@@ -47,9 +47,9 @@ impl Store {
             if let Some(known) = batches::find(connection, caller.log, push.batch, unfiled_seq)? {
                 return Ok(push.digest.map(|digest| known.answer(&caller, &device, &digest)));
             }
-            let current = find_log(connection, caller.log, 0)?.key_version;
-            let conflict = push.key_versions.iter().any(|version| *version != current);
-            Ok(conflict.then_some(Push::KeyVersionConflict(current)))
+            let keys = find_log(connection, caller.log, 0)?.keys;
+            let conflict = push.key_versions.iter().any(|version| !keys.admit(*version));
+            Ok(conflict.then_some(Push::KeyVersionConflict(keys.current)))
         })
         .await
     }
@@ -99,8 +99,8 @@ fn refuse(
     device: &Device,
     log: &Log,
 ) -> Result<Option<Push>, Fault> {
-    if batch.key_versions().any(|version| version != log.key_version) {
-        return Ok(Some(Push::KeyVersionConflict(log.key_version)));
+    if batch.key_versions().any(|version| !log.keys.admit(version)) {
+        return Ok(Some(Push::KeyVersionConflict(log.keys.current)));
     }
     let Some(expected) = batch.expected_cursor else { return Ok(None) };
     let epochs = tx.shared.epochs()?;
@@ -157,35 +157,26 @@ fn append(
             change.table,
             row_id_value(&change.row_id),
             change.time_us,
-            change.key_version.unwrap_or(log.key_version),
+            change.key_version.unwrap_or(log.keys.current),
             data_value(change.data),
         ))?;
     }
     drop(insert);
+    if let Some(pending) = log.keys.pending {
+        note_for_rotation(tx, caller.log, batch, pending)?;
+    }
     tx.spend_seqs(last);
     tx.known.keep_log(caller.log, after);
     tx.shared.presence.touch(device.id, tx.now_us);
     Ok(Some((cursor_at(&epochs, caller, safe), last)))
 }
 
-/// The newest seq in a log's tail, this transaction's included; 0: it has none.
-fn newest_unfiled(tx: &WriteTx<'_>, log: i64) -> i64 {
-    tx.tails.newest_seq(log).max(tx.shared.tails.newest_seq(log))
-}
-
-fn row_id_value<'a>(row_id: &'a RowId<'_>) -> ToSqlOutput<'a> {
-    match row_id {
-        RowId::Uuid(id) => ToSqlOutput::from(id.as_bytes().as_slice()),
-        RowId::Text(text) => ToSqlOutput::from(*text),
-    }
-}
-
-fn data_value(data: Data<'_>) -> ToSqlOutput<'_> {
-    match data {
-        Data::Nothing => ToSqlOutput::from(Null),
-        Data::Base64(bytes) => ToSqlOutput::from(bytes),
-        Data::Text(text) => ToSqlOutput::from(text),
-    }
+/// What is under the old key is left to do; what is under the new one makes the rotation final.
+fn note_for_rotation(tx: &WriteTx<'_>, log: i64, batch: &Batch, pending: u32) -> Result<(), Fault> {
+    let (new, old): (Vec<_>, Vec<_>) =
+        batch.changes().partition(|change| change.key_version == Some(pending));
+    let left_to_do = old.iter().filter(|change| change.data != Data::Nothing).count() as u64;
+    rotations::note_pushed(tx, log, left_to_do, !new.is_empty())
 }
 
 /// The answer to a batch that was pushed before. `None`: it was not.

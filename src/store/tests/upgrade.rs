@@ -2,9 +2,11 @@
 
 use super::log::{Entry, pull};
 use super::*;
+use crate::model::rotations::Begin;
 use crate::store::migrations::make_old;
 
 const V1: &str = include_str!("../migrations/fixtures/v1.sql");
+const V2: &str = include_str!("../migrations/fixtures/v2.sql");
 
 pub(super) async fn sign_in(store: &Store, email: &str) -> Caller {
     let rows = store.sign_in_rows(email.into(), [0; 32]).await.expect("rows");
@@ -65,4 +67,23 @@ async fn a_log_of_version_1_goes_on_where_it_was() {
     // A number of a log that is gone stays gone.
     store.create_user(Uuid::now_v7(), "c@example.com".into(), "hash".into(), false).await.expect("a user");
     assert!(sign_in(&store, "c@example.com").await.log > 7);
+}
+
+#[tokio::test]
+async fn a_log_of_version_2_keeps_its_key_and_can_rotate_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    make_old(folder.path(), 2, V2);
+    let store = open(folder.path());
+    assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
+    let caller = sign_in(&store, "a@example.com").await;
+    let (envelope, rotation) = store.find_key(caller.log).await.expect("no fault").expect("a key");
+    assert_eq!((envelope.encrypted_key, envelope.key_version, envelope.revision), (vec![1, 2], 2, 5));
+    assert_eq!(rotation, None);
+    let keyless = sign_in(&store, "b@example.com").await;
+    assert_eq!(store.find_key(keyless.log).await.expect("no fault"), None);
+    let begun = store.begin_rotation(&caller, vec![3], None).await.expect("no fault");
+    assert_eq!(begun, Begin::Runs(3));
+    let rotation = store.find_keys(caller.log).await.expect("no fault").rotation.expect("it runs");
+    assert_eq!((rotation.remaining, rotation.started), (4, false));
+    assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
 }

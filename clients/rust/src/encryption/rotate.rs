@@ -10,7 +10,7 @@ use data_encoding::BASE64;
 use tidelog_protocol::{
     BeginRotationRequest, CompleteRotationRequest, Cursor, Entry, ErrorCode, RotatedEntry,
     RotationBatchRequest, RotationBatchResponse, RotationEntriesRequest, RotationEntriesResponse,
-    RotationResponse,
+    RotationResponse, RotationStateResponse,
 };
 use zeroize::Zeroizing;
 
@@ -29,6 +29,9 @@ use crate::{Result, SyncKitClient, SyncKitError};
 /// Bytes of a batch's JSON around the data of its entries, and around each of them.
 const BATCH_FRAME_BYTES: usize = 64;
 const ENTRY_FRAME_BYTES: usize = 64;
+
+/// Looks at the server's keys in one call: each finds a rotation begun, finished or cancelled by some device.
+const MAX_ATTEMPTS: usize = 20;
 
 /// Rounds in which entries that were pushed meanwhile are caught up with; each is far shorter than the one before.
 const MAX_ROUNDS: usize = 100;
@@ -90,7 +93,7 @@ impl SyncKitClient {
         let _one_at_a_time = self.encryption.one_at_a_time.lock().await;
         let mut known = self.known_key(owner).await?.ok_or(SyncKitError::NoMasterKey)?;
         let mut begun: Option<Begun> = None;
-        loop {
+        for _ in 0..MAX_ATTEMPTS {
             let found = self.required_server_key(Some(&known)).await?;
             let opened = opened_with_passphrase(&found.encrypted_key, passphrase).await?;
             known = self.keep(owner, &opened, found.key_version, Some(&known)).await?;
@@ -121,6 +124,7 @@ impl SyncKitClient {
             // A routine rotation that could not be cancelled is done; the one that was asked for follows it.
             begun = (mode == Rotation::Routine || !ours.linked).then_some(ours);
         }
+        Err(SyncKitError::RotationOutrun)
     }
 
     /// Cancels a rotation that is under way, here or on another device, and keeps the old key.
@@ -141,10 +145,15 @@ impl SyncKitClient {
         mode: Rotation,
     ) -> Result<Option<Begun>> {
         let cost = self.encryption.options.cost;
+        let state: RotationStateResponse = self.fetch(&Request::get("/keys/rotate")).await?;
+        if state.key_version != current.vault.key_version() || state.pending.is_some() {
+            return Ok(None);
+        }
+        let next = state.next_key_version;
         let passphrase = Zeroizing::new(passphrase.to_owned());
         let old = current.vault.clone();
         let (vault, code, envelope) = blocking(move || {
-            let vault = old.rotated(mode)?;
+            let vault = old.rotated_to(next, mode)?;
             let code = RecoveryCode::generate().map_err(crate::formats::FormatError::from)?;
             let mut plan = vec![
                 SlotPlan::Wrap(Unlock::Passphrase(&passphrase), cost),
@@ -157,7 +166,8 @@ impl SyncKitClient {
             Ok((vault, code, envelope))
         })
         .await?;
-        let body = BeginRotationRequest { new_encrypted_key: BASE64.encode(&envelope) };
+        let body =
+            BeginRotationRequest { new_encrypted_key: BASE64.encode(&envelope), key_version: Some(next) };
         match self.fetch::<RotationResponse>(&Request::post("/keys/rotate/begin", &body)?).await {
             Ok(answer) if answer.key_version == vault.key_version() => Ok(Some(Begun {
                 key_version: vault.key_version(),
@@ -167,7 +177,8 @@ impl SyncKitClient {
                 tally: Tally::default(),
             })),
             Ok(answer) => Err(other_version(answer.key_version, vault.key_version())),
-            Err(SyncKitError::RotationInProgress) => Ok(None),
+            // Another device was first; what it did is looked at anew.
+            Err(SyncKitError::RotationInProgress | SyncKitError::KeyVersionConflict { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

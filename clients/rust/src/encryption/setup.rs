@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{HeldKey, opened_with_passphrase};
 use crate::blocking::blocking;
 use crate::formats::vault::FIRST_KEY_VERSION;
-use crate::formats::{FormatError, OpenedEnvelope, PinError, Vault, seal_envelope};
+use crate::formats::{OpenedEnvelope, PinError, Vault, seal_envelope};
 use crate::session::Owner;
 use crate::transport::Request;
 use crate::{Result, SyncKitClient, SyncKitError};
@@ -115,7 +115,8 @@ impl SyncKitClient {
         let _one_at_a_time = self.encryption.one_at_a_time.lock().await;
         self.end_rotation_unread().await?;
         let found = self.server_key().await?.ok_or(SyncKitError::NoServerKey)?;
-        let next = found.key_version.checked_add(1).ok_or(FormatError::CounterExhausted)?;
+        let state: RotationStateResponse = self.fetch(&Request::get("/keys/rotate")).await?;
+        let next = state.next_key_version;
         self.create(owner, passphrase, next, found.revision).await
     }
 
@@ -167,11 +168,7 @@ impl SyncKitClient {
     /// Brings a rotation to its end whose entries this device cannot read: by cancelling it, or, where entries are under the
     /// new key already, by leaving the others as they are.
     async fn end_rotation_unread(&self) -> Result<()> {
-        let state: RotationStateResponse = match self.fetch(&Request::get("/keys/rotate")).await {
-            // A server that knows no rotation has none under way.
-            Err(SyncKitError::NotFound) => return Ok(()),
-            answer => answer?,
-        };
+        let state: RotationStateResponse = self.fetch(&Request::get("/keys/rotate")).await?;
         let Some(pending) = state.pending else { return Ok(()) };
         match self.send(&Request::post_nothing("/keys/rotate/cancel")).await {
             Err(SyncKitError::Server { code: Some(ErrorCode::RotationStarted), .. }) => {

@@ -109,7 +109,18 @@ impl Vault {
     /// # Errors
     /// [`FormatError::NoRandomness`], and [`FormatError::CounterExhausted`] at the last number.
     pub fn rotated(&self, rotation: Rotation) -> Result<Self, FormatError> {
-        let key_version = self.key_version().checked_add(1).ok_or(FormatError::CounterExhausted)?;
+        let next = self.key_version().checked_add(1).ok_or(FormatError::CounterExhausted)?;
+        self.rotated_to(next, rotation)
+    }
+
+    /// Like [`rotated`](Self::rotated), with this number: numbers of keys that were given up are not used again.
+    ///
+    /// # Errors
+    /// [`FormatError::NoRandomness`], and [`FormatError::CounterExhausted`] for a number that is not above the current one.
+    pub fn rotated_to(&self, key_version: u32, rotation: Rotation) -> Result<Self, FormatError> {
+        if key_version <= self.key_version() {
+            return Err(FormatError::CounterExhausted);
+        }
         let mut ring = self.ring();
         match rotation {
             Rotation::Routine => {

@@ -3,12 +3,14 @@
 mod devices;
 mod keychain;
 mod keystore;
+mod passphrase;
 mod proxy;
 mod pull;
 mod push;
 mod quick_start;
 mod raw;
 mod retry;
+mod rotation;
 mod second_opinion;
 mod session;
 mod setup;

@@ -1,0 +1,81 @@
+//! The entries that devices keep apart, with what they claim to be and why nobody believes it.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tidelog_client::QuarantinedEntry;
+use uuid::Uuid;
+
+use crate::answer::Answer;
+use crate::columns::{Column, Style};
+use crate::failure::Result;
+use crate::log::Log;
+use crate::text;
+
+const COLUMNS: [Column; 5] = [
+    Column::Right("SEQ"),
+    Column::Left("CLAIMS TO BE"),
+    Column::Left("AT (UTC)"),
+    Column::Left("DEVICE"),
+    Column::Left("REASON"),
+];
+
+/// An entry that is kept apart. But for `seq` and `reason`, all of it is what the server says.
+#[derive(Serialize)]
+pub(crate) struct Quarantined {
+    seq: i64,
+    table: String,
+    row_id: String,
+    op: String,
+    timestamp: DateTime<Utc>,
+    device_id: Uuid,
+    /// Its name; null if it was removed.
+    device: Option<String>,
+    key_version: u32,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct All {
+    quarantined: Vec<Quarantined>,
+}
+
+/// `quarantined`
+pub(crate) async fn answer(log: &Log<'_>, style: Style) -> Result<Answer> {
+    let mut quarantined = Vec::new();
+    log.read(|page| {
+        quarantined.extend(page.quarantined.into_iter().map(|entry| Quarantined::new(entry, log)))
+    })
+    .await?;
+    let shown = show(&quarantined, style);
+    Answer::new(&All { quarantined }, shown)
+}
+
+impl Quarantined {
+    pub(crate) fn new(entry: QuarantinedEntry, log: &Log<'_>) -> Self {
+        Self {
+            seq: entry.seq,
+            table: entry.table,
+            row_id: entry.row_id,
+            op: entry.op,
+            timestamp: entry.timestamp,
+            device_id: entry.device_id,
+            device: log.name_of(entry.device_id).map(str::to_owned),
+            key_version: entry.key_version,
+            reason: entry.reason.to_string(),
+        }
+    }
+}
+
+/// The entries as a table.
+pub(crate) fn show(entries: &[Quarantined], style: Style) -> String {
+    let row = |entry: &Quarantined| {
+        vec![
+            entry.seq.to_string(),
+            format!("{} {}/{}", entry.op, entry.table, entry.row_id),
+            text::time(entry.timestamp),
+            text::device(entry.device.as_deref(), entry.device_id),
+            entry.reason.clone(),
+        ]
+    };
+    style.table(&COLUMNS, entries.iter().map(row))
+}

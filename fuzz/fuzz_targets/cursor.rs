@@ -1,0 +1,4 @@
+//! Hands libFuzzer's bytes to [`tidelog_fuzz::cursor`], which says what is checked.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tidelog_fuzz::cursor::check(bytes));

@@ -1,0 +1,128 @@
+//! `/keys/rotate`: replacing the master key, and sealing everything again under the new one.
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use tidelog_protocol::limits::{MAX_CHANGES_PER_PUSH, MAX_ENTRIES_PER_PAGE, MAX_PAGE_BYTES};
+use tidelog_protocol::{
+    BeginRotationRequest, CompleteRotationRequest, PendingRotation, RotatedEntry, RotationEntriesRequest,
+    RotationResponse, RotationStateResponse, Timestamp,
+};
+
+use super::State;
+use super::changes::page::Page;
+use super::json::{self, Capped, Object};
+use super::keys::envelope;
+use super::refusal::Refusal;
+use super::request::{Json, OptionalJson, RawJson, Signed};
+use crate::model::rotations::{BatchOutcome, Begin, Cancel, Complete, EntriesPage, RotatedBatch, Rotation};
+
+pub(super) async fn state(
+    state: web::Data<State>,
+    Signed { caller, .. }: Signed<()>,
+) -> Result<HttpResponse, Refusal> {
+    let keys = state.store.find_keys(caller.log).await?;
+    Ok(HttpResponse::Ok().json(RotationStateResponse {
+        key_version: keys.current.key_version,
+        next_key_version: keys.current.next_version(),
+        pending: keys.running().map(pending),
+    }))
+}
+
+fn pending(rotation: &Rotation) -> PendingRotation {
+    PendingRotation {
+        key_version: rotation.key_version,
+        remaining: rotation.remaining,
+        started: rotation.started,
+        began_at: Timestamp::from_micros(rotation.began_at).unwrap_or(Timestamp::EPOCH),
+    }
+}
+
+pub(super) async fn begin(
+    state: web::Data<State>,
+    Signed { caller, body: Json(request), .. }: Signed<Json<BeginRotationRequest>>,
+) -> Result<HttpResponse, Refusal> {
+    let BeginRotationRequest { new_encrypted_key, key_version } = request;
+    let envelope = envelope("new_encrypted_key", &new_encrypted_key)?;
+    match state.store.begin_rotation(&caller, envelope, key_version).await? {
+        Begin::Runs(key_version) => Ok(HttpResponse::Ok().json(RotationResponse { key_version })),
+        Begin::InProgress => Err(Refusal::rotation_in_progress()),
+        Begin::Conflict(current) => Err(Refusal::key_version_conflict(current, None)),
+    }
+}
+
+pub(super) async fn entries(
+    state: web::Data<State>,
+    Signed { caller, body: OptionalJson(request), .. }: Signed<OptionalJson<RotationEntriesRequest>>,
+) -> Result<HttpResponse, Refusal> {
+    let limit = request.limit.unwrap_or(MAX_ENTRIES_PER_PAGE).min(MAX_ENTRIES_PER_PAGE);
+    if limit == 0 {
+        return Err(Refusal::invalid_field("limit", "it must be 1 or more"));
+    }
+    let mut room = state.pages.room_of(caller.log);
+    room.grow_to(MAX_PAGE_BYTES).await?;
+    let sink = Page::of("entries");
+    let (outcome, page) = state.store.rotation_entries(&caller, request.cursor, limit, sink).await?;
+    match outcome {
+        EntriesPage::Page { cursor, has_more, remaining } => {
+            let body = page.with_remaining(remaining).finish(cursor, has_more, room, || ());
+            Ok(HttpResponse::Ok().content_type("application/json").body(body))
+        }
+        EntriesPage::NoRotation => Err(Refusal::no_rotation()),
+        EntriesPage::LogRewound(resume_from) => Err(Refusal::log_rewound(resume_from)),
+    }
+}
+
+/// [`tidelog_protocol::RotationBatchRequest`], of which no more is kept than a batch may carry.
+#[derive(Deserialize)]
+struct BatchRequest<'a> {
+    #[serde(borrow)]
+    entries: Capped<Object<RotatedEntry<'a>>>,
+}
+
+pub(super) async fn batch(
+    state: web::Data<State>,
+    Signed { caller, body: RawJson(body), .. }: Signed<RawJson>,
+) -> Result<HttpResponse, Refusal> {
+    let batch = parse(&body)?;
+    drop(body);
+    match state.store.rotate_entries(&caller, batch).await? {
+        BatchOutcome::Stored(answer) => Ok(HttpResponse::Ok().json(answer)),
+        BatchOutcome::Faulty(faults) => Err(Refusal::invalid_entries(faults)),
+        BatchOutcome::NoRotation => Err(Refusal::no_rotation()),
+    }
+}
+
+fn parse(body: &str) -> Result<RotatedBatch, Refusal> {
+    let request: BatchRequest<'_> = json::parse(body)?;
+    let entries = match request.entries {
+        Capped::All(entries) if entries.is_empty() => {
+            return Err(Refusal::invalid_field("entries", "a batch carries at least one entry"));
+        }
+        Capped::All(entries) => entries,
+        Capped::TooMany => return Err(Refusal::too_many_entries(MAX_CHANGES_PER_PUSH)),
+    };
+    RotatedBatch::new(entries.iter().map(|Object(entry)| entry)).map_err(Refusal::invalid_entries)
+}
+
+pub(super) async fn complete(
+    state: web::Data<State>,
+    Signed { caller, body: OptionalJson(request), .. }: Signed<OptionalJson<CompleteRotationRequest>>,
+) -> Result<HttpResponse, Refusal> {
+    match state.store.complete_rotation(&caller, request.key_version).await? {
+        Complete::Completed(key_version) => Ok(HttpResponse::Ok().json(RotationResponse { key_version })),
+        Complete::Incomplete(remaining) => Err(Refusal::rotation_incomplete(remaining)),
+        Complete::Conflict(current) => Err(Refusal::key_version_conflict(current, None)),
+        Complete::NoRotation => Err(Refusal::no_rotation()),
+    }
+}
+
+pub(super) async fn cancel(
+    state: web::Data<State>,
+    Signed { caller, .. }: Signed<()>,
+) -> Result<HttpResponse, Refusal> {
+    match state.store.cancel_rotation(&caller).await? {
+        Cancel::Cancelled => Ok(HttpResponse::NoContent().finish()),
+        Cancel::Started => Err(Refusal::rotation_started()),
+        Cancel::NoRotation => Err(Refusal::no_rotation()),
+    }
+}

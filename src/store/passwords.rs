@@ -1,0 +1,111 @@
+//! Passwords that their owners change, with the key envelope of the app in which they do.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::group::WriteTx;
+use super::{Store, keys, rotations, sessions};
+use crate::error::Fault;
+use crate::model::keys::{KeyState, PutKey, Rewrap, rewrap};
+use crate::model::rotations::Keys;
+use crate::model::sessions::Caller;
+
+const FIND: &str = "
+    SELECT users.id, users.password_hash FROM logs JOIN users ON users.id = logs.user WHERE logs.id = ?1";
+const SET: &str = "UPDATE users SET password_hash = ?2 WHERE id = ?1";
+
+/// A password to be set. No `Debug`: it holds hashes of passwords.
+#[derive(Clone)]
+pub struct NewPassword {
+    /// The stored hash that the current password was checked against.
+    pub checked: String,
+    /// Argon2id in PHC form.
+    pub password_hash: String,
+    /// What replaces the envelope of the caller's log, if anything does.
+    pub rewrap: Option<Rewrap>,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetPassword {
+    /// Password and envelope are in force, all other sessions of the user are over.
+    Done(KeyState),
+    /// The envelope is not the one to be replaced; nothing was changed.
+    KeyConflict(KeyState),
+    /// The key is being rotated, so no envelope can be replaced; nothing was changed.
+    RotationInProgress,
+    /// The password is no longer the one that was checked; nothing was changed.
+    Overtaken,
+}
+
+/// Row and password hash of the user who owns a log.
+fn find(connection: &Connection, log: i64) -> Result<(i64, String), Fault> {
+    let found = connection.prepare_cached(FIND)?.query_row([log], |row| Ok((row.get(0)?, row.get(1)?)));
+    found.optional()?.ok_or(Fault::SessionEnded)
+}
+
+impl Store {
+    /// The stored hash of the caller's password.
+    ///
+    /// # Errors
+    /// A fault of the database, or [`Fault::SessionEnded`].
+    pub async fn password_hash(&self, caller: &Caller) -> Result<String, Fault> {
+        let log = caller.log;
+        self.read(move |connection| Ok(find(connection, log)?.1)).await
+    }
+
+    /// The state of the caller's key, if this is still the stored hash of their password and, where an envelope is given, that
+    /// envelope the stored one.
+    ///
+    /// # Errors
+    /// A fault of the database, or [`Fault::SessionEnded`].
+    pub async fn key_beside(
+        &self,
+        caller: &Caller,
+        password_hash: String,
+        encrypted_key: Option<Vec<u8>>,
+    ) -> Result<Option<KeyState>, Fault> {
+        let log = caller.log;
+        self.write_for(caller, 1, move |tx| {
+            let envelope = keys::find(tx, log)?;
+            let same_key = encrypted_key.as_ref().is_none_or(|wanted| {
+                envelope.as_ref().is_some_and(|envelope| envelope.encrypted_key == *wanted)
+            });
+            let same_password = find(tx, log)?.1 == password_hash;
+            let state = keys::find_state(tx, log)?;
+            Ok((same_password && same_key).then_some(state))
+        })
+        .await
+    }
+
+    /// Sets password and envelope, or neither, and ends all sessions of the user but the caller's.
+    ///
+    /// # Errors
+    /// A fault of the database, or [`Fault::SessionEnded`].
+    pub async fn change_password(&self, caller: &Caller, new: NewPassword) -> Result<SetPassword, Fault> {
+        let caller_is = caller.clone();
+        self.write_for(caller, 1, move |tx| change(tx, &caller_is, &new)).await
+    }
+}
+
+fn change(tx: &mut WriteTx<'_>, caller: &Caller, new: &NewPassword) -> Result<SetPassword, Fault> {
+    let (user, stored) = find(tx, caller.log)?;
+    if stored != new.checked {
+        return Ok(SetPassword::Overtaken);
+    }
+    let Keys { current, rotation } = rotations::find_keys(tx, caller.log)?;
+    let mut key = current;
+    if let Some(Rewrap { encrypted_key, expected_revision }) = &new.rewrap {
+        if rotation.is_some() {
+            return Ok(SetPassword::RotationInProgress);
+        }
+        match rewrap(current, *expected_revision) {
+            PutKey::Stored(stored) => key = stored,
+            PutKey::Conflict(current) => return Ok(SetPassword::KeyConflict(current)),
+            PutKey::RotationInProgress => return Ok(SetPassword::RotationInProgress),
+        }
+        keys::store(tx, caller.log, encrypted_key, key)?;
+    }
+    tx.prepare_cached(SET)?.execute((user, &new.password_hash))?;
+    sessions::end_others(tx, user, caller.session)?;
+    Ok(SetPassword::Done(key))
+}

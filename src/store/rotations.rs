@@ -1,0 +1,185 @@
+//! Rotations: replacing a log's master key, and everything that was sealed under it.
+//!
+//! A log may hold millions of entries, and the writer serves everybody. So nothing here that runs in the writer depends on the
+//! length of the log: how many entries are left to do is counted by readers when a rotation begins, and kept up from then on by
+//! whatever writes to the log. What is replaced is put aside, so that the operator can bring it back for a while.
+
+mod batch;
+mod count;
+mod entries;
+mod expiry;
+mod undo;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+pub use undo::{Undo, Undone};
+
+use super::group::WriteTx;
+use super::{Store, keys, sessions};
+use crate::error::Fault;
+use crate::model::keys::KeyEnvelope;
+use crate::model::rotations::{
+    Begin, Beginning, Cancel, Complete, Keys, Phase, Rotation, begin, cancel, complete,
+};
+use crate::model::sessions::Caller;
+use crate::notify::Event;
+
+const OPEN: &str = "
+    SELECT id, state = 'undoing', encrypted_key, key_version, remaining, started, began_at
+    FROM rotations WHERE log = ?1 AND ended_at IS NULL";
+/// Whether an envelope is the current one, or one that was begun with before.
+const IS_SPENT: &str = "
+    SELECT EXISTS (SELECT 1 FROM key_envelopes WHERE log = ?1 AND encrypted_key = ?2)
+        OR EXISTS (SELECT 1 FROM rotations WHERE log = ?1 AND encrypted_key = ?2)";
+const BEGIN: &str = "
+    INSERT INTO rotations (log, state, encrypted_key, key_version, remaining, began_at)
+    VALUES (?1, 'running', ?2, ?3, ?4, ?5)";
+const SPEND_VERSION: &str = "UPDATE key_envelopes SET spent_version = ?2 WHERE log = ?1";
+const COMPLETE: &str = "
+    UPDATE rotations SET state = 'completed', ended_at = ?2,
+        (replaced_key, replaced_version) =
+            (SELECT encrypted_key, key_version FROM key_envelopes WHERE log = rotations.log)
+    WHERE id = ?1";
+const SWAP: &str = "
+    UPDATE key_envelopes SET (encrypted_key, key_version) =
+            (SELECT encrypted_key, key_version FROM rotations WHERE id = ?2),
+        revision = revision + 1, updated_at = ?3
+    WHERE log = ?1";
+const CANCEL: &str = "UPDATE rotations SET state = 'cancelled', ended_at = ?2 WHERE id = ?1";
+/// A push that finds no rotation changes nothing.
+const NOTE_PUSHED: &str = "
+    UPDATE rotations SET remaining = remaining + ?2, started = max(started, ?3) WHERE log = ?1 AND state = 'running'
+        AND ended_at IS NULL";
+
+fn rotation_of(row: &Row<'_>) -> rusqlite::Result<Rotation> {
+    Ok(Rotation {
+        id: row.get(0)?,
+        phase: if row.get(1)? { Phase::Undoing } else { Phase::Running },
+        encrypted_key: row.get(2)?,
+        key_version: row.get(3)?,
+        remaining: row.get(4)?,
+        started: row.get(5)?,
+        began_at: row.get(6)?,
+    })
+}
+
+/// The keys of a log.
+pub(super) fn find_keys(connection: &Connection, log: i64) -> Result<Keys, Fault> {
+    let current = keys::find_state(connection, log)?;
+    let rotation = connection.prepare_cached(OPEN)?.query_row([log], rotation_of).optional()?;
+    Ok(Keys { current, rotation })
+}
+
+/// Notes what a push brought while a rotation runs: entries with data under the old key, and whether any is under the new one.
+pub(super) fn note_pushed(tx: &WriteTx<'_>, log: i64, left_to_do: u64, started: bool) -> Result<(), Fault> {
+    if left_to_do > 0 || started {
+        tx.prepare_cached(NOTE_PUSHED)?.execute((log, left_to_do, started))?;
+    }
+    Ok(())
+}
+
+/// What to do where a device wants to begin a rotation; see [`begin`].
+fn decide(
+    connection: &Connection,
+    log: i64,
+    encrypted_key: &[u8],
+    key_version: Option<u32>,
+) -> Result<Result<u32, Begin>, Fault> {
+    let is_spent = connection.prepare_cached(IS_SPENT)?.query_row((log, encrypted_key), |row| row.get(0))?;
+    let beginning = Beginning { encrypted_key, key_version, is_spent };
+    Ok(begin(&find_keys(connection, log)?, &beginning))
+}
+
+impl Store {
+    /// The keys of a log.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn find_keys(&self, log: i64) -> Result<Keys, Fault> {
+        self.read(move |connection| find_keys(connection, log)).await
+    }
+
+    /// The envelope of a log, if it has one, and the rotation that is to replace it, if one runs.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn find_key(&self, log: i64) -> Result<Option<(KeyEnvelope, Option<Rotation>)>, Fault> {
+        self.read(move |connection| {
+            let Some(envelope) = keys::find(connection, log)? else { return Ok(None) };
+            Ok(Some((envelope, find_keys(connection, log)?.running().cloned())))
+        })
+        .await
+    }
+
+    /// Begins a rotation of the caller's key; see [`begin`].
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn begin_rotation(
+        &self,
+        caller: &Caller,
+        encrypted_key: Vec<u8>,
+        key_version: Option<u32>,
+    ) -> Result<Begin, Fault> {
+        let (log, session, envelope) = (caller.log, caller.session, encrypted_key.clone());
+        let looked = self.read(move |connection| {
+            sessions::require(connection, session)?;
+            decide(connection, log, &envelope, key_version)
+        });
+        if let Err(answer) = looked.await? {
+            return Ok(answer);
+        }
+        let counted = self.count_sealed(log).await?;
+        self.write_for(caller, 1, move |tx| {
+            let version = match decide(tx, log, &encrypted_key, key_version)? {
+                Ok(version) => version,
+                Err(answer) => return Ok(answer),
+            };
+            let remaining = counted.and_the_rest(tx, log)?;
+            tx.prepare_cached(BEGIN)?.execute((log, &encrypted_key, version, remaining, tx.now_us))?;
+            tx.prepare_cached(SPEND_VERSION)?.execute((log, version))?;
+            tx.leave(Event::KeysChanged { log });
+            Ok(Begin::Runs(version))
+        })
+        .await
+    }
+
+    /// Makes the new key the current one; see [`complete`].
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn complete_rotation(&self, caller: &Caller, wanted: Option<u32>) -> Result<Complete, Fault> {
+        let log = caller.log;
+        self.write_for(caller, 1, move |tx| {
+            let keys = find_keys(tx, log)?;
+            let rotation = match complete(&keys, wanted) {
+                Ok(rotation) => rotation,
+                Err(answer) => return Ok(answer),
+            };
+            tx.prepare_cached(COMPLETE)?.execute((rotation.id, tx.now_us))?;
+            tx.prepare_cached(SWAP)?.execute((log, rotation.id, tx.now_us))?;
+            tx.leave(Event::KeysChanged { log });
+            Ok(Complete::Completed(rotation.key_version))
+        })
+        .await
+    }
+
+    /// Gives up a rotation that has not started; see [`cancel`].
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn cancel_rotation(&self, caller: &Caller) -> Result<Cancel, Fault> {
+        let log = caller.log;
+        self.write_for(caller, 1, move |tx| {
+            let keys = find_keys(tx, log)?;
+            let rotation = match cancel(&keys) {
+                Ok(rotation) => rotation,
+                Err(answer) => return Ok(answer),
+            };
+            tx.prepare_cached(CANCEL)?.execute((rotation.id, tx.now_us))?;
+            tx.leave(Event::KeysChanged { log });
+            Ok(Cancel::Cancelled)
+        })
+        .await
+    }
+}

@@ -1,0 +1,74 @@
+//! What a rotation put aside goes seven days after it ended.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::clock::MICROS_PER_SECOND;
+use crate::error::Fault;
+use crate::store::Store;
+use crate::store::group::WriteTx;
+
+/// How long a rotation that has ended can be undone, in microseconds.
+pub(super) const KEPT_ASIDE_US: i64 = 7 * 24 * 60 * 60 * MICROS_PER_SECOND;
+/// Entries dealt with in one transaction, at most: nobody's push waits for more.
+const STEP_ENTRIES: usize = 1_000;
+/// Bytes of their data, at most; the last of them may go beyond.
+const STEP_BYTES: i64 = 2 * 1024 * 1024;
+/// Steps in one round of upkeep.
+const STEPS: usize = 50;
+
+const ASIDE: &str = "SELECT seq, octet_length(data) FROM replaced_data WHERE rotation = ?1 ORDER BY seq";
+const EXPIRED: &str = "
+    SELECT id FROM rotations WHERE ended_at IS NOT NULL AND ended_at <= ?1 ORDER BY ended_at LIMIT 1";
+const DROP_REPLACED: &str = "DELETE FROM replaced_data WHERE rotation = ?1 AND seq <= ?2";
+const DROP_KEPT: &str = "
+    DELETE FROM kept_entries WHERE rotation = ?1
+        AND seq IN (SELECT seq FROM kept_entries WHERE rotation = ?1 ORDER BY seq LIMIT 5000)";
+const DROP_ROTATION: &str = "DELETE FROM rotations WHERE id = ?1";
+
+/// Where the next step through what a rotation put aside ends. `None`: there is nothing left of it.
+pub(super) fn next_step_end(connection: &Connection, rotation: i64) -> Result<Option<i64>, Fault> {
+    let mut statement = connection.prepare_cached(ASIDE)?;
+    let mut rows = statement.query([rotation])?;
+    let (mut entries, mut bytes, mut end) = (0, 0, None);
+    while entries < STEP_ENTRIES
+        && bytes < STEP_BYTES
+        && let Some(row) = rows.next()?
+    {
+        end = Some(row.get(0)?);
+        bytes += row.get::<_, i64>(1)?;
+        entries += 1;
+    }
+    Ok(end)
+}
+
+impl Store {
+    /// Drops what rotations that ended long ago have put aside, or some of it.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub(in crate::store) async fn expire_rotations(&self) -> Result<(), Fault> {
+        for _ in 0..STEPS {
+            // A look by a reader first: nearly always there is nothing to write.
+            let now_us = self.shared.clock.now_us();
+            let Some(rotation) = self.read(move |connection| expired(connection, now_us)).await? else {
+                break;
+            };
+            self.write(1, move |tx| step(tx, rotation)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn expired(connection: &Connection, now_us: i64) -> Result<Option<i64>, Fault> {
+    let key = [now_us - KEPT_ASIDE_US];
+    Ok(connection.prepare_cached(EXPIRED)?.query_row(key, |row| row.get(0)).optional()?)
+}
+
+fn step(tx: &mut WriteTx<'_>, rotation: i64) -> Result<(), Fault> {
+    if let Some(end) = next_step_end(tx, rotation)? {
+        tx.prepare_cached(DROP_REPLACED)?.execute((rotation, end))?;
+    } else if tx.prepare_cached(DROP_KEPT)?.execute([rotation])? == 0 {
+        tx.prepare_cached(DROP_ROTATION)?.execute([rotation])?;
+    }
+    Ok(())
+}

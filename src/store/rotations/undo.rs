@@ -1,0 +1,180 @@
+//! The operator's undo: what a rotation replaced comes back, and the key with it.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use uuid::Uuid;
+
+use super::batch::{EXPOSE, PROTECT};
+use super::expiry::{KEPT_ASIDE_US, next_step_end};
+use crate::error::Fault;
+use crate::model::rotations::RotationRow;
+use crate::notify::Event;
+use crate::store::changes::adjust_bytes;
+use crate::store::group::WriteTx;
+use crate::store::{Store, keys, timestamp};
+
+const LOG: &str = "
+    SELECT logs.id FROM logs JOIN users ON users.id = logs.user JOIN apps ON apps.id = logs.app
+    WHERE users.email = ?1 AND apps.uuid = ?2";
+/// The newest that did anything and has not been undone.
+const NEWEST: &str = "
+    SELECT id, log, key_version, replaced_version, state = 'undoing', ended_at FROM rotations
+    WHERE log = ?1 AND state IN ('running', 'completed', 'undoing') ORDER BY id DESC LIMIT 1";
+const BRING_KEY_BACK: &str = "
+    UPDATE key_envelopes SET (encrypted_key, key_version) =
+            (SELECT replaced_key, replaced_version FROM rotations WHERE id = ?2),
+        revision = revision + 1, updated_at = ?3
+    WHERE log = ?1";
+const BEGIN: &str = "UPDATE rotations SET state = 'undoing', ended_at = NULL WHERE id = ?1";
+const END: &str = "UPDATE rotations SET state = 'undone', ended_at = ?2 WHERE id = ?1";
+/// By how much data grows when a step is put back.
+const GROWTH: &str = "
+    SELECT coalesce(sum(
+        CASE typeof(old.data) WHEN 'blob' THEN (octet_length(old.data) + 2) / 3 * 4 ELSE octet_length(old.data) END -
+        CASE typeof(new.data) WHEN 'blob' THEN (octet_length(new.data) + 2) / 3 * 4 ELSE octet_length(new.data) END), 0)
+    FROM replaced_data AS old CROSS JOIN changes AS new ON new.seq = old.seq
+    WHERE old.rotation = ?1 AND old.seq <= ?2 AND new.key_version = ?3";
+const PUT_BACK: &str = "
+    UPDATE changes SET data = old.data, key_version = old.key_version FROM replaced_data AS old
+    WHERE old.rotation = ?1 AND old.seq <= ?2 AND changes.seq = old.seq AND changes.key_version = ?3";
+const FORGET: &str = "DELETE FROM replaced_data WHERE rotation = ?1 AND seq <= ?2";
+const LIST: &str = "
+    SELECT users.email, apps.name, rotations.state, rotations.key_version, rotations.remaining, rotations.began_at,
+        rotations.ended_at
+    FROM rotations JOIN logs ON logs.id = rotations.log JOIN users ON users.id = logs.user JOIN apps ON apps.id = logs.app
+    ORDER BY rotations.id";
+
+/// What an undo did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undone {
+    /// The current key's version, from now on.
+    pub key_version: u32,
+    /// Entries that are what they were before the rotation, by this run of the command.
+    pub put_back: u64,
+    /// Entries that stay under a newer key: they were written under it.
+    pub left: u64,
+}
+
+/// What came of an undo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// It is done.
+    Undone(Undone),
+    /// This user has never signed in to this app.
+    NoLog,
+    /// No rotation runs, and none was completed in the last seven days.
+    Nothing,
+    /// The key that the newest rotation brought has been replaced by yet another since.
+    KeyReplaced,
+}
+
+/// A rotation that is being undone.
+#[derive(Clone, Copy)]
+struct Undoing {
+    id: i64,
+    log: i64,
+    key_version: u32,
+    /// `None`: it was never completed.
+    replaced_version: Option<u32>,
+    has_begun: bool,
+    ended_at: Option<i64>,
+}
+
+impl Store {
+    /// Every rotation that is remembered, the oldest first.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn list_rotations(&self) -> Result<Vec<RotationRow>, Fault> {
+        self.read(|connection| {
+            let from_row = |row: &Row<'_>| {
+                Ok(RotationRow {
+                    email: row.get(0)?,
+                    app_name: row.get(1)?,
+                    state: row.get(2)?,
+                    key_version: row.get(3)?,
+                    remaining: row.get(4)?,
+                    began_at: timestamp(row.get(5)?),
+                    ended_at: row.get::<_, Option<i64>>(6)?.map(timestamp),
+                })
+            };
+            let rows: Vec<RotationRow> =
+                connection.prepare_cached(LIST)?.query_map([], from_row)?.collect::<Result<_, _>>()?;
+            Ok(rows)
+        })
+        .await
+    }
+
+    /// Undoes the newest rotation of a user's log, whether it runs or was completed in the last seven days. The key comes
+    /// first, so that nothing more is sealed under the newer one; what was replaced follows in steps. Should the program stop in
+    /// between, asking again goes on.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn undo_rotation(&self, email: String, app: Uuid) -> Result<Undo, Fault> {
+        let undoing = match self.write(1, move |tx| begin(tx, &email, app)).await? {
+            Ok(undoing) => undoing,
+            Err(outcome) => return Ok(outcome),
+        };
+        let mut put_back = 0;
+        while let Some(some) = self.write(1, move |tx| step(tx, undoing)).await? {
+            put_back += some;
+        }
+        let left = self.count_under(undoing.log, undoing.key_version).await?;
+        let keys = self.find_keys(undoing.log).await?;
+        Ok(Undo::Undone(Undone { key_version: keys.current.key_version, put_back, left }))
+    }
+}
+
+fn find(connection: &Connection, log: i64) -> Result<Option<Undoing>, Fault> {
+    let from_row = |row: &Row<'_>| {
+        Ok(Undoing {
+            id: row.get(0)?,
+            log: row.get(1)?,
+            key_version: row.get(2)?,
+            replaced_version: row.get(3)?,
+            has_begun: row.get(4)?,
+            ended_at: row.get(5)?,
+        })
+    };
+    Ok(connection.prepare_cached(NEWEST)?.query_row([log], from_row).optional()?)
+}
+
+fn begin(tx: &mut WriteTx<'_>, email: &str, app: Uuid) -> Result<Result<Undoing, Undo>, Fault> {
+    let log: Option<i64> =
+        tx.prepare_cached(LOG)?.query_row((email, app.as_bytes()), |row| row.get(0)).optional()?;
+    let Some(log) = log else { return Ok(Err(Undo::NoLog)) };
+    let is_old = |ended_at: i64| ended_at <= tx.now_us - KEPT_ASIDE_US;
+    let undoing = match find(tx, log)? {
+        None => return Ok(Err(Undo::Nothing)),
+        Some(newest) if newest.ended_at.is_some_and(is_old) => return Ok(Err(Undo::Nothing)),
+        Some(newest) => newest,
+    };
+    if undoing.has_begun {
+        return Ok(Ok(undoing));
+    }
+    if undoing.replaced_version.is_some() {
+        if keys::find_state(tx, log)?.key_version != undoing.key_version {
+            return Ok(Err(Undo::KeyReplaced));
+        }
+        tx.prepare_cached(BRING_KEY_BACK)?.execute((log, undoing.id, tx.now_us))?;
+    }
+    tx.prepare_cached(BEGIN)?.execute([undoing.id])?;
+    tx.leave(Event::KeysChanged { log });
+    Ok(Ok(undoing))
+}
+
+/// Puts some of it back. `None`: nothing is left, and the rotation has ended.
+fn step(tx: &mut WriteTx<'_>, undoing: Undoing) -> Result<Option<u64>, Fault> {
+    let Undoing { id, log, key_version, .. } = undoing;
+    let Some(end) = next_step_end(tx, id)? else {
+        tx.prepare_cached(END)?.execute((id, tx.now_us))?;
+        return Ok(None);
+    };
+    let growth = tx.prepare_cached(GROWTH)?.query_row((id, end, key_version), |row| row.get(0))?;
+    tx.prepare_cached(EXPOSE)?.execute([])?;
+    let put_back = tx.prepare_cached(PUT_BACK)?.execute((id, end, key_version))?;
+    tx.prepare_cached(PROTECT)?.execute([])?;
+    tx.prepare_cached(FORGET)?.execute((id, end))?;
+    adjust_bytes(tx, log, growth)?;
+    Ok(Some(put_back as u64))
+}

@@ -1,0 +1,203 @@
+//! Beginning, completing, cancelling, and asking how it stands.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::*;
+
+#[test]
+fn a_rotation_seals_every_entry_again_and_swaps_the_envelope() {
+    let server = Server::start();
+    let (me, device) = somebody_with_a_key(&server);
+    me.push(&device, sealed_rows("row", "one", 3));
+    assert_eq!(me.begin_rotation("second").ok(), json!({"key_version": 2}));
+    let given = me.get(KEYS).ok();
+    let pending = json!({"encrypted_key": envelope("second"), "key_version": 2});
+    assert_eq!((&given["encrypted_key"], &given["pending"]), (&json!(envelope("first")), &pending));
+    let refused = me.complete_rotation().refused(409, "rotation_incomplete");
+    assert_eq!(refused["remaining"], 3);
+
+    let left = me.left_to_rotate();
+    assert_eq!(left.len(), 3);
+    assert_eq!(me.rotate(&left[..2], "two").ok(), json!({"updated": 2, "remaining": 1}));
+    assert_eq!(me.rotate(&left[2..], "two").ok(), json!({"updated": 1, "remaining": 0}));
+    assert_eq!(me.complete_rotation().ok(), json!({"key_version": 2}));
+
+    let given = json!({"encrypted_key": envelope("second"), "key_version": 2, "revision": 2});
+    assert_eq!(me.get(KEYS).ok(), given);
+    assert_eq!(me.get("/api/sync/status").ok()["key_version"], 2);
+    let expected: Vec<_> = (0..3)
+        .map(|number| format!("row-{number}"))
+        .map(|row| (row.clone(), 2, sealed(&row, "two")["data"].clone()))
+        .collect();
+    assert_eq!(me.contents(&device), expected);
+    assert_sound(&server, &me, &device);
+}
+
+#[test]
+fn the_state_tells_how_far_it_is_and_what_the_next_key_is_called() {
+    let server = Server::start();
+    let me = server.somebody();
+    assert_eq!(me.get(STATE).ok(), json!({"key_version": 0, "next_key_version": 1, "pending": null}));
+    let (me, device) = {
+        me.put(KEYS, &json!({"encrypted_key": envelope("first")})).ok();
+        let device = me.device("Laptop");
+        (me, device)
+    };
+    me.push(&device, sealed_rows("row", "one", 2));
+    assert_eq!(me.get(STATE).ok(), json!({"key_version": 1, "next_key_version": 2, "pending": null}));
+    me.begin_rotation("second").ok();
+    let state = me.get(STATE).ok();
+    assert_eq!((&state["key_version"], &state["next_key_version"]), (&json!(1), &json!(3)));
+    let pending = &state["pending"];
+    assert_eq!((&pending["key_version"], &pending["remaining"]), (&json!(2), &json!(2)));
+    assert_eq!(pending["started"], false);
+    me.rotate(&me.left_to_rotate()[..1], "two").ok();
+    let pending = me.get(STATE).ok()["pending"].clone();
+    assert_eq!((&pending["remaining"], &pending["started"]), (&json!(1), &json!(true)));
+}
+
+#[test]
+fn the_same_envelope_begins_the_same_rotation_and_another_one_none() {
+    let server = Server::start();
+    let (me, _) = somebody_with_a_key(&server);
+    me.begin_rotation("second").ok();
+    assert_eq!(me.begin_rotation("second").ok(), json!({"key_version": 2}));
+    me.begin_rotation("other").refused(409, "rotation_in_progress");
+    me.put(KEYS, &json!({"encrypted_key": envelope("re-wrapped")})).refused(409, "rotation_in_progress");
+    me.complete_rotation().ok();
+    // Repeats that were long on their way begin nothing, also once the envelope has been wrapped anew.
+    assert_eq!(me.begin_rotation("second").refused(409, "key_version_conflict")["key_version"], 2);
+    me.put(KEYS, &json!({"encrypted_key": envelope("re-wrapped")})).ok();
+    for late in ["second", "re-wrapped"] {
+        me.begin_rotation(late).refused(409, "key_version_conflict");
+    }
+    assert_eq!(me.get(STATE).ok()["pending"], Value::Null);
+}
+
+#[test]
+fn a_log_without_a_key_has_none_to_rotate() {
+    let server = Server::start();
+    let me = server.somebody();
+    assert_eq!(me.begin_rotation("second").refused(409, "key_version_conflict")["key_version"], 0);
+}
+
+#[test]
+fn of_two_devices_that_begin_at_once_one_wins_and_the_other_can_tell() {
+    let server = Server::start();
+    let (me, device) = somebody_with_a_key(&server);
+    for round in 0..10 {
+        me.push(&device, sealed_rows("row", "some key", 20));
+        let names = [format!("a of {round}"), format!("b of {round}")];
+        let answers: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = names.iter().map(|name| scope.spawn(|| me.begin_rotation(name))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+        });
+        let winner = answers.iter().position(|answer| answer.status == 200).expect("one wins");
+        answers[1 - winner].refused(409, "rotation_in_progress");
+        assert_eq!(me.get(KEYS).ok()["pending"]["encrypted_key"], json!(envelope(&names[winner])));
+        assert_eq!(me.remaining(), (round + 1) * 20);
+        me.rotate_all("next key");
+        me.complete_rotation().ok();
+    }
+    assert_sound(&server, &me, &device);
+}
+
+#[test]
+fn completing_again_is_answered_as_the_first_time_if_it_names_the_key() {
+    let server = Server::start();
+    let (me, _) = somebody_with_a_key(&server);
+    let complete = |version: u32| me.post(COMPLETE, &json!({"key_version": version}));
+    me.begin_rotation("second").ok();
+    assert_eq!(complete(7).refused(409, "key_version_conflict")["key_version"], 1);
+    assert_eq!(complete(2).ok(), json!({"key_version": 2}));
+    assert_eq!(complete(2).ok(), json!({"key_version": 2}));
+    me.complete_rotation().refused(409, "no_rotation");
+    complete(3).refused(409, "no_rotation");
+    // A repeat that comes when the next rotation runs does not complete that one.
+    me.begin_rotation("third").ok();
+    assert_eq!(complete(2).ok(), json!({"key_version": 2}));
+    assert_eq!(me.get(STATE).ok()["pending"]["key_version"], 3);
+    assert_eq!(me.call(Method::POST, COMPLETE, None).ok(), json!({"key_version": 3}));
+}
+
+#[test]
+fn a_rotation_is_cancelled_only_before_it_has_started_and_its_number_is_spent() {
+    let server = Server::start();
+    let (me, device) = somebody_with_a_key(&server);
+    let cancel = || me.call(Method::POST, CANCEL, None);
+    cancel().refused(409, "no_rotation");
+    me.push(&device, sealed_rows("row", "one", 2));
+    me.begin_rotation("second").ok();
+    let kept = json!({"entries": [{"seq": me.left_to_rotate()[0]["seq"], "keep": true}]});
+    me.post(BATCH, &kept).ok();
+    cancel().expect(204);
+    cancel().refused(409, "no_rotation");
+    // A push that was sealed under the key that was given up must not be taken for one under the next.
+    me.push_under(&device, &sealed_rows("late", "two", 1), 2).refused(409, "key_version_conflict");
+    me.begin_rotation("second").refused(409, "key_version_conflict");
+    assert_eq!(me.begin_rotation("third").ok(), json!({"key_version": 3}));
+    me.push_under(&device, &sealed_rows("late", "two", 1), 2).refused(409, "key_version_conflict");
+    assert_eq!(me.remaining(), 2, "what the cancelled one kept is not kept by this one");
+    me.rotate(&me.left_to_rotate()[..1], "three").ok();
+    cancel().refused(409, "rotation_started");
+    me.rotate_all("three");
+    cancel().refused(409, "rotation_started");
+    assert_eq!(me.complete_rotation().ok(), json!({"key_version": 3}));
+    assert_eq!(
+        me.put(KEYS, &json!({"encrypted_key": envelope("x"), "key_version": 4})).ok()["key_version"],
+        4
+    );
+    assert_sound(&server, &me, &device);
+}
+
+#[test]
+fn a_rotation_begins_only_for_the_number_that_its_envelope_was_made_for() {
+    let server = Server::start();
+    let (me, _) = somebody_with_a_key(&server);
+    let begin = |version: u32| {
+        me.post(BEGIN, &json!({"new_encrypted_key": envelope("second"), "key_version": version}))
+    };
+    assert_eq!(begin(3).refused(409, "key_version_conflict")["key_version"], 1);
+    assert_eq!(begin(1).refused(409, "key_version_conflict")["key_version"], 1);
+    assert_eq!(begin(2).ok(), json!({"key_version": 2}));
+    assert_eq!(begin(2).ok(), json!({"key_version": 2}));
+}
+
+#[test]
+fn another_device_finishes_a_rotation_after_the_server_was_killed() {
+    let mut server = Server::start();
+    let app = server.new_app("Notes");
+    let user = server.new_user("ada@example.org");
+    let laptop = server.sign_in(&user, &app);
+    laptop.put(KEYS, &json!({"encrypted_key": envelope("first")})).ok();
+    let device = laptop.device("Laptop");
+    laptop.push(&device, sealed_rows("row", "one", 30));
+    laptop.begin_rotation("second").ok();
+    laptop.rotate(&laptop.left_to_rotate()[..10], "two").ok();
+    server.kill();
+    server.start_again();
+    let phone = server.sign_in(&user, &app);
+    assert_eq!(phone.get(KEYS).ok()["pending"]["encrypted_key"], json!(envelope("second")));
+    assert_eq!(phone.remaining(), 20);
+    phone.push(&phone.device("Phone"), sealed_rows("more", "one", 1));
+    server.restart();
+    phone.rotate_all("two");
+    assert_eq!(phone.complete_rotation().ok(), json!({"key_version": 2}));
+    assert!(laptop.contents(&device).iter().all(|(_, version, _)| *version == 2));
+    assert_sound(&server, &laptop, &device);
+}
+
+#[test]
+fn deleting_the_user_takes_the_rotation_along() {
+    let server = Server::start();
+    let (me, device) = somebody_with_a_key(&server);
+    me.push(&device, sealed_rows("row", "one", 3));
+    me.begin_rotation("second").ok();
+    let left = me.left_to_rotate();
+    me.rotate(&left[..1], "two").ok();
+    me.post(BATCH, &json!({"entries": [{"seq": left[1]["seq"], "keep": true}]})).ok();
+    server.cli().run(&["user", "delete", "ada@example.org"]).json();
+    me.get(STATE).refused(401, "unauthenticated");
+    assert_eq!(server.cli().run(&["check"]).json()["faults"], json!([]));
+}
