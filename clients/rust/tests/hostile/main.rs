@@ -1,0 +1,12 @@
+//! The SDK against a server that lies: a proxy before a real one rewrites its answers.
+//!
+//! Each lie is told to clients that have seen the truth work first. What the server can do unnoticed is here, too: see
+//! `unnoticed`.
+
+mod alterations;
+mod proxy;
+#[path = "../sdk/raw.rs"]
+mod raw;
+mod scene;
+#[path = "../sdk/support.rs"]
+mod support;
