@@ -143,7 +143,8 @@ async fn a_delete_without_data_cannot_be_forged() {
         .reaction(move |asked, answer| {
             in_pages(move |entries| {
                 let mut forged = entries[0].clone();
-                (forged["op"], forged["data"], forged["seq"]) = (json!("delete"), Value::Null, json!(last + 1));
+                (forged["op"], forged["data"], forged["seq"]) =
+                    (json!("delete"), Value::Null, json!(last + 1));
                 entries.push(forged);
             })(asked, answer);
             if asked.path == "/pull" {

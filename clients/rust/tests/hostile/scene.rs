@@ -120,7 +120,8 @@ impl Scene {
         let world = World::new().await;
         let proxy = Proxy::before(world.server.url()).await;
         let keys = Arc::new(MemoryStore::new());
-        let first = builder(config(proxy.url(), world.server.api_key())).shared_key_store(keys.clone()).build();
+        let first =
+            builder(config(proxy.url(), world.server.api_key())).shared_key_store(keys.clone()).build();
         first.authenticate(world.server.email(), world.server.password()).await.unwrap();
         first.setup_encryption_new(PASSPHRASE).await.unwrap();
         let session = first.session_info().unwrap();
@@ -167,7 +168,10 @@ impl Scene {
     }
 
     /// Shows new readers the log with this lie, after others were shown it without.
-    pub(crate) async fn reaction(&self, lie: impl Fn(&Asked, &mut Answer) + Send + Sync + 'static) -> Reaction {
+    pub(crate) async fn reaction(
+        &self,
+        lie: impl Fn(&Asked, &mut Answer) + Send + Sync + 'static,
+    ) -> Reaction {
         let total = self.log().await.len();
         let control = self.device("control", TamperPolicy::Refuse).await;
         assert_eq!(control.pull().await.unwrap().changes.len(), total);
@@ -176,7 +180,8 @@ impl Scene {
 
         let (trusting, strict) = (TamperPolicy::Warn, TamperPolicy::Refuse);
         let [trusting, strict, verifying] =
-            [("trusting", trusting), ("strict", strict), ("verifying", trusting)].map(|it| self.device(it.0, it.1));
+            [("trusting", trusting), ("strict", strict), ("verifying", trusting)]
+                .map(|it| self.device(it.0, it.1));
         let (trusting, strict, verifying) = (trusting.await, strict.await, verifying.await);
         self.proxy.lie(lie);
         let warned = trusting.pull().await.unwrap();
