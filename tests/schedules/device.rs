@@ -182,7 +182,7 @@ pub(crate) fn client(
 /// New rows, each with an id of its own.
 pub(crate) fn new_rows(writer: &str, first: u64, count: u64) -> Vec<ChangeEntry> {
     let row = |number: u64| ChangeEntry {
-        table: if number % 2 == 0 { "even" } else { "odd" }.into(),
+        table: if number.is_multiple_of(2) { "even" } else { "odd" }.into(),
         op: ChangeOp::Insert,
         row_id: format!("{writer}-{number}"),
         timestamp: DateTime::from_timestamp(i64::try_from(number).expect("small"), 0).expect("a time"),

@@ -74,7 +74,8 @@ pub enum Evidence {
         /// The place of the entry.
         seq: i64,
     },
-    /// An entry does not open in its place: it was altered, moved, relabelled or made up.
+    /// An entry does not open in its place: it was altered, moved, relabelled or made up, by the server or by some program
+    /// that wrote into the log without sealing. The two cannot be told apart.
     Altered {
         /// Its place in the log.
         seq: i64,
@@ -103,7 +104,9 @@ impl fmt::Display for Evidence {
             ),
             Self::Replaced { seq } => write!(out, "seq {seq} is not the entry that it was"),
             Self::Disordered { seq } => write!(out, "seq {seq} stands in a place where it cannot stand"),
-            Self::Altered { seq, reason } => write!(out, "seq {seq} was altered: {reason}"),
+            Self::Altered { seq, reason } => {
+                write!(out, "seq {seq} is not what a holder of the key sealed for its place: {reason}")
+            }
         }
     }
 }
