@@ -70,7 +70,7 @@ impl SyncKitClient {
     /// Replaces the master key: makes a new one under the same passphrase, seals every entry again under it, and issues a new
     /// recovery code. A rotation that was interrupted, here or on another device, is continued.
     ///
-    /// With [`Rotation::Routine`] other devices follow by themselves. With [`Rotation::Compromise`] nothing that the old key
+    /// With [`Rotation::Routine`] other devices follow by themselves, unless they have slept through more than one rotation. With [`Rotation::Compromise`] nothing that the old key
     /// opens leads to the new one: every other device asks for the passphrase
     /// ([`SyncKitError::Blocked`]). If the passphrase may be known to somebody, change it first
     /// ([`change_passphrase`](Self::change_passphrase)): the new key is wrapped under the passphrase given here.

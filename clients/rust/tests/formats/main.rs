@@ -2,6 +2,7 @@
 
 mod entries;
 mod envelopes;
+mod first_version;
 mod hostile;
 mod pins;
 mod secrets;

@@ -84,7 +84,11 @@ impl Program {
 
     /// Pushes, and goes on from the cursor that it gets if it has begun to read.
     pub(crate) async fn push(&mut self, changes: Vec<ChangeEntry>) {
-        match self.client.push(self.id, changes.clone()).await {
+        let mut answer = self.client.push(self.id, changes.clone()).await;
+        if self.is_unblocked(&answer).await {
+            answer = self.client.push(self.id, changes.clone()).await;
+        }
+        match answer {
             Ok(cursor) => {
                 self.unanswered = None;
                 if self.cursor != Cursor::Start {
@@ -99,7 +103,11 @@ impl Program {
     /// Pulls up to so many pages.
     pub(crate) async fn pull(&mut self, pages: usize, filter: &PullFilter) {
         for _ in 0..pages {
-            match self.client.pull_page(self.id, self.cursor, filter.clone()).await {
+            let mut answer = self.client.pull_page(self.id, self.cursor, filter.clone()).await;
+            if self.is_unblocked(&answer).await {
+                answer = self.client.pull_page(self.id, self.cursor, filter.clone()).await;
+            }
+            match answer {
                 Ok(page) => {
                     self.arrive(page.cursor);
                     if !self.accept(&page) {
@@ -121,7 +129,7 @@ impl Program {
         );
         match both.0 {
             Ok(_) => self.unanswered = None,
-            Err(SyncKitError::Network(_)) => self.unanswered = Some(changes),
+            Err(SyncKitError::Network(_) | SyncKitError::Blocked(_)) => self.unanswered = Some(changes),
             Err(error) => panic!("{error:?}"),
         }
         match both.1 {
@@ -129,7 +137,7 @@ impl Program {
                 self.arrive(page.cursor);
                 self.accept(&page);
             }
-            Err(SyncKitError::Network(_)) => {}
+            Err(SyncKitError::Network(_) | SyncKitError::Blocked(_)) => {}
             Err(error) => panic!("{error:?}"),
         }
     }
@@ -141,9 +149,16 @@ impl Program {
                 self.accept(&page);
                 Ok(())
             }
-            Err(SyncKitError::Network(_)) => Ok(()),
+            Err(SyncKitError::Network(_) | SyncKitError::Blocked(_)) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the passphrase was wanted: after a compromise, or after several routine rotations that this program slept
+    /// through. It is as if it had been given: the programs share a key store.
+    pub(crate) async fn is_unblocked<T>(&self, answer: &Result<T>) -> bool {
+        let blocked = matches!(answer, Err(SyncKitError::Blocked(_)));
+        blocked && self.client.try_load_key_from_keychain().await.unwrap()
     }
 
     fn accept(&self, page: &PulledPage) -> bool {
