@@ -4,9 +4,13 @@
 //! `unnoticed`.
 
 mod alterations;
+mod memory;
+mod pages;
 mod proxy;
 #[path = "../sdk/raw.rs"]
 mod raw;
 mod scene;
+mod streams;
 #[path = "../sdk/support.rs"]
 mod support;
+mod unnoticed;

@@ -268,3 +268,10 @@ pub(crate) fn end_at(answer: &mut Answer, seq: i64) {
     let (_, epoch) = cursor.split_once('-').unwrap();
     answer.body["cursor"] = format!("{seq}-{epoch}").into();
 }
+
+/// Two entries change places, and keep their numbers where they are.
+pub(crate) fn swap_contents(entries: &mut [Value], one: usize, other: usize) {
+    entries.swap(one, other);
+    let kept = entries[one]["seq"].take();
+    entries[one]["seq"] = std::mem::replace(&mut entries[other]["seq"], kept);
+}
