@@ -23,7 +23,9 @@ async fn finds(reader: &Installation, from: Cursor, policy: TamperPolicy, is_it:
 }
 
 /// The server goes back to the state before the last two entries.
-fn rolled_back(log: &[Value]) -> impl FnMut(&crate::proxy::Asked, &mut crate::proxy::Answer) + Send + 'static {
+fn rolled_back(
+    log: &[Value],
+) -> impl FnMut(&crate::proxy::Asked, &mut crate::proxy::Answer) + Send + 'static {
     let last = seq_of(&log[LEN - 3]);
     move |asked, answer| {
         in_pages(move |entries| entries.retain(|entry| seq_of(entry) <= last))(asked, answer);
@@ -131,7 +133,12 @@ async fn two_devices_that_were_shown_different_pasts_are_found_by_whoever_sees_b
             finds(reader, from, TamperPolicy::Warn, |it| matches!(it, Evidence::OtherPast { .. })).await;
         }
         let found = reader.client.evidence();
-        assert!(found.iter().any(|it| matches!(it, Evidence::OtherPast { device_id, .. } if *device_id == laptop.device.id)), "{found:?}");
+        assert!(
+            found.iter().any(
+                |it| matches!(it, Evidence::OtherPast { device_id, .. } if *device_id == laptop.device.id)
+            ),
+            "{found:?}"
+        );
     }
 }
 
@@ -160,7 +167,8 @@ async fn the_next_run_goes_on_noticing_what_is_left_out() {
         assert_eq!(control.pull_from(cursor).await.unwrap().evidence, []);
         let reader = restarted(&scene, &reader, &state, policy).await;
         scene.proxy.lie(in_pages(|entries| drop(entries.remove(0))));
-        finds(&reader, cursor, policy, |it| matches!(it, Evidence::Missing { expected: 2, found: 3, .. })).await;
+        finds(&reader, cursor, policy, |it| matches!(it, Evidence::Missing { expected: 2, found: 3, .. }))
+            .await;
     }
 }
 

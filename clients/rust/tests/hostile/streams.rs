@@ -11,7 +11,8 @@ async fn seqs(scene: &Scene) -> Vec<i64> {
 
 /// What readers make of a log without these entries.
 async fn without(scene: &Scene, left_out: &'static [usize]) -> Reaction {
-    let left_out: Vec<_> = seqs(scene).await.iter().enumerate().filter(|it| left_out.contains(&it.0)).map(|it| *it.1).collect();
+    let left_out: Vec<_> =
+        seqs(scene).await.iter().enumerate().filter(|it| left_out.contains(&it.0)).map(|it| *it.1).collect();
     scene.reaction(in_pages(move |entries| entries.retain(|entry| !left_out.contains(&seq_of(entry))))).await
 }
 
@@ -19,20 +20,20 @@ async fn without(scene: &Scene, left_out: &'static [usize]) -> Reaction {
 async fn an_entry_in_the_middle_of_a_stream_is_missed() {
     let scene = Scene::new().await;
     let (reaction, seqs) = (without(&scene, &[3]).await, seqs(&scene).await);
-    reaction.all_say(
-        |it| matches!(it, Evidence::Missing { expected: 3, found: 4, seq, .. } if *seq == seqs[4]),
-    );
+    reaction
+        .all_say(|it| matches!(it, Evidence::Missing { expected: 3, found: 4, seq, .. } if *seq == seqs[4]));
     // The phone had seen it, and says so.
-    reaction.all_say(|it| matches!(it, Evidence::OtherPast { seq, up_to, .. } if (*seq, *up_to) == (seqs[5], seqs[4])));
+    reaction.all_say(
+        |it| matches!(it, Evidence::OtherPast { seq, up_to, .. } if (*seq, *up_to) == (seqs[5], seqs[4])),
+    );
 }
 
 #[tokio::test]
 async fn the_beginning_of_a_stream_is_missed() {
     let scene = Scene::new().await;
     let (reaction, seqs) = (without(&scene, &[0, 1]).await, seqs(&scene).await);
-    reaction.all_say(
-        |it| matches!(it, Evidence::Missing { expected: 0, found: 2, seq, .. } if *seq == seqs[2]),
-    );
+    reaction
+        .all_say(|it| matches!(it, Evidence::Missing { expected: 0, found: 2, seq, .. } if *seq == seqs[2]));
 }
 
 #[tokio::test]
@@ -48,9 +49,8 @@ async fn two_entries_of_one_writer_cannot_change_places() {
     let scene = Scene::new().await;
     let reaction = scene.reaction(in_pages(|entries| swap_contents(entries, 1, 2))).await;
     let seqs = seqs(&scene).await;
-    reaction.all_say(
-        |it| matches!(it, Evidence::Missing { expected: 1, found: 2, seq, .. } if *seq == seqs[1]),
-    );
+    reaction
+        .all_say(|it| matches!(it, Evidence::Missing { expected: 1, found: 2, seq, .. } if *seq == seqs[1]));
     assert_eq!(reaction.kept_apart(), [seqs[2]], "what came too late is not applied");
     assert_eq!(reaction.warned.quarantined[0].reason, QuarantineReason::Repeated);
 }

@@ -88,9 +88,8 @@ async fn beyond_what_is_said_to_be_compacted_nothing_may_be_missing() {
     let scene = Scene::new().await;
     let seqs: Vec<_> = scene.log().await.iter().map(seq_of).collect();
     let reaction = scene.reaction(say_they_were_superseded(vec![seqs[0], seqs[7]], seqs[3])).await;
-    reaction.all_say(
-        |it| matches!(it, Evidence::Missing { expected: 5, found: 6, seq, .. } if *seq == seqs[8]),
-    );
+    reaction
+        .all_say(|it| matches!(it, Evidence::Missing { expected: 5, found: 6, seq, .. } if *seq == seqs[8]));
 }
 
 /// A row is gone whose newest entry nothing superseded. No head from before says so, as heads from before compaction cannot be

@@ -3,6 +3,7 @@
 mod devices;
 mod keychain;
 mod keystore;
+mod names;
 mod passphrase;
 mod proxy;
 mod pull;
