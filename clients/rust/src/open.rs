@@ -5,7 +5,7 @@ use tidelog_protocol::{Cursor, Entry, Op, PullResponse};
 use crate::encryption::HeldKey;
 use crate::formats::{FormatError, Kind, Names, Opened, Slot, open_entry};
 use crate::watch::{Observed, Standing};
-use crate::{ChangeEntry, Evidence, PulledChange, QuarantineReason, QuarantinedEntry, Result, SyncKitError};
+use crate::{ChangeEntry, Evidence, PulledChange, QuarantineReason, QuarantinedEntry, Result};
 
 /// What became of one entry. Its place is its index in the page.
 struct Outcome {
@@ -21,14 +21,23 @@ pub(crate) struct OpenedPage(Vec<Outcome>);
 /// Opens a page that was pulled from `from`.
 ///
 /// # Errors
-/// [`SyncKitError::Tampered`] for numbers that do not ascend between the two cursors: that is no page.
-pub(crate) fn open_page(key: &HeldKey, page: &PullResponse<'_>, from: Cursor) -> Result<OpenedPage> {
-    let mut last = from.seq();
+/// Numbers that do not ascend between the two cursors, and a cursor that leads back, or nowhere while there is more: that is
+/// no page.
+pub(crate) fn open_page(
+    key: &HeldKey,
+    page: &PullResponse<'_>,
+    from: Cursor,
+) -> Result<OpenedPage, Evidence> {
+    let (start, end) = (from.seq(), page.cursor.seq());
+    let mut last = start;
     for entry in &page.changes {
-        if entry.seq <= last || entry.seq > page.cursor.seq() {
-            return Err(SyncKitError::Tampered { evidence: vec![Evidence::Disordered { seq: entry.seq }] });
+        if entry.seq <= last || entry.seq > end {
+            return Err(Evidence::Disordered { seq: entry.seq });
         }
         last = entry.seq;
+    }
+    if end < start || (end == start && page.has_more) {
+        return Err(Evidence::Disordered { seq: end });
     }
     Ok(OpenedPage(page.changes.iter().map(|entry| outcome(key, entry)).collect()))
 }

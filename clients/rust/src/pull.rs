@@ -187,7 +187,7 @@ impl SyncKitClient {
         let subject = Subject::new(device_id, &key.vault);
         let request = pull_request(&key.vault, device_id, cursor, filter)?;
         if watched {
-            self.watch.pulling(subject);
+            self.watch.pulling(subject, cursor);
         }
         let body = match self.send(&Request::post("/pull", &request)?).await {
             Err(error @ SyncKitError::LogRewound { .. }) => {
@@ -199,7 +199,7 @@ impl SyncKitClient {
         };
         let answer: PullResponse<'_> = from_json(&body)?;
         let key = self.key_for(key, &answer).await?;
-        let opened = open_page(&key, &answer, cursor)?;
+        let opened = open_page(&key, &answer, cursor).map_err(|found| self.watch.no_page(found))?;
         self.judged(&key, subject, watched.then_some(cursor), answer, opened)
     }
 

@@ -89,8 +89,8 @@ impl Watch {
     }
 
     /// A pull without filters is on its way: until it is answered, nobody knows whether the server has counted it.
-    pub(crate) fn pulling(&self, subject: Subject) {
-        self.known().picture(subject).pulling = true;
+    pub(crate) fn pulling(&self, subject: Subject, from: Cursor) {
+        self.known().picture(subject).pulling.get_or_insert(from);
     }
 
     /// Looks at a page. Entries that did not open are not among them.
@@ -123,6 +123,12 @@ impl Watch {
         Err(SyncKitError::Tampered { evidence: found.to_vec() })
     }
 
+    /// Keeps that an answer is no page, and gives the error that this is under any policy.
+    pub(crate) fn no_page(&self, found: Evidence) -> SyncKitError {
+        let refusal = self.note(&[found]).err();
+        refusal.unwrap_or_else(|| SyncKitError::Tampered { evidence: vec![found] })
+    }
+
     /// What the first entry of the next batch is to say that this client has seen, if it has news and has seen everything.
     pub(crate) fn head(&self, subject: Subject, vault: &Vault) -> Option<Head> {
         self.known().picture(subject).head(vault)
@@ -133,7 +139,7 @@ impl Watch {
         self.known().picture(subject).sending = true;
     }
 
-    /// A batch is in the log. Gives the position to pull from: that of the server unless a pull's outcome is in doubt.
+    /// A batch is in the log. Gives the position to pull from, which is never beyond what this client can account for.
     pub(crate) fn sent(
         &self,
         subject: Subject,

@@ -167,10 +167,13 @@ impl Pass {
         place: &Place,
         deletes: bool,
     ) -> Result<(), FormatError> {
-        if let Some(rows) = &mut self.rows {
-            rows.observe(seq, wire, place.link, deletes)?;
+        let counted = match &mut self.rows {
+            Some(rows) => rows.observe(seq, wire, place.link, deletes)? && rows.len() <= MAX_ROWS,
+            None => false,
+        };
+        if !counted {
+            self.rows = None;
         }
-        self.rows = self.rows.take().filter(|rows| rows.len() <= MAX_ROWS);
         Ok(())
     }
 

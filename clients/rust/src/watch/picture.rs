@@ -1,6 +1,8 @@
 //! What is known of one log: how far it was seen, and which of its entries are this client's own.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::ops::RangeInclusive;
 
 use tidelog_protocol::Cursor;
 
@@ -42,8 +44,10 @@ pub(super) struct Picture {
     own: BTreeMap<i64, OwnEntry>,
     /// Whether a batch is on its way: it may be in the log already, in a place that is not known.
     pub(super) sending: bool,
-    /// Whether a pull is on its way, or was lost.
-    pub(super) pulling: bool,
+    /// Where the program goes on, if it goes on from the last page that it was given.
+    position: Option<Cursor>,
+    /// Where a pull began that is on its way, or was lost.
+    pub(super) pulling: Option<Cursor>,
     /// Up to where the last head told what was seen.
     head_told: Option<u64>,
 }
@@ -56,7 +60,8 @@ impl Picture {
             rebuilding: None,
             own: BTreeMap::new(),
             sending: false,
-            pulling: false,
+            position: None,
+            pulling: None,
             head_told: None,
         }
     }
@@ -64,7 +69,7 @@ impl Picture {
     pub(super) fn restored(state: WatchState) -> Self {
         let WatchState { device_id, vault_id, reached, joined_late, streams } = state;
         let pass = Pass::from_middle(reached, Streams::from_positions(streams), joined_late);
-        Self { current: Some(pass), ..Self::new(Subject { device_id, vault_id }) }
+        Self { position: Some(reached), current: Some(pass), ..Self::new(Subject { device_id, vault_id }) }
     }
 
     pub(super) fn saved(&self) -> Option<WatchState> {
@@ -92,7 +97,7 @@ impl Picture {
         entries: &[Observed<'_>],
         evidence: &mut Vec<Evidence>,
     ) -> Result<Vec<Standing>, FormatError> {
-        self.pulling = false;
+        (self.pulling, self.position) = (None, Some(frame.to));
         if frame.from == Cursor::Start {
             self.rebuilding = Some(Pass::from_start());
         }
@@ -122,12 +127,13 @@ impl Picture {
         evidence: &mut Vec<Evidence>,
     ) -> Result<Vec<Standing>, FormatError> {
         let reached = pass.reached.seq();
-        let mut own = self.own.range(reached + 1..=frame.to.seq().max(reached + 1)).peekable();
+        let mut own = self.own.range((Excluded(reached), Unbounded)).peekable();
         let mut standings = Vec::with_capacity(entries.len());
         for entry in entries {
             if entry.seq <= reached {
-                evidence.extend(pass.streams.recall(entry.seq, &entry.opened.link));
-                standings.push(Standing::Fits);
+                let replaced = pass.streams.recall(entry.seq, &entry.opened.link);
+                standings.push(if replaced.is_none() { Standing::Fits } else { Standing::Repeated });
+                evidence.extend(replaced);
                 continue;
             }
             while let Some((_, earlier)) = own.next_if(|(seq, _)| **seq < entry.seq) {
@@ -140,7 +146,8 @@ impl Picture {
             let fits = pass.observe(vault, entry, !self.sending, evidence)?;
             standings.push(if fits { Standing::Fits } else { Standing::Repeated });
         }
-        own.filter(|(seq, _)| **seq <= frame.to.seq()).try_for_each(|(_, entry)| pass.observe_own(entry))?;
+        let rest = own.take_while(|(seq, _)| **seq <= frame.to.seq());
+        rest.map(|(_, entry)| entry).try_for_each(|entry| pass.observe_own(entry))?;
         Ok(standings)
     }
 
@@ -173,8 +180,9 @@ impl Picture {
 
     /// A batch is in the log, and the server says from where it is safe to pull.
     ///
-    /// The server counts a page as given once it is on its way. If that page was lost, its word would skip it, so the place
-    /// that was really reached is given instead.
+    /// Its word counts where it is the end of the batch and everything before that is known. Otherwise the place is given that
+    /// was really reached: the server counts a page as given once it is on its way, and that page may be lost; and a server
+    /// that lies could lead past what others wrote.
     pub(super) fn sent(
         &mut self,
         own: Vec<OwnEntry>,
@@ -183,31 +191,52 @@ impl Picture {
         last_batch: bool,
     ) -> Cursor {
         self.sending &= !last_batch;
-        let Some(last_seq) = last_seq else {
-            self.lose_rows();
-            return cursor;
-        };
-        let first_seq = last_seq + 1 - i64::try_from(own.len()).unwrap_or(i64::MAX);
-        let in_place = |(seq, entry): (i64, OwnEntry)| (seq, entry.at(seq));
-        self.own.extend((first_seq..).zip(own).map(in_place));
-        if let Some(rebuilding) = &self.rebuilding {
-            return rebuilding.reached;
+        let places = last_seq.and_then(|last_seq| places_of(&own, last_seq));
+        match &places {
+            Some(places) => self.account_for(own, places.clone()),
+            None => self.lose_rows(),
         }
-        let Some(pass) = &mut self.current else { return cursor };
-        if self.pulling || !pass.caught_up {
-            return pass.reached;
+        if places.is_some_and(|places| *places.end() == cursor.seq()) && self.knows_all_before(cursor.seq()) {
+            self.pass_own(cursor);
+            self.position = Some(cursor);
         }
-        if cursor.seq() == last_seq && last_seq > pass.reached.seq() {
-            let passed = self.own.range(pass.reached.seq() + 1..=last_seq);
-            for (_, entry) in passed {
-                if pass.observe_own(entry).is_err() {
+        self.settle(&mut Vec::new());
+        let earlier = |from: &Cursor| self.position.is_none_or(|position| from.seq() < position.seq());
+        self.pulling.filter(earlier).or(self.position).unwrap_or(cursor)
+    }
+
+    /// Whether the program stands where the log ended when it was last given something, with nothing on its way.
+    fn knows_all_before(&self, end: i64) -> bool {
+        let stands_at_end =
+            |pass: &Pass| pass.caught_up && Some(pass.reached) == self.position && pass.reached.seq() < end;
+        self.rebuilding.is_none()
+            && self.pulling.is_none()
+            && self.current.as_ref().is_some_and(stands_at_end)
+    }
+
+    /// Keeps own entries for when a pass comes by. One that has passed their place already, while the answer was on its way,
+    /// counts them now.
+    fn account_for(&mut self, own: Vec<OwnEntry>, places: RangeInclusive<i64>) {
+        for (seq, entry) in places.zip(own) {
+            let entry = entry.at(seq);
+            for pass in [&mut self.current, &mut self.rebuilding].into_iter().flatten() {
+                if seq <= pass.reached.seq() && pass.observe_own(&entry).is_err() {
                     pass.rows = None;
                 }
             }
-            pass.arrive(cursor, false);
+            self.own.insert(seq, entry);
         }
-        self.settle(&mut Vec::new());
-        cursor
+    }
+
+    /// From what was reached to this place there are own entries only.
+    fn pass_own(&mut self, to: Cursor) {
+        let Some(pass) = &mut self.current else { return };
+        for (_, entry) in self.own.range((Excluded(pass.reached.seq()), Included(to.seq()))) {
+            if pass.observe_own(entry).is_err() {
+                pass.rows = None;
+            }
+        }
+        pass.arrive(to, false);
     }
 
     pub(super) fn gave_up(&mut self, outcome_known: bool) {
@@ -224,4 +253,10 @@ impl Picture {
         }
         self.own.clear();
     }
+}
+
+/// The places of these entries; `None` if the last one cannot be where the server says.
+fn places_of(own: &[OwnEntry], last_seq: i64) -> Option<RangeInclusive<i64>> {
+    let before = last_seq.checked_sub(i64::try_from(own.len()).ok()?)?;
+    (before >= 0 && last_seq < i64::MAX).then(|| before + 1..=last_seq)
 }

@@ -78,28 +78,41 @@ impl Rows {
         self.newest.len()
     }
 
-    /// The entry at `seq`, beyond all before it, is its row's newest now.
+    /// There is an entry at `seq`: its row's newest, unless a later one of the row was observed before. `false`: it lies too
+    /// far back for what is kept, and the rows are no longer right.
     pub(crate) fn observe(
         &mut self,
         seq: i64,
         wire: &Names<'_>,
         link: Link,
         deletes: bool,
-    ) -> Result<(), FormatError> {
-        let row = RowName::new(wire);
-        let after = (!deletes).then_some(link);
-        let before = match after {
-            Some(link) => self.newest.insert(row.clone(), link),
-            None => self.newest.remove(&row),
-        };
-        for sum in &mut self.sums {
-            sum.change(&row, before, after)?;
-        }
+    ) -> Result<bool, FormatError> {
         if self.steps.len() == UNDOABLE {
             self.settled_seq = self.steps.pop_front().map_or(self.settled_seq, |step| step.seq);
         }
-        self.steps.push_back(Step { seq, row, before, after });
-        Ok(())
+        if seq <= self.settled_seq {
+            return Ok(false);
+        }
+        let row = RowName::new(wire);
+        let after = (!deletes).then_some(link);
+        let place = self.steps.partition_point(|step| step.seq < seq);
+        let before = match self.steps.range_mut(place..).find(|step| step.row == row) {
+            Some(later) => std::mem::replace(&mut later.before, after),
+            None => self.replace_newest(&row, after)?,
+        };
+        self.steps.insert(place, Step { seq, row, before, after });
+        Ok(true)
+    }
+
+    fn replace_newest(&mut self, row: &RowName, after: Option<Link>) -> Result<Option<Link>, FormatError> {
+        let before = match after {
+            Some(link) => self.newest.insert(row.clone(), link),
+            None => self.newest.remove(row),
+        };
+        for sum in &mut self.sums {
+            sum.change(row, before, after)?;
+        }
+        Ok(before)
     }
 
     /// The sum up to `seq` under this key; `None` if that lies too far back.
@@ -175,6 +188,32 @@ mod tests {
             assert_eq!(digest(&mut rows, 1, version), Some([0; 32]));
         }
         assert_eq!(rows.len(), 1);
+    }
+
+    #[test]
+    fn an_entry_that_is_heard_of_late_counts_where_it_stands() {
+        let (mut late, mut in_order) = (Rows::default(), Rows::default());
+        let entries = [(2, "a", false), (3, "b", false), (4, "a", true), (5, "b", false), (6, "c", false)];
+        for (seq, row, deletes) in entries {
+            observe(&mut in_order, seq, row, deletes);
+        }
+        for index in [0, 3, 4, 2, 1] {
+            let (seq, row, deletes) = entries[index];
+            observe(&mut late, seq, row, deletes);
+            digest(&mut late, seq, 1);
+        }
+        for seq in 1..7 {
+            assert_eq!(digest(&mut late, seq, 1), digest(&mut in_order, seq, 1), "{seq}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_heard_of_too_late_is_refused() {
+        let mut rows = Rows::default();
+        for seq in 3..UNDOABLE as i64 + 10 {
+            observe(&mut rows, seq, "a", false);
+        }
+        assert!(!rows.observe(2, &Names::new("tasks", "a"), [2; 16], false).unwrap());
     }
 
     #[test]

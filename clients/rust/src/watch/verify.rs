@@ -9,7 +9,7 @@ use super::pass::Pass;
 use super::picture::Standing;
 use super::streams::{Place, Position, Streams};
 use crate::encryption::HeldKey;
-use crate::open::open_page;
+use crate::open::{OpenedPage, open_page};
 use crate::transport::{Request, from_json};
 use crate::{QuarantinedEntry, Result, SyncKitClient};
 
@@ -65,7 +65,8 @@ impl VerifyReport {
 
 impl SyncKitClient {
     /// Goes through the whole log, opens every entry, follows every stream, and compares what writers say that they had seen,
-    /// and what this client has been given before. Changes nothing, here or on the server; gives no changes out.
+    /// and what this client has been given before. Changes nothing, here or on the server; gives no changes out. Ends early at
+    /// an answer that is no page.
     ///
     /// Takes the download of the whole log, and memory for its rows (about 150 bytes each). It cannot tell whether the server
     /// withholds the newest entries.
@@ -86,8 +87,16 @@ impl SyncKitClient {
             let body = self.send(&Request::post("/pull", &everything(device_id, pass.reached))?).await?;
             let answer: PullResponse<'_> = from_json(&body)?;
             key = self.key_for(key, &answer).await?;
-            found.add_page(&key, &mut pass, known.as_ref(), answer)?;
+            match open_page(&key, &answer, pass.reached) {
+                Ok(opened) => found.add_page(&key, &mut pass, known.as_ref(), answer, opened)?,
+                Err(no_page) => {
+                    found.evidence.push(no_page);
+                    break;
+                }
+            }
         }
+        // Who did not get to the end cannot say that something is missing there.
+        let known = known.filter(|_| pass.caught_up);
         let mut report = found.report(pass, known.as_ref());
         report.streams.sort_by_key(|summary| summary.stream);
         Ok(report)
@@ -122,10 +131,10 @@ impl Found {
         pass: &mut Pass,
         known: Option<&Streams>,
         answer: PullResponse<'_>,
+        mut opened: OpenedPage,
     ) -> Result<()> {
         self.entries += answer.changes.len() as u64;
         pass.note_compaction(answer.compacted_through.unwrap_or_default());
-        let mut opened = open_page(key, &answer, pass.reached)?;
         self.evidence.extend(opened.evidence_of_alteration(key.newest_version()));
         let mut standings = Vec::new();
         for entry in opened.observed(&answer.changes) {

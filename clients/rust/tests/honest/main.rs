@@ -42,7 +42,7 @@ async fn no_honest_history_raises_an_alarm() {
         }
         eprintln!("histories {} to {}: no alarm", share[0], share[share.len() - 1]);
     }
-    assert!(heads > 0, "statements about what writers had seen were compared");
+    assert!(heads > 0 || seeds.len() < PER_SERVER, "statements about what writers had seen were compared");
 }
 
 /// Names the seed of a history that fails.
