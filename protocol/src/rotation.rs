@@ -64,6 +64,10 @@ pub struct RotatedEntry<'a> {
 /// `POST /keys/rotate/batch`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RotationBatchRequest<'a> {
+    /// The version of the key that the entries are sealed under. If another rotation has taken the place of that one, nothing
+    /// is done: 409 [`crate::ErrorCode::NoRotation`]. Absent: they are taken for entries of whichever rotation runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_version: Option<u32>,
     /// 1 to [`crate::limits::MAX_CHANGES_PER_PUSH`]; all or none. Repeating one changes nothing more.
     #[serde(borrow)]
     pub entries: Vec<RotatedEntry<'a>>,

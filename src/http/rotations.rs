@@ -75,6 +75,8 @@ pub(super) async fn entries(
 /// [`tidelog_protocol::RotationBatchRequest`], of which no more is kept than a batch may carry.
 #[derive(Deserialize)]
 struct BatchRequest<'a> {
+    #[serde(default)]
+    key_version: Option<u32>,
     #[serde(borrow)]
     entries: Capped<Object<RotatedEntry<'a>>>,
 }
@@ -101,7 +103,8 @@ fn parse(body: &str) -> Result<RotatedBatch, Refusal> {
         Capped::All(entries) => entries,
         Capped::TooMany => return Err(Refusal::too_many_entries(MAX_CHANGES_PER_PUSH)),
     };
-    RotatedBatch::new(entries.iter().map(|Object(entry)| entry)).map_err(Refusal::invalid_entries)
+    let batch = RotatedBatch::new(entries.iter().map(|Object(entry)| entry));
+    Ok(batch.map_err(Refusal::invalid_entries)?.under(request.key_version))
 }
 
 pub(super) async fn complete(

@@ -229,6 +229,8 @@ impl Rotated {
 /// Entries that a device has sealed again, each valid by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotatedBatch {
+    /// The key that the entries are sealed under, if the device has said so.
+    pub key_version: Option<u32>,
     /// The seq of each, no two the same, and what becomes of it.
     pub entries: Vec<(i64, Rotated)>,
 }
@@ -256,7 +258,18 @@ impl RotatedBatch {
                 Err((field, reason)) => faults.push(ChangeFault { index, field: field.into(), reason }),
             }
         }
-        if faults.is_empty() { Ok(Self { entries: checked }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Self { key_version: None, entries: checked }) } else { Err(faults) }
+    }
+
+    /// The same, said to be sealed under this key.
+    #[must_use]
+    pub fn under(self, key_version: Option<u32>) -> Self {
+        Self { key_version, ..self }
+    }
+
+    /// Whether it is meant for this rotation. A device may still seal for one that was cancelled.
+    pub fn is_for(&self, rotation: &Rotation) -> bool {
+        self.key_version.is_none_or(|version| version == rotation.key_version)
     }
 
     /// Bytes that it takes in memory.

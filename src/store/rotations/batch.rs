@@ -38,7 +38,9 @@ impl Store {
         let log = caller.log;
         self.write_for(caller, batch.weight() / 1024, move |tx| {
             let keys = find_keys(tx, log)?;
-            let Some(rotation) = keys.running() else { return Ok(BatchOutcome::NoRotation) };
+            let Some(rotation) = keys.running().filter(|rotation| batch.is_for(rotation)) else {
+                return Ok(BatchOutcome::NoRotation);
+            };
             match look_up(tx, log, &batch)? {
                 Ok(entries) => carry_out(tx, log, rotation, &entries).map(BatchOutcome::Stored),
                 Err(faults) => Ok(BatchOutcome::Faulty(faults)),

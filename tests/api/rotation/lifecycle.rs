@@ -152,6 +152,22 @@ fn a_rotation_is_cancelled_only_before_it_has_started_and_its_number_is_spent() 
 }
 
 #[test]
+fn what_was_sealed_for_a_rotation_that_was_cancelled_is_not_taken_for_another_one() {
+    let server = Server::start();
+    let (me, device) = somebody_with_a_key(&server);
+    me.push(&device, sealed_rows("row", "one", 1));
+    me.begin_rotation("second").ok();
+    let entry = json!({"seq": me.left_to_rotate()[0]["seq"], "data": envelope("row under two")});
+    me.call(Method::POST, CANCEL, None).expect(204);
+    me.begin_rotation("third").ok();
+    let late = json!({"key_version": 2, "entries": [entry.clone()]});
+    me.post(BATCH, &late).refused(409, "no_rotation");
+    assert_eq!(me.remaining(), 1);
+    let meant = json!({"key_version": 3, "entries": [entry]});
+    assert_eq!(me.post(BATCH, &meant).ok(), json!({"updated": 1, "remaining": 0}));
+}
+
+#[test]
 fn a_rotation_begins_only_for_the_number_that_its_envelope_was_made_for() {
     let server = Server::start();
     let (me, _) = somebody_with_a_key(&server);

@@ -206,7 +206,7 @@ impl SyncKitClient {
             &CompleteRotationRequest { key_version: Some(key_version) },
         )?;
         for _ in 0..MAX_ROUNDS {
-            match self.one_round(&reseal, progress, &mut tally).await {
+            match self.one_round(&reseal, key_version, progress, &mut tally).await {
                 Ok(()) => {}
                 Err(SyncKitError::Server { code: Some(ErrorCode::NoRotation), .. }) => {}
                 Err(error) => return Err(error),
@@ -216,7 +216,10 @@ impl SyncKitClient {
                 Ok(answer) => return Err(other_version(answer.key_version, key_version)),
                 Err(SyncKitError::Server { code: Some(ErrorCode::RotationIncomplete), .. }) => {}
                 // Completed or cancelled by another device: what is there now is looked at anew.
-                Err(SyncKitError::Server { code: Some(ErrorCode::NoRotation), .. }) => return Ok(tally),
+                Err(
+                    SyncKitError::Server { code: Some(ErrorCode::NoRotation), .. }
+                    | SyncKitError::KeyVersionConflict { .. },
+                ) => return Ok(tally),
                 Err(error) => return Err(error),
             }
         }
@@ -227,6 +230,7 @@ impl SyncKitClient {
     async fn one_round(
         &self,
         reseal: &(impl for<'e> Fn(&Entry<'e>) -> RotatedEntry<'static> + Clone + Send + 'static),
+        key_version: u32,
         progress: &mut (impl FnMut(RotationProgress) + Send),
         tally: &mut Tally,
     ) -> Result<()> {
@@ -236,7 +240,7 @@ impl SyncKitClient {
             let request = RotationEntriesRequest { cursor, limit: None };
             let body = self.send(&Request::post("/keys/rotate/entries", &request)?).await?;
             let reseal = reseal.clone();
-            let page = blocking(move || sealed_page(&body, &reseal, max_bytes)).await?;
+            let page = blocking(move || sealed_page(&body, &reseal, key_version, max_bytes)).await?;
             let mut remaining = page.remaining;
             for batch in page.batches {
                 let request = Request::post_bytes("/keys/rotate/batch", batch);
@@ -330,6 +334,7 @@ struct SealedPage {
 fn sealed_page(
     body: &[u8],
     reseal: &impl for<'e> Fn(&Entry<'e>) -> RotatedEntry<'static>,
+    key_version: u32,
     max_bytes: usize,
 ) -> Result<SealedPage> {
     let page: RotationEntriesResponse<'_> = from_json(body)?;
@@ -340,15 +345,20 @@ fn sealed_page(
         *(if entry.keep { &mut tally.kept } else { &mut tally.resealed }) += 1;
         let more = ENTRY_FRAME_BYTES + entry.data.as_ref().map_or(0, |data| data.len());
         if bytes + more > max_bytes && !entries.is_empty() {
-            batches.push(to_json(&RotationBatchRequest { entries: std::mem::take(&mut entries) })?);
+            batches.push(batch_of(key_version, std::mem::take(&mut entries))?);
             bytes = BATCH_FRAME_BYTES;
         }
         bytes += more;
         entries.push(entry);
     }
     if !entries.is_empty() {
-        batches.push(to_json(&RotationBatchRequest { entries })?);
+        batches.push(batch_of(key_version, entries)?);
     }
     let RotationEntriesResponse { cursor, has_more, remaining, .. } = page;
     Ok(SealedPage { batches, tally, cursor, has_more, remaining })
+}
+
+/// The key is named, as the rotation may have given way to another one meanwhile: that must not take these for its own.
+fn batch_of(key_version: u32, entries: Vec<RotatedEntry<'_>>) -> Result<Bytes> {
+    to_json(&RotationBatchRequest { key_version: Some(key_version), entries })
 }

@@ -4,13 +4,17 @@
 //! `unnoticed`.
 
 mod alterations;
+mod envelopes;
 mod memory;
 mod pages;
+#[allow(dead_code, reason = "other test binaries use it, too")]
 mod proxy;
 #[path = "../sdk/raw.rs"]
+#[allow(dead_code, reason = "each test binary uses its part of the kit")]
 mod raw;
 mod scene;
 mod streams;
 #[path = "../sdk/support.rs"]
+#[allow(dead_code, reason = "each test binary uses its part of the kit")]
 mod support;
 mod unnoticed;
