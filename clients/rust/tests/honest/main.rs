@@ -4,6 +4,8 @@
 //! rotations, and superseded entries that are removed. Forty by default; `TIDELOG_HISTORIES` asks for more,
 //! `TIDELOG_FIRST_HISTORY` says where to begin.
 
+#![allow(clippy::disallowed_methods, reason = "the number of histories comes from the environment")]
+
 #[path = "../../../../tests/support/dice.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of the kit")]
 mod dice;
