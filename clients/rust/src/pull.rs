@@ -184,10 +184,13 @@ impl SyncKitClient {
         let key = self.encryption.key_of(owner)?;
         let cursor = cursor.into();
         let watched = !filter.leaves_out();
+        let counted_as_pulled = filter.tables.is_none() && filter.since.is_none();
         let subject = Subject::new(device_id, &key.vault);
         let request = pull_request(&key.vault, device_id, cursor, filter)?;
         if watched {
             self.watch.pulling(subject, cursor);
+        } else if counted_as_pulled {
+            self.watch.looking_elsewhere(subject, cursor);
         }
         let body = match self.send(&Request::post("/pull", &request)?).await {
             Err(error @ SyncKitError::LogRewound { .. }) => {

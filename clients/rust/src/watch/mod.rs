@@ -93,6 +93,14 @@ impl Watch {
         self.known().picture(subject).pulling.get_or_insert(from);
     }
 
+    /// A pull that is not watched, but that the server takes for one which moves the device on: until the next watched one,
+    /// its word on what was pulled is not this client's.
+    pub(crate) fn looking_elsewhere(&self, subject: Subject, from: Cursor) {
+        let mut known = self.known();
+        let picture = known.picture(subject);
+        picture.pulling.get_or_insert(picture.position.unwrap_or(from));
+    }
+
     /// Looks at a page. Entries that did not open are not among them.
     pub(crate) fn look(
         &self,

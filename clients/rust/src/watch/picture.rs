@@ -45,7 +45,7 @@ pub(super) struct Picture {
     /// Whether a batch is on its way: it may be in the log already, in a place that is not known.
     pub(super) sending: bool,
     /// Where the program goes on, if it goes on from the last page that it was given.
-    position: Option<Cursor>,
+    pub(super) position: Option<Cursor>,
     /// Where a pull began that is on its way, or was lost.
     pub(super) pulling: Option<Cursor>,
     /// Up to where the last head told what was seen.
