@@ -14,6 +14,8 @@ mod outbox;
 mod pinned;
 mod pull;
 mod push;
+#[cfg(feature = "sqlite")]
+pub mod replica;
 mod retry;
 mod seal;
 mod session;

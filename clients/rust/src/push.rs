@@ -106,6 +106,36 @@ impl SyncKitClient {
         Ok(cursor)
     }
 
+    /// Sends a batch that its owner keeps until it is acknowledged; gives back the position to pull from, and the place of the
+    /// batch's last entry.
+    #[cfg(feature = "sqlite")]
+    pub(crate) async fn push_kept(
+        &self,
+        subject: Subject,
+        body: bytes::Bytes,
+        own: Option<Vec<crate::watch::OwnEntry>>,
+    ) -> Result<(Cursor, Option<i64>)> {
+        let _one_at_a_time = self.outbox.lock().await;
+        self.watch.sending(subject);
+        match self.fetch::<PushResponse>(&Request::post_bytes("/push", body)).await {
+            Ok(PushResponse { cursor, last_seq }) => {
+                // Entries that are not known cannot be accounted for.
+                let accounted = last_seq.filter(|_| own.is_some());
+                let safe = self.watch.sent(subject, own.unwrap_or_default(), cursor, accounted, true);
+                Ok((safe, last_seq))
+            }
+            Err(error) => {
+                if error.is_refusal() {
+                    self.watch.gave_up(subject, true);
+                }
+                if let SyncKitError::LogRewound { .. } = error {
+                    self.watch.rewound();
+                }
+                Err(error)
+            }
+        }
+    }
+
     /// The key that has taken the place of the one which the server refuses. The batch is not in the log: a repeat of one that
     /// is would have been answered.
     async fn replaced_key(

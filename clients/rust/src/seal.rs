@@ -1,6 +1,9 @@
 //! From a program's changes to batches on the wire: everything is sealed before anything is sent, so that a change which
 //! cannot go stops the whole push, and what goes is split to what the server takes at once.
 
+#[cfg(feature = "sqlite")]
+mod one;
+
 use bytes::Bytes;
 use tidelog_protocol::{Change, Limits, Op, PushRequest};
 use uuid::Uuid;
@@ -13,6 +16,9 @@ use crate::outbox::SealedBatch;
 use crate::transport::{from_json, to_json};
 use crate::watch::{OwnEntry, Place};
 use crate::{ChangeEntry, Result, SyncKitError};
+
+#[cfg(feature = "sqlite")]
+pub(crate) use one::{Added, BatchBuilder, Common, own_entries};
 
 /// What of a change is sealed: `None` of a delete, the JSON of its data of any other.
 pub(crate) type Payload = Option<Zeroizing<Vec<u8>>>;
@@ -78,12 +84,12 @@ pub(crate) fn resealed(from: &Vault, to: &Vault, body: &[u8]) -> Result<Bytes> {
     to_json(&request)
 }
 
-fn seal_change<'a>(
+fn seal_change(
     sealing: &mut Sealing<'_>,
     index: usize,
-    change: &'a ChangeEntry,
+    change: &ChangeEntry,
     payload: &Payload,
-) -> Result<(Change<'a>, OwnEntry)> {
+) -> Result<(Change<'static>, OwnEntry)> {
     let Sealing { vault, limits, .. } = *sealing;
     let timestamp =
         change.wire_timestamp().map_err(|fault| SyncKitError::InvalidChanges { faults: vec![fault] })?;
@@ -124,18 +130,18 @@ fn seal_change<'a>(
 }
 
 /// Batches as they fill up.
-struct Batches<'a> {
+struct Batches {
     device_id: Uuid,
     max_changes: usize,
     max_bytes: usize,
     full: Vec<SealedBatch>,
-    changes: Vec<Change<'a>>,
+    changes: Vec<Change<'static>>,
     own: Vec<OwnEntry>,
     bytes: usize,
     first_index: usize,
 }
 
-impl<'a> Batches<'a> {
+impl Batches {
     fn new(device_id: Uuid, limits: &Limits) -> Self {
         Self {
             device_id,
@@ -149,7 +155,7 @@ impl<'a> Batches<'a> {
         }
     }
 
-    fn add(&mut self, index: usize, change: Change<'a>, own: OwnEntry) -> Result<()> {
+    fn add(&mut self, index: usize, change: Change<'static>, own: OwnEntry) -> Result<()> {
         let bytes = json_bytes_of(&change);
         if bytes > self.max_bytes {
             return Err(SyncKitError::ChangeTooLarge { index, limit: self.max_bytes });

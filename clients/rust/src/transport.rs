@@ -1,8 +1,10 @@
 //! One pooled HTTP client: sends a request until it is answered or not worth another try, and gives errors their types.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use reqwest::{Method, Response, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -77,6 +79,8 @@ pub(crate) struct Transport {
     http: Result<reqwest::Client, String>,
     base: String,
     retry: RetryPolicy,
+    /// Microseconds by which the server's clock is ahead of this machine's, by its last answer.
+    server_ahead: AtomicI64,
 }
 
 impl Transport {
@@ -92,7 +96,21 @@ impl Transport {
             .build()
             .map_err(|error| error.to_string());
         let base = format!("{}{SYNC_PREFIX}", server_url.trim_end_matches('/'));
-        Self { http, base, retry }
+        Self { http, base, retry, server_ahead: AtomicI64::new(0) }
+    }
+
+    /// Microseconds by which the server's clock is ahead of this machine's, to about a second.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn server_ahead(&self) -> i64 {
+        self.server_ahead.load(Ordering::Relaxed)
+    }
+
+    fn note_time(&self, response: &Response) {
+        let date = response.headers().get(header::DATE).and_then(|value| value.to_str().ok());
+        if let Some(date) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
+            let ahead = (date.to_utc() - Utc::now()).num_microseconds().unwrap_or_default();
+            self.server_ahead.store(ahead, Ordering::Relaxed);
+        }
     }
 
     /// Sends and reads the answer.
@@ -132,7 +150,11 @@ impl Transport {
         if let Some(body) = &request.body {
             outgoing = outgoing.header(header::CONTENT_TYPE, "application/json").body(body.clone());
         }
-        match outgoing.send().await {
+        let answer = outgoing.send().await;
+        if let Ok(response) = &answer {
+            self.note_time(response);
+        }
+        match answer {
             Ok(response) if response.status().is_success() => match body_of(response, MAX_ANSWER_BYTES).await
             {
                 Ok(Some(body)) => Outcome::Answered(body),

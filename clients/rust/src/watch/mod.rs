@@ -175,6 +175,13 @@ impl Watch {
         known.picture.as_ref().filter(|picture| picture.subject == subject)?.streams().cloned()
     }
 
+    /// The number that comes next in a stream, as far as this subject has seen it.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn next_in(&self, subject: Subject, stream: crate::formats::stream::StreamId) -> Option<u64> {
+        let streams = self.streams_of(subject)?;
+        streams.positions().find(|(id, _)| *id == stream).map(|(_, position)| position.next)
+    }
+
     fn saved(&self) -> Option<WatchState> {
         self.known().picture.as_ref().and_then(Picture::saved)
     }

@@ -1,0 +1,131 @@
+//! The app's database, with what the replica keeps in it.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::error::Result;
+use super::pages::apply_kept;
+use super::state::State;
+use super::table::{self, SyncedTable, Table};
+use super::{existing, outbox, rows, schema, unknown};
+use crate::session::Owner;
+
+/// How long a transaction of the app may hold the database before the replica gives up its turn.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Statements that are kept prepared: some for each table, some of the replica's own.
+const STATEMENTS: usize = 512;
+
+pub(super) struct Database {
+    pub(super) connection: Connection,
+    pub(super) tables: Vec<Table>,
+}
+
+impl Database {
+    /// Adds to the database what is needed to sync these tables, or goes on with what an earlier run has added.
+    pub(super) fn attach(mut connection: Connection, wanted: &[SyncedTable]) -> Result<Self> {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Of this connection alone: rows are written as they come, and looked after once all are there.
+        connection.pragma_update(None, "foreign_keys", false)?;
+        connection.pragma_update(None, "recursive_triggers", false)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        schema::create(&transaction)?;
+        let mut tables = table::describe(&transaction, wanted)?;
+        for table in &mut tables {
+            table.no = schema::number_of(&transaction, table)?;
+        }
+        let unrecorded = schema::list_detached(&transaction, &tables)?;
+        schema::create_triggers(&transaction, &tables)?;
+        schema::note_attached(&transaction, &tables)?;
+        for table in &tables {
+            existing::adopt_columns(&transaction, table)?;
+            if unrecorded.contains(&table.no) {
+                existing::mark(&transaction, table)?;
+            }
+        }
+        for table in &tables {
+            let kept = unknown::take(&transaction, &table.wire_name)?;
+            if !kept.is_empty() {
+                apply_kept(&transaction, &tables, kept)?;
+            }
+        }
+        transaction.commit()?;
+        Ok(Self { connection, tables })
+    }
+
+    /// Takes out all that the replica has added.
+    pub(super) fn detach(mut self) -> Result<Connection> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        schema::drop_all(&transaction)?;
+        transaction.commit()?;
+        self.connection.flush_prepared_statement_cache();
+        self.connection.pragma_update(None, "foreign_keys", true)?;
+        Ok(self.connection)
+    }
+
+    pub(super) fn state(&self) -> Result<State> {
+        State::load(&self.connection)
+    }
+
+    /// Changes the state in a transaction of its own.
+    pub(super) fn change_state(&mut self, change: impl FnOnce(&mut State)) -> Result<State> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut state = State::load(&transaction)?;
+        change(&mut state);
+        state.save(&transaction)?;
+        transaction.commit()?;
+        Ok(state)
+    }
+
+    /// Begins to sync with an account, or goes on with the one that it syncs with.
+    pub(super) fn join(&mut self, owner: Owner, device_id: uuid::Uuid) -> Result<State> {
+        let state = self.state()?;
+        if state.owner.is_some_and(|known| known != owner) {
+            return Err(super::error::ReplicaError::OtherAccount);
+        }
+        if state.owner == Some(owner) && state.device_id == Some(device_id) {
+            return Ok(state);
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut state = State::load(&transaction)?;
+        if state.device_id != Some(device_id) {
+            // What was sealed names the device before.
+            outbox::discard(&transaction)?;
+            (state.stream, state.watch) = (None, None);
+        }
+        (state.owner, state.device_id) = (Some(owner), Some(device_id));
+        state.save(&transaction)?;
+        transaction.commit()?;
+        Ok(state)
+    }
+
+    /// The server has lost what came after this cursor.
+    pub(super) fn rewind(&mut self, to: tidelog_protocol::Cursor) -> Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut state = State::load(&transaction)?;
+        outbox::discard(&transaction)?;
+        rows::rewind(&transaction, to.seq())?;
+        unknown::rewind(&transaction, to.seq())?;
+        (state.cursor, state.stream, state.watch) = (to, None, None);
+        state.save(&transaction)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// The log has lost deletions that this replica has not seen: it is to be read from its beginning.
+    pub(super) fn rebuild(&mut self) -> Result<()> {
+        self.change_state(|state| {
+            state.cursor = tidelog_protocol::Cursor::Start;
+            (state.rebuilding, state.unchecked) = (true, true);
+            state.pass += 1;
+        })?;
+        Ok(())
+    }
+
+    /// A number that changes when somebody else has committed something.
+    pub(super) fn version(&self) -> Result<i64> {
+        Ok(self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
+    }
+}

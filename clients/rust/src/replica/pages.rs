@@ -1,0 +1,155 @@
+//! A page of the log, applied: with the cursor, in one transaction.
+
+use rusqlite::{Connection, TransactionBehavior};
+use tidelog_protocol::Cursor;
+
+use super::clock::Ceiling;
+use super::content;
+use super::database::Database;
+use super::error::Result;
+use super::incoming::{Incoming, Skipped};
+use super::merge::{Merge, Write};
+use super::problems::{self, ProblemKind};
+use super::state::State;
+use super::table::Table;
+use super::{graves, marks, rows};
+
+/// Rows that are looked at together.
+const CHUNK: usize = 500;
+
+/// What a pull has given.
+pub(super) struct Page {
+    pub(super) entries: Vec<Incoming>,
+    pub(super) skipped: Vec<Skipped>,
+    pub(super) cursor: Cursor,
+    /// Whether nothing more is to come for now.
+    pub(super) caught_up: bool,
+    /// What has been seen of the server.
+    pub(super) watch: Option<String>,
+    /// How many entries of the replica's own stream are in the log, as far as was seen.
+    pub(super) own_entries: u64,
+}
+
+impl Database {
+    /// Applies a page.
+    pub(super) fn apply(&mut self, page: Page, ceiling: Ceiling) -> Result<()> {
+        let tables = &self.tables;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        set_applying(&transaction, true)?;
+        let mut state = State::load(&transaction)?;
+        let mut merge = Merge {
+            connection: &transaction,
+            tables,
+            ceiling,
+            pass: state.pass,
+            caught_up: page.caught_up,
+            has_problems: has_problems(&transaction)?,
+            written: Vec::new(),
+            gone: Vec::new(),
+        };
+        merge.skip(page.skipped)?;
+        merge.take_in(page.entries)?;
+        if page.caught_up {
+            merge.finish(&state)?;
+        }
+        state.cursor = page.cursor;
+        state.watch = page.watch.or(state.watch);
+        state.unchecked = !page.caught_up;
+        state.rebuilding &= !page.caught_up;
+        // The database was put back from a copy: going on with its stream would fork it.
+        if state.stream.as_ref().is_some_and(|stream| stream.counter() < page.own_entries) {
+            state.stream = None;
+        }
+        state.save(&transaction)?;
+        set_applying(&transaction, false)?;
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+/// Applies what was kept of tables that are attached now.
+pub(super) fn apply_kept(connection: &Connection, tables: &[Table], entries: Vec<Incoming>) -> Result<()> {
+    set_applying(connection, true)?;
+    let mut merge = Merge {
+        connection,
+        tables,
+        ceiling: Ceiling::new(0),
+        pass: State::load(connection)?.pass,
+        caught_up: true,
+        has_problems: has_problems(connection)?,
+        written: Vec::new(),
+        gone: Vec::new(),
+    };
+    merge.take_in(entries)?;
+    merge.mend_references(false)?;
+    set_applying(connection, false)
+}
+
+impl Merge<'_> {
+    /// What has to wait until everything is there.
+    fn finish(&mut self, state: &State) -> Result<()> {
+        if self.has_problems {
+            self.try_again()?;
+        }
+        if state.rebuilding {
+            self.drop_not_seen()?;
+        }
+        self.mend_references(state.unchecked)?;
+        graves::remove_settled(self.connection)
+    }
+
+    /// Rows that could not be applied: what stood in their way may be gone.
+    fn try_again(&mut self) -> Result<()> {
+        for waiting in problems::list_not_applied(self.connection)? {
+            let Some(table) = self.tables.iter().position(|it| it.wire_name == waiting.wire_name) else {
+                continue;
+            };
+            let row_id = waiting.key.to_wire();
+            problems::remove(self.connection, ProblemKind::NotApplied, &waiting.wire_name, &row_id)?;
+            let no = self.tables[table].no;
+            let known = rows::find(self.connection, no, &waiting.key)?;
+            let is_newest = known.as_ref().is_some_and(|known| known.seq == waiting.seq && !known.deleted);
+            if !is_newest || marks::find(self.connection, no, &waiting.key)?.is_some() {
+                continue;
+            }
+            let (row, _) = content::split(&self.tables[table], waiting.row);
+            let write = Write { table, key: waiting.key, row, seq: waiting.seq, stamp: waiting.stamp };
+            match self.write(&write)? {
+                Ok(()) => rows::put_digest(self.connection, no, &write.key, &write.row)?,
+                Err(reason) => self.make_room_or_wait(write, &reason)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The log was read from its beginning, and does not have these rows any more.
+    fn drop_not_seen(&mut self) -> Result<()> {
+        loop {
+            let gone = rows::list_not_seen(self.connection, self.pass, CHUNK)?;
+            if gone.is_empty() {
+                return Ok(());
+            }
+            for (no, key) in gone {
+                let place = self.tables.iter().position(|table| table.no == no);
+                match place {
+                    Some(place) if !self.is_written_here(place, &key)? => {
+                        marks::remove(self.connection, no, &key)?;
+                        self.delete(place, &key)?;
+                        rows::note_deleted(self.connection, no, &key, self.pass)?;
+                    }
+                    _ => rows::remove(self.connection, no, &key)?,
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn set_applying(connection: &Connection, applying: bool) -> Result<()> {
+    connection.prepare_cached("UPDATE tidelog_clock SET applying = ?1")?.execute([applying])?;
+    Ok(())
+}
+
+fn has_problems(connection: &Connection) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM tidelog_problems WHERE kind = 'not_applied')";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}

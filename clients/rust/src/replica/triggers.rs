@@ -1,0 +1,122 @@
+//! The triggers that note which rows were written, by whatever connection, thread or program.
+//!
+//! A mark says that a row may have changed and when, not how: the row itself is read when it is sealed. So bulk writes cost
+//! little, only the last state of a row travels, and a mark too many does no harm, since a row that is as it was is not sent.
+//!
+//! SQLite runs no delete triggers for rows that `REPLACE` removes (unless `recursive_triggers` is on, which is up to each of the
+//! app's connections). Hence the triggers before a write: they mark rows that stand in the way of it as perhaps gone.
+//!
+//! Upserts instead of `INSERT OR …` in their bodies: there, the conflict clause of the app's own statement would overrule theirs.
+
+use super::marks::Kind;
+use super::names::{identifier, literal};
+use super::table::{Table, Unique};
+
+/// Microseconds since 1970, by the clock of this machine.
+const NOW: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
+
+/// Name and SQL of each trigger of a table.
+pub(super) fn of(table: &Table) -> Vec<(String, String)> {
+    let mut triggers = vec![
+        trigger(table, "inserted", "AFTER INSERT", &[mark(table, "NEW.", Kind::Written)]),
+        trigger(table, "deleted", "AFTER DELETE", &deleted(table)),
+        trigger(table, "updated", "AFTER UPDATE", &updated(table)),
+    ];
+    if !table.uniques.is_empty() {
+        let probes: Vec<_> = table.uniques.iter().map(|unique| probe(table, unique)).collect();
+        triggers.push(trigger(table, "inserting", "BEFORE INSERT", &probes));
+        triggers.push(trigger(table, "updating", "BEFORE UPDATE", &probes));
+    }
+    triggers
+}
+
+fn trigger(table: &Table, what: &str, when: &str, body: &[String]) -> (String, String) {
+    let name = format!("tidelog_{}_{what}", table.no);
+    let sql = format!(
+        "CREATE TRIGGER {} {when} ON {} BEGIN {}; END",
+        identifier(&name),
+        identifier(&table.name),
+        body.join("; ")
+    );
+    (name, sql)
+}
+
+/// Marks a row; of several marks the newest one counts.
+fn mark(table: &Table, prefix: &str, kind: Kind) -> String {
+    mark_if(table, prefix, kind, "true")
+}
+
+fn mark_if(table: &Table, prefix: &str, kind: Kind, condition: &str) -> String {
+    format!(
+        "INSERT INTO tidelog_marks (tbl, row, stamp, kind) \
+         SELECT {}, {}, max(stamp + 1, {NOW}), {} FROM tidelog_clock WHERE NOT applying AND {condition} \
+         ON CONFLICT (tbl, row) DO UPDATE SET stamp = excluded.stamp, kind = excluded.kind",
+        table.no,
+        table.key_sql(prefix),
+        kind.code()
+    )
+}
+
+fn deleted(table: &Table) -> Vec<String> {
+    let mut body = vec![mark(table, "OLD.", Kind::Deleted)];
+    if table.may_return {
+        body.push(keep_last_value(table));
+    }
+    body
+}
+
+/// Keeps what a deleted row held, until its deletion is in the log.
+fn keep_last_value(table: &Table) -> String {
+    let names = serde_json::to_string(&table.columns).unwrap_or_default();
+    let cells: Vec<_> = table.columns.iter().map(|name| format!("quote(OLD.{})", identifier(name))).collect();
+    format!(
+        "INSERT INTO tidelog_graves (tbl, row, names, cells) SELECT {}, {}, {}, {} FROM tidelog_clock WHERE NOT applying \
+         ON CONFLICT (tbl, row) DO UPDATE SET names = excluded.names, cells = excluded.cells",
+        table.no,
+        table.key_sql("OLD."),
+        literal(&names),
+        cells.join(" || ',' || ")
+    )
+}
+
+fn updated(table: &Table) -> Vec<String> {
+    let key_differs = format!("{} IS NOT {}", table.key_sql("OLD."), table.key_sql("NEW."));
+    let mut body =
+        vec![mark_if(table, "OLD.", Kind::Deleted, &key_differs), mark(table, "NEW.", Kind::Written)];
+    if table.rule.is_by_column() {
+        body.extend(table.columns.iter().map(|column| mark_column(table, column)));
+    }
+    body
+}
+
+/// Marks a column whose value is another one than before.
+fn mark_column(table: &Table, column: &str) -> String {
+    let name = identifier(column);
+    format!(
+        "INSERT INTO tidelog_column_marks (tbl, row, name, stamp) \
+         SELECT {}, {}, {}, max(stamp + 1, {NOW}) FROM tidelog_clock \
+         WHERE NOT applying AND (OLD.{name} IS NOT NEW.{name} COLLATE BINARY OR typeof(OLD.{name}) <> typeof(NEW.{name})) \
+         ON CONFLICT (tbl, row, name) DO UPDATE SET stamp = excluded.stamp",
+        table.no,
+        table.key_sql("NEW."),
+        literal(column)
+    )
+}
+
+/// Marks rows that have what is about to be written where it must be unique.
+fn probe(table: &Table, unique: &Unique) -> String {
+    let same = |(column, collation): &(String, String)| {
+        let name = identifier(column);
+        format!("t.{name} = NEW.{name} COLLATE {}", identifier(collation))
+    };
+    format!(
+        "INSERT INTO tidelog_marks (tbl, row, stamp, kind) \
+         SELECT {}, {}, max(c.stamp + 1, {NOW}), {} FROM {} AS t, tidelog_clock AS c WHERE NOT c.applying AND {} \
+         ON CONFLICT (tbl, row) DO NOTHING",
+        table.no,
+        table.key_sql("t."),
+        Kind::PerhapsGone.code(),
+        identifier(&table.name),
+        unique.0.iter().map(same).collect::<Vec<_>>().join(" AND ")
+    )
+}
