@@ -1,17 +1,19 @@
 //! A device of the user's: the app with its database, the replica beside it, the client, and all that may happen to them.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tidelog_client::replica::rusqlite::Connection;
 use tidelog_client::replica::{Replica, ReplicaError};
 use tidelog_client::{
-    KdfCost, MemoryStore, Result, Rotation, SessionInfo, SyncKitClient, SyncKitConfig, SyncKitError,
+    KdfCost, KeyStore, KeyStoreError, Rotation, SessionInfo, SyncKitClient, SyncKitConfig, SyncKitError,
     TamperPolicy,
 };
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::host::copy_files;
 use crate::interrupt::interrupted;
@@ -31,10 +33,10 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    fn client(&self, keys: &Arc<MemoryStore>) -> SyncKitClient {
+    fn client(&self, keys: &Pocket) -> SyncKitClient {
         let config = SyncKitConfig { server_url: self.url.clone(), api_key: self.api_key.clone() };
         let client = SyncKitClient::builder(config)
-            .shared_key_store(keys.clone())
+            .key_store(keys.clone())
             .kdf_cost(KdfCost::MIN)
             .timeout(Duration::from_secs(60))
             .retries(0)
@@ -42,6 +44,32 @@ impl Setting {
             .build();
         client.restore_session(self.session.clone());
         client
+    }
+}
+
+/// Where one device keeps its keys.
+#[derive(Clone, Default)]
+struct Pocket(Arc<Mutex<HashMap<String, Vec<u8>>>>);
+
+impl Pocket {
+    fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.0.lock().unwrap().clone())))
+    }
+}
+
+impl KeyStore for Pocket {
+    fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyStoreError> {
+        Ok(self.0.lock().unwrap().get(account).cloned().map(Zeroizing::new))
+    }
+
+    fn set(&self, account: &str, secret: &[u8]) -> Result<(), KeyStoreError> {
+        self.0.lock().unwrap().insert(account.to_owned(), secret.to_vec());
+        Ok(())
+    }
+
+    fn delete(&self, account: &str) -> Result<(), KeyStoreError> {
+        self.0.lock().unwrap().remove(account);
+        Ok(())
     }
 }
 
@@ -54,7 +82,7 @@ struct Running {
 pub(crate) struct Device {
     pub(crate) name: String,
     setting: Setting,
-    keys: Arc<MemoryStore>,
+    keys: Pocket,
     folder: TempDir,
     wire: Tripwire,
     running: Option<Running>,
@@ -64,11 +92,26 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// Installs the app, with these rows in it if any.
-    pub(crate) async fn install(name: &str, setting: &Setting, fill: impl FnOnce(&mut Connection)) -> Self {
-        let keys = Arc::new(MemoryStore::new());
+    /// Installs the app where the rows are, and makes the user's key.
+    pub(crate) async fn first(setting: &Setting, fill: impl FnOnce(&mut Connection)) -> Self {
+        let keys = Pocket::default();
+        setting.client(&keys).setup_encryption_new(PASSPHRASE).await.unwrap();
+        Self::install("device-0", setting, keys, fill).await
+    }
+
+    /// Installs the app elsewhere, with an empty database. It is as if the passphrase had been entered.
+    pub(crate) async fn another(&self, number: usize) -> Self {
+        Self::install(&format!("device-{number}"), &self.setting, self.keys.copy(), |_| ()).await
+    }
+
+    async fn install(
+        name: &str,
+        setting: &Setting,
+        keys: Pocket,
+        fill: impl FnOnce(&mut Connection),
+    ) -> Self {
         let client = setting.client(&keys);
-        client.setup_encryption_new(PASSPHRASE).await.unwrap();
+        assert!(client.try_load_key_from_keychain().await.unwrap());
         let id = client.register_device(name, "linux").await.unwrap().id;
         let mut device = Self {
             name: name.to_owned(),
@@ -148,13 +191,16 @@ impl Device {
         self.copy = Some(copy);
     }
 
-    /// The app's database is what it was when it was copied. `false` if it never was.
-    pub(crate) async fn put_back(&mut self) -> bool {
-        let Some(copy) = self.copy.take() else { return false };
+    pub(crate) fn has_copy(&self) -> bool {
+        self.copy.is_some()
+    }
+
+    /// The app's database is what it was when it was copied.
+    pub(crate) async fn put_back(&mut self) {
+        let copy = self.copy.take().expect("there is a copy");
         self.end().await;
         copy_files(copy.path(), self.folder.path());
         self.start().await;
-        true
     }
 
     pub(crate) async fn rotate(&self, mode: Rotation) {

@@ -17,13 +17,40 @@ use crate::verdict;
 const FEWEST_STEPS: u64 = 15;
 const MORE_STEPS: u64 = 30;
 /// One story of so many has all of Chinook's rows.
-const WHOLE_EVERY: u64 = 50;
+const WHOLE_EVERY: u64 = 100;
 /// How often a task is woken before it is dropped, at most.
 const MOST_POLLS: u64 = 40;
 /// Doublings of the steps that SQLite takes before it fails.
 const MOST_DOUBLINGS: u64 = 15;
 /// Rounds in which everybody syncs once, until nobody has anything new.
 const PATIENCE: usize = 12;
+
+/// What may happen next.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Edit,
+    Sync,
+    SyncTwo,
+    Crash,
+    Copy,
+    Rotate,
+    DeliverAgain,
+    CopyServer,
+}
+
+const THEMES: usize = 5;
+
+/// How likely each is, by what the story is about: a bit of all, people, crashes, copies of devices, copies of the server.
+const DEEDS: [(Deed, [u64; THEMES]); 8] = [
+    (Deed::Edit, [18, 24, 12, 12, 12]),
+    (Deed::Sync, [8, 10, 4, 6, 8]),
+    (Deed::SyncTwo, [2, 4, 2, 2, 2]),
+    (Deed::Crash, [5, 0, 12, 3, 2]),
+    (Deed::Copy, [2, 0, 0, 8, 1]),
+    (Deed::Rotate, [1, 0, 1, 0, 0]),
+    (Deed::DeliverAgain, [2, 0, 2, 2, 3]),
+    (Deed::CopyServer, [1, 0, 0, 0, 5]),
+];
 
 pub(crate) struct Story<'h> {
     host: &'h mut Host,
@@ -34,6 +61,7 @@ pub(crate) struct Story<'h> {
     model: Model,
     /// Whether it is small enough to note every write.
     is_noted: bool,
+    theme: usize,
     typed: u64,
     server_lost_something: bool,
 }
@@ -56,21 +84,30 @@ impl<'h> Story<'h> {
             schema: schema.clone(),
             recursive_triggers: dice.below(4) == 0,
         };
-        let is_noted = seed % WHOLE_EVERY != WHOLE_EVERY / 2;
-        let mut devices = Vec::new();
-        for number in 0..*dice.pick(&[2, 2, 5]) {
-            let name = format!("device-{number}");
-            let device = Device::install(&name, &setting, |app| {
-                if number == 0 {
-                    let rows = if is_noted { &chinook::slice(&mut dice) } else { chinook::whole() };
-                    fill(app, &schema, rows);
-                    app.execute_batch(BESIDE).unwrap();
-                }
-            });
-            devices.push(device.await);
+        let is_noted = seed % WHOLE_EVERY != WHOLE_EVERY / 4;
+        let first = Device::first(&setting, |app| {
+            let rows = if is_noted { &chinook::slice(&mut dice) } else { chinook::whole() };
+            fill(app, &schema, rows);
+            app.execute_batch(BESIDE).unwrap();
+        });
+        let mut devices = vec![first.await];
+        for _ in 1..if is_noted { *dice.pick(&[2, 2, 5]) } else { 2 } {
+            let next = devices[0].another(devices.len()).await;
+            devices.push(next);
         }
-        let model = Model::default();
-        Self { host, proxy, dice, setting, devices, model, is_noted, typed: 0, server_lost_something: false }
+        let theme = dice.below(THEMES as u64) as usize;
+        Self {
+            host,
+            proxy,
+            dice,
+            setting,
+            devices,
+            model: Model::default(),
+            is_noted,
+            theme,
+            typed: 0,
+            server_lost_something: false,
+        }
     }
 
     /// Lives through it; gives how many rows were compared with the model.
@@ -88,51 +125,73 @@ impl<'h> Story<'h> {
 
     async fn step(&mut self) {
         let at = self.dice.below(self.devices.len() as u64) as usize;
-        match self.dice.below(40) {
-            0..=17 => self.edit(at),
-            18..=25 => {
+        match self.deed() {
+            Deed::Edit => self.edit(at),
+            Deed::Sync => {
                 self.something_may_get_lost();
                 self.devices[at].sync().await;
             }
-            26 | 27 => {
+            Deed::SyncTwo => {
                 let other = (at + 1) % self.devices.len();
                 self.something_may_get_lost();
                 tokio::join!(self.devices[at].sync(), self.devices[other].sync());
             }
-            28 | 29 => {
-                let polls = 1 + self.dice.below(MOST_POLLS);
-                self.devices[at].sync_and_crash(polls).await;
-            }
-            30..=32 => {
-                let steps = self.some_steps();
-                self.devices[at].sync_and_crash_inside(steps).await;
-            }
-            33 => {
-                let steps = self.some_steps();
-                self.devices[at].restart_and_crash(steps).await;
-            }
-            34 => self.devices[at].copy(),
-            35 => {
-                if self.devices[at].put_back().await && self.is_noted {
-                    self.model.put_back(at, self.devices[at].app());
+            Deed::Crash => match self.dice.below(6) {
+                0 => self.devices[at].restart().await,
+                1 => {
+                    let steps = self.some_steps();
+                    self.devices[at].restart_and_crash(steps).await;
                 }
-            }
-            36 => {
+                2 | 3 => {
+                    let polls = 1 + self.dice.below(MOST_POLLS);
+                    self.devices[at].sync_and_crash(polls).await;
+                }
+                _ => {
+                    let steps = self.some_steps();
+                    self.devices[at].sync_and_crash_inside(steps).await;
+                }
+            },
+            Deed::Copy => self.copy_or_put_back(at).await,
+            Deed::Rotate => {
+                // A key that a put-back server does not have would be another story.
                 self.host.forget_copy();
                 let mode = *self.dice.pick(&[Rotation::Routine, Rotation::Compromise]);
                 self.devices[at].rotate(mode).await;
             }
-            37 | 38 => {
+            Deed::DeliverAgain => {
                 let back = self.dice.below(6) as usize;
                 self.proxy.deliver_again(back).await;
             }
-            _ => {
+            Deed::CopyServer => {
                 if self.host.put_back(&self.proxy).await {
                     self.server_lost_something = true;
                 } else {
                     self.host.copy(&self.proxy).await;
                 }
             }
+        }
+    }
+
+    fn deed(&mut self) -> Deed {
+        let all: u64 = DEEDS.iter().map(|(_, weights)| weights[self.theme]).sum();
+        let mut rolled = self.dice.below(all);
+        for (deed, weights) in DEEDS {
+            match rolled.checked_sub(weights[self.theme]) {
+                Some(rest) => rolled = rest,
+                None => return deed,
+            }
+        }
+        Deed::Edit
+    }
+
+    async fn copy_or_put_back(&mut self, at: usize) {
+        if !self.devices[at].has_copy() {
+            self.devices[at].copy();
+            return;
+        }
+        self.devices[at].put_back().await;
+        if self.is_noted {
+            self.model.put_back(at, self.devices[at].app());
         }
     }
 
