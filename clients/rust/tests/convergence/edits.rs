@@ -16,6 +16,8 @@ const HOT: [(&str, &str); 8] = [
     ("employee", "1"),
     ("employee", "2"),
 ];
+/// Tables that are edited more than others.
+const BUSY: [&str; 6] = ["badge", "jotting", "artist", "album", "playlisttrack", "employee"];
 /// New keys come from a small range, so that devices choose the same.
 const FIRST_NEW_KEY: u64 = 9000;
 const NEW_KEYS: u64 = 5;
@@ -64,9 +66,12 @@ impl Hand<'_> {
 
     /// Statements that belong together.
     fn deed(&mut self) -> Vec<String> {
-        let table = self.dice.pick(&self.schema.tables).clone();
+        let table = match self.dice.below(3) {
+            0 => self.schema.table(self.dice.pick::<&str>(&BUSY)).clone(),
+            _ => self.dice.pick(&self.schema.tables).clone(),
+        };
         let name = &table.name;
-        match self.dice.below(16) {
+        match self.dice.below(18) {
             0..=2 => {
                 let (name, key) = *self.dice.pick(&HOT);
                 let table = self.schema.table(name).clone();
@@ -113,11 +118,17 @@ impl Hand<'_> {
                         .replace("SET (id)=", "SET id="),
                 ]
             }
-            14 => {
+            14 | 15 => {
                 let badge = self.schema.table("badge").clone();
                 let key = self.new_key(&badge);
                 let verb = *self.dice.pick(&["INSERT", "INSERT", "INSERT OR REPLACE"]);
                 vec![self.insert(&badge, &key, verb)]
+            }
+            16 => {
+                let badge = self.schema.table("badge").clone();
+                let Some(key) = self.row_of(&badge) else { return vec![] };
+                let verb = *self.dice.pick(&["UPDATE", "UPDATE OR REPLACE"]);
+                vec![format!("{verb} badge SET code={} WHERE id={key}", self.dice.pick(&CODES))]
             }
             _ => {
                 let Some(key) = self.row_of(&table) else { return vec![] };

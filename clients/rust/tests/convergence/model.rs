@@ -104,7 +104,10 @@ impl Model {
             let counts = |edit: &&Edit| !edit.in_doubt || entries.contains(&edit.stamp);
             let Some(last) = edits.iter().filter(counts).max_by_key(|edit| edit.stamp) else { continue };
             let same_time = edits.iter().filter(|edit| edit.stamp == last.stamp).count();
-            let settled = entries.last().is_some_and(|newest| *newest > last.stamp);
+            // What gave way, or came back, before the write was pushed has left no trace.
+            let undone =
+                !entries.contains(&last.stamp) && (!rows.contains_key(name) || last.content.is_none());
+            let settled = undone || entries.last().is_some_and(|newest| *newest > last.stamp);
             if same_time > 1 || last.stamp == i64::MIN || (settled && schema.table(&name.0).is_entangled) {
                 continue;
             }
