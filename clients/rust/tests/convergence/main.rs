@@ -51,12 +51,14 @@ async fn all_replicas_end_equal_whatever_befalls_them() {
     for share in seeds.chunks(PER_SERVER) {
         let mut host = Host::start().await;
         for seed in share {
+            // Where one hangs, this is all that is known of it.
+            eprint!("{seed} ");
             let named = SeedOnPanic(*seed);
             foreseen += Story::begin(&mut host, *seed).await.run().await;
             drop(named);
         }
         host.stop().await;
-        eprintln!("runs {} to {}: all replicas equal", share[0], share[share.len() - 1]);
+        eprintln!("\nruns {} to {}: all replicas equal", share[0], share[share.len() - 1]);
     }
     assert!(foreseen > 0 || seeds.len() < PER_SERVER, "rows were compared with the model of single writes");
 }
