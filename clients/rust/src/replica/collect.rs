@@ -114,12 +114,7 @@ impl Filling<'_, '_> {
             Candidate::Changed(found) => match self.builder.add(&found.0)? {
                 Added::Yes => {
                     let (change, sent) = *found;
-                    problems::remove(
-                        self.connection,
-                        ProblemKind::NotPushed,
-                        &change.table,
-                        &change.row_id,
-                    )?;
+                    problems::remove(self.connection, ProblemKind::NotPushed, &change.table, &change.row_id)?;
                     clock::advance(self.connection, sent.stamp)?;
                     self.sent.push(sent);
                     Ok(())

@@ -8,6 +8,7 @@
 
 mod basics;
 mod conflicts;
+mod live;
 #[path = "../sdk/proxy.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of the kit")]
 mod proxy;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use std::sync::Arc;
+
 use tempfile::TempDir;
 use tidelog_client::replica::rusqlite::{Connection, types::Value};
 use tidelog_client::replica::{Problem, Replica, ReplicaError, SyncedTable};
@@ -14,7 +16,7 @@ pub(crate) struct Installation {
     folder: TempDir,
     pub(crate) app: Connection,
     pub(crate) replica: Replica,
-    pub(crate) client: SyncKitClient,
+    pub(crate) client: Arc<SyncKitClient>,
     pub(crate) device: Device,
 }
 
@@ -40,7 +42,7 @@ impl Installation {
         let app = open(&path(&folder));
         app.execute_batch(schema).unwrap();
         let replica = Replica::attach(open(&path(&folder)), tables).unwrap();
-        Self { folder, app, replica, client, device }
+        Self { folder, app, replica, client: Arc::new(client), device }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
