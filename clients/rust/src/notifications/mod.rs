@@ -94,8 +94,16 @@ pub struct Notifications<'c> {
 enum State<'c> {
     Waiting { until: Instant },
     Opening(Pin<Box<dyn Future<Output = Result<Opened>> + Send + 'c>>),
-    Open { response: Response, parser: Parser, dead_at: Instant, has_spoken: bool },
+    Open(Box<Open>),
     Polling { next: Instant, left: u32 },
+}
+
+/// A stream that is open.
+struct Open {
+    response: Response,
+    parser: Parser,
+    dead_at: Instant,
+    has_spoken: bool,
 }
 
 impl SyncKitClient {
@@ -157,8 +165,8 @@ impl Notifications<'_> {
                     Err(error)
                 }
             },
-            State::Open { response, dead_at, .. } => {
-                let heard = timeout_at(*dead_at, response.chunk()).await;
+            State::Open(open) => {
+                let heard = timeout_at(open.dead_at, open.response.chunk()).await;
                 self.hear(heard.ok().and_then(Result::ok).flatten());
                 Ok(())
             }
@@ -179,7 +187,8 @@ impl Notifications<'_> {
         match opened {
             Opened::Stream(response) => {
                 let dead_at = Instant::now() + self.client.patience.silence;
-                self.state = State::Open { response, parser: Parser::default(), dead_at, has_spoken: false };
+                let open = Open { response, parser: Parser::default(), dead_at, has_spoken: false };
+                self.state = State::Open(Box::new(open));
                 if std::mem::replace(&mut self.was_open, true) {
                     self.ready.push_back(Notification::Keys);
                 }
@@ -194,12 +203,12 @@ impl Notifications<'_> {
 
     /// Takes in what has come; `None`: the stream has ended, or is dead.
     fn hear(&mut self, bytes: Option<bytes::Bytes>) {
-        let State::Open { parser, dead_at, has_spoken, .. } = &mut self.state else { return };
-        let Some(Ok(said)) = bytes.map(|bytes| parser.feed(&bytes)) else {
-            let was_mute = !*has_spoken;
+        let State::Open(open) = &mut self.state else { return };
+        let Some(Ok(said)) = bytes.map(|bytes| open.parser.feed(&bytes)) else {
+            let was_mute = !open.has_spoken;
             return self.lost(was_mute);
         };
-        (*has_spoken, *dead_at) = (true, Instant::now() + self.client.patience.silence);
+        (open.has_spoken, open.dead_at) = (true, Instant::now() + self.client.patience.silence);
         (self.failed, self.mute) = (0, 0);
         self.show(Connection::Streaming);
         for one in said {

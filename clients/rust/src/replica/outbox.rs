@@ -67,6 +67,19 @@ pub(super) fn put(connection: &Connection, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
+/// Whether this very batch is still waiting: another process of the app may have dealt with it.
+fn holds(connection: &Connection, batch: &Batch) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM tidelog_outbox WHERE stream = ?1)";
+    let stream = batch.stream.to_bytes();
+    Ok(connection.prepare_cached(sql)?.query_row([stream.as_slice()], |row| row.get(0))?)
+}
+
+/// Whether a batch is waiting.
+pub(super) fn is_taken(connection: &Connection) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM tidelog_outbox)";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
 /// Drops the batch, which is not in the log and never will be.
 pub(super) fn discard(connection: &Connection) -> Result<()> {
     connection.prepare_cached("DELETE FROM tidelog_outbox")?.execute([])?;
@@ -83,6 +96,9 @@ impl Database {
         watch: Option<String>,
     ) -> Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !holds(&transaction, batch)? {
+            return Ok(());
+        }
         let mut state = State::load(&transaction)?;
         // A server that does not tell the place is asked for the entries again.
         let last_seq = last_seq.unwrap_or_else(|| cursor.seq());
@@ -104,6 +120,9 @@ impl Database {
     /// The server has refused the batch, for these of its entries if for any in particular.
     pub(super) fn drop_batch(&mut self, batch: &Batch, at_fault: &[(usize, String)]) -> Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !holds(&transaction, batch)? {
+            return Ok(());
+        }
         for (index, reason) in at_fault {
             let Some(sent) = batch.entries.get(*index) else { continue };
             let Some(table) = self.tables.iter().find(|table| table.no == sent.tbl) else { continue };

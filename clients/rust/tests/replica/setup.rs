@@ -63,6 +63,30 @@ impl Installation {
         Ok(())
     }
 
+    /// A copy of the whole database as it is now.
+    pub(crate) fn copy_database(&self) -> PathBuf {
+        let copy = self.folder.path().join("copy.db");
+        self.app.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+        copy
+    }
+
+    /// Puts the database back from a copy, as somebody does who restores a backup, and starts the app again.
+    pub(crate) fn put_back<T: Into<SyncedTable>>(
+        &mut self,
+        copy: &std::path::Path,
+        tables: impl IntoIterator<Item = T>,
+    ) {
+        let nothing = || Connection::open_in_memory().unwrap();
+        self.app = nothing();
+        self.replica = Replica::attach(nothing(), Vec::<SyncedTable>::new()).unwrap();
+        for suffix in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", self.path().display()));
+        }
+        std::fs::copy(copy, self.path()).unwrap();
+        self.app = open(&self.path());
+        self.attach_again(tables).unwrap();
+    }
+
     pub(crate) fn run(&self, sql: &str) {
         self.app.execute_batch(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
