@@ -5,6 +5,8 @@
 
 mod news;
 mod subscribers;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -25,3 +25,17 @@ pub(super) fn streams_within(wanted: usize) -> usize {
     }
     wanted.min(room)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_leave_descriptors_for_everything_else() {
+        raise_limit();
+        assert_eq!(streams_within(1), 1);
+        if let Some(descriptors) = getrlimit(Resource::Nofile).current {
+            assert!(streams_within(usize::MAX) as u64 <= descriptors - descriptors / 4);
+        }
+    }
+}

@@ -48,6 +48,11 @@ impl Caller {
         Self { origin: self.origin.clone(), token: Some(token.to_owned()) }
     }
 
+    /// Where the server listens.
+    pub(super) fn url(&self) -> String {
+        self.origin.url()
+    }
+
     /// The token that this caller shows.
     pub(crate) fn token(&self) -> &str {
         self.token.as_deref().expect("this caller has signed in")

@@ -93,3 +93,56 @@ impl<C: Fn(i64) -> Cursor + Unpin> Stream for EventStream<C> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tidelog_protocol::Timestamp;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::clock::ClockHand;
+
+    const HEARTBEAT: Duration = Duration::from_secs(15);
+
+    fn rhythm(token_seconds: i64) -> (Rhythm, ClockHand) {
+        let (clock, hand) = Clock::manual(Timestamp::EPOCH);
+        (Rhythm::new(clock, HEARTBEAT, token_seconds), hand)
+    }
+
+    async fn next(rhythm: &mut Rhythm) -> Beat {
+        poll_fn(|context| rhythm.poll(context)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_beats_at_once_and_then_each_time_that_its_heartbeat_has_passed() {
+        let (mut rhythm, _hand) = rhythm(3_600);
+        let began = Instant::now();
+        for beat in 0..4 {
+            assert!(matches!(next(&mut rhythm).await, Beat::Alive));
+            assert_eq!(began.elapsed().as_secs(), beat * HEARTBEAT.as_secs());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_when_its_token_expires_and_not_at_the_next_beat() {
+        let (mut rhythm, hand) = rhythm(20);
+        let began = Instant::now();
+        assert!(matches!(next(&mut rhythm).await, Beat::Alive));
+        assert!(timeout(HEARTBEAT - Duration::from_secs(1), next(&mut rhythm)).await.is_err());
+        hand.advance(15);
+        assert!(matches!(next(&mut rhythm).await, Beat::Alive));
+        hand.advance(5);
+        assert!(matches!(next(&mut rhythm).await, Beat::Expired));
+        assert_eq!(began.elapsed().as_secs(), 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_expired_while_the_machine_slept_ends_its_stream_at_the_next_beat() {
+        let (mut rhythm, hand) = rhythm(3_600);
+        assert!(matches!(next(&mut rhythm).await, Beat::Alive));
+        hand.advance(7_200);
+        assert!(matches!(next(&mut rhythm).await, Beat::Expired));
+    }
+}
