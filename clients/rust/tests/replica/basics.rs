@@ -170,7 +170,7 @@ async fn an_app_that_is_started_twice_sends_everything_once() {
         phone.run(&format!("INSERT INTO todos (id, title) VALUES ('p{round}', 'of the phone')"));
         let (one, other, third) =
             tokio::join!(laptop.try_sync(), second.sync(&laptop.client, laptop.device.id), phone.try_sync());
-        (one.unwrap(), other.unwrap(), third.unwrap());
+        [one, other, third].into_iter().for_each(Result::unwrap);
     }
     sync_all(&[&laptop, &phone]).await;
     let all = "SELECT * FROM todos ORDER BY id";
