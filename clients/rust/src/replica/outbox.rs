@@ -13,10 +13,11 @@ use super::error::{ReplicaError, Result};
 use super::key::RowKey;
 use super::marks;
 use super::problems::{self, Place, ProblemKind};
-use super::row::{self, Digest, Stamps};
+use super::row::{self, Digest, Stamps, digest};
 use super::rows::{self, Known};
 use super::state::State;
-use super::{clock, graves};
+use super::table::Table;
+use super::{clock, content, graves};
 use crate::formats::Stream;
 
 /// What an entry of the batch stands for.
@@ -104,7 +105,7 @@ impl Database {
         let last_seq = last_seq.unwrap_or_else(|| cursor.seq());
         let first = last_seq.saturating_sub(batch.entries.len() as i64 - 1);
         for (seq, sent) in (first..).zip(&batch.entries) {
-            settle_one(&transaction, sent, seq, state.pass)?;
+            settle_one(&transaction, &self.tables, sent, seq, state.pass)?;
         }
         if cursor.seq() >= state.cursor.seq() {
             state.cursor = cursor;
@@ -138,7 +139,7 @@ impl Database {
     }
 }
 
-fn settle_one(connection: &Connection, sent: &Sent, seq: i64, pass: i64) -> Result<()> {
+fn settle_one(connection: &Connection, tables: &[Table], sent: &Sent, seq: i64, pass: i64) -> Result<()> {
     let key = RowKey::from_literals(&sent.row);
     let (extra, _) = row::from_json(&sent.extra).unwrap_or_default();
     let known = Known {
@@ -150,7 +151,12 @@ fn settle_one(connection: &Connection, sent: &Sent, seq: i64, pass: i64) -> Resu
         extra,
     };
     rows::put(connection, sent.tbl, &key, &known, pass)?;
-    marks::settle(connection, sent.tbl, &key, sent.mark)?;
+    // A row that another one has replaced since keeps its mark as it was.
+    let table = tables.iter().find(|table| table.no == sent.tbl);
+    let local = table.map(|table| content::read(connection, table, &key)).transpose()?.flatten();
+    if table.is_none() || local.as_ref().map(digest) == sent.digest {
+        marks::settle(connection, sent.tbl, &key, sent.mark)?;
+    }
     if sent.deleted {
         graves::remove(connection, sent.tbl, &key)?;
     }

@@ -50,6 +50,27 @@ async fn a_push_whose_answer_is_lost_is_in_the_log_once_also_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_row_that_is_replaced_while_its_push_has_no_answer_is_gone_everywhere() {
+    let world = World::new().await;
+    let schema = "CREATE TABLE todos (id TEXT PRIMARY KEY, title TEXT UNIQUE);";
+    let laptop = Installation::new(&world, "laptop", schema, ["todos"]).await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let client = builder(config(proxy.url(), world.server.api_key())).retries(0).build();
+    client.authenticate(world.server.email(), world.server.password()).await.unwrap();
+    client.setup_encryption_new(PASSPHRASE).await.unwrap();
+    let device = client.register_device("phone", "linux").await.unwrap();
+    let phone = Installation::with(client, device, schema, ["todos"]);
+    phone.run("INSERT INTO todos VALUES ('a', 'same')");
+    proxy.lose_next("/push", Loss::Answer);
+    phone.try_sync().await.unwrap_err();
+    phone.run("INSERT OR REPLACE INTO todos VALUES ('b', 'same')");
+    sync_all(&[&phone, &laptop]).await;
+    for device in [&phone, &laptop] {
+        assert_eq!(device.texts("SELECT id FROM todos"), ["b"]);
+    }
+}
+
+#[tokio::test]
 async fn a_push_that_never_arrived_gives_way_to_what_others_wrote_meanwhile() {
     let world = World::new().await;
     let (laptop, phone, proxy) = pair(&world).await;

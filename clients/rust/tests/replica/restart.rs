@@ -19,7 +19,7 @@ pub(crate) struct Scene {
     folder: TempDir,
     listen: String,
     running: Option<Running>,
-    made: dev::Made,
+    pub(crate) made: dev::Made,
 }
 
 impl Scene {
@@ -29,6 +29,10 @@ impl Scene {
         let listen = running.url().trim_start_matches("http://").to_owned();
         let made = dev::make(running.store(), running.auth().passwords()).await.unwrap();
         Self { folder, listen, running: Some(running), made }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.listen)
     }
 
     pub(crate) async fn copy(&mut self) {
