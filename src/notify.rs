@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use uuid::Uuid;
 
-pub use news::News;
+pub use news::{Growth, News};
 pub use subscribers::{Caps, Full, Subscriber, Subscribers, Subscription};
 
 /// Something that a committed transaction did and others must know.

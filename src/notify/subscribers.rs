@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::news::Mailbox;
-use super::{Event, News, Pushed};
+use super::{Event, Growth, News, Pushed};
 
 /// Authors of one note that are told apart. Of a note with more, everybody hears.
 const MAX_AUTHORS: usize = 16;
@@ -63,14 +63,16 @@ struct Author {
 /// Pushes to one log that have yet to be told.
 #[derive(Default)]
 struct Note {
-    newest: i64,
+    newest_seq: i64,
+    pushes: usize,
     authors: Vec<Author>,
     crowded: bool,
 }
 
 impl Note {
     fn add(&mut self, pushed: &Pushed) {
-        self.newest = self.newest.max(pushed.seq);
+        self.newest_seq = self.newest_seq.max(pushed.seq);
+        self.pushes += 1;
         let author = Author { session: pushed.session, device: pushed.device };
         if self.authors.contains(&author) {
             return;
@@ -164,7 +166,8 @@ impl Subscribers {
             let notes = std::mem::take(&mut *self.notes());
             for (log, note) in notes {
                 let concerned = self.each_of(log, |subscriber| note.concerns(subscriber));
-                concerned.iter().for_each(|to| to.changed(note.newest));
+                let growth = Growth { seq: note.newest_seq, pushes: note.pushes };
+                concerned.iter().for_each(|to| to.changed(growth));
             }
         }
     }
@@ -234,9 +237,9 @@ impl Subscription {
         self.mailbox.catch_up(newest_seq, has_missed);
     }
 
-    /// What to say next. `None`: the stream is over.
-    pub fn poll_news(&self, context: &mut Context<'_>) -> Poll<Option<News>> {
-        self.mailbox.poll(context)
+    /// What to say next. `None`: the stream is over. While changes are `gathering`, they are neither given nor wake the reader.
+    pub fn poll_news(&self, context: &mut Context<'_>, gathering: bool) -> Poll<Option<News>> {
+        self.mailbox.poll(context, gathering)
     }
 }
 
