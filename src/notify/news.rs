@@ -14,7 +14,7 @@ pub enum News {
 }
 
 /// How a log has grown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Growth {
     /// Its newest seq.
     pub seq: i64,
