@@ -4,6 +4,7 @@
 //! listener having heard. Listeners must therefore be quick and must not write to the store.
 
 mod news;
+mod notes;
 mod subscribers;
 #[cfg(test)]
 mod tests;
@@ -12,8 +13,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use uuid::Uuid;
 
-pub use news::News;
-pub use subscribers::{Caps, Full, Subscriber, Subscribers, Subscription};
+pub use news::{Growth, News};
+pub use notes::Subscriber;
+pub use subscribers::{Caps, Full, Subscribers, Subscription};
 
 /// Something that a committed transaction did and others must know.
 #[derive(Clone, Debug, PartialEq, Eq)]

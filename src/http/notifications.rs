@@ -4,6 +4,8 @@ mod stream;
 
 use std::time::Duration;
 
+use actix_web::body::MessageBody;
+use actix_web::http::Version;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_lab::sse::Sse;
@@ -51,11 +53,22 @@ pub(super) async fn subscribe(
     let format = caller.cursor_format;
     let cursor = move |seq| Cursor::formatted(seq, epoch, format);
     let events = EventStream::new(subscription, rhythm, cursor);
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "text/event-stream"))
-        // nginx would keep events back until they fill a buffer.
-        .insert_header(("X-Accel-Buffering", "no"))
-        .body(Sse::from_infallible_stream(events).with_retry_duration(RETRY)))
+    Ok(answer(&request, Sse::from_infallible_stream(events).with_retry_duration(RETRY)))
+}
+
+fn answer(request: &HttpRequest, events: impl MessageBody + 'static) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((CONTENT_TYPE, "text/event-stream"));
+    // nginx would keep events back until they fill a buffer.
+    answer.insert_header(("X-Accel-Buffering", "no"));
+    // And it speaks the old version by default, which knows no chunks: there, the end of the connection is that of the body.
+    let is_old = request.version() < Version::HTTP_11;
+    if is_old {
+        answer.force_close();
+    }
+    let mut answer = answer.body(events);
+    answer.head_mut().no_chunking(is_old);
+    answer
 }
 
 struct Query {

@@ -7,19 +7,30 @@ use std::task::{Context, Poll, Waker};
 /// Something for a stream to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// Others have pushed; the newest seq of the log.
-    Changed(i64),
+    /// Others have pushed.
+    Changed(Growth),
     /// A rotation of the key began or ended.
     Keys,
 }
 
+/// How a log has grown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Growth {
+    /// Its newest seq.
+    pub seq: i64,
+    /// Pushes that are folded into this.
+    pub pushes: usize,
+}
+
 #[derive(Default)]
 struct Untold {
-    changed: Option<i64>,
+    changed: Option<Growth>,
     /// The newest seq that the reader knows of.
     known_seq: i64,
     keys: bool,
     ended: bool,
+    /// Changes are to gather, and wake nobody.
+    gathering: bool,
     reader: Option<Waker>,
 }
 
@@ -28,43 +39,54 @@ struct Untold {
 pub(super) struct Mailbox(Mutex<Untold>);
 
 impl Mailbox {
-    /// Others have pushed up to this seq.
-    pub(super) fn changed(&self, seq: i64) {
+    /// Others have pushed.
+    pub(super) fn changed(&self, growth: Growth) {
         self.put(|untold| {
-            if seq > untold.known_seq {
-                untold.changed = untold.changed.max(Some(seq));
+            if growth.seq <= untold.known_seq {
+                return false;
             }
+            let before = untold.changed.map_or(0, |before| before.pushes);
+            untold.changed = Some(Growth { pushes: before + growth.pushes, ..growth });
+            !untold.gathering
         });
     }
 
     /// The log was found to end here; `has_missed`: with something that the reader has not got.
     pub(super) fn catch_up(&self, newest_seq: i64, has_missed: bool) {
         self.put(|untold| {
-            let later = untold.changed.filter(|seq| *seq > newest_seq);
-            untold.changed = later.or(has_missed.then_some(newest_seq));
+            let later = untold.changed.filter(|growth| growth.seq > newest_seq);
+            untold.changed = later.or(has_missed.then_some(Growth { seq: newest_seq, pushes: 1 }));
             untold.known_seq = newest_seq;
+            true
         });
     }
 
     /// A rotation of the key began or ended.
     pub(super) fn keys(&self) {
-        self.put(|untold| untold.keys = true);
+        self.put(|untold| {
+            untold.keys = true;
+            true
+        });
     }
 
     /// The stream is over. What it has not said by now it will not say.
     pub(super) fn end(&self) {
-        self.put(|untold| untold.ended = true);
+        self.put(|untold| {
+            untold.ended = true;
+            true
+        });
     }
 
-    /// What to say next. `None`: the stream is over.
-    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Option<News>> {
+    /// What to say next. `None`: the stream is over. While changes are `gathering`, they are neither given nor wake the reader.
+    pub(super) fn poll(&self, context: &mut Context<'_>, gathering: bool) -> Poll<Option<News>> {
         let mut untold = self.lock();
+        untold.gathering = gathering;
         if untold.ended {
             return Poll::Ready(None);
         }
-        if let Some(seq) = untold.changed.take() {
-            untold.known_seq = seq;
-            return Poll::Ready(Some(News::Changed(seq)));
+        if !gathering && let Some(growth) = untold.changed.take() {
+            untold.known_seq = growth.seq;
+            return Poll::Ready(Some(News::Changed(growth)));
         }
         if std::mem::take(&mut untold.keys) {
             return Poll::Ready(Some(News::Keys));
@@ -76,11 +98,11 @@ impl Mailbox {
         Poll::Pending
     }
 
-    fn put(&self, change: impl FnOnce(&mut Untold)) {
+    /// Changes what is untold, and wakes the reader if that is told to be worth it.
+    fn put(&self, change: impl FnOnce(&mut Untold) -> bool) {
         let reader = {
             let mut untold = self.lock();
-            change(&mut untold);
-            untold.reader.take()
+            if change(&mut untold) { untold.reader.take() } else { None }
         };
         if let Some(reader) = reader {
             reader.wake();

@@ -9,13 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 use super::news::Mailbox;
+use super::notes::{Note, Subscriber};
 use super::{Event, News, Pushed};
-
-/// Authors of one note that are told apart. Of a note with more, everybody hears.
-const MAX_AUTHORS: usize = 16;
 
 /// How many streams there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,57 +32,6 @@ pub enum Full {
     Server,
     /// The server is stopping.
     Stopping,
-}
-
-/// For whom a stream is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subscriber {
-    /// The log that it listens to.
-    pub log: i64,
-    /// The session that opened it.
-    pub session: Uuid,
-    /// The device that it names, if it names one.
-    pub device: Option<Uuid>,
-}
-
-impl Subscriber {
-    fn is_author(&self, author: &Author) -> bool {
-        self.session == author.session || self.device == Some(author.device)
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Author {
-    session: Uuid,
-    device: Uuid,
-}
-
-/// Pushes to one log that have yet to be told.
-#[derive(Default)]
-struct Note {
-    newest: i64,
-    authors: Vec<Author>,
-    crowded: bool,
-}
-
-impl Note {
-    fn add(&mut self, pushed: &Pushed) {
-        self.newest = self.newest.max(pushed.seq);
-        let author = Author { session: pushed.session, device: pushed.device };
-        if self.authors.contains(&author) {
-            return;
-        }
-        if self.authors.len() < MAX_AUTHORS {
-            self.authors.push(author);
-        } else {
-            self.crowded = true;
-        }
-    }
-
-    /// Whether somebody else pushed.
-    fn concerns(&self, subscriber: &Subscriber) -> bool {
-        self.crowded || self.authors.iter().any(|author| !subscriber.is_author(author))
-    }
 }
 
 struct Place {
@@ -164,7 +110,7 @@ impl Subscribers {
             let notes = std::mem::take(&mut *self.notes());
             for (log, note) in notes {
                 let concerned = self.each_of(log, |subscriber| note.concerns(subscriber));
-                concerned.iter().for_each(|to| to.changed(note.newest));
+                concerned.iter().for_each(|to| to.changed(note.growth));
             }
         }
     }
@@ -234,9 +180,9 @@ impl Subscription {
         self.mailbox.catch_up(newest_seq, has_missed);
     }
 
-    /// What to say next. `None`: the stream is over.
-    pub fn poll_news(&self, context: &mut Context<'_>) -> Poll<Option<News>> {
-        self.mailbox.poll(context)
+    /// What to say next. `None`: the stream is over. While changes are `gathering`, they are neither given nor wake the reader.
+    pub fn poll_news(&self, context: &mut Context<'_>, gathering: bool) -> Poll<Option<News>> {
+        self.mailbox.poll(context, gathering)
     }
 }
 

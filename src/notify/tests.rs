@@ -33,8 +33,12 @@ fn pushed(session: u128, device: u128, seq: i64) -> Event {
     Event::Pushed(Pushed { log: LOG, session: id(session), device: id(device), seq })
 }
 
+fn changed(seq: i64, pushes: usize) -> News {
+    News::Changed(Growth { seq, pushes })
+}
+
 fn next(subscription: &Subscription) -> Poll<Option<News>> {
-    subscription.poll_news(&mut Context::from_waker(Waker::noop()))
+    subscription.poll_news(&mut Context::from_waker(Waker::noop()), false)
 }
 
 fn told(subscription: &Subscription) -> Vec<News> {
@@ -59,14 +63,14 @@ async fn a_thousand_pushes_are_one_piece_of_news_and_wake_a_reader_once() {
     let subscription = subscribers.subscribe(listener(LOG, 1, None)).expect("room");
     let bell = Arc::<Bell>::default();
     let waker = Waker::from(bell.clone());
-    assert!(subscription.poll_news(&mut Context::from_waker(&waker)).is_pending());
+    assert!(subscription.poll_news(&mut Context::from_waker(&waker), false).is_pending());
     for seq in 2..1_000 {
         hear_at_once(&subscribers, &[pushed(2, 2, seq)]).await;
     }
     subscribers.hear(&Event::KeysChanged { log: LOG });
     subscribers.hear(&Event::KeysChanged { log: LOG });
     assert_eq!(bell.0.load(Ordering::SeqCst), 1);
-    assert_eq!(told(&subscription), [News::Changed(999), News::Keys]);
+    assert_eq!(told(&subscription), [changed(999, 998), News::Keys]);
 }
 
 #[tokio::test]
@@ -77,10 +81,10 @@ async fn of_pushes_that_are_told_together_each_reader_hears_if_any_is_anothers()
     let other = subscribers.subscribe(listener(LOG, 3, Some(13))).expect("room");
     hear_at_once(&subscribers, &[pushed(1, 11, 2), pushed(1, 11, 3)]).await;
     assert_eq!((told(&by_session), told(&by_device)), (vec![], vec![]));
-    assert_eq!(told(&other), [News::Changed(3)]);
+    assert_eq!(told(&other), [changed(3, 2)]);
     hear_at_once(&subscribers, &[pushed(3, 13, 4), pushed(1, 11, 5)]).await;
     for subscription in [&by_session, &by_device, &other] {
-        assert_eq!(told(subscription), [News::Changed(5)]);
+        assert_eq!(told(subscription), [changed(5, 2)]);
     }
 }
 
@@ -90,7 +94,7 @@ async fn of_pushes_by_a_crowd_everybody_hears() {
     let subscription = subscribers.subscribe(listener(LOG, 1, Some(99))).expect("room");
     let crowd: Vec<_> = (0..100).map(|session| pushed(session, 99, session as i64 + 2)).collect();
     hear_at_once(&subscribers, &crowd).await;
-    assert_eq!(told(&subscription), [News::Changed(101)]);
+    assert_eq!(told(&subscription), [changed(101, 100)]);
 }
 
 #[tokio::test]
@@ -114,9 +118,9 @@ async fn what_was_found_at_the_beginning_is_not_told_again() {
     current.catch_up(5, false);
     overtaken.catch_up(4, false);
     hear_at_once(&subscribers, &[pushed(8, 8, 5)]).await;
-    assert_eq!(told(&behind), [News::Changed(5)]);
+    assert_eq!(told(&behind), [changed(5, 1)]);
     assert_eq!(told(&current), []);
-    assert_eq!(told(&overtaken), [News::Changed(5)]);
+    assert_eq!(told(&overtaken), [changed(5, 2)], "it is beyond what was found");
 }
 
 #[test]

@@ -23,16 +23,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Clients that may wait to be let in: after an outage they all come at once.
 const BACKLOG: i32 = 4096;
-/// How long a client may leave unacknowledged what was sent to it. One that has vanished without a word is found by the next
-/// sign of life of its stream; left to itself, the system would go on trying for a quarter of an hour.
+/// How long a client may take nothing of what was sent to it. One that has vanished without a word is found by the next sign of
+/// life of its stream; left to itself, the system would go on trying for a quarter of an hour.
 #[cfg(target_os = "linux")]
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes that may wait in the system for a client that does not take them. Beyond that a stream's news waits where it is folded
-/// together.
-#[cfg(target_os = "linux")]
-const UNSENT_BYTES: u32 = 16 * 1024;
-/// Bytes of an answer that are gathered before they are sent. A page comes in slices that are larger, so this holds back nothing
-/// but the events of a stream whose client is slow.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes of an answer that are gathered while its client takes none. A page comes in slices that are larger, so this bounds
+/// nothing but the events of a stream.
 const GATHERED_BYTES: usize = 1024;
 /// Connections of one thread beyond those that streams may take.
 const CONNECTIONS: usize = 16 * 1024;
@@ -93,10 +89,7 @@ pub(super) fn listen(settings: &Settings, state: Arc<State>) -> Result<Answering
 fn tune(listener: &TcpListener) -> io::Result<()> {
     let socket = SockRef::from(listener);
     #[cfg(target_os = "linux")]
-    {
-        socket.set_tcp_user_timeout(Some(PATIENCE))?;
-        socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
-    }
+    socket.set_tcp_user_timeout(Some(PATIENCE))?;
     socket.listen(BACKLOG)
 }
 

@@ -110,12 +110,12 @@ fn a_new_api_key_ends_the_apps_streams() {
 }
 
 #[test]
-fn what_is_unsaid_when_a_session_ends_stays_unsaid() {
+fn a_stream_that_is_over_says_nothing_of_what_comes_later() {
     let scene = Scene::set();
     let mut phone = scene.phone.listen();
     scene.command(&["user", "disable", &scene.user.email]);
     scene.command(&["user", "enable", &scene.user.email]);
-    Installation::new(&scene.server, &scene.user, &scene.app, "Laptop").push("a secret");
+    Installation::new(&scene.server, &scene.user, &scene.app, "Laptop").push("later");
     phone.ends();
 }
 

@@ -148,6 +148,15 @@ fn both_prefixes_give_a_stream() {
 }
 
 #[test]
+fn a_proxy_that_speaks_the_old_http_gets_events_without_chunks() {
+    let scene = Scene::set();
+    let mut phone = scene.phone.caller.open_old_stream(&scene.phone.path);
+    assert_eq!(phone.headers.get("transfer-encoding"), None);
+    assert_eq!(phone.headers.get("content-length"), None);
+    assert_eq!(scene.laptop.push("one"), phone.changed());
+}
+
+#[test]
 fn a_stream_tells_proxies_and_browsers_how_to_treat_it() {
     let scene = Scene::set();
     let mut phone = scene.phone.listen();
