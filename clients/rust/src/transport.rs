@@ -150,16 +150,16 @@ impl Transport {
         let response = match tokio::time::timeout(self.timeout, request.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(network(error)),
-            Err(_) => return Ok(Streaming::NotNow(None)),
+            Err(_) => return Ok(Streaming::HeldBack),
         };
         self.note_time(&response);
         if response.status().is_success() {
             return Ok(Streaming::Open(response));
         }
         match refusal(response).await {
-            Outcome::NotNow(_, retry_after) => Ok(Streaming::NotNow(retry_after)),
+            Outcome::NotNow(_, retry_after) => Ok(Streaming::Refused(retry_after)),
             Outcome::Refused(error) => Err(error),
-            Outcome::Answered(_) => Ok(Streaming::NotNow(None)),
+            Outcome::Answered(_) => Ok(Streaming::Refused(None)),
         }
     }
 
@@ -203,7 +203,9 @@ pub(crate) enum Streaming {
     /// Nothing of it was read yet.
     Open(Response),
     /// Another try later may do.
-    NotNow(Option<Duration>),
+    Refused(Option<Duration>),
+    /// There is a connection, and no answer came through it in time.
+    HeldBack,
 }
 
 /// What became of one try.

@@ -13,8 +13,12 @@ use crate::{Result, SyncKitClient, SyncKitError};
 pub(super) enum Opened {
     /// The server talks.
     Stream(Response),
-    /// Not now: the server cannot be reached, or has no room. It may have said how long to wait.
-    NotNow(Option<Duration>),
+    /// Nobody could be reached.
+    OutOfReach,
+    /// Somebody has taken the request, and keeps the answer to himself.
+    HeldBack,
+    /// Not now: the server has no room, or somebody on the way has not reached it. It may have been said how long to wait.
+    Refused(Option<Duration>),
     /// Somebody on the way, or the server, has no streams.
     NoStreams,
 }
@@ -30,14 +34,25 @@ impl SyncKitClient {
         match self.stream(&path).await {
             Ok(Streaming::Open(response)) if is_event_stream(&response) => Ok(Opened::Stream(response)),
             Ok(Streaming::Open(_)) => Ok(Opened::NoStreams),
-            Ok(Streaming::NotNow(retry_after)) => Ok(Opened::NotNow(retry_after)),
+            Ok(Streaming::HeldBack) => Ok(Opened::HeldBack),
+            Ok(Streaming::Refused(retry_after)) => Ok(Opened::Refused(retry_after)),
             // A device that is gone looks like one that never was.
             Err(SyncKitError::NotFound) => Err(SyncKitError::DeviceRevoked),
-            Err(SyncKitError::Server { status: 405 | 501, .. }) => Ok(Opened::NoStreams),
-            Err(SyncKitError::Network(_)) => Ok(Opened::NotNow(None)),
-            Err(SyncKitError::RateLimited { retry_after }) => Ok(Opened::NotNow(retry_after)),
+            Err(SyncKitError::Server { status: 405, .. }) => Ok(Opened::NoStreams),
+            // The session could not be refreshed.
+            Err(SyncKitError::RateLimited { retry_after }) => Ok(Opened::Refused(retry_after)),
+            Err(error) if is_passing(&error) => Ok(Opened::OutOfReach),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Whether this says nothing but that the server cannot answer just now.
+pub(super) fn is_passing(error: &SyncKitError) -> bool {
+    match error {
+        SyncKitError::Network(_) | SyncKitError::RateLimited { .. } | SyncKitError::BadAnswer(_) => true,
+        SyncKitError::Server { status, .. } => *status >= 500,
+        _ => false,
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! A stream tells that there is something, never what: the news is pulled like everything else. So nothing depends on it but
 //! speed. A stream that breaks is opened again, from what was last heard, so that nothing is missed; one that says nothing for too
-//! long is taken for dead; and where streams cannot be had at all, the server is asked now and then.
+//! long is taken for dead; and where streams cannot be had, the server is asked now and then.
 
 mod connect;
 mod events;
+mod polling;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,13 +15,13 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use reqwest::Response;
-use tidelog_protocol::Cursor;
+use tidelog_protocol::{Cursor, StatusResponse};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use uuid::Uuid;
 
 use crate::retry::backoff;
-use crate::{Result, SyncKitClient, SyncKitError};
+use crate::{Result, SyncKitClient};
 use connect::Opened;
 use events::{Parser, Said};
 
@@ -28,11 +29,9 @@ use events::{Parser, Said};
 pub(crate) const DEFAULT_SILENCE: Duration = Duration::from_secs(45);
 /// How often the server is asked where streams cannot be had.
 pub(crate) const DEFAULT_POLL: Duration = Duration::from_secs(30);
-/// Where streams cannot be had, one is tried again after so many questions.
-const POLLS_BEFORE_A_STREAM: u32 = 20;
 /// Streams in a row that never said a word, before streams are given up: something on the way holds everything back.
 const MUTE_STREAMS: u32 = 2;
-/// The longest wait before a stream is opened again, whatever the server asks for.
+/// The longest wait before a server that could not be reached is tried again.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// Something to act on.
@@ -57,7 +56,7 @@ pub enum Connection {
     Streaming,
     /// The server is asked now and then.
     Polling,
-    /// The server cannot be reached.
+    /// The server cannot be reached, or has no time.
     Offline,
 }
 
@@ -85,9 +84,12 @@ pub struct Notifications<'c> {
     shown: watch::Sender<Connection>,
     /// Attempts in a row that failed.
     failed: u32,
+    /// Streams in a row that never said a word.
     mute: u32,
-    /// Whether a stream was open before, so that a word about keys may have been missed.
-    was_open: bool,
+    /// Nobody has listened for a while, so a word about keys may have been missed.
+    has_gap: bool,
+    /// As the last question found it; `None`: there was none since the last stream.
+    key_version: Option<u32>,
 }
 
 /// What is being done. Kept between calls, so that a call which is given up loses nothing.
@@ -96,6 +98,7 @@ enum State<'c> {
     Opening(Pin<Box<dyn Future<Output = Result<Opened>> + Send + 'c>>),
     Open(Box<Open>),
     Polling { next: Instant, left: u32 },
+    Asking { answer: Pin<Box<dyn Future<Output = Result<StatusResponse>> + Send + 'c>>, left: u32 },
 }
 
 /// A stream that is open.
@@ -120,7 +123,8 @@ impl SyncKitClient {
             shown: watch::Sender::new(Connection::Connecting),
             failed: 0,
             mute: 0,
-            was_open: false,
+            has_gap: false,
+            key_version: None,
         }
     }
 }
@@ -161,7 +165,7 @@ impl Notifications<'_> {
                     Ok(())
                 }
                 Err(error) => {
-                    self.wait(None);
+                    self.wait();
                     Err(error)
                 }
             },
@@ -172,13 +176,12 @@ impl Notifications<'_> {
             }
             State::Polling { next, left } => {
                 sleep_until(*next).await;
-                (*next, *left) = (Instant::now() + self.client.patience.poll, left.saturating_sub(1));
-                let is_last = *left == 0;
-                let outcome = self.poll().await;
-                if is_last {
-                    (self.mute, self.state) = (0, State::Waiting { until: Instant::now() });
-                }
-                outcome
+                self.state = State::Asking { answer: Box::pin(self.client.status()), left: *left - 1 };
+                Ok(())
+            }
+            State::Asking { answer, left } => {
+                let (answer, left) = (answer.await, *left);
+                self.answered(answer, left)
             }
         }
     }
@@ -189,15 +192,18 @@ impl Notifications<'_> {
                 let dead_at = Instant::now() + self.client.patience.silence;
                 let open = Open { response, parser: Parser::default(), dead_at, has_spoken: false };
                 self.state = State::Open(Box::new(open));
-                if std::mem::replace(&mut self.was_open, true) {
-                    self.ready.push_back(Notification::Keys);
+                self.key_version = None;
+                if std::mem::take(&mut self.has_gap) {
+                    self.say(Notification::Keys);
                 }
             }
-            Opened::NotNow(retry_after) => {
+            Opened::HeldBack => self.lost(true),
+            Opened::OutOfReach => {
                 self.show(Connection::Offline);
-                self.wait(retry_after);
+                self.wait();
             }
-            Opened::NoStreams => self.begin_to_poll(),
+            Opened::Refused(retry_after) => self.poll_once(retry_after),
+            Opened::NoStreams => self.poll_for_long(),
         }
     }
 
@@ -208,7 +214,11 @@ impl Notifications<'_> {
             let was_mute = !open.has_spoken;
             return self.lost(was_mute);
         };
-        (open.has_spoken, open.dead_at) = (true, Instant::now() + self.client.patience.silence);
+        open.dead_at = Instant::now() + self.client.patience.silence;
+        if said.is_empty() {
+            return;
+        }
+        open.has_spoken = true;
         (self.failed, self.mute) = (0, 0);
         self.show(Connection::Streaming);
         for one in said {
@@ -242,44 +252,21 @@ impl Notifications<'_> {
     fn lost(&mut self, was_mute: bool) {
         self.mute = if was_mute { self.mute + 1 } else { 0 };
         if self.mute >= MUTE_STREAMS {
-            return self.begin_to_poll();
+            return self.poll_for_long();
         }
         self.show(Connection::Connecting);
-        self.wait(None);
+        self.wait();
     }
 
-    fn wait(&mut self, asked: Option<Duration>) {
+    fn wait(&mut self) {
         self.failed = self.failed.saturating_add(1);
-        let own = backoff(self.client.transport.first_wait(), self.failed, MAX_WAIT);
-        let wait = asked.unwrap_or_default().max(own).min(MAX_WAIT);
-        self.state = State::Waiting { until: Instant::now() + wait };
+        let wait = backoff(self.client.transport.first_wait(), self.failed, MAX_WAIT);
+        self.open_at(Instant::now() + wait);
     }
 
-    fn begin_to_poll(&mut self) {
-        self.show(Connection::Polling);
-        self.state = State::Polling { next: Instant::now(), left: POLLS_BEFORE_A_STREAM };
-    }
-
-    /// Asks the server how far the log is. Pushes of this device count, too; pulling finds nothing then.
-    async fn poll(&mut self) -> Result<()> {
-        match self.client.status().await {
-            Ok(status) => {
-                self.show(Connection::Polling);
-                let has_moved = status.latest_cursor != self.heard;
-                self.heard = status.latest_cursor;
-                self.say(if has_moved { Notification::Changed } else { Notification::Keepalive });
-                Ok(())
-            }
-            Err(SyncKitError::Network(_) | SyncKitError::RateLimited { .. } | SyncKitError::BadAnswer(_)) => {
-                self.show(Connection::Offline);
-                Ok(())
-            }
-            Err(SyncKitError::Server { status, .. }) if status >= 500 => {
-                self.show(Connection::Offline);
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
+    fn open_at(&mut self, until: Instant) {
+        self.has_gap = true;
+        self.state = State::Waiting { until };
     }
 
     fn show(&self, connection: Connection) {
