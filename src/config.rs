@@ -5,7 +5,7 @@ mod layers;
 mod tests;
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -16,6 +16,8 @@ pub use layers::{ConfigError, Layers, Origin, Shown, load};
 
 /// Longest lifetime that a token or a session may have, in days: a hundred years.
 const MAX_DAYS: u32 = 36_500;
+/// Longest silence of a stream, in seconds: an hour, and no proxy waits half as long.
+const MAX_HEARTBEAT_SECONDS: u32 = 3_600;
 
 /// Every setting of a server; `config/default.toml` says what they mean.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,6 +32,7 @@ pub struct Settings {
     pub shutdown_seconds: u64,
     pub log: String,
     pub storage: StorageSettings,
+    pub notifications: NotificationSettings,
     pub auth: AuthLimits,
 }
 
@@ -40,6 +43,16 @@ pub struct StorageSettings {
     pub synchronous: Durability,
     pub readers: NonZeroU32,
     pub allow_network_file_system: bool,
+}
+
+/// `[notifications]`.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "as above")]
+pub struct NotificationSettings {
+    pub streams_per_user: NonZeroUsize,
+    pub streams: NonZeroUsize,
+    #[serde(deserialize_with = "heartbeat")]
+    pub heartbeat_seconds: NonZeroU32,
 }
 
 /// `[auth]`.
@@ -118,6 +131,14 @@ fn url_or_none<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D:
         return Err(D::Error::custom("it begins with https:// or http://"));
     }
     Ok(Some(url))
+}
+
+fn heartbeat<'de, D: Deserializer<'de>>(input: D) -> Result<NonZeroU32, D::Error> {
+    let seconds = NonZeroU32::deserialize(input)?;
+    if seconds.get() > MAX_HEARTBEAT_SECONDS {
+        return Err(D::Error::custom(format_args!("it is at most {MAX_HEARTBEAT_SECONDS}")));
+    }
+    Ok(seconds)
 }
 
 fn days<'de, D: Deserializer<'de>>(input: D) -> Result<NonZeroU32, D::Error> {

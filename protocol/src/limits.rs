@@ -39,6 +39,12 @@ pub const DEFAULT_SIGN_IN_BURST: u32 = 240;
 pub const DEFAULT_SIGN_INS_PER_SECOND: u32 = 4;
 /// Live devices of one user in one app, at most.
 pub const MAX_DEVICES: usize = 1_000;
+/// Streams of notifications that one user may have open in one app, unless the operator sets another number.
+pub const DEFAULT_STREAMS_PER_USER: usize = 100;
+/// Streams of notifications that one server keeps open, unless the operator sets another number.
+pub const DEFAULT_STREAMS: usize = 20_000;
+/// Seconds after which a stream that has nothing to say shows that it is alive, unless the operator sets another number.
+pub const DEFAULT_HEARTBEAT_SECONDS: u32 = 15;
 
 /// The limits in force on one server (`GET /limits`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +77,12 @@ pub struct Limits {
     pub max_filter_tables: usize,
     /// Live devices of one user in one app.
     pub max_devices: usize,
+    /// Streams of notifications of one user in one app.
+    pub max_streams_per_user: usize,
+    /// Streams of notifications of the whole server.
+    pub max_streams: usize,
+    /// Seconds after which a stream that has nothing to say shows that it is alive.
+    pub heartbeat_seconds: u32,
     /// Attempts at signing in that one address may make at once.
     pub sign_in_burst: u32,
     /// Attempts at signing in that one address may make on average, each second.
@@ -95,6 +107,9 @@ impl Limits {
             max_password_bytes: MAX_PASSWORD_BYTES,
             max_filter_tables: MAX_FILTER_TABLES,
             max_devices: MAX_DEVICES,
+            max_streams_per_user: DEFAULT_STREAMS_PER_USER,
+            max_streams: DEFAULT_STREAMS,
+            heartbeat_seconds: DEFAULT_HEARTBEAT_SECONDS,
             sign_in_burst: DEFAULT_SIGN_IN_BURST,
             sign_ins_per_second: DEFAULT_SIGN_INS_PER_SECOND,
         }

@@ -143,23 +143,25 @@ impl Auth {
         self.store.end_session(caller.session).await.map(drop)
     }
 
-    /// Who sent this `Authorization` header, if it is that of a live session.
+    /// Who sent this `Authorization` header, if it is that of a live session, and until when its token is good, in seconds
+    /// since 1970.
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn caller(&self, authorization: &str) -> Result<Option<Arc<Caller>>, Fault> {
+    pub async fn caller(&self, authorization: &str) -> Result<Option<(Arc<Caller>, i64)>, Fault> {
         let Some(grant) = tokens::bearer(authorization).and_then(|token| self.tokens.verify(token)) else {
             return Ok(None);
         };
+        let admit = |caller: Arc<Caller>| grant.is_of(&caller).then_some((caller, grant.expires_at));
         if let Some(caller) = self.remembered.find(grant.session) {
-            return Ok(Some(caller).filter(|caller| grant.is_of(caller)));
+            return Ok(admit(caller));
         }
         let seen = self.remembered.generation();
         let Some(caller) = self.store.find_caller(grant.session).await?.map(Arc::new) else {
             return Ok(None);
         };
         self.remembered.keep(caller.clone(), seen);
-        Ok(Some(caller).filter(|caller| grant.is_of(caller)))
+        Ok(admit(caller))
     }
 
     fn session_end(&self) -> i64 {
@@ -207,13 +209,21 @@ impl Remembered {
     }
 
     fn forget(&self, event: &Event) {
+        match event {
+            Event::SessionsEnded(sessions) => self.change(|callers| {
+                for ended in sessions {
+                    callers.remove(&ended.session);
+                }
+            }),
+            Event::SessionsChanged | Event::Reopened => self.change(HashMap::clear),
+            Event::Pushed(_) | Event::KeysChanged { .. } | Event::DeviceRemoved { .. } => {}
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut HashMap<Uuid, Arc<Caller>>)) {
         let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
         self.generation.fetch_add(1, Ordering::SeqCst);
-        match event {
-            Event::SessionEnded(session) => drop(callers.remove(session)),
-            Event::SessionsChanged => callers.clear(),
-            Event::KeysChanged { .. } => {}
-        }
+        change(&mut callers);
     }
 }
 

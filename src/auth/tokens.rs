@@ -49,7 +49,8 @@ pub struct Grant {
     /// The session that it speaks for.
     pub session: Uuid,
     issued_at: i64,
-    expires_at: i64,
+    /// Seconds since 1970.
+    pub expires_at: i64,
 }
 
 impl Grant {

@@ -1,4 +1,4 @@
-//! REST. The only place that knows actix-web and picks a status; one file per noun.
+//! REST and streams of events. The only place that knows actix-web and picks a status; one file per noun.
 //!
 //! A handler converts, calls and converts: an extractor gives it a caller and a typed, sized body (`request`), a store or
 //! auth operation gives it an outcome, and the outcome becomes an answer or a `Refusal`.
@@ -12,6 +12,7 @@ mod json;
 mod keys;
 mod limits;
 mod memory;
+mod notifications;
 pub mod openapi;
 mod refusal;
 mod request;
@@ -28,6 +29,8 @@ pub use routes::{Access, Endpoint, endpoints};
 
 use crate::auth::Auth;
 use crate::auth::attempts::Attempts;
+use crate::clock::Clock;
+use crate::notify::Subscribers;
 use crate::store::Store;
 
 /// What every handler works with. Shared by all workers.
@@ -44,11 +47,21 @@ pub struct State {
     bodies: memory::Memory,
     /// The memory that pages share.
     pages: memory::Memory,
+    /// Who listens to which log.
+    subscribers: Subscribers,
+    clock: Clock,
 }
 
 impl State {
     /// Of a server with these parts.
-    pub fn new(store: Store, auth: Auth, attempts: Attempts, limits: Limits) -> Self {
+    pub fn new(
+        store: Store,
+        auth: Auth,
+        attempts: Attempts,
+        limits: Limits,
+        subscribers: Subscribers,
+        clock: Clock,
+    ) -> Self {
         Self {
             store,
             auth,
@@ -56,6 +69,8 @@ impl State {
             limits,
             bodies: memory::Memory::default(),
             pages: memory::Memory::default(),
+            subscribers,
+            clock,
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::error::Fault;
 /// Seconds after which a busy server is worth another try.
 const BUSY_RETRY_SECONDS: u64 = 1;
 
+/// Seconds after which there may be room for another stream: it takes others to end.
+const STREAM_RETRY_SECONDS: u64 = 15;
+
 /// A refused or failed request.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -63,6 +66,11 @@ impl Refusal {
     pub(super) fn invalid_refresh_token() -> Self {
         let sentence = "The refresh token is unknown, expired or used up: sign in again.";
         Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, sentence)
+    }
+
+    pub(super) fn wrong_app() -> Self {
+        let sentence = "The access token belongs to another app.";
+        Self::new(StatusCode::FORBIDDEN, ErrorCode::WrongApp, sentence)
     }
 
     pub(super) fn device_revoked() -> Self {
@@ -177,6 +185,20 @@ impl Refusal {
             .with_header(header::RETRY_AFTER, refused.retry_after)
             .with_header(RATE_LIMIT, refused.limit)
             .with_header(RATE_REMAINING, 0)
+    }
+
+    pub(super) fn too_many_streams(max: usize) -> Self {
+        let sentence = format!("This user has {max} streams open in this app already: close one first.");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, sentence)
+            .with_header(header::RETRY_AFTER, STREAM_RETRY_SECONDS)
+            .with_header(RATE_LIMIT, max)
+            .with_header(RATE_REMAINING, 0)
+    }
+
+    pub(super) fn no_room_for_streams() -> Self {
+        let sentence = "The server has as many streams open as it may: ask from time to time instead.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, sentence)
+            .with_header(header::RETRY_AFTER, STREAM_RETRY_SECONDS)
     }
 
     /// For answers of the same exchange: how many attempts are left.

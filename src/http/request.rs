@@ -76,6 +76,8 @@ pub(super) struct Open<B>(pub(super) B);
 pub(super) struct Signed<B> {
     /// Who sent it.
     pub(super) caller: Arc<Caller>,
+    /// Until when the token that it bears is good, in seconds since 1970.
+    pub(super) token_expires_at: i64,
     /// What it says.
     pub(super) body: B,
     /// The memory that the body takes, given back when the request has been answered.
@@ -103,11 +105,11 @@ impl<B: Input> FromRequest for Signed<B> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let caller = caller(&request).await?;
+            let (caller, token_expires_at) = caller(&request).await?;
             let state = state(&request)?;
             let mut room = state.bodies.room_of(caller.log);
             let body = read(&request, payload, state.limits.max_body_bytes, &mut room).await?;
-            Ok(Self { caller, body, _room: room })
+            Ok(Self { caller, token_expires_at, body, _room: room })
         })
     }
 }
@@ -117,7 +119,7 @@ fn state(request: &HttpRequest) -> Result<&web::Data<State>, Refusal> {
     request.app_data::<web::Data<State>>().ok_or_else(missing)
 }
 
-async fn caller(request: &HttpRequest) -> Result<Arc<Caller>, Refusal> {
+async fn caller(request: &HttpRequest) -> Result<(Arc<Caller>, i64), Refusal> {
     let header = request.headers().get(header::AUTHORIZATION);
     let header = header.and_then(|value| value.to_str().ok()).ok_or_else(Refusal::unauthenticated)?;
     state(request)?.auth.caller(header).await?.ok_or_else(Refusal::unauthenticated)

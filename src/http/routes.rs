@@ -7,7 +7,7 @@ use actix_web::http::Method;
 use actix_web::{Route, Scope, web};
 
 use super::refusal::Refusal;
-use super::{auth, changes, devices, health, keys, limits, openapi, rotations};
+use super::{auth, changes, devices, health, keys, limits, notifications, openapi, rotations};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,7 @@ pub(super) fn sync_routes() -> Vec<Row> {
         row!(Session POST   "/push"                  changes::push),
         row!(Session POST   "/pull"                  changes::pull),
         row!(Session GET    "/status"                changes::status),
+        row!(Session GET    "/subscribe"             notifications::subscribe),
         row!(Session GET    "/keys"                  keys::get),
         row!(Session PUT    "/keys"                  keys::put),
         row!(Session GET    "/keys/rotate"           rotations::state),

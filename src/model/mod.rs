@@ -6,6 +6,7 @@ pub mod cursors;
 pub mod devices;
 pub mod keys;
 pub mod log_heads;
+pub mod notifications;
 pub mod rotations;
 pub mod sessions;
 pub mod users;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{App, HttpServer};
+use socket2::SockRef;
 
 use super::{StartError, or_cores};
 use crate::config::{Listen, Settings};
@@ -19,6 +20,18 @@ use crate::http::{self, State};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Clients that may wait to be let in: after an outage they all come at once.
+const BACKLOG: i32 = 4096;
+/// How long a client may take nothing of what was sent to it. One that has vanished without a word is found by the next sign of
+/// life of its stream; left to itself, the system would go on trying for a quarter of an hour.
+#[cfg(target_os = "linux")]
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes of an answer that are gathered while its client takes none. A page comes in slices that are larger, so this bounds
+/// nothing but the events of a stream.
+const GATHERED_BYTES: usize = 1024;
+/// Connections of one thread beyond those that streams may take.
+const CONNECTIONS: usize = 16 * 1024;
 
 /// The file of a socket that this process listens on; removed when dropped.
 pub(super) struct SocketFile(pub(super) PathBuf);
@@ -48,12 +61,17 @@ pub(super) fn listen(settings: &Settings, state: Arc<State>) -> Result<Answering
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_TIMEOUT)
         .shutdown_timeout(settings.shutdown_seconds)
+        .max_connections(settings.notifications.streams.get().saturating_add(CONNECTIONS))
+        .h1_write_buffer_size(GATHERED_BYTES)
+        // A client that closes its side has gone. No other would, and a stream would not notice until its next sign of life.
+        .h1_allow_half_closed(false)
         .tcp_nodelay(true)
         .disable_signals();
     match &settings.listen {
         Listen::Tcp(address) => {
             let failed = |error| StartError::Listen(address.to_string(), error);
             let listener = TcpListener::bind(address).map_err(failed)?;
+            tune(&listener).map_err(failed)?;
             let url = format!("http://{}", listener.local_addr().map_err(failed)?);
             Ok(Answering { server: server.listen(listener).map_err(failed)?.run(), url, socket: None })
         }
@@ -65,6 +83,14 @@ pub(super) fn listen(settings: &Settings, state: Arc<State>) -> Result<Answering
             Ok(Answering { server: server.listen_uds(listener).map_err(failed)?.run(), url, socket })
         }
     }
+}
+
+/// What connections inherit from the socket that they come through.
+fn tune(listener: &TcpListener) -> io::Result<()> {
+    let socket = SockRef::from(listener);
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(PATIENCE))?;
+    socket.listen(BACKLOG)
 }
 
 /// Replaces a socket on which nobody listens any more. One that is in use may belong to a server of another data folder.

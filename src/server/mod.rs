@@ -3,6 +3,7 @@
 
 pub mod commands;
 mod control;
+mod descriptors;
 mod listen;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ use crate::clock::Clock;
 use crate::config::{Durability, Settings};
 use crate::error::Fault;
 use crate::http::State;
-use crate::notify::Hub;
+use crate::notify::{Caps, Hub, Subscribers};
 use crate::store::{OpenError, Options, Store, Synchronous};
 
 /// `iss` of access tokens where no public URL is set.
@@ -64,6 +65,8 @@ pub struct Running {
     handle: ServerHandle,
     http: JoinHandle<std::io::Result<()>>,
     upkeep: JoinHandle<()>,
+    subscribers: Subscribers,
+    spreading: JoinHandle<()>,
     control: Control,
     socket: Option<SocketFile>,
 }
@@ -88,9 +91,12 @@ impl Running {
     pub async fn stop(self) {
         // The sockets' files go while they are still ours: a successor may already be waiting to make its own.
         drop(self.socket);
+        // A stream has no end of its own that one could wait for.
+        self.subscribers.stop();
         self.handle.stop(true).await;
         let _ = self.http.await;
         self.upkeep.abort();
+        self.spreading.abort();
         self.control.stop().await;
         self.store.close().await;
     }
@@ -143,6 +149,7 @@ pub fn passwords(settings: &Settings) -> Result<Passwords, Fault> {
 /// # Errors
 /// See [`StartError`]; nothing is left running.
 pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartError> {
+    descriptors::raise_limit();
     let hub = Hub::default();
     let store = open(&settings, &clock, &hub).await?;
     let started = answer(&settings, clock, &hub, store.clone()).await;
@@ -171,22 +178,37 @@ async fn nobody_serves(data: &Path) -> bool {
 }
 
 async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> Result<Running, StartError> {
-    let auth = Auth::new(store.clone(), clock, hub, passwords(settings)?, auth_settings(settings)).await?;
+    let auth =
+        Auth::new(store.clone(), clock.clone(), hub, passwords(settings)?, auth_settings(settings)).await?;
     let attempts = Attempts::new(settings.auth.burst, settings.auth.per_second);
     let limits = Limits {
         sign_in_burst: settings.auth.burst.get(),
         sign_ins_per_second: settings.auth.per_second.get(),
+        max_streams_per_user: settings.notifications.streams_per_user.get(),
+        max_streams: descriptors::streams_within(settings.notifications.streams.get()),
+        heartbeat_seconds: settings.notifications.heartbeat_seconds.get(),
         ..Limits::with_body_cap(settings.body_bytes)
     };
-    let state = Arc::new(State::new(store.clone(), auth.clone(), attempts, limits));
+    let subscribers = subscribers(&limits, hub);
+    let state = State::new(store.clone(), auth.clone(), attempts, limits, subscribers.clone(), clock);
+    let state = Arc::new(state);
     let listen::Answering { server, url, socket } = listen::listen(settings, state)?;
     let control = Control::serve(&settings.data, &url, store.clone(), auth.passwords().clone())
         .map_err(|error| StartError::Listen(control::path(&settings.data).display().to_string(), error))?;
     let handle = server.handle();
     let http = tokio::spawn(server);
     let upkeep = upkeep::start(store.clone());
+    let spreading = tokio::spawn(subscribers.clone().spread());
     tracing::info!(url, data = %settings.data.display(), "ready");
-    Ok(Running { url, store, auth, handle, http, upkeep, control, socket })
+    Ok(Running { url, store, auth, handle, http, upkeep, subscribers, spreading, control, socket })
+}
+
+/// Nobody yet, but told of everything.
+fn subscribers(limits: &Limits, hub: &Hub) -> Subscribers {
+    let subscribers = Subscribers::new(Caps { log: limits.max_streams_per_user, server: limits.max_streams });
+    let listener = subscribers.clone();
+    hub.listen(move |event| listener.hear(event));
+    subscribers
 }
 
 /// How the store is to be opened: for serving, or for a command that runs alone.

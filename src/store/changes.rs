@@ -2,6 +2,7 @@
 
 mod batches;
 mod filing;
+mod notifications;
 mod pull;
 mod push;
 mod rows;

@@ -9,6 +9,7 @@ use super::{Shared, Store, sessions};
 use crate::error::Fault;
 use crate::model::devices::{DeviceRow, NewDevice, candidate_names};
 use crate::model::sessions::Caller;
+use crate::notify::Event;
 
 const COLUMNS: &str = "
     SELECT devices.uuid, apps.uuid, users.uuid, devices.name, devices.platform, devices.created_at,
@@ -22,7 +23,7 @@ const INSERT: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
 const UPDATE: &str = "UPDATE devices SET platform = ?2, last_seen_at = ?3 WHERE id = ?1";
 const FIND_LIVE: &str =
-    "SELECT id FROM devices WHERE uuid = ?1 AND removed_at IS NULL AND (?2 IS NULL OR log = ?2)";
+    "SELECT id, log FROM devices WHERE uuid = ?1 AND removed_at IS NULL AND (?2 IS NULL OR log = ?2)";
 const REMOVE: &str = "UPDATE devices SET removed_at = ?2 WHERE id = ?1";
 const COUNT_LIVE: &str = "SELECT count(*) FROM devices WHERE log = ?1 AND removed_at IS NULL";
 const LINK: &str = "
@@ -195,11 +196,13 @@ impl Store {
 }
 
 fn remove(tx: &mut WriteTx<'_>, log: Option<i64>, device: Uuid) -> Result<bool, Fault> {
-    let found =
-        tx.prepare_cached(FIND_LIVE)?.query_row((device.as_bytes(), log), |row| row.get(0)).optional()?;
-    let Some(row): Option<i64> = found else { return Ok(false) };
+    let found = tx
+        .prepare_cached(FIND_LIVE)?
+        .query_row((device.as_bytes(), log), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((row, log)): Option<(i64, i64)> = found else { return Ok(false) };
     tx.prepare_cached(REMOVE)?.execute((row, tx.now_us))?;
-    tx.known.forget_devices();
+    tx.leave(Event::DeviceRemoved { log, device });
     sessions::end_where(tx, "id IN (SELECT session FROM session_devices WHERE device = ?1)", row)?;
     Ok(true)
 }

@@ -15,7 +15,7 @@ use super::Shared;
 use super::changes::TailEdits;
 use super::known::Known;
 use crate::error::Fault;
-use crate::notify::Event;
+use crate::notify::{Event, Pushed};
 
 /// The transaction as a write function sees it.
 pub(super) struct WriteTx<'c> {
@@ -67,7 +67,12 @@ impl WriteTx<'_> {
         self.events.clear();
     }
 
-    /// Leaves word of what was done, to be told once it is committed. Nothing that the writer knows of sessions outlives it.
+    /// Leaves word of a push, to be told once it is committed.
+    pub(super) fn leave_pushed(&mut self, pushed: Pushed) {
+        self.events.push(Event::Pushed(pushed));
+    }
+
+    /// Leaves word of anything else. Nothing that the writer knows of sessions outlives it.
     pub(super) fn leave(&mut self, event: Event) {
         self.known.forget_sessions();
         self.events.push(event);

@@ -1,13 +1,13 @@
 //! Sessions: begun by a sign-in, kept alive by refresh tokens, ended from many sides.
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql};
+use rusqlite::{Connection, OptionalExtension, Params, Row, ToSql};
 use uuid::Uuid;
 
 use super::group::WriteTx;
 use super::{Store, apps};
 use crate::error::Fault;
 use crate::model::sessions::{Caller, Refresh, Session};
-use crate::notify::Event;
+use crate::notify::{EndedSession, Event};
 
 const CREDENTIALS: &str =
     "SELECT id, uuid, password_hash, disabled_at IS NOT NULL FROM users WHERE email = ?1";
@@ -38,8 +38,7 @@ const TOKEN: &str = "
     WHERE refresh_tokens.hash = ?1 AND sessions.expires_at > ?2";
 const ROTATE: &str = "UPDATE refresh_tokens SET rotation = ?2, first_used_at = ?3 WHERE hash = ?1";
 const FORGET_TOKENS: &str = "DELETE FROM refresh_tokens WHERE session = ?1 AND number <= ?2";
-const END_OTHERS: &str =
-    "DELETE FROM sessions WHERE log IN (SELECT id FROM logs WHERE user = ?1) AND uuid <> ?2";
+const OTHERS: &str = "log IN (SELECT id FROM logs WHERE user = ?1) AND uuid <> ?2";
 const EXTEND: &str = "UPDATE sessions SET expires_at = max(expires_at, ?2) WHERE id = ?1";
 
 /// Refresh tokens of a session that are remembered, so that a stolen one from among them ends it: three years of refreshing
@@ -130,20 +129,27 @@ pub(super) fn require(connection: &Connection, session: Uuid) -> Result<(), Faul
 
 /// Ends the sessions that fulfil a condition with one parameter.
 pub(super) fn end_where(tx: &mut WriteTx<'_>, condition: &str, value: impl ToSql) -> Result<(), Fault> {
-    let ended = tx.execute(&format!("DELETE FROM sessions WHERE {condition}"), [value])?;
-    if ended > 0 {
-        tx.leave(Event::SessionsChanged);
+    delete(tx, condition, [value]).map(drop)
+}
+
+/// Ends sessions, tells who hears of such things, and whether there were any.
+fn delete(tx: &mut WriteTx<'_>, condition: &str, params: impl Params) -> Result<bool, Fault> {
+    let ended: Vec<_> = tx
+        .prepare_cached(&format!("DELETE FROM sessions WHERE {condition} RETURNING uuid, log"))?
+        .query_map(params, |row| {
+            Ok(EndedSession { session: Uuid::from_bytes(row.get(0)?), log: row.get(1)? })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let any = !ended.is_empty();
+    if any {
+        tx.leave(Event::SessionsEnded(ended));
     }
-    Ok(())
+    Ok(any)
 }
 
 /// Ends all sessions of a user but this one.
 pub(super) fn end_others(tx: &mut WriteTx<'_>, user: i64, session: Uuid) -> Result<(), Fault> {
-    let ended = tx.prepare_cached(END_OTHERS)?.execute((user, session.as_bytes()))?;
-    if ended > 0 {
-        tx.leave(Event::SessionsChanged);
-    }
-    Ok(())
+    delete(tx, OTHERS, (user, session.as_bytes())).map(drop)
 }
 
 fn find_caller(connection: &Connection, session: Uuid, now_us: i64) -> Result<Option<Caller>, Fault> {
@@ -258,9 +264,7 @@ impl Store {
 }
 
 fn end(tx: &mut WriteTx<'_>, session: Uuid) -> Result<bool, Fault> {
-    let ended = tx.prepare_cached("DELETE FROM sessions WHERE uuid = ?1")?.execute([session.as_bytes()])? > 0;
-    tx.leave(Event::SessionEnded(session));
-    Ok(ended)
+    delete(tx, "uuid = ?1", [session.as_bytes()])
 }
 
 fn refresh(tx: &mut WriteTx<'_>, presented: &Presented) -> Result<Refreshed, Fault> {

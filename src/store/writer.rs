@@ -300,7 +300,7 @@ impl Writer {
             epochs::begin(&connection, &self.shared)?;
         }
         // The group whose commit failed may be on disk after all, and its events were not told.
-        self.shared.hub.publish(&[Event::SessionsChanged]);
+        self.shared.hub.publish(&[Event::Reopened]);
         self.readers.resume()?;
         Ok(connection)
     }

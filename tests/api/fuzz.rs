@@ -5,7 +5,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Contract, Dice, Server, change, fresh_id};
+use crate::support::{Caller, Contract, Dice, Server, change, claims_of, fresh_id, text};
 
 const REQUESTS: usize = 5_000;
 const SEED: u64 = 20_260_313;
@@ -46,6 +46,7 @@ fn odd_values() -> Vec<Value> {
 struct Scene {
     me: Caller,
     nobody: Caller,
+    app: String,
     device: String,
     odd: Vec<Value>,
     dice: Dice,
@@ -134,6 +135,11 @@ impl Scene {
         if self.dice.below(2) == 0 {
             path = path.replace("/api/sync", "/api/v1/sync");
         }
+        if path.ends_with("/subscribe") && self.dice.below(4) > 0 {
+            let (app, cursors) = (&self.app, ["0", "2", "-1", "9999", "2-aaaaaaaa", "%00"]);
+            let (device, cursor) = (self.dice.pick(&ids).clone(), self.dice.pick(&cursors).to_string());
+            path = format!("{path}?app_id={app}&device_id={device}&cursor={cursor}");
+        }
         match self.dice.below(20) {
             0 => path + "/",
             1 => path + "?cursor=1&cursor=%00",
@@ -177,7 +183,9 @@ fn five_thousand_distorted_requests_get_documented_answers_and_no_fault() {
     let server = Server::start();
     let me = server.somebody();
     let device = me.device("Laptop");
-    let mut scene = Scene { nobody: server.nobody(), odd: odd_values(), dice: Dice::new(SEED), me, device };
+    let app = text(&claims_of(me.token())["app"]);
+    let (odd, dice) = (odd_values(), Dice::new(SEED));
+    let mut scene = Scene { nobody: server.nobody(), app, odd, dice, me, device };
     let mut taken = 0;
     for _ in 0..REQUESTS {
         taken += usize::from(scene.send_one() < 300);

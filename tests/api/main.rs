@@ -24,6 +24,7 @@ mod keys;
 mod late;
 mod limits;
 mod memory;
+mod notifications;
 mod password;
 mod pulls;
 mod push;

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use reqwest::Method;
-use reqwest::blocking::{Body, Client};
+use reqwest::blocking::{Body, Client, Response};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
 
@@ -46,6 +46,11 @@ impl Caller {
     /// The same place, with another token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self { origin: self.origin.clone(), token: Some(token.to_owned()) }
+    }
+
+    /// Where the server listens.
+    pub(super) fn url(&self) -> String {
+        self.origin.url()
     }
 
     /// The token that this caller shows.
@@ -122,11 +127,16 @@ impl Caller {
             what: format!("{method} {path}"),
             status: response.status().as_u16(),
             headers: response.headers().clone(),
-            body: response.bytes()?.to_vec(),
+            // A stream of events has no end to wait for. Who wants to read it opens it by `Caller::open_stream`.
+            body: if is_stream(&response) { Vec::new() } else { response.bytes()?.to_vec() },
         };
         Contract::check(&method, path, &answer);
         Ok(answer)
     }
+}
+
+fn is_stream(response: &Response) -> bool {
+    response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream")
 }
 
 /// What came back.

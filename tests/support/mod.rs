@@ -10,6 +10,7 @@ mod dice;
 mod http;
 mod people;
 mod server;
+mod stream;
 mod sync_client;
 mod token;
 
@@ -19,5 +20,6 @@ pub(crate) use dice::Dice;
 pub(crate) use http::{Answer, Caller, Origin};
 pub(crate) use people::{App, PASSWORD, User, change, changes, credentials, fresh_id, instant, text};
 pub(crate) use server::{Server, ServerSetup, copy_database};
+pub(crate) use stream::{EventReader, Heard, Said};
 pub(crate) use sync_client::{Dialect, SyncClient};
 pub(crate) use token::{SigningKey, claims_of, header_of, unsigned};

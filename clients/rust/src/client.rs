@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::encryption::{Encryption, EncryptionOptions};
 use crate::formats::{KdfCost, Padding};
 use crate::keystore::{self, KeyStore};
+use crate::notifications::Patience;
 use crate::outbox::Outbox;
 use crate::retry::RetryPolicy;
 use crate::session::CurrentSession;
@@ -47,6 +48,7 @@ pub struct SyncKitClient {
     pub(crate) quarantined: AtomicU64,
     pub(crate) watch: Watch,
     pub(crate) padding: Padding,
+    pub(crate) patience: Patience,
 }
 
 impl SyncKitClient {
@@ -67,6 +69,7 @@ impl SyncKitClient {
             tamper_policy: TamperPolicy::default(),
             timeout: DEFAULT_TIMEOUT,
             retry: RetryPolicy::default(),
+            patience: Patience::default(),
         }
     }
 }
@@ -88,6 +91,7 @@ pub struct ClientBuilder {
     tamper_policy: TamperPolicy,
     timeout: Duration,
     retry: RetryPolicy,
+    patience: Patience,
 }
 
 impl ClientBuilder {
@@ -152,6 +156,19 @@ impl ClientBuilder {
         self
     }
 
+    /// How long a stream of notifications may say nothing before it is taken for dead. Default: 45 s, three times the server's
+    /// heartbeat.
+    pub fn silence(mut self, silence: Duration) -> Self {
+        self.patience.silence = silence;
+        self
+    }
+
+    /// How often the server is asked for news where it has no streams, or something on the way swallows them. Default: 30 s.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.patience.poll = interval;
+        self
+    }
+
     /// The client.
     pub fn build(self) -> SyncKitClient {
         let server_url = self.config.server_url.trim_end_matches('/').to_owned();
@@ -169,6 +186,7 @@ impl ClientBuilder {
             quarantined: AtomicU64::new(0),
             watch: Watch::new(self.tamper_policy),
             padding: self.padding,
+            patience: self.patience,
         }
     }
 }

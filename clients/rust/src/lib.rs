@@ -9,6 +9,7 @@ mod encryption;
 mod error;
 pub mod formats;
 pub mod keystore;
+mod notifications;
 mod open;
 mod outbox;
 mod pinned;
@@ -30,6 +31,7 @@ pub use error::{BlockReason, Result, SyncKitError};
 pub use formats::vault::Rotation;
 pub use formats::{KdfCost, Padding, RecoveryCode};
 pub use keystore::{KeyStore, KeyStoreError, MemoryStore, SealedFileStore};
+pub use notifications::{Connection, Notification, Notifications};
 pub use pull::{PullFilter, PulledChange, PulledPage, QuarantineReason, QuarantinedEntry};
 pub use session::SessionInfo;
 pub use tidelog_protocol::{

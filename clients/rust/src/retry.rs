@@ -11,6 +11,8 @@ const DEFAULT_RETRIES: u32 = 3;
 const DEFAULT_FIRST_WAIT: Duration = Duration::from_millis(200);
 /// Bound of every wait of the client's own choosing.
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
+/// The shortest wait of what goes on trying for ever.
+const MIN_BACKOFF: Duration = Duration::from_millis(10);
 /// The longest `Retry-After` that is waited out; a longer one is left to the program.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
@@ -45,6 +47,14 @@ impl RetryPolicy {
         let doublings = failed.saturating_sub(1).min(u32::BITS - 1);
         self.first_wait.saturating_mul(1 << doublings).min(MAX_BACKOFF)
     }
+}
+
+/// A random wait after so many failures, at most `longest`. Never none at all: a server that hangs up at once is not asked
+/// again at once.
+pub(crate) fn backoff(first: Duration, failed: u32, longest: Duration) -> Duration {
+    let doublings = failed.saturating_sub(1).min(u32::BITS - 1);
+    let bound = first.max(MIN_BACKOFF).saturating_mul(1 << doublings).min(longest);
+    jittered(bound).max(MIN_BACKOFF)
 }
 
 /// A random wait up to `bound`; without randomness, half of it.

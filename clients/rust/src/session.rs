@@ -13,7 +13,7 @@ use tidelog_protocol::{RefreshRequest, SignInRequest, TokenPair};
 use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::transport::{Request, from_json};
+use crate::transport::{Request, Streaming, from_json};
 use crate::{Result, SyncKitClient, SyncKitError};
 
 /// A token is replaced this long before it ends, so that it does not end on its way.
@@ -184,6 +184,18 @@ impl SyncKitClient {
             Err(SyncKitError::Unauthenticated) => {
                 let session = self.renewed(&session, SyncKitError::Unauthenticated).await?;
                 self.transport.send(request, Some(&session.token)).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Asks for an answer that is read as it comes, with a fresh token; once more with a new one if the server refuses it.
+    pub(crate) async fn stream(&self, path: &str) -> Result<Streaming> {
+        let session = self.fresh_session().await?;
+        match self.transport.stream(path, &session.token).await {
+            Err(SyncKitError::Unauthenticated) => {
+                let session = self.renewed(&session, SyncKitError::Unauthenticated).await?;
+                self.transport.stream(path, &session.token).await
             }
             answer => answer,
         }

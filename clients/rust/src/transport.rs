@@ -17,6 +17,8 @@ use crate::{Result, SyncKitError};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for a whole exchange unless the program sets another.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for an answer that has no end.
+const ENDLESS: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// Bytes of an answer that are read: far beyond a full page, far below a phone's memory.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of an error's body that are read: enough for the faults of a full push.
@@ -78,6 +80,7 @@ pub(crate) fn from_json<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result
 pub(crate) struct Transport {
     http: Result<reqwest::Client, String>,
     base: String,
+    timeout: Duration,
     retry: RetryPolicy,
     /// Microseconds by which the server's clock is ahead of this machine's, by its last answer.
     server_ahead: AtomicI64,
@@ -96,7 +99,7 @@ impl Transport {
             .build()
             .map_err(|error| error.to_string());
         let base = format!("{}{SYNC_PREFIX}", server_url.trim_end_matches('/'));
-        Self { http, base, retry, server_ahead: AtomicI64::new(0) }
+        Self { http, base, timeout, retry, server_ahead: AtomicI64::new(0) }
     }
 
     /// Microseconds by which the server's clock is ahead of this machine's, to about a second.
@@ -138,6 +141,33 @@ impl Transport {
         }
     }
 
+    /// Asks once for an answer that may never end.
+    pub(crate) async fn stream(&self, path: &str, token: &str) -> Result<Streaming> {
+        let http = self.http.as_ref().map_err(|reason| SyncKitError::Network(reason.clone().into()))?;
+        let request = http.get(format!("{}{path}", self.base)).bearer_auth(token);
+        let request = request.header(header::ACCEPT, "text/event-stream").timeout(ENDLESS);
+        // The time-out of the client covers the body, too; here it is for the head alone.
+        let response = match tokio::time::timeout(self.timeout, request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(network(error)),
+            Err(_) => return Ok(Streaming::HeldBack),
+        };
+        self.note_time(&response);
+        if response.status().is_success() {
+            return Ok(Streaming::Open(response));
+        }
+        match refusal(response).await {
+            Outcome::NotNow(_, retry_after) => Ok(Streaming::Refused(retry_after)),
+            Outcome::Refused(error) => Err(error),
+            Outcome::Answered(_) => Ok(Streaming::Refused(None)),
+        }
+    }
+
+    /// Bound of the first wait before something is tried again.
+    pub(crate) fn first_wait(&self) -> Duration {
+        self.retry.first_wait
+    }
+
     async fn send_once(&self, request: &Request, token: Option<&str>) -> Outcome {
         let http = match &self.http {
             Ok(http) => http,
@@ -166,6 +196,16 @@ impl Transport {
             Err(error) => Outcome::NotNow(network(error), None),
         }
     }
+}
+
+/// An answer that is read as it comes.
+pub(crate) enum Streaming {
+    /// Nothing of it was read yet.
+    Open(Response),
+    /// Another try later may do.
+    Refused(Option<Duration>),
+    /// There is a connection, and no answer came through it in time.
+    HeldBack,
 }
 
 /// What became of one try.

@@ -12,6 +12,7 @@ use crate::error::Fault;
 use crate::model::changes::{Batch, Data, FaultyPush, Push};
 use crate::model::log_heads::Reader;
 use crate::model::sessions::Caller;
+use crate::notify::Pushed;
 use crate::store::group::WriteTx;
 use crate::store::{Store, devices, rotations, sessions};
 
@@ -168,6 +169,8 @@ fn append(
     tx.spend_seqs(last);
     tx.known.keep_log(caller.log, after);
     tx.shared.presence.touch(device.id, tx.now_us);
+    let (session, device) = (caller.session, batch.device);
+    tx.leave_pushed(Pushed { log: caller.log, session, device, seq: last });
     Ok(Some((cursor_at(&epochs, caller, safe), last)))
 }
 

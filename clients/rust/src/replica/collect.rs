@@ -47,6 +47,10 @@ impl Database {
         builder: impl FnOnce(Stream) -> BatchBuilder<'s>,
     ) -> Result<Option<Batch>> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if outbox::is_taken(&transaction)? {
+            // By another process of the app. It is to be sent first.
+            return outbox::load(&transaction);
+        }
         let state = State::load(&transaction)?;
         let stream = match state.stream {
             Some(stream) => stream,
@@ -114,6 +118,10 @@ impl Filling<'_, '_> {
             Candidate::Changed(found) => match self.builder.add(&found.0)? {
                 Added::Yes => {
                     let (change, sent) = *found;
+                    if sent.mark != mark.stamp {
+                        // A clock that runs ahead could give the next write of the row this very stamp again.
+                        marks::restamp(self.connection, table.no, &mark.row, sent.mark)?;
+                    }
                     problems::remove(self.connection, ProblemKind::NotPushed, &change.table, &change.row_id)?;
                     clock::advance(self.connection, sent.stamp)?;
                     self.sent.push(sent);
@@ -151,7 +159,7 @@ impl Filling<'_, '_> {
         let sent = Sent {
             tbl: table.no,
             row: mark.row.as_str().to_owned(),
-            mark: mark.stamp,
+            mark: mark.stamp.min(stamp),
             stamp,
             deleted: local.is_none(),
             digest: local.as_ref().map(digest),

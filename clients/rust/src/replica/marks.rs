@@ -55,6 +55,15 @@ pub(super) fn remove(connection: &Connection, tbl: i64, row: &RowKey) -> Result<
     Ok(())
 }
 
+/// Gives a mark another stamp.
+pub(super) fn restamp(connection: &Connection, tbl: i64, row: &RowKey, stamp: i64) -> Result<()> {
+    let sql = "UPDATE tidelog_marks SET stamp = ?3 WHERE tbl = ?1 AND row = ?2";
+    connection.prepare_cached(sql)?.execute(params![tbl, row, stamp])?;
+    let sql = "UPDATE tidelog_column_marks SET stamp = min(stamp, ?3) WHERE tbl = ?1 AND row = ?2";
+    connection.prepare_cached(sql)?.execute(params![tbl, row, stamp])?;
+    Ok(())
+}
+
 /// Removes a mark whose state is in the log, unless the row was written again meanwhile.
 pub(super) fn settle(connection: &Connection, tbl: i64, row: &RowKey, stamp: i64) -> Result<()> {
     let sql = "DELETE FROM tidelog_marks WHERE tbl = ?1 AND row = ?2 AND stamp = ?3";
@@ -83,6 +92,11 @@ pub(super) fn list(
         Ok(Mark { row: row.get(0)?, stamp: row.get(1)? })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn exist(connection: &Connection) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM tidelog_marks)";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
 pub(super) fn count(connection: &Connection) -> Result<u64> {

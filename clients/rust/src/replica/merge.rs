@@ -66,16 +66,20 @@ impl<'a> Merge<'a> {
             clock::advance(self.connection, newest)?;
         }
         let mut writes = Vec::new();
+        // A trigger on one table may write to any other.
+        let has_triggers = self.tables.iter().any(|table| table.has_triggers);
         let mut touched = Vec::new();
         for entry in entries {
             match self.settle(entry)? {
                 Outcome::Nothing => {}
                 Outcome::Delete(table, key) => {
                     self.delete(table, &key)?;
-                    touched.push((table, key, None));
+                    if has_triggers {
+                        touched.push((table, key, None));
+                    }
                 }
                 Outcome::Write(write) => {
-                    if self.tables[write.table].has_triggers {
+                    if has_triggers {
                         touched.push((write.table, write.key.clone(), Some(write.row.clone())));
                     }
                     writes.push(write);
@@ -83,7 +87,6 @@ impl<'a> Merge<'a> {
             }
         }
         self.write_all(writes)?;
-        touched.retain(|(table, ..)| self.tables[*table].has_triggers);
         self.insist(&touched)
     }
 

@@ -13,10 +13,11 @@ use super::error::{ReplicaError, Result};
 use super::key::RowKey;
 use super::marks;
 use super::problems::{self, Place, ProblemKind};
-use super::row::{self, Digest, Stamps};
+use super::row::{self, Digest, Stamps, digest};
 use super::rows::{self, Known};
 use super::state::State;
-use super::{clock, graves};
+use super::table::Table;
+use super::{clock, content, graves};
 use crate::formats::Stream;
 
 /// What an entry of the batch stands for.
@@ -67,6 +68,19 @@ pub(super) fn put(connection: &Connection, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
+/// Whether this very batch is still waiting: another process of the app may have dealt with it.
+fn holds(connection: &Connection, batch: &Batch) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM tidelog_outbox WHERE stream = ?1)";
+    let stream = batch.stream.to_bytes();
+    Ok(connection.prepare_cached(sql)?.query_row([stream.as_slice()], |row| row.get(0))?)
+}
+
+/// Whether a batch is waiting.
+pub(super) fn is_taken(connection: &Connection) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM tidelog_outbox)";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
 /// Drops the batch, which is not in the log and never will be.
 pub(super) fn discard(connection: &Connection) -> Result<()> {
     connection.prepare_cached("DELETE FROM tidelog_outbox")?.execute([])?;
@@ -83,12 +97,15 @@ impl Database {
         watch: Option<String>,
     ) -> Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !holds(&transaction, batch)? {
+            return Ok(());
+        }
         let mut state = State::load(&transaction)?;
         // A server that does not tell the place is asked for the entries again.
         let last_seq = last_seq.unwrap_or_else(|| cursor.seq());
         let first = last_seq.saturating_sub(batch.entries.len() as i64 - 1);
         for (seq, sent) in (first..).zip(&batch.entries) {
-            settle_one(&transaction, sent, seq, state.pass)?;
+            settle_one(&transaction, &self.tables, sent, seq, state.pass)?;
         }
         if cursor.seq() >= state.cursor.seq() {
             state.cursor = cursor;
@@ -104,6 +121,9 @@ impl Database {
     /// The server has refused the batch, for these of its entries if for any in particular.
     pub(super) fn drop_batch(&mut self, batch: &Batch, at_fault: &[(usize, String)]) -> Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !holds(&transaction, batch)? {
+            return Ok(());
+        }
         for (index, reason) in at_fault {
             let Some(sent) = batch.entries.get(*index) else { continue };
             let Some(table) = self.tables.iter().find(|table| table.no == sent.tbl) else { continue };
@@ -119,7 +139,7 @@ impl Database {
     }
 }
 
-fn settle_one(connection: &Connection, sent: &Sent, seq: i64, pass: i64) -> Result<()> {
+fn settle_one(connection: &Connection, tables: &[Table], sent: &Sent, seq: i64, pass: i64) -> Result<()> {
     let key = RowKey::from_literals(&sent.row);
     let (extra, _) = row::from_json(&sent.extra).unwrap_or_default();
     let known = Known {
@@ -131,7 +151,12 @@ fn settle_one(connection: &Connection, sent: &Sent, seq: i64, pass: i64) -> Resu
         extra,
     };
     rows::put(connection, sent.tbl, &key, &known, pass)?;
-    marks::settle(connection, sent.tbl, &key, sent.mark)?;
+    // A row that another one has replaced since keeps its mark as it was.
+    let table = tables.iter().find(|table| table.no == sent.tbl);
+    let local = table.map(|table| content::read(connection, table, &key)).transpose()?.flatten();
+    if table.is_none() || local.as_ref().map(digest) == sent.digest {
+        marks::settle(connection, sent.tbl, &key, sent.mark)?;
+    }
     if sent.deleted {
         graves::remove(connection, sent.tbl, &key)?;
     }

@@ -14,7 +14,7 @@ use super::merge::{Merge, Write};
 use super::problems::{self, ProblemKind};
 use super::state::State;
 use super::table::Table;
-use super::{graves, marks, rows};
+use super::{graves, marks, outbox, rows};
 
 /// Rows that are looked at together.
 const CHUNK: usize = 500;
@@ -23,6 +23,9 @@ const CHUNK: usize = 500;
 pub(super) struct Page {
     pub(super) entries: Vec<Incoming>,
     pub(super) skipped: Vec<Skipped>,
+    /// Where it began.
+    pub(super) from: Cursor,
+    /// Where the next one begins.
     pub(super) cursor: Cursor,
     /// Whether nothing more is to come for now.
     pub(super) caught_up: bool,
@@ -33,12 +36,15 @@ pub(super) struct Page {
 }
 
 impl Database {
-    /// Applies a page.
+    /// Applies a page, unless another process of the app has gone on meanwhile: then it is not the next one any more.
     pub(super) fn apply(&mut self, page: Page, ceiling: Ceiling) -> Result<()> {
         let tables = &self.tables;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        set_applying(&transaction, true)?;
         let mut state = State::load(&transaction)?;
+        if state.cursor != page.from {
+            return Ok(());
+        }
+        set_applying(&transaction, true)?;
         let mut merge = Merge {
             connection: &transaction,
             tables,
@@ -60,7 +66,8 @@ impl Database {
         state.unchecked = !page.caught_up;
         state.rebuilding &= !page.caught_up;
         // The database was put back from a copy: going on with its stream would fork it.
-        if state.stream.as_ref().is_some_and(|stream| stream.counter() < page.own_entries) {
+        let is_behind = state.stream.as_ref().is_some_and(|stream| stream.counter() < page.own_entries);
+        if is_behind && !outbox::is_taken(&transaction)? {
             state.stream = None;
         }
         state.save(&transaction)?;

@@ -165,6 +165,7 @@ impl Exchange<'_> {
             let page = Page {
                 entries,
                 skipped,
+                from: before,
                 cursor,
                 caught_up,
                 watch: self.watch(),
@@ -178,7 +179,7 @@ impl Exchange<'_> {
                     database.state()
                 })
                 .await?;
-            if caught_up {
+            if caught_up && state.cursor == cursor {
                 self.memory.caught_up = true;
                 return Ok(());
             }

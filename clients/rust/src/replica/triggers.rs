@@ -18,7 +18,7 @@ const NOW: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
 /// Name and SQL of each trigger of a table.
 pub(super) fn of(table: &Table) -> Vec<(String, String)> {
     let mut triggers = vec![
-        trigger(table, "inserted", "AFTER INSERT", &[mark(table, "NEW.", Kind::Written)]),
+        trigger(table, "inserted", "AFTER INSERT", &inserted(table)),
         trigger(table, "deleted", "AFTER DELETE", &deleted(table)),
         trigger(table, "updated", "AFTER UPDATE", &updated(table)),
     ];
@@ -55,6 +55,23 @@ fn mark_if(table: &Table, prefix: &str, kind: Kind, condition: &str) -> String {
         table.key_sql(prefix),
         kind.code()
     )
+}
+
+/// A row that is in the log already was replaced as a whole, each of its columns.
+fn inserted(table: &Table) -> Vec<String> {
+    let mut body = vec![mark(table, "NEW.", Kind::Written)];
+    if table.rule.is_by_column() {
+        let (no, key) = (table.no, table.key_sql("NEW."));
+        let names = serde_json::to_string(&table.columns).unwrap_or_default();
+        body.push(format!(
+            "INSERT INTO tidelog_column_marks (tbl, row, name, stamp) \
+             SELECT {no}, {key}, n.value, max(c.stamp + 1, {NOW}) FROM tidelog_clock AS c, json_each({}) AS n \
+             WHERE NOT c.applying AND EXISTS (SELECT 1 FROM tidelog_rows WHERE tbl = {no} AND row = {key}) \
+             ON CONFLICT (tbl, row, name) DO UPDATE SET stamp = excluded.stamp",
+            literal(&names)
+        ));
+    }
+    body
 }
 
 fn deleted(table: &Table) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! What is written on one device is in the other's tables, value for value.
 
-use tidelog_client::replica::{ReplicaError, SyncedTable, TableFault};
+use tidelog_client::replica::{Replica, ReplicaError, SyncedTable, TableFault};
 
 use crate::setup::{Installation, sync_all};
 use crate::support::World;
@@ -157,4 +157,24 @@ fn rusqlite_in_memory(schema: &str) -> tidelog_client::replica::rusqlite::Connec
     let connection = tidelog_client::replica::rusqlite::Connection::open_in_memory().unwrap();
     connection.execute_batch(schema).unwrap();
     connection
+}
+
+#[tokio::test]
+async fn an_app_that_is_started_twice_sends_everything_once() {
+    let world = World::new().await;
+    let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
+    let phone = Installation::new(&world, "phone", TODOS, ["todos"]).await;
+    let second = Replica::attach(laptop.another_connection(), ["todos"]).unwrap();
+    for round in 0..10 {
+        laptop.run(&format!("INSERT INTO todos (id, title) VALUES ('{round}', 'round {round}')"));
+        phone.run(&format!("INSERT INTO todos (id, title) VALUES ('p{round}', 'of the phone')"));
+        let (one, other, third) =
+            tokio::join!(laptop.try_sync(), second.sync(&laptop.client, laptop.device.id), phone.try_sync());
+        [one, other, third].into_iter().for_each(Result::unwrap);
+    }
+    sync_all(&[&laptop, &phone]).await;
+    let all = "SELECT * FROM todos ORDER BY id";
+    assert_eq!(phone.query(all), laptop.query(all));
+    assert_eq!(phone.query("SELECT count(*) FROM todos"), laptop.query("SELECT 20"));
+    assert_eq!(phone.client.verify(phone.device.id).await.unwrap().evidence, []);
 }

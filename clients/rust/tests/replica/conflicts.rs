@@ -76,6 +76,19 @@ async fn by_column_the_stamps_of_columns_survive_several_rounds() {
 }
 
 #[tokio::test]
+async fn by_column_a_row_that_was_replaced_was_written_in_all_its_columns() {
+    let replace = "REPLACE INTO notes VALUES (1, 'replaced', 'body', 9)";
+    assert_eq!(
+        after_both_wrote(Rule::ByColumn, "UPDATE notes SET title = 'earlier'", replace).await,
+        ["replaced/body/9"]
+    );
+    assert_eq!(
+        after_both_wrote(Rule::ByColumn, replace, "UPDATE notes SET title = 'later'").await,
+        ["later/body/9"]
+    );
+}
+
+#[tokio::test]
 async fn the_app_may_decide() {
     let add_up = Rule::by_app(|conflict| {
         let stars = |row: Option<&tidelog_client::replica::Row>| match row.and_then(|row| row.get("stars")) {

@@ -8,11 +8,19 @@
 
 mod basics;
 mod conflicts;
+#[path = "../hostile/proxy.rs"]
+#[allow(dead_code, reason = "each test binary uses its part of the kit")]
+mod liar;
+mod live;
+mod outcomes;
 #[path = "../sdk/proxy.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of the kit")]
 mod proxy;
+mod put_back;
 mod recording;
+mod restart;
 mod setup;
 #[path = "../sdk/support.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of the kit")]
 mod support;
+mod upgrades;

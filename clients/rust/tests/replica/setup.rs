@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use std::sync::Arc;
+
 use tempfile::TempDir;
 use tidelog_client::replica::rusqlite::{Connection, types::Value};
 use tidelog_client::replica::{Problem, Replica, ReplicaError, SyncedTable};
@@ -14,7 +16,7 @@ pub(crate) struct Installation {
     folder: TempDir,
     pub(crate) app: Connection,
     pub(crate) replica: Replica,
-    pub(crate) client: SyncKitClient,
+    pub(crate) client: Arc<SyncKitClient>,
     pub(crate) device: Device,
 }
 
@@ -40,7 +42,7 @@ impl Installation {
         let app = open(&path(&folder));
         app.execute_batch(schema).unwrap();
         let replica = Replica::attach(open(&path(&folder)), tables).unwrap();
-        Self { folder, app, replica, client, device }
+        Self { folder, app, replica, client: Arc::new(client), device }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -59,6 +61,30 @@ impl Installation {
     ) -> Result<(), ReplicaError> {
         self.replica = Replica::attach(open(&self.path()), tables)?;
         Ok(())
+    }
+
+    /// A copy of the whole database as it is now.
+    pub(crate) fn copy_database(&self) -> PathBuf {
+        let copy = self.folder.path().join("copy.db");
+        self.app.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+        copy
+    }
+
+    /// Puts the database back from a copy, as somebody does who restores a backup, and starts the app again.
+    pub(crate) fn put_back<T: Into<SyncedTable>>(
+        &mut self,
+        copy: &std::path::Path,
+        tables: impl IntoIterator<Item = T>,
+    ) {
+        let nothing = || Connection::open_in_memory().unwrap();
+        self.app = nothing();
+        self.replica = Replica::attach(nothing(), Vec::<SyncedTable>::new()).unwrap();
+        for suffix in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", self.path().display()));
+        }
+        std::fs::copy(copy, self.path()).unwrap();
+        self.app = open(&self.path());
+        self.attach_again(tables).unwrap();
     }
 
     pub(crate) fn run(&self, sql: &str) {

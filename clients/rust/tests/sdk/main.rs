@@ -4,6 +4,7 @@ mod devices;
 mod keychain;
 mod keystore;
 mod names;
+mod notifications;
 mod passphrase;
 mod proxy;
 mod pull;

@@ -1,0 +1,73 @@
+//! Who gets no stream, and why.
+
+use super::*;
+
+#[test]
+fn a_stream_is_for_the_app_of_its_token() {
+    let scene = Scene::set();
+    let me = &scene.laptop.caller;
+    let other = scene.server.new_app("Tasks");
+    for app in [other.id, fresh_id()] {
+        me.get(&format!("{SUBSCRIBE}?app_id={app}")).refused(403, "wrong_app");
+    }
+}
+
+#[test]
+fn what_is_malformed_is_named() {
+    let scene = Scene::set();
+    let (me, app) = (&scene.laptop.caller, &scene.app.id);
+    for (query, field) in [
+        ("".to_owned(), "app_id"),
+        ("?app_id=".into(), "app_id"),
+        ("?app_id=notes".into(), "app_id"),
+        (format!("?app_id={app}&device_id=laptop"), "device_id"),
+        (format!("?app_id={app}&device_id="), "device_id"),
+        (format!("?app_id={app}&cursor=-1"), "cursor"),
+        (format!("?app_id={app}&cursor=12-"), "cursor"),
+        (format!("?app_id={app}&cursor=%00"), "cursor"),
+        (format!("?app_id={app}&app_id={app}"), "query"),
+    ] {
+        let refusal = me.get(&format!("{SUBSCRIBE}{query}")).refused(422, "invalid_field");
+        assert_eq!(refusal["field"], field, "{query}");
+    }
+}
+
+#[test]
+fn a_last_event_id_that_no_server_gave_out_is_named() {
+    let scene = Scene::set();
+    let url = format!("{}{}", scene.server.url(), scene.laptop.path);
+    for id in ["yesterday", "é"] {
+        let answer = reqwest::blocking::Client::new()
+            .get(&url)
+            .bearer_auth(scene.laptop.caller.token())
+            .header("last-event-id", id)
+            .send()
+            .expect("an answer");
+        assert_eq!(answer.status(), 422);
+        let refusal: serde_json::Value = answer.json().expect("JSON");
+        assert_eq!((&refusal["code"], &refusal["field"]), (&json!("invalid_field"), &json!("Last-Event-ID")));
+    }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_not_found_whoevers_it_is() {
+    let scene = Scene::set();
+    let bob = scene.server.new_user("bob@example.org");
+    let foreign = Installation::new(&scene.server, &bob, &scene.app, "Laptop").device;
+    let removed = scene.server.sign_in(&scene.user, &scene.app).device("Old");
+    scene.laptop.caller.delete(&format!("/api/sync/devices/{removed}")).expect(204);
+    let refuse = |device: &str| {
+        let path = format!("{}&device_id={device}", scene.laptop.path);
+        scene.laptop.caller.get(&path).refused(404, "not_found")
+    };
+    let unknown = refuse(&fresh_id());
+    assert_eq!((refuse(&foreign), refuse(&removed)), (unknown.clone(), unknown));
+}
+
+#[test]
+fn nobody_without_a_session_gets_a_stream() {
+    let scene = Scene::set();
+    for stranger in [scene.server.nobody(), scene.server.bearer("garbage")] {
+        stranger.get(&scene.laptop.path).refused(401, "unauthenticated");
+    }
+}

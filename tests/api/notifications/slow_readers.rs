@@ -1,0 +1,34 @@
+//! A reader that does not read while others write: it gets the latest, not the history.
+
+use std::thread;
+
+use super::*;
+
+/// Pushes while it does not read.
+const PUSHES: usize = 5_000;
+/// Who push side by side, so that several pushes share a commit on any disk.
+const WRITERS: usize = 32;
+/// Events that it then finds, at most: what was told before the flood was noticed, and one for each rest since.
+const FEW: usize = PUSHES / 10;
+
+#[test]
+fn a_reader_that_sleeps_through_thousands_of_pushes_is_told_of_a_few_and_of_the_last() {
+    let scene = Scene::set();
+    let mut asleep = scene.phone.caller.open_narrow_stream(&scene.phone.path);
+    thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let laptop = &scene.laptop;
+            scope.spawn(move || {
+                for number in 0..PUSHES / WRITERS {
+                    laptop.caller.push(&laptop.device, vec![change(&format!("{writer}-{number}"))]);
+                }
+            });
+        }
+    });
+    let latest = scene.latest();
+    let mut told = 1;
+    while asleep.changed() != latest {
+        told += 1;
+    }
+    assert!(told < FEW, "{told} events of {PUSHES} pushes were kept for a reader that did not read");
+}
