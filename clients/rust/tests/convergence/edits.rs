@@ -3,6 +3,7 @@
 use tidelog_client::replica::rusqlite::{Connection, ErrorCode, OptionalExtension};
 
 use crate::dice::Dice;
+use crate::model::{Model, snapshot};
 use crate::schema::{Column, Schema, Table};
 
 /// Rows that all devices like to edit.
@@ -42,9 +43,11 @@ pub(crate) struct Hand<'a> {
 }
 
 impl Hand<'_> {
-    /// A transaction of a few statements, of which some are refused by the schema; now and then it is rolled back.
-    pub(crate) fn transact(&mut self) {
+    /// A transaction of a few statements, of which some are refused by the schema; now and then it is rolled back. What it
+    /// changes is noted in the model, if there is one.
+    pub(crate) fn transact(&mut self, device: usize, model: Option<&mut Model>) {
         self.app.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let before = model.is_some().then(|| snapshot(self.app, self.schema));
         for _ in 0..1 + self.dice.below(3) {
             for sql in self.deed() {
                 if !self.execute(&sql) {
@@ -52,8 +55,14 @@ impl Hand<'_> {
                 }
             }
         }
-        let end = if self.dice.below(12) == 0 { "ROLLBACK" } else { "COMMIT" };
-        self.app.execute_batch(end).unwrap();
+        if self.dice.below(12) == 0 {
+            self.app.execute_batch("ROLLBACK").unwrap();
+            return;
+        }
+        if let (Some(before), Some(model)) = (before, model) {
+            model.note(device, self.app, self.schema, &before);
+        }
+        self.app.execute_batch("COMMIT").unwrap();
     }
 
     fn execute(&self, sql: &str) -> bool {

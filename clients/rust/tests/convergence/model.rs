@@ -31,11 +31,6 @@ pub(crate) struct Model {
     unforeseen: BTreeSet<Name>,
 }
 
-/// The tables and the marks of a device before a transaction.
-pub(crate) struct Before {
-    rows: Snapshot,
-}
-
 pub(crate) fn snapshot(app: &Connection, schema: &Schema) -> Snapshot {
     let mut rows = Snapshot::new();
     for table in &schema.tables {
@@ -47,20 +42,14 @@ pub(crate) fn snapshot(app: &Connection, schema: &Schema) -> Snapshot {
     rows
 }
 
-impl Before {
-    pub(crate) fn look(app: &Connection, schema: &Schema) -> Self {
-        Self { rows: snapshot(app, schema) }
-    }
-}
-
 impl Model {
     /// Notes what a transaction has changed.
-    pub(crate) fn note(&mut self, device: usize, app: &Connection, schema: &Schema, before: &Before) {
+    pub(crate) fn note(&mut self, device: usize, app: &Connection, schema: &Schema, before: &Snapshot) {
         let now = snapshot(app, schema);
         let marks = marks(app);
-        let names: BTreeSet<_> = before.rows.keys().chain(now.keys()).cloned().collect();
+        let names: BTreeSet<_> = before.keys().chain(now.keys()).cloned().collect();
         for name in names {
-            let (was, is) = (before.rows.get(&name), now.get(&name));
+            let (was, is) = (before.get(&name), now.get(&name));
             if was == is {
                 continue;
             }

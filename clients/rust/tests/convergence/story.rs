@@ -8,7 +8,8 @@ use crate::device::{Device, Setting};
 use crate::dice::Dice;
 use crate::edits::{BESIDE, Hand};
 use crate::host::Host;
-use crate::model::{Before, Model};
+use crate::interrupt::interrupted;
+use crate::model::Model;
 use crate::proxy::{Loss, Proxy};
 use crate::schema::{Schema, fill};
 use crate::support::config;
@@ -18,6 +19,8 @@ const FEWEST_STEPS: u64 = 15;
 const MORE_STEPS: u64 = 30;
 /// One story of so many has all of Chinook's rows.
 const WHOLE_EVERY: u64 = 100;
+/// How far a clock may be ahead of the server's before that is no longer taken for what it says.
+const TOLERANCE_SECONDS: u64 = 60;
 /// How often a task is woken before it is dropped, at most.
 const MOST_POLLS: u64 = 40;
 /// Doublings of the steps that SQLite takes before it fails.
@@ -36,12 +39,14 @@ enum Deed {
     Rotate,
     DeliverAgain,
     CopyServer,
+    EditMeanwhile,
+    Hurry,
 }
 
 const THEMES: usize = 5;
 
 /// How likely each is, by what the story is about: a bit of all, people, crashes, copies of devices, copies of the server.
-const DEEDS: [(Deed, [u64; THEMES]); 8] = [
+const DEEDS: [(Deed, [u64; THEMES]); 10] = [
     (Deed::Edit, [18, 24, 12, 12, 12]),
     (Deed::Sync, [8, 10, 4, 6, 8]),
     (Deed::SyncTwo, [2, 4, 2, 2, 2]),
@@ -50,6 +55,8 @@ const DEEDS: [(Deed, [u64; THEMES]); 8] = [
     (Deed::Rotate, [1, 0, 1, 0, 0]),
     (Deed::DeliverAgain, [2, 0, 2, 2, 3]),
     (Deed::CopyServer, [1, 0, 0, 0, 5]),
+    (Deed::EditMeanwhile, [4, 4, 4, 2, 2]),
+    (Deed::Hurry, [1, 0, 0, 0, 1]),
 ];
 
 pub(crate) struct Story<'h> {
@@ -64,6 +71,8 @@ pub(crate) struct Story<'h> {
     theme: usize,
     typed: u64,
     server_lost_something: bool,
+    /// Whether no clock was further ahead than is tolerated, so that writes count for when they were made.
+    is_timed: bool,
 }
 
 impl<'h> Story<'h> {
@@ -95,6 +104,16 @@ impl<'h> Story<'h> {
             let next = devices[0].another(devices.len()).await;
             devices.push(next);
         }
+        if is_noted {
+            let sizes = [(500, 500), (500, 7), (3, 500), (20, 30), (1, 1)];
+            let (batch, page) = *dice.pick(&sizes);
+            proxy.shorten_pages(page);
+            proxy.lie(move |asked, answer| {
+                if asked.path == "/limits" {
+                    answer.body["max_changes_per_push"] = batch.into();
+                }
+            });
+        }
         let theme = dice.below(THEMES as u64) as usize;
         Self {
             host,
@@ -107,6 +126,7 @@ impl<'h> Story<'h> {
             theme,
             typed: 0,
             server_lost_something: false,
+            is_timed: true,
         }
     }
 
@@ -130,6 +150,22 @@ impl<'h> Story<'h> {
             Deed::Sync => {
                 self.something_may_get_lost();
                 self.devices[at].sync().await;
+            }
+            Deed::EditMeanwhile => {
+                self.something_may_get_lost();
+                let polls = 1 + self.dice.below(MOST_POLLS);
+                let Self { devices, setting, dice, typed, model, is_noted, .. } = self;
+                let edit = || {
+                    let model = is_noted.then_some(&mut *model);
+                    Hand { dice, schema: &setting.schema, app: devices[at].app(), typed }.transact(at, model);
+                    true
+                };
+                interrupted(polls, edit, devices[at].sync()).await;
+            }
+            Deed::Hurry => {
+                let seconds = self.dice.below(2 * TOLERANCE_SECONDS);
+                self.is_timed &= seconds < TOLERANCE_SECONDS / 2;
+                self.devices[at].hurry(seconds);
             }
             Deed::SyncTwo => {
                 let other = (at + 1) % self.devices.len();
@@ -196,12 +232,9 @@ impl<'h> Story<'h> {
     }
 
     fn edit(&mut self, at: usize) {
-        let (app, schema) = (self.devices[at].app(), &*self.setting.schema);
-        let before = self.is_noted.then(|| Before::look(app, schema));
-        Hand { dice: &mut self.dice, schema, app, typed: &mut self.typed }.transact();
-        if let Some(before) = before {
-            self.model.note(at, app, schema, &before);
-        }
+        let Self { devices, setting, dice, typed, model, is_noted, .. } = self;
+        let model = is_noted.then_some(model);
+        Hand { dice, schema: &setting.schema, app: devices[at].app(), typed }.transact(at, model);
     }
 
     fn something_may_get_lost(&mut self) {
@@ -227,7 +260,11 @@ impl<'h> Story<'h> {
         let log = verdict::log_of(&self.devices[0], schema, &rows).await;
         let judge = self.dice.below(self.devices.len() as u64) as usize;
         verdict::no_alarm(&self.devices[judge]).await;
-        if self.server_lost_something || !self.is_noted { 0 } else { self.model.check(schema, &rows, &log) }
+        if self.server_lost_something || !self.is_noted || !self.is_timed {
+            0
+        } else {
+            self.model.check(schema, &rows, &log)
+        }
     }
 
     async fn settle(&mut self) {

@@ -46,6 +46,8 @@ fn first_column(app: &Connection, sql: &str) -> Vec<String> {
 
 /// The times of all entries of each row, by a client that knows nothing of replicas, which finds the same rows in the log.
 pub(crate) async fn log_of(device: &Device, schema: &Schema, rows: &Snapshot) -> BTreeMap<Name, Vec<i64>> {
+    // Whoever had nothing to send or to read may have slept through a rotation.
+    device.enter_passphrase().await;
     let client = device.plain_client().await;
     let (mut newest, mut times, mut cursor) =
         (BTreeMap::<Name, Value>::new(), BTreeMap::<Name, Vec<i64>>::new(), Cursor::Start);
@@ -112,6 +114,7 @@ fn as_json(cell: ValueRef<'_>) -> Value {
 
 /// The devices of an honest server have nothing to complain of.
 pub(crate) async fn no_alarm(device: &Device) {
+    device.enter_passphrase().await;
     let report = device.client.verify(device.id).await.unwrap();
     assert!(report.is_clean(), "{}: {report:?}", device.name);
     assert_eq!(device.client.evidence(), [], "{}", device.name);

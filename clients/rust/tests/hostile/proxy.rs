@@ -40,6 +40,8 @@ type Lie = Box<dyn FnMut(&Asked, &mut Answer) + Send>;
 struct Mood {
     lie: Option<Lie>,
     losses: HashMap<&'static str, Loss>,
+    /// Entries in a page, at most.
+    page: Option<usize>,
     /// The latest pushes, whether they arrived or not.
     pushes: VecDeque<RawRequest>,
 }
@@ -89,6 +91,11 @@ impl Proxy {
         self.mood().losses.clear();
     }
 
+    /// From now on, pages are no longer than this, as if every pull had asked for it.
+    pub(crate) fn shorten_pages(&self, entries: usize) {
+        self.mood().page = Some(entries);
+    }
+
     /// The server has moved.
     pub(crate) fn point_to(&self, server_url: &str) {
         *self.server_url.lock().unwrap() = server_url.to_owned();
@@ -131,7 +138,7 @@ async fn serve(
 ) {
     let (from_client, mut to_client) = client.into_split();
     let mut from_client = BufReader::new(from_client);
-    while let Some(request) = read_request(&mut from_client).await {
+    while let Some(mut request) = read_request(&mut from_client).await {
         let path = request.path.strip_prefix("/api/sync").unwrap_or(&request.path).to_owned();
         if path == "/push" {
             let pushes = &mut mood.lock().unwrap().pushes;
@@ -144,7 +151,11 @@ async fn serve(
         if loss == Some(Loss::Request) {
             return;
         }
-        let body = serde_json::from_slice(&request.body).unwrap_or_default();
+        let mut body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        if let Some(entries) = mood.lock().unwrap().page.filter(|_| path == "/pull") {
+            body["limit"] = entries.into();
+            request.body = body.to_string().into_bytes();
+        }
         let asked = Asked { method: request.method.clone(), path, body };
         let server_url = server_url.lock().unwrap().clone();
         let Some(mut answer) = ask(&server, &server_url, request).await else { return };
