@@ -18,6 +18,7 @@ pub(crate) struct Account {
     pub(crate) address: String,
     /// The device.
     pub(crate) device: Uuid,
+    app: String,
     token: String,
 }
 
@@ -30,11 +31,19 @@ impl Account {
             let sign_in = json!({ "email": email, "password": PASSWORD, "api_key": API_KEY });
             let pair = ask(&mut wire, address, "/api/sync/auth", None, &sign_in).await?;
             let token = pair["token"].as_str().ok_or("no token")?;
+            let app = pair["app_id"].as_str().ok_or("no app")?.to_owned();
             let register = json!({ "device_name": "Load", "platform": "linux" });
             let device = ask(&mut wire, address, "/api/sync/devices", Some(token), &register).await?;
             let device = device["id"].as_str().ok_or("no device")?.parse()?;
-            Ok(Self { address: address.to_owned(), device, token: token.to_owned() })
+            Ok(Self { address: address.to_owned(), device, app, token: token.to_owned() })
         })
+    }
+
+    /// A request for notifications, of everything beyond a cursor if there is one.
+    pub(crate) fn subscribe(&self, cursor: Option<&str>) -> Vec<u8> {
+        let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        let path = format!("/api/sync/subscribe?app_id={}{cursor}", self.app);
+        wire::get(&self.address, &path, Some(&self.token))
     }
 
     /// The head of one of this user's requests.

@@ -5,6 +5,8 @@
 //! cargo run --release --example load -- --cases push_1x32,pull_500x8 --json
 //! cargo run --release --example load -- --seed-log 10000000 --users 10000 --data /var/tmp/big
 //! cargo run --release --example load -- --size --body                   # bytes on disk, memory of one large push
+//! cargo run --release --example load -- --live fan_out --subscribers 100
+//! cargo run --release --example load -- --live all                      # notifications and live tables; `live/` explains each
 //! ```
 //!
 //! `push_500x8` is 8 clients, each a user of its own (with `--seed-log`, one of those whose past it is), that push 500 changes per request, the next one right after the answer;
@@ -35,6 +37,7 @@ mod cases;
 mod clients;
 mod content;
 mod library;
+mod live;
 mod process;
 mod report;
 mod seed;
@@ -49,6 +52,7 @@ use clap::Parser;
 use tempfile::TempDir;
 
 use cases::{Case, Stage};
+use live::{Scale, Scene};
 use report::Report;
 use server::Server;
 
@@ -93,14 +97,30 @@ struct Arguments {
     /// Measures the memory that a 16 MiB push takes; without --cases nothing else.
     #[arg(long)]
     body: bool,
+    /// Measures these of notifications and live tables; without --cases nothing else.
+    #[arg(long, value_name = "NAME,…|all", value_delimiter = ',', value_parser = Scene::named)]
+    live: Vec<&'static [Scene]>,
+    /// Streams that hear of each push of fan_out.
+    #[arg(long, value_name = "N")]
+    subscribers: Option<usize>,
+    /// Makes --live a few hundred times smaller, to see that it works.
+    #[arg(long)]
+    small: bool,
+    /// Only for this program's own use: the baseline of streams.
+    #[arg(long, hide = true)]
+    bare_streams: bool,
 }
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::parse();
+    if arguments.bare_streams {
+        return bare::serve_streams();
+    }
     if cfg!(debug_assertions) {
         eprintln!("this is a debug build: its figures mean nothing, use --release");
     }
-    if arguments.cases.is_empty() && !arguments.size && !arguments.body {
+    let is_special = arguments.size || arguments.body || !arguments.live.is_empty();
+    if arguments.cases.is_empty() && !is_special {
         arguments.cases = Case::ALL.to_vec();
     }
     let mut report = Report::default();
@@ -111,6 +131,13 @@ fn main() -> Result<()> {
         let temporary = TempDir::new()?;
         let data = arguments.data.clone().unwrap_or_else(|| temporary.path().to_owned());
         measure_server(&arguments, &data, &mut report)?;
+    }
+    if !arguments.live.is_empty() {
+        let binary = arguments.server.clone().map_or_else(server::build, Ok)?;
+        let scale = Scale::new(arguments.small, arguments.subscribers);
+        for scene in arguments.live.iter().copied().flatten() {
+            report.add(scene.name, scene.measure(&binary, scale)?);
+        }
     }
     report.print(arguments.json)
 }

@@ -127,7 +127,7 @@ impl Report {
         for (name, figures) in self.figures.iter().filter(|(name, _)| !self.cases.contains(name)) {
             let figures = figures.as_object().into_iter().flatten();
             let figures: Vec<_> = figures
-                .map(|(figure, value)| format!("{figure} {:.1}", value.as_f64().unwrap_or(f64::NAN)))
+                .map(|(figure, value)| format!("{figure} {:.2}", value.as_f64().unwrap_or(f64::NAN)))
                 .collect();
             println!("{name}: {}", figures.join(", "));
         }

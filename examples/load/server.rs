@@ -27,6 +27,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a data folder and a free port, and waits until it is ready.
     pub(crate) fn start(binary: &Path, data: &Path) -> Result<Self> {
+        Self::start_with(binary, data, &[])
+    }
+
+    /// The same, with these settings by their names in the environment.
+    pub(crate) fn start_with(binary: &Path, data: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let folder = TempDir::new()?;
         let address_file = folder.path().join("address");
         let process = Command::new(binary)
@@ -37,6 +42,7 @@ impl Server {
             .env("TIDELOG_LOG", "warn")
             .env("TIDELOG_AUTH_BURST", SIGN_INS)
             .env("TIDELOG_AUTH_PER_SECOND", SIGN_INS)
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()?;

@@ -23,6 +23,12 @@ pub(crate) fn head(address: &str, path: &str, token: Option<&str>, length: usize
     .into_bytes()
 }
 
+/// A GET.
+pub(crate) fn get(address: &str, path: &str, token: Option<&str>) -> Vec<u8> {
+    let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}\r\n").into_bytes()
+}
+
 /// Connects, outside of any runtime.
 pub(crate) fn connect(address: &str) -> Result<Connected> {
     let stream = Connected::connect(address)?;

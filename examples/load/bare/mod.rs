@@ -3,10 +3,15 @@
 //! All that this program knows of the schema is in this file. Foreign keys are not checked here, because a bare loop has nothing
 //! to check; apart from that the settings are the server's. The table is the server's with all its constraints, so a table that
 //! costs more slows both: what the disk and a leaner table would allow is more than these figures.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the baseline is SQLite itself")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the baselines are SQLite and actix-web themselves"
+)]
 
 mod pull;
 mod push;
+mod streams;
 
 use std::path::Path;
 
@@ -20,6 +25,7 @@ use crate::{Result, content};
 
 pub(crate) use pull::pull;
 pub(crate) use push::push;
+pub(crate) use streams::serve as serve_streams;
 
 const WRITER: &str = "
     PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;

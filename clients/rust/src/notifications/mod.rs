@@ -136,8 +136,8 @@ impl Notifications<'_> {
     ///
     /// # Errors
     /// What waiting does not mend: the session has ended, the device was removed, a membership is wanted
-    /// ([`SyncKitError::Unauthenticated`], [`SyncKitError::DeviceRevoked`], [`SyncKitError::MembershipRequired`]), or the log was put
-    /// back to an earlier state ([`SyncKitError::LogRewound`]). Pulling tells the same. A later call tries again.
+    /// ([`SyncKitError::Unauthenticated`](crate::SyncKitError::Unauthenticated), [`SyncKitError::DeviceRevoked`](crate::SyncKitError::DeviceRevoked), [`SyncKitError::MembershipRequired`](crate::SyncKitError::MembershipRequired)), or the log was put
+    /// back to an earlier state ([`SyncKitError::LogRewound`](crate::SyncKitError::LogRewound)). Pulling tells the same. A later call tries again.
     pub async fn next(&mut self) -> Result<Notification> {
         loop {
             if let Some(notification) = self.ready.pop_front() {

@@ -6,6 +6,8 @@
 //! The connection has foreign keys switched off, so that a row arrives as it was written, whatever the order; `references`
 //! looks after them once nothing more is to come.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
@@ -36,6 +38,8 @@ pub(super) struct Merge<'a> {
     pub(super) written: Vec<(usize, RowKey)>,
     /// Rows that are gone, as they were, for a look at what refers to them.
     pub(super) gone: Vec<(usize, Row)>,
+    /// Rows that came back since others forbid that they are gone.
+    pub(super) returned: BTreeSet<(usize, RowKey)>,
 }
 
 /// A row to be written.

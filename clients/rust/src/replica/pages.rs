@@ -1,5 +1,7 @@
 //! A page of the log, applied: with the cursor, in one transaction.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, TransactionBehavior};
 use tidelog_protocol::Cursor;
 
@@ -52,6 +54,7 @@ impl Database {
             has_problems: has_problems(&transaction)?,
             written: Vec::new(),
             gone: Vec::new(),
+            returned: BTreeSet::new(),
         };
         merge.skip(page.skipped)?;
         merge.take_in(page.entries)?;
@@ -86,6 +89,7 @@ pub(super) fn apply_kept(connection: &Connection, tables: &[Table], entries: Vec
         has_problems: has_problems(connection)?,
         written: Vec::new(),
         gone: Vec::new(),
+        returned: BTreeSet::new(),
     };
     merge.take_in(entries)?;
     merge.mend_references(false)?;

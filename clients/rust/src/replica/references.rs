@@ -1,7 +1,8 @@
 //! References that lead nowhere: one device deleted a row while another wrote one that refers to it.
 //!
 //! The device that meets both settles it as its schema says, and sends what comes of it. `CASCADE`: the referring row goes, too.
-//! `SET NULL`, `SET DEFAULT`: its reference is cleared. Otherwise the deletion was not allowed: the row comes back.
+//! `SET NULL`, `SET DEFAULT`: its reference is cleared. Otherwise the deletion was not allowed: the row comes back. With it comes
+//! the row whose deletion took it along by `CASCADE`, for SQLite would have refused that, too.
 //!
 //! References between rows of which neither was written here are left alone: all devices see the same, and it is for the one
 //! that wrote them to settle.
@@ -24,8 +25,8 @@ use super::table::{OnDelete, Reference, Table};
 type Dangling = (usize, RowKey, usize);
 
 impl Merge<'_> {
-    /// Looks at what was written and what is gone, or at everything, and settles what it finds. Ends: each step brings back a
-    /// row that is remembered once, removes a row, or clears a reference.
+    /// Looks at what was written and what is gone, or at everything, and settles what it finds. Ends: each step removes a row,
+    /// clears a reference, or brings back a row, which it does once for each.
     pub(super) fn mend_references(&mut self, everything: bool) -> Result<()> {
         let mut dangling = if everything { self.find_all()? } else { Vec::new() };
         loop {
@@ -52,8 +53,10 @@ impl Merge<'_> {
         if !self.is_to_be_mended(place, key, reference.parent, parent_key.as_ref())? {
             return Ok(());
         }
+        let must_stay = self.returned.contains(&(place, key.clone()));
         match reference.on_delete {
-            OnDelete::Forbid => {
+            OnDelete::Cascade if !must_stay => {}
+            OnDelete::Forbid | OnDelete::Cascade => {
                 if let Some(parent_key) = parent_key
                     && self.bring_back(reference.parent, &parent_key)?
                 {
@@ -65,7 +68,6 @@ impl Merge<'_> {
                     return Ok(());
                 }
             }
-            OnDelete::Cascade => {}
         }
         self.give_way(place, key, "what it refers to is gone")
     }
@@ -87,9 +89,12 @@ impl Merge<'_> {
         Ok(known.is_some_and(|known| known.deleted) && self.is_written_here(place, key)?)
     }
 
-    /// `false`: what it held is not known, or something stands in its place.
+    /// `false`: what it held is not known, something stands in its place, or it came back already and could not stay.
     fn bring_back(&mut self, parent: usize, key: &RowKey) -> Result<bool> {
         let table = &self.tables[parent];
+        if self.returned.contains(&(parent, key.clone())) {
+            return Ok(false);
+        }
         let Some(row) = graves::find(self.connection, table.no, key)? else { return Ok(false) };
         if content::write(self.connection, table, key, &row)?.is_err() {
             return Ok(false);
@@ -97,6 +102,7 @@ impl Merge<'_> {
         graves::remove(self.connection, table.no, key)?;
         marks::put(self.connection, table.no, key, self.tick()?, Kind::Written)?;
         self.written.push((parent, key.clone()));
+        self.returned.insert((parent, key.clone()));
         Ok(true)
     }
 

@@ -1,5 +1,7 @@
 //! How a replica is doing.
 
+use std::fmt;
+
 use super::error::ReplicaError;
 use crate::{BlockReason, SyncKitError};
 
@@ -20,6 +22,18 @@ pub enum Status {
     Offline,
     /// It cannot go on until somebody has done something. What is written here is kept.
     Blocked(Blocked),
+}
+
+/// In a few words, for the corner of a screen.
+impl fmt::Display for Status {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syncing { done, total } => write!(out, "syncing {done} of {total}"),
+            Self::Live => out.write_str("live"),
+            Self::Offline => out.write_str("offline"),
+            Self::Blocked(blocked) => write!(out, "{blocked}"),
+        }
+    }
 }
 
 /// What a replica waits for.

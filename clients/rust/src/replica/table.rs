@@ -127,13 +127,26 @@ pub(super) fn describe(connection: &Connection, wanted: &[SyncedTable]) -> Resul
     for place in 0..tables.len() {
         tables[place].references = references_of(connection, &tables, place, &names)?;
     }
-    for place in 0..tables.len() {
-        let forbids =
-            |reference: &Reference| reference.parent == place && reference.on_delete == OnDelete::Forbid;
-        tables[place].may_return = tables.iter().any(|table| table.references.iter().any(forbids));
-    }
+    find_what_may_return(&mut tables);
     rank(&mut tables);
     Ok(tables)
+}
+
+/// What others may forbid to delete, and what took such a row along by `CASCADE`.
+fn find_what_may_return(tables: &mut [Table]) {
+    let must_stay = |tables: &[Table], place: usize| {
+        let holds = |table: &Table, reference: &Reference| match reference.on_delete {
+            OnDelete::Forbid => reference.parent == place,
+            OnDelete::Cascade => reference.parent == place && table.may_return,
+            OnDelete::SetNull | OnDelete::SetDefault => false,
+        };
+        tables.iter().any(|table| table.references.iter().any(|reference| holds(table, reference)))
+    };
+    while let Some(place) =
+        (0..tables.len()).find(|place| !tables[*place].may_return && must_stay(tables, *place))
+    {
+        tables[place].may_return = true;
+    }
 }
 
 fn describe_one(connection: &Connection, wanted: &SyncedTable) -> Result<Table, ReplicaError> {

@@ -3,7 +3,7 @@
 //! It takes whole requests, asks the server, and gives whole answers, so that a lie can be told about any part of their JSON
 //! and everything else stays the work of a real server.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::Value;
@@ -40,11 +40,17 @@ type Lie = Box<dyn FnMut(&Asked, &mut Answer) + Send>;
 struct Mood {
     lie: Option<Lie>,
     losses: HashMap<&'static str, Loss>,
+    /// The latest pushes, whether they arrived or not.
+    pushes: VecDeque<RawRequest>,
 }
+
+/// Pushes that are remembered.
+const PUSHES: usize = 12;
 
 /// Listens on a port of its own until it is dropped.
 pub(crate) struct Proxy {
     url: String,
+    server_url: Arc<Mutex<String>>,
     mood: Arc<Mutex<Mood>>,
     task: JoinHandle<()>,
 }
@@ -53,9 +59,10 @@ impl Proxy {
     pub(crate) async fn before(server_url: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        let server_url = Arc::new(Mutex::new(server_url.to_owned()));
         let mood = Arc::new(Mutex::default());
-        let task = tokio::spawn(accept(listener, server_url.to_owned(), mood.clone()));
-        Self { url, mood, task }
+        let task = tokio::spawn(accept(listener, server_url.clone(), mood.clone()));
+        Self { url, server_url, mood, task }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -77,6 +84,25 @@ impl Proxy {
         self.mood().losses.insert(path, loss);
     }
 
+    /// From now on, no exchange breaks off.
+    pub(crate) fn be_kind(&self) {
+        self.mood().losses.clear();
+    }
+
+    /// The server has moved.
+    pub(crate) fn point_to(&self, server_url: &str) {
+        *self.server_url.lock().unwrap() = server_url.to_owned();
+    }
+
+    /// Brings the server an earlier push, so many before the latest one: once more, or late if it was lost.
+    pub(crate) async fn deliver_again(&self, back: usize) {
+        let pushes = self.mood().pushes.iter().rev().nth(back).cloned();
+        let server_url = self.server_url.lock().unwrap().clone();
+        if let Some(push) = pushes {
+            ask(&reqwest::Client::new(), &server_url, push).await;
+        }
+    }
+
     fn mood(&self) -> MutexGuard<'_, Mood> {
         self.mood.lock().unwrap()
     }
@@ -88,7 +114,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, server_url: String, mood: Arc<Mutex<Mood>>) {
+async fn accept(listener: TcpListener, server_url: Arc<Mutex<String>>, mood: Arc<Mutex<Mood>>) {
     let server = reqwest::Client::new();
     while let Ok((client, _)) = listener.accept().await {
         client.set_nodelay(true).unwrap();
@@ -97,17 +123,30 @@ async fn accept(listener: TcpListener, server_url: String, mood: Arc<Mutex<Mood>
 }
 
 /// Serves one connection until its end, or until an exchange on it is lost.
-async fn serve(client: TcpStream, server: reqwest::Client, server_url: String, mood: Arc<Mutex<Mood>>) {
+async fn serve(
+    client: TcpStream,
+    server: reqwest::Client,
+    server_url: Arc<Mutex<String>>,
+    mood: Arc<Mutex<Mood>>,
+) {
     let (from_client, mut to_client) = client.into_split();
     let mut from_client = BufReader::new(from_client);
     while let Some(request) = read_request(&mut from_client).await {
         let path = request.path.strip_prefix("/api/sync").unwrap_or(&request.path).to_owned();
+        if path == "/push" {
+            let pushes = &mut mood.lock().unwrap().pushes;
+            pushes.push_back(request.clone());
+            if pushes.len() > PUSHES {
+                pushes.pop_front();
+            }
+        }
         let loss = mood.lock().unwrap().losses.remove(path.as_str());
         if loss == Some(Loss::Request) {
             return;
         }
         let body = serde_json::from_slice(&request.body).unwrap_or_default();
         let asked = Asked { method: request.method.clone(), path, body };
+        let server_url = server_url.lock().unwrap().clone();
         let Some(mut answer) = ask(&server, &server_url, request).await else { return };
         if loss == Some(Loss::Answer) {
             return;
@@ -121,6 +160,7 @@ async fn serve(client: TcpStream, server: reqwest::Client, server_url: String, m
     }
 }
 
+#[derive(Clone)]
 struct RawRequest {
     method: String,
     path: String,

@@ -161,6 +161,33 @@ async fn a_child_of_a_deleted_parent_goes_or_lets_go_as_the_schema_says() {
 }
 
 #[tokio::test]
+async fn a_cascade_that_would_take_what_must_stay_is_undone_from_its_beginning() {
+    let schema = "
+        CREATE TABLE artists (id INTEGER PRIMARY KEY, name TEXT);
+        CREATE TABLE albums (id INTEGER PRIMARY KEY, artist INTEGER REFERENCES artists ON DELETE CASCADE);
+        CREATE TABLE sales (id INTEGER PRIMARY KEY, album INTEGER REFERENCES albums ON DELETE RESTRICT);";
+    let tables = ["artists", "albums", "sales"].map(SyncedTable::from);
+    for deleter_first in [true, false] {
+        let world = World::new().await;
+        let (one, two) = pair(&world, schema, &tables).await;
+        one.run("INSERT INTO artists VALUES (1, 'Ann'); INSERT INTO albums VALUES (10, 1), (11, 1)");
+        sync_all(&[&one, &two]).await;
+        one.run("DELETE FROM artists");
+        two.run("INSERT INTO sales VALUES (100, 10)");
+        let (first, second) = if deleter_first { (&one, &two) } else { (&two, &one) };
+        sync_all(&[first, second]).await;
+        sync_all(&[first, second]).await;
+        for device in [&one, &two] {
+            assert_eq!(device.query("PRAGMA foreign_key_check"), Vec::<Vec<_>>::new());
+            assert_eq!(device.texts("SELECT name FROM artists"), ["Ann"], "{deleter_first}");
+            assert_eq!(device.texts("SELECT CAST(id AS TEXT) FROM albums"), ["10"], "{deleter_first}");
+            assert_eq!(device.texts("SELECT CAST(album AS TEXT) FROM sales"), ["10"], "{deleter_first}");
+            assert_eq!(device.replica.unsent().await.unwrap(), 0);
+        }
+    }
+}
+
+#[tokio::test]
 async fn of_two_rows_that_take_the_same_unique_value_the_later_stays_and_the_other_is_reported() {
     let schema = "CREATE TABLE people (id INTEGER PRIMARY KEY, email TEXT UNIQUE, name TEXT);";
     for later_first in [true, false] {

@@ -31,10 +31,6 @@ impl Scene {
         Self { folder, listen, running: Some(running), made }
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.listen)
-    }
-
     pub(crate) async fn copy(&mut self) {
         self.swap("data", "copy").await;
     }

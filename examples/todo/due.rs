@@ -1,0 +1,32 @@
+//! Days on which something is due, as people write and read them.
+
+use chrono::{Datelike, Days, NaiveDate};
+
+/// A way to write a day.
+pub(crate) const HINT: &str = "today, tomorrow, +3, 2026-12-31, or nothing";
+
+/// Reads a day; `Some(None)` for none, `None` for what is no day.
+pub(crate) fn parse(text: &str, today: NaiveDate) -> Option<Option<NaiveDate>> {
+    let in_days = |days| today.checked_add_days(Days::new(days)).map(Some);
+    match text.trim() {
+        "" => Some(None),
+        "today" => in_days(0),
+        "tomorrow" => in_days(1),
+        other => match other.strip_prefix('+') {
+            Some(days) => in_days(days.parse().ok()?),
+            None => other.parse().ok().map(Some),
+        },
+    }
+}
+
+/// A day in few characters.
+pub(crate) fn show(day: NaiveDate, today: NaiveDate) -> String {
+    match day.signed_duration_since(today).num_days() {
+        -1 => "yesterday".into(),
+        0 => "today".into(),
+        1 => "tomorrow".into(),
+        2..=6 => day.format("%A").to_string(),
+        _ if day.year() == today.year() => day.format("%-d %b").to_string(),
+        _ => day.format("%-d %b %Y").to_string(),
+    }
+}

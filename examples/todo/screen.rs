@@ -1,0 +1,164 @@
+//! How it looks. Colours are the terminal's own, so they suit dark and light ones.
+
+use chrono::{Local, NaiveDate};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Style, Stylize};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, BorderType, Cell, HighlightSpacing, Padding, Paragraph, Row, Table, Wrap};
+
+use crate::app::{App, Pane};
+use crate::database::{List, Todo};
+use crate::link::Mood;
+use crate::typing::Typing;
+use crate::{due, keys};
+
+/// Columns of the pane with the lists, at most.
+const LISTS_WIDTH: u16 = 26;
+/// Columns of the pane with the todos that come first where there are few.
+const TODOS_WIDTH: u16 = 34;
+/// Lines of the keys.
+const HELP_HEIGHT: u16 = 2;
+/// Columns of a day.
+const DUE_WIDTH: u16 = 11;
+/// Stands between words that belong on one line.
+const NO_BREAK: &str = "\u{a0}";
+
+/// Draws all of it.
+pub(crate) fn draw(frame: &mut Frame<'_>, app: &mut App, title: &str, (mood, status): &(Mood, String)) {
+    let layout =
+        Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(HELP_HEIGHT)]);
+    let [head, panes, foot] = layout.areas(frame.area());
+    let columns = Layout::horizontal([Constraint::Max(LISTS_WIDTH), Constraint::Min(TODOS_WIDTH)]);
+    let [lists, todos] = columns.areas(panes);
+
+    let status = Line::from(format!("{status} ")).style(style_of(*mood)).right_aligned();
+    frame.render_widget(Line::from(vec![" Todos".bold(), format!(" · {title}").into()]), head);
+    frame.render_widget(status, head);
+    draw_lists(frame, app, lists);
+    draw_todos(frame, app, todos);
+    match &app.typing {
+        Some(typing) => draw_typing(frame, typing, foot),
+        None => draw_help(frame, app.pane, foot),
+    }
+}
+
+fn style_of(mood: Mood) -> Style {
+    match mood {
+        Mood::Good => Color::Green.into(),
+        Mood::Busy => Color::Cyan.into(),
+        Mood::Away => Color::Magenta.into(),
+        Mood::Bad => Style::from(Color::Red).bold(),
+    }
+}
+
+fn draw_lists(frame: &mut Frame<'_>, app: &mut App, area: Rect) {
+    let (title, selection) = match app.pane {
+        Pane::Targets => (" Move to ", &mut app.target),
+        _ => (" Lists ", &mut app.list),
+    };
+    let row = |list: &List| {
+        let open = if list.open == 0 { String::new() } else { list.open.to_string() };
+        Row::new([Cell::from(list.name.clone()), Cell::from(Line::from(open).right_aligned().dim())])
+    };
+    let widths = [Constraint::Fill(1), Constraint::Length(4)];
+    let block = pane(app.pane != Pane::Todos).title(title);
+    let table = table(app.lists.iter().map(row), widths, app.pane != Pane::Todos).block(block);
+    frame.render_stateful_widget(table, area, &mut selection.state);
+}
+
+fn draw_todos(frame: &mut Frame<'_>, app: &mut App, area: Rect) {
+    let is_focused = app.pane == Pane::Todos;
+    let (done, all) = app.progress;
+    let name = app.list.of(&app.lists).map_or("Todos", |list| &list.name);
+    let mut block = pane(is_focused).title(format!(" {name} "));
+    if all > 0 {
+        block = block.title(Line::from(format!(" {done} of {all} done ")).right_aligned());
+    }
+    let narrowed = match (app.hides_done, app.find.as_str()) {
+        (false, "") => String::new(),
+        (true, "") => " done ones are hidden ".into(),
+        (_, find) => format!(" with “{find}”{} ", if app.hides_done { ", not done" } else { "" }),
+    };
+    block = block.title_bottom(Line::from(narrowed).cyan());
+    if !app.message.is_empty() {
+        block = block.title_bottom(Line::from(format!(" {} ", app.message)).magenta().right_aligned());
+    }
+    if app.todos.is_empty() {
+        let hint = if app.lists.is_empty() {
+            "No lists. a adds one."
+        } else {
+            "Nothing to do here. a adds something."
+        };
+        let hint = if all > 0 { "Nothing to show." } else { hint };
+        frame.render_widget(
+            Paragraph::new(Line::from(hint).dim()).wrap(Wrap { trim: true }).block(block),
+            area,
+        );
+        return;
+    }
+    let today = Local::now().date_naive();
+    let widths = [Constraint::Length(3), Constraint::Fill(1), Constraint::Length(DUE_WIDTH)];
+    let table = table(app.todos.iter().map(|todo| row_of(todo, today)), widths, is_focused).block(block);
+    frame.render_stateful_widget(table, area, &mut app.todo.state);
+}
+
+fn row_of(todo: &Todo, today: NaiveDate) -> Row<'static> {
+    let (mark, title) = match todo.done {
+        true => ("[x]".dim(), todo.title.clone().dim().crossed_out()),
+        false => ("[ ]".into(), Span::from(todo.title.clone())),
+    };
+    let due = Span::from(todo.due.map(|day| due::show(day, today)).unwrap_or_default());
+    let due = match todo.due {
+        _ if todo.done => due.dim(),
+        Some(day) if day < today => due.red(),
+        _ => due.cyan(),
+    };
+    Row::new([Cell::from(mark), Cell::from(title), Cell::from(Line::from(due).right_aligned())])
+}
+
+/// The frame of a pane: a thick one where the keys go.
+fn pane(is_focused: bool) -> Block<'static> {
+    let block = Block::bordered().padding(Padding::horizontal(1));
+    if is_focused {
+        block.border_type(BorderType::Thick).border_style(Color::Cyan).title_style(Style::new().bold())
+    } else {
+        block.border_style(Style::new().dim())
+    }
+}
+
+fn table<'r, const COLUMNS: usize>(
+    rows: impl Iterator<Item = Row<'r>>,
+    widths: [Constraint; COLUMNS],
+    is_focused: bool,
+) -> Table<'r> {
+    let selected = if is_focused { Style::new().reversed() } else { Style::new().bold() };
+    Table::new(rows, widths)
+        .row_highlight_style(selected)
+        .highlight_symbol("▸ ")
+        .highlight_spacing(HighlightSpacing::Always)
+}
+
+fn draw_typing(frame: &mut Frame<'_>, typing: &Typing, area: Rect) {
+    let [line, below] = Layout::vertical([Constraint::Length(1); 2]).areas(area);
+    let label = format!(" {}: ", typing.label());
+    let [label_area, input] =
+        Layout::horizontal([Constraint::Length(label.len() as u16), Constraint::Fill(1)]).areas(line);
+    // One column for the cursor behind the last letter.
+    let scrolled = typing.input.visual_scroll(usize::from(input.width.saturating_sub(1)));
+    let text = Paragraph::new(typing.input.value()).scroll((0, scrolled as u16));
+    frame.render_widget(label.bold().cyan(), label_area);
+    frame.render_widget(text, input);
+    frame.render_widget(format!(" {}", typing.hint()).dim(), below);
+    let column = typing.input.visual_cursor().saturating_sub(scrolled) as u16;
+    frame.set_cursor_position((input.x + column.min(input.width.saturating_sub(1)), input.y));
+}
+
+fn draw_help(frame: &mut Frame<'_>, pane: Pane, area: Rect) {
+    let unbroken = |words: &str| words.replace(' ', NO_BREAK);
+    let one =
+        |(key, does): &(&str, &str)| [unbroken(key).bold(), unbroken(&format!(" {does}")).dim(), "  ".into()];
+    let spans: Vec<Span<'_>> = keys::help(pane).iter().flat_map(one).collect();
+    let block = Block::new().padding(Padding::left(1));
+    frame.render_widget(Paragraph::new(Line::from(spans)).wrap(Wrap { trim: true }).block(block), area);
+}

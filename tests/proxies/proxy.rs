@@ -1,0 +1,163 @@
+//! A proxy of the system, on a free port, with all its files in a folder of its own.
+
+use std::fs::{self, File};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// How long a proxy may take to answer, or to stop. Far more than it needs: reaching it means that it hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Nginx,
+    Caddy,
+}
+
+/// A running (or stopped) proxy.
+pub(crate) struct Proxy {
+    kind: Kind,
+    address: String,
+    url: String,
+    folder: TempDir,
+    process: Option<Child>,
+}
+
+impl Proxy {
+    /// Starts one before the server at this URL.
+    pub(crate) fn before(kind: Kind, server: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // Free a moment ago; a proxy cannot tell which one it took by itself.
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let address = free.expect("a free port").to_string();
+        let settings = match kind {
+            Kind::Nginx => nginx(&folder, &address, server),
+            Kind::Caddy => caddy(&folder, &address, server),
+        };
+        fs::write(folder.path().join("settings"), settings).expect("a file");
+        let mut proxy = Self { kind, url: format!("http://{address}"), address, folder, process: None };
+        proxy.start();
+        proxy
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Starts it, and waits until it listens.
+    pub(crate) fn start(&mut self) {
+        let settings = self.folder.path().join("settings");
+        let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
+        let mut command = match self.kind {
+            Kind::Nginx => {
+                let mut nginx = Command::new("nginx");
+                nginx.arg("-p").arg(self.folder.path()).args(["-e", "stderr", "-c"]).arg(settings);
+                nginx
+            }
+            Kind::Caddy => {
+                let mut caddy = Command::new("caddy");
+                caddy.args(["run", "--adapter", "caddyfile", "--config"]).arg(settings);
+                caddy
+            }
+        };
+        // What a proxy keeps for its user, it keeps here.
+        for home in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+            command.env(home, self.folder.path());
+        }
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        self.process = Some(child.expect("the proxy is installed: run scripts/behind-proxies"));
+        let address = self.address.clone();
+        self.wait_for(|proxy| {
+            assert!(proxy.child().try_wait().expect("a process").is_none(), "{}", proxy.log());
+            TcpStream::connect(&address).ok()
+        });
+    }
+
+    /// Asks it to stop, as a service manager does, and waits until it has.
+    pub(crate) fn stop(&mut self) {
+        kill_process(Pid::from_child(self.child()), Signal::TERM).expect("the process is there");
+        self.wait_for(|proxy| proxy.child().try_wait().expect("a process"));
+        self.process = None;
+    }
+
+    fn child(&mut self) -> &mut Child {
+        self.process.as_mut().expect("the proxy is running")
+    }
+
+    fn log_file(&self) -> std::path::PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn wait_for<T>(&mut self, mut look: impl FnMut(&mut Self) -> Option<T>) -> T {
+        let started = Instant::now();
+        loop {
+            if let Some(found) = look(self) {
+                return found;
+            }
+            assert!(started.elapsed() < PATIENCE, "the proxy hangs:\n{}", self.log());
+            thread::sleep(LOOK_AGAIN);
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.process.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if thread::panicking() {
+            eprintln!("--- log of the proxy ---\n{}", self.log());
+        }
+    }
+}
+
+/// `proxy_pass` and nothing else: HTTP/1.0 to the server, and every answer through a buffer. The rest is where files go.
+fn nginx(folder: &TempDir, address: &str, server: &str) -> String {
+    let folder = folder.path().display();
+    format!(
+        "daemon off;
+         master_process off;
+         pid {folder}/pid;
+         events {{}}
+         http {{
+             access_log off;
+             client_body_temp_path {folder}/body;
+             proxy_temp_path {folder}/proxy;
+             fastcgi_temp_path {folder}/fastcgi;
+             uwsgi_temp_path {folder}/uwsgi;
+             scgi_temp_path {folder}/scgi;
+             server {{
+                 listen {address};
+                 location / {{ proxy_pass {server}; }}
+             }}
+         }}"
+    )
+}
+
+/// `reverse_proxy` and nothing else. Without a period of grace Caddy would wait for streams to end before it stops.
+fn caddy(folder: &TempDir, address: &str, server: &str) -> String {
+    let folder = folder.path().display();
+    let port = address.rsplit(':').next().unwrap_or_default();
+    format!(
+        "{{
+             admin off
+             auto_https off
+             grace_period 1s
+             storage file_system {folder}/storage
+         }}
+         http://127.0.0.1:{port} {{
+             bind 127.0.0.1
+             reverse_proxy {server}
+         }}"
+    )
+}
