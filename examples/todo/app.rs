@@ -14,6 +14,8 @@ pub(crate) enum Pane {
     Todos,
     /// The lists, to choose the one that a todo moves to.
     Targets,
+    /// What could not be synced.
+    Problems,
 }
 
 /// The app.
@@ -34,6 +36,8 @@ pub(crate) struct App {
     pub(crate) typing: Option<Typing>,
     /// What the last key has led to, if it needs saying.
     pub(crate) message: String,
+    /// What could not be synced, in words.
+    pub(crate) problems: Vec<String>,
     deleted: Vec<Deleted>,
 }
 
@@ -52,13 +56,18 @@ impl App {
             find: String::new(),
             typing: None,
             message: String::new(),
+            problems: Vec::new(),
             deleted: Vec::new(),
         }
     }
 
-    /// Shows what other connections have changed: what the replica has applied, for one.
-    pub(crate) fn look(&mut self) -> Result<()> {
-        if self.database.changed_elsewhere()? { self.refresh() } else { Ok(()) }
+    /// Shows what other connections have changed, such as the replica's. Gives whether they have.
+    pub(crate) fn look(&mut self) -> Result<bool> {
+        let has_changed = self.database.changed_elsewhere()?;
+        if has_changed {
+            self.refresh()?;
+        }
+        Ok(has_changed)
     }
 
     /// Reads again what is shown.
@@ -86,6 +95,7 @@ impl App {
                 self.list.go(by, &self.lists);
                 self.todo = Selection::default();
             }
+            Pane::Problems => {}
         }
         self.refresh()
     }
@@ -93,7 +103,7 @@ impl App {
     /// Puts the selected row before the one above it, or after the one below it.
     pub(crate) fn reorder(&mut self, by: isize) -> Result<()> {
         match self.pane {
-            Pane::Targets => {}
+            Pane::Targets | Pane::Problems => {}
             Pane::Lists => {
                 if let Some(ids) = reordered(&self.lists, &self.list, &self.lists, by) {
                     self.database.order_lists(&ids)?;
@@ -154,7 +164,13 @@ impl App {
         match self.deleted.pop() {
             None => self.message = "nothing was deleted".into(),
             Some(deleted) => match self.database.put_back(&deleted) {
-                Ok(()) => self.message = "brought back".into(),
+                Ok(()) => {
+                    self.message = "brought back".into();
+                    match deleted {
+                        Deleted::List(list, _) => self.list.wish(list.id),
+                        Deleted::Todo(todo) => self.todo.wish(todo.id),
+                    }
+                }
                 Err(error) => self.message = format!("it cannot be brought back: {error}"),
             },
         }

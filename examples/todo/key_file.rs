@@ -30,9 +30,7 @@ pub(crate) struct KeyFile {
 impl KeyFile {
     /// The key file of this database, which the first secret makes.
     pub(crate) fn beside(database: &Path) -> Self {
-        let mut path = database.as_os_str().to_owned();
-        path.push(".key");
-        Self { path: path.into(), writing: Mutex::default() }
+        Self { path: crate::beside(database, "key"), writing: Mutex::default() }
     }
 
     fn load(&self) -> Result<Secrets> {

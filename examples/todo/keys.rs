@@ -30,16 +30,19 @@ const IN_TODOS: &[(&str, &str)] = &[
     ("J K", "reorder"),
     ("h", "hide done"),
     ("/", "find"),
+    ("s", "sync"),
     ("tab", "lists"),
     ("q", "quit"),
 ];
 const IN_TARGETS: &[(&str, &str)] = &[("enter", "move it here"), ("esc", "leave it")];
+const IN_PROBLEMS: &[(&str, &str)] = &[("enter", "forget them"), ("esc", "keep them")];
 
 /// What follows a key, beyond what the app does by itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum After {
     GoOn,
-    SignIn,
+    Sync,
+    Forget,
     Quit,
 }
 
@@ -49,6 +52,7 @@ pub(crate) fn help(pane: Pane) -> &'static [(&'static str, &'static str)] {
         Pane::Lists => IN_LISTS,
         Pane::Todos => IN_TODOS,
         Pane::Targets => IN_TARGETS,
+        Pane::Problems => IN_PROBLEMS,
     }
 }
 
@@ -62,7 +66,7 @@ pub(crate) fn press(app: &mut App, key: KeyEvent) -> Result<After> {
     match key.code {
         KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return Ok(After::Quit),
         KeyCode::Char('q') => return Ok(After::Quit),
-        KeyCode::Char('s') => return Ok(After::SignIn),
+        KeyCode::Char('s') => return Ok(After::Sync),
         KeyCode::Char('K') => app.reorder(-1)?,
         KeyCode::Char('J') => app.reorder(1)?,
         KeyCode::Up if shift => app.reorder(-1)?,
@@ -74,6 +78,10 @@ pub(crate) fn press(app: &mut App, key: KeyEvent) -> Result<After> {
         KeyCode::Home => app.go(isize::MIN)?,
         KeyCode::End => app.go(isize::MAX)?,
         KeyCode::Esc => leave(app)?,
+        KeyCode::Enter if app.pane == Pane::Problems => {
+            leave(app)?;
+            return Ok(After::Forget);
+        }
         code => press_in_pane(app, code)?,
     }
     Ok(After::GoOn)
@@ -82,7 +90,8 @@ pub(crate) fn press(app: &mut App, key: KeyEvent) -> Result<After> {
 fn press_in_pane(app: &mut App, code: KeyCode) -> Result<()> {
     match (app.pane, code) {
         (Pane::Targets, KeyCode::Enter) => return app.move_to_target(),
-        (Pane::Targets, _) => {}
+        (Pane::Targets | Pane::Problems, _) => {}
+        (_, KeyCode::Char('p')) if !app.problems.is_empty() => app.pane = Pane::Problems,
         (_, KeyCode::Char('u')) => return app.undo(),
         (_, KeyCode::Char('/')) => app.typing = Some(Typing::new(Purpose::Find, "", &app.find)),
         (_, KeyCode::Char('h')) => {
@@ -163,11 +172,11 @@ fn type_on(app: &mut App, mut typing: Typing, key: KeyEvent) -> Result<()> {
     }
 }
 
-/// Leaves what is half done, and the search.
+/// Leaves what is half done, or the search.
 fn leave(app: &mut App) -> Result<()> {
-    if app.pane == Pane::Targets {
-        app.pane = Pane::Todos;
+    match app.pane {
+        Pane::Targets | Pane::Problems => app.pane = Pane::Todos,
+        Pane::Lists | Pane::Todos => app.find.clear(),
     }
-    app.find.clear();
     app.refresh()
 }

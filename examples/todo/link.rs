@@ -1,15 +1,16 @@
 //! The app's link to the server: keeps it up, tells how it is doing, and knows what to do where only the user can help.
 
+use std::fs::File;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 
-use tidelog_client::replica::{Blocked, Replica, ReplicaError, Status};
+use tidelog_client::replica::{Blocked, Cell, Problem, Replica, ReplicaError, Status};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::account::{Account, Options};
-use crate::{Result, sync};
+use crate::{Result, beside, sync};
 
 /// A replica at work.
 pub(crate) struct Syncing {
@@ -34,16 +35,38 @@ pub(crate) struct Link {
     database: PathBuf,
     account: Account,
     syncing: Syncing,
+    /// Rows that the server does not have yet.
+    unsent: u64,
     /// Why it is at its end.
     ended: Option<String>,
+    /// Keeps the app from syncing one database twice, as two devices that take each other's work for their own.
+    _lock: File,
 }
 
 impl Link {
     /// Signs in if nobody has, and begins to sync.
     pub(crate) fn start(runtime: &Handle, options: &Options, device: &str, database: &Path) -> Result<Self> {
+        let lock = File::create(beside(database, "lock"))?;
+        lock.try_lock().map_err(|_| format!("{} is open already", database.display()))?;
         let account = runtime.block_on(Account::open(options, device, database))?;
         let syncing = sync::start(database, &account)?;
-        Ok(Self { runtime: runtime.clone(), database: database.into(), account, syncing, ended: None })
+        let (runtime, database) = (runtime.clone(), database.to_owned());
+        Ok(Self { runtime, database, account, syncing, unsent: 0, ended: None, _lock: lock })
+    }
+
+    /// Looks again at what the replica has in the database. Gives its problems, in words.
+    pub(crate) fn refresh(&mut self) -> Result<Vec<String>> {
+        if self.ended.is_some() {
+            return Ok(Vec::new());
+        }
+        self.unsent = self.runtime.block_on(self.syncing.replica.unsent())?;
+        let problems = self.runtime.block_on(self.syncing.replica.problems())?;
+        Ok(problems.iter().map(in_words).collect())
+    }
+
+    /// Forgets the problems.
+    pub(crate) fn dismiss_problems(&self) -> Result<()> {
+        Ok(self.runtime.block_on(self.syncing.replica.dismiss_problems())?)
     }
 
     /// How it is doing, in a few words.
@@ -62,10 +85,8 @@ impl Link {
             Status::Syncing { .. } => (Mood::Busy, format!("↕ {status}")),
             Status::Blocked(_) if self.wants_the_user() => (Mood::Bad, format!("✗ {status}: press s")),
             Status::Blocked(_) => (Mood::Bad, format!("✗ {status}")),
-            _ => match self.runtime.block_on(self.syncing.replica.unsent())? {
-                0 => (Mood::Away, format!("○ {status}")),
-                unsent => (Mood::Away, format!("○ {status}, {unsent} to send")),
-            },
+            _ if self.unsent > 0 => (Mood::Away, format!("○ {status}, {} to send", self.unsent)),
+            _ => (Mood::Away, format!("○ {status}")),
         })
     }
 
@@ -75,6 +96,11 @@ impl Link {
         matches!(&*self.syncing.status.borrow(), Status::Blocked(SignIn | Passphrase | DeviceRevoked))
     }
 
+    /// Tries at once, instead of when the wait is over.
+    pub(crate) fn hurry(&self) {
+        self.syncing.replica.nudge();
+    }
+
     /// Asks on the terminal, which must not be in use by the screen.
     pub(crate) fn sign_in(&mut self) -> Result<()> {
         self.runtime.block_on(self.account.sign_in())?;
@@ -82,5 +108,14 @@ impl Link {
         self.syncing.task.abort();
         self.syncing = sync::start(&self.database, &self.account)?;
         Ok(())
+    }
+}
+
+/// What is wrong, and with which row.
+fn in_words(problem: &Problem) -> String {
+    let row = problem.data.as_ref().and_then(|row| row.get("title").or(row.get("name")));
+    match row {
+        Some(Cell::Text(name)) => format!("{name}: {}", problem.reason),
+        _ => format!("a row of {}: {}", problem.table, problem.reason),
     }
 }

@@ -25,7 +25,7 @@ mod selection;
 mod sync;
 mod typing;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -34,7 +34,6 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event};
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinHandle;
 
 use account::Options;
 use app::App;
@@ -46,6 +45,9 @@ type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Resu
 
 /// How often the app looks whether another device has changed something, which takes it a few microseconds.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// The exit code after a signal: that of SIGTERM, as shells give it.
+const TERMINATED: i32 = 143;
 
 /// To-do lists that are the same on all of your devices.
 #[derive(Parser)]
@@ -81,24 +83,22 @@ fn run(arguments: &Arguments) -> Result<()> {
     let mut app = App::new(Database::open(database)?);
     let link = |options| Link::start(runtime.handle(), options, device, database);
     let mut link = arguments.account.as_ref().map(link).transpose()?;
-    let told_to_end = listen(runtime.handle())?;
+    heed_signals(runtime.handle())?;
     // Restores the terminal also when something panics.
     let mut terminal = ratatui::try_init()?;
-    let outcome = live(&mut terminal, &mut app, &mut link, device, &told_to_end);
+    let outcome = live(&mut terminal, &mut app, &mut link, device);
     ratatui::restore();
     outcome
 }
 
 /// Shows the app until the user leaves it.
-fn live(
-    terminal: &mut DefaultTerminal,
-    app: &mut App,
-    link: &mut Option<Link>,
-    device: &str,
-    told_to_end: &JoinHandle<()>,
-) -> Result<()> {
-    while !told_to_end.is_finished() {
-        app.look()?;
+fn live(terminal: &mut DefaultTerminal, app: &mut App, link: &mut Option<Link>, device: &str) -> Result<()> {
+    let mut was_written = true;
+    loop {
+        was_written |= app.look()?;
+        if let Some(link) = link.as_mut().filter(|_| std::mem::take(&mut was_written)) {
+            app.problems = link.refresh()?;
+        }
         let alone = || Ok((Mood::Away, "on this device only".to_owned()));
         let status = link.as_mut().map_or_else(alone, Link::look)?;
         terminal.draw(|frame| screen::draw(frame, app, device, &status))?;
@@ -109,17 +109,26 @@ fn live(
         if !key.is_press() {
             continue;
         }
+        was_written = true;
         match (keys::press(app, key), &mut *link) {
-            (Ok(After::GoOn), _) => {}
-            (Ok(After::Quit), _) => break,
-            (Ok(After::SignIn), Some(link)) if link.wants_the_user() => {
+            (Ok(After::Quit), _) => return Ok(()),
+            (Ok(After::Sync), Some(link)) if link.wants_the_user() => {
                 app.message = sign_in(terminal, link)?;
             }
-            (Ok(After::SignIn), _) => {}
+            (Ok(After::Sync), Some(link)) => link.hurry(),
+            (Ok(After::Forget), Some(link)) => link.dismiss_problems()?,
+            (Ok(After::GoOn | After::Sync | After::Forget), _) => {}
             (Err(error), _) => app.message = error.to_string(),
         }
     }
-    Ok(())
+}
+
+/// The path of a file that belongs to the database.
+fn beside(database: &Path, extension: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".");
+    path.push(extension);
+    path.into()
 }
 
 /// Gives the terminal back for as long as it takes to ask. Gives what to tell the user.
@@ -130,13 +139,17 @@ fn sign_in(terminal: &mut DefaultTerminal, link: &mut Link) -> Result<String> {
     Ok(outcome.err().map(|error| error.to_string()).unwrap_or_default())
 }
 
-/// A task that ends once somebody wants the app to: its terminal is to be left in order then, too.
-fn listen(runtime: &Handle) -> Result<JoinHandle<()>> {
+/// Leaves the terminal in order also when somebody wants the process to end. Not by way of the loop: waiting for a key does not
+/// come back from a terminal that is gone.
+fn heed_signals(runtime: &Handle) -> Result<()> {
     let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-    Ok(runtime.spawn(async move {
+    runtime.spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = hang_up.recv() => {}
         }
-    }))
+        ratatui::restore();
+        std::process::exit(TERMINATED);
+    });
+    Ok(())
 }

@@ -2,10 +2,12 @@
 
 use chrono::{Local, NaiveDate};
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::{Constraint, Layout, Margin, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, BorderType, Cell, HighlightSpacing, Padding, Paragraph, Row, Table, Wrap};
+use ratatui::widgets::{
+    Block, BorderType, Cell, Clear, HighlightSpacing, Padding, Paragraph, Row, Table, Wrap,
+};
 
 use crate::app::{App, Pane};
 use crate::database::{List, Todo};
@@ -19,6 +21,10 @@ const LISTS_WIDTH: u16 = 26;
 const TODOS_WIDTH: u16 = 34;
 /// Lines of the keys.
 const HELP_HEIGHT: u16 = 2;
+/// Columns that stay in sight on either side of the problems.
+const PROBLEMS_MARGIN: u16 = 6;
+/// Columns of a number of todos.
+const COUNT_WIDTH: u16 = 3;
 /// Columns of a day.
 const DUE_WIDTH: u16 = 11;
 /// Stands between words that belong on one line.
@@ -33,10 +39,18 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &mut App, title: &str, (mood, sta
     let [lists, todos] = columns.areas(panes);
 
     let status = Line::from(format!("{status} ")).style(style_of(*mood)).right_aligned();
-    frame.render_widget(Line::from(vec![" Todos".bold(), format!(" · {title}").into()]), head);
+    let problems = match app.problems.len() {
+        0 => String::new(),
+        count => format!("   ! {count} not synced: p"),
+    };
+    let title = vec![" Todos".bold(), format!(" · {title}").into(), problems.red()];
+    frame.render_widget(Line::from(title), head);
     frame.render_widget(status, head);
     draw_lists(frame, app, lists);
     draw_todos(frame, app, todos);
+    if app.pane == Pane::Problems {
+        draw_problems(frame, &app.problems, panes);
+    }
     match &app.typing {
         Some(typing) => draw_typing(frame, typing, foot),
         None => draw_help(frame, app.pane, foot),
@@ -53,6 +67,7 @@ fn style_of(mood: Mood) -> Style {
 }
 
 fn draw_lists(frame: &mut Frame<'_>, app: &mut App, area: Rect) {
+    let is_focused = matches!(app.pane, Pane::Lists | Pane::Targets);
     let (title, selection) = match app.pane {
         Pane::Targets => (" Move to ", &mut app.target),
         _ => (" Lists ", &mut app.list),
@@ -61,9 +76,9 @@ fn draw_lists(frame: &mut Frame<'_>, app: &mut App, area: Rect) {
         let open = if list.open == 0 { String::new() } else { list.open.to_string() };
         Row::new([Cell::from(list.name.clone()), Cell::from(Line::from(open).right_aligned().dim())])
     };
-    let widths = [Constraint::Fill(1), Constraint::Length(4)];
-    let block = pane(app.pane != Pane::Todos).title(title);
-    let table = table(app.lists.iter().map(row), widths, app.pane != Pane::Todos).block(block);
+    let widths = [Constraint::Fill(1), Constraint::Length(COUNT_WIDTH)];
+    let block = pane(is_focused).title(title);
+    let table = table(app.lists.iter().map(row), widths, is_focused).block(block);
     frame.render_stateful_widget(table, area, &mut selection.state);
 }
 
@@ -101,6 +116,14 @@ fn draw_todos(frame: &mut Frame<'_>, app: &mut App, area: Rect) {
     let widths = [Constraint::Length(3), Constraint::Fill(1), Constraint::Length(DUE_WIDTH)];
     let table = table(app.todos.iter().map(|todo| row_of(todo, today)), widths, is_focused).block(block);
     frame.render_stateful_widget(table, area, &mut app.todo.state);
+}
+
+fn draw_problems(frame: &mut Frame<'_>, problems: &[String], behind: Rect) {
+    let area = behind.inner(Margin::new(PROBLEMS_MARGIN, 1));
+    let lines: Vec<Line<'_>> = problems.iter().map(|problem| Line::from(problem.as_str())).collect();
+    let text = Paragraph::new(lines).wrap(Wrap { trim: true }).block(pane(true).title(" Not synced "));
+    frame.render_widget(Clear, area);
+    frame.render_widget(text, area);
 }
 
 fn row_of(todo: &Todo, today: NaiveDate) -> Row<'static> {

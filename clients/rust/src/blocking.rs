@@ -1,5 +1,7 @@
 //! Work that would hold up the async runtime: Argon2, sealing thousands of changes, key stores.
 
+use tokio::task::JoinHandle;
+
 use crate::{Result, SyncKitError};
 
 /// Runs `work` on a thread that may block. A panic goes on here, as if the work had been done in place.
@@ -8,7 +10,12 @@ where
     T: Send + 'static,
     F: FnOnce() -> Result<T> + Send + 'static,
 {
-    match tokio::task::spawn_blocking(work).await {
+    outcome_of(tokio::task::spawn_blocking(work)).await
+}
+
+/// What this task ends with. A panic goes on here.
+pub(crate) async fn outcome_of<T>(task: JoinHandle<Result<T>>) -> Result<T> {
+    match task.await {
         Ok(outcome) => outcome,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

@@ -38,10 +38,10 @@ impl fmt::Debug for SyncKitConfig {
 /// All methods take `&self`: share a client between tasks by reference or in an [`Arc`]. It needs a tokio runtime with
 /// timers and I/O.
 pub struct SyncKitClient {
-    pub(crate) transport: Transport,
+    pub(crate) transport: Arc<Transport>,
     pub(crate) server_url: String,
     pub(crate) api_key: String,
-    pub(crate) session: CurrentSession,
+    pub(crate) session: Arc<CurrentSession>,
     pub(crate) encryption: Encryption,
     pub(crate) outbox: tokio::sync::Mutex<Outbox>,
     pub(crate) limits: KnownLimits,
@@ -173,10 +173,10 @@ impl ClientBuilder {
     pub fn build(self) -> SyncKitClient {
         let server_url = self.config.server_url.trim_end_matches('/').to_owned();
         SyncKitClient {
-            transport: Transport::new(&server_url, self.timeout, self.retry),
+            transport: Arc::new(Transport::new(&server_url, self.timeout, self.retry)),
             server_url,
             api_key: self.config.api_key,
-            session: CurrentSession::default(),
+            session: Arc::default(),
             encryption: Encryption::new(
                 self.key_store.unwrap_or_else(keystore::default_store),
                 self.encryption,

@@ -13,7 +13,8 @@ use tidelog_protocol::{RefreshRequest, SignInRequest, TokenPair};
 use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::transport::{Request, Streaming, from_json};
+use crate::blocking::outcome_of;
+use crate::transport::{Request, Streaming, Transport, from_json};
 use crate::{Result, SyncKitClient, SyncKitError};
 
 /// A token is replaced this long before it ends, so that it does not end on its way.
@@ -105,6 +106,33 @@ impl CurrentSession {
         if info.as_ref() == Some(stale) {
             *info = Some(fresh);
         }
+    }
+
+    /// Another session than `stale`: by a refresh, or the one that another task has got meanwhile. Without a refresh token
+    /// it is the error `otherwise`.
+    ///
+    /// Sessions are told apart as a whole: two access tokens made within one second may be the same.
+    async fn renewed(
+        &self,
+        transport: &Transport,
+        stale: &SessionInfo,
+        otherwise: SyncKitError,
+    ) -> Result<SessionInfo> {
+        let _one_at_a_time = self.refreshing.lock().await;
+        let session = self.get().ok_or(SyncKitError::NotAuthenticated)?;
+        if session != *stale {
+            return Ok(session);
+        }
+        let Some(refresh_token) = session.refresh_token.clone() else { return Err(otherwise) };
+        let request = Request::post("/auth/refresh", &RefreshRequest { refresh_token })?;
+        let answer = transport.fetch::<TokenPair>(&request, None).await;
+        let fresh = SessionInfo::from(answer.map_err(|error| match error {
+            SyncKitError::InvalidCredentials => SyncKitError::Unauthenticated,
+            other => other,
+        })?);
+        self.renew(stale, fresh.clone());
+        tracing::debug!("session refreshed");
+        Ok(fresh)
     }
 }
 
@@ -210,26 +238,14 @@ impl SyncKitClient {
         }
     }
 
-    /// Another session than `stale`: by a refresh, or the one that another task has got meanwhile. Without a refresh token
-    /// it is the error `otherwise`.
+    /// Another session than `stale`; see [`CurrentSession::renewed`].
     ///
-    /// Sessions are told apart as a whole: two access tokens made within one second may be the same.
+    /// By a task of its own: a caller that is not polled for a while, as a stream of notifications is while its program pulls, would
+    /// keep its turn for itself, and that program waiting.
     async fn renewed(&self, stale: &SessionInfo, otherwise: SyncKitError) -> Result<SessionInfo> {
-        let _one_at_a_time = self.session.refreshing.lock().await;
-        let session = self.session.get().ok_or(SyncKitError::NotAuthenticated)?;
-        if session != *stale {
-            return Ok(session);
-        }
-        let Some(refresh_token) = session.refresh_token.clone() else { return Err(otherwise) };
-        let request = Request::post("/auth/refresh", &RefreshRequest { refresh_token })?;
-        let answer = self.transport.fetch::<TokenPair>(&request, None).await;
-        let fresh = SessionInfo::from(answer.map_err(|error| match error {
-            SyncKitError::InvalidCredentials => SyncKitError::Unauthenticated,
-            other => other,
-        })?);
-        self.session.renew(stale, fresh.clone());
-        tracing::debug!("session refreshed");
-        Ok(fresh)
+        let (current, transport, stale) = (self.session.clone(), self.transport.clone(), stale.clone());
+        let renewing = async move { current.renewed(&transport, &stale, otherwise).await };
+        outcome_of(tokio::spawn(renewing)).await
     }
 }
 

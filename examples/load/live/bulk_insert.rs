@@ -14,7 +14,7 @@ use tidelog_client::replica::Replica;
 use tidelog_client::replica::rusqlite::{Connection, Statement};
 
 use super::Scale;
-use crate::Result;
+use crate::{Result, process};
 
 const ROUNDS: usize = 5;
 /// Rows of a smaller transaction.
@@ -45,6 +45,12 @@ const KINDS: [Kind; 2] = [
     },
 ];
 
+/// Seconds, by the clock and of the CPU.
+struct Took {
+    time: f64,
+    cpu: f64,
+}
+
 /// Median ratios of several rounds, in each of which the two ways are tried one after the other.
 pub(super) fn measure(_: &Path, scale: Scale) -> Result<Value> {
     let mut figures = Map::new();
@@ -57,23 +63,24 @@ pub(super) fn measure(_: &Path, scale: Scale) -> Result<Value> {
                 let other = insert(kind, !first, scale.rows, rows)?;
                 rounds.push(if first { (one, other) } else { (other, one) });
             }
-            let median = |figure: fn(&(f64, f64)) -> f64| {
+            let median = |figure: fn(&(Took, Took)) -> f64| {
                 let mut all: Vec<_> = rounds.iter().map(figure).collect();
                 all.sort_unstable_by(f64::total_cmp);
                 all[ROUNDS / 2]
             };
             let name = |what: &str| format!("{}_{transaction}_{what}", kind.name);
             let micros = 1e6 / scale.rows as f64;
-            figures.insert(name("us"), json!(median(|(synced, _)| *synced) * micros));
-            figures.insert(name("bare_us"), json!(median(|(_, bare)| *bare) * micros));
-            figures.insert(name("ratio"), json!(median(|(synced, bare)| synced / bare)));
+            figures.insert(name("us"), json!(median(|(synced, _)| synced.time) * micros));
+            figures.insert(name("bare_us"), json!(median(|(_, bare)| bare.time) * micros));
+            figures.insert(name("ratio"), json!(median(|(synced, bare)| synced.time / bare.time)));
+            figures.insert(name("cpu_ratio"), json!(median(|(synced, bare)| synced.cpu / bare.cpu)));
         }
     }
     Ok(figures.into())
 }
 
-/// Seconds to insert the rows into a new database, in transactions of so many.
-fn insert(kind: &Kind, synced: bool, rows: usize, at_once: usize) -> Result<f64> {
+/// Inserts the rows into a new database, in transactions of so many.
+fn insert(kind: &Kind, synced: bool, rows: usize, at_once: usize) -> Result<Took> {
     let folder = TempDir::new()?;
     let path = folder.path().join("app.db");
     let app = open(&path)?;
@@ -81,14 +88,14 @@ fn insert(kind: &Kind, synced: bool, rows: usize, at_once: usize) -> Result<f64>
     // Kept until the end: an app's replica is attached while the app runs.
     let _replica = synced.then(|| attach(&path)).transpose()?;
     let keys: Vec<_> = (0..rows).map(kind.key).collect();
-    let began = Instant::now();
+    let (began, cpu) = (Instant::now(), process::thread_cpu_seconds()?);
     for keys in keys.chunks(at_once) {
         let transaction = app.unchecked_transaction()?;
         let mut statement = app.prepare_cached("INSERT INTO items VALUES (?1, ?2, ?3, ?4)")?;
         keys.iter().try_for_each(|key| insert_one(&mut statement, key))?;
         transaction.commit()?;
     }
-    Ok(began.elapsed().as_secs_f64())
+    Ok(Took { time: began.elapsed().as_secs_f64(), cpu: process::thread_cpu_seconds()? - cpu })
 }
 
 fn insert_one(statement: &mut Statement<'_>, key: &Key) -> Result<()> {

@@ -10,7 +10,7 @@ use super::error::{ReplicaError, Result};
 use super::marks;
 use super::status::{Setback, Status};
 use crate::retry::backoff;
-use crate::{Notification, Notifications, SyncKitClient, SyncKitError};
+use crate::{Connection, Notification, Notifications, SyncKitClient, SyncKitError};
 
 /// How often the database is asked whether somebody has committed something, which takes it a few microseconds.
 const LOOK: Duration = Duration::from_millis(20);
@@ -86,8 +86,13 @@ impl Live<'_> {
 
     /// Everything is exchanged: waits until there is something new.
     async fn wait_for_news(&mut self) -> Result<Reason> {
+        let mut connection = self.notifications.connection();
         loop {
             let notification = tokio::select! {
+                Ok(()) = connection.changed() => {
+                    self.show_connection(*connection.borrow_and_update());
+                    continue;
+                }
                 () = committed(self.replica, &mut self.seen) => return Ok(Reason::LocalChange),
                 () = self.replica.shared.nudged.notified() => return Ok(Reason::RemoteChange),
                 notification = self.notifications.next() => notification,
@@ -101,6 +106,15 @@ impl Live<'_> {
                 }
                 Err(error) => return self.stream_failed(error).await,
             }
+        }
+    }
+
+    /// While nothing is written here, nothing is exchanged, and only the stream notices that the server has gone.
+    fn show_connection(&self, connection: Connection) {
+        match connection {
+            Connection::Offline => self.replica.show(Status::Offline),
+            Connection::Streaming | Connection::Polling => self.replica.show(Status::Live),
+            Connection::Connecting => {}
         }
     }
 

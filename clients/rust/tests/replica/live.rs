@@ -82,6 +82,17 @@ async fn while_the_server_is_away_both_go_on_and_agree_once_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_and_comes_back_is_noticed_though_nothing_is_written() {
+    let mut scene = Scene::new().await;
+    let laptop = Running::over(scene.install("laptop").await);
+    laptop.until(Status::Live).await;
+    scene.stop().await;
+    laptop.until(Status::Offline).await;
+    scene.start_again().await;
+    laptop.until(Status::Live).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_compromise_it_waits_for_the_passphrase_and_then_goes_on() {
     let world = World::new().await;
     let laptop = Running::new(&world, "laptop").await;

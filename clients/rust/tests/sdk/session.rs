@@ -111,6 +111,25 @@ async fn many_tasks_that_find_an_ending_token_share_one_refresh() {
 }
 
 #[tokio::test]
+async fn a_refresh_goes_on_when_whoever_began_it_turns_to_something_else() {
+    const REFRESH: &str = "POST /api/sync/auth/refresh";
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let client = builder(config(proxy.url(), world.server.api_key())).build();
+    client.restore_session(ending_in(&world.signed_in().await.session_info().unwrap(), 0));
+    let mut first = Box::pin(client.status());
+    tokio::select! {
+        biased;
+        () = async { while proxy.requests(REFRESH) == 0 { tokio::task::yield_now().await } } => {}
+        _ = &mut first => unreachable!("the proxy has seen no refresh"),
+    }
+    // Kept, but not polled: as a stream of notifications is while its program pulls.
+    client.status().await.unwrap();
+    first.await.unwrap();
+    assert_eq!(proxy.requests(REFRESH), 1);
+}
+
+#[tokio::test]
 async fn a_session_that_was_ended_elsewhere_is_refused_although_it_can_refresh() {
     let world = World::new().await;
     let client = world.signed_in().await;

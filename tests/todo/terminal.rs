@@ -1,0 +1,131 @@
+//! A terminal with a program in it: tmux shows what a person would see, and types what a person would type.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Of the terminal: the smallest that people have.
+const SIZE: [&str; 4] = ["-x", "80", "-y", "24"];
+/// How long the program may take to show something. Far more than it needs: reaching it means that it never will.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often to look.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// What the shell in the terminal says once the program has ended, beside the exit code.
+const ENDED: &str = "it ended with";
+
+/// The terminal. Dropping it hangs up.
+pub(crate) struct Terminal {
+    folder: TempDir,
+}
+
+impl Terminal {
+    /// Runs a program, and then shows its exit code and whether the terminal echoes, until somebody closes it.
+    pub(crate) fn run(program: &Command) -> Self {
+        let terminal = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let script = format!(
+            r#"sh -c 'echo $$ >"$0"; exec "$@"' "$0" "$@"; printf "\n{ENDED} $?\n"; stty -a | tr ';' ' '; cat"#
+        );
+        let mut tmux = terminal.tmux();
+        tmux.args(["new-session", "-d"]).args(SIZE).args(["sh", "-c", &script]).arg(terminal.pid_file());
+        tmux.arg(program.get_program()).args(program.get_args());
+        for (name, value) in program.get_envs() {
+            tmux.env(name, value.unwrap_or(OsStr::new("")));
+        }
+        assert_success(&tmux.output().expect("tmux is installed"));
+        terminal
+    }
+
+    /// Presses keys, by tmux's names.
+    pub(crate) fn press(&self, keys: &[&str]) -> &Self {
+        assert_success(&self.tmux().arg("send-keys").args(keys).output().expect("tmux answers"));
+        self
+    }
+
+    /// Types a text as it is.
+    pub(crate) fn type_text(&self, text: &str) -> &Self {
+        self.press(&["-l", "--", text])
+    }
+
+    /// What can be seen.
+    pub(crate) fn screen(&self) -> String {
+        let seen = self.tmux().args(["capture-pane", "-p"]).output().expect("tmux answers");
+        assert_success(&seen);
+        String::from_utf8(seen.stdout).expect("text")
+    }
+
+    /// Waits until the screen is as it should be.
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+        let started = Instant::now();
+        loop {
+            let screen = self.screen();
+            if is_so(&screen) {
+                return screen;
+            }
+            assert!(started.elapsed() < PATIENCE, "this never shows {what}:\n{screen}");
+            thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Waits until this text can be seen.
+    #[track_caller]
+    pub(crate) fn shows(&self, text: &str) -> String {
+        self.until(text, |screen| screen.contains(text))
+    }
+
+    /// Waits until this text can be seen no more.
+    #[track_caller]
+    pub(crate) fn hides(&self, text: &str) -> String {
+        self.until(&format!("no {text}"), |screen| !screen.contains(text))
+    }
+
+    /// Waits until the program has ended. Gives its exit code and what the terminal looks like then.
+    #[track_caller]
+    pub(crate) fn end(&self) -> (i32, String) {
+        let screen = self.shows("icanon");
+        let code = screen.lines().find_map(|line| line.strip_prefix(ENDED)).expect("it says so first");
+        (code.trim().parse().expect("a number"), screen)
+    }
+
+    /// The program's process.
+    pub(crate) fn pid(&self) -> i32 {
+        let pid = std::fs::read_to_string(self.pid_file()).expect("it has started");
+        pid.trim().parse().expect("a number")
+    }
+
+    /// Makes the terminal larger or smaller.
+    pub(crate) fn resize(&self, columns: &str, lines: &str) {
+        let resize = ["resize-window", "-x", columns, "-y", lines];
+        assert_success(&self.tmux().args(resize).output().expect("tmux answers"));
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.folder.path().join("pid")
+    }
+
+    /// A tmux that shares nothing with anybody's own.
+    fn tmux(&self) -> Command {
+        let mut tmux = Command::new("tmux");
+        tmux.env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("LC_ALL", "C.UTF-8")
+            .args(["-u", "-f", "/dev/null", "-S"])
+            .arg(self.folder.path().join("tmux"));
+        tmux
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.tmux().arg("kill-server").output();
+    }
+}
+
+#[track_caller]
+fn assert_success(output: &Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
