@@ -12,6 +12,7 @@
 )]
 
 mod chinook;
+mod columns;
 mod device;
 #[path = "../../../../tests/support/dice.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of the kit")]

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tidelog_client::replica::rusqlite::Connection;
 
+use crate::columns::Columns;
 use crate::schema::{BY_COLUMN, Schema};
 
 /// Table and key.
@@ -29,6 +30,7 @@ pub(crate) struct Model {
     edits: BTreeMap<Name, Vec<Edit>>,
     /// Rows of which more than the edits themselves decides what they become.
     unforeseen: BTreeSet<Name>,
+    columns: Columns,
 }
 
 pub(crate) fn snapshot(app: &Connection, schema: &Schema) -> Snapshot {
@@ -46,6 +48,7 @@ impl Model {
     /// Notes what a transaction has changed.
     pub(crate) fn note(&mut self, device: usize, app: &Connection, schema: &Schema, before: &Snapshot) {
         let now = snapshot(app, schema);
+        self.columns.note(app, schema, before, &now);
         let marks = marks(app);
         let names: BTreeSet<_> = before.keys().chain(now.keys()).cloned().collect();
         for name in names {
@@ -72,6 +75,7 @@ impl Model {
 
     /// A device's database was put back from a copy.
     pub(crate) fn put_back(&mut self, device: usize, app: &Connection) {
+        self.columns.give_up();
         let marks = marks(app);
         for (name, edits) in &mut self.edits {
             for edit in edits.iter_mut().filter(|edit| edit.device == device && edit.stamp != i64::MIN) {
@@ -83,7 +87,7 @@ impl Model {
     /// Compares what became of the rows with what was to be expected; gives how many could be compared. `log` has the stamps of
     /// all entries of each row, the newest last.
     pub(crate) fn check(&self, schema: &Schema, rows: &Snapshot, log: &BTreeMap<Name, Vec<i64>>) -> u64 {
-        let mut foreseen = 0;
+        let mut foreseen = self.columns.check(schema, rows);
         for (name, edits) in &self.edits {
             if self.unforeseen.contains(name) || name.0 == BY_COLUMN {
                 continue;
