@@ -85,8 +85,13 @@ impl Merge<'_> {
         if self.is_written_here(parent, parent_key)? {
             return Ok(true);
         }
-        let known = rows::find(self.connection, self.tables[parent].no, parent_key)?;
-        Ok(known.is_some_and(|known| known.deleted) && self.is_written_here(place, key)?)
+        let no = self.tables[parent].no;
+        let is_deleted = match rows::find(self.connection, no, parent_key)? {
+            Some(known) => known.deleted,
+            // It gave way before it was sent.
+            None => marks::find(self.connection, no, parent_key)?.is_some(),
+        };
+        Ok(is_deleted && self.is_written_here(place, key)?)
     }
 
     /// `false`: what it held is not known, something stands in its place, or it came back already and could not stay.

@@ -188,6 +188,27 @@ async fn a_cascade_that_would_take_what_must_stay_is_undone_from_its_beginning()
 }
 
 #[tokio::test]
+async fn a_row_that_gives_way_before_it_was_sent_takes_along_what_refers_to_it() {
+    let schema = "
+        CREATE TABLE albums (id INTEGER PRIMARY KEY);
+        CREATE TABLE tracks (id INTEGER PRIMARY KEY, album INTEGER REFERENCES albums ON DELETE CASCADE);
+        CREATE TABLE plays (id INTEGER PRIMARY KEY, track INTEGER REFERENCES tracks ON DELETE CASCADE);";
+    let tables = ["albums", "tracks", "plays"].map(SyncedTable::from);
+    let world = World::new().await;
+    let (one, two) = pair(&world, schema, &tables).await;
+    one.run("INSERT INTO albums VALUES (1)");
+    sync_all(&[&one, &two]).await;
+    one.run("DELETE FROM albums");
+    two.run("INSERT INTO tracks VALUES (10, 1); INSERT INTO plays VALUES (100, 10)");
+    sync_all(&[&one, &two]).await;
+    for device in [&one, &two] {
+        assert_eq!(device.query("PRAGMA foreign_key_check"), Vec::<Vec<_>>::new());
+        assert_eq!(device.query("SELECT * FROM plays"), Vec::<Vec<_>>::new());
+        assert_eq!(device.replica.unsent().await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
 async fn of_two_rows_that_take_the_same_unique_value_the_later_stays_and_the_other_is_reported() {
     let schema = "CREATE TABLE people (id INTEGER PRIMARY KEY, email TEXT UNIQUE, name TEXT);";
     for later_first in [true, false] {
