@@ -11,7 +11,7 @@ use tidelog_client::replica::{Rule, SyncedTable};
 use crate::chinook::Rows;
 use crate::dice::Dice;
 
-/// Columns that refer say to what, and are given an action; `!` is `NOT NULL`.
+/// `!` stands for `NOT NULL`, `@` for what becomes of the row when the one that it refers to is gone.
 const TABLES: [(&str, &str); 15] = [
     ("genre", "id INTEGER PRIMARY KEY, name TEXT"),
     ("mediatype", "id INTEGER PRIMARY KEY, name TEXT"),
@@ -53,10 +53,13 @@ const TABLES: [(&str, &str); 15] = [
     ("badge", "id INTEGER PRIMARY KEY, code TEXT COLLATE NOCASE UNIQUE, name TEXT"),
     (
         "rating",
-        "customer INTEGER !, track INTEGER !, stars INTEGER, said TEXT, PRIMARY KEY (track, customer)) WITHOUT ROWID; --",
+        "customer INTEGER !, track INTEGER !, stars INTEGER, said TEXT, PRIMARY KEY (track, customer)",
     ),
     ("sheet", "id INTEGER PRIMARY KEY, a TEXT, b TEXT, c INTEGER, d BLOB"),
 ];
+
+/// The table that is stored by its key, of several columns.
+const WITHOUT_ROWID: &str = "rating";
 
 /// The table whose conflicts are settled column by column.
 pub(crate) const BY_COLUMN: &str = "sheet";
@@ -124,7 +127,8 @@ impl Schema {
                 written += action;
                 written += part;
             }
-            sql += &format!("CREATE TABLE {name} ({});\n", written.replace('!', "NOT NULL"));
+            let kind = if name == WITHOUT_ROWID { "WITHOUT ROWID" } else { "" };
+            sql += &format!("CREATE TABLE {name} ({}) {kind};\n", written.replace('!', "NOT NULL"));
         }
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(&sql).unwrap();
