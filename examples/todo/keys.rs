@@ -59,12 +59,14 @@ pub(crate) fn help(pane: Pane) -> &'static [(&'static str, &'static str)] {
 /// Does what a key stands for.
 pub(crate) fn press(app: &mut App, key: KeyEvent) -> Result<After> {
     app.message.clear();
+    if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
+        return Ok(After::Quit);
+    }
     if let Some(typing) = app.typing.take() {
         return type_on(app, typing, key).map(|()| After::GoOn);
     }
     let shift = key.modifiers.contains(KeyModifiers::SHIFT);
     match key.code {
-        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return Ok(After::Quit),
         KeyCode::Char('q') => return Ok(After::Quit),
         KeyCode::Char('s') => return Ok(After::Sync),
         KeyCode::Char('K') => app.reorder(-1)?,

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! It is an app on SQLite like any other: `schema.sql`, `database.rs`, and a screen. What makes it sync is `sync.rs`, in a dozen
-//! lines, and `account.rs`, which signs in. It works without a network: what is changed meanwhile is sent later.
+//! lines, on the account that `account.rs` signs in to. It works without a network: what is changed meanwhile is sent later.
 //!
 //! The first start asks for the password and the passphrase without showing them, or takes them from `TIDELOG_PASSWORD` and
 //! `TIDELOG_PASSPHRASE`. Later ones find the session and the key in a file beside the database.

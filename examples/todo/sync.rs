@@ -1,6 +1,7 @@
-//! The sync part: all of it. What it names are the app's two tables; nothing else of the app knows that they sync.
+//! The sync part: all that it takes for the app's two tables to be the same on all devices.
 //!
-//! The replica has a connection of its own. The app goes on reading and writing through its own one, as it always did.
+//! The replica has a connection of its own. The app goes on reading and writing through its own one, as it always did, and its SQL
+//! knows nothing of sync. Signing in is `account.rs`; what is shown of it all is `link.rs`.
 
 use tidelog_client::replica::rusqlite::Connection;
 use tidelog_client::replica::{Replica, Rule, SyncedTable};

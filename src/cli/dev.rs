@@ -57,6 +57,9 @@ fn welcome(url: &str, kept: &str, made: &Made) -> String {
 
 Paste these into another shell:
 
+# What the examples are started with
+URL={base} API_KEY={api_key} EMAIL={email} PASSWORD={password}
+
 # Sign in
 TOKEN=$({curl} {base}/api/sync/auth -H 'Content-Type: application/json' \
   -d '{{"email":"{email}","password":"{password}","api_key":"{api_key}"}}' \

@@ -218,8 +218,11 @@ impl Notifications<'_> {
         if said.is_empty() {
             return;
         }
-        open.has_spoken = true;
-        (self.failed, self.mute) = (0, 0);
+        // A stream that is cut after its first sign of life has not shown yet that it holds.
+        if open.has_spoken || said.iter().any(|one| matches!(one, Said::Event { .. })) {
+            self.failed = 0;
+        }
+        (open.has_spoken, self.mute) = (true, 0);
         self.show(Connection::Streaming);
         for one in said {
             match one {

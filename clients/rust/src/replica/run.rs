@@ -123,7 +123,9 @@ impl Live<'_> {
         if !matches!(error, SyncKitError::LogRewound { .. }) {
             return self.wait_after(error.into()).await;
         }
-        self.replica.exchange(self.client, self.device_id, true).await?;
+        if let Err(error) = self.replica.exchange(self.client, self.device_id, true).await {
+            return self.wait_after(error).await;
+        }
         let cursor = self.replica.with(|database| database.state()).await?.cursor;
         self.notifications = self.client.subscribe_notifications(self.device_id, cursor);
         Ok(Reason::RemoteChange)
@@ -145,24 +147,23 @@ impl Live<'_> {
         };
         tracing::debug!(%error, ?wait, "the replica waits");
         let until = Instant::now() + wait;
+        let mut stream_is_blocked = false;
         loop {
             let notification = tokio::select! {
                 () = sleep_until(until) => return Ok(Reason::RemoteChange),
                 () = self.replica.shared.nudged.notified() => return Ok(Reason::RemoteChange),
-                notification = self.notifications.next() => notification,
+                notification = self.notifications.next(), if !stream_is_blocked => notification,
             };
             match notification {
+                Ok(Notification::Changed) => return Ok(Reason::RemoteChange),
                 Ok(Notification::Keys) => {
                     self.client.encryption.doubt();
                     return Ok(Reason::RemoteChange);
                 }
                 // The server is there again.
-                Ok(_) if self.failed > 0 => return Ok(Reason::RemoteChange),
-                Ok(_) => {}
-                Err(_) => {
-                    sleep_until(until).await;
-                    return Ok(Reason::RemoteChange);
-                }
+                Ok(Notification::Keepalive) if self.failed > 0 => return Ok(Reason::RemoteChange),
+                Ok(Notification::Keepalive) => {}
+                Err(_) => stream_is_blocked = true,
             }
         }
     }

@@ -53,6 +53,8 @@ pub(super) struct Table {
     pub(super) columns: Vec<String>,
     /// Columns of the primary key, in the key's order.
     pub(super) key: Vec<String>,
+    /// Whether the key is the row's number in SQLite: one column that holds integers and nothing else.
+    pub(super) key_is_rowid: bool,
     /// Other sets of columns that must be unique.
     pub(super) uniques: Vec<Unique>,
     /// References to tables that sync, too.
@@ -109,6 +111,14 @@ impl Table {
     pub(super) fn key_sql(&self, prefix: &str) -> String {
         let part = |column: &String| format!("quote({prefix}{})", identifier(column));
         self.key.iter().map(part).collect::<Vec<_>>().join(" || ',' || ")
+    }
+
+    /// The same where it is put into a column of text, which gives an integer the form of its literal without a call.
+    pub(super) fn key_to_store(&self, prefix: &str) -> String {
+        match self.key.as_slice() {
+            [column] if self.key_is_rowid => format!("{prefix}{}", identifier(column)),
+            _ => self.key_sql(prefix),
+        }
     }
 }
 
@@ -174,8 +184,15 @@ fn describe_one(connection: &Connection, wanted: &SyncedTable) -> Result<Table, 
         [&name],
         |row| row.get(0),
     )?;
+    // Any other primary key has an index.
+    let key_is_rowid = connection.query_row(
+        "SELECT NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk')",
+        [&name],
+        |row| row.get(0),
+    )?;
     Ok(Table {
         no: 0,
+        key_is_rowid,
         uniques: uniques_of(connection, &name)?,
         name,
         wire_name,

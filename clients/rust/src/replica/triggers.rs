@@ -52,7 +52,7 @@ fn mark_if(table: &Table, prefix: &str, kind: Kind, condition: &str) -> String {
          SELECT {}, {}, max(stamp + 1, {NOW}), {} FROM tidelog_clock WHERE NOT applying AND {condition} \
          ON CONFLICT (tbl, row) DO UPDATE SET stamp = excluded.stamp, kind = excluded.kind",
         table.no,
-        table.key_sql(prefix),
+        table.key_to_store(prefix),
         kind.code()
     )
 }
