@@ -4,12 +4,12 @@
 //! arrived of a longer upload fits together at any moment.
 
 use chrono::DateTime;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 use tidelog_protocol::Op;
 
 use super::clock::{self, Ceiling};
 use super::content;
-use super::database::Database;
+use super::database::{Database, begin};
 use super::error::Result;
 use super::key::RowKey;
 use super::marks::{self, Mark};
@@ -46,7 +46,7 @@ impl Database {
         ceiling: Ceiling,
         builder: impl FnOnce(Stream) -> BatchBuilder<'s>,
     ) -> Result<Option<Batch>> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = begin(&mut self.connection)?;
         if outbox::is_taken(&transaction)? {
             // By another process of the app. It is to be sent first.
             return outbox::load(&transaction);

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::error::Result;
 use super::pages::apply_kept;
 use super::state::State;
 use super::table::{self, SyncedTable, Table};
-use super::{existing, outbox, rows, schema, unknown};
+use super::{existing, marks, outbox, rows, schema, unknown};
 use crate::session::Owner;
 
 /// How long a transaction of the app may hold the database before the replica gives up its turn.
@@ -32,6 +32,7 @@ impl Database {
         connection.pragma_update(None, "recursive_triggers", false)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         schema::create(&transaction)?;
+        marks::gather(&transaction)?;
         let mut tables = table::describe(&transaction, wanted)?;
         for table in &mut tables {
             table.no = schema::number_of(&transaction, table)?;
@@ -71,7 +72,7 @@ impl Database {
 
     /// Changes the state in a transaction of its own.
     pub(super) fn change_state(&mut self, change: impl FnOnce(&mut State)) -> Result<State> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = begin(&mut self.connection)?;
         let mut state = State::load(&transaction)?;
         change(&mut state);
         state.save(&transaction)?;
@@ -88,7 +89,7 @@ impl Database {
         if state.owner == Some(owner) && state.device_id == Some(device_id) {
             return Ok(state);
         }
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = begin(&mut self.connection)?;
         let mut state = State::load(&transaction)?;
         if state.device_id != Some(device_id) {
             // What was sealed names the device before.
@@ -103,7 +104,7 @@ impl Database {
 
     /// The server has lost what came after this cursor.
     pub(super) fn rewind(&mut self, to: tidelog_protocol::Cursor) -> Result<()> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = begin(&mut self.connection)?;
         let mut state = State::load(&transaction)?;
         outbox::discard(&transaction)?;
         rows::rewind(&transaction, to.seq())?;
@@ -128,4 +129,12 @@ impl Database {
     pub(super) fn version(&self) -> Result<i64> {
         Ok(self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
     }
+}
+
+/// Begins to write, with all that was written before marked.
+pub(super) fn begin(connection: &mut Connection) -> Result<Transaction<'_>> {
+    marks::gather_in_turns(connection)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    marks::gather(&transaction)?;
+    Ok(transaction)
 }

@@ -1,10 +1,13 @@
 //! Marks: rows that may have been written here and are not in the log yet.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::error::Result;
 use super::key::RowKey;
 use super::row::Stamps;
+
+/// Inserted rows that become marks in one go, which takes about a hundredth of a second.
+const TURN: i64 = 10_000;
 
 /// Why a row is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,44 @@ impl Kind {
 pub(super) struct Mark {
     pub(super) row: RowKey,
     pub(super) stamp: i64,
+}
+
+/// Makes marks of the rows that were inserted, in transactions of their own, until few are left: whoever wants to write meanwhile
+/// gets a turn.
+pub(super) fn gather_in_turns(connection: &Connection) -> Result<()> {
+    while count_inserts(connection)? > TURN {
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        gather_some(&transaction)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Makes marks of the rows that were inserted. Every transaction that looks at marks begins with it.
+pub(super) fn gather(connection: &Connection) -> Result<()> {
+    while count_inserts(connection)? > 0 {
+        gather_some(connection)?;
+    }
+    Ok(())
+}
+
+/// Numbers in the order of their appending; so the first and the last one tell how many there are, without looking at any other.
+fn count_inserts(connection: &Connection) -> Result<i64> {
+    let sql = "SELECT coalesce(max(id) - (SELECT min(id) FROM tidelog_inserts) + 1, 0) FROM tidelog_inserts";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
+/// In the order of the keys, which is faster; of what happened to a row at the same time the insert counts as the last.
+fn gather_some(connection: &Connection) -> Result<()> {
+    let find = "SELECT min(id) + ?1 FROM tidelog_inserts";
+    let until: i64 = connection.prepare_cached(find)?.query_row([TURN], |row| row.get(0))?;
+    let sql = "INSERT INTO tidelog_marks (tbl, row, stamp, kind)
+               SELECT tbl, row, max(stamp), 0 FROM tidelog_inserts WHERE id < ?1 GROUP BY tbl, row
+               ON CONFLICT (tbl, row) DO UPDATE SET stamp = excluded.stamp, kind = excluded.kind
+               WHERE excluded.stamp >= stamp OR kind = 2";
+    connection.prepare_cached(sql)?.execute([until])?;
+    connection.prepare_cached("DELETE FROM tidelog_inserts WHERE id < ?1")?.execute([until])?;
+    Ok(())
 }
 
 /// The row's stamp, if it is marked.
@@ -94,13 +135,18 @@ pub(super) fn list(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Whether anything is marked, or about to be.
 pub(super) fn exist(connection: &Connection) -> Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM tidelog_marks)";
+    let sql = "SELECT EXISTS (SELECT 1 FROM tidelog_marks) OR EXISTS (SELECT 1 FROM tidelog_inserts)";
     Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
+/// How many rows are marked, or about to be.
 pub(super) fn count(connection: &Connection) -> Result<u64> {
-    Ok(connection.query_row("SELECT count(*) FROM tidelog_marks", [], |row| row.get(0))?)
+    let sql = "SELECT (SELECT count(*) FROM tidelog_marks) +
+               (SELECT count(*) FROM (SELECT DISTINCT tbl, row FROM tidelog_inserts AS i WHERE NOT EXISTS
+                   (SELECT 1 FROM tidelog_marks AS m WHERE m.tbl = i.tbl AND m.row = i.row)))";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
 }
 
 /// When columns of a row were written here.

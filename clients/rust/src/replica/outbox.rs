@@ -4,11 +4,11 @@
 //! refused is not in the log, so it is dropped: its rows are marked still, and its place in the stream is given to the next one.
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use tidelog_protocol::Cursor;
 
-use super::database::Database;
+use super::database::{Database, begin};
 use super::error::{ReplicaError, Result};
 use super::key::RowKey;
 use super::marks;
@@ -96,7 +96,7 @@ impl Database {
         last_seq: Option<i64>,
         watch: Option<String>,
     ) -> Result<()> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = begin(&mut self.connection)?;
         if !holds(&transaction, batch)? {
             return Ok(());
         }
@@ -120,7 +120,7 @@ impl Database {
 
     /// The server has refused the batch, for these of its entries if for any in particular.
     pub(super) fn drop_batch(&mut self, batch: &Batch, at_fault: &[(usize, String)]) -> Result<()> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = begin(&mut self.connection)?;
         if !holds(&transaction, batch)? {
             return Ok(());
         }

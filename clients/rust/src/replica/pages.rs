@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 use tidelog_protocol::Cursor;
 
 use super::clock::Ceiling;
 use super::content;
-use super::database::Database;
+use super::database::{Database, begin};
 use super::error::Result;
 use super::incoming::{Incoming, Skipped};
 use super::merge::{Merge, Write};
@@ -39,7 +39,7 @@ impl Database {
     /// Applies a page, unless another process of the app has gone on meanwhile: then it is not the next one any more.
     pub(super) fn apply(&mut self, page: Page, ceiling: Ceiling) -> Result<()> {
         let tables = &self.tables;
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = begin(&mut self.connection)?;
         let mut state = State::load(&transaction)?;
         if state.cursor != page.from {
             return Ok(());

@@ -56,6 +56,14 @@ CREATE TABLE tidelog_marks (
 -- Deletions go first. Most marks are none, and cost this index nothing.
 CREATE INDEX tidelog_marks_gone ON tidelog_marks (tbl) WHERE kind <> 0;
 
+-- Rows inserted here since marks were last looked at; they become marks then. Appending costs a bulk insert of the app's less.
+CREATE TABLE tidelog_inserts (
+    id    INTEGER PRIMARY KEY,
+    tbl   INTEGER NOT NULL,
+    row   TEXT NOT NULL,
+    stamp INTEGER NOT NULL
+) STRICT;
+
 -- In tables that are merged column by column: columns written here and not in the log yet.
 CREATE TABLE tidelog_column_marks (
     tbl   INTEGER NOT NULL,

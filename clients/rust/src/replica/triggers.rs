@@ -57,9 +57,17 @@ fn mark_if(table: &Table, prefix: &str, kind: Kind, condition: &str) -> String {
     )
 }
 
+/// Inserts come by the thousand, and each has a key of its own as a rule. So they are appended, which costs about a third less
+/// than finding each one's place among the marks; updates and deletions come again and again for the same rows, and would pile up.
+///
 /// A row that is in the log already was replaced as a whole, each of its columns.
 fn inserted(table: &Table) -> Vec<String> {
-    let mut body = vec![mark(table, "NEW.", Kind::Written)];
+    let mut body = vec![format!(
+        "INSERT INTO tidelog_inserts (tbl, row, stamp) \
+         SELECT {}, {}, max(stamp + 1, {NOW}) FROM tidelog_clock WHERE NOT applying",
+        table.no,
+        table.key_to_store("NEW.")
+    )];
     if table.rule.is_by_column() {
         let (no, key) = (table.no, table.key_sql("NEW."));
         let names = serde_json::to_string(&table.columns).unwrap_or_default();

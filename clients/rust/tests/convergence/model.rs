@@ -117,8 +117,9 @@ impl Model {
 }
 
 fn marks(app: &Connection) -> BTreeMap<Name, i64> {
-    let sql =
-        "SELECT t.name, m.row, m.stamp FROM tidelog_marks AS m JOIN tidelog_tables AS t ON t.no = m.tbl";
+    let sql = "SELECT t.name, m.row, max(m.stamp)
+               FROM (SELECT tbl, row, stamp FROM tidelog_marks UNION ALL SELECT tbl, row, stamp FROM tidelog_inserts) AS m
+               JOIN tidelog_tables AS t ON t.no = m.tbl GROUP BY t.name, m.row";
     let mut statement = app.prepare_cached(sql).unwrap();
     let marks = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?))).unwrap();
     marks.collect::<Result<_, _>>().unwrap()

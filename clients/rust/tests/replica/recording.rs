@@ -113,6 +113,29 @@ async fn what_is_rolled_back_or_ends_as_it_was_is_not_sent() {
 }
 
 #[tokio::test]
+async fn many_rows_that_are_inserted_and_written_again_at_once_arrive_as_they_are_in_the_end() {
+    let world = World::new().await;
+    let (one, two) = shops(&world).await;
+    one.run(
+        "BEGIN;
+         WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 22000)
+         INSERT INTO items SELECT i, 1, i, 'label ' || i FROM n;
+         DELETE FROM items WHERE id BETWEEN 1100 AND 20900;
+         INSERT OR REPLACE INTO items VALUES (1000, 1, '1001', 'replaced'), (20000, 1, '20000', 'again');
+         UPDATE items SET label = 'changed' WHERE id IN (1002, 21900);
+         DELETE FROM items WHERE id = 10; INSERT INTO items VALUES (10, 1, 'a', 'back'); DELETE FROM items WHERE id = 10;
+         COMMIT",
+    );
+    let all = "SELECT * FROM items ORDER BY id";
+    let written = one.query(all);
+    assert_eq!(one.replica.unsent().await.unwrap(), 21_002, "each row once");
+    sync_all(&[&one, &two]).await;
+    assert_eq!(one.query(all), written);
+    assert_eq!(two.query(all), written);
+    assert_eq!(one.replica.unsent().await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn rows_that_swap_what_must_be_unique_arrive_swapped() {
     assert_same_after(
         "UPDATE items SET code = NULL WHERE id = 10; UPDATE items SET code = 'a' WHERE id = 20; \

@@ -113,7 +113,8 @@ impl Installation {
         let number = |connection: &Connection, sql: &str| -> i64 {
             connection.query_row(sql, [], |row| row.get(0)).unwrap()
         };
-        let written = number(&other.app, "SELECT max(stamp) FROM tidelog_marks");
+        let stamps = "SELECT stamp FROM tidelog_marks UNION ALL SELECT stamp FROM tidelog_inserts";
+        let written = number(&other.app, &format!("SELECT max(stamp) FROM ({stamps})"));
         while number(&self.app, "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)") <= written {}
     }
 
