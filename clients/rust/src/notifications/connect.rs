@@ -36,14 +36,28 @@ impl SyncKitClient {
             Ok(Streaming::Open(_)) => Ok(Opened::NoStreams),
             Ok(Streaming::HeldBack) => Ok(Opened::HeldBack),
             Ok(Streaming::Refused(retry_after)) => Ok(Opened::Refused(retry_after)),
-            // A device that is gone looks like one that never was.
-            Err(SyncKitError::NotFound) => Err(SyncKitError::DeviceRevoked),
+            Err(SyncKitError::NotFound) => self.explain_not_found(device_id).await,
             Err(SyncKitError::Server { status: 405, .. }) => Ok(Opened::NoStreams),
-            // The session could not be refreshed.
-            Err(SyncKitError::RateLimited { retry_after }) => Ok(Opened::Refused(retry_after)),
-            Err(error) if is_passing(&error) => Ok(Opened::OutOfReach),
-            Err(error) => Err(error),
+            Err(error) => failed(error),
         }
+    }
+
+    /// A device that is gone looks like one that never was; so does the route, on a server or behind a proxy that has none.
+    async fn explain_not_found(&self, device_id: Uuid) -> Result<Opened> {
+        match self.list_devices().await {
+            Ok(devices) if devices.iter().any(|device| device.id == device_id) => Ok(Opened::NoStreams),
+            Ok(_) => Err(SyncKitError::DeviceRevoked),
+            Err(error) => failed(error),
+        }
+    }
+}
+
+fn failed(error: SyncKitError) -> Result<Opened> {
+    match error {
+        // The session could not be refreshed.
+        SyncKitError::RateLimited { retry_after } => Ok(Opened::Refused(retry_after)),
+        error if is_passing(&error) => Ok(Opened::OutOfReach),
+        error => Err(error),
     }
 }
 

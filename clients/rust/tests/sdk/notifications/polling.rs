@@ -9,6 +9,7 @@ use crate::proxy::{Proxy, SUBSCRIBE, Streams};
 use crate::support::{PASSPHRASE, World, builder, config, task, tasks};
 
 const NOT_ALLOWED: &str = "HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const NOT_FOUND: &str = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 const A_PAGE: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
 const NO_ROOM: &str =
@@ -61,7 +62,7 @@ impl Scene {
 
 #[tokio::test]
 async fn where_another_kind_of_answer_comes_the_server_is_asked() {
-    for answer in [NOT_ALLOWED, A_PAGE, NO_ROOM] {
+    for answer in [NOT_ALLOWED, NOT_FOUND, A_PAGE, NO_ROOM] {
         Scene::new(Streams::Answer(answer)).await.polls().await;
     }
 }
