@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{Shared, Store, devices};
 use crate::error::Fault;
 use crate::model::changes::LogStatus;
-use crate::model::cursors::Epochs;
+use crate::model::cursors::{BASE_SEQ, Epochs};
 use crate::model::log_heads::LogHead;
 use crate::model::rotations::OpenKeys;
 use crate::model::sessions::Caller;
@@ -80,6 +80,12 @@ pub(super) struct Device {
 }
 
 impl Device {
+    /// Where it goes on if its cursor comes from a history that was lost. That is the last position which it was given, unless it
+    /// is not that far itself: a page may be lost on its way, and a device may have been put back, too.
+    fn resume_seq(&self, lost: Cursor) -> i64 {
+        if lost.seq() < self.pulled_seq { BASE_SEQ } else { self.pulled_seq }
+    }
+
     /// With what is known of it beyond its row.
     fn as_seen(self, shared: &Shared) -> Self {
         let seen = shared.presence.seen(self.id);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Caller, Dialect, Server, change, copy_database, fresh_id, text};
 
 /// A client that keeps what it wrote, as the SDK does, and so can write it again.
+#[derive(Clone)]
 struct Keeper {
     caller: Caller,
     dialect: Dialect,
@@ -201,6 +202,24 @@ fn a_history_that_is_lost_twice_is_noticed_twice() {
         assert_eq!(ada.sync(), Met::NothingUnusual);
     }
     scene.assert_converged(&[&ada], &["kept", "first", "second"]);
+}
+
+#[test]
+fn a_device_that_was_put_back_as_well_misses_nothing() {
+    let mut scene = Scene::set(Dialect::Plain);
+    let (mut writer, mut reader) = (scene.install("Writer"), scene.install("Reader"));
+    writer.write("kept");
+    scene.copy();
+    reader.sync();
+    let copy_of_reader = reader.clone();
+    scene.put_back();
+    for row in ["new-1", "new-2"] {
+        writer.write(row);
+    }
+    assert_eq!(reader.sync(), Met::LostHistory);
+    let mut reader = copy_of_reader;
+    assert_eq!(reader.sync(), Met::LostHistory);
+    scene.assert_converged(&[&reader], &["kept", "new-1", "new-2"]);
 }
 
 #[test]

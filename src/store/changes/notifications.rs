@@ -47,7 +47,7 @@ fn find_news(
         Some(cursor) => match resolve(connection, shared, &epochs, cursor)? {
             Some(from) => Some(would_get(&head, device.as_ref(), cursor, from)),
             None => {
-                let resume_from = device.map_or(BASE_SEQ, |device| device.pulled_seq);
+                let resume_from = device.map_or(BASE_SEQ, |device| device.resume_seq(cursor));
                 return Ok(Found::LogRewound(cursor_at(&epochs, caller, resume_from)));
             }
         },

@@ -165,7 +165,7 @@ fn page(
 ) -> Result<Pull, Fault> {
     let epochs = snapshot.shared.epochs()?;
     let Some(from) = resolve(snapshot.connection, snapshot.shared, &epochs, query.cursor)? else {
-        return Ok(Pull::LogRewound(cursor_at(&epochs, caller, device.pulled_seq)));
+        return Ok(Pull::LogRewound(cursor_at(&epochs, caller, device.resume_seq(query.cursor))));
     };
     let mut scan = Scan::new(snapshot.connection, query, device, from, sink);
     scan.run(caller.log, &view.tail)?;

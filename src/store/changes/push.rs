@@ -108,7 +108,7 @@ fn refuse(
     // Units before this one in the same group are not in `shared.head` yet, but no client can hold their cursors either.
     let head = tx.shared.head.load(std::sync::atomic::Ordering::SeqCst);
     Ok(match epochs.resolve(expected, head) {
-        None => Some(Push::LogRewound(cursor_at(&epochs, caller, device.pulled_seq))),
+        None => Some(Push::LogRewound(cursor_at(&epochs, caller, device.resume_seq(expected)))),
         Some(seq) if log.head.foreign_seq(device.id) > seq => Some(Push::LogMoved),
         Some(_) => None,
     })

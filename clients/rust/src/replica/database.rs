@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tidelog_protocol::Cursor;
 
 use super::error::Result;
 use super::pages::apply_kept;
@@ -102,23 +103,25 @@ impl Database {
         Ok(state)
     }
 
-    /// The server has lost what came after this cursor.
-    pub(super) fn rewind(&mut self, to: tidelog_protocol::Cursor) -> Result<()> {
+    /// The server has lost what the cursor stands for, and thinks that this device knows the log up to here.
+    pub(super) fn rewind(&mut self, resume_from: Cursor) -> Result<State> {
         let transaction = begin(&mut self.connection)?;
         let mut state = State::load(&transaction)?;
+        state.step_back(resume_from);
+        let to = state.cursor.seq();
         outbox::discard(&transaction)?;
-        rows::rewind(&transaction, to.seq())?;
-        unknown::rewind(&transaction, to.seq())?;
-        (state.cursor, state.stream, state.watch) = (to, None, None);
+        rows::rewind(&transaction, to)?;
+        unknown::rewind(&transaction, to)?;
+        (state.stream, state.watch) = (None, None);
         state.save(&transaction)?;
         transaction.commit()?;
-        Ok(())
+        Ok(state)
     }
 
     /// The log has lost deletions that this replica has not seen: it is to be read from its beginning.
     pub(super) fn rebuild(&mut self) -> Result<()> {
         self.change_state(|state| {
-            state.cursor = tidelog_protocol::Cursor::Start;
+            state.start_over();
             (state.rebuilding, state.unchecked) = (true, true);
             state.pass += 1;
         })?;

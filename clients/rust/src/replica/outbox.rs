@@ -108,7 +108,7 @@ impl Database {
             settle_one(&transaction, &self.tables, sent, seq, state.pass)?;
         }
         if cursor.seq() >= state.cursor.seq() {
-            state.cursor = cursor;
+            state.advance(cursor);
         }
         state.stream = Some(batch.stream.clone());
         state.watch = watch.or(state.watch);

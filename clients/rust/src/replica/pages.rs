@@ -61,7 +61,7 @@ impl Database {
         if page.caught_up {
             merge.finish(&state)?;
         }
-        state.cursor = page.cursor;
+        state.advance(page.cursor);
         state.watch = page.watch.or(state.watch);
         state.unchecked = !page.caught_up;
         state.rebuilding &= !page.caught_up;

@@ -10,6 +10,8 @@ CREATE TABLE tidelog_state (
     device_id   TEXT,
     -- Everything up to here has been applied.
     cursor      TEXT NOT NULL DEFAULT '0',
+    -- The last positions in earlier epochs of the server's, oldest first, as JSON.
+    waypoints   TEXT NOT NULL DEFAULT '[]',
     -- 1 while a log is applied from its beginning and what it does not have is to go.
     rebuilding  INTEGER NOT NULL DEFAULT 0,
     -- Counts such rebuilds.

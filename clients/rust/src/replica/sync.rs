@@ -138,7 +138,7 @@ impl Exchange<'_> {
             let filter = PullFilter { include_own: Some(true), ..PullFilter::default() };
             let page = match self.client.pull_page(self.device_id, state.cursor, filter).await {
                 Ok(page) => page,
-                Err(SyncKitError::LogRewound { resume_from }) => {
+                Err(SyncKitError::LogRewound { resume_from }) if state.cursor != Cursor::Start => {
                     state = self.rewind(resume_from).await?;
                     continue;
                 }
@@ -275,13 +275,8 @@ impl Exchange<'_> {
         }
     }
 
-    async fn rewind(&mut self, to: Cursor) -> Result<super::state::State> {
-        self.replica
-            .with(move |database| {
-                database.rewind(to)?;
-                database.state()
-            })
-            .await
+    async fn rewind(&mut self, resume_from: Cursor) -> Result<super::state::State> {
+        self.replica.with(move |database| database.rewind(resume_from)).await
     }
 
     fn subject(&self) -> Result<Subject> {

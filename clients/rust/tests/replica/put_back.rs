@@ -68,3 +68,33 @@ async fn an_apps_database_put_back_from_a_copy_gets_its_own_later_writes_back() 
     let report = phone.client.verify(phone.device.id).await.unwrap();
     assert_eq!((report.evidence, phone.client.evidence()), (Vec::new(), Vec::new()));
 }
+
+#[tokio::test]
+async fn an_app_and_a_server_that_are_both_put_back_end_equal() {
+    let mut scene = Scene::new().await;
+    let mut phone = scene.install("phone").await;
+    let laptop = scene.install("laptop").await;
+    laptop.run("INSERT INTO todos VALUES ('a', 'kept')");
+    sync_all(&[&laptop, &phone]).await;
+    scene.copy().await;
+    for title in ["soon lost", "lost"] {
+        // So that the lost history is longer than the one to come.
+        laptop.run(&format!(
+            "INSERT OR REPLACE INTO todos VALUES ('b', '{title}'), ('c', '{title}'), ('d', '{title}')"
+        ));
+        sync_all(&[&laptop, &phone]).await;
+    }
+    let copy = phone.copy_database();
+    scene.put_back().await;
+    drop(laptop);
+    let tablet = scene.install("tablet").await;
+    tablet.run("INSERT INTO todos VALUES ('e', 'new')");
+    sync_all(&[&tablet, &phone]).await;
+    // The server has given 'e' to the phone by now, which forgets it again.
+    phone.put_back(&copy, ["todos"]);
+    sync_all(&[&phone, &tablet]).await;
+    let all = "SELECT id || ': ' || title FROM todos ORDER BY id";
+    assert_eq!(phone.texts(all), ["a: kept", "b: lost", "c: lost", "d: lost", "e: new"]);
+    assert_eq!(tablet.texts(all), phone.texts(all));
+    assert_eq!(phone.client.evidence(), []);
+}
