@@ -85,8 +85,14 @@ impl Model {
     }
 
     /// Compares what became of the rows with what was to be expected; gives how many could be compared. `log` has the stamps of
-    /// all entries of each row, the newest last.
-    pub(crate) fn check(&self, schema: &Schema, rows: &Snapshot, log: &BTreeMap<Name, Vec<i64>>) -> u64 {
+    /// all entries of each row, the newest last; `gave_way` the rows of which a device says so.
+    pub(crate) fn check(
+        &self,
+        schema: &Schema,
+        rows: &Snapshot,
+        log: &BTreeMap<Name, Vec<i64>>,
+        gave_way: &BTreeSet<Name>,
+    ) -> u64 {
         let mut foreseen = self.columns.check(schema, rows);
         for (name, edits) in &self.edits {
             if self.unforeseen.contains(name) || name.0 == BY_COLUMN {
@@ -97,9 +103,9 @@ impl Model {
             let counts = |edit: &&Edit| !edit.in_doubt || entries.contains(&edit.stamp);
             let Some(last) = edits.iter().filter(counts).max_by_key(|edit| edit.stamp) else { continue };
             let same_time = edits.iter().filter(|edit| edit.stamp == last.stamp).count();
-            // What gave way, or came back, before the write was pushed has left no trace.
-            let undone =
-                !entries.contains(&last.stamp) && (!rows.contains_key(name) || last.content.is_none());
+            // What gave way, or came back, before the write was pushed has left no trace, and others may have written it since.
+            let may_be_undone = !rows.contains_key(name) || last.content.is_none() || gave_way.contains(name);
+            let undone = !entries.contains(&last.stamp) && may_be_undone;
             let settled = undone || entries.last().is_some_and(|newest| *newest > last.stamp);
             if same_time > 1 || last.stamp == i64::MIN || (settled && schema.table(&name.0).is_entangled) {
                 continue;

@@ -263,7 +263,7 @@ impl<'h> Story<'h> {
         if self.server_lost_something || !self.is_noted || !self.is_timed {
             0
         } else {
-            self.model.check(schema, &rows, &log)
+            self.model.check(schema, &rows, &log, &verdict::gave_way(&self.devices).await)
         }
     }
 

@@ -1,6 +1,6 @@
 //! What must be true in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use tidelog_client::replica::rusqlite::Connection;
@@ -24,6 +24,17 @@ pub(crate) async fn common_rows(devices: &[Device], schema: &Schema) -> Snapshot
         let problems = device.replica().problems().await.unwrap();
         let is_bad = |problem: &&Problem| problem.kind != ProblemKind::GaveWay;
         assert_eq!(problems.iter().find(is_bad), None, "{name}");
+    }
+    rows
+}
+
+/// Rows that gave way to others, by what the devices report.
+pub(crate) async fn gave_way(devices: &[Device]) -> BTreeSet<Name> {
+    let mut rows = BTreeSet::new();
+    for device in devices {
+        let problems = device.replica().problems().await.unwrap();
+        let gone = problems.into_iter().filter(|problem| problem.kind == ProblemKind::GaveWay);
+        rows.extend(gone.map(|problem| (problem.table, problem.row)));
     }
     rows
 }
