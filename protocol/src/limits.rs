@@ -45,6 +45,16 @@ pub const DEFAULT_STREAMS_PER_USER: usize = 100;
 pub const DEFAULT_STREAMS: usize = 20_000;
 /// Seconds after which a stream that has nothing to say shows that it is alive, unless the operator sets another number.
 pub const DEFAULT_HEARTBEAT_SECONDS: u32 = 15;
+/// Bytes of one blob, at most, unless the operator sets another number.
+pub const DEFAULT_BLOB_BYTES: u64 = 500_000_000;
+/// Bytes that an upload may have beyond its `size_bytes`: what the one-shot format adds to a file.
+pub const BLOB_OVERHEAD_BYTES: u64 = 40;
+/// Bytes of a blob's sealed key, at most.
+pub const MAX_WRAPPED_KEY_BYTES: usize = 256;
+/// Blobs in a page of a list, and in a batch of a rotation, at most.
+pub const MAX_BLOBS_PER_PAGE: usize = 500;
+/// Seconds for which the address of an upload or a download is good.
+pub const BLOB_URL_SECONDS: u32 = 15 * 60;
 
 /// The limits in force on one server (`GET /limits`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
