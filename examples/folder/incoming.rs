@@ -164,7 +164,8 @@ impl Folder {
 /// `a/b.txt` gives `a/b (conflict 1a2b3c4d).txt`.
 fn name_beside(path: &str, mark: &str) -> String {
     let extension = Path::new(path).extension().and_then(|it| it.to_str());
-    match extension.and_then(|extension| Some((path.strip_suffix(extension)?.strip_suffix('.')?, extension))) {
+    match extension.and_then(|extension| Some((path.strip_suffix(extension)?.strip_suffix('.')?, extension)))
+    {
         Some((stem, extension)) => format!("{stem} (conflict {mark}).{extension}"),
         None => format!("{path} (conflict {mark})"),
     }
