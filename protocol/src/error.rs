@@ -49,10 +49,14 @@ pub enum ErrorCode {
     BatchIdReused,
     /// 409: nothing was uploaded that could be confirmed.
     NotUploaded,
+    /// 412: what is stored is not what `If-Match` names.
+    PreconditionFailed,
     /// 413: the body, or the blob, is larger than the server takes.
     TooLarge,
     /// 415: a body that is not `application/json`.
     UnsupportedMediaType,
+    /// 416: the blob has no bytes in that range.
+    RangeNotSatisfiable,
     /// 422: a field has the wrong type, shape or value; see `field`.
     InvalidField,
     /// 422: changes have faults; see `changes`.

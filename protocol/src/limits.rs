@@ -93,6 +93,18 @@ pub struct Limits {
     pub max_streams: usize,
     /// Seconds after which a stream that has nothing to say shows that it is alive.
     pub heartbeat_seconds: u32,
+    /// Bytes of one blob; 0 where the server stores none.
+    #[serde(default)]
+    pub max_blob_bytes: u64,
+    /// Bytes of a blob's sealed key.
+    #[serde(default)]
+    pub max_wrapped_key_bytes: usize,
+    /// Blobs in a page of a list, and in a batch of a rotation.
+    #[serde(default)]
+    pub max_blobs_per_page: usize,
+    /// Seconds for which the address of an upload or a download is good.
+    #[serde(default)]
+    pub blob_url_seconds: u32,
     /// Attempts at signing in that one address may make at once.
     pub sign_in_burst: u32,
     /// Attempts at signing in that one address may make on average, each second.
@@ -120,6 +132,10 @@ impl Limits {
             max_streams_per_user: DEFAULT_STREAMS_PER_USER,
             max_streams: DEFAULT_STREAMS,
             heartbeat_seconds: DEFAULT_HEARTBEAT_SECONDS,
+            max_blob_bytes: DEFAULT_BLOB_BYTES,
+            max_wrapped_key_bytes: MAX_WRAPPED_KEY_BYTES,
+            max_blobs_per_page: MAX_BLOBS_PER_PAGE,
+            blob_url_seconds: BLOB_URL_SECONDS,
             sign_in_burst: DEFAULT_SIGN_IN_BURST,
             sign_ins_per_second: DEFAULT_SIGN_INS_PER_SECOND,
         }

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use tidelog_protocol::limits::MAX_DATA_BYTES;
-use tidelog_protocol::{ChangeFault, Cursor, RotatedEntry, RotationBatchResponse, Timestamp};
+use tidelog_protocol::{ChangeFault, Cursor, RotatedBlobKey, RotatedEntry, RotationBatchResponse, Timestamp};
 
+use super::blobs::{BlobHash, HASH_SHAPE, SealedKey, decode_wrapped_key};
 use super::changes::{Data, check_data, decode_base64};
 use super::keys::KeyState;
 
@@ -30,10 +31,19 @@ pub struct Rotation {
     pub key_version: u32,
     /// Entries that have data, are not under the new key, and are not kept as they are.
     pub remaining: u64,
-    /// Whether any entry was ever under the new key.
+    /// Likewise sealed keys of blobs.
+    pub blobs_remaining: u64,
+    /// Whether any entry, or key of a blob, was ever under the new key.
     pub started: bool,
     /// Microseconds since 1970.
     pub began_at: i64,
+}
+
+impl Rotation {
+    /// Whatever is left to do.
+    pub fn all_remaining(&self) -> u64 {
+        self.remaining.saturating_add(self.blobs_remaining)
+    }
 }
 
 /// What a log's keys are like.
@@ -115,7 +125,7 @@ pub fn begin(keys: &Keys, beginning: &Beginning<'_>) -> Result<u32, Begin> {
 pub enum Complete {
     /// This is the current key, now or since an earlier request.
     Completed(u32),
-    /// So many entries are left to do.
+    /// So many entries and keys of blobs are left to do.
     Incomplete(u64),
     /// Neither the current key nor the new one is the one that the caller means; the current one is this.
     Conflict(u32),
@@ -138,7 +148,10 @@ pub fn complete(keys: &Keys, wanted: Option<u32>) -> Result<&Rotation, Complete>
     if wanted.is_some_and(|wanted| wanted != rotation.key_version) {
         return Err(Complete::Conflict(current));
     }
-    if rotation.remaining > 0 { Err(Complete::Incomplete(rotation.remaining)) } else { Ok(rotation) }
+    match rotation.all_remaining() {
+        0 => Ok(rotation),
+        left => Err(Complete::Incomplete(left)),
+    }
 }
 
 /// What came of cancelling a rotation.
@@ -279,6 +292,81 @@ impl RotatedBatch {
     }
 }
 
+/// What becomes of a blob's sealed key.
+#[derive(Clone, PartialEq, Eq)]
+pub enum RotatedKey {
+    /// It stays as it is.
+    Kept,
+    /// It is replaced by this one.
+    Sealed(Vec<u8>),
+}
+
+/// Sealed keys of blobs that a device has sealed again.
+#[derive(Clone)]
+pub struct RotatedKeys {
+    /// The master key that they are sealed under, if the device has said so.
+    pub key_version: Option<u32>,
+    /// The name of each blob, no two the same, and what becomes of its key.
+    pub keys: Vec<(BlobHash, RotatedKey)>,
+}
+
+impl RotatedKeys {
+    /// Checks what a device sent.
+    ///
+    /// # Errors
+    /// Every fault of every key.
+    pub fn new<'a>(
+        keys: impl IntoIterator<Item = &'a RotatedBlobKey>,
+        key_version: Option<u32>,
+    ) -> Result<Self, Vec<ChangeFault>> {
+        let mut seen = HashSet::new();
+        let (mut checked, mut faults) = (Vec::new(), Vec::new());
+        for (index, key) in keys.into_iter().enumerate() {
+            if !seen.insert(&key.hash) {
+                let reason = "is there twice in this batch".into();
+                faults.push(ChangeFault { index, field: "hash".into(), reason });
+            }
+            match RotatedKey::parse(key) {
+                Ok(rotated) => checked.push(rotated),
+                Err((field, reason)) => {
+                    faults.push(ChangeFault { index, field: field.into(), reason: reason.into() });
+                }
+            }
+        }
+        if faults.is_empty() { Ok(Self { key_version, keys: checked }) } else { Err(faults) }
+    }
+}
+
+impl RotatedKey {
+    fn parse(key: &RotatedBlobKey) -> Result<(BlobHash, Self), (&'static str, &'static str)> {
+        let hash = BlobHash::parse(&key.hash).ok_or(("hash", HASH_SHAPE))?;
+        match (&key.wrapped_key, key.keep) {
+            (None, true) => Ok((hash, Self::Kept)),
+            (Some(text), false) => {
+                let bytes = decode_wrapped_key(text).map_err(|reason| ("wrapped_key", reason))?;
+                Ok((hash, Self::Sealed(bytes)))
+            }
+            _ => Err(("blob", "must have either wrapped_key or keep")),
+        }
+    }
+}
+
+/// What came of asking for a page of sealed keys that are left to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeysPage {
+    /// These, in the order of their blobs' names.
+    Page {
+        /// The page.
+        keys: Vec<(BlobHash, SealedKey)>,
+        /// Whether there is a next page.
+        has_more: bool,
+        /// Sealed keys of the whole log that are left to do.
+        remaining: u64,
+    },
+    /// No rotation runs.
+    NoRotation,
+}
+
 /// A rotation, as the operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotationRow {
@@ -290,7 +378,7 @@ pub struct RotationRow {
     pub state: String,
     /// Names the new key.
     pub key_version: u32,
-    /// Entries that are left to do, or were when it ended.
+    /// Entries and keys of blobs that are left to do, or were when it ended.
     pub remaining: u64,
     /// When it began.
     pub began_at: Timestamp,
@@ -303,7 +391,7 @@ pub struct RotationRow {
 pub enum BatchOutcome {
     /// It is on disk.
     Stored(RotationBatchResponse),
-    /// These name no entry of the caller's log that has data.
+    /// These name no entry of the caller's log that has data, or no blob of the caller that has a sealed key.
     Faulty(Vec<ChangeFault>),
     /// None runs.
     NoRotation,

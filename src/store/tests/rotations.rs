@@ -104,7 +104,16 @@ async fn an_undo_within_seven_days_works_until_the_last_second() {
     hand.advance(WEEK_SECONDS - 1);
     let app = app_of(&store, "a@example.com").await;
     let undo = store.undo_rotation("a@example.com".into(), app).await.expect("no fault");
-    assert_eq!(undo, Undo::Undone(Undone { key_version: 1, put_back: 2, left: 0 }));
+    assert_eq!(
+        undo,
+        Undo::Undone(Undone {
+            key_version: 1,
+            put_back: 2,
+            left: 0,
+            blob_keys_put_back: 0,
+            blob_keys_left: 0
+        })
+    );
     let before = ["one", "two", "three"].map(|data| Some(data.to_owned()));
     assert_eq!(data(&store, &member).await, before);
 }
