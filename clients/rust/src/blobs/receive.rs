@@ -52,15 +52,32 @@ impl SyncKitClient {
         sink: S,
         mut progress: impl FnMut(BlobProgress) + Send,
     ) -> Result<S> {
-        let (mut failed, mut inflow) = (0, Inflow::into(sink));
+        let mut inflow = Inflow::into(sink);
+        match self.receive_into(&mut inflow, &mut source, &mut progress).await {
+            Ok(()) => inflow.finish().await,
+            Err(error) => {
+                // What a sink leaves behind is gone before anybody hears of the error.
+                let _ = inflow.settle().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn receive_into<S: Sink>(
+        &self,
+        inflow: &mut Inflow<S>,
+        source: &mut Source,
+        progress: &mut (impl FnMut(BlobProgress) + Send),
+    ) -> Result<()> {
+        let mut failed = 0;
         loop {
             let before = source.from;
-            let (error, retry_after) = match self.open_part(&mut source).await? {
-                Opened::Part(part) => match inflow.pour(&mut source, part, &mut progress).await? {
-                    None => return inflow.finish().await,
+            let (error, retry_after) = match self.open_part(source).await? {
+                Opened::Part(part) => match inflow.pour(source, part, progress).await? {
+                    None => return Ok(()),
                     Some(broken) => (broken, None),
                 },
-                Opened::Nothing => return inflow.finish().await,
+                Opened::Nothing => return Ok(()),
                 Opened::NotNow(error, retry_after) => (error, retry_after),
             };
             failed = if source.from > before { 1 } else { failed + 1 };
