@@ -135,6 +135,22 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the server is running").id()
+    }
+
+    /// Waits for it to end by somebody else's hand. `false`: it has not been killed.
+    pub(crate) fn was_killed(&mut self) -> bool {
+        self.wait_for(|server| server.child().try_wait().expect("the process can be asked"));
+        self.process.take().is_some()
+    }
+
+    /// The names of the objects on its disk.
+    pub(crate) fn objects(&self) -> Vec<String> {
+        super::objects_in(&self.data().join("blobs"))
+    }
+
     /// Where it listens, like `http://127.0.0.1:4711`.
     pub(crate) fn url(&self) -> String {
         self.origin.url()
