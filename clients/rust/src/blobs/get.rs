@@ -10,7 +10,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use zeroize::Zeroizing;
 
 use super::receive::{Sink, Source};
-use super::{BATCH_BYTES, BlobProgress, checked_hash};
+use super::{BATCH_BYTES, BATCH_CAPACITY, BlobProgress, checked_hash};
 use crate::blocking::blocking;
 use crate::formats::blob_reader::BlobReader;
 use crate::formats::keys::Secret;
@@ -193,5 +193,5 @@ impl Giving {
 
 /// Room for what a batch opens: it does not grow, so no copy of it stays behind in memory.
 fn a_batch() -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(Vec::with_capacity(2 * BATCH_BYTES))
+    Zeroizing::new(Vec::with_capacity(BATCH_CAPACITY))
 }

@@ -10,7 +10,7 @@ use tidelog_protocol::{BlobDownloadRequest, BlobDownloadResponse};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-use super::{BATCH_BYTES, BlobProgress, BlobStage};
+use super::{BATCH_BYTES, BATCH_CAPACITY, BlobProgress, BlobStage};
 use crate::blocking::outcome_of;
 use crate::formats::BlobHash;
 use crate::formats::blob_reader::BlobReader;
@@ -128,8 +128,8 @@ impl<S: Sink> Inflow<S> {
         Self {
             idle: Some(sink),
             busy: None,
-            batch: Vec::with_capacity(2 * BATCH_BYTES),
-            spare: Vec::with_capacity(2 * BATCH_BYTES),
+            batch: Vec::with_capacity(BATCH_CAPACITY),
+            spare: Vec::with_capacity(BATCH_CAPACITY),
         }
     }
 
