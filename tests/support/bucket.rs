@@ -1,7 +1,6 @@
 //! A bucket on a real S3 server in the tests' own process, over a folder. It can tell of each request, and end another process at
 //! the very moment: so a test reaches every step that a server takes towards its bucket.
 
-use std::convert::Infallible;
 use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -78,12 +77,12 @@ impl Bucket {
                     async move {
                         let spring = || watch.lock().unwrap_or_else(PoisonError::into_inner).springs();
                         if spring() {
-                            // Whoever asked is dead, and it was not done.
-                            std::future::pending::<Infallible>().await;
+                            // It is not done, and whoever asked, if it is not dead, finds the connection closed.
+                            return Err(std::io::Error::other("the trap has sprung"));
                         }
                         let answer = Service::call(&service, request).await;
                         spring();
-                        answer
+                        answer.map_err(|error| std::io::Error::other(format!("{error:?}")))
                     }
                 });
                 tokio::spawn(async move {

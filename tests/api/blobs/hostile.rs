@@ -159,8 +159,7 @@ fn everything_in(server: &Server) -> Vec<String> {
 fn send_raw(url: &str, promised: &str, sent: &[u8]) -> TcpStream {
     let (address, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("a URL");
     let mut stream = TcpStream::connect(address).expect("the server listens");
-    let head =
-        format!("PUT /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{promised}\r\n\r\n");
+    let head = format!("PUT /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{promised}\r\n\r\n");
     stream.write_all(head.as_bytes()).expect("the head is sent");
     stream.write_all(sent).expect("some bytes are sent");
     stream
