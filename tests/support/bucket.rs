@@ -95,13 +95,21 @@ impl Bucket {
     }
 
     /// Settings of a server that keeps its blobs here, with clients that send and fetch them here themselves.
+    pub(crate) fn settings(&self) -> [(&'static str, &str); 5] {
+        [
+            ("blobs.storage", "s3"),
+            ("blobs.s3.endpoint", &self.url),
+            ("blobs.s3.bucket", NAME),
+            ("blobs.s3.access_key_id", KEY_ID),
+            ("blobs.s3.secret_access_key", SECRET),
+        ]
+    }
+
+    /// The same, in the environment.
     pub(crate) fn setup(&self) -> ServerSetup {
-        ServerSetup::default()
-            .with("TIDELOG_BLOBS_STORAGE", "s3")
-            .with("TIDELOG_BLOBS_S3_ENDPOINT", &self.url)
-            .with("TIDELOG_BLOBS_S3_BUCKET", NAME)
-            .with("TIDELOG_BLOBS_S3_ACCESS_KEY_ID", KEY_ID)
-            .with("TIDELOG_BLOBS_S3_SECRET_ACCESS_KEY", SECRET)
+        let variable = |key: &str| format!("TIDELOG_{}", key.replace('.', "_").to_uppercase());
+        let settings = self.settings();
+        settings.iter().fold(ServerSetup::default(), |setup, (key, value)| setup.with(&variable(key), value))
     }
 
     /// Where it answers.
