@@ -1,7 +1,6 @@
 //! A bucket on a real S3 server in the tests' own process, over a folder. It can tell of each request, and end another process at
 //! the very moment: so a test reaches every step that a server takes towards its bucket.
 
-use std::convert::Infallible;
 use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -78,12 +77,12 @@ impl Bucket {
                     async move {
                         let spring = || watch.lock().unwrap_or_else(PoisonError::into_inner).springs();
                         if spring() {
-                            // Whoever asked is dead, and it was not done.
-                            std::future::pending::<Infallible>().await;
+                            // It is not done, and whoever asked, if it is not dead, finds the connection closed.
+                            return Err(std::io::Error::other("the trap has sprung"));
                         }
                         let answer = Service::call(&service, request).await;
                         spring();
-                        answer
+                        answer.map_err(|error| std::io::Error::other(format!("{error:?}")))
                     }
                 });
                 tokio::spawn(async move {
@@ -96,13 +95,21 @@ impl Bucket {
     }
 
     /// Settings of a server that keeps its blobs here, with clients that send and fetch them here themselves.
+    pub(crate) fn settings(&self) -> [(&'static str, &str); 5] {
+        [
+            ("blobs.storage", "s3"),
+            ("blobs.s3.endpoint", &self.url),
+            ("blobs.s3.bucket", NAME),
+            ("blobs.s3.access_key_id", KEY_ID),
+            ("blobs.s3.secret_access_key", SECRET),
+        ]
+    }
+
+    /// The same, in the environment.
     pub(crate) fn setup(&self) -> ServerSetup {
-        ServerSetup::default()
-            .with("TIDELOG_BLOBS_STORAGE", "s3")
-            .with("TIDELOG_BLOBS_S3_ENDPOINT", &self.url)
-            .with("TIDELOG_BLOBS_S3_BUCKET", NAME)
-            .with("TIDELOG_BLOBS_S3_ACCESS_KEY_ID", KEY_ID)
-            .with("TIDELOG_BLOBS_S3_SECRET_ACCESS_KEY", SECRET)
+        let variable = |key: &str| format!("TIDELOG_{}", key.replace('.', "_").to_uppercase());
+        let settings = self.settings();
+        settings.iter().fold(ServerSetup::default(), |setup, (key, value)| setup.with(&variable(key), value))
     }
 
     /// Where it answers.

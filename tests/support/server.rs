@@ -140,10 +140,10 @@ impl Server {
         self.process.as_ref().expect("the server is running").id()
     }
 
-    /// Waits for it to end by somebody else's hand. `false`: it has not been killed.
-    pub(crate) fn was_killed(&mut self) -> bool {
+    /// Waits for it to end by somebody else's hand.
+    pub(crate) fn wait_until_killed(&mut self) {
         self.wait_for(|server| server.child().try_wait().expect("the process can be asked"));
-        self.process.take().is_some()
+        self.process = None;
     }
 
     /// The names of the objects on its disk.
@@ -156,9 +156,9 @@ impl Server {
         self.origin.url()
     }
 
-    /// Commands on its data folder, whether it runs or not.
+    /// Commands on its data folder with its settings, whether it runs or not.
     pub(crate) fn cli(&self) -> Cli {
-        Cli::new(&self.data())
+        Cli::with_environment(&self.data(), &self.environment)
     }
 
     /// Somebody who has not signed in.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tidelog::server::commands::Command;
 
 use super::{World, absent, bytes, on_each_store};
-use crate::support::{Caller, ClockedServer, hash_of};
+use crate::support::{Bucket, Caller, ClockedServer, hash_of};
 
 const DAY_HOURS: i64 = 24;
 const GRACE_HOURS: i64 = 7 * DAY_HOURS;
@@ -81,6 +81,28 @@ fn an_object_that_no_row_names_goes_and_what_is_none_of_ours_stays() {
     assert!(left.contains(&"pending/notes.txt".to_owned()), "{left:?}");
     assert_eq!(me.fetch_blob(&kept), bytes(10));
     server.assert_whole();
+}
+
+#[test]
+fn what_is_sent_to_a_bucket_after_its_blob_was_confirmed_goes_and_the_blob_stays() {
+    let bucket = Bucket::start();
+    let server = ClockedServer::start(&bucket.settings());
+    let me = server.somebody();
+    let blob = bytes(30);
+    let url = me.upload_url(&hash_of(&blob), 30);
+    me.send_blob(&url, &blob).expect_bytes(200);
+    me.confirm(&hash_of(&blob), 30).ok();
+    me.send_blob(&url, &[9; 30]).expect_bytes(200);
+    assert_eq!(bucket.objects().len(), 2);
+    assert_eq!(counts(&server.sweep()), [0, 0, 0, 0]);
+    server.pass_hours(DAY_HOURS + 1);
+    assert_eq!(counts(&server.command(Command::Sweep { dry_run: true })), [0, 0, 1, 0]);
+    assert_eq!(counts(&server.sweep()), [0, 0, 1, 0]);
+    assert_eq!(bucket.objects().len(), 1);
+    assert_eq!(counts(&server.sweep()), [0, 0, 0, 0]);
+    server.assert_whole();
+    drop(server);
+    assert!(bucket.objects()[0].starts_with("blobs/"));
 }
 
 #[test]
