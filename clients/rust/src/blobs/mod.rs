@@ -28,9 +28,6 @@ use crate::{Result, SyncKitClient, SyncKitError};
 /// Bytes of a file that are worked on at once: a few of these are what a transfer holds, whatever the file's size.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// Room for a batch and what arrives together with its last byte.
-const BATCH_CAPACITY: usize = BATCH_BYTES + BATCH_BYTES / 2;
-
 /// Names a blob: what an app keeps in its own data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BlobRef {
