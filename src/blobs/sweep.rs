@@ -38,7 +38,7 @@ pub struct Swept {
     pub expired_uploads: usize,
     /// Objects of removed blobs and given-up uploads, deleted.
     pub deleted_objects: usize,
-    /// Objects that no row names: pending ones are deleted, others after the grace time.
+    /// Objects that no row needs where they lie: pending ones are deleted, others after the grace time.
     pub unknown_objects: usize,
     /// Blobs whose object is not there. They are only told of: the object may yet come back.
     pub missing_objects: usize,
@@ -150,11 +150,23 @@ impl Sweep {
     }
 
     async fn unknown_among(&self, objects: Vec<Uuid>, place: Place, remove: bool) -> Result<usize, Fault> {
-        let unknown = self.store.unknown_objects(objects).await?;
-        if unknown.is_empty() || !remove {
-            return Ok(unknown.len());
+        let mut late = Vec::new();
+        if place == Place::Pending {
+            late = self.store.confirmed_objects(objects.clone()).await?;
         }
-        self.store.remove_unknown_objects(unknown, place).await
+        let unknown = self.store.unknown_objects(objects).await?;
+        if !remove {
+            return Ok(late.len() + unknown.len());
+        }
+        for object in &late {
+            // Sent to a bucket once more after it was confirmed. There is the blob, and here is what nobody asks for.
+            self.blobs.delete(*object, Place::Pending).await?;
+        }
+        let removed = match unknown.is_empty() {
+            true => 0,
+            false => self.store.remove_unknown_objects(unknown, place).await?,
+        };
+        Ok(late.len() + removed)
     }
 
     async fn find_missing(&self, swept: &mut Swept) -> Result<(), Fault> {

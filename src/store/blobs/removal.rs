@@ -130,12 +130,15 @@ fn uploads(tx: &WriteTx<'_>, sql: &str, params: impl rusqlite::Params) -> Result
     Ok(uploads.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Object, log, hash, size in bytes, and 1 if it has a sealed key.
+type BlobOfUser = ([u8; 16], i64, [u8; 32], i64, i64);
+
 /// Takes some of a user's uploads and blobs out of the books, and remembers their objects. `true`: none is left.
 pub(in crate::store) fn remove_some_of_user(tx: &WriteTx<'_>, user: i64) -> Result<bool, Fault> {
     let uploads = uploads(tx, UPLOADS_OF_USER, (user, STEP))?;
     uploads.iter().try_for_each(|(upload, log)| discard(tx, *log, upload))?;
     let mut statement = tx.prepare_cached(BLOBS_OF_USER)?;
-    let blobs: Vec<([u8; 16], i64, [u8; 32], i64, i64)> = statement
+    let blobs: Vec<BlobOfUser> = statement
         .query_map((user, STEP), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?
         .collect::<rusqlite::Result<_>>()?;
     for (object, log, hash, size_bytes, sealed_keys) in &blobs {

@@ -12,6 +12,7 @@ use crate::store::Store;
 const IS_KNOWN: &str = "
     SELECT EXISTS (SELECT 1 FROM blobs WHERE object = ?1) OR EXISTS (SELECT 1 FROM uploads WHERE uuid = ?1)
         OR EXISTS (SELECT 1 FROM uploads WHERE object = ?1) OR EXISTS (SELECT 1 FROM removed_objects WHERE object = ?1)";
+const IS_CONFIRMED: &str = "SELECT 1 FROM blobs WHERE object = ?1";
 const OF_SHELF: &str = "
     SELECT blobs.object, blobs.hash, users.email, apps.name
     FROM blobs JOIN logs ON logs.id = blobs.log JOIN users ON users.id = logs.user JOIN apps ON apps.id = logs.app
@@ -37,6 +38,24 @@ impl Store {
     /// A fault of the database.
     pub async fn unknown_objects(&self, objects: Vec<Uuid>) -> Result<Vec<Uuid>, Fault> {
         self.read(move |connection| unknown(connection, &objects)).await
+    }
+
+    /// Those of these objects that hold confirmed blobs, and so are needed in their final place only.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn confirmed_objects(&self, objects: Vec<Uuid>) -> Result<Vec<Uuid>, Fault> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(IS_CONFIRMED)?;
+            let mut confirmed = Vec::new();
+            for object in objects {
+                if statement.exists([object.as_bytes()])? {
+                    confirmed.push(object);
+                }
+            }
+            Ok(confirmed)
+        })
+        .await
     }
 
     /// Remembers objects that no row names as removed now; the writer looks once more.

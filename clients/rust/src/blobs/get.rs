@@ -13,6 +13,7 @@ use super::receive::{Sink, Source};
 use super::{BATCH_BYTES, BlobProgress, checked_hash};
 use crate::blocking::blocking;
 use crate::formats::blob_reader::BlobReader;
+use crate::formats::blob_stream::SEALED_CHUNK_BYTES;
 use crate::formats::keys::Secret;
 use crate::formats::{BlobHash, Vault};
 use crate::{Result, SyncKitClient};
@@ -193,5 +194,5 @@ impl Giving {
 
 /// Room for what a batch opens: it does not grow, so no copy of it stays behind in memory.
 fn a_batch() -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(Vec::with_capacity(2 * BATCH_BYTES))
+    Zeroizing::new(Vec::with_capacity(BATCH_BYTES + SEALED_CHUNK_BYTES))
 }

@@ -52,15 +52,36 @@ impl SyncKitClient {
         sink: S,
         mut progress: impl FnMut(BlobProgress) + Send,
     ) -> Result<S> {
-        let (mut failed, mut inflow) = (0, Inflow::into(sink));
+        let mut inflow = Inflow::into(sink);
+        match self.receive_into(&mut inflow, &mut source, &mut progress).await {
+            Ok(()) => {
+                let sink = inflow.finish().await?;
+                progress(receiving(source.from, Some(source.from)));
+                Ok(sink)
+            }
+            Err(error) => {
+                // What a sink leaves behind is gone before anybody hears of the error.
+                let _ = inflow.settle().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn receive_into<S: Sink>(
+        &self,
+        inflow: &mut Inflow<S>,
+        source: &mut Source,
+        progress: &mut (impl FnMut(BlobProgress) + Send),
+    ) -> Result<()> {
+        let mut failed = 0;
         loop {
             let before = source.from;
-            let (error, retry_after) = match self.open_part(&mut source).await? {
-                Opened::Part(part) => match inflow.pour(&mut source, part, &mut progress).await? {
-                    None => return inflow.finish().await,
+            let (error, retry_after) = match self.open_part(source).await? {
+                Opened::Part(part) => match inflow.pour(source, part, progress).await? {
+                    None => return Ok(()),
                     Some(broken) => (broken, None),
                 },
-                Opened::Nothing => return inflow.finish().await,
+                Opened::Nothing => return Ok(()),
                 Opened::NotNow(error, retry_after) => (error, retry_after),
             };
             failed = if source.from > before { 1 } else { failed + 1 };
@@ -89,6 +110,10 @@ impl SyncKitClient {
     }
 }
 
+fn receiving(done: u64, total: Option<u64>) -> BlobProgress {
+    BlobProgress { stage: BlobStage::Receiving, done, total: total.unwrap_or(done) }
+}
+
 /// What asking for the rest of a blob gave.
 enum Opened {
     Part(Part),
@@ -97,11 +122,15 @@ enum Opened {
     NotNow(SyncKitError, Option<Duration>),
 }
 
+/// A sink that has taken a batch, and what the batch was in, empty.
+type Taken<S> = (S, Vec<u8>);
+
 /// Batches on their way into a sink.
 struct Inflow<S> {
     /// The sink, while it takes nothing.
     idle: Option<S>,
-    busy: Option<JoinHandle<Result<(S, Vec<u8>)>>>,
+    /// It takes a batch.
+    busy: Option<JoinHandle<Result<Taken<S>>>>,
     batch: Vec<u8>,
     spare: Vec<u8>,
 }
@@ -111,8 +140,8 @@ impl<S: Sink> Inflow<S> {
         Self {
             idle: Some(sink),
             busy: None,
-            batch: Vec::with_capacity(2 * BATCH_BYTES),
-            spare: Vec::with_capacity(2 * BATCH_BYTES),
+            batch: Vec::with_capacity(BATCH_BYTES),
+            spare: Vec::with_capacity(BATCH_BYTES),
         }
     }
 
@@ -125,17 +154,20 @@ impl<S: Sink> Inflow<S> {
     ) -> Result<Option<SyncKitError>> {
         source.etag = part.etag.take();
         loop {
-            let bytes: Bytes = match part.next().await {
+            let mut bytes: Bytes = match part.next().await {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => return Ok(None),
                 Err(broken) => return Ok(Some(broken)),
             };
             source.from += bytes.len() as u64;
-            self.batch.extend_from_slice(&bytes);
-            if self.batch.len() >= BATCH_BYTES {
-                self.hand_over().await?;
-                let (stage, done) = (BlobStage::Receiving, source.from);
-                progress(BlobProgress { stage, done, total: part.total.unwrap_or(done) });
+            while !bytes.is_empty() {
+                // No batch grows: the network may bring more at once than fits.
+                let next = bytes.split_to(bytes.len().min(BATCH_BYTES - self.batch.len()));
+                self.batch.extend_from_slice(&next);
+                if self.batch.len() == BATCH_BYTES {
+                    self.hand_over().await?;
+                    progress(receiving(source.from, part.total));
+                }
             }
         }
     }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeek, AsyncSeekExt};
 use zeroize::Zeroizing;
 
 use super::{BATCH_BYTES, BlobProgress, BlobStage};
-use crate::blocking::blocking;
+use crate::blocking::{blocking, outcome_of};
 use crate::formats::blob::{HASH_BYTES, file_key};
 use crate::formats::blob_stream::{CHUNK_BYTES, SEALED_CHUNK_BYTES};
 use crate::formats::keys::Secret;
@@ -47,19 +47,10 @@ pub(super) async fn seal_file(
     let header = BlobHeader::new(plain_size).map_err(crate::BlobError::from)?;
     let folder = folder.map(Path::to_owned);
     let cipher = StreamSealer::new(&header, &key, &vault.vault_id());
-    let mut sealing = blocking(move || Sealing::begin(&header, cipher, folder.as_deref())).await?;
-    let mut batch = Zeroizing::new(Vec::with_capacity(BATCH_BYTES));
+    let sealing = blocking(move || Sealing::begin(&header, cipher, folder.as_deref())).await?;
     reader.seek(SeekFrom::Start(0)).await?;
-    let mut done = 0;
-    while read_batch(&mut reader, &mut batch).await? {
-        done += batch.len() as u64;
-        (sealing, batch) = blocking(move || {
-            sealing.take(&batch)?;
-            Ok((sealing, batch))
-        })
-        .await?;
-        progress(BlobProgress { stage: BlobStage::Sealing, done, total: plain_size });
-    }
+    let told = |done| progress(BlobProgress { stage: BlobStage::Sealing, done, total: plain_size });
+    let sealing = for_each_batch(&mut reader, sealing, Sealing::take, told).await?;
     let (name, file) = blocking(move || sealing.finish(&plain_hash)).await?;
     Ok(SealedFile { name, key, size: header.sealed_length(), plain_size, file })
 }
@@ -71,19 +62,45 @@ async fn hash_of(
 ) -> Result<([u8; HASH_BYTES], u64)> {
     let total = reader.seek(SeekFrom::End(0)).await?;
     reader.seek(SeekFrom::Start(0)).await?;
-    let mut hash = Sha256::new();
-    let mut batch = Zeroizing::new(Vec::with_capacity(BATCH_BYTES));
-    let mut done = 0;
-    while read_batch(reader, &mut batch).await? {
-        done += batch.len() as u64;
-        (hash, batch) = blocking(move || {
-            hash.update(batch.as_slice());
-            Ok((hash, batch))
-        })
-        .await?;
+    let mut size = 0;
+    let told = |done| {
+        size = done;
         progress(BlobProgress { stage: BlobStage::Hashing, done, total: total.max(done) });
+    };
+    let hash = |hash: &mut Sha256, batch: &[u8]| {
+        hash.update(batch);
+        Ok(())
+    };
+    let hash = for_each_batch(reader, Sha256::new(), hash, told).await?;
+    Ok((hash.finalize().into(), size))
+}
+
+/// Does something with all that there is to read, batch by batch, on threads that may block. While it is at one batch, the next one
+/// is read. Tells how many bytes are done.
+async fn for_each_batch<S: Send + 'static>(
+    reader: &mut (impl AsyncRead + Unpin + Send),
+    mut state: S,
+    work: fn(&mut S, &[u8]) -> Result<()>,
+    mut told: impl FnMut(u64) + Send,
+) -> Result<S> {
+    let mut batch = Zeroizing::new(Vec::with_capacity(BATCH_BYTES));
+    let mut next = Zeroizing::new(Vec::with_capacity(BATCH_BYTES));
+    let mut done = 0;
+    let mut has_some = read_batch(reader, &mut batch).await?;
+    while has_some {
+        let working = tokio::task::spawn_blocking(move || {
+            work(&mut state, &batch)?;
+            Ok((state, batch))
+        });
+        let read = read_batch(reader, &mut next).await;
+        // Waited for also where reading failed: nothing is left behind.
+        (state, batch) = outcome_of(working).await?;
+        done += batch.len() as u64;
+        told(done);
+        std::mem::swap(&mut batch, &mut next);
+        has_some = read?;
     }
-    Ok((hash.finalize().into(), done))
+    Ok(state)
 }
 
 /// Fills the batch as far as there is something to read; whether there was.

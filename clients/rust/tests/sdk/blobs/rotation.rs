@@ -44,15 +44,48 @@ async fn after_a_rotation_every_name_still_leads_to_its_file() {
 }
 
 #[tokio::test]
-async fn a_rotation_tells_how_far_it_is_with_the_keys_of_blobs() {
+async fn a_rotation_goes_through_the_keys_of_blobs_page_by_page_and_tells_how_far_it_is() {
     let scene = Scene::new().await;
-    for size in 0..3 {
-        scene.put(&content(size)).await;
+    // A server that takes so little at once that two keys fill a batch.
+    scene.proxy.treat(|asked, answer| {
+        if asked.path.ends_with("/limits") {
+            answer.alter(|limits| limits["max_body_bytes"] = 512.into());
+        }
+    });
+    let mut hashes = Vec::new();
+    for size in 0..5 {
+        hashes.push(scene.put(&content(size)).await.hash);
     }
     let mut seen = Vec::new();
     let progress = |it: tidelog_client::RotationProgress| seen.push((it.blobs_done, it.blobs_total));
     scene.client.rotate_key(PASSPHRASE, Rotation::Routine, progress).await.unwrap();
-    assert_eq!(seen.last(), Some(&(3, 3)));
+    // The first is that of the entries.
+    assert_eq!(seen, [(0, 0), (2, 5), (4, 5), (5, 5)]);
+    for (size, hash) in hashes.iter().enumerate() {
+        assert_eq!(scene.get(hash).await, content(size));
+    }
+}
+
+#[tokio::test]
+#[ignore = "makes ten thousand blobs, which takes minutes"]
+async fn ten_thousand_blobs_are_wrapped_again_and_keep_their_names() {
+    const BLOBS: usize = 10_000;
+
+    let scene = Scene::new().await;
+    let client = scene.another_device().await;
+    let mut hashes = Vec::new();
+    for number in 0..BLOBS {
+        hashes.push(client.blob_upload(number.to_le_bytes()).await.unwrap());
+    }
+    let began = std::time::Instant::now();
+    let outcome = scene.client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
+    println!("rotated in {:?}", began.elapsed());
+    assert_eq!((outcome.blobs_rewrapped, outcome.blobs_kept), (BLOBS as u64, 0));
+    assert!(scene.proxy.take_asked().is_empty(), "no byte of a blob has moved");
+    for (number, hash) in hashes.iter().enumerate() {
+        let url = scene.client.blob_download_url(hash).await.unwrap();
+        assert_eq!(scene.client.blob_download(&url).await.unwrap(), number.to_le_bytes());
+    }
 }
 
 #[tokio::test]
@@ -64,7 +97,7 @@ async fn a_key_that_does_not_open_is_kept_as_it_is_and_stops_nothing() {
     // A blob with another one's sealed key, and one with garbage.
     let foreign = raw.wrapped_key(&other).await;
     let mut bad = Vec::new();
-    for (bytes, wrapped) in [("one", foreign), ("two", String::from("bm8ga2V5"))] {
+    for (bytes, wrapped) in [("one", foreign), ("two", data_encoding::BASE64.encode(&[7; 72]))] {
         bad.push(raw.put_blob(bytes.as_bytes(), json!({ "wrapped_key": wrapped, "key_version": 1 })).await);
     }
     let outcome = scene.client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
