@@ -1,4 +1,4 @@
--- The whole schema of a Tidelog database, as of version 3.
+-- The whole schema of a Tidelog database, as of version 4.
 --
 -- This file is the truth; the migrations in src/store/migrations end at it, and a test proves that they do.
 -- Conventions: ids that leave the server are UUIDs in 16-byte blobs; ids that do not are integers. Times are microseconds
@@ -33,6 +33,8 @@ CREATE TABLE apps (
     -- SHA-256 of the API key. The key carries its own entropy, so it needs no slow hash.
     api_key_hash  BLOB    NOT NULL UNIQUE CHECK (length(api_key_hash) = 32),
     cursor_format TEXT    NOT NULL DEFAULT 'string' CHECK (cursor_format IN ('string', 'number')),
+    -- Whether a blob must hash to its name.
+    blob_hash     TEXT    NOT NULL DEFAULT 'any' CHECK (blob_hash IN ('any', 'verified')),
     created_at    INTEGER NOT NULL
 ) STRICT;
 
@@ -231,7 +233,9 @@ CREATE TABLE rotations (
     key_version      INTEGER NOT NULL CHECK (key_version > 0),
     -- Entries of the log that have data, are not under the new key, and are not kept as they are.
     remaining        INTEGER NOT NULL CHECK (remaining >= 0),
-    -- Whether any entry was ever under the new key.
+    -- Likewise sealed keys of blobs.
+    blobs_remaining  INTEGER NOT NULL DEFAULT 0 CHECK (blobs_remaining >= 0),
+    -- Whether any entry, or key of a blob, was ever under the new key.
     started          INTEGER NOT NULL DEFAULT 0 CHECK (started IN (0, 1)),
     began_at         INTEGER NOT NULL,
     -- What an undo brings back. NULL: it was never completed.
@@ -266,6 +270,89 @@ CREATE TABLE replaced_data (
     -- As in changes.
     data        ANY     NOT NULL CHECK (typeof(data) IN ('blob', 'text')),
     PRIMARY KEY (rotation, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Uploads that were granted and neither confirmed nor given up. The hash is only here: an object is named by an id that is made
+-- for it and never used again, so a late upload, another device's upload of the same hash and a deletion never meet in one.
+CREATE TABLE uploads (
+    uuid           BLOB    NOT NULL PRIMARY KEY CHECK (length(uuid) = 16),
+    log            INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
+    -- The session that asked for it.
+    session        BLOB    NOT NULL CHECK (length(session) = 16),
+    hash           BLOB    NOT NULL CHECK (length(hash) = 32),
+    -- As announced; a few more may come, see the protocol.
+    size_bytes     INTEGER NOT NULL CHECK (size_bytes >= 0),
+    granted_at     INTEGER NOT NULL,
+    expires_at     INTEGER NOT NULL,
+    -- The object that holds what came through this server last. NULL: nothing has; where clients send to the store itself, the
+    -- object bears the upload's own id.
+    object         BLOB UNIQUE CHECK (length(object) = 16),
+    -- Its size, and its SHA-256. NULL: as above.
+    received_bytes INTEGER CHECK ((received_bytes IS NULL) = (object IS NULL) AND received_bytes >= 0),
+    received_hash  BLOB CHECK ((received_hash IS NULL) = (object IS NULL) AND length(received_hash) = 32)
+) STRICT, WITHOUT ROWID;
+
+-- Finds what is to be confirmed, and the uploads of a log for deletion.
+CREATE INDEX uploads_by_hash ON uploads (log, hash);
+
+-- Lets upkeep find what has expired.
+CREATE INDEX uploads_by_expiry ON uploads (expires_at);
+
+-- Confirmed blobs. The object is there before the row.
+CREATE TABLE blobs (
+    log         INTEGER NOT NULL REFERENCES logs (id) ON DELETE RESTRICT,
+    hash        BLOB    NOT NULL CHECK (length(hash) = 32),
+    object      BLOB    NOT NULL UNIQUE CHECK (length(object) = 16),
+    -- Bytes that are stored.
+    size_bytes  INTEGER NOT NULL CHECK (size_bytes >= 0),
+    -- Opaque. NULL: the client sent none.
+    wrapped_key BLOB CHECK (length(wrapped_key) BETWEEN 1 AND 256),
+    -- The master key that sealed it; 0: the server knew of none. NULL: as above.
+    key_version INTEGER CHECK ((key_version IS NULL) = (wrapped_key IS NULL) AND key_version >= 0),
+    -- Whether the server has seen that the bytes hash to the name.
+    verified    INTEGER NOT NULL CHECK (verified IN (0, 1)),
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (log, hash)
+) STRICT, WITHOUT ROWID;
+
+-- Sums over the two tables above, kept in the transactions that change them, so that a quota is one look.
+CREATE TABLE blob_sums (
+    log             INTEGER PRIMARY KEY REFERENCES logs (id) ON DELETE RESTRICT,
+    -- Bytes of blobs, and of uploads as they were announced.
+    confirmed_bytes INTEGER NOT NULL CHECK (confirmed_bytes >= 0),
+    granted_bytes   INTEGER NOT NULL CHECK (granted_bytes >= 0),
+    -- Blobs that have a sealed key: so many are to be sealed anew when a rotation begins.
+    sealed_keys     INTEGER NOT NULL CHECK (sealed_keys >= 0)
+) STRICT;
+
+-- Objects that no row refers to any more. What was a blob stays for a grace time, so that a backup of this file finds it; what
+-- never was one can go at once.
+CREATE TABLE removed_objects (
+    object     BLOB    NOT NULL PRIMARY KEY CHECK (length(object) = 16),
+    -- Where it lies: 'pending' may have got as far as 'final'.
+    place      TEXT    NOT NULL CHECK (place IN ('pending', 'final')),
+    removed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Lets upkeep find what can go.
+CREATE INDEX removed_objects_by_time ON removed_objects (place, removed_at);
+
+-- Blobs whose sealed key a rotation leaves as it is, as nobody can open it. A blob that is removed meanwhile leaves its row here.
+CREATE TABLE kept_blob_keys (
+    rotation INTEGER NOT NULL REFERENCES rotations (id) ON DELETE RESTRICT,
+    -- The blob's; a hash may be uploaded again with another key.
+    object   BLOB    NOT NULL CHECK (length(object) = 16),
+    PRIMARY KEY (rotation, object)
+) STRICT, WITHOUT ROWID;
+
+-- What the sealed keys of blobs were that a rotation has replaced, for an undo.
+CREATE TABLE replaced_blob_keys (
+    rotation    INTEGER NOT NULL REFERENCES rotations (id) ON DELETE RESTRICT,
+    -- As above.
+    object      BLOB    NOT NULL CHECK (length(object) = 16),
+    key_version INTEGER NOT NULL CHECK (key_version >= 0),
+    wrapped_key BLOB    NOT NULL CHECK (length(wrapped_key) BETWEEN 1 AND 256),
+    PRIMARY KEY (rotation, object)
 ) STRICT, WITHOUT ROWID;
 
 -- Exceptions to append-only, by name, while the transaction that needs them runs. Empty at every commit.

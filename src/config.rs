@@ -1,5 +1,6 @@
 //! Settings: what can be set, and which values are allowed. Where they come from is told in `layers`.
 
+mod blobs;
 mod layers;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+pub use blobs::{BlobSettings, BlobStorage, S3Settings, Secret};
 pub use layers::{ConfigError, Layers, Origin, Shown, load};
 
 /// Longest lifetime that a token or a session may have, in days: a hundred years.
@@ -33,6 +35,7 @@ pub struct Settings {
     pub log: String,
     pub storage: StorageSettings,
     pub notifications: NotificationSettings,
+    pub blobs: BlobSettings,
     pub auth: AuthLimits,
 }
 

@@ -10,13 +10,11 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::auth::passwords::Passwords;
 use crate::auth::secrets::random_256;
 use crate::clock::Clock;
 use crate::config::{Layers, load};
-use crate::server::commands::{Command, CommandError, execute};
+use crate::server::commands::{Command, CommandError, Operator, execute};
 use crate::server::{self, StartError};
-use crate::store::Store;
 
 /// What goes wrong while starting one.
 pub type StartFailure = Box<dyn std::error::Error + Send + Sync>;
@@ -48,18 +46,18 @@ pub struct Made {
 ///
 /// # Errors
 /// A fault of the database, or no randomness.
-pub async fn make(store: &Store, passwords: &Passwords) -> Result<Made, CommandError> {
+pub async fn make(operator: &Operator) -> Result<Made, CommandError> {
     let random = BASE64URL_NOPAD.encode(&random_256()?[..12]);
     let tag = &Uuid::new_v4().simple().to_string()[..6];
-    let taken = !store.list_users().await?.is_empty();
+    let taken = !operator.store.list_users().await?.is_empty();
     let (name, email) = if taken {
         (format!("dev-{tag}"), format!("dev-{tag}@example.com"))
     } else {
         ("dev".into(), "dev@example.com".into())
     };
-    let app = execute(store, passwords, Command::AppCreate { name }).await?;
+    let app = execute(operator, Command::AppCreate { name }).await?;
     let create = Command::UserCreate { email: email.clone(), password: random.clone(), admin: false };
-    let user = execute(store, passwords, create).await?;
+    let user = execute(operator, create).await?;
     Ok(Made {
         app_id: text(&app["app_id"]),
         api_key: text(&app["api_key"]),
@@ -181,12 +179,12 @@ fn serve(
     runtime.block_on(async {
         let running =
             server::start(settings, Clock::system()).await.map_err(|error: StartError| Box::new(error))?;
-        let (store, passwords) = (running.store().clone(), running.auth().passwords().clone());
-        let made = make(&store, &passwords).await?;
+        let operator = running.operator().clone();
+        let made = make(&operator).await?;
         let _ = ready.send(Ok((running.url().to_owned(), made)));
         let answer = async {
             while let Some((command, reply)) = asked.recv().await {
-                let _ = reply.send(execute(&store, &passwords, command).await);
+                let _ = reply.send(execute(&operator, command).await);
             }
             std::future::pending::<()>().await
         };

@@ -11,8 +11,8 @@ pub enum Fault {
     /// The caller's session ended while the request was under way: nothing was done.
     #[error("the session has ended")]
     SessionEnded,
-    /// No space left where the database lives.
-    #[error("the disk that holds the database is full")]
+    /// No space left where the database or the blobs live.
+    #[error("the disk is full")]
     StorageFull,
     /// A fault of the program or of the machine under it. The text is for the operator's log, not for clients.
     #[error("{0}")]

@@ -7,6 +7,8 @@
     reason = "tests look at the server from outside"
 )]
 
+#[path = "crash/blobs.rs"]
+mod blobs;
 #[path = "crash/rotation.rs"]
 mod rotation;
 mod support;

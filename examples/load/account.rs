@@ -39,6 +39,15 @@ impl Account {
         })
     }
 
+    /// Sends one request on a connection of its own, outside of any runtime.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        runtime.block_on(async {
+            let mut wire = Wire::new(wire::connect(&self.address)?)?;
+            ask(&mut wire, &self.address, path, Some(&self.token), body).await
+        })
+    }
+
     /// A request for notifications, of everything beyond a cursor if there is one.
     pub(crate) fn subscribe(&self, cursor: Option<&str>) -> Vec<u8> {
         let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();

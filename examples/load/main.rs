@@ -5,6 +5,7 @@
 //! cargo run --release --example load -- --cases push_1x32,pull_500x8 --json
 //! cargo run --release --example load -- --seed-log 10000000 --users 10000 --data /var/tmp/big
 //! cargo run --release --example load -- --size --body                   # bytes on disk, memory of one large push
+//! cargo run --release --example load -- --blobs                          # a large file up and down; `blobs/` explains it
 //! cargo run --release --example load -- --live fan_out --subscribers 100
 //! cargo run --release --example load -- --live all                      # notifications and live tables; `live/` explains each
 //! ```
@@ -32,6 +33,7 @@
 
 mod account;
 mod bare;
+mod blobs;
 mod body;
 mod cases;
 mod clients;
@@ -100,10 +102,13 @@ struct Arguments {
     /// Measures these of notifications and live tables; without --cases nothing else.
     #[arg(long, value_name = "NAME,…|all", value_delimiter = ',', value_parser = Scene::named)]
     live: Vec<&'static [Scene]>,
+    /// Measures a large blob up and down; without --cases nothing else.
+    #[arg(long)]
+    blobs: bool,
     /// Streams that hear of each push of fan_out.
     #[arg(long, value_name = "N")]
     subscribers: Option<usize>,
-    /// Makes --live a few hundred times smaller, to see that it works.
+    /// Makes --live and --blobs a few hundred times smaller, to see that it works.
     #[arg(long)]
     small: bool,
     /// Only for this program's own use: the baseline of streams.
@@ -119,7 +124,7 @@ fn main() -> Result<()> {
     if cfg!(debug_assertions) {
         eprintln!("this is a debug build: its figures mean nothing, use --release");
     }
-    let is_special = arguments.size || arguments.body || !arguments.live.is_empty();
+    let is_special = arguments.size || arguments.body || arguments.blobs || !arguments.live.is_empty();
     if arguments.cases.is_empty() && !is_special {
         arguments.cases = Case::ALL.to_vec();
     }
@@ -131,6 +136,10 @@ fn main() -> Result<()> {
         let temporary = TempDir::new()?;
         let data = arguments.data.clone().unwrap_or_else(|| temporary.path().to_owned());
         measure_server(&arguments, &data, &mut report)?;
+    }
+    if arguments.blobs {
+        let binary = arguments.server.clone().map_or_else(server::build, Ok)?;
+        report.add("blobs", blobs::measure(&binary, arguments.small)?);
     }
     if !arguments.live.is_empty() {
         let binary = arguments.server.clone().map_or_else(server::build, Ok)?;

@@ -94,7 +94,10 @@ pub(crate) fn build() -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--bin", "tidelog", "--manifest-path"]);
     cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).arg("--target-dir").arg(target);
-    if !cfg!(debug_assertions) {
+    if cfg!(debug_assertions) {
+        // With this program's features of every library, as the tests build it: so it is there already.
+        cargo.args(["--example", "load"]);
+    } else {
         cargo.arg("--release");
     }
     if !cargo.status()?.success() {

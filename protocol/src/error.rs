@@ -47,22 +47,32 @@ pub enum ErrorCode {
     LogMoved,
     /// 409: this `batch_id` was used for other content; see `cursor`.
     BatchIdReused,
-    /// 413: the body is larger than the server takes.
+    /// 409: nothing was uploaded that could be confirmed.
+    NotUploaded,
+    /// 412: what is stored is not what `If-Match` names.
+    PreconditionFailed,
+    /// 413: the body, or the blob, is larger than the server takes.
     TooLarge,
     /// 415: a body that is not `application/json`.
     UnsupportedMediaType,
+    /// 416: the blob has no bytes in that range.
+    RangeNotSatisfiable,
     /// 422: a field has the wrong type, shape or value; see `field`.
     InvalidField,
     /// 422: changes have faults; see `changes`.
     InvalidChange,
     /// 422: more changes than one push may carry.
     TooManyChanges,
+    /// 422: what was uploaded has another size or hash than it should have.
+    BlobMismatch,
     /// 429: too many requests; see `Retry-After`.
     RateLimited,
     /// 500: a fault of the server.
     Internal,
     /// 503: shutting down, overloaded or recovering; see `Retry-After`.
     Unavailable,
+    /// 503: this server stores no blobs.
+    NoBlobs,
     /// 507: the server's disk is full.
     StorageFull,
 }

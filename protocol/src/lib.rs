@@ -7,6 +7,7 @@
 //! once and bound straight into the database; `into_owned` cuts them loose where that matters more than speed.
 
 mod auth;
+mod blobs;
 mod changes;
 mod cursor;
 mod devices;
@@ -21,6 +22,11 @@ mod text;
 mod timestamp;
 
 pub use auth::{ChangePasswordRequest, RefreshRequest, SignInRequest, TokenPair};
+pub use blobs::{
+    Blob, BlobConfirmRequest, BlobConfirmResponse, BlobDownloadRequest, BlobDownloadResponse, BlobKey,
+    BlobListResponse, BlobUploadRequest, BlobUploadResponse, RotatedBlobKey, RotationBlobsBatchRequest,
+    RotationBlobsRequest, RotationBlobsResponse,
+};
 pub use changes::{Change, Entry, PullRequest, PullResponse, PushRequest, PushResponse};
 pub use cursor::{Cursor, CursorFormat, EpochTag, InvalidCursor};
 pub use devices::{Device, Platform, RegisterDeviceRequest, UnknownPlatform};

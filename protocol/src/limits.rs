@@ -45,6 +45,16 @@ pub const DEFAULT_STREAMS_PER_USER: usize = 100;
 pub const DEFAULT_STREAMS: usize = 20_000;
 /// Seconds after which a stream that has nothing to say shows that it is alive, unless the operator sets another number.
 pub const DEFAULT_HEARTBEAT_SECONDS: u32 = 15;
+/// Bytes of one blob, at most, unless the operator sets another number.
+pub const DEFAULT_BLOB_BYTES: u64 = 500_000_000;
+/// Bytes that an upload may have beyond its `size_bytes`: what the one-shot format adds to a file.
+pub const BLOB_OVERHEAD_BYTES: u64 = 40;
+/// Bytes of a blob's sealed key, at most.
+pub const MAX_WRAPPED_KEY_BYTES: usize = 256;
+/// Blobs in a page of a list, and in a batch of a rotation, at most.
+pub const MAX_BLOBS_PER_PAGE: usize = 500;
+/// Seconds for which the address of an upload or a download is good.
+pub const BLOB_URL_SECONDS: u32 = 15 * 60;
 
 /// The limits in force on one server (`GET /limits`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +93,18 @@ pub struct Limits {
     pub max_streams: usize,
     /// Seconds after which a stream that has nothing to say shows that it is alive.
     pub heartbeat_seconds: u32,
+    /// Bytes of one blob; 0 where the server stores none.
+    #[serde(default)]
+    pub max_blob_bytes: u64,
+    /// Bytes of a blob's sealed key.
+    #[serde(default)]
+    pub max_wrapped_key_bytes: usize,
+    /// Blobs in a page of a list, and in a batch of a rotation.
+    #[serde(default)]
+    pub max_blobs_per_page: usize,
+    /// Seconds for which the address of an upload or a download is good.
+    #[serde(default)]
+    pub blob_url_seconds: u32,
     /// Attempts at signing in that one address may make at once.
     pub sign_in_burst: u32,
     /// Attempts at signing in that one address may make on average, each second.
@@ -110,6 +132,10 @@ impl Limits {
             max_streams_per_user: DEFAULT_STREAMS_PER_USER,
             max_streams: DEFAULT_STREAMS,
             heartbeat_seconds: DEFAULT_HEARTBEAT_SECONDS,
+            max_blob_bytes: DEFAULT_BLOB_BYTES,
+            max_wrapped_key_bytes: MAX_WRAPPED_KEY_BYTES,
+            max_blobs_per_page: MAX_BLOBS_PER_PAGE,
+            blob_url_seconds: BLOB_URL_SECONDS,
             sign_in_burst: DEFAULT_SIGN_IN_BURST,
             sign_ins_per_second: DEFAULT_SIGN_INS_PER_SECOND,
         }

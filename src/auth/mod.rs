@@ -10,5 +10,6 @@ pub mod passwords;
 pub mod secrets;
 mod sessions;
 pub mod tokens;
+pub mod urls;
 
 pub use sessions::{Auth, AuthSettings, PasswordChange, SignIn};

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tidelog_protocol::limits::BLOB_URL_SECONDS;
 use tidelog_protocol::{SignInRequest, Timestamp, TokenPair};
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ pub use self::password::PasswordChange;
 use super::passwords::Passwords;
 use super::secrets::{first_refresh_token, hash_secret, next_refresh_token, random_256};
 use super::tokens::{self, Tokens};
+use super::urls::{Purpose, UrlGrant, UrlKeys, UrlTarget};
 use crate::clock::{Clock, MICROS_PER_SECOND};
 use crate::error::Fault;
 use crate::model::sessions::Caller;
@@ -53,6 +55,7 @@ pub struct Auth {
     clock: Clock,
     passwords: Passwords,
     tokens: Arc<Tokens>,
+    urls: Arc<UrlKeys>,
     settings: AuthSettings,
     remembered: Arc<Remembered>,
 }
@@ -71,10 +74,11 @@ impl Auth {
     ) -> Result<Self, Fault> {
         let keys = store.signing_keys(tokens::new_signing_key()?).await?;
         let tokens = Tokens::new(&keys, settings.issuer.clone(), settings.token_seconds, clock.clone());
+        let urls = Arc::new(UrlKeys::derived_from(&keys)?);
         let remembered = Arc::<Remembered>::default();
         let listener = remembered.clone();
         hub.listen(move |event| listener.forget(event));
-        Ok(Self { store, clock, passwords, tokens: Arc::new(tokens), settings, remembered })
+        Ok(Self { store, clock, passwords, tokens: Arc::new(tokens), urls, settings, remembered })
     }
 
     /// The hasher, for commands that set passwords.
@@ -152,16 +156,53 @@ impl Auth {
         let Some(grant) = tokens::bearer(authorization).and_then(|token| self.tokens.verify(token)) else {
             return Ok(None);
         };
-        let admit = |caller: Arc<Caller>| grant.is_of(&caller).then_some((caller, grant.expires_at));
-        if let Some(caller) = self.remembered.find(grant.session) {
-            return Ok(admit(caller));
+        let caller = self.of_session(grant.session).await?;
+        Ok(caller.filter(|caller| grant.is_of(caller)).map(|caller| (caller, grant.expires_at)))
+    }
+
+    /// Whom this address of a blob was given to, and what it allows, if it is one of ours, is still good, and so is the session that
+    /// asked for it.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn caller_of_url(
+        &self,
+        purpose: Purpose,
+        token: &str,
+    ) -> Result<Option<(Arc<Caller>, UrlGrant)>, Fault> {
+        let grant = self.urls.verify(purpose, token, self.clock.now_seconds());
+        let Some(grant) = grant else { return Ok(None) };
+        let caller = self.of_session(grant.session).await?;
+        let caller = caller.filter(|caller| (caller.user, caller.app) == (grant.user, grant.app));
+        Ok(caller.map(|caller| (caller, grant)))
+    }
+
+    /// The last part of an address under which the caller can send or fetch this blob for a while.
+    ///
+    /// # Errors
+    /// A fault of the program.
+    pub fn url_token(&self, caller: &Caller, purpose: Purpose, target: UrlTarget) -> Result<String, Fault> {
+        self.urls.sign(&UrlGrant {
+            purpose,
+            target,
+            session: caller.session,
+            user: caller.user,
+            app: caller.app,
+            expires_at: self.clock.now_seconds() + i64::from(BLOB_URL_SECONDS),
+        })
+    }
+
+    /// Whom a live session stands for.
+    async fn of_session(&self, session: Uuid) -> Result<Option<Arc<Caller>>, Fault> {
+        if let Some(caller) = self.remembered.find(session) {
+            return Ok(Some(caller));
         }
         let seen = self.remembered.generation();
-        let Some(caller) = self.store.find_caller(grant.session).await?.map(Arc::new) else {
+        let Some(caller) = self.store.find_caller(session).await?.map(Arc::new) else {
             return Ok(None);
         };
         self.remembered.keep(caller.clone(), seen);
-        Ok(admit(caller))
+        Ok(Some(caller))
     }
 
     fn session_end(&self) -> i64 {

@@ -27,7 +27,7 @@ pub(super) enum Verb {
     Set {
         /// Its id or name
         app: String,
-        /// cursor_format=string or cursor_format=number
+        /// cursor_format=string or number, blob_hash=any or verified
         #[arg(required = true, value_name = "KEY=VALUE")]
         assignments: Vec<String>,
     },

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::{Common, Failure};
 use crate::clock::Clock;
+use crate::config::Settings;
 use crate::notify::Hub;
-use crate::server::commands::{Command, execute};
-use crate::server::{CallError, call, passwords, store_options};
+use crate::server::commands::{Command, Operator, execute};
+use crate::server::{CallError, call, passwords, store_options, sweep};
 use crate::store::{DATABASE_FILE, OpenError, Store};
 
 /// Attempts while the data folder is locked and nobody listens yet, or any more: a server that starts or stops.
@@ -33,11 +34,27 @@ pub(super) async fn ask(common: &Common, command: Command) -> Result<Value, Fail
             Err(OpenError::InUse(_)) => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(error.into()),
             Ok(store) => {
-                let answer = execute(&store, &passwords(&settings)?, command).await;
+                let answer = execute_alone(&settings, &store, command).await;
                 store.close().await;
-                return Ok(answer?);
+                return answer;
             }
         }
     }
     Err(OpenError::InUse(settings.data).into())
+}
+
+/// Carries it out here, where no server runs.
+async fn execute_alone(settings: &Settings, store: &Store, command: Command) -> Result<Value, Failure> {
+    let sweep = match command {
+        Command::Sweep { dry_run } => {
+            let sweep = sweep(settings, store, &Clock::system())?;
+            if let Some(sweep) = sweep.as_ref().filter(|_| !dry_run) {
+                sweep.blobs().clear_unfinished().await?;
+            }
+            sweep
+        }
+        _ => None,
+    };
+    let operator = Operator { store: store.clone(), passwords: passwords(settings)?, sweep };
+    Ok(execute(&operator, command).await?)
 }

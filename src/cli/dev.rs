@@ -21,7 +21,7 @@ pub(super) async fn run(common: &Common, flags: serve::Flags) -> Result<(), Fail
     serve::log_to_stderr(if silent { LOG } else { &settings.log })?;
     let signals = Signals::listen()?;
     let running = server::start(settings, Clock::system()).await?;
-    let made = make(running.store(), running.auth().passwords()).await?;
+    let made = make(running.operator()).await?;
     let url = running.url().to_owned();
     // Before the print: whoever has read what is printed may go on to read the file.
     flags.announce(&url)?;

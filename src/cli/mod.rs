@@ -11,6 +11,7 @@ mod rotation;
 mod secret;
 mod serve;
 mod session;
+mod sweep;
 mod user;
 
 use std::path::PathBuf;
@@ -92,6 +93,8 @@ enum Verb {
     Config,
     /// Check that the database is whole
     Check,
+    /// Delete what no blob needs any more, and tell which blobs have lost their bytes; fails if there are any
+    Sweep(sweep::Flags),
     /// Ask the running server whether it is ready; fails if it is not
     Healthcheck(health::Flags),
     /// Print the OpenAPI document of the HTTP interface
@@ -128,6 +131,7 @@ async fn run(Cli { common, verb }: Cli) -> Result<(), Failure> {
         Verb::Serve(flags) => return serve::run(&common, flags).await,
         Verb::Config => return config::run(&common),
         Verb::Check => return check(&common).await,
+        Verb::Sweep(flags) => return sweep::run(&common, flags).await,
         Verb::Healthcheck(flags) => return health::run(&common, flags).await,
         Verb::Openapi => return common.output().raw(crate::http::openapi::DOCUMENT),
         Verb::App(verb) => verb.command(),

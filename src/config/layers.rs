@@ -19,6 +19,11 @@ const CONFIG_VARIABLE: &str = "TIDELOG_CONFIG";
 /// Ending of a variable that names a file with the value, as container secrets are given.
 const FILE_SUFFIX: &str = "_FILE";
 
+/// Settings whose values are nobody's to see.
+const SECRETS: [&str; 1] = ["blobs.s3.secret_access_key"];
+/// What is shown in their place.
+const HIDDEN: &str = "(hidden)";
+
 /// Where the layers above the defaults come from.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
@@ -71,6 +76,12 @@ pub struct Shown {
     pub value: String,
     /// The layer that gave it.
     pub origin: Origin,
+}
+
+impl Shown {
+    fn is_secret(&self) -> bool {
+        SECRETS.contains(&self.key.as_str()) && !self.value.is_empty()
+    }
 }
 
 /// A layer of settings.
@@ -173,8 +184,10 @@ pub fn load(layers: &Layers) -> Result<(Settings, Vec<Shown>), ConfigError> {
     for (key, value) in &layers.flags {
         put((*key).into(), value.clone(), Origin::Flag(key.replace('_', "-")));
     }
-    let shown: Vec<_> = shown.into_values().collect();
-    Ok((settings(&shown)?, shown))
+    let mut shown: Vec<_> = shown.into_values().collect();
+    let settings = settings(&shown)?;
+    shown.iter_mut().filter(|shown| shown.is_secret()).for_each(|shown| HIDDEN.clone_into(&mut shown.value));
+    Ok((settings, shown))
 }
 
 fn settings(shown: &[Shown]) -> Result<Settings, ConfigError> {

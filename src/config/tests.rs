@@ -117,3 +117,17 @@ fn the_example_for_production_is_valid() {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/config/production.toml"));
     load(&Layers { file: Some(path), ..Layers::default() }).expect("valid");
 }
+
+#[test]
+fn the_secret_of_a_bucket_is_read_and_never_shown() {
+    let (_folder, path) = file("hunter2hunter2\n");
+    let variables = [
+        ("TIDELOG_BLOBS_S3_SECRET_ACCESS_KEY_FILE", path.to_str().expect("a path")),
+        ("TIDELOG_BLOBS_S3_ENDPOINT", "https://s3.example.org/"),
+    ];
+    let layers = Layers { environment: environment(&variables), ..Layers::default() };
+    let (settings, shown) = load(&layers).expect("valid settings");
+    assert_eq!(settings.blobs.s3.secret_access_key.expose(), "hunter2hunter2");
+    assert_eq!(settings.blobs.s3.endpoint.as_deref(), Some("https://s3.example.org"));
+    assert!(!format!("{settings:?}{shown:?}").contains("hunter2"));
+}

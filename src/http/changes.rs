@@ -96,8 +96,8 @@ pub(super) async fn status(
         total_changes: status.total_changes,
         latest_cursor: status.latest_cursor,
         change_bytes: status.change_bytes,
-        blob_bytes: 0,
-        quota_bytes: None,
+        blob_bytes: status.blob_bytes,
+        quota_bytes: state.blobs.quota_bytes,
         devices: status.devices,
         key_version: status.key_version,
     }))

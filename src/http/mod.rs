@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns actix-web")]
 
 mod auth;
+mod blobs;
 pub mod changes;
 mod devices;
 mod health;
@@ -25,6 +26,7 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, ServiceConfig};
 use tidelog_protocol::{Limits, SYNC_PREFIX, SYNC_PREFIX_V1};
 
+pub use blobs::BlobState;
 pub use routes::{Access, Endpoint, endpoints};
 
 use crate::auth::Auth;
@@ -47,6 +49,9 @@ pub struct State {
     bodies: memory::Memory,
     /// The memory that pages share.
     pages: memory::Memory,
+    /// The memory that blobs on their way share.
+    transfers: memory::Memory,
+    blobs: BlobState,
     /// Who listens to which log.
     subscribers: Subscribers,
     clock: Clock,
@@ -60,6 +65,7 @@ impl State {
         attempts: Attempts,
         limits: Limits,
         subscribers: Subscribers,
+        blobs: BlobState,
         clock: Clock,
     ) -> Self {
         Self {
@@ -69,6 +75,8 @@ impl State {
             limits,
             bodies: memory::Memory::default(),
             pages: memory::Memory::default(),
+            transfers: memory::Memory::default(),
+            blobs,
             subscribers,
             clock,
         }

@@ -132,6 +132,12 @@ impl Refusal {
             .with(|body| body.field = Some("entries".into()))
     }
 
+    pub(super) fn too_many_blobs(max: usize) -> Self {
+        let sentence = format!("A batch carries at most {max} blobs.");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::TooManyChanges, sentence)
+            .with(|body| body.field = Some("blobs".into()))
+    }
+
     pub(super) fn batch_id_reused(first: Cursor) -> Self {
         let sentence = "This batch_id was used for other changes before.";
         Self::new(StatusCode::CONFLICT, ErrorCode::BatchIdReused, sentence)
@@ -169,7 +175,8 @@ impl Refusal {
     }
 
     pub(super) fn rotation_incomplete(remaining: u64) -> Self {
-        let sentence = format!("{remaining} entries are still to be sealed under the new key.");
+        let sentence =
+            format!("{remaining} entries or keys of blobs are still to be sealed under the new key.");
         Self::new(StatusCode::CONFLICT, ErrorCode::RotationIncomplete, sentence)
             .with(|body| body.remaining = Some(remaining))
     }
@@ -177,6 +184,57 @@ impl Refusal {
     pub(super) fn rotation_started() -> Self {
         let sentence = "Entries are under the new key already: the rotation can only be completed.";
         Self::new(StatusCode::CONFLICT, ErrorCode::RotationStarted, sentence)
+    }
+
+    pub(super) fn bad_address() -> Self {
+        let sentence = "This address is not one that was given out, or not good any more: ask for a new one.";
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, sentence)
+            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    pub(super) fn no_blobs() -> Self {
+        let sentence = "This server stores no blobs.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NoBlobs, sentence)
+    }
+
+    pub(super) fn blob_too_large(max_bytes: u64) -> Self {
+        let sentence = format!("A blob has at most {max_bytes} bytes.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, sentence)
+    }
+
+    pub(super) fn quota_exceeded(quota_bytes: u64) -> Self {
+        let sentence = format!("The blobs of this user may take {quota_bytes} bytes: remove some first.");
+        Self::new(StatusCode::PAYMENT_REQUIRED, ErrorCode::QuotaExceeded, sentence)
+    }
+
+    pub(super) fn not_uploaded() -> Self {
+        let sentence =
+            "Nothing was uploaded that could be confirmed: ask for an address, and send the bytes there.";
+        Self::new(StatusCode::CONFLICT, ErrorCode::NotUploaded, sentence)
+    }
+
+    pub(super) fn blob_mismatch() -> Self {
+        let sentence = "What was uploaded is not what was announced: nothing of it is kept.";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::BlobMismatch, sentence)
+    }
+
+    pub(super) fn cut_off() -> Self {
+        let sentence = "The bytes ended before they were all there: nothing of them is kept.";
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::MalformedRequest, sentence)
+    }
+
+    pub(super) fn precondition_failed() -> Self {
+        let sentence = "The blob is not the one that If-Match names.";
+        Self::new(StatusCode::PRECONDITION_FAILED, ErrorCode::PreconditionFailed, sentence)
+    }
+
+    pub(super) fn range_not_satisfiable(size_bytes: u64) -> Self {
+        let sentence = format!("The blob has {size_bytes} bytes, and none in this range.");
+        let refusal = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, ErrorCode::RangeNotSatisfiable, sentence);
+        match HeaderValue::from_str(&format!("bytes */{size_bytes}")) {
+            Ok(range) => refusal.with_header(header::CONTENT_RANGE, range),
+            Err(_) => refusal,
+        }
     }
 
     pub(super) fn rate_limited(refused: TooMany) -> Self {
@@ -223,7 +281,7 @@ impl From<Fault> for Refusal {
                     .with_header(header::RETRY_AFTER, BUSY_RETRY_SECONDS)
             }
             Fault::StorageFull => {
-                tracing::error!("the disk that holds the database is full");
+                tracing::error!("the disk is full");
                 let sentence = "The server's disk is full: nothing was written.";
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::StorageFull, sentence)
             }

@@ -1,5 +1,7 @@
 //! `/keys/rotate`: replacing the master key, and sealing everything again under the new one.
 
+pub(super) mod blob_keys;
+
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use tidelog_protocol::limits::{MAX_CHANGES_PER_PUSH, MAX_ENTRIES_PER_PAGE, MAX_PAGE_BYTES};
@@ -31,7 +33,7 @@ pub(super) async fn state(
 fn pending(rotation: &Rotation) -> PendingRotation {
     PendingRotation {
         key_version: rotation.key_version,
-        remaining: rotation.remaining,
+        remaining: rotation.all_remaining(),
         started: rotation.started,
         began_at: Timestamp::from_micros(rotation.began_at).unwrap_or(Timestamp::EPOCH),
     }

@@ -6,7 +6,9 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
 use actix_web::{Route, Scope, web};
 
+use super::blobs::{self, transfers};
 use super::refusal::Refusal;
+use super::rotations::blob_keys;
 use super::{auth, changes, devices, health, keys, limits, notifications, openapi, rotations};
 
 /// Who may call a route.
@@ -16,6 +18,8 @@ pub enum Access {
     Public,
     /// Whoever bears the access token of a live session; what it can reach is its own log.
     Session,
+    /// Whoever has an address that was made for the purpose, while the session that asked for it lives.
+    Address,
 }
 
 /// One method of one path.
@@ -71,6 +75,16 @@ pub(super) fn sync_routes() -> Vec<Row> {
         row!(Session POST   "/keys/rotate/batch"     rotations::batch),
         row!(Session POST   "/keys/rotate/complete"  rotations::complete),
         row!(Session POST   "/keys/rotate/cancel"    rotations::cancel),
+        row!(Session POST   "/keys/rotate/blobs"     blob_keys::list),
+        row!(Session POST   "/keys/rotate/blobs/batch" blob_keys::batch),
+        row!(Session POST   "/blobs/upload"          blobs::upload),
+        row!(Session POST   "/blobs/confirm"         blobs::confirm),
+        row!(Session POST   "/blobs/download"        blobs::download),
+        row!(Session GET    "/blobs"                 blobs::list),
+        row!(Session DELETE "/blobs/{hash}"          blobs::remove),
+        row!(Address PUT    "/blobs/up/{token}"      transfers::put),
+        row!(Address GET    "/blobs/down/{token}"    transfers::get),
+        row!(Address HEAD   "/blobs/down/{token}"    transfers::get),
     ]
 }
 

@@ -3,6 +3,8 @@
 use tidelog_protocol::CursorFormat;
 use uuid::Uuid;
 
+use super::blobs::HashRule;
+
 /// Longest name of an app, in characters.
 pub const MAX_NAME_CHARS: usize = 100;
 
@@ -24,6 +26,8 @@ pub struct App {
 pub struct AppSettings {
     /// How its clients receive cursors.
     pub cursor_format: CursorFormat,
+    /// What a blob's name must be.
+    pub blob_hash: HashRule,
 }
 
 impl AppSettings {
@@ -38,7 +42,13 @@ impl AppSettings {
             Some(("cursor_format", value)) => {
                 return Err(format!("cursor_format is string or number, not {value:?}"));
             }
-            Some((key, _)) => return Err(format!("an app has no setting {key:?}; it has cursor_format")),
+            Some(("blob_hash", value)) => {
+                self.blob_hash = HashRule::from_name(value)
+                    .ok_or_else(|| format!("blob_hash is any or verified, not {value:?}"))?;
+            }
+            Some((key, _)) => {
+                return Err(format!("an app has no setting {key:?}; it has cursor_format and blob_hash"));
+            }
             None => return Err(format!("{assignment:?} is not KEY=VALUE")),
         }
         Ok(())

@@ -142,6 +142,8 @@ pub struct LogStatus {
     pub total_changes: u64,
     /// Bytes of their data.
     pub change_bytes: u64,
+    /// Bytes of confirmed blobs.
+    pub blob_bytes: u64,
     /// The log's end.
     pub latest_cursor: Cursor,
     /// Live devices.

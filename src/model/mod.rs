@@ -1,6 +1,7 @@
 //! Pure rules: what a push, a device, a key or a session may do. No I/O, no clock, no SQL.
 
 pub mod apps;
+pub mod blobs;
 pub mod changes;
 pub mod cursors;
 pub mod devices;

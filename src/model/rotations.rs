@@ -1,10 +1,13 @@
 //! Rotations: what may happen to one, and when.
 
+mod blob_keys;
+
 use std::collections::HashSet;
 
 use tidelog_protocol::limits::MAX_DATA_BYTES;
 use tidelog_protocol::{ChangeFault, Cursor, RotatedEntry, RotationBatchResponse, Timestamp};
 
+pub use self::blob_keys::{KeysPage, RotatedKey, RotatedKeys};
 use super::changes::{Data, check_data, decode_base64};
 use super::keys::KeyState;
 
@@ -30,10 +33,19 @@ pub struct Rotation {
     pub key_version: u32,
     /// Entries that have data, are not under the new key, and are not kept as they are.
     pub remaining: u64,
-    /// Whether any entry was ever under the new key.
+    /// Likewise sealed keys of blobs.
+    pub blobs_remaining: u64,
+    /// Whether any entry, or key of a blob, was ever under the new key.
     pub started: bool,
     /// Microseconds since 1970.
     pub began_at: i64,
+}
+
+impl Rotation {
+    /// Whatever is left to do.
+    pub fn all_remaining(&self) -> u64 {
+        self.remaining.saturating_add(self.blobs_remaining)
+    }
 }
 
 /// What a log's keys are like.
@@ -115,7 +127,7 @@ pub fn begin(keys: &Keys, beginning: &Beginning<'_>) -> Result<u32, Begin> {
 pub enum Complete {
     /// This is the current key, now or since an earlier request.
     Completed(u32),
-    /// So many entries are left to do.
+    /// So many entries and keys of blobs are left to do.
     Incomplete(u64),
     /// Neither the current key nor the new one is the one that the caller means; the current one is this.
     Conflict(u32),
@@ -138,7 +150,10 @@ pub fn complete(keys: &Keys, wanted: Option<u32>) -> Result<&Rotation, Complete>
     if wanted.is_some_and(|wanted| wanted != rotation.key_version) {
         return Err(Complete::Conflict(current));
     }
-    if rotation.remaining > 0 { Err(Complete::Incomplete(rotation.remaining)) } else { Ok(rotation) }
+    match rotation.all_remaining() {
+        0 => Ok(rotation),
+        left => Err(Complete::Incomplete(left)),
+    }
 }
 
 /// What came of cancelling a rotation.
@@ -290,7 +305,7 @@ pub struct RotationRow {
     pub state: String,
     /// Names the new key.
     pub key_version: u32,
-    /// Entries that are left to do, or were when it ended.
+    /// Entries and keys of blobs that are left to do, or were when it ended.
     pub remaining: u64,
     /// When it began.
     pub began_at: Timestamp,
@@ -303,7 +318,7 @@ pub struct RotationRow {
 pub enum BatchOutcome {
     /// It is on disk.
     Stored(RotationBatchResponse),
-    /// These name no entry of the caller's log that has data.
+    /// These name no entry of the caller's log that has data, or no blob of the caller that has a sealed key.
     Faulty(Vec<ChangeFault>),
     /// None runs.
     NoRotation,

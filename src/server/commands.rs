@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::auth::passwords::Passwords;
 use crate::auth::secrets::{hash_secret, new_api_key};
+use crate::blobs::Sweep;
 use crate::error::Fault;
 use crate::model::apps::{self, App};
 use crate::model::users::{self, User};
@@ -65,9 +66,23 @@ pub enum Command {
         email: String,
         app: String,
     },
+    Sweep {
+        dry_run: bool,
+    },
     Check,
     /// Where the server answers; only a running one knows.
     Address,
+}
+
+/// What commands work with.
+#[derive(Clone)]
+pub struct Operator {
+    /// The database.
+    pub store: Store,
+    /// The hasher of passwords.
+    pub passwords: Passwords,
+    /// What looks after blobs. `None`: there are none.
+    pub sweep: Option<Sweep>,
 }
 
 /// Why a command did nothing.
@@ -100,7 +115,8 @@ type Outcome = Result<Value, CommandError>;
 ///
 /// # Errors
 /// See [`CommandError`].
-pub async fn execute(store: &Store, passwords: &Passwords, command: Command) -> Outcome {
+pub async fn execute(operator: &Operator, command: Command) -> Outcome {
+    let Operator { store, passwords, sweep } = operator;
     match command {
         Command::AppCreate { name } => create_app(store, name).await,
         Command::AppList => Ok(store.list_apps().await?.iter().map(app_json).collect()),
@@ -139,6 +155,12 @@ pub async fn execute(store: &Store, passwords: &Passwords, command: Command) -> 
         }
         Command::RotationList => list_rotations(store).await,
         Command::RotationUndo { email, app } => undo_rotation(store, &email, &app).await,
+        Command::Sweep { dry_run } => {
+            let none = || CommandError::Refused("this server stores no blobs".into());
+            let sweep = sweep.as_ref().ok_or_else(none)?;
+            let swept = if dry_run { sweep.look().await? } else { sweep.all().await? };
+            serde_json::to_value(swept).map_err(|error| CommandError::Failed(error.to_string()))
+        }
         Command::Check => {
             let faults = store.check().await?;
             Ok(json!({ "ok": faults.is_empty(), "faults": faults }))
@@ -238,6 +260,8 @@ async fn undo_rotation(store: &Store, email: &str, app: &str) -> Outcome {
             "key_version": undone.key_version,
             "entries_put_back": undone.put_back,
             "entries_left_under_newer_keys": undone.left,
+            "blob_keys_put_back": undone.blob_keys_put_back,
+            "blob_keys_left_under_newer_keys": undone.blob_keys_left,
         })),
         Undo::NoLog => refuse(format!("{email} has no log in {app:?}")),
         Undo::Nothing => {
@@ -254,6 +278,7 @@ fn app_json(app: &App) -> Value {
         "app_id": app.id,
         "name": app.name,
         "cursor_format": app.settings.cursor_format,
+        "blob_hash": app.settings.blob_hash.name(),
         "created_at": time(app.created_at),
     })
 }

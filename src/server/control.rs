@@ -18,10 +18,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::commands::{Command, CommandError, execute};
+use super::commands::{Command, CommandError, Operator, execute};
 use super::listen::SocketFile;
-use crate::auth::passwords::Passwords;
-use crate::store::Store;
 
 const SOCKET_FILE: &str = "control.sock";
 /// Name of the socket until it is private.
@@ -71,10 +69,10 @@ pub(super) struct Control {
 impl Control {
     /// Listens in a data folder, in the place of what a killed server left there: the folder is locked, so it is nobody's.
     /// `url` is where the server answers.
-    pub(super) fn serve(data: &Path, url: &str, store: Store, passwords: Passwords) -> io::Result<Self> {
+    pub(super) fn serve(data: &Path, url: &str, operator: Operator) -> io::Result<Self> {
         let listener = bind(data)?;
         let turns = Arc::new(Semaphore::new(MAX_COMMANDS as usize));
-        let shared = Arc::new(Shared { store, passwords, url: url.into() });
+        let shared = Arc::new(Shared { operator, url: url.into() });
         let accepting = tokio::spawn(accept(listener, turns.clone(), shared));
         Ok(Self { accepting, turns, _file: SocketFile(path(data)) })
     }
@@ -104,8 +102,7 @@ fn bind(data: &Path) -> io::Result<UnixListener> {
 }
 
 struct Shared {
-    store: Store,
-    passwords: Passwords,
+    operator: Operator,
     url: String,
 }
 
@@ -132,7 +129,7 @@ async fn answer(stream: UnixStream, shared: &Shared) -> io::Result<()> {
     timeout(TRANSFER, input.read_until(b'\n', &mut line)).await??;
     let outcome = match serde_json::from_slice(&line) {
         Ok(Command::Address) => Ok(json!({ "url": shared.url })),
-        Ok(command) => execute(&shared.store, &shared.passwords, command).await,
+        Ok(command) => execute(&shared.operator, command).await,
         // The cause could quote the command, and with it a password.
         Err(_) => Err(CommandError::Refused("the running server does not know this command".into())),
     };

@@ -19,7 +19,7 @@ use tidelog_protocol::Limits;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use commands::Command;
+use commands::{Command, Operator};
 use control::Control;
 pub use control::{CallError, call};
 use listen::SocketFile;
@@ -27,10 +27,11 @@ use listen::SocketFile;
 use crate::auth::attempts::Attempts;
 use crate::auth::passwords::Passwords;
 use crate::auth::{Auth, AuthSettings};
+use crate::blobs::{self, Blobs, Sweep};
 use crate::clock::Clock;
 use crate::config::{Durability, Settings};
 use crate::error::Fault;
-use crate::http::State;
+use crate::http::{BlobState, State};
 use crate::notify::{Caps, Hub, Subscribers};
 use crate::store::{OpenError, Options, Store, Synchronous};
 
@@ -52,6 +53,9 @@ pub enum StartError {
     /// The address is taken or not ours, or the control socket could not be made.
     #[error("cannot listen on {0}: {1}")]
     Listen(String, std::io::Error),
+    /// The store of blobs could not be opened.
+    #[error(transparent)]
+    Blobs(#[from] blobs::OpenError),
     /// Anything else.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -60,7 +64,7 @@ pub enum StartError {
 /// A server at work. Stop it with [`Running::stop`]; dropping it leaves what is on disk as a crash would.
 pub struct Running {
     url: String,
-    store: Store,
+    operator: Operator,
     auth: Auth,
     handle: ServerHandle,
     http: JoinHandle<std::io::Result<()>>,
@@ -77,9 +81,9 @@ impl Running {
         &self.url
     }
 
-    /// Its database.
-    pub fn store(&self) -> &Store {
-        &self.store
+    /// What commands work with.
+    pub fn operator(&self) -> &Operator {
+        &self.operator
     }
 
     /// Its sign-in.
@@ -98,7 +102,7 @@ impl Running {
         self.upkeep.abort();
         self.spreading.abort();
         self.control.stop().await;
-        self.store.close().await;
+        self.operator.store.close().await;
     }
 
     /// Works until a signal comes, then stops. A second signal ends the waiting for what still runs.
@@ -180,6 +184,11 @@ async fn nobody_serves(data: &Path) -> bool {
 async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> Result<Running, StartError> {
     let auth =
         Auth::new(store.clone(), clock.clone(), hub, passwords(settings)?, auth_settings(settings)).await?;
+    let sweep = sweep(settings, &store, &clock)?;
+    if let Some(sweep) = &sweep {
+        // Nothing is being uploaded yet.
+        sweep.blobs().clear_unfinished().await?;
+    }
     let attempts = Attempts::new(settings.auth.burst, settings.auth.per_second);
     let limits = Limits {
         sign_in_burst: settings.auth.burst.get(),
@@ -187,20 +196,39 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         max_streams_per_user: settings.notifications.streams_per_user.get(),
         max_streams: descriptors::streams_within(settings.notifications.streams.get()),
         heartbeat_seconds: settings.notifications.heartbeat_seconds.get(),
+        max_blob_bytes: sweep.as_ref().map_or(0, |_| settings.blobs.max_bytes.get()),
         ..Limits::with_body_cap(settings.body_bytes)
     };
+    let blobs = BlobState {
+        sweep: sweep.clone(),
+        quota_bytes: Some(settings.blobs.user_bytes).filter(|bytes| *bytes > 0),
+        public_url: settings.public_url.clone(),
+    };
     let subscribers = subscribers(&limits, hub);
-    let state = State::new(store.clone(), auth.clone(), attempts, limits, subscribers.clone(), clock);
+    let state =
+        State::new(store.clone(), auth.clone(), attempts, limits, subscribers.clone(), blobs, clock.clone());
     let state = Arc::new(state);
     let listen::Answering { server, url, socket } = listen::listen(settings, state)?;
-    let control = Control::serve(&settings.data, &url, store.clone(), auth.passwords().clone())
+    let operator =
+        Operator { store: store.clone(), passwords: auth.passwords().clone(), sweep: sweep.clone() };
+    let control = Control::serve(&settings.data, &url, operator.clone())
         .map_err(|error| StartError::Listen(control::path(&settings.data).display().to_string(), error))?;
     let handle = server.handle();
     let http = tokio::spawn(server);
-    let upkeep = upkeep::start(store.clone());
+    let upkeep = upkeep::start(store.clone(), sweep, clock);
     let spreading = tokio::spawn(subscribers.clone().spread());
     tracing::info!(url, data = %settings.data.display(), "ready");
-    Ok(Running { url, store, auth, handle, http, upkeep, subscribers, spreading, control, socket })
+    Ok(Running { url, operator, auth, handle, http, upkeep, subscribers, spreading, control, socket })
+}
+
+/// What looks after blobs. `None`: this server takes none.
+///
+/// # Errors
+/// The store of blobs could not be opened.
+pub fn sweep(settings: &Settings, store: &Store, clock: &Clock) -> Result<Option<Sweep>, blobs::OpenError> {
+    let blobs = Blobs::open(&settings.blobs, &settings.data)?;
+    let hours = (settings.blobs.grace_hours, settings.blobs.pending_hours);
+    Ok(blobs.map(|blobs| Sweep::new(store.clone(), blobs, clock.clone(), hours.0, hours.1)))
 }
 
 /// Nobody yet, but told of everything.

@@ -3,23 +3,71 @@
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use crate::blobs::Sweep;
+use crate::clock::{Clock, MICROS_PER_SECOND};
+use crate::error::Fault;
 use crate::store::Store;
 
 /// Pause between two rounds.
 const PAUSE: Duration = Duration::from_secs(10);
+/// Time between two looks at every object and every row of blobs, and from the start to the first, in microseconds: a day, and an
+/// hour, so that a server which is started again every day looks too.
+const SWEEP_US: i64 = 24 * 60 * 60 * MICROS_PER_SECOND;
+const FIRST_SWEEP_US: i64 = 60 * 60 * MICROS_PER_SECOND;
 
-/// Starts a task that looks after a store until it is aborted.
-pub(super) fn start(store: Store) -> JoinHandle<()> {
+/// Starts a task that looks after a store and its blobs until it is aborted. Neither waits for the other: deleting many objects
+/// of a bucket takes its time.
+pub(super) fn start(store: Store, sweep: Option<Sweep>, clock: Clock) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let mut rounds = interval(PAUSE);
-        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            rounds.tick().await;
-            if let Err(fault) = store.upkeep().await {
-                tracing::warn!(%fault, "a round of upkeep failed");
+        let blobs = async {
+            if let Some(sweep) = &sweep {
+                look_after_blobs(sweep, &clock).await;
             }
-        }
+        };
+        tokio::join!(look_after_rows(&store), blobs);
     })
+}
+
+fn rounds() -> Interval {
+    let mut rounds = interval(PAUSE);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    rounds
+}
+
+async fn look_after_rows(store: &Store) {
+    let mut rounds = rounds();
+    loop {
+        rounds.tick().await;
+        if let Err(fault) = store.upkeep().await {
+            tracing::warn!(%fault, "a round of upkeep failed");
+        }
+    }
+}
+
+async fn look_after_blobs(sweep: &Sweep, clock: &Clock) {
+    let mut rounds = rounds();
+    let mut next_sweep_us = clock.now_us() + FIRST_SWEEP_US;
+    loop {
+        rounds.tick().await;
+        let is_time = clock.now_us() >= next_sweep_us;
+        if is_time {
+            next_sweep_us = clock.now_us() + SWEEP_US;
+        }
+        if let Err(fault) = look_after(sweep, is_time).await {
+            tracing::warn!(%fault, "a sweep of the blobs failed");
+        }
+    }
+}
+
+async fn look_after(sweep: &Sweep, all: bool) -> Result<(), Fault> {
+    let swept = if all { sweep.all().await? } else { sweep.by_rows().await? };
+    if swept.unknown_objects > 0 {
+        tracing::info!(objects = swept.unknown_objects, "found objects that no row names");
+    }
+    if swept.missing_objects > 0 {
+        tracing::error!(objects = swept.missing_objects, "objects of blobs are missing: see `tidelog sweep`");
+    }
+    Ok(())
 }

@@ -7,10 +7,12 @@ use uuid::Uuid;
 use super::{Store, sessions};
 use crate::error::Fault;
 use crate::model::apps::{App, AppSettings};
+use crate::model::blobs::HashRule;
 use crate::notify::Event;
 
-const COLUMNS: &str = "SELECT uuid, name, cursor_format, created_at, id FROM apps";
+const COLUMNS: &str = "SELECT uuid, name, cursor_format, blob_hash, created_at FROM apps";
 const INSERT: &str = "INSERT INTO apps (uuid, name, api_key_hash, created_at) VALUES (?1, ?2, ?3, ?4)";
+const SET: &str = "UPDATE apps SET cursor_format = ?2, blob_hash = ?3 WHERE uuid = ?1";
 
 /// What came of making an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,13 +35,18 @@ pub(super) fn cursor_format(name: &str) -> CursorFormat {
     if name == format_name(CursorFormat::Number) { CursorFormat::Number } else { CursorFormat::String }
 }
 
+/// What an app asks of blobs' names, as its row says it.
+pub(super) fn hash_rule(name: String) -> HashRule {
+    HashRule::from_name(&name).unwrap_or_default()
+}
+
 fn row_of(row: &Row<'_>) -> rusqlite::Result<App> {
     let format: String = row.get(2)?;
     Ok(App {
         id: Uuid::from_bytes(row.get(0)?),
         name: row.get(1)?,
-        settings: AppSettings { cursor_format: cursor_format(&format) },
-        created_at: row.get(3)?,
+        settings: AppSettings { cursor_format: cursor_format(&format), blob_hash: hash_rule(row.get(3)?) },
+        created_at: row.get(4)?,
     })
 }
 
@@ -124,7 +131,7 @@ impl Store {
         self.write(1, move |tx| {
             let Some(app) = find(tx, &selector)? else { return Ok(None) };
             let format = format_name(settings.cursor_format);
-            tx.execute("UPDATE apps SET cursor_format = ?2 WHERE uuid = ?1", (app.id.as_bytes(), format))?;
+            tx.prepare_cached(SET)?.execute((app.id.as_bytes(), format, settings.blob_hash.name()))?;
             tx.leave(Event::SessionsChanged);
             Ok(Some(App { settings: settings.clone(), ..app }))
         })

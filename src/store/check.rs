@@ -43,8 +43,30 @@ const WRONG_PROGRESS: &str = "
     WHERE state = 'running' AND (coalesce(found.remaining, 0) <> rotations.remaining
         OR coalesce(found.started, 0) > rotations.started)";
 
+/// Logs of which blobs and uploads take more or less than is said, or have more or fewer sealed keys.
+const WRONG_BLOB_SUMS: &str = "
+    SELECT logs.id FROM logs LEFT JOIN blob_sums AS sums ON sums.log = logs.id
+    WHERE coalesce(confirmed_bytes, 0) <> (SELECT coalesce(sum(size_bytes), 0) FROM blobs WHERE blobs.log = logs.id)
+        OR coalesce(granted_bytes, 0) <> (SELECT coalesce(sum(size_bytes), 0) FROM uploads WHERE uploads.log = logs.id)
+        OR coalesce(sealed_keys, 0) <> (SELECT count(wrapped_key) FROM blobs WHERE blobs.log = logs.id)";
+
+/// Likewise for the sealed keys of blobs.
+const WRONG_BLOB_PROGRESS: &str = "
+    SELECT log FROM rotations WHERE state = 'running' AND blobs_remaining <> (
+        SELECT count(*) FROM blobs WHERE blobs.log = rotations.log AND wrapped_key IS NOT NULL
+            AND blobs.key_version <> rotations.key_version AND NOT EXISTS (
+                SELECT 1 FROM kept_blob_keys AS kept WHERE kept.rotation = rotations.id AND kept.object = blobs.object))";
+
+/// Queries for logs that are not as they should be, and what to say of one.
+const WRONG: [(&str, &str, &str); 4] = [
+    (WRONG_COUNTERS, "the counters of log ", " differ from its changes"),
+    (WRONG_PROGRESS, "the rotation of log ", " is not as far as it says"),
+    (WRONG_BLOB_SUMS, "the sums of log ", " differ from its blobs and uploads"),
+    (WRONG_BLOB_PROGRESS, "the rotation of log ", " is not as far with keys of blobs as it says"),
+];
+
 /// What is no foreign key, for speed; see `schema.sql`.
-const DANGLING: [(&str, &str); 4] = [
+const DANGLING: [(&str, &str); 5] = [
     (
         "a change without its batch",
         "SELECT count(*) - (
@@ -64,6 +86,10 @@ const DANGLING: [(&str, &str); 4] = [
     (
         "what a rotation replaced, without the change that it was",
         "SELECT count(*) FROM replaced_data WHERE NOT EXISTS (SELECT 1 FROM changes WHERE changes.seq = replaced_data.seq)",
+    ),
+    (
+        "a blob whose object counts as removed",
+        "SELECT count(*) FROM blobs WHERE object IN (SELECT object FROM removed_objects)",
     ),
 ];
 
@@ -91,13 +117,11 @@ impl Store {
             for table in statement.query_map([], |row| row.get::<_, String>(0))? {
                 faults.push(format!("a row of {} refers to one that is missing", table?));
             }
-            let mut statement = connection.prepare(WRONG_COUNTERS)?;
-            for log in statement.query_map([], |row| row.get::<_, i64>(0))? {
-                faults.push(format!("the counters of log {} differ from its changes", log?));
-            }
-            let mut statement = connection.prepare(WRONG_PROGRESS)?;
-            for log in statement.query_map([], |row| row.get::<_, i64>(0))? {
-                faults.push(format!("the rotation of log {} is not as far as it says", log?));
+            for (wrong, before, after) in WRONG {
+                let mut statement = connection.prepare(wrong)?;
+                for log in statement.query_map([], |row| row.get::<_, i64>(0))? {
+                    faults.push(format!("{before}{}{after}", log?));
+                }
             }
             for (what, count) in DANGLING {
                 let found: i64 = connection.query_row(count, [], |row| row.get(0))?;

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_the_log.sql"),
     include_str!("migrations/0002_batches_index_the_log.sql"),
     include_str!("migrations/0003_rotations.sql"),
+    include_str!("migrations/0004_blobs.sql"),
 ];
 
 /// The schema version that this program reads and writes.

@@ -9,6 +9,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns SQLite")]
 
 mod apps;
+mod blobs;
 mod changes;
 mod check;
 mod connect;
@@ -40,6 +41,7 @@ use std::sync::{PoisonError, RwLock};
 use thiserror::Error;
 
 pub use apps::NewApp;
+pub use blobs::{Confirmation, Confirmed, Grant, NewUpload, Prepared, Removed, StoredBlob};
 pub use connect::Synchronous;
 pub use devices::Registration;
 pub use migrations::SCHEMA_VERSION;

@@ -5,6 +5,7 @@
 //! whatever writes to the log. What is replaced is put aside, so that the operator can bring it back for a while.
 
 mod batch;
+mod blob_keys;
 mod count;
 mod entries;
 mod expiry;
@@ -12,8 +13,10 @@ mod undo;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+pub(super) use blob_keys::{note_blob_added, note_blob_removed};
 pub use undo::{Undo, Undone};
 
+use super::blobs::Sums;
 use super::group::WriteTx;
 use super::{Store, keys, sessions};
 use crate::error::Fault;
@@ -25,15 +28,15 @@ use crate::model::sessions::Caller;
 use crate::notify::Event;
 
 const OPEN: &str = "
-    SELECT id, state = 'undoing', encrypted_key, key_version, remaining, started, began_at
+    SELECT id, state = 'undoing', encrypted_key, key_version, remaining, started, began_at, blobs_remaining
     FROM rotations WHERE log = ?1 AND ended_at IS NULL";
 /// Whether an envelope is the current one, or one that was begun with before.
 const IS_SPENT: &str = "
     SELECT EXISTS (SELECT 1 FROM key_envelopes WHERE log = ?1 AND encrypted_key = ?2)
         OR EXISTS (SELECT 1 FROM rotations WHERE log = ?1 AND encrypted_key = ?2)";
 const BEGIN: &str = "
-    INSERT INTO rotations (log, state, encrypted_key, key_version, remaining, began_at)
-    VALUES (?1, 'running', ?2, ?3, ?4, ?5)";
+    INSERT INTO rotations (log, state, encrypted_key, key_version, remaining, began_at, blobs_remaining)
+    VALUES (?1, 'running', ?2, ?3, ?4, ?5, ?6)";
 const SPEND_VERSION: &str = "UPDATE key_envelopes SET spent_version = ?2 WHERE log = ?1";
 const COMPLETE: &str = "
     UPDATE rotations SET state = 'completed', ended_at = ?2,
@@ -60,6 +63,7 @@ fn rotation_of(row: &Row<'_>) -> rusqlite::Result<Rotation> {
         remaining: row.get(4)?,
         started: row.get(5)?,
         began_at: row.get(6)?,
+        blobs_remaining: row.get(7)?,
     })
 }
 
@@ -136,7 +140,9 @@ impl Store {
                 Err(answer) => return Ok(answer),
             };
             let remaining = counted.and_the_rest(tx, log)?;
-            tx.prepare_cached(BEGIN)?.execute((log, &encrypted_key, version, remaining, tx.now_us))?;
+            let blobs = Sums::find(tx, log)?.sealed_keys;
+            let row = (log, &encrypted_key, version, remaining, tx.now_us, blobs);
+            tx.prepare_cached(BEGIN)?.execute(row)?;
             tx.prepare_cached(SPEND_VERSION)?.execute((log, version))?;
             tx.leave(Event::KeysChanged { log });
             Ok(Begin::Runs(version))

@@ -1,5 +1,6 @@
 //! What the front door cannot show: failing commits, full disks, panics, upgrades, and what is left in the tables.
 
+mod blobs;
 mod log;
 mod plans;
 mod rotations;

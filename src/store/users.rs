@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use super::group::WriteTx;
-use super::{Store, epochs, sessions};
+use super::{Store, blobs, epochs, sessions};
 use crate::error::Fault;
 use crate::model::users::User;
 use crate::notify::Event;
@@ -19,12 +19,18 @@ const DELETE_STEP: usize = 5_000;
 
 /// What a user may have much of, deleted step by step: changes before the batches by which they are found.
 /// (A plus before a column keeps SQLite from building an index of all changes for the one statement.)
-const DELETE_SOME: [&str; 6] = [
+const DELETE_SOME: [&str; 8] = [
     "DELETE FROM replaced_data WHERE (rotation, seq) IN (
         SELECT rotation, seq FROM replaced_data WHERE rotation IN (
             SELECT rotations.id FROM rotations JOIN logs ON logs.id = rotations.log WHERE logs.user = ?1) LIMIT ?2)",
     "DELETE FROM kept_entries WHERE (rotation, seq) IN (
         SELECT rotation, seq FROM kept_entries WHERE rotation IN (
+            SELECT rotations.id FROM rotations JOIN logs ON logs.id = rotations.log WHERE logs.user = ?1) LIMIT ?2)",
+    "DELETE FROM replaced_blob_keys WHERE (rotation, object) IN (
+        SELECT rotation, object FROM replaced_blob_keys WHERE rotation IN (
+            SELECT rotations.id FROM rotations JOIN logs ON logs.id = rotations.log WHERE logs.user = ?1) LIMIT ?2)",
+    "DELETE FROM kept_blob_keys WHERE (rotation, object) IN (
+        SELECT rotation, object FROM kept_blob_keys WHERE rotation IN (
             SELECT rotations.id FROM rotations JOIN logs ON logs.id = rotations.log WHERE logs.user = ?1) LIMIT ?2)",
     "DELETE FROM changes WHERE seq IN (
         SELECT changes.seq FROM logs CROSS JOIN batches CROSS JOIN changes
@@ -41,7 +47,8 @@ const DELETE_SOME: [&str; 6] = [
 ];
 
 /// The rest, in the order in which it can go.
-const DELETE_REST: [&str; 6] = [
+const DELETE_REST: [&str; 7] = [
+    "DELETE FROM blob_sums WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM rotations WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM sessions WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM devices WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
@@ -177,6 +184,9 @@ impl Store {
 /// Deletes some of what a user has; the user too once nothing else is left. `true`: all of it is gone.
 fn delete_step(tx: &mut WriteTx<'_>, email: &str) -> Result<bool, Fault> {
     let Some((user, _)) = find(tx, email)? else { return Ok(true) };
+    if !blobs::remove_some_of_user(tx, user)? {
+        return Ok(false);
+    }
     epochs::note_spent(tx)?;
     tx.execute("INSERT INTO append_only_exceptions (reason) VALUES ('deletion')", [])?;
     let mut room = DELETE_STEP;

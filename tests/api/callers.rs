@@ -10,7 +10,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Caller, Contract, Operation, PASSWORD, Server, SigningKey, change, claims_of, fresh_id, header_of,
+    App, Caller, Contract, Operation, PASSWORD, Server, SigningKey, change, claims_of, fresh_id, hash_of,
+    header_of,
 };
 
 /// Who may call a route.
@@ -22,6 +23,8 @@ enum Access {
     Own,
     /// As `Own`, and it names a thing of the owner: to anybody else that thing does not exist.
     Owned,
+    /// Whoever has the address that the owner was given, and a token changes nothing.
+    Address,
 }
 
 /// One row: an operation, who may call it, what with, and what its owner is answered.
@@ -44,7 +47,7 @@ fn row(
 }
 
 fn table() -> Vec<Row> {
-    use Access::{Own, Owned, Public};
+    use Access::{Address, Own, Owned, Public};
     vec![
         row(Method::GET, "/health", Public, |_| None, 200),
         row(Method::GET, "/ready", Public, |_| None, 200),
@@ -101,10 +104,38 @@ fn table() -> Vec<Row> {
             409,
         ),
         row(Method::POST, "/api/sync/keys/rotate/cancel", Own, |_| None, 204),
+        row(Method::POST, "/api/sync/keys/rotate/blobs", Own, |_| None, 409),
+        row(
+            Method::POST,
+            "/api/sync/keys/rotate/blobs/batch",
+            Own,
+            |scene| Some(json!({"blobs": [{"hash": scene.blob, "keep": true}]})),
+            409,
+        ),
+        row(
+            Method::POST,
+            "/api/sync/blobs/upload",
+            Own,
+            |_| Some(json!({"hash": hash_of(b"another"), "size_bytes": 7})),
+            200,
+        ),
+        row(
+            Method::POST,
+            "/api/sync/blobs/confirm",
+            Own,
+            |_| Some(json!({"hash": hash_of(b"another"), "size_bytes": 7})),
+            409,
+        ),
+        row(Method::POST, "/api/sync/blobs/download", Owned, |scene| Some(json!({"hash": scene.blob})), 200),
+        row(Method::GET, "/api/sync/blobs", Own, |_| None, 200),
+        row(Method::PUT, "/api/sync/blobs/up/{token}", Address, |_| Some(json!("BLOB")), 200),
+        row(Method::GET, "/api/sync/blobs/down/{token}", Address, |_| None, 200),
+        row(Method::HEAD, "/api/sync/blobs/down/{token}", Address, |_| None, 200),
         row(Method::POST, "/api/sync/push", Owned, |scene| Some(scene.batch()), 200),
         row(Method::POST, "/api/sync/pull", Owned, |scene| Some(json!({"device_id": scene.device})), 200),
         row(Method::GET, "/api/sync/subscribe", Owned, |_| None, 200),
         row(Method::DELETE, "/api/sync/devices/{id}", Owned, |_| None, 204),
+        row(Method::DELETE, "/api/sync/blobs/{hash}", Owned, |_| None, 204),
         row(Method::POST, "/api/sync/auth/logout", Own, |_| None, 204),
     ]
 }
@@ -115,6 +146,10 @@ struct Scene {
     app: App,
     elsewhere: App,
     device: String,
+    /// The name of a blob, and the tokens of the addresses at which it can be sent again and fetched.
+    blob: String,
+    up: String,
+    down: String,
     owner: Caller,
     other_user: Caller,
     other_app: Caller,
@@ -136,6 +171,10 @@ impl Scene {
             caller.put("/api/sync/keys", &json!({"encrypted_key": "c2VhbGVk"})).ok();
             caller.post("/api/sync/devices", &json!({"device_name": "New", "platform": "web"})).expect(201);
         }
+        let blob = owner.put_blob(b"blob");
+        let token = |url: String| url.rsplit('/').next().expect("a token").to_owned();
+        let up = token(owner.upload_url(&hash_of(b"sent"), 6));
+        let down = token(owner.download_url(&blob));
         server.stop();
         let expired = expired(&SigningKey::stolen_from(&server.data()), owner.token());
         server.start_again();
@@ -145,7 +184,19 @@ impl Scene {
             ("expired", server.bearer(&expired)),
             ("revoked", revoked),
         ];
-        Self { _server: server, app, elsewhere, device, owner, other_user, other_app, without_session }
+        Self {
+            _server: server,
+            app,
+            elsewhere,
+            device,
+            blob,
+            up,
+            down,
+            owner,
+            other_user,
+            other_app,
+            without_session,
+        }
     }
 
     fn batch(&self) -> Value {
@@ -153,7 +204,9 @@ impl Scene {
     }
 
     fn call(&self, caller: &Caller, row: &Row, prefix: &str) -> u16 {
-        let mut path = row.path.replace("{id}", &self.device).replace("/api/sync", prefix);
+        let token = if row.method == Method::PUT { &self.up } else { &self.down };
+        let path = row.path.replace("{id}", &self.device).replace("{hash}", &self.blob);
+        let mut path = path.replace("{token}", token).replace("/api/sync", prefix);
         if path.ends_with("/subscribe") {
             // To name another app than that of the token is another fault, with a test of its own.
             let app = if std::ptr::eq(caller, &self.other_app) { &self.elsewhere } else { &self.app };
@@ -199,7 +252,8 @@ fn every_caller_gets_from_every_route_what_the_table_says() {
                 }
             };
             for (who, caller) in &scene.without_session {
-                expect(who, caller, if row.access == Access::Public { row.answer } else { 401 });
+                let needs_none = matches!(row.access, Access::Public | Access::Address);
+                expect(who, caller, if needs_none { row.answer } else { 401 });
             }
             // Logging out would end the very sessions that the next rows need; a test of its own does it.
             if row.path == "/api/sync/auth/logout" {

@@ -35,9 +35,10 @@ fn an_app_is_made_listed_shown_and_set_and_its_key_is_told_only_once() {
         assert_eq!(cli.run(&["app", "show", &id]).json(), shown, "an app is named by its id as well");
         let rotated = text(&cli.run(&["app", "rotate-key", "Notes"]).json()["api_key"]);
         assert_ne!(rotated, key);
-        cli.run(&["app", "set", "Notes", "cursor_format=number"]).json();
+        assert_eq!(shown["blob_hash"], "any");
+        cli.run(&["app", "set", "Notes", "cursor_format=number", "blob_hash=verified"]).json();
         let shown = cli.run(&["app", "show", "Notes"]).json();
-        assert_eq!(shown["cursor_format"], "number");
+        assert_eq!((&shown["cursor_format"], &shown["blob_hash"]), (&json!("number"), &json!("verified")));
         for secret in [key, rotated] {
             assert!(!shown.to_string().contains(&secret) && !listed.to_string().contains(&secret));
         }
@@ -101,7 +102,8 @@ fn what_a_command_cannot_do_it_says_on_standard_error() {
         cli.run(&["app", "create", "Notes"]).json();
         create_user(cli, "ada@example.org");
         let nobody = "0190a0a0-0000-7000-8000-000000000000";
-        let refused: [&[&str]; 16] = [
+        let refused: [&[&str]; 17] = [
+            &["app", "set", "Notes", "blob_hash=some"],
             &["app", "create", "Notes"],
             &["app", "create", ""],
             &["app", "create", &"n".repeat(101)],

@@ -5,7 +5,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Contract, Dice, Server, change, claims_of, fresh_id, text};
+use crate::support::{Caller, Contract, Dice, Server, change, claims_of, fresh_id, hash_of, text};
 
 const REQUESTS: usize = 5_000;
 const SEED: u64 = 20_260_313;
@@ -70,6 +70,11 @@ impl Scene {
                 "device_id": self.device, "cursor": 0, "limit": 3, "tables": ["notes"], "since": "2026-03-13T10:00:00Z",
                 "include_own": true,
             }),
+            ("POST", "upload") => json!({"hash": hash_of(b"blob"), "size_bytes": self.dice.below(50)}),
+            ("POST", "confirm") => json!({
+                "hash": hash_of(b"blob"), "size_bytes": 4, "wrapped_key": "c2VhbGVk", "key_version": 1,
+            }),
+            ("POST", "download") => json!({"hash": hash_of(b"blob")}),
             ("PUT", "keys") => json!({"encrypted_key": "c2VhbGVk", "expected_revision": 0, "key_version": 1}),
             _ => return None,
         })

@@ -12,12 +12,18 @@ use super::server::tidelog;
 #[derive(Clone)]
 pub(crate) struct Cli {
     data: PathBuf,
+    environment: Vec<(String, String)>,
 }
 
 impl Cli {
     /// Commands on this folder.
     pub(crate) fn new(data: &Path) -> Self {
-        Self { data: data.to_owned() }
+        Self::with_environment(data, &[])
+    }
+
+    /// Commands on this folder, with settings from the environment.
+    pub(super) fn with_environment(data: &Path, environment: &[(String, String)]) -> Self {
+        Self { data: data.to_owned(), environment: environment.to_vec() }
     }
 
     /// Runs a command with `--json`.
@@ -41,6 +47,7 @@ impl Cli {
             .arg("--data")
             .arg(&self.data)
             .args(flags)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

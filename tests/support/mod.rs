@@ -4,7 +4,10 @@
 //! the server itself serves, so a test of one thing also notices an undocumented answer to another.
 #![allow(dead_code, unused_imports, reason = "each test binary uses its part of the kit")]
 
+mod blobs;
+mod bucket;
 mod cli;
+mod clocked;
 mod contract;
 mod dice;
 mod http;
@@ -14,7 +17,10 @@ mod stream;
 mod sync_client;
 mod token;
 
+pub(crate) use blobs::hash_of;
+pub(crate) use bucket::{Bucket, objects_in};
 pub(crate) use cli::{Cli, Ran};
+pub(crate) use clocked::ClockedServer;
 pub(crate) use contract::{Contract, Operation};
 pub(crate) use dice::Dice;
 pub(crate) use http::{Answer, Caller, Origin};

@@ -135,14 +135,30 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the server is running").id()
+    }
+
+    /// Waits for it to end by somebody else's hand.
+    pub(crate) fn wait_until_killed(&mut self) {
+        self.wait_for(|server| server.child().try_wait().expect("the process can be asked"));
+        self.process = None;
+    }
+
+    /// The names of the objects on its disk.
+    pub(crate) fn objects(&self) -> Vec<String> {
+        super::objects_in(&self.data().join("blobs"))
+    }
+
     /// Where it listens, like `http://127.0.0.1:4711`.
     pub(crate) fn url(&self) -> String {
         self.origin.url()
     }
 
-    /// Commands on its data folder, whether it runs or not.
+    /// Commands on its data folder with its settings, whether it runs or not.
     pub(crate) fn cli(&self) -> Cli {
-        Cli::new(&self.data())
+        Cli::with_environment(&self.data(), &self.environment)
     }
 
     /// Somebody who has not signed in.

@@ -18,7 +18,7 @@ import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from sealing import cases, entry, envelope, envelope_cases
+from sealing import blob_cases, cases, entry, envelope, envelope_cases
 from sealing.fields import Refused
 from sealing.operations import OPERATIONS, head_json, names_json, to_json
 
@@ -35,6 +35,10 @@ NOUNS = {
     "vault": (cases.stored_vaults,),
     "envelope": (envelope_cases.envelopes,),
     "recovery": (cases.codes,),
+    "blob": (
+        blob_cases.file_keys, blob_cases.wrapped_keys, blob_cases.sealed_blobs, blob_cases.opened_blobs,
+        blob_cases.refused_blobs, blob_cases.foreign_blobs, blob_cases.whole_blobs_altered,
+    ),
 }  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 //! The client itself: what it consists of, and how it is made. Its methods live beside what they are about: `session`,
-//! `devices`, `encryption`, `push`, `pull`, `status`.
+//! `devices`, `encryption`, `push`, `pull`, `blobs`, `status`.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -49,6 +50,8 @@ pub struct SyncKitClient {
     pub(crate) watch: Watch,
     pub(crate) padding: Padding,
     pub(crate) patience: Patience,
+    /// `None`: the operating system's.
+    pub(crate) temporary_folder: Option<PathBuf>,
 }
 
 impl SyncKitClient {
@@ -70,6 +73,7 @@ impl SyncKitClient {
             timeout: DEFAULT_TIMEOUT,
             retry: RetryPolicy::default(),
             patience: Patience::default(),
+            temporary_folder: None,
         }
     }
 }
@@ -92,6 +96,7 @@ pub struct ClientBuilder {
     timeout: Duration,
     retry: RetryPolicy,
     patience: Patience,
+    temporary_folder: Option<PathBuf>,
 }
 
 impl ClientBuilder {
@@ -169,6 +174,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Where sealed files lie while they are sent, and while one that is given to a writer comes in: as much room as the file
+    /// takes, and never anything in the clear. Default: the operating system's folder for temporary files.
+    pub fn temporary_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.temporary_folder = Some(folder.into());
+        self
+    }
+
     /// The client.
     pub fn build(self) -> SyncKitClient {
         let server_url = self.config.server_url.trim_end_matches('/').to_owned();
@@ -187,6 +199,7 @@ impl ClientBuilder {
             watch: Watch::new(self.tamper_policy),
             padding: self.padding,
             patience: self.patience,
+            temporary_folder: self.temporary_folder,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidelog_protocol::{ChangeFault, Cursor, ErrorBody, ErrorCode};
 
 use crate::Evidence;
-use crate::formats::{EnvelopeError, FormatError, PinError, SlotKind};
+use crate::formats::{BlobError, EnvelopeError, FormatError, PinError, SlotKind};
 use crate::keystore::KeyStoreError;
 
 /// What the SDK's methods give back.
@@ -177,6 +177,22 @@ pub enum SyncKitError {
     #[error("not found")]
     NotFound,
 
+    /// The blob is not what it claims to be, or this device has no key for it. Nothing of it was given out.
+    #[error("the blob cannot be used: {0}")]
+    BadBlob(#[from] BlobError),
+    /// A file changed between the two times that it was read; nothing was sent.
+    #[error("the file changed while it was read")]
+    FileChanged,
+    /// The server takes no blob of this size.
+    #[error("the server takes no blob of this size")]
+    BlobTooLarge,
+    /// The server stores no blobs.
+    #[error("this server stores no blobs")]
+    NoBlobs,
+    /// A file on this machine cannot be read or written, or what was given to read from or write to failed.
+    #[error("reading or writing failed: {0}")]
+    Io(#[from] std::io::Error),
+
     /// Any other refusal.
     #[error("the server answered {status}: {message}")]
     Server {
@@ -271,6 +287,7 @@ impl SyncKitError {
                 Self::InvalidField { field: body.field.unwrap_or_default(), reason: body.error }
             }
             Some(ErrorCode::RateLimited) => Self::RateLimited { retry_after },
+            Some(ErrorCode::NoBlobs) => Self::NoBlobs,
             code => match Self::from_bare_status(status, retry_after) {
                 Self::Server { status, .. } => Self::Server { status, code, message: body.error },
                 typed => typed,

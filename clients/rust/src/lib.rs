@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod blobs;
 mod blocking;
 mod change;
 mod client;
@@ -24,12 +25,13 @@ mod status;
 mod transport;
 mod watch;
 
+pub use blobs::{BlobInfo, BlobPage, BlobProgress, BlobRef, BlobStage};
 pub use change::ChangeEntry;
 pub use client::{ClientBuilder, SyncKitClient, SyncKitConfig};
 pub use encryption::{PasswordChange, RotationOutcome, RotationProgress};
 pub use error::{BlockReason, Result, SyncKitError};
 pub use formats::vault::Rotation;
-pub use formats::{KdfCost, Padding, RecoveryCode};
+pub use formats::{BlobError, KdfCost, Padding, RecoveryCode};
 pub use keystore::{KeyStore, KeyStoreError, MemoryStore, SealedFileStore};
 pub use notifications::{Connection, Notification, Notifications};
 pub use pull::{PullFilter, PulledChange, PulledPage, QuarantineReason, QuarantinedEntry};

@@ -10,6 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidelog_protocol::{ErrorBody, SYNC_PREFIX};
 
+mod elsewhere;
+
+pub(crate) use elsewhere::{Elsewhere, Part};
+
 use crate::retry::{RetryPolicy, is_temporary, parse_retry_after};
 use crate::{Result, SyncKitError};
 
@@ -163,6 +167,11 @@ impl Transport {
         }
     }
 
+    /// The wait before the next try, `None` to give up. `failed` counts the tries so far, from 1.
+    pub(crate) fn next_wait(&self, failed: u32, retry_after: Option<Duration>) -> Option<Duration> {
+        self.retry.next_wait(failed, retry_after)
+    }
+
     /// Bound of the first wait before something is tried again.
     pub(crate) fn first_wait(&self) -> Duration {
         self.retry.first_wait
@@ -225,7 +234,8 @@ async fn refusal(response: Response) -> Outcome {
     let body = body_of(response, MAX_ERROR_BYTES).await.ok().flatten().unwrap_or_default();
     let error =
         SyncKitError::from_answer(status, serde_json::from_slice::<ErrorBody>(&body).ok(), retry_after);
-    if is_temporary(status) { Outcome::NotNow(error, retry_after) } else { Outcome::Refused(error) }
+    let is_final = !is_temporary(status) || matches!(error, SyncKitError::NoBlobs);
+    if is_final { Outcome::Refused(error) } else { Outcome::NotNow(error, retry_after) }
 }
 
 /// The whole body, `None` if it is larger than `limit` bytes.

@@ -9,6 +9,7 @@ fn running(key_version: u32, remaining: u64, started: bool) -> Keys {
         encrypted_key: b"new".to_vec(),
         key_version,
         remaining,
+        blobs_remaining: 0,
         started,
         began_at: 0,
     };
@@ -103,4 +104,13 @@ fn data_of_a_batch_has_the_bound_of_data_in_a_push() {
     assert!(RotatedBatch::new([&entry(longest.clone())]).is_ok());
     let faults = RotatedBatch::new([&entry(longest + "~")]).expect_err("too long");
     assert_eq!(faults[0].field, "data");
+}
+
+#[test]
+fn a_rotation_is_not_complete_while_keys_of_blobs_are_left() {
+    let mut keys = running(4, 0, true);
+    keys.rotation.as_mut().expect("one").blobs_remaining = 2;
+    assert_eq!(complete(&keys, Some(4)), Err(Complete::Incomplete(2)));
+    keys.rotation.as_mut().expect("one").remaining = 3;
+    assert_eq!(complete(&keys, None), Err(Complete::Incomplete(5)));
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::*;
+use crate::auth::passwords::Passwords;
 use crate::clock::Clock;
 use crate::notify::Hub;
-use crate::store::{Options, Synchronous};
+use crate::store::{Options, Store, Synchronous};
 
 const URL: &str = "http://127.0.0.1:7878";
 
@@ -19,7 +20,8 @@ async fn serve(data: &Path) -> (Control, Store) {
     };
     let store = Store::open(options, Clock::system(), Hub::default()).expect("a store");
     let passwords = Passwords::new(1).expect("randomness");
-    (Control::serve(data, URL, store.clone(), passwords).expect("a socket"), store)
+    let operator = Operator { store: store.clone(), passwords, sweep: None };
+    (Control::serve(data, URL, operator).expect("a socket"), store)
 }
 
 /// Sends bytes as they are, and gives the line that comes back.

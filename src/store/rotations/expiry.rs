@@ -23,6 +23,12 @@ const DROP_REPLACED: &str = "DELETE FROM replaced_data WHERE rotation = ?1 AND s
 const DROP_KEPT: &str = "
     DELETE FROM kept_entries WHERE rotation = ?1
         AND seq IN (SELECT seq FROM kept_entries WHERE rotation = ?1 ORDER BY seq LIMIT 5000)";
+const DROP_BLOB_KEYS: [&str; 2] = [
+    "DELETE FROM replaced_blob_keys WHERE rotation = ?1
+        AND object IN (SELECT object FROM replaced_blob_keys WHERE rotation = ?1 ORDER BY object LIMIT 5000)",
+    "DELETE FROM kept_blob_keys WHERE rotation = ?1
+        AND object IN (SELECT object FROM kept_blob_keys WHERE rotation = ?1 ORDER BY object LIMIT 5000)",
+];
 const DROP_ROTATION: &str = "DELETE FROM rotations WHERE id = ?1";
 
 /// Where the next step through what a rotation put aside ends. `None`: there is nothing left of it.
@@ -67,8 +73,13 @@ fn expired(connection: &Connection, now_us: i64) -> Result<Option<i64>, Fault> {
 fn step(tx: &mut WriteTx<'_>, rotation: i64) -> Result<(), Fault> {
     if let Some(end) = next_step_end(tx, rotation)? {
         tx.prepare_cached(DROP_REPLACED)?.execute((rotation, end))?;
-    } else if tx.prepare_cached(DROP_KEPT)?.execute([rotation])? == 0 {
-        tx.prepare_cached(DROP_ROTATION)?.execute([rotation])?;
+        return Ok(());
     }
+    for drop_some in [DROP_KEPT].iter().chain(&DROP_BLOB_KEYS) {
+        if tx.prepare_cached(drop_some)?.execute([rotation])? > 0 {
+            return Ok(());
+        }
+    }
+    tx.prepare_cached(DROP_ROTATION)?.execute([rotation])?;
     Ok(())
 }

@@ -37,8 +37,17 @@ const PUT_BACK: &str = "
     UPDATE changes SET data = old.data, key_version = old.key_version FROM replaced_data AS old
     WHERE old.rotation = ?1 AND old.seq <= ?2 AND changes.seq = old.seq AND changes.key_version = ?3";
 const FORGET: &str = "DELETE FROM replaced_data WHERE rotation = ?1 AND seq <= ?2";
+const BLOB_KEYS_END: &str = "
+    SELECT max(object) FROM (SELECT object FROM replaced_blob_keys WHERE rotation = ?1 ORDER BY object LIMIT 1000)";
+/// A blob that was removed is not there to be found, whatever its hash holds now.
+const PUT_BLOB_KEYS_BACK: &str = "
+    UPDATE blobs SET wrapped_key = old.wrapped_key, key_version = old.key_version FROM replaced_blob_keys AS old
+    WHERE old.rotation = ?1 AND old.object <= ?2 AND blobs.object = old.object AND blobs.key_version = ?3";
+const FORGET_BLOB_KEYS: &str = "DELETE FROM replaced_blob_keys WHERE rotation = ?1 AND object <= ?2";
+const COUNT_BLOB_KEYS: &str = "SELECT count(*) FROM blobs WHERE log = ?1 AND key_version >= ?2";
 const LIST: &str = "
-    SELECT users.email, apps.name, rotations.state, rotations.key_version, rotations.remaining, rotations.began_at,
+    SELECT users.email, apps.name, rotations.state, rotations.key_version,
+        rotations.remaining + rotations.blobs_remaining, rotations.began_at,
         rotations.ended_at
     FROM rotations JOIN logs ON logs.id = rotations.log JOIN users ON users.id = logs.user JOIN apps ON apps.id = logs.app
     ORDER BY rotations.id";
@@ -52,6 +61,10 @@ pub struct Undone {
     pub put_back: u64,
     /// Entries that stay under a newer key: they were written under it.
     pub left: u64,
+    /// Keys of blobs that are what they were.
+    pub blob_keys_put_back: u64,
+    /// Keys of blobs that stay under a newer master key.
+    pub blob_keys_left: u64,
 }
 
 /// What came of an undo.
@@ -115,13 +128,22 @@ impl Store {
             Ok(undoing) => undoing,
             Err(outcome) => return Ok(outcome),
         };
+        let mut blob_keys_put_back = 0;
+        while let Some(some) = self.write(1, move |tx| blob_keys_step(tx, undoing)).await? {
+            blob_keys_put_back += some;
+        }
         let mut put_back = 0;
         while let Some(some) = self.write(1, move |tx| step(tx, undoing)).await? {
             put_back += some;
         }
         let left = self.count_under(undoing.log, undoing.key_version).await?;
-        let keys = self.find_keys(undoing.log).await?;
-        Ok(Undo::Undone(Undone { key_version: keys.current.key_version, put_back, left }))
+        let under = (undoing.log, undoing.key_version);
+        let blob_keys_left = self.read(move |connection| {
+            Ok(connection.prepare_cached(COUNT_BLOB_KEYS)?.query_row(under, |row| row.get(0))?)
+        });
+        let blob_keys_left = blob_keys_left.await?;
+        let key_version = self.find_keys(undoing.log).await?.current.key_version;
+        Ok(Undo::Undone(Undone { key_version, put_back, left, blob_keys_put_back, blob_keys_left }))
     }
 }
 
@@ -176,5 +198,15 @@ fn step(tx: &mut WriteTx<'_>, undoing: Undoing) -> Result<Option<u64>, Fault> {
     tx.prepare_cached(PROTECT)?.execute([])?;
     tx.prepare_cached(FORGET)?.execute((id, end))?;
     adjust_bytes(tx, log, growth)?;
+    Ok(Some(put_back as u64))
+}
+
+/// Puts some keys of blobs back. `None`: nothing is left.
+fn blob_keys_step(tx: &WriteTx<'_>, undoing: Undoing) -> Result<Option<u64>, Fault> {
+    let Undoing { id, key_version, .. } = undoing;
+    let end: Option<[u8; 16]> = tx.prepare_cached(BLOB_KEYS_END)?.query_row([id], |row| row.get(0))?;
+    let Some(end) = end else { return Ok(None) };
+    let put_back = tx.prepare_cached(PUT_BLOB_KEYS_BACK)?.execute((id, end, key_version))?;
+    tx.prepare_cached(FORGET_BLOB_KEYS)?.execute((id, end))?;
     Ok(Some(put_back as u64))
 }

@@ -104,7 +104,16 @@ async fn an_undo_within_seven_days_works_until_the_last_second() {
     hand.advance(WEEK_SECONDS - 1);
     let app = app_of(&store, "a@example.com").await;
     let undo = store.undo_rotation("a@example.com".into(), app).await.expect("no fault");
-    assert_eq!(undo, Undo::Undone(Undone { key_version: 1, put_back: 2, left: 0 }));
+    assert_eq!(
+        undo,
+        Undo::Undone(Undone {
+            key_version: 1,
+            put_back: 2,
+            left: 0,
+            blob_keys_put_back: 0,
+            blob_keys_left: 0
+        })
+    );
     let before = ["one", "two", "three"].map(|data| Some(data.to_owned()));
     assert_eq!(data(&store, &member).await, before);
 }
@@ -149,7 +158,8 @@ async fn an_undo_that_was_interrupted_holds_the_key_and_goes_on() {
     let put = store.put_key(&member.caller, vec![4], None, None).await.expect("no fault");
     assert_eq!(put, PutKey::RotationInProgress);
     assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
-    let undone = Undone { key_version: 1, put_back: left as u64, left: 0 };
+    let undone =
+        Undone { key_version: 1, put_back: left as u64, left: 0, blob_keys_put_back: 0, blob_keys_left: 0 };
     assert_eq!(undo(&store).await, Undo::Undone(undone));
     let status = store.log_status(&member.caller).await.expect("a status");
     let bytes: usize = (0..ENTRIES).map(|number| format!("data {number}").len()).sum();

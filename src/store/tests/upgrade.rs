@@ -2,11 +2,13 @@
 
 use super::log::{Entry, pull};
 use super::*;
+use crate::model::blobs::BlobHash;
 use crate::model::rotations::Begin;
 use crate::store::migrations::make_old;
 
 const V1: &str = include_str!("../migrations/fixtures/v1.sql");
 const V2: &str = include_str!("../migrations/fixtures/v2.sql");
+const V3: &str = include_str!("../migrations/fixtures/v3.sql");
 
 pub(super) async fn sign_in(store: &Store, email: &str) -> Caller {
     let rows = store.sign_in_rows(email.into(), [0; 32]).await.expect("rows");
@@ -85,5 +87,35 @@ async fn a_log_of_version_2_keeps_its_key_and_can_rotate_it() {
     assert_eq!(begun, Begin::Runs(3));
     let rotation = store.find_keys(caller.log).await.expect("no fault").rotation.expect("it runs");
     assert_eq!((rotation.remaining, rotation.started), (4, false));
+    assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_log_of_version_3_goes_on_with_its_rotation_and_can_have_blobs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    make_old(folder.path(), 3, V3);
+    let store = open(folder.path());
+    assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
+    let app = store.find_app("notes".into()).await.expect("no fault").expect("the app");
+    assert_eq!(app.settings, crate::model::apps::AppSettings::default());
+    let caller = sign_in(&store, "a@example.com").await;
+    let rotation = store.find_keys(caller.log).await.expect("no fault").rotation.expect("it runs");
+    let progress = (rotation.key_version, rotation.remaining, rotation.blobs_remaining, rotation.started);
+    assert_eq!((rotation.id, progress), (8, (4, 2, 0, true)));
+    assert_eq!(store.list_rotations().await.expect("no fault").len(), 2);
+    let new = NewUpload {
+        id: Uuid::now_v7(),
+        hash: BlobHash([7; 32]),
+        size_bytes: 1,
+        lives_us: 1_000_000,
+        quota_bytes: None,
+    };
+    assert_eq!(store.grant_upload(&caller, new).await.expect("no fault"), Grant::Granted(new.id));
+    // Number 9 had been given out to a rotation that is gone.
+    let keyless = sign_in(&store, "b@example.com").await;
+    store.put_key(&keyless, vec![1], None, None).await.expect("no fault");
+    store.begin_rotation(&keyless, vec![2], None).await.expect("no fault");
+    let next = store.find_keys(keyless.log).await.expect("no fault").rotation.expect("it runs");
+    assert_eq!(next.id, 10);
     assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
 }

@@ -10,7 +10,7 @@ fn undo(server: &Server) -> Value {
 
 fn undone(put_back: u64, left: u64, key_version: u32) -> Value {
     json!({"email": "ada@example.org", "app": "Notes", "key_version": key_version, "entries_put_back": put_back,
-        "entries_left_under_newer_keys": left})
+        "entries_left_under_newer_keys": left, "blob_keys_put_back": 0, "blob_keys_left_under_newer_keys": 0})
 }
 
 #[test]

@@ -1,9 +1,11 @@
 """What the vectors exercise: for each file and operation a function from a case's `in` to its `out`. In JSON, byte strings
 are hex, except `data`, which is base64 as on the wire."""
 
-from . import entry, envelope, recovery, vault
+from . import blob, entry, envelope, recovery, vault
 from .fields import hmac, names_field
 
+# Blobs up to this many bytes stand in the vectors whole.
+SHOWN_BLOB = 4096
 SUB_KEYS = ("entry", "head", "env", "ring", "wrap")
 
 
@@ -147,6 +149,61 @@ def read_code(given):
     return {"secret": recovery.read(given["code"])}
 
 
+def content_of(given):
+    """A pattern, repeated up to a size."""
+    pattern, size = bytes.fromhex(given["of"]), given["size"]
+    return (pattern * (size // len(pattern) + 1))[:size]
+
+
+def file_key(given):
+    content, blob_root = content_of(given["content"]), bytes.fromhex(given["blob_root"])
+    return {"plaintext_hash": blob.sha256(content), "file_key": blob.file_key(blob_root, content)}
+
+
+def wrap_key(given):
+    made, name, key, nonce = vault_of(given["vault"]), *(bytes.fromhex(given[it]) for it in ("name", "file_key", "nonce"))
+    ad, wrapped = blob.wrap_ad(made, made.key_version, name), blob.wrap(made, name, key, nonce)
+    return {"key_version": made.key_version, "ad": ad, "wrapped_key": wrapped}
+
+
+def unwrap_key(given):
+    name, wrapped = bytes.fromhex(given["name"]), bytes.fromhex(given["wrapped_key"])
+    return {"file_key": blob.unwrap(vault_of(given["vault"]), given["key_version"], name, wrapped)}
+
+
+def seal_blob_once(given):
+    made = vault_of(given["vault"])
+    key, sealed = blob.seal_once(made, content_of(given["content"]))
+    shown = {"file_key": key, "nonce": blob.once_nonce(key), "ad": blob.once_ad(made)}
+    return shown | {"sealed": sealed, "name": blob.sha256(sealed)}
+
+
+def seal_blob_stream(given):
+    key, header, inner, chunks = blob.seal_stream(vault_of(given["vault"]), content_of(given["content"]))
+    sealed = header + b"".join(chunk for _, chunk in chunks)
+    shown_chunks = [
+        {"nonce": nonce, "size": len(chunk), "hash": blob.sha256(chunk), "tag": chunk[-blob.TAG :]}
+        for nonce, chunk in chunks
+    ]
+    shown = {"file_key": key, "header": header, "stream_key": inner, "chunks": shown_chunks}
+    shown |= {"size": len(sealed), "name": blob.sha256(sealed)}
+    return shown | ({"sealed": sealed} if len(sealed) <= SHOWN_BLOB else {})
+
+
+def pieces_of(made, given):
+    """What is put together of hex and of ranges of what sealing the content in chunks gives."""
+    _, header, _, chunks = blob.seal_stream(made, content_of(given["content"]))
+    whole = header + b"".join(chunk for _, chunk in chunks)
+    parts = (bytes.fromhex(it) if isinstance(it, str) else whole[it[0] : it[1]] for it in given["pieces"])
+    return b"".join(parts)
+
+
+def open_blob(given):
+    made, key, name = vault_of(given["vault"]), bytes.fromhex(given["file_key"]), bytes.fromhex(given["name"])
+    content = blob.open_(made, key, name, pieces_of(made, given["sealed"]))
+    return {"size": len(content), "plaintext_hash": blob.sha256(content)}
+
+
 OPERATIONS = {
     "subkeys": {"derive": derive_sub_keys},
     "padding": {"pad": pad},
@@ -157,4 +214,12 @@ OPERATIONS = {
     "vault": {"write": write_vault, "read": read_vault},
     "envelope": {"seal": seal_envelope, "open": open_envelope},
     "recovery": {"write": write_code, "read": read_code},
+    "blob": {
+        "file_key": file_key,
+        "wrap": wrap_key,
+        "unwrap": unwrap_key,
+        "seal_once": seal_blob_once,
+        "seal_stream": seal_blob_stream,
+        "open": open_blob,
+    },
 }

@@ -7,7 +7,9 @@
 mod follow;
 mod password;
 mod recovery;
+mod reseal;
 mod rotate;
+mod rotate_blobs;
 mod setup;
 
 use std::fmt;

@@ -1,34 +1,27 @@
-//! Rotation: a new master key, and every entry sealed again under it.
+//! Rotation: a new master key, every entry sealed again under it, and the key of every blob wrapped again.
 //!
 //! The server keeps the state of a rotation, so it goes on after a crash, and another device may finish it. Until it is
 //! complete the old key stays the current one: what is pushed meanwhile is under it and is sealed again in a later round.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use data_encoding::BASE64;
 use tidelog_protocol::{
-    BeginRotationRequest, CompleteRotationRequest, Cursor, Entry, ErrorCode, RotatedEntry,
-    RotationBatchRequest, RotationBatchResponse, RotationEntriesRequest, RotationEntriesResponse,
-    RotationResponse, RotationStateResponse,
+    BeginRotationRequest, CompleteRotationRequest, Cursor, ErrorCode, RotationBatchResponse,
+    RotationEntriesRequest, RotationResponse, RotationStateResponse,
 };
 use zeroize::Zeroizing;
 
 use super::follow::successor;
+use super::reseal::{Treatment, sealed_page};
 use super::setup::{FIRST_WRAP, other_version};
 use super::{HeldKey, opened_with_passphrase};
 use crate::blocking::blocking;
 use crate::formats::vault::Rotation;
-use crate::formats::{
-    OpenedEnvelope, RecoveryCode, Slot, SlotKind, SlotPlan, Unlock, Vault, reseal_entry, seal_envelope_with,
-};
+use crate::formats::{OpenedEnvelope, RecoveryCode, SlotKind, SlotPlan, Unlock, seal_envelope_with};
 use crate::session::Owner;
-use crate::transport::{Request, from_json, to_json};
+use crate::transport::Request;
 use crate::{Result, SyncKitClient, SyncKitError};
-
-/// Bytes of a batch's JSON around the data of its entries, and around each of them.
-const BATCH_FRAME_BYTES: usize = 64;
-const ENTRY_FRAME_BYTES: usize = 64;
 
 /// Looks at the server's keys in one call: each finds a rotation begun, finished or cancelled by some device.
 const MAX_ATTEMPTS: usize = 20;
@@ -38,11 +31,16 @@ const MAX_ROUNDS: usize = 100;
 
 /// How far a rotation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RotationProgress {
     /// Entries that are done.
     pub done: u64,
     /// Entries in all; grows with what is pushed meanwhile.
     pub total: u64,
+    /// Keys of blobs that are done. They come after the entries.
+    pub blobs_done: u64,
+    /// Keys of blobs in all; 0 until their turn comes. Grows with what is uploaded meanwhile.
+    pub blobs_total: u64,
 }
 
 /// What a rotation led to.
@@ -57,13 +55,39 @@ pub struct RotationOutcome {
     pub resealed: u64,
     /// Entries that this device left as they are: they do not open, or are no entries of this vault.
     pub kept: u64,
+    /// Keys of blobs that this device wrapped again. No byte of a blob has moved, and each goes by the name that it had.
+    pub blobs_rewrapped: u64,
+    /// Keys of blobs that this device left as they are: they do not open.
+    pub blobs_kept: u64,
 }
 
-/// What was done with the entries of a rotation.
+/// What was done in a rotation.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Tally {
-    resealed: u64,
-    kept: u64,
+    pub(super) resealed: u64,
+    pub(super) kept: u64,
+    pub(super) blobs_rewrapped: u64,
+    pub(super) blobs_kept: u64,
+}
+
+impl Tally {
+    fn add(&mut self, more: Self) {
+        self.resealed += more.resealed;
+        self.kept += more.kept;
+        self.blobs_rewrapped += more.blobs_rewrapped;
+        self.blobs_kept += more.blobs_kept;
+    }
+
+    /// With this many entries and keys of blobs left to do.
+    pub(super) fn progress(&self, entries_left: u64, blobs_left: u64) -> RotationProgress {
+        let (done, blobs_done) = (self.resealed + self.kept, self.blobs_rewrapped + self.blobs_kept);
+        RotationProgress {
+            done,
+            total: done + entries_left,
+            blobs_done,
+            blobs_total: blobs_done + blobs_left,
+        }
+    }
 }
 
 impl SyncKitClient {
@@ -75,7 +99,8 @@ impl SyncKitClient {
     /// ([`SyncKitError::Blocked`]). If the passphrase may be known to somebody, change it first
     /// ([`change_passphrase`](Self::change_passphrase)): the new key is wrapped under the passphrase given here.
     ///
-    /// Only what opens in its place is sealed again; anything else is left as it is. Memory is bounded by a page. The old key
+    /// Only what opens in its place is sealed again; anything else is left as it is. Of blobs only the keys are wrapped again: no
+    /// byte of them moves, and every name that the app keeps goes on naming the same file. Memory is bounded by a page. The old key
     /// stays in use until the rotation is complete, and other devices may push all the while. Until then any error leaves
     /// everything readable: call again to go on.
     ///
@@ -113,14 +138,8 @@ impl SyncKitClient {
             let mut ours = begun.take().filter(|it| it.is(&next)).unwrap_or_else(|| Begun::another(&next));
             let vault = Arc::new(successor(&known, pending.key_version, next)?);
             self.encryption.hold(HeldKey { pending: Some(vault.clone()), ..known.clone() });
-            let tally = self.finish_rotation(
-                pending.key_version,
-                resealer(known.vault.clone(), vault),
-                &mut progress,
-            );
-            let tally = tally.await?;
-            ours.tally.resealed += tally.resealed;
-            ours.tally.kept += tally.kept;
+            let treatment = Treatment::Reseal { from: known.vault.clone(), to: vault };
+            ours.tally.add(self.finish_rotation(pending.key_version, treatment, &mut progress).await?);
             // A routine rotation that could not be cancelled is done; the one that was asked for follows it.
             begun = (mode == Rotation::Routine || !ours.linked).then_some(ours);
         }
@@ -197,7 +216,7 @@ impl SyncKitClient {
     pub(super) async fn finish_rotation(
         &self,
         key_version: u32,
-        reseal: impl for<'e> Fn(&Entry<'e>) -> RotatedEntry<'static> + Clone + Send + 'static,
+        treatment: Treatment,
         progress: &mut (impl FnMut(RotationProgress) + Send),
     ) -> Result<Tally> {
         let mut tally = Tally::default();
@@ -206,7 +225,7 @@ impl SyncKitClient {
             &CompleteRotationRequest { key_version: Some(key_version) },
         )?;
         for _ in 0..MAX_ROUNDS {
-            match self.one_round(&reseal, key_version, progress, &mut tally).await {
+            match self.one_round(&treatment, key_version, progress, &mut tally).await {
                 Ok(()) => {}
                 Err(SyncKitError::Server { code: Some(ErrorCode::NoRotation), .. }) => {}
                 Err(error) => return Err(error),
@@ -226,10 +245,22 @@ impl SyncKitClient {
         Err(SyncKitError::RotationOutrun)
     }
 
-    /// Seals all that is left now, page by page.
+    /// Seals and wraps all that is left now.
     async fn one_round(
         &self,
-        reseal: &(impl for<'e> Fn(&Entry<'e>) -> RotatedEntry<'static> + Clone + Send + 'static),
+        treatment: &Treatment,
+        key_version: u32,
+        progress: &mut (impl FnMut(RotationProgress) + Send),
+        tally: &mut Tally,
+    ) -> Result<()> {
+        self.one_round_of_entries(treatment, key_version, progress, tally).await?;
+        self.one_round_of_blobs(treatment, key_version, progress, tally).await
+    }
+
+    /// Seals all entries that are left now, page by page.
+    async fn one_round_of_entries(
+        &self,
+        treatment: &Treatment,
         key_version: u32,
         progress: &mut (impl FnMut(RotationProgress) + Send),
         tally: &mut Tally,
@@ -239,17 +270,16 @@ impl SyncKitClient {
         loop {
             let request = RotationEntriesRequest { cursor, limit: None };
             let body = self.send(&Request::post("/keys/rotate/entries", &request)?).await?;
-            let reseal = reseal.clone();
-            let page = blocking(move || sealed_page(&body, &reseal, key_version, max_bytes)).await?;
+            let treatment = treatment.clone();
+            let page = blocking(move || sealed_page(&body, &treatment, key_version, max_bytes)).await?;
             let mut remaining = page.remaining;
             for batch in page.batches {
                 let request = Request::post_bytes("/keys/rotate/batch", batch);
                 remaining = self.fetch::<RotationBatchResponse>(&request).await?.remaining;
             }
-            tally.resealed += page.tally.resealed;
-            tally.kept += page.tally.kept;
-            let done = tally.resealed + tally.kept;
-            progress(RotationProgress { done, total: done + remaining });
+            tally.resealed += page.resealed;
+            tally.kept += page.kept;
+            progress(tally.progress(remaining, 0));
             if !page.has_more {
                 return Ok(());
             }
@@ -264,8 +294,9 @@ impl SyncKitClient {
             Some(code) => code,
             None => self.rewrap_with_new_code(owner, passphrase).await?,
         };
-        let Tally { resealed, kept } = begun.tally;
-        Ok(RotationOutcome { key_version: begun.key_version, recovery_code, resealed, kept })
+        let Tally { resealed, kept, blobs_rewrapped, blobs_kept } = begun.tally;
+        let key_version = begun.key_version;
+        Ok(RotationOutcome { key_version, recovery_code, resealed, kept, blobs_rewrapped, blobs_kept })
     }
 }
 
@@ -297,68 +328,4 @@ impl Begun {
 
 fn is_linked(envelope: &OpenedEnvelope) -> bool {
     envelope.slots.iter().any(|slot| slot.kind == SlotKind::Link)
-}
-
-/// Seals an entry again under the next key; leaves it if it does not open.
-fn resealer(
-    from: Arc<Vault>,
-    to: Arc<Vault>,
-) -> impl for<'e> Fn(&Entry<'e>) -> RotatedEntry<'static> + Clone + Send + 'static {
-    move |entry| {
-        let data = resealed(&from, &to, entry);
-        RotatedEntry { seq: entry.seq, keep: data.is_none(), data: data.map(Into::into) }
-    }
-}
-
-fn resealed(from: &Vault, to: &Vault, entry: &Entry<'_>) -> Option<String> {
-    let slot = Slot {
-        table: &entry.table,
-        row_id: &entry.row_id,
-        op: entry.op.parse().ok()?,
-        timestamp_us: entry.timestamp.as_micros(),
-        key_version: entry.key_version,
-    };
-    reseal_entry(from, to, &slot, entry.data.as_ref()?).ok()
-}
-
-/// A page, ready to be sent.
-struct SealedPage {
-    batches: Vec<Bytes>,
-    tally: Tally,
-    cursor: Cursor,
-    has_more: bool,
-    remaining: u64,
-}
-
-/// Seals a page, in as many batches as the server's limit on bodies asks for.
-fn sealed_page(
-    body: &[u8],
-    reseal: &impl for<'e> Fn(&Entry<'e>) -> RotatedEntry<'static>,
-    key_version: u32,
-    max_bytes: usize,
-) -> Result<SealedPage> {
-    let page: RotationEntriesResponse<'_> = from_json(body)?;
-    let (mut batches, mut entries, mut bytes) = (Vec::new(), Vec::new(), BATCH_FRAME_BYTES);
-    let mut tally = Tally::default();
-    for entry in &page.entries {
-        let entry = reseal(entry);
-        *(if entry.keep { &mut tally.kept } else { &mut tally.resealed }) += 1;
-        let more = ENTRY_FRAME_BYTES + entry.data.as_ref().map_or(0, |data| data.len());
-        if bytes + more > max_bytes && !entries.is_empty() {
-            batches.push(batch_of(key_version, std::mem::take(&mut entries))?);
-            bytes = BATCH_FRAME_BYTES;
-        }
-        bytes += more;
-        entries.push(entry);
-    }
-    if !entries.is_empty() {
-        batches.push(batch_of(key_version, entries)?);
-    }
-    let RotationEntriesResponse { cursor, has_more, remaining, .. } = page;
-    Ok(SealedPage { batches, tally, cursor, has_more, remaining })
-}
-
-/// The key is named, as the rotation may have given way to another one meanwhile: that must not take these for its own.
-fn batch_of(key_version: u32, entries: Vec<RotatedEntry<'_>>) -> Result<Bytes> {
-    to_json(&RotationBatchRequest { key_version: Some(key_version), entries })
 }

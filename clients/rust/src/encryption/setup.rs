@@ -1,11 +1,10 @@
 //! The first contact of a device with the user's key.
 
 use data_encoding::BASE64;
-use tidelog_protocol::{
-    Entry, ErrorCode, GetKeyResponse, PutKeyRequest, PutKeyResponse, RotatedEntry, RotationStateResponse,
-};
+use tidelog_protocol::{ErrorCode, GetKeyResponse, PutKeyRequest, PutKeyResponse, RotationStateResponse};
 use zeroize::Zeroizing;
 
+use super::reseal::Treatment;
 use super::{HeldKey, opened_with_passphrase};
 use crate::blocking::blocking;
 use crate::formats::vault::FIRST_KEY_VERSION;
@@ -172,8 +171,7 @@ impl SyncKitClient {
         let Some(pending) = state.pending else { return Ok(()) };
         match self.send(&Request::post_nothing("/keys/rotate/cancel")).await {
             Err(SyncKitError::Server { code: Some(ErrorCode::RotationStarted), .. }) => {
-                let leave = |entry: &Entry<'_>| RotatedEntry { seq: entry.seq, data: None, keep: true };
-                self.finish_rotation(pending.key_version, leave, &mut |_| {}).await.map(drop)
+                self.finish_rotation(pending.key_version, Treatment::Leave, &mut |_| {}).await.map(drop)
             }
             outcome => outcome.map(drop),
         }

@@ -71,6 +71,12 @@ pub enum Fault {
     /// The check sum of stored key material does not fit.
     #[error("damaged")]
     CheckSum,
+    /// Chunks of a size that this version does not read.
+    #[error("unknown size of chunks")]
+    ChunkSize,
+    /// A blob of more chunks than can be numbered.
+    #[error("too long to be a blob")]
+    BlobLength,
 }
 
 impl Fault {
@@ -98,6 +104,8 @@ impl Fault {
             Self::SlotCost => "slot_cost",
             Self::EarlierKeys => "earlier_keys",
             Self::CheckSum => "check_sum",
+            Self::ChunkSize => "chunk_size",
+            Self::BlobLength => "blob_length",
         }
     }
 }
@@ -158,6 +166,71 @@ impl FormatError {
 }
 
 impl From<getrandom::Error> for FormatError {
+    fn from(_: getrandom::Error) -> Self {
+        Self::NoRandomness
+    }
+}
+
+/// Why a blob was refused, or could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BlobError {
+    /// There is no sealed key with the blob: it was put there by something else than this SDK.
+    #[error("there is no key with the blob")]
+    NoKey,
+    /// The blob's key is sealed under a master key that this vault does not hold.
+    #[error("this vault holds key version {have}, the blob's key needs {want}")]
+    WrongKey {
+        /// The vault's current key version.
+        have: u32,
+        /// The key version that the sealed key names.
+        want: u32,
+    },
+    /// The sealed key does not open: another blob's, another vault's, or changed.
+    #[error("the blob's key does not open")]
+    KeyDoesNotOpen,
+    /// The bytes are not those that the name stands for.
+    #[error("the bytes are not those of this name")]
+    OtherBytes,
+    /// An authentication tag does not fit: other bytes, another order, or another key.
+    #[error("the blob does not open")]
+    DoesNotOpen,
+    /// It opens, and what comes out is not what the key was made for.
+    #[error("the content is not that of this key")]
+    OtherContent,
+    /// The bytes are no blob.
+    #[error("malformed blob: {0}")]
+    Malformed(#[from] Fault),
+    /// It was sealed whole, and is larger than what may be held in memory.
+    #[error("too large to be opened in memory")]
+    TooLarge,
+    /// More bytes, or fewer, were given than were announced.
+    #[error("the length is not the one that was announced")]
+    LengthMismatch,
+    /// The operating system gave no randomness.
+    #[error("no randomness from the operating system")]
+    NoRandomness,
+}
+
+impl BlobError {
+    /// The reason in snake_case, as in the vectors.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NoKey => "no_key",
+            Self::WrongKey { .. } => "wrong_key",
+            Self::KeyDoesNotOpen => "key_does_not_open",
+            Self::OtherBytes => "other_bytes",
+            Self::DoesNotOpen => "does_not_open",
+            Self::OtherContent => "other_content",
+            Self::Malformed(fault) => fault.code(),
+            Self::TooLarge => "too_large",
+            Self::LengthMismatch => "length_mismatch",
+            Self::NoRandomness => "no_randomness",
+        }
+    }
+}
+
+impl From<getrandom::Error> for BlobError {
     fn from(_: getrandom::Error) -> Self {
         Self::NoRandomness
     }

@@ -13,9 +13,14 @@
 //! | [`stream`], [`head`] | what makes a dishonest server noticeable |
 //! | [`names`] | stand-ins for tables and rows |
 //! | [`envelope`], [`header`], [`slot`], [`kdf`], [`ring`], [`recovery`] | the key envelope and what opens it |
+//! | [`blob`], [`blob_once`], [`blob_stream`], [`blob_reader`] | the key of a file, a file sealed whole or in chunks, and opening either |
 //! | [`pin`] | what a device remembers of an envelope, so that it cannot be given an older one |
 
 mod aead;
+pub mod blob;
+pub mod blob_once;
+pub mod blob_reader;
+pub mod blob_stream;
 mod bytes;
 pub mod entry;
 pub mod envelope;
@@ -35,12 +40,16 @@ pub mod stream;
 pub mod vault;
 
 pub use aead::{NONCE_BYTES, Nonce, TAG_BYTES};
+pub use blob::{BlobHash, unwrap_file_key, wrap_file_key};
+pub use blob_once::{open_once, seal_once};
+pub use blob_reader::{BlobReader, open_blob, seal_stream};
+pub use blob_stream::{BlobHeader, StreamOpener, StreamSealer};
 pub use entry::{Link, Opened, Sealed, Slot, open_entry, reseal_entry};
 pub use envelope::{
     OpenedEnvelope, SlotPlan, open_envelope, open_envelope_with_previous, open_envelope_with_recovery,
     seal_envelope, seal_envelope_with,
 };
-pub use error::{EnvelopeError, Fault, FormatError};
+pub use error::{BlobError, EnvelopeError, Fault, FormatError};
 pub use frame::Kind;
 pub use head::{Head, HeadDigest};
 pub use kdf::KdfCost;

@@ -34,7 +34,7 @@ impl Host {
 
     pub(crate) async fn command(&self, command: Command) -> serde_json::Value {
         let running = self.running();
-        execute(running.store(), running.auth().passwords(), command).await.unwrap()
+        execute(running.operator(), command).await.unwrap()
     }
 
     pub(crate) async fn stop(&mut self) {

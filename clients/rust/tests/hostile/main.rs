@@ -4,6 +4,7 @@
 //! `unnoticed`.
 
 mod alterations;
+mod blobs;
 mod envelopes;
 mod memory;
 mod pages;

@@ -27,7 +27,7 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let running = start(&folder.path().join("data"), "127.0.0.1:0").await;
         let listen = running.url().trim_start_matches("http://").to_owned();
-        let made = dev::make(running.store(), running.auth().passwords()).await.unwrap();
+        let made = dev::make(running.operator()).await.unwrap();
         Self { folder, listen, running: Some(running), made }
     }
 

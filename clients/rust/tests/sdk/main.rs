@@ -1,5 +1,6 @@
 //! The SDK against a real server, through its front door; a proxy in between makes the bad days.
 
+mod blobs;
 mod devices;
 mod keychain;
 mod keystore;

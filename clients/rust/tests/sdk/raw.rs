@@ -65,4 +65,23 @@ impl Raw {
         let body = json!({ "encrypted_key": encrypted_key, "key_version": key_version });
         self.send(reqwest::Method::PUT, "/keys", body).await;
     }
+
+    /// The sealed key of a blob, base64.
+    pub(crate) async fn wrapped_key(&self, hash: &str) -> String {
+        let answer = self.send(reqwest::Method::POST, "/blobs/download", json!({ "hash": hash })).await;
+        answer["wrapped_key"].as_str().unwrap().to_owned()
+    }
+
+    /// Puts these bytes as they are, under their hash, with what else is to be confirmed; gives the hash.
+    pub(crate) async fn put_blob(&self, bytes: &[u8], mut confirmation: Value) -> String {
+        let hash = tidelog_client::formats::BlobHash::of(bytes).to_string();
+        let what = json!({ "hash": hash, "size_bytes": bytes.len() });
+        let answer = self.send(reqwest::Method::POST, "/blobs/upload", what).await;
+        let url = answer["upload_url"].as_str().unwrap();
+        let sent = reqwest::Client::new().put(url).body(bytes.to_vec()).send().await.unwrap();
+        assert!(sent.status().is_success());
+        (confirmation["hash"], confirmation["size_bytes"]) = (hash.clone().into(), bytes.len().into());
+        self.send(reqwest::Method::POST, "/blobs/confirm", confirmation).await;
+        hash
+    }
 }

@@ -1,6 +1,7 @@
 //! The golden vectors of `protocol/vectors`: each case is computed again from its inputs by the SDK, and all that comes out
 //! must be what stands there, field by field. They were written by the Python implementation in `tests/wire`.
 
+mod blobs;
 mod entries;
 mod envelopes;
 mod given;
@@ -41,3 +42,4 @@ vectors!(vaults_are_stored_as_in_the_vectors, "vault.json", small::vault);
 vectors!(recovery_codes_are_written_and_read_as_in_the_vectors, "recovery.json", small::recovery);
 vectors!(entries_are_sealed_and_opened_as_in_the_vectors, "entry.json", entries::entry);
 vectors!(envelopes_are_sealed_and_opened_as_in_the_vectors, "envelope.json", envelopes::envelope);
+vectors!(blobs_are_sealed_and_opened_as_in_the_vectors, "blob.json", blobs::blob);

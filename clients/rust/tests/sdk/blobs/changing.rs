@@ -1,0 +1,96 @@
+//! Readers that are not what they seem: files that change while they are read, or cannot be.
+
+use std::io::{self, SeekFrom};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tidelog_client::SyncKitError;
+use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
+
+use super::scene::Scene;
+
+/// Gives something else each time that it is read.
+struct Restless {
+    readings: Vec<Vec<u8>>,
+    /// How often it was read from the start, and how far.
+    reading: usize,
+    at: usize,
+    fails_at: Option<usize>,
+}
+
+impl Restless {
+    fn new(first: &[u8], second: &[u8]) -> Self {
+        Self { readings: vec![first.to_vec(), second.to_vec()], reading: 0, at: 0, fails_at: None }
+    }
+}
+
+impl AsyncRead for Restless {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.fails_at == Some(self.reading) {
+            return Poll::Ready(Err(io::Error::other("the disk is gone")));
+        }
+        let content = &self.readings[self.reading];
+        let taken = buffer.remaining().min(content.len() - self.at);
+        buffer.put_slice(&content[self.at..self.at + taken]);
+        self.at += taken;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncSeek for Restless {
+    fn start_seek(mut self: Pin<&mut Self>, to: SeekFrom) -> io::Result<()> {
+        if to == SeekFrom::Start(0) && self.at > 0 {
+            self.reading += 1;
+        }
+        self.at = 0;
+        Ok(())
+    }
+
+    fn poll_complete(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<u64>> {
+        Poll::Ready(Ok(0))
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_changes_while_it_is_read_is_not_sent() {
+    let scene = Scene::new().await;
+    let before = vec![1; 200_000];
+    let mut other = before.clone();
+    other[199_999] = 2;
+    let longer = [before.clone(), vec![1]].concat();
+    let much_longer = [before.clone(), vec![1; 3_000_000]].concat();
+    for after in [&other[..], &before[..199_999], &before[..65_536], &[], &longer, &much_longer] {
+        let outcome = scene.client.put_blob(Restless::new(&before, after), |_| {}).await;
+        assert!(matches!(outcome, Err(SyncKitError::FileChanged)), "{outcome:?}");
+    }
+    assert!(scene.proxy.take_asked().is_empty());
+    assert_eq!(scene.client.list_blobs(None).await.unwrap().blobs, []);
+    assert!(scene.is_tidy());
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_an_error_of_its_own() {
+    let scene = Scene::new().await;
+    for reading in [0, 1] {
+        let reader = Restless { fails_at: Some(reading), ..Restless::new(b"content", b"content") };
+        let outcome = scene.client.put_blob(reader, |_| {}).await;
+        assert!(matches!(outcome, Err(SyncKitError::Io(_))), "{outcome:?}");
+    }
+    let outcome = scene.client.put_blob_file(scene.path("nowhere"), |_| {}).await;
+    assert!(matches!(outcome, Err(SyncKitError::Io(_))), "{outcome:?}");
+    assert!(scene.is_tidy());
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_an_error_and_nothing_is_fetched() {
+    let scene = Scene::new().await;
+    let blob = scene.put(b"content").await;
+    scene.proxy.take_asked();
+    let outcome = scene.client.get_blob(&blob.hash, scene.path("nowhere/file"), |_| {}).await;
+    assert!(matches!(outcome, Err(SyncKitError::Io(_))), "{outcome:?}");
+    assert!(scene.proxy.take_asked().is_empty());
+}

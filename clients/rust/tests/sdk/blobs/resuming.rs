@@ -1,0 +1,190 @@
+//! Connections that break, and addresses that are no longer good.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tidelog_client::{BlobError, SyncKitError};
+
+use super::scene::{Scene, content};
+
+const SIZE: usize = 3_000_000;
+
+/// Counts, for a treatment that changes its mind.
+fn times() -> (Arc<AtomicUsize>, Arc<AtomicUsize>) {
+    let times = Arc::new(AtomicUsize::new(0));
+    (times.clone(), times)
+}
+
+#[tokio::test]
+async fn a_download_that_broke_goes_on_where_it_broke() {
+    let scene = Scene::new().await;
+    let blob = scene.put(&content(SIZE)).await;
+    scene.proxy.take_asked();
+    scene.proxy.treat(|asked, answer| {
+        // More often than there are retries: each time something has come.
+        answer.breaks_after = (asked.is_about_bytes() && answer.body.len() > 500_000).then_some(300_000);
+    });
+    let size = scene.client.get_blob(&blob.hash, scene.path("got"), |_| {}).await.unwrap();
+    assert_eq!((size, std::fs::read(scene.path("got")).unwrap() == content(SIZE)), (SIZE as u64, true));
+    let asked = scene.proxy.take_asked();
+    let ranges: Vec<_> = asked.iter().map(|it| it.header("range")).collect();
+    let expected: Vec<_> = (1..asked.len()).map(|broken| format!("bytes={}-", broken * 300_000)).collect();
+    assert!(expected.len() > 5);
+    assert_eq!(ranges[0], None);
+    assert_eq!(ranges[1..], expected.iter().map(|range| Some(range.as_str())).collect::<Vec<_>>());
+    assert!(asked[1..].iter().all(|it| it.header("if-match").is_some_and(|tag| tag.starts_with('"'))));
+}
+
+#[tokio::test]
+async fn a_store_that_knows_no_ranges_gives_everything_again_and_what_came_is_skipped() {
+    let scene = Scene::new().await;
+    let blob = scene.put(&content(SIZE)).await;
+    let whole = Arc::new(std::sync::Mutex::new(Vec::new()));
+    scene.proxy.treat(move |asked, answer| {
+        let mut whole = whole.lock().unwrap();
+        if asked.is_about_bytes() && asked.header("range").is_none() {
+            *whole = answer.body.clone();
+            answer.breaks_after = Some(1_234_567);
+        } else if asked.is_about_bytes() {
+            (answer.status, answer.body) = (200, whole.clone());
+            answer.headers.retain(|(name, _)| name != "content-range");
+        }
+    });
+    scene.client.get_blob(&blob.hash, scene.path("got"), |_| {}).await.unwrap();
+    assert_eq!(std::fs::read(scene.path("got")).unwrap(), content(SIZE));
+}
+
+#[tokio::test]
+async fn a_download_of_which_nothing_comes_any_more_ends_and_leaves_nothing() {
+    let scene = Scene::new().await;
+    let blob = scene.put(&content(SIZE)).await;
+    scene.proxy.treat(|asked, answer| {
+        answer.breaks_after =
+            asked.is_about_bytes().then_some(usize::from(asked.header("range").is_none()) * 10);
+    });
+    let outcome = scene.client.get_blob(&blob.hash, scene.path("got"), |_| {}).await;
+    assert!(matches!(outcome, Err(SyncKitError::Network(_))), "{outcome:?}");
+    let mut written = Vec::new();
+    let outcome = scene.client.get_blob_into(&blob.hash, &mut written, |_| {}).await;
+    assert!(matches!(outcome, Err(SyncKitError::Network(_))), "{outcome:?}");
+    assert!(scene.is_tidy() && written.is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_that_broke_is_sent_again_as_a_whole() {
+    let scene = Scene::new().await;
+    scene.proxy.lose_uploads(2);
+    let blob = scene.put(&content(SIZE)).await;
+    let asked = scene.proxy.take_asked();
+    assert_eq!(asked.len(), 3);
+    assert!(asked[0].body.len() < SIZE && asked[2].body.len() > SIZE);
+    assert_eq!(scene.get(&blob.hash).await, content(SIZE));
+    assert!(scene.is_tidy());
+}
+
+#[tokio::test]
+async fn an_upload_that_always_breaks_ends_and_leaves_nothing() {
+    let scene = Scene::new().await;
+    scene.proxy.lose_uploads(usize::MAX);
+    let outcome = scene.client.put_blob(std::io::Cursor::new(content(SIZE)), |_| {}).await;
+    assert!(matches!(outcome, Err(SyncKitError::Network(_))), "{outcome:?}");
+    assert_eq!(scene.proxy.take_asked().len(), 4);
+    assert_eq!(scene.client.list_blobs(None).await.unwrap().blobs, []);
+    assert!(scene.is_tidy());
+}
+
+#[tokio::test]
+async fn an_answer_to_an_upload_that_was_lost_costs_nothing_but_time() {
+    let scene = Scene::new().await;
+    let (count, counting) = times();
+    scene.proxy.treat(move |asked, answer| {
+        let is_first = asked.method == "PUT" && counting.fetch_add(1, Ordering::SeqCst) == 0;
+        if is_first {
+            answer.refuse(502);
+        }
+    });
+    let blob = scene.put(&content(SIZE)).await;
+    assert!(count.load(Ordering::SeqCst) >= 1);
+    scene.proxy.be_honest();
+    assert_eq!(scene.get(&blob.hash).await, content(SIZE));
+}
+
+#[tokio::test]
+async fn an_address_that_is_no_longer_good_is_asked_for_anew() {
+    let scene = Scene::new().await;
+    for status in [400, 403, 404, 410] {
+        let (_, sent) = times();
+        scene.proxy.treat(move |asked, answer| {
+            if asked.method == "PUT" && sent.fetch_add(1, Ordering::SeqCst) == 0 {
+                answer.refuse(status);
+            }
+        });
+        let size = usize::from(status);
+        let blob = scene.put(&content(size)).await;
+        let (_, got) = times();
+        scene.proxy.treat(move |asked, answer| {
+            if asked.is_about_bytes() && got.fetch_add(1, Ordering::SeqCst) == 0 {
+                answer.refuse(status);
+            }
+        });
+        assert_eq!(scene.get(&blob.hash).await, content(size));
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_says_no_for_good_is_not_asked_again_and_again() {
+    let scene = Scene::new().await;
+    let blob = scene.put(&content(1_000)).await;
+    scene.proxy.take_asked();
+    scene.proxy.treat(|asked, answer| {
+        if asked.is_about_bytes() {
+            answer.refuse(403);
+        }
+    });
+    assert!(scene.client.get_blob(&blob.hash, scene.path("got"), |_| {}).await.is_err());
+    assert_eq!(scene.proxy.take_asked().len(), 4);
+    let outcome = scene.client.put_blob(std::io::Cursor::new(content(2_000)), |_| {}).await;
+    assert!(outcome.is_err());
+    assert_eq!(scene.proxy.take_asked().len(), 4);
+    assert!(scene.is_tidy());
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_given_up() {
+    let scene = Scene::with(|builder| builder.retries(0).timeout(Duration::from_millis(500))).await;
+    let blob = scene.put(&content(1_000)).await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/", silent.local_addr().unwrap());
+    scene.proxy.treat(move |asked, answer| {
+        if asked.path.ends_with("/blobs/download") || asked.path.ends_with("/blobs/upload") {
+            answer.alter(|body| {
+                for field in ["download_url", "upload_url"] {
+                    if body.get(field).is_some() {
+                        body[field] = address.clone().into();
+                    }
+                }
+            });
+        }
+    });
+    let outcome = scene.client.get_blob(&blob.hash, scene.path("got"), |_| {}).await;
+    assert!(matches!(outcome, Err(SyncKitError::Network(_))), "{outcome:?}");
+    let outcome = scene.client.put_blob(std::io::Cursor::new(content(9_000)), |_| {}).await;
+    assert!(matches!(outcome, Err(SyncKitError::Network(_))), "{outcome:?}");
+    assert!(scene.is_tidy());
+}
+
+#[tokio::test]
+async fn an_object_that_ends_early_is_told_from_a_connection_that_broke() {
+    let scene = Scene::new().await;
+    let blob = scene.put(&content(SIZE)).await;
+    scene.proxy.treat(|asked, answer| {
+        if asked.is_about_bytes() {
+            answer.body.truncate(2_000_000);
+        }
+    });
+    let outcome = scene.client.get_blob(&blob.hash, scene.path("got"), |_| {}).await;
+    let Err(SyncKitError::BadBlob(BlobError::Malformed(fault))) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(fault.code(), "truncated");
+    assert!(scene.is_tidy());
+}

@@ -1,0 +1,143 @@
+//! Which store it is: a folder, or a bucket.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::local::LocalFileSystem;
+use object_store::signer::Signer;
+use object_store::{ClientOptions, ObjectStore, RetryConfig};
+
+use super::OpenError;
+use crate::config::{BlobSettings, BlobStorage, S3Settings};
+use crate::error::Fault;
+
+/// Bytes that S3 copies in one request, at most, which is how a confirmed object gets its name.
+const MAX_COPY_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+/// How long connecting to a bucket may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long a bucket may be silent: it copies an object of gigabytes before it answers.
+const SILENCE: Duration = Duration::from_secs(120);
+/// Attempts after the first, and how long they may go on: somebody waits for the answer.
+const RETRIES: usize = 3;
+const RETRY: Duration = Duration::from_secs(20);
+
+/// What is open.
+pub(super) struct Backend {
+    pub(super) objects: Arc<dyn ObjectStore>,
+    pub(super) signer: Option<Arc<dyn Signer>>,
+    pub(super) folder: Option<PathBuf>,
+}
+
+impl Backend {
+    pub(super) fn open(settings: &BlobSettings, folder: &Path) -> Result<Option<Self>, OpenError> {
+        match settings.storage {
+            BlobStorage::None => Ok(None),
+            BlobStorage::Disk => on_disk(folder).map(Some),
+            BlobStorage::S3 if settings.max_bytes.get() > MAX_COPY_BYTES => {
+                let reason = format!("max_bytes is at most {MAX_COPY_BYTES} with storage = \"s3\"");
+                Err(OpenError::Settings(reason))
+            }
+            BlobStorage::S3 => on_s3(&settings.s3).map(Some),
+        }
+    }
+}
+
+fn on_disk(folder: &Path) -> Result<Backend, OpenError> {
+    // Durable from the start: what is synced into a folder is lost if the folder's own name is.
+    let made = fs::create_dir_all(folder).and_then(|()| match folder.parent() {
+        Some(parent) => fs::File::open(parent)?.sync_all(),
+        None => Ok(()),
+    });
+    made.map_err(|error| OpenError::Io(folder.into(), error))?;
+    let objects = LocalFileSystem::new_with_prefix(folder)
+        .map_err(|error| OpenError::Io(folder.into(), std::io::Error::other(error)))?
+        .with_fsync(true);
+    Ok(Backend { objects: Arc::new(objects), signer: None, folder: Some(folder.into()) })
+}
+
+fn on_s3(settings: &S3Settings) -> Result<Backend, OpenError> {
+    if settings.bucket.is_empty() {
+        return Err(OpenError::Settings("storage = \"s3\" needs s3.bucket".into()));
+    }
+    if settings.access_key_id.is_empty() != settings.secret_access_key.expose().is_empty() {
+        let reason = "s3.access_key_id and s3.secret_access_key go together";
+        return Err(OpenError::Settings(reason.into()));
+    }
+    let endpoint = settings.endpoint.as_deref();
+    let objects = Arc::new(bucket(settings, endpoint)?);
+    let signer: Option<Arc<dyn Signer>> = match (settings.proxy, &settings.public_endpoint) {
+        (true, _) => None,
+        (false, None) => Some(objects.clone()),
+        (false, Some(public)) => Some(Arc::new(bucket(settings, Some(public))?)),
+    };
+    Ok(Backend { objects, signer, folder: None })
+}
+
+fn bucket(settings: &S3Settings, endpoint: Option<&str>) -> Result<AmazonS3, OpenError> {
+    let client = ClientOptions::new()
+        // A large object takes as long as it takes.
+        .with_timeout_disabled()
+        .with_connect_timeout(CONNECT)
+        .with_read_timeout(SILENCE);
+    let retry = RetryConfig { max_retries: RETRIES, retry_timeout: RETRY, ..RetryConfig::default() };
+    let mut builder = AmazonS3Builder::new()
+        .with_client_options(client)
+        .with_retry(retry)
+        .with_region(&settings.region)
+        .with_bucket_name(&settings.bucket)
+        .with_virtual_hosted_style_request(!settings.path_style)
+        // Objects are deleted one at a time, by the request that every store knows.
+        .with_disable_bulk_delete(true);
+    if let Some(endpoint) = endpoint {
+        let address = match endpoint.split_once("://") {
+            Some((scheme, host)) if !settings.path_style => format!("{scheme}://{}.{host}", settings.bucket),
+            _ => endpoint.into(),
+        };
+        builder = builder.with_allow_http(address.starts_with("http://")).with_endpoint(address);
+    }
+    if !settings.access_key_id.is_empty() {
+        builder = builder
+            .with_access_key_id(&settings.access_key_id)
+            .with_secret_access_key(settings.secret_access_key.expose());
+    }
+    builder.build().map_err(|error| OpenError::Settings(error.to_string()))
+}
+
+/// Removes the files in which uploads gather before they get their names: the library marks them by a `#`.
+pub(super) fn clear_unfinished(folder: &Path) -> std::io::Result<()> {
+    let entries = match fs::read_dir(folder.join("pending")) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().contains('#') {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// What a failure of the store means to a caller.
+pub(super) fn fault(error: object_store::Error) -> Fault {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(error) = cause {
+        if error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull)
+        {
+            return Fault::StorageFull;
+        }
+        cause = error.source();
+    }
+    match error {
+        object_store::Error::Generic { store: "S3", source } => {
+            tracing::warn!(%source, "the store of blobs failed");
+            Fault::Unavailable("the store of blobs does not answer")
+        }
+        other => Fault::internal(other),
+    }
+}

@@ -1,0 +1,220 @@
+//! `/blobs`: encrypted files that are too large for the log.
+
+pub(super) mod transfers;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use data_encoding::BASE64;
+use serde::Deserialize;
+use tidelog_protocol::limits::MAX_BLOBS_PER_PAGE;
+use tidelog_protocol::{
+    Blob, BlobConfirmRequest, BlobConfirmResponse, BlobDownloadRequest, BlobDownloadResponse,
+    BlobListResponse, BlobUploadRequest, BlobUploadResponse, SYNC_PREFIX, Timestamp,
+};
+use uuid::Uuid;
+
+use super::State;
+use super::refusal::Refusal;
+use super::request::{Json, Signed};
+use crate::auth::urls::{Purpose, UrlTarget};
+use crate::blobs::{Blobs, Confirmation, Outcome, Sweep, confirm as confirm_blob};
+use crate::model::blobs::{self, BlobHash, HASH_SHAPE, decode_wrapped_key};
+use crate::model::sessions::Caller;
+use crate::store::{Grant, NewUpload};
+
+/// What this server does with blobs.
+pub struct BlobState {
+    /// Store and times. `None`: it takes none.
+    pub sweep: Option<Sweep>,
+    /// Bytes of blobs that a user may have in an app. `None`: no bound.
+    pub quota_bytes: Option<u64>,
+    /// The address under which clients know this server, if that is not the one that they call.
+    pub public_url: Option<String>,
+}
+
+impl State {
+    fn sweep(&self) -> Result<&Sweep, Refusal> {
+        self.blobs.sweep.as_ref().ok_or_else(Refusal::no_blobs)
+    }
+
+    fn blobs(&self) -> Result<&Blobs, Refusal> {
+        self.sweep().map(Sweep::blobs)
+    }
+
+    fn check_size(&self, size_bytes: u64) -> Result<(), Refusal> {
+        match self.limits.max_blob_bytes {
+            max if size_bytes > max => Err(Refusal::blob_too_large(max)),
+            _ => Ok(()),
+        }
+    }
+
+    /// An address at this server, as the caller reaches it.
+    fn own_url(
+        &self,
+        request: &HttpRequest,
+        caller: &Caller,
+        purpose: Purpose,
+        target: UrlTarget,
+    ) -> Result<String, Refusal> {
+        let token = self.auth.url_token(caller, purpose, target)?;
+        let origin = match &self.blobs.public_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => {
+                let connection = request.connection_info();
+                format!("{}://{}", connection.scheme(), connection.host())
+            }
+        };
+        let path = match purpose {
+            Purpose::Upload => "up",
+            Purpose::Download => "down",
+        };
+        Ok(format!("{origin}{SYNC_PREFIX}/blobs/{path}/{token}"))
+    }
+}
+
+fn hash_of(text: &str) -> Result<BlobHash, Refusal> {
+    BlobHash::parse(text).ok_or_else(|| Refusal::invalid_field("hash", format!("it {HASH_SHAPE}")))
+}
+
+pub(super) async fn upload(
+    state: web::Data<State>,
+    request: HttpRequest,
+    Signed { caller, body: Json(wanted), .. }: Signed<Json<BlobUploadRequest>>,
+) -> Result<HttpResponse, Refusal> {
+    let sweep = state.sweep()?;
+    let hash = hash_of(&wanted.hash)?;
+    state.check_size(wanted.size_bytes)?;
+    let new = NewUpload {
+        // Random from the first digit on, which names the shelf of an object.
+        id: Uuid::new_v4(),
+        hash,
+        size_bytes: wanted.size_bytes,
+        lives_us: sweep.pending_us(),
+        quota_bytes: state.blobs.quota_bytes,
+    };
+    let id = match state.store.grant_upload(&caller, new).await? {
+        Grant::Granted(id) => id,
+        Grant::Exists => {
+            let answer = BlobUploadResponse { upload_url: String::new(), already_exists: true };
+            return Ok(HttpResponse::Ok().json(answer));
+        }
+        Grant::QuotaExceeded => {
+            return Err(Refusal::quota_exceeded(state.blobs.quota_bytes.unwrap_or_default()));
+        }
+    };
+    let target = UrlTarget { id, hash, size_bytes: wanted.size_bytes };
+    let upload_url = match sweep.blobs().upload_url(id).await? {
+        Some(url) => url,
+        None => state.own_url(&request, &caller, Purpose::Upload, target)?,
+    };
+    Ok(HttpResponse::Ok().json(BlobUploadResponse { upload_url, already_exists: false }))
+}
+
+pub(super) async fn confirm(
+    state: web::Data<State>,
+    Signed { caller, body: Json(wanted), .. }: Signed<Json<BlobConfirmRequest>>,
+) -> Result<HttpResponse, Refusal> {
+    let blobs = state.blobs()?;
+    let hash = hash_of(&wanted.hash)?;
+    state.check_size(wanted.size_bytes)?;
+    let wrapped_key = wanted.wrapped_key.as_deref().map(decode_wrapped_key).transpose();
+    let wrapped_key =
+        wrapped_key.map_err(|reason| Refusal::invalid_field("wrapped_key", format!("it {reason}")))?;
+    let wanted = Confirmation {
+        hash,
+        size_bytes: wanted.size_bytes,
+        wrapped_key: wrapped_key.map(|key| (key, wanted.key_version)),
+    };
+    match confirm_blob(&state.store, blobs, &caller, &wanted).await? {
+        Outcome::Blob(blob) => Ok(HttpResponse::Ok().json(BlobConfirmResponse {
+            hash: blob.hash.to_string(),
+            size_bytes: blob.size_bytes,
+            verified: blob.verified,
+        })),
+        Outcome::NotUploaded => Err(Refusal::not_uploaded()),
+        Outcome::Mismatch => Err(Refusal::blob_mismatch()),
+        Outcome::KeyVersionConflict(current) => Err(Refusal::key_version_conflict(current, None)),
+    }
+}
+
+pub(super) async fn download(
+    state: web::Data<State>,
+    request: HttpRequest,
+    Signed { caller, body: Json(wanted), .. }: Signed<Json<BlobDownloadRequest>>,
+) -> Result<HttpResponse, Refusal> {
+    let blobs = state.blobs()?;
+    let blob = state.store.find_blob(caller.log, hash_of(&wanted.hash)?).await?;
+    let blob = blob.ok_or_else(Refusal::not_found)?;
+    let target = UrlTarget { id: blob.object, hash: blob.hash, size_bytes: blob.size_bytes };
+    let download_url = match blobs.download_url(blob.object).await? {
+        Some(url) => url,
+        None => state.own_url(&request, &caller, Purpose::Download, target)?,
+    };
+    Ok(HttpResponse::Ok().json(BlobDownloadResponse {
+        download_url,
+        wrapped_key: blob.key.as_ref().map(|key| BASE64.encode(&key.wrapped_key)),
+        key_version: blob.key.map(|key| key.key_version),
+        size_bytes: Some(blob.size_bytes),
+    }))
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn list(
+    state: web::Data<State>,
+    request: HttpRequest,
+    Signed { caller, .. }: Signed<()>,
+) -> Result<HttpResponse, Refusal> {
+    state.blobs()?;
+    let query = web::Query::<ListQuery>::from_query(request.query_string());
+    let ListQuery { after, limit } =
+        query.map_err(|error| Refusal::invalid_field("query", error))?.into_inner();
+    let (after, limit) = page_of(after.as_deref(), limit)?;
+    let mut blobs = state.store.list_blobs(caller.log, after, limit + 1).await?;
+    let has_more = blobs.len() > limit;
+    blobs.truncate(limit);
+    let blobs = blobs.into_iter().map(listed).collect();
+    Ok(HttpResponse::Ok().json(BlobListResponse { blobs, has_more }))
+}
+
+/// Where a page begins and how long it is.
+pub(super) fn page_of(
+    after: Option<&str>,
+    limit: Option<usize>,
+) -> Result<(Option<BlobHash>, usize), Refusal> {
+    let after = after.map(|text| {
+        BlobHash::parse(text).ok_or_else(|| Refusal::invalid_field("after", format!("it {HASH_SHAPE}")))
+    });
+    match limit.unwrap_or(MAX_BLOBS_PER_PAGE).min(MAX_BLOBS_PER_PAGE) {
+        0 => Err(Refusal::invalid_field("limit", "it must be 1 or more")),
+        limit => Ok((after.transpose()?, limit)),
+    }
+}
+
+fn listed(blob: blobs::Blob) -> Blob {
+    Blob {
+        hash: blob.hash.to_string(),
+        size_bytes: blob.size_bytes,
+        wrapped_key: blob.key.as_ref().map(|key| BASE64.encode(&key.wrapped_key)),
+        key_version: blob.key.map(|key| key.key_version),
+        verified: blob.verified,
+        created_at: Timestamp::from_micros(blob.created_at).unwrap_or(Timestamp::EPOCH),
+    }
+}
+
+pub(super) async fn remove(
+    state: web::Data<State>,
+    Signed { caller, .. }: Signed<()>,
+    hash: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    state.blobs()?;
+    // What is no name at all is answered like the name of no blob.
+    let hash = BlobHash::parse(&hash).ok_or_else(Refusal::not_found)?;
+    match state.store.delete_blob(&caller, hash).await? {
+        true => Ok(HttpResponse::NoContent().finish()),
+        false => Err(Refusal::not_found()),
+    }
+}

@@ -1,0 +1,118 @@
+//! A server in the tests' own process whose clock they move: what waits for days happens at once.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tidelog::clock::{Clock, ClockHand};
+use tidelog::config::{Layers, load};
+use tidelog::dev::{Made, make};
+use tidelog::server::commands::{Command, execute};
+use tidelog::server::{Running, start};
+use tokio::runtime::Runtime;
+
+use super::people::{App, User};
+use super::{Caller, Contract, Origin, credentials, text};
+
+const HOUR_SECONDS: i64 = 60 * 60;
+
+/// The server. It stops when dropped.
+pub(crate) struct ClockedServer {
+    running: Option<Running>,
+    runtime: Runtime,
+    hand: ClockHand,
+    origin: Origin,
+    made: Made,
+    folder: TempDir,
+}
+
+impl ClockedServer {
+    /// One on an empty folder, with an app and a user whose session outlives every test.
+    pub(crate) fn start(settings: &[(&'static str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut flags = vec![
+            ("data", folder.path().join("data").to_string_lossy().into_owned()),
+            ("listen", "127.0.0.1:0".into()),
+            ("auth.token_days", "3650".into()),
+            ("auth.session_days", "3650".into()),
+            ("shutdown_seconds", "1".into()),
+        ];
+        flags.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let (settings, _) = load(&Layers { flags, ..Layers::default() }).expect("valid settings");
+        let now_us = Clock::system().now_us();
+        let now = tidelog_protocol::Timestamp::from_micros(now_us).expect("a time");
+        let (clock, hand) = Clock::manual(now);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let (running, made) = runtime.block_on(async {
+            let running = start(settings, clock).await.expect("a server");
+            let made = make(running.operator()).await.expect("an app and a user");
+            (running, made)
+        });
+        let origin = Origin::default();
+        origin.set(running.url());
+        Contract::learn_from(&origin);
+        Self { running: Some(running), runtime, hand, origin, made, folder }
+    }
+
+    /// Its user, signed in anew.
+    pub(crate) fn somebody(&self) -> Caller {
+        let app =
+            App { name: "dev".into(), id: self.made.app_id.clone(), api_key: self.made.api_key.clone() };
+        let user = User { email: self.made.email.clone(), id: self.made.user_id.clone() };
+        let mut credentials = credentials(&user, &app);
+        credentials["password"] = self.made.password.clone().into();
+        let nobody = Caller::new(self.origin.clone(), None);
+        nobody.with_token(&text(&nobody.post("/api/sync/auth", &credentials).ok()["token"]))
+    }
+
+    /// The address of its user.
+    pub(crate) fn email(&self) -> &str {
+        &self.made.email
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass_hours(&self, hours: i64) {
+        self.hand.advance(hours * HOUR_SECONDS);
+    }
+
+    /// Lets a little time pass.
+    pub(crate) fn pass_seconds(&self, seconds: i64) {
+        self.hand.advance(seconds);
+    }
+
+    /// Carries out an operator's command.
+    pub(crate) fn command(&self, command: Command) -> Value {
+        let operator = self.running.as_ref().expect("it runs").operator();
+        self.runtime.block_on(execute(operator, command)).expect("the command is carried out")
+    }
+
+    /// Sweeps.
+    pub(crate) fn sweep(&self) -> Value {
+        self.command(Command::Sweep { dry_run: false })
+    }
+
+    /// Fails the test if the database is not whole.
+    #[track_caller]
+    pub(crate) fn assert_whole(&self) {
+        assert_eq!(self.command(Command::Check)["faults"], serde_json::json!([]));
+    }
+
+    /// The folder of its blobs.
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.folder.path().join("data").join("blobs")
+    }
+
+    /// The names of the objects on its disk.
+    pub(crate) fn objects(&self) -> Vec<String> {
+        super::objects_in(&self.blobs())
+    }
+}
+
+impl Drop for ClockedServer {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            self.runtime.block_on(running.stop());
+        }
+    }
+}
