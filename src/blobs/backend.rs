@@ -88,7 +88,9 @@ fn bucket(settings: &S3Settings, endpoint: Option<&str>) -> Result<AmazonS3, Ope
         .with_retry(retry)
         .with_region(&settings.region)
         .with_bucket_name(&settings.bucket)
-        .with_virtual_hosted_style_request(!settings.path_style);
+        .with_virtual_hosted_style_request(!settings.path_style)
+        // Objects are deleted one at a time, by the request that every store knows.
+        .with_disable_bulk_delete(true);
     if let Some(endpoint) = endpoint {
         let address = match endpoint.split_once("://") {
             Some((scheme, host)) if !settings.path_style => format!("{scheme}://{}.{host}", settings.bucket),

@@ -1,11 +1,13 @@
 //! Rotations: what may happen to one, and when.
 
+mod blob_keys;
+
 use std::collections::HashSet;
 
 use tidelog_protocol::limits::MAX_DATA_BYTES;
-use tidelog_protocol::{ChangeFault, Cursor, RotatedBlobKey, RotatedEntry, RotationBatchResponse, Timestamp};
+use tidelog_protocol::{ChangeFault, Cursor, RotatedEntry, RotationBatchResponse, Timestamp};
 
-use super::blobs::{BlobHash, HASH_SHAPE, SealedKey, decode_wrapped_key};
+pub use self::blob_keys::{KeysPage, RotatedKey, RotatedKeys};
 use super::changes::{Data, check_data, decode_base64};
 use super::keys::KeyState;
 
@@ -290,81 +292,6 @@ impl RotatedBatch {
         let own = self.entries.capacity() * size_of::<(i64, Rotated)>();
         self.entries.iter().map(|(_, rotated)| rotated.weight()).sum::<usize>() + own
     }
-}
-
-/// What becomes of a blob's sealed key.
-#[derive(Clone, PartialEq, Eq)]
-pub enum RotatedKey {
-    /// It stays as it is.
-    Kept,
-    /// It is replaced by this one.
-    Sealed(Vec<u8>),
-}
-
-/// Sealed keys of blobs that a device has sealed again.
-#[derive(Clone)]
-pub struct RotatedKeys {
-    /// The master key that they are sealed under, if the device has said so.
-    pub key_version: Option<u32>,
-    /// The name of each blob, no two the same, and what becomes of its key.
-    pub keys: Vec<(BlobHash, RotatedKey)>,
-}
-
-impl RotatedKeys {
-    /// Checks what a device sent.
-    ///
-    /// # Errors
-    /// Every fault of every key.
-    pub fn new<'a>(
-        keys: impl IntoIterator<Item = &'a RotatedBlobKey>,
-        key_version: Option<u32>,
-    ) -> Result<Self, Vec<ChangeFault>> {
-        let mut seen = HashSet::new();
-        let (mut checked, mut faults) = (Vec::new(), Vec::new());
-        for (index, key) in keys.into_iter().enumerate() {
-            if !seen.insert(&key.hash) {
-                let reason = "is there twice in this batch".into();
-                faults.push(ChangeFault { index, field: "hash".into(), reason });
-            }
-            match RotatedKey::parse(key) {
-                Ok(rotated) => checked.push(rotated),
-                Err((field, reason)) => {
-                    faults.push(ChangeFault { index, field: field.into(), reason: reason.into() });
-                }
-            }
-        }
-        if faults.is_empty() { Ok(Self { key_version, keys: checked }) } else { Err(faults) }
-    }
-}
-
-impl RotatedKey {
-    fn parse(key: &RotatedBlobKey) -> Result<(BlobHash, Self), (&'static str, &'static str)> {
-        let hash = BlobHash::parse(&key.hash).ok_or(("hash", HASH_SHAPE))?;
-        match (&key.wrapped_key, key.keep) {
-            (None, true) => Ok((hash, Self::Kept)),
-            (Some(text), false) => {
-                let bytes = decode_wrapped_key(text).map_err(|reason| ("wrapped_key", reason))?;
-                Ok((hash, Self::Sealed(bytes)))
-            }
-            _ => Err(("blob", "must have either wrapped_key or keep")),
-        }
-    }
-}
-
-/// What came of asking for a page of sealed keys that are left to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeysPage {
-    /// These, in the order of their blobs' names.
-    Page {
-        /// The page.
-        keys: Vec<(BlobHash, SealedKey)>,
-        /// Whether there is a next page.
-        has_more: bool,
-        /// Sealed keys of the whole log that are left to do.
-        remaining: u64,
-    },
-    /// No rotation runs.
-    NoRotation,
 }
 
 /// A rotation, as the operator sees it.

@@ -48,3 +48,18 @@ async fn a_server_waits_for_a_command_but_not_for_another_server() {
     assert!(matches!(second, Err(StartError::Open(OpenError::InUse(_)))));
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_server_whose_bucket_is_not_named_does_not_start_and_leaves_the_folder_free() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut settings = settings(folder.path(), "127.0.0.1:0");
+    settings.blobs.storage = crate::config::BlobStorage::S3;
+    let failed = start(settings.clone(), Clock::system()).await;
+    let Err(StartError::Blobs(error)) = failed else { panic!("it started") };
+    assert!(error.to_string().contains("s3.bucket"), "{error}");
+    settings.blobs.s3.bucket = "blobs".into();
+    settings.blobs.max_bytes = std::num::NonZeroU64::new(6_000_000_000).expect("not 0");
+    assert!(matches!(start(settings.clone(), Clock::system()).await, Err(StartError::Blobs(_))));
+    settings.blobs.storage = crate::config::BlobStorage::None;
+    start(settings, Clock::system()).await.expect("the data folder is free again").stop().await;
+}

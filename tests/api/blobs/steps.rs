@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use super::{World, absent, bytes, on_each_store};
-use crate::support::hash_of;
+use crate::support::{Bucket, ServerSetup, hash_of};
 
 #[test]
 fn the_documented_steps_put_a_blob_and_fetch_it() {
@@ -169,4 +169,40 @@ fn a_list_comes_in_pages_in_the_order_of_the_names() {
     let beyond = me.get(&format!("/api/sync/blobs?after={}", "f".repeat(64))).ok();
     assert_eq!(beyond, json!({"blobs": [], "has_more": false}));
     me.ask_download(&absent()).refused(404, "not_found");
+}
+
+#[test]
+fn addresses_begin_as_clients_know_the_server_or_its_bucket() {
+    let setup = ServerSetup::default().with("TIDELOG_PUBLIC_URL", "https://sync.example.org/tide/");
+    let server = setup.start();
+    let me = server.somebody();
+    let url = me.upload_url(&absent(), 1);
+    assert!(url.starts_with("https://sync.example.org/tide/api/sync/blobs/up/"), "{url}");
+
+    let bucket = Bucket::start();
+    let public = bucket.url().replace("127.0.0.1", "localhost");
+    let server = bucket.setup().with("TIDELOG_BLOBS_S3_PUBLIC_ENDPOINT", &public).start();
+    let me = server.somebody();
+    let url = me.upload_url(&hash_of(b"abc"), 3);
+    assert!(url.starts_with(&public), "{url}");
+    // The signature is for that name.
+    me.send_blob(&url, b"abc").expect_bytes(200);
+    me.confirm(&hash_of(b"abc"), 3).ok();
+    assert_eq!(me.fetch_blob(&hash_of(b"abc")), b"abc");
+}
+
+#[test]
+fn no_address_is_ever_logged() {
+    let server = ServerSetup::default().with("TIDELOG_LOG", "trace").start();
+    let me = server.somebody();
+    let blob = bytes(10);
+    let up = me.upload_url(&hash_of(&blob), 10);
+    me.send_blob(&up, &blob).expect_bytes(200);
+    me.confirm(&hash_of(&blob), 10).ok();
+    let down = me.download_url(&hash_of(&blob));
+    me.fetch_blob(&hash_of(&blob));
+    for url in [up, down] {
+        let token = url.rsplit('/').next().expect("a token");
+        assert!(!server.log().contains(token));
+    }
 }
