@@ -22,7 +22,9 @@ const BLOBS: u64 = 8;
 /// Bytes of the largest: more than one part on a disk.
 const MOST_BYTES: u64 = 600_000;
 /// Moments of the traffic with a bucket before the server dies, at most: so many as a few blobs take.
-const MOST_MOMENTS: u64 = 60;
+const MOST_MOMENTS: u64 = 40;
+/// Steps to one sweep, on average: it takes many requests, and the others must have their share of the crashes.
+const SWEEP_ONE_IN: u64 = 12;
 /// Hours that pass between two crashes: more than an upload may wait, and now and then more than the grace time.
 const HOURS: [i64; 3] = [1, 25, 200];
 
@@ -176,7 +178,7 @@ impl World {
 fn work(device: &mut Device, sweeper: &crate::support::Cli, done: &AtomicUsize) {
     while device.step().is_some() {
         done.fetch_add(1, Ordering::SeqCst);
-        if device.dice.below(4) == 0 {
+        if device.dice.below(SWEEP_ONE_IN) == 0 {
             // It may die under it.
             let _ = sweeper.run(&["sweep"]);
         }

@@ -1,9 +1,9 @@
 //! Confirming: an upload becomes a blob, once.
 
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
-use super::uploads::{candidates, discard_of_session, find_upload, strike};
+use super::uploads::{candidates, discard_of_session, find_upload, has_uploads, strike};
 use super::{Sums, find, signed};
 use crate::error::Fault;
 use crate::model::blobs::{Blob, BlobHash, HashRule, SealedKey, Upload};
@@ -67,21 +67,14 @@ impl Store {
         key_version: Option<u32>,
     ) -> Result<Prepared, Fault> {
         let (who, now_us) = (caller.clone(), self.shared.clock.now_us());
-        let prepared = self
+        let (prepared, is_second) = self
             .read(move |connection| {
-                if let Some(blob) = find(connection, who.log, hash)? {
-                    return Ok(Prepared::Exists(blob));
-                }
-                let keys = open_keys(connection, who.log)?;
-                if key_version.is_some_and(|version| !keys.admit(version)) {
-                    return Ok(Prepared::KeyVersionConflict(keys.current));
-                }
-                let rule = connection.prepare_cached(RULE)?.query_row([who.log], |row| row.get(0));
-                let rule = apps::hash_rule(rule.optional()?.ok_or(Fault::SessionEnded)?);
-                Ok(Prepared::Uploads(rule, candidates(connection, &who, hash, now_us)?))
+                let prepared = prepare(connection, &who, hash, key_version, now_us)?;
+                let exists = matches!(prepared, Prepared::Exists(_));
+                Ok((prepared, exists && has_uploads(connection, &who, hash)?))
             })
             .await?;
-        if matches!(prepared, Prepared::Exists(_)) {
+        if is_second {
             let who = caller.clone();
             self.write_for(caller, 1, move |tx| discard_of_session(tx, &who, hash)).await?;
         }
@@ -98,7 +91,26 @@ impl Store {
     }
 }
 
-fn open_keys(connection: &rusqlite::Connection, log: i64) -> Result<OpenKeys, Fault> {
+fn prepare(
+    connection: &Connection,
+    caller: &Caller,
+    hash: BlobHash,
+    key_version: Option<u32>,
+    now_us: i64,
+) -> Result<Prepared, Fault> {
+    if let Some(blob) = find(connection, caller.log, hash)? {
+        return Ok(Prepared::Exists(blob));
+    }
+    let keys = open_keys(connection, caller.log)?;
+    if key_version.is_some_and(|version| !keys.admit(version)) {
+        return Ok(Prepared::KeyVersionConflict(keys.current));
+    }
+    let rule = connection.prepare_cached(RULE)?.query_row([caller.log], |row| row.get(0));
+    let rule = apps::hash_rule(rule.optional()?.ok_or(Fault::SessionEnded)?);
+    Ok(Prepared::Uploads(rule, candidates(connection, caller, hash, now_us)?))
+}
+
+fn open_keys(connection: &Connection, log: i64) -> Result<OpenKeys, Fault> {
     let keys = rotations::find_keys(connection, log)?;
     let pending = keys.running().map(|rotation| rotation.key_version);
     Ok(OpenKeys { current: keys.current.key_version, pending })

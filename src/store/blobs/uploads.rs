@@ -106,6 +106,12 @@ pub(super) fn discard(tx: &WriteTx<'_>, log: i64, upload: &Upload) -> Result<(),
     remove_object(tx, upload.received.map_or(upload.id, |(object, _)| object), Place::Pending)
 }
 
+/// Whether a session has uploads under a name.
+pub(super) fn has_uploads(connection: &Connection, caller: &Caller, hash: BlobHash) -> Result<bool, Fault> {
+    let key = (caller.log, hash.0, caller.session.as_bytes());
+    Ok(connection.prepare_cached(OF_SESSION)?.exists(key)?)
+}
+
 /// Gives up all uploads of a session under a name.
 pub(super) fn discard_of_session(tx: &WriteTx<'_>, caller: &Caller, hash: BlobHash) -> Result<(), Fault> {
     let mut statement = tx.prepare_cached(OF_SESSION)?;

@@ -215,3 +215,32 @@ fn bytes_in_chunks_are_counted_as_they_come() {
     let confirmed: Value = me.confirm(&hash, 5).ok();
     assert_eq!(confirmed["verified"], true);
 }
+
+#[test]
+fn clients_that_stall_hold_up_nobody() {
+    /// More than there are threads for work that blocks.
+    const STALLED: usize = 600;
+    let world = World::on_disk();
+    let me = world.server.somebody();
+    let half = bytes(30_000);
+    let (up, stored) = (me.upload_url(&absent(), 60_000), me.put_blob(&bytes(60_000)));
+    let down = me.download_url(&stored);
+    let (address, path) = down.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("a URL");
+    let mut stalled: Vec<_> = (0..STALLED).map(|_| send_raw(&up, "content-length: 60000", &half)).collect();
+    for _ in 0..STALLED {
+        let mut reader = TcpStream::connect(address).expect("the server listens");
+        let head = format!("GET /{path} HTTP/1.1\r\nhost: {address}\r\n\r\n");
+        reader.write_all(head.as_bytes()).expect("the head is sent");
+        stalled.push(reader);
+    }
+    let hash = me.put_blob(&bytes(1_000));
+    assert_eq!(me.fetch_blob(&hash), bytes(1_000));
+    // Each of them may still go on.
+    let first = &mut stalled[0];
+    first.write_all(&half).expect("the other half is sent");
+    let mut answer = String::new();
+    first.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    drop(stalled);
+    assert_eq!(me.confirm(&absent(), 60_000).ok()["size_bytes"], 60_000);
+}
