@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 
 use clap::Args;
 use tidelog_client::{MemoryStore, SyncKitClient, SyncKitConfig};
@@ -26,7 +27,7 @@ pub(crate) struct Options {
 
 /// The user's account, as this device has it.
 pub(crate) struct Account {
-    pub(crate) client: SyncKitClient,
+    pub(crate) client: Arc<SyncKitClient>,
     pub(crate) device: Uuid,
 }
 
@@ -39,7 +40,7 @@ impl Account {
         client.authenticate(&options.email, &password).await?;
         client.setup_encryption_new(&passphrase).await?;
         let device = client.register_device_with_install_id(device_name, platform(), install_id).await?;
-        Ok(Self { client, device: device.id })
+        Ok(Self { client: Arc::new(client), device: device.id })
     }
 }
 

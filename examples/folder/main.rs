@@ -37,10 +37,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
-use tidelog_client::Notification;
-
 use account::Account;
+use clap::Parser;
 use state::State;
 use tree::Tree;
 
@@ -95,9 +93,8 @@ async fn run(arguments: Arguments) -> Result<Vec<String>> {
     let account = Account::sign_in(&arguments.account, &arguments.device, state.install_id).await?;
     let mut folder = Folder { tree, account, state, problems: Vec::new() };
     folder.round().await?;
-    while arguments.watch {
-        folder.wait().await?;
-        folder.round().await?;
+    if arguments.watch {
+        folder.watch().await?;
     }
     if arguments.clean && folder.problems.is_empty() {
         folder.clean().await?;
@@ -118,13 +115,18 @@ impl Folder {
         Ok(())
     }
 
-    /// Waits until somebody changed something, here perhaps.
-    async fn wait(&mut self) -> Result<()> {
-        let (client, device) = (&self.account.client, self.account.device);
-        let mut notifications = client.subscribe_notifications(device, self.state.cursor);
-        match tokio::time::timeout(LOOK_EVERY, notifications.next()).await {
-            Ok(Err(error)) => Err(error.into()),
-            Ok(Ok(Notification::Changed | _)) | Err(_) => Ok(()),
+    /// Round after round: when another device has changed something, and every now and then. Ends with what only the user can help.
+    async fn watch(&mut self) -> Result<()> {
+        let client = self.account.client.clone();
+        let mut notifications = client.subscribe_notifications(self.account.device, self.state.cursor);
+        loop {
+            // Nothing heard is as good a reason to look as a change.
+            if let Ok(heard) = tokio::time::timeout(LOOK_EVERY, notifications.next()).await {
+                heard?;
+            }
+            if let Err(error) = self.round().await {
+                eprintln!("folder: {error}");
+            }
         }
     }
 

@@ -22,8 +22,8 @@ async fn two_folders_end_with_the_same_files() {
         ("empty", b""),
         ("phone.txt", b"from the phone"),
     ]);
-    assert_eq!(laptop.files() == expected, true);
-    assert_eq!(phone.files() == expected, true);
+    assert!(laptop.files() == expected);
+    assert!(phone.files() == expected);
 }
 
 #[tokio::test]
@@ -85,4 +85,27 @@ async fn a_state_that_was_lost_is_found_again_without_a_conflict() {
     fs::remove_file(laptop.path().join(".tidelog-state.json")).unwrap();
     laptop.sync().await;
     assert_eq!(laptop.files(), some(&[("a", b"content")]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_watched_sends_and_receives_by_itself() {
+    let world = World::new().await;
+    let (laptop, phone) = (world.folder(), world.folder());
+    let mut watching = laptop.watch();
+    let client = world.client().await;
+    let device = client.register_device("listener", "linux").await.unwrap();
+    let mut notifications = client.subscribe_notifications(device.id, 0);
+    laptop.write("from the laptop", "hello");
+    while client.pull(device.id, 0).await.unwrap().0.is_empty() {
+        notifications.next().await.unwrap();
+    }
+    phone.sync().await;
+    assert_eq!(phone.files(), some(&[("from the laptop", b"hello")]));
+    phone.write("from the phone", "hello again");
+    phone.sync().await;
+    let laptop = tokio::task::spawn_blocking(move || {
+        watching.says("received from the phone");
+        laptop
+    });
+    assert_eq!(laptop.await.unwrap().files(), phone.files());
 }

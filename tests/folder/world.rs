@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use tempfile::TempDir;
 use tidelog::dev::Server;
@@ -80,10 +81,22 @@ impl Folder {
 
     /// Runs the program once.
     pub(crate) async fn run(&self, more: &[&str]) -> Output {
+        let mut command = self.program(more);
+        tokio::task::spawn_blocking(move || command.output().expect("an end")).await.expect("an end")
+    }
+
+    /// Lets the program go on until this is dropped.
+    pub(crate) fn watch(&self) -> Watching {
+        let mut child = self.program(&["--watch"]).stdout(Stdio::piped()).spawn().expect("a start");
+        let lines = BufReader::new(child.stdout.take().expect("an output")).lines();
+        Watching { child, lines }
+    }
+
+    fn program(&self, more: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.env_clear().env("TIDELOG_PASSWORD", &self.password).env("TIDELOG_PASSPHRASE", PASSPHRASE);
         command.args(&self.arguments).args(more).arg(&self.inner);
-        tokio::task::spawn_blocking(move || command.output().expect("an end")).await.expect("an end")
+        command
     }
 
     /// Runs the program once; it has nothing to complain of.
@@ -98,6 +111,29 @@ impl Folder {
         let mut files = BTreeMap::new();
         collect(&self.inner, "", &mut files);
         files
+    }
+}
+
+/// The program, at work.
+pub(crate) struct Watching {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Watching {
+    /// Waits until it has said so.
+    pub(crate) fn says(&mut self, what: &str) {
+        assert!(
+            self.lines.by_ref().any(|line| line.expect("text").contains(what)),
+            "it ended without: {what}"
+        );
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

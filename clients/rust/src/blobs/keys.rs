@@ -14,8 +14,8 @@ use crate::{BlockReason, Result, SyncKitClient, SyncKitError};
 const MAX_KEYS_FOLLOWED: usize = 3;
 
 impl SyncKitClient {
-    /// The vault that the user's blobs are sealed for. It holds nothing against the server's envelope: K_blobroot is the same
-    /// under every master.
+    /// The vault that the user's blobs are sealed for, after a look at the server's key. Which master is the current one does not
+    /// matter yet: K_blobroot is the same under all of them.
     pub(super) async fn blob_vault(&self) -> Result<Arc<Vault>> {
         Ok(self.checked_key(self.owner()?).await?.vault)
     }
