@@ -45,8 +45,8 @@ pub const DEFAULT_STREAMS_PER_USER: usize = 100;
 pub const DEFAULT_STREAMS: usize = 20_000;
 /// Seconds after which a stream that has nothing to say shows that it is alive, unless the operator sets another number.
 pub const DEFAULT_HEARTBEAT_SECONDS: u32 = 15;
-/// Bytes of one blob, at most, unless the operator sets another number.
-pub const DEFAULT_BLOB_BYTES: u64 = 500_000_000;
+/// Bytes of one blob, at most, unless the operator sets another number: a file of 500 MB fits, with what sealing adds to it.
+pub const DEFAULT_BLOB_BYTES: u64 = 500 * 1024 * 1024;
 /// Bytes that an upload may have beyond its `size_bytes`: what the one-shot format adds to a file.
 pub const BLOB_OVERHEAD_BYTES: u64 = 40;
 /// Bytes of a blob's sealed key, at most.

@@ -16,6 +16,8 @@ const DEFAULTS: &str = include_str!("../../config/default.toml");
 const PREFIX: &str = "TIDELOG_";
 /// Names the settings file; a setting of the command line, not of the server.
 const CONFIG_VARIABLE: &str = "TIDELOG_CONFIG";
+/// What programs of users ask for their secrets, often in the same shell. Never a setting of the server.
+const CLIENT_VARIABLES: [&str; 2] = ["TIDELOG_PASSWORD", "TIDELOG_PASSPHRASE"];
 /// Ending of a variable that names a file with the value, as container secrets are given.
 const FILE_SUFFIX: &str = "_FILE";
 
@@ -57,7 +59,8 @@ pub(super) fn ours(
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<BTreeMap<String, String>, ConfigError> {
     let ours = variables.filter_map(|(name, value)| {
-        let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;
+        let is_ours = |name: &String| name.starts_with(PREFIX) && !CLIENT_VARIABLES.contains(&name.as_str());
+        let name = name.into_string().ok().filter(is_ours)?;
         Some((name, value))
     });
     ours.map(|(name, value)| match value.into_string() {

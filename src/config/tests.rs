@@ -106,7 +106,12 @@ fn a_settings_file_that_is_missing_or_broken_is_named() {
 fn variables_of_others_may_hold_anything_and_ours_only_text() {
     use std::os::unix::ffi::OsStringExt;
     let garbage = || std::ffi::OsString::from_vec(vec![0xFF]);
-    let others = [(garbage(), "x".into()), ("PATH".into(), garbage()), ("TIDELOG_LOG".into(), "warn".into())];
+    let others = [
+        (garbage(), "x".into()),
+        ("PATH".into(), garbage()),
+        ("TIDELOG_PASSPHRASE".into(), "a client's".into()),
+        ("TIDELOG_LOG".into(), "warn".into()),
+    ];
     assert_eq!(ours(others.into_iter()).expect("text"), environment(&[("TIDELOG_LOG", "warn")]));
     let ours = ours([("TIDELOG_LOG".into(), garbage())].into_iter());
     assert!(ours.expect_err("not text").to_string().contains("TIDELOG_LOG"));

@@ -23,7 +23,7 @@ use content::Content;
 
 const ROUNDS: usize = 3;
 /// Bytes of the file.
-const SIZE: u64 = 500_000_000 - 100_000;
+const SIZE: u64 = 500_000_000;
 /// The same, where it is only to show that it works. More than one part of anything.
 const SMALL_SIZE: u64 = 3_000_000;
 /// Bytes that are handled at once here.
@@ -38,6 +38,9 @@ struct Times {
     sdk_up: f64,
     sdk_down: f64,
 }
+
+/// Its name, and its time.
+type Way = (&'static str, fn(&Times) -> f64);
 
 /// Measures with a server of its own, that keeps blobs on disk.
 pub(crate) fn measure(binary: &Path, small: bool) -> Result<Value> {
@@ -64,7 +67,7 @@ pub(crate) fn measure(binary: &Path, small: bool) -> Result<Value> {
         all.sort_unstable_by(f64::total_cmp);
         all[ROUNDS / 2]
     };
-    let ways: [(&str, fn(&Times) -> f64); 5] = [
+    let ways: [Way; 5] = [
         ("bare", |times| times.bare),
         ("up", |times| times.up),
         ("down", |times| times.down),

@@ -2,6 +2,7 @@
 //! [`get_blob`](SyncKitClient::get_blob) and [`blob_download`](SyncKitClient::blob_download) read both forms.
 
 use bytes::Bytes;
+use tidelog_protocol::limits::DEFAULT_BLOB_BYTES;
 use tidelog_protocol::{BlobConfirmRequest, BlobConfirmResponse};
 use zeroize::Zeroizing;
 
@@ -10,14 +11,13 @@ use super::link::{self, BlobLink};
 use super::receive::{InMemory, Source};
 use super::send::Outgoing;
 use crate::blocking::blocking;
-use crate::formats::blob_once::ONCE_OVERHEAD_BYTES;
 use crate::formats::blob_reader::BlobReader;
 use crate::formats::{BlobHash, seal_once};
 use crate::transport::Request;
 use crate::{Result, SyncKitClient};
 
 /// The largest blob that was sealed whole and is opened nevertheless: a server cannot make a device hold more.
-const MAX_ONCE_BYTES: usize = 500_000_000 + ONCE_OVERHEAD_BYTES;
+const MAX_ONCE_BYTES: usize = DEFAULT_BLOB_BYTES as usize;
 
 impl SyncKitClient {
     /// Where to `PUT` a blob of this name and so many bytes, for a limited time, and whether it is there already; then there is
