@@ -38,8 +38,16 @@ impl Look {
 pub(crate) struct Tree(Dir);
 
 impl Tree {
+    /// Makes the folder if there is none: what a new device syncs into. (What was synced is noted inside, so a folder that is
+    /// missing by accident deletes nothing elsewhere.)
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
-        Dir::open_ambient_dir(folder, ambient_authority()).map(Self)
+        let open = || {
+            Dir::create_ambient_dir_all(folder, ambient_authority())?;
+            Dir::open_ambient_dir(folder, ambient_authority())
+        };
+        open()
+            .map(Self)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))
     }
 
     /// Every file, and what cannot be synced.

@@ -102,7 +102,8 @@ pub struct ErrorBody {
     /// With [`ErrorCode::InvalidChange`]: every fault of every change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<ChangeFault>,
-    /// With [`ErrorCode::LogRewound`]: the last position of this device that the server knows.
+    /// With [`ErrorCode::LogRewound`]: the last position of this device that the server knows; the beginning, if the cursor that was
+    /// sent is before that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_from: Option<Cursor>,
     /// With [`ErrorCode::BatchIdReused`]: the answer that the first push of this `batch_id` got.

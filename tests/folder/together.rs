@@ -27,6 +27,17 @@ async fn two_folders_end_with_the_same_files() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_not_there_yet_is_made_and_filled() {
+    let world = World::new().await;
+    let (laptop, phone) = (world.folder(), world.folder());
+    laptop.write("notes.txt", "from the laptop");
+    laptop.sync().await;
+    fs::remove_dir(phone.path()).unwrap();
+    phone.sync().await;
+    assert!(phone.files() == some(&[("notes.txt", b"from the laptop")]));
+}
+
+#[tokio::test]
 async fn changes_and_deletions_arrive_and_times_with_them() {
     let world = World::new().await;
     let (laptop, phone) = (world.folder(), world.folder());

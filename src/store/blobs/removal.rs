@@ -16,14 +16,14 @@ const STEP: usize = 500;
 const COUNT_EXPIRED: &str = "SELECT count(*) FROM uploads WHERE expires_at <= ?1";
 const EXPIRED: &str = "
     SELECT uuid, hash, size_bytes, object, received_bytes, received_hash, log FROM uploads
-    WHERE expires_at <= ?1 ORDER BY expires_at LIMIT 500";
+    WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
 /// What never was a blob goes at once. An object that is in use again, by a database that was put back, does not.
 const DUE: &str = "
     SELECT object, place FROM removed_objects
     WHERE (place = 'pending' OR (place = 'final' AND removed_at <= ?1))
         AND NOT EXISTS (SELECT 1 FROM blobs WHERE blobs.object = removed_objects.object)
         AND NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.object = removed_objects.object)
-    LIMIT 500";
+    LIMIT ?2";
 const COUNT_DUE: &str = "
     SELECT count(*) FROM removed_objects WHERE place = 'pending' OR (place = 'final' AND removed_at <= ?1)";
 const FORGET: &str = "DELETE FROM removed_objects WHERE object = ?1";
@@ -56,7 +56,7 @@ impl Store {
             return Ok(0);
         }
         self.write(1, |tx| {
-            let expired = uploads(tx, EXPIRED, [tx.now_us])?;
+            let expired = uploads(tx, EXPIRED, (tx.now_us, STEP))?;
             expired.iter().try_for_each(|(upload, log)| discard(tx, *log, upload))?;
             Ok(expired.len())
         })
@@ -121,7 +121,7 @@ fn due(connection: &Connection, before: i64) -> Result<Vec<Removed>, Fault> {
         Ok(Removed { object: Uuid::from_bytes(row.get(0)?), place })
     };
     let mut statement = connection.prepare_cached(DUE)?;
-    Ok(statement.query_map([before], from_row)?.collect::<rusqlite::Result<_>>()?)
+    Ok(statement.query_map((before, STEP), from_row)?.collect::<rusqlite::Result<_>>()?)
 }
 
 fn uploads(tx: &WriteTx<'_>, sql: &str, params: impl rusqlite::Params) -> Result<Vec<(Upload, i64)>, Fault> {

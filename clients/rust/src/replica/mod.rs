@@ -41,6 +41,7 @@ mod pages;
 mod problems;
 mod progress;
 mod references;
+mod resolve;
 mod row;
 mod rows;
 mod run;
