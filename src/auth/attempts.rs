@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-
 use std::time::Duration;
 
 use governor::clock::Clock as _;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpRequest, web};
 
-use crate::config::TrustedProxies;
+use crate::config::{KnownHosts, TrustedProxies};
 
 /// Addresses that a request has passed, the client's first.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -21,6 +21,10 @@ pub struct Front {
     pub proxies: TrustedProxies,
     /// Whether requests come through a Unix socket.
     pub unix: bool,
+    /// The names of this server.
+    pub hosts: KnownHosts,
+    /// Whether browsers are to come by TLS only.
+    pub is_https: bool,
 }
 
 /// The address that a request counts for.
@@ -40,15 +44,22 @@ impl Front {
         web::Data::from(Arc::new(self))
     }
 
-    fn client(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> IpAddr {
-        let peer = peer.map(|peer| peer.ip().to_canonical());
-        // A peer without an address that came over TCP has hung up already.
-        let trusted = match peer {
-            Some(peer) => self.proxies.trusts(peer),
+    /// Whether what whoever is connected says of others counts.
+    pub(super) fn trusts_peer_of(&self, request: &HttpRequest) -> bool {
+        self.trusts(request.peer_addr())
+    }
+
+    fn trusts(&self, peer: Option<SocketAddr>) -> bool {
+        match peer {
+            Some(peer) => self.proxies.trusts(peer.ip()),
+            // A peer without an address that came over TCP has hung up already.
             None => self.unix && self.proxies.trusts_unix(),
-        };
-        let peer = peer.unwrap_or(UNKNOWN);
-        if trusted { self.behind(peer, headers) } else { peer }
+        }
+    }
+
+    fn client(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> IpAddr {
+        let address = peer.map_or(UNKNOWN, |peer| peer.ip().to_canonical());
+        if self.trusts(peer) { self.behind(address, headers) } else { address }
     }
 
     /// The first address from the right that is not that of a proxy; the last that can be read, if there is none.
@@ -96,7 +107,7 @@ mod tests {
             headers.append(FORWARDED_FOR, HeaderValue::from_str(line).expect("a value"));
         }
         let peer = peer.map(|peer| SocketAddr::new(address(peer), 4711));
-        Front { proxies, unix }.client(peer, &headers)
+        Front { proxies, unix, hosts: KnownHosts::default(), is_https: false }.client(peer, &headers)
     }
 
     fn behind_proxy(lines: &[&str]) -> IpAddr {

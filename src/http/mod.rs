@@ -9,7 +9,9 @@ mod auth;
 mod blobs;
 pub mod changes;
 mod devices;
+pub mod headers;
 mod health;
+pub mod hosts;
 mod json;
 mod keys;
 mod limits;
@@ -23,7 +25,6 @@ mod routes;
 
 use std::sync::Arc;
 
-use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, ServiceConfig};
 use tidelog_protocol::{Limits, SYNC_PREFIX, SYNC_PREFIX_V1};
 
@@ -83,11 +84,6 @@ impl State {
             clock,
         }
     }
-}
-
-/// Headers of every answer: nothing here is to be cached or sniffed.
-pub fn default_headers() -> DefaultHeaders {
-    DefaultHeaders::new().add(("Cache-Control", "no-store")).add(("X-Content-Type-Options", "nosniff"))
 }
 
 /// Mounts every route: the sync routes under both prefixes, the others at the root.

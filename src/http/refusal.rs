@@ -68,6 +68,11 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, sentence)
     }
 
+    pub(super) fn unknown_host() -> Self {
+        let sentence = "This server is not known by that name: whoever runs it can set public_url, or hosts.";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, ErrorCode::UnknownHost, sentence)
+    }
+
     pub(super) fn wrong_app() -> Self {
         let sentence = "The access token belongs to another app.";
         Self::new(StatusCode::FORBIDDEN, ErrorCode::WrongApp, sentence)

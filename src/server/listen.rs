@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer};
 use socket2::SockRef;
 
 use super::{StartError, or_cores};
-use crate::config::{Listen, Settings};
+use crate::config::{KnownHosts, Listen, Settings};
 use crate::http::{self, Front, State};
 
 /// How long a client may take to send the head of a request.
@@ -56,7 +57,8 @@ pub(super) fn listen(settings: &Settings, state: Arc<State>) -> Result<Answering
     let app = move || {
         let (state, front) = (state.clone(), front.clone());
         App::new()
-            .wrap(http::default_headers())
+            .wrap(from_fn(http::hosts::known_only))
+            .wrap(from_fn(http::headers::on_every_answer))
             .configure(move |config| http::configure(config, state, front))
     };
     let server = HttpServer::new(app)
@@ -93,7 +95,9 @@ fn front(settings: &Settings) -> Front {
     if settings.trusted_proxies.trusts_unix() && !unix {
         tracing::warn!("trusted_proxies names the Unix socket, but the server does not listen on one");
     }
-    Front { proxies: settings.trusted_proxies.clone(), unix }
+    let hosts = KnownHosts::new(settings.public_url.as_deref(), &settings.hosts);
+    let is_https = settings.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+    Front { proxies: settings.trusted_proxies.clone(), unix, hosts, is_https }
 }
 
 /// What connections inherit from the socket that they come through.

@@ -21,6 +21,8 @@ mod dev;
 mod devices;
 mod fuzz;
 mod garbage;
+mod headers;
+mod hosts;
 mod house;
 mod keys;
 mod late;

@@ -116,7 +116,10 @@ pub(in crate::http) async fn get(
         .insert_header((header::CONTENT_TYPE, "application/octet-stream"))
         .insert_header((header::CONTENT_DISPOSITION, "attachment"))
         // Whoever opens it in a browser all the same gets no script out of it.
-        .insert_header((header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"))
+        .insert_header((
+            header::CONTENT_SECURITY_POLICY,
+            "sandbox; default-src 'none'; frame-ancestors 'none'",
+        ))
         .insert_header((header::ACCEPT_RANGES, "bytes"))
         .insert_header(header::ETag(tag.clone()));
     let range = match wanted(&request, &tag, blob.size_bytes)? {
