@@ -70,6 +70,12 @@ pub struct NotificationSettings {
 pub struct AuthLimits {
     pub burst: NonZeroU32,
     pub per_second: NonZeroU32,
+    pub account_burst: NonZeroU32,
+    pub account_seconds: NonZeroU32,
+    pub second_factor_burst: NonZeroU32,
+    pub second_factor_seconds: NonZeroU32,
+    pub free_failures: NonZeroU32,
+    pub longest_wait_seconds: NonZeroU32,
     #[serde(deserialize_with = "days")]
     pub token_days: NonZeroU32,
     #[serde(deserialize_with = "days")]
