@@ -87,7 +87,7 @@ impl Library {
             app,
             api_key_hash: hash_secret(API_KEY),
             user: user.row,
-            password_hash: user.password_hash,
+            password_hash: Some(user.password_hash),
             refresh_hash: hash_secret(&Uuid::new_v4().to_string()),
             expires_at: i64::MAX,
         };

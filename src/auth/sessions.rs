@@ -109,7 +109,7 @@ impl Auth {
             app,
             api_key_hash,
             user: user.row,
-            password_hash: user.password_hash,
+            password_hash: Some(user.password_hash),
             refresh_hash: hash_secret(&refresh_token),
             expires_at: self.session_end(),
         };

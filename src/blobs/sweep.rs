@@ -182,7 +182,7 @@ impl Sweep {
                 if self.is_missing(blob, shelf).await? {
                     swept.missing_objects += 1;
                     if swept.missing.len() < MOST_TOLD {
-                        swept.missing.push(format!("{} in {}: {}", blob.email, blob.app_name, blob.hash));
+                        swept.missing.push(format!("user {} in {}: {}", blob.user, blob.app_name, blob.hash));
                     }
                 }
             }

@@ -21,17 +21,17 @@ pub(super) enum Verb {
     List,
     /// Keep an account from signing in, and end its sessions
     Disable {
-        /// Its e-mail address
+        /// Its e-mail address, or its id
         email: String,
     },
     /// Let an account sign in again
     Enable {
-        /// Its e-mail address
+        /// Its e-mail address, or its id
         email: String,
     },
     /// Delete an account and everything it has on this server
     Delete {
-        /// Its e-mail address
+        /// Its e-mail address, or its id
         email: String,
     },
     /// Give an account a new password, and end its sessions; its encryption passphrase stays what it is

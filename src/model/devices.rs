@@ -20,8 +20,8 @@ pub struct NewDevice {
 pub struct DeviceRow {
     /// The device.
     pub device: tidelog_protocol::Device,
-    /// Its user's address.
-    pub email: String,
+    /// Its user's address, if there is one.
+    pub email: Option<String>,
     /// Its app's name.
     pub app_name: String,
 }

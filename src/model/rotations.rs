@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use tidelog_protocol::limits::MAX_DATA_BYTES;
 use tidelog_protocol::{ChangeFault, Cursor, RotatedEntry, RotationBatchResponse, Timestamp};
+use uuid::Uuid;
 
 pub use self::blob_keys::{KeysPage, RotatedKey, RotatedKeys};
 use super::changes::{Data, check_data, decode_base64};
@@ -298,7 +299,9 @@ impl RotatedBatch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotationRow {
     /// Whose.
-    pub email: String,
+    pub user: Uuid,
+    /// The user's address, if there is one.
+    pub email: Option<String>,
     /// In which app.
     pub app_name: String,
     /// Running, completed, cancelled, undoing or undone.

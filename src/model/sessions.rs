@@ -31,8 +31,8 @@ pub struct Session {
     pub id: Uuid,
     /// Its user.
     pub user: Uuid,
-    /// The user's address.
-    pub email: String,
+    /// The user's address, if there is one.
+    pub email: Option<String>,
     /// Its app.
     pub app: Uuid,
     /// The app's name.

@@ -11,8 +11,8 @@ pub const MIN_PASSWORD_BYTES: usize = 8;
 pub struct User {
     /// Names the user for ever.
     pub id: Uuid,
-    /// In the form of [`normalize_email`].
-    pub email: String,
+    /// In the form of [`normalize_email`]; `None`: another system signs this user in.
+    pub email: Option<String>,
     /// May administer this server.
     pub admin: bool,
     /// Microseconds since 1970; `None` while the account may sign in.

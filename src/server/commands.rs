@@ -135,9 +135,9 @@ pub async fn execute(operator: &Operator, command: Command) -> Outcome {
             create_user(store, passwords, &email, password, admin).await
         }
         Command::UserList => Ok(store.list_users().await?.iter().map(user_json).collect()),
-        Command::UserDisable { email } => changed(store.disable_user(address(&email)?).await?, &email),
-        Command::UserEnable { email } => changed(store.enable_user(address(&email)?).await?, &email),
-        Command::UserDelete { email } => changed(store.delete_user(address(&email)?).await?, &email),
+        Command::UserDisable { email } => changed(store.disable_user(selector(&email)?).await?, &email),
+        Command::UserEnable { email } => changed(store.enable_user(selector(&email)?).await?, &email),
+        Command::UserDelete { email } => changed(store.delete_user(selector(&email)?).await?, &email),
         Command::UserResetPassword { email, password } => {
             users::check_new_password(&password)?;
             let hash = passwords.hash(password).await?;
@@ -210,6 +210,7 @@ async fn list_devices(store: &Store) -> Outcome {
             "device_id": row.device.id,
             "device_name": row.device.device_name,
             "platform": row.device.platform,
+            "user_id": row.device.user_id,
             "email": row.email,
             "app": row.app_name,
             "created_at": row.device.created_at,
@@ -224,6 +225,7 @@ async fn list_sessions(store: &Store) -> Outcome {
     let row = |row: &crate::model::sessions::Session| {
         json!({
             "session_id": row.id,
+            "user_id": row.user,
             "email": row.email,
             "app": row.app_name,
             "created_at": time(row.created_at),
@@ -237,6 +239,7 @@ async fn list_rotations(store: &Store) -> Outcome {
     let rows = store.list_rotations().await?;
     let row = |row: &crate::model::rotations::RotationRow| {
         json!({
+            "user_id": row.user,
             "email": row.email,
             "app": row.app_name,
             "state": row.state,
@@ -251,7 +254,7 @@ async fn list_rotations(store: &Store) -> Outcome {
 
 async fn undo_rotation(store: &Store, email: &str, app: &str) -> Outcome {
     let found = store.find_app(app.into()).await?.ok_or_else(|| no_app(app))?;
-    let email = address(email)?;
+    let email = selector(email)?;
     let refuse = |reason: String| Err(CommandError::Refused(reason));
     match store.undo_rotation(email.clone(), found.id).await? {
         Undo::Undone(undone) => Ok(json!({
@@ -299,6 +302,11 @@ fn time(micros: i64) -> Option<Timestamp> {
 
 fn address(email: &str) -> Result<String, CommandError> {
     Ok(users::normalize_email(email)?)
+}
+
+/// A user is named by the address, or by the id.
+fn selector(user: &str) -> Result<String, CommandError> {
+    if Uuid::parse_str(user).is_ok() { Ok(user.to_owned()) } else { address(user) }
 }
 
 fn no_app(app: &str) -> CommandError {

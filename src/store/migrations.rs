@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_batches_index_the_log.sql"),
     include_str!("migrations/0003_rotations.sql"),
     include_str!("migrations/0004_blobs.sql"),
+    include_str!("migrations/0005_sign_in.sql"),
 ];
 
 /// The schema version that this program reads and writes.

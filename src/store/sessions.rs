@@ -14,7 +14,7 @@ const CREDENTIALS: &str =
 const APP_BY_KEY: &str = "SELECT id, uuid FROM apps WHERE api_key_hash = ?1";
 const STILL: &str = "
     SELECT 1 FROM users, apps
-    WHERE users.id = ?1 AND users.password_hash = ?2 AND users.disabled_at IS NULL
+    WHERE users.id = ?1 AND users.password_hash IS ?2 AND users.disabled_at IS NULL
         AND apps.id = ?3 AND apps.api_key_hash = ?4";
 /// The oldest sessions of a log beyond a thousand: an app that signs in anew each time must not fill the disk.
 const SURPLUS: &str = "id IN (SELECT id FROM sessions WHERE log = ?1 ORDER BY id DESC LIMIT -1 OFFSET 1000)";
@@ -38,6 +38,10 @@ const TOKEN: &str = "
     WHERE refresh_tokens.hash = ?1 AND sessions.expires_at > ?2";
 const ROTATE: &str = "UPDATE refresh_tokens SET rotation = ?2, first_used_at = ?3 WHERE hash = ?1";
 const FORGET_TOKENS: &str = "DELETE FROM refresh_tokens WHERE session = ?1 AND number <= ?2";
+const OF_USER: &str = "log IN (SELECT id FROM logs WHERE user = ?1)";
+const END_ACCOUNT: &str = "DELETE FROM account_sessions WHERE user = ?1";
+const WITHDRAW_CODES: &str = "DELETE FROM authorization_codes WHERE user = ?1";
+const WITHDRAW_RESETS: &str = "DELETE FROM links WHERE user = ?1";
 const OTHERS: &str = "log IN (SELECT id FROM logs WHERE user = ?1) AND uuid <> ?2";
 const EXTEND: &str = "UPDATE sessions SET expires_at = max(expires_at, ?2) WHERE id = ?1";
 
@@ -84,8 +88,8 @@ pub struct NewSession {
     pub api_key_hash: [u8; 32],
     /// Row of the user.
     pub user: i64,
-    /// The hash that the password was checked against.
-    pub password_hash: String,
+    /// The hash that the password was checked against. `None`: another system signs this user in.
+    pub password_hash: Option<String>,
     /// Hash of its first refresh token.
     pub refresh_hash: [u8; 32],
     /// Microseconds since 1970.
@@ -147,9 +151,23 @@ fn delete(tx: &mut WriteTx<'_>, condition: &str, params: impl Params) -> Result<
     Ok(any)
 }
 
-/// Ends all sessions of a user but this one.
+/// Ends everything by which a user is in, or is about to be let in.
+pub(super) fn end_of_user(tx: &mut WriteTx<'_>, user: i64) -> Result<(), Fault> {
+    end_where(tx, OF_USER, user)?;
+    end_beside_sessions(tx, user)
+}
+
+/// Ends all of it but this one session.
 pub(super) fn end_others(tx: &mut WriteTx<'_>, user: i64, session: Uuid) -> Result<(), Fault> {
-    delete(tx, OTHERS, (user, session.as_bytes())).map(drop)
+    delete(tx, OTHERS, (user, session.as_bytes()))?;
+    end_beside_sessions(tx, user)
+}
+
+fn end_beside_sessions(tx: &WriteTx<'_>, user: i64) -> Result<(), Fault> {
+    for statement in [END_ACCOUNT, WITHDRAW_CODES, WITHDRAW_RESETS] {
+        tx.prepare_cached(statement)?.execute([user])?;
+    }
+    Ok(())
 }
 
 fn find_caller(connection: &Connection, session: Uuid, now_us: i64) -> Result<Option<Caller>, Fault> {

@@ -46,7 +46,7 @@ async fn member(store: &Store, email: &str) -> Member {
         app: rows.app.expect("the app").0,
         api_key_hash: key,
         user: rows.user.expect("the user").row,
-        password_hash: "hash".into(),
+        password_hash: Some("hash".into()),
         refresh_hash: *blob32(&Uuid::now_v7()),
         expires_at: i64::MAX,
     };
@@ -131,7 +131,7 @@ async fn a_sign_in_whose_password_was_replaced_meanwhile_comes_to_nothing() {
         app: rows.app.expect("the app").0,
         api_key_hash: key,
         user: user.row,
-        password_hash: user.password_hash,
+        password_hash: Some(user.password_hash),
         refresh_hash: *blob32(&Uuid::now_v7()),
         expires_at: i64::MAX,
     };

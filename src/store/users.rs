@@ -12,7 +12,6 @@ use crate::notify::Event;
 const COLUMNS: &str = "SELECT uuid, email, admin, disabled_at, created_at, id FROM users";
 const INSERT: &str =
     "INSERT INTO users (uuid, email, password_hash, admin, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
-const OF_USER: &str = "log IN (SELECT id FROM logs WHERE user = ?1)";
 
 /// Rows deleted in one transaction: a deletion of millions must not hold up everybody's pushes.
 const DELETE_STEP: usize = 5_000;
@@ -47,7 +46,15 @@ const DELETE_SOME: [&str; 8] = [
 ];
 
 /// The rest, in the order in which it can go.
-const DELETE_REST: [&str; 7] = [
+const DELETE_REST: [&str; 15] = [
+    "DELETE FROM audit WHERE user = (SELECT uuid FROM users WHERE id = ?1)",
+    "DELETE FROM second_factors WHERE user = ?1",
+    "DELETE FROM recovery_codes WHERE user = ?1",
+    "DELETE FROM account_sessions WHERE user = ?1",
+    "DELETE FROM links WHERE user = ?1",
+    "DELETE FROM identities WHERE user = ?1",
+    "DELETE FROM authorization_codes WHERE user = ?1",
+    "DELETE FROM uploads WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM blob_sums WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM rotations WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM sessions WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
@@ -77,14 +84,16 @@ fn row_of(row: &Row<'_>) -> rusqlite::Result<(i64, User)> {
     Ok((row.get(5)?, user))
 }
 
-fn find(connection: &Connection, email: &str) -> Result<Option<(i64, User)>, Fault> {
-    let mut statement = connection.prepare_cached(&format!("{COLUMNS} WHERE email = ?1"))?;
-    Ok(statement.query_row([email], row_of).optional()?)
+/// An operator names a user by the address or the id; so does a person who signs in, by the address.
+pub(super) fn find(connection: &Connection, selector: &str) -> Result<Option<(i64, User)>, Fault> {
+    let id = Uuid::parse_str(selector).ok();
+    let mut statement = connection.prepare_cached(&format!("{COLUMNS} WHERE email = ?1 OR uuid = ?2"))?;
+    Ok(statement.query_row((selector, id.as_ref().map(Uuid::as_bytes)), row_of).optional()?)
 }
 
 fn disable(tx: &mut WriteTx<'_>, user: i64) -> Result<(), Fault> {
     tx.execute("UPDATE users SET disabled_at = coalesce(disabled_at, ?2) WHERE id = ?1", (user, tx.now_us))?;
-    sessions::end_where(tx, OF_USER, user)
+    sessions::end_of_user(tx, user)
 }
 
 impl Store {
@@ -104,7 +113,7 @@ impl Store {
                 return Ok(NewUser::EmailTaken);
             }
             tx.prepare_cached(INSERT)?.execute((id.as_bytes(), &email, &password_hash, admin, tx.now_us))?;
-            let email = email.clone();
+            let email = Some(email.clone());
             Ok(NewUser::Created(User { id, email, admin, disabled_at: None, created_at: tx.now_us }))
         })
         .await
@@ -127,9 +136,9 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn disable_user(&self, email: String) -> Result<bool, Fault> {
+    pub async fn disable_user(&self, selector: String) -> Result<bool, Fault> {
         self.write(1, move |tx| {
-            let Some((user, _)) = find(tx, &email)? else { return Ok(false) };
+            let Some((user, _)) = find(tx, &selector)? else { return Ok(false) };
             disable(tx, user)?;
             Ok(true)
         })
@@ -140,10 +149,11 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn enable_user(&self, email: String) -> Result<bool, Fault> {
+    pub async fn enable_user(&self, selector: String) -> Result<bool, Fault> {
         self.write(1, move |tx| {
-            let enable = "UPDATE users SET disabled_at = NULL WHERE email = ?1";
-            Ok(tx.execute(enable, [&email])? > 0)
+            let Some((user, _)) = find(tx, &selector)? else { return Ok(false) };
+            tx.execute("UPDATE users SET disabled_at = NULL WHERE id = ?1", [user])?;
+            Ok(true)
         })
         .await
     }
@@ -152,11 +162,11 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn set_password(&self, email: String, password_hash: String) -> Result<bool, Fault> {
+    pub async fn set_password(&self, selector: String, password_hash: String) -> Result<bool, Fault> {
         self.write(1, move |tx| {
-            let Some((user, _)) = find(tx, &email)? else { return Ok(false) };
+            let Some((user, _)) = find(tx, &selector)? else { return Ok(false) };
             tx.execute("UPDATE users SET password_hash = ?2 WHERE id = ?1", (user, &password_hash))?;
-            sessions::end_where(tx, OF_USER, user)?;
+            sessions::end_of_user(tx, user)?;
             Ok(true)
         })
         .await
@@ -167,13 +177,13 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn delete_user(&self, email: String) -> Result<bool, Fault> {
-        if !self.disable_user(email.clone()).await? {
+    pub async fn delete_user(&self, selector: String) -> Result<bool, Fault> {
+        if !self.disable_user(selector.clone()).await? {
             return Ok(false);
         }
         loop {
-            let email = email.clone();
-            let gone = self.write(1, move |tx| delete_step(tx, &email)).await?;
+            let selector = selector.clone();
+            let gone = self.write(1, move |tx| delete_step(tx, &selector)).await?;
             if gone {
                 return Ok(true);
             }
@@ -182,8 +192,8 @@ impl Store {
 }
 
 /// Deletes some of what a user has; the user too once nothing else is left. `true`: all of it is gone.
-fn delete_step(tx: &mut WriteTx<'_>, email: &str) -> Result<bool, Fault> {
-    let Some((user, _)) = find(tx, email)? else { return Ok(true) };
+fn delete_step(tx: &mut WriteTx<'_>, selector: &str) -> Result<bool, Fault> {
+    let Some((user, _)) = find(tx, selector)? else { return Ok(true) };
     if !blobs::remove_some_of_user(tx, user)? {
         return Ok(false);
     }

@@ -14,7 +14,7 @@ const IS_KNOWN: &str = "
         OR EXISTS (SELECT 1 FROM uploads WHERE object = ?1) OR EXISTS (SELECT 1 FROM removed_objects WHERE object = ?1)";
 const IS_CONFIRMED: &str = "SELECT 1 FROM blobs WHERE object = ?1";
 const OF_SHELF: &str = "
-    SELECT blobs.object, blobs.hash, users.email, apps.name
+    SELECT blobs.object, blobs.hash, users.uuid, apps.name
     FROM blobs JOIN logs ON logs.id = blobs.log JOIN users ON users.id = logs.user JOIN apps ON apps.id = logs.app
     WHERE blobs.object BETWEEN ?1 AND ?2 ORDER BY blobs.object";
 
@@ -26,7 +26,7 @@ pub struct StoredBlob {
     /// Its name.
     pub hash: BlobHash,
     /// Whose it is.
-    pub email: String,
+    pub user: Uuid,
     /// In which app.
     pub app_name: String,
 }
@@ -83,7 +83,7 @@ impl Store {
                 Ok(StoredBlob {
                     object: Uuid::from_bytes(row.get(0)?),
                     hash: BlobHash(row.get(1)?),
-                    email: row.get(2)?,
+                    user: Uuid::from_bytes(row.get(2)?),
                     app_name: row.get(3)?,
                 })
             };

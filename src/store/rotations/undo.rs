@@ -10,11 +10,10 @@ use crate::model::rotations::RotationRow;
 use crate::notify::Event;
 use crate::store::changes::adjust_bytes;
 use crate::store::group::WriteTx;
-use crate::store::{Store, keys, timestamp};
+use crate::store::{Store, keys, timestamp, users};
 
 const LOG: &str = "
-    SELECT logs.id FROM logs JOIN users ON users.id = logs.user JOIN apps ON apps.id = logs.app
-    WHERE users.email = ?1 AND apps.uuid = ?2";
+    SELECT logs.id FROM logs JOIN apps ON apps.id = logs.app WHERE logs.user = ?1 AND apps.uuid = ?2";
 /// The newest that did anything and has not been undone.
 const NEWEST: &str = "
     SELECT id, log, key_version, replaced_version, state = 'undoing', ended_at FROM rotations
@@ -46,7 +45,7 @@ const PUT_BLOB_KEYS_BACK: &str = "
 const FORGET_BLOB_KEYS: &str = "DELETE FROM replaced_blob_keys WHERE rotation = ?1 AND object <= ?2";
 const COUNT_BLOB_KEYS: &str = "SELECT count(*) FROM blobs WHERE log = ?1 AND key_version >= ?2";
 const LIST: &str = "
-    SELECT users.email, apps.name, rotations.state, rotations.key_version,
+    SELECT users.uuid, users.email, apps.name, rotations.state, rotations.key_version,
         rotations.remaining + rotations.blobs_remaining, rotations.began_at,
         rotations.ended_at
     FROM rotations JOIN logs ON logs.id = rotations.log JOIN users ON users.id = logs.user JOIN apps ON apps.id = logs.app
@@ -101,13 +100,14 @@ impl Store {
         self.read(|connection| {
             let from_row = |row: &Row<'_>| {
                 Ok(RotationRow {
-                    email: row.get(0)?,
-                    app_name: row.get(1)?,
-                    state: row.get(2)?,
-                    key_version: row.get(3)?,
-                    remaining: row.get(4)?,
-                    began_at: timestamp(row.get(5)?),
-                    ended_at: row.get::<_, Option<i64>>(6)?.map(timestamp),
+                    user: Uuid::from_bytes(row.get(0)?),
+                    email: row.get(1)?,
+                    app_name: row.get(2)?,
+                    state: row.get(3)?,
+                    key_version: row.get(4)?,
+                    remaining: row.get(5)?,
+                    began_at: timestamp(row.get(6)?),
+                    ended_at: row.get::<_, Option<i64>>(7)?.map(timestamp),
                 })
             };
             let rows: Vec<RotationRow> =
@@ -123,8 +123,8 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn undo_rotation(&self, email: String, app: Uuid) -> Result<Undo, Fault> {
-        let undoing = match self.write(1, move |tx| begin(tx, &email, app)).await? {
+    pub async fn undo_rotation(&self, user: String, app: Uuid) -> Result<Undo, Fault> {
+        let undoing = match self.write(1, move |tx| begin(tx, &user, app)).await? {
             Ok(undoing) => undoing,
             Err(outcome) => return Ok(outcome),
         };
@@ -161,9 +161,10 @@ fn find(connection: &Connection, log: i64) -> Result<Option<Undoing>, Fault> {
     Ok(connection.prepare_cached(NEWEST)?.query_row([log], from_row).optional()?)
 }
 
-fn begin(tx: &mut WriteTx<'_>, email: &str, app: Uuid) -> Result<Result<Undoing, Undo>, Fault> {
+fn begin(tx: &mut WriteTx<'_>, user: &str, app: Uuid) -> Result<Result<Undoing, Undo>, Fault> {
+    let Some((user, _)) = users::find(tx, user)? else { return Ok(Err(Undo::NoLog)) };
     let log: Option<i64> =
-        tx.prepare_cached(LOG)?.query_row((email, app.as_bytes()), |row| row.get(0)).optional()?;
+        tx.prepare_cached(LOG)?.query_row((user, app.as_bytes()), |row| row.get(0)).optional()?;
     let Some(log) = log else { return Ok(Err(Undo::NoLog)) };
     let is_old = |ended_at: i64| ended_at <= tx.now_us - KEPT_ASIDE_US;
     let undoing = match find(tx, log)? {

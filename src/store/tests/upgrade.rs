@@ -9,6 +9,7 @@ use crate::store::migrations::make_old;
 const V1: &str = include_str!("../migrations/fixtures/v1.sql");
 const V2: &str = include_str!("../migrations/fixtures/v2.sql");
 const V3: &str = include_str!("../migrations/fixtures/v3.sql");
+const V4: &str = include_str!("../migrations/fixtures/v4.sql");
 
 pub(super) async fn sign_in(store: &Store, email: &str) -> Caller {
     let rows = store.sign_in_rows(email.into(), [0; 32]).await.expect("rows");
@@ -17,7 +18,7 @@ pub(super) async fn sign_in(store: &Store, email: &str) -> Caller {
         app: rows.app.expect("the app").0,
         api_key_hash: [0; 32],
         user: rows.user.expect("the user").row,
-        password_hash: "hash".into(),
+        password_hash: Some("hash".into()),
         refresh_hash: *blob32(&Uuid::now_v7()),
         expires_at: i64::MAX,
     };
@@ -117,5 +118,25 @@ async fn a_log_of_version_3_goes_on_with_its_rotation_and_can_have_blobs() {
     store.begin_rotation(&keyless, vec![2], None).await.expect("no fault");
     let next = store.find_keys(keyless.log).await.expect("no fault").rotation.expect("it runs");
     assert_eq!(next.id, 10);
+    assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn users_of_version_4_stay_signed_in_and_their_numbers_stay_spent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    make_old(folder.path(), 4, V4);
+    let store = open(folder.path());
+    assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
+    let users = store.list_users().await.expect("users");
+    let seen: Vec<_> =
+        users.iter().map(|user| (user.email.as_deref(), user.admin, user.disabled_at)).collect();
+    assert_eq!(seen, [(Some("a@example.com"), true, None), (Some("b@example.com"), false, Some(2000))]);
+    let session = Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_099a_8081);
+    let caller = store.find_caller(session).await.expect("no fault").expect("the session lives");
+    assert_eq!(pull(&store, &caller, device(1), Cursor::Start).await.len(), 1);
+    // Number 9 had been given out to a user who is gone.
+    store.create_user(Uuid::now_v7(), "d@example.com".into(), "hash".into(), false).await.expect("a user");
+    let rows = store.sign_in_rows("d@example.com".into(), [0; 32]).await.expect("rows");
+    assert_eq!(rows.user.expect("the user").row, 10);
     assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
 }
