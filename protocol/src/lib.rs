@@ -14,6 +14,7 @@ mod devices;
 mod error;
 mod keys;
 pub mod limits;
+mod oauth;
 mod op;
 mod rotation;
 pub mod rules;
@@ -33,6 +34,9 @@ pub use devices::{Device, Platform, RegisterDeviceRequest, UnknownPlatform};
 pub use error::{ChangeFault, ErrorBody, ErrorCode};
 pub use keys::{GetKeyResponse, PutKeyRequest, PutKeyResponse};
 pub use limits::Limits;
+pub use oauth::{
+    GRANT_AUTHORIZATION_CODE, GRANT_JWT_BEARER, GRANT_REFRESH_TOKEN, OAuthError, TokenRequest, TokenResponse,
+};
 pub use op::{Op, UnknownOp};
 pub use rotation::{
     BeginRotationRequest, CompleteRotationRequest, PendingKey, PendingRotation, RotatedEntry,

@@ -31,9 +31,32 @@ pub enum SyncKitError {
     /// Wrong e-mail, password or API key; which of them is not told.
     #[error("wrong e-mail, password or API key")]
     InvalidCredentials,
-    /// Right password, but the account has a second factor: sign in through OAuth.
-    #[error("this account has a second factor, sign in through OAuth")]
+    /// Right password, but the account has a second factor, which only the browser asks for: call
+    /// [`login_with_browser`](crate::SyncKitClient::login_with_browser).
+    #[error("this account has a second factor, sign in with the browser")]
     TwoFactorRequired,
+    /// The user has declined, in the browser, to let the app in.
+    #[error("the sign-in was declined in the browser")]
+    AccessDenied,
+    /// The browser came back with another answer than a code.
+    #[error("the sign-in in the browser failed: {error}")]
+    SignInFailed {
+        /// The error code that it brought, of RFC 6749, such as `server_error`.
+        error: String,
+    },
+    /// What the browser brought belongs to another sign-in or to another server; nothing was sent.
+    #[error("the browser came back from another sign-in")]
+    ForeignCallback,
+    /// The code from the browser has expired, was used before, or belongs to another sign-in: begin anew.
+    #[error("the code from the browser is no longer good, sign in again")]
+    CodeRefused,
+    /// No browser could be opened. A program can show the address instead; see
+    /// [`login_with_browser_opened_by`](crate::SyncKitClient::login_with_browser_opened_by).
+    #[error("no browser could be opened")]
+    NoBrowser(#[source] std::io::Error),
+    /// Nobody has come back from the browser in time.
+    #[error("nobody signed in with the browser in time")]
+    LoginTimedOut,
 
     /// Encryption is not set up on this client: nothing is ever pushed or pulled in the clear.
     #[error("encryption is not set up")]

@@ -11,6 +11,7 @@ mod error;
 pub mod formats;
 pub mod keystore;
 mod notifications;
+mod oauth;
 mod open;
 mod outbox;
 mod pinned;
@@ -34,6 +35,7 @@ pub use formats::vault::Rotation;
 pub use formats::{BlobError, KdfCost, Padding, RecoveryCode};
 pub use keystore::{KeyStore, KeyStoreError, MemoryStore, SealedFileStore};
 pub use notifications::{Connection, Notification, Notifications};
+pub use oauth::AuthorizeUrl;
 pub use pull::{PullFilter, PulledChange, PulledPage, QuarantineReason, QuarantinedEntry};
 pub use session::SessionInfo;
 pub use tidelog_protocol::{

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
-use tidelog_protocol::{RefreshRequest, SignInRequest, TokenPair};
+use tidelog_protocol::{RefreshRequest, SignInRequest, TokenPair, TokenResponse};
 use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -62,6 +62,19 @@ impl From<TokenPair> for SessionInfo {
             expires_at,
             user_id: pair.user_id,
             app_id: pair.app_id,
+        }
+    }
+}
+
+impl From<TokenResponse> for SessionInfo {
+    fn from(answer: TokenResponse) -> Self {
+        let lifetime = i64::try_from(answer.expires_in).ok().and_then(TimeDelta::try_seconds);
+        Self {
+            token: answer.access_token,
+            refresh_token: answer.refresh_token,
+            expires_at: lifetime.and_then(|lifetime| Utc::now().checked_add_signed(lifetime)),
+            user_id: answer.user_id,
+            app_id: answer.app_id,
         }
     }
 }
@@ -143,8 +156,8 @@ impl SyncKitClient {
     /// [`setup_encryption_new`](Self::setup_encryption_new), which never leaves this machine and had better be another one.
     ///
     /// # Errors
-    /// [`SyncKitError::InvalidCredentials`], [`SyncKitError::TwoFactorRequired`], [`SyncKitError::RateLimited`], or no
-    /// way to the server.
+    /// [`SyncKitError::InvalidCredentials`], [`SyncKitError::TwoFactorRequired`] for accounts that have to take
+    /// [`login_with_browser`](Self::login_with_browser), [`SyncKitError::RateLimited`], or no way to the server.
     pub async fn authenticate(&self, email: &str, password: &str) -> Result<(Uuid, Uuid)> {
         let body = SignInRequest {
             email: email.to_owned(),

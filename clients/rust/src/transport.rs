@@ -34,20 +34,22 @@ pub(crate) struct Request {
     method: Method,
     path: String,
     body: Option<Bytes>,
+    /// Below the server's URL itself, not below the sync routes.
+    at_root: bool,
 }
 
 impl Request {
     pub(crate) fn get(path: &str) -> Self {
-        Self { method: Method::GET, path: path.to_owned(), body: None }
+        Self { method: Method::GET, path: path.to_owned(), body: None, at_root: false }
     }
 
     pub(crate) fn delete(path: String) -> Self {
-        Self { method: Method::DELETE, path, body: None }
+        Self { method: Method::DELETE, path, body: None, at_root: false }
     }
 
     /// A `POST` without a body.
     pub(crate) fn post_nothing(path: &str) -> Self {
-        Self { method: Method::POST, path: path.to_owned(), body: None }
+        Self { method: Method::POST, path: path.to_owned(), body: None, at_root: false }
     }
 
     pub(crate) fn post(path: &str, body: &impl Serialize) -> Result<Self> {
@@ -56,11 +58,16 @@ impl Request {
 
     /// A `POST` of JSON that was written before.
     pub(crate) fn post_bytes(path: &str, json: Bytes) -> Self {
-        Self { method: Method::POST, path: path.to_owned(), body: Some(json) }
+        Self { method: Method::POST, path: path.to_owned(), body: Some(json), at_root: false }
     }
 
     pub(crate) fn put(path: &str, body: &impl Serialize) -> Result<Self> {
-        Ok(Self { method: Method::PUT, path: path.to_owned(), body: Some(to_json(body)?) })
+        Ok(Self { method: Method::PUT, path: path.to_owned(), body: Some(to_json(body)?), at_root: false })
+    }
+
+    /// The same, below the server's URL itself.
+    pub(crate) fn at_root(self) -> Self {
+        Self { at_root: true, ..self }
     }
 }
 
@@ -83,6 +90,9 @@ pub(crate) fn from_json<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result
 /// The way to one server.
 pub(crate) struct Transport {
     http: Result<reqwest::Client, String>,
+    /// The server's URL.
+    root: String,
+    /// That of its sync routes.
     base: String,
     timeout: Duration,
     retry: RetryPolicy,
@@ -102,8 +112,9 @@ impl Transport {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| error.to_string());
-        let base = format!("{}{SYNC_PREFIX}", server_url.trim_end_matches('/'));
-        Self { http, base, timeout, retry, server_ahead: AtomicI64::new(0) }
+        let root = server_url.trim_end_matches('/').to_owned();
+        let base = format!("{root}{SYNC_PREFIX}");
+        Self { http, root, base, timeout, retry, server_ahead: AtomicI64::new(0) }
     }
 
     /// Microseconds by which the server's clock is ahead of this machine's, to about a second.
@@ -182,7 +193,8 @@ impl Transport {
             Ok(http) => http,
             Err(reason) => return Outcome::Refused(SyncKitError::Network(reason.clone().into())),
         };
-        let mut outgoing = http.request(request.method.clone(), format!("{}{}", self.base, request.path));
+        let below = if request.at_root { &self.root } else { &self.base };
+        let mut outgoing = http.request(request.method.clone(), format!("{below}{}", request.path));
         if let Some(token) = token {
             outgoing = outgoing.bearer_auth(token);
         }

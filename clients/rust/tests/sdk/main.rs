@@ -1,6 +1,7 @@
 //! The SDK against a real server, through its front door; a proxy in between makes the bad days.
 
 mod blobs;
+mod browser;
 mod devices;
 mod keychain;
 mod keystore;

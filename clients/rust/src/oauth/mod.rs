@@ -1,0 +1,297 @@
+//! Signing in through the browser: OAuth 2.0 with PKCE, for programs that never see the password.
+//!
+//! The program makes an address ([`SyncKitClient::build_authorize_url`]), the browser shows the server's pages there and
+//! comes back to the program with a code, and the code is exchanged for a session. Whoever sees the code on its way cannot use
+//! it: it takes the verifier, which stays in the program.
+
+mod browser;
+mod callback;
+mod loopback;
+mod page;
+
+use std::fmt;
+
+use data_encoding::BASE64URL_NOPAD;
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tidelog_protocol::{GRANT_AUTHORIZATION_CODE, TokenRequest, TokenResponse};
+use uuid::Uuid;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::session::SessionInfo;
+use crate::transport::Request;
+use crate::{Result, SyncKitClient, SyncKitError};
+use callback::Callback;
+
+/// Random bytes of a state and of a verifier; the verifier has 43 characters then, the fewest that PKCE allows.
+const SECRET_BYTES: usize = 32;
+
+/// A sign-in that has begun: where to send the browser, and what to keep until it comes back.
+///
+/// A program that may be ended meanwhile, as on a phone, saves it where secrets are kept. It is good for one sign-in. Its
+/// `Debug` output shows no secret.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub struct AuthorizeUrl {
+    /// Open this in the browser.
+    pub url: String,
+    /// Comes back with the code. Another state belongs to a sign-in that somebody else began.
+    pub state: String,
+    /// Goes to the server with the code, and nowhere before.
+    pub code_verifier: String,
+    /// Where the browser comes back to.
+    pub redirect_uri: String,
+}
+
+impl fmt::Debug for AuthorizeUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("AuthorizeUrl").field("redirect_uri", &self.redirect_uri).finish_non_exhaustive()
+    }
+}
+
+impl SyncKitClient {
+    /// Begins a sign-in in the browser, which comes back to `redirect_uri`: any path and port of `http://127.0.0.1`,
+    /// `http://[::1]` or `http://localhost`, or what the operator has registered for the app, such as `com.example.todo:/signed-in`.
+    ///
+    /// Sends nothing. Programs on a desktop have less to do with [`login_with_browser`](Self::login_with_browser).
+    ///
+    /// # Errors
+    /// [`SyncKitError::InvalidField`] if the server's URL is none, [`SyncKitError::Sealing`] without randomness.
+    pub fn build_authorize_url(&self, redirect_uri: &str) -> Result<AuthorizeUrl> {
+        let (state, code_verifier) = (secret()?, secret()?);
+        let mut url = Url::parse(&format!("{}/oauth/authorize", self.server_url)).map_err(|error| {
+            SyncKitError::InvalidField { field: String::from("server_url"), reason: error.to_string() }
+        })?;
+        url.query_pairs_mut()
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.api_key)
+            .append_pair("redirect_uri", redirect_uri)
+            .append_pair("state", &state)
+            .append_pair("code_challenge", &challenge_of(&code_verifier))
+            .append_pair("code_challenge_method", "S256");
+        Ok(AuthorizeUrl { url: url.into(), state, code_verifier, redirect_uri: redirect_uri.to_owned() })
+    }
+
+    /// Signs in with the code that the browser brought; gives back (user id, app id).
+    ///
+    /// The caller has compared the `state` that came with the code.
+    /// [`authenticate_with_callback`](Self::authenticate_with_callback) does that, and more.
+    ///
+    /// # Errors
+    /// [`SyncKitError::CodeRefused`], [`SyncKitError::InvalidCredentials`] for an API key that the server does not know,
+    /// [`SyncKitError::RateLimited`], or no way to the server.
+    pub async fn authenticate_with_code(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        code_verifier: &str,
+    ) -> Result<(Uuid, Uuid)> {
+        let body = TokenRequest {
+            grant_type: Some(GRANT_AUTHORIZATION_CODE.into()),
+            client_id: Some(self.api_key.clone()),
+            code: Some(code.to_owned()),
+            redirect_uri: Some(redirect_uri.to_owned()),
+            code_verifier: Some(code_verifier.to_owned()),
+            ..TokenRequest::default()
+        };
+        // Tried again like any other request. Where only the answer was lost, the second try ends what the first began, so
+        // that no session is left over which nobody holds; the user signs in once more.
+        let request = Request::post("/oauth/token", &body)?.at_root();
+        let answer = self.transport.fetch::<TokenResponse>(&request, None).await;
+        let session = SessionInfo::from(answer.map_err(refusal)?);
+        let owner = session.owner();
+        self.restore_session(session);
+        Ok((owner.user_id, owner.app_id))
+    }
+
+    /// Signs in with the whole address to which the browser came back; gives back (user id, app id).
+    ///
+    /// It compares the state and, where the server names itself, the server, so that nobody can slip in a code of their own.
+    ///
+    /// # Errors
+    /// [`SyncKitError::AccessDenied`] if the user has declined, [`SyncKitError::SignInFailed`] for another answer than a code,
+    /// [`SyncKitError::ForeignCallback`] if it belongs to another sign-in, and those of
+    /// [`authenticate_with_code`](Self::authenticate_with_code).
+    pub async fn authenticate_with_callback(
+        &self,
+        began: &AuthorizeUrl,
+        callback_url: &str,
+    ) -> Result<(Uuid, Uuid)> {
+        let query = callback_url.split_once('?').map_or("", |(_, query)| query);
+        let query = query.split_once('#').map_or(query, |(query, _)| query);
+        self.finish(began, Callback::read(query)).await
+    }
+
+    /// Ends a sign-in in the way that the browser brought.
+    async fn finish(&self, began: &AuthorizeUrl, callback: Callback) -> Result<(Uuid, Uuid)> {
+        if !callback.answers(&began.state) {
+            return Err(SyncKitError::ForeignCallback);
+        }
+        if let Some(issuer) = &callback.issuer {
+            self.recognise(issuer).await?;
+        }
+        let code = callback.outcome?;
+        self.authenticate_with_code(&code, &began.redirect_uri, &began.code_verifier).await
+    }
+
+    /// Fails unless `issuer` is the server that this client knows. Where nobody is named, there is nothing to compare: a server
+    /// that could be taken for this one names itself.
+    async fn recognise(&self, issuer: &str) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Metadata {
+            issuer: String,
+        }
+        if is_same(issuer, &self.server_url) {
+            return Ok(());
+        }
+        // The server may call itself by another name than the one under which it is reached from here.
+        let request = Request::get("/.well-known/oauth-authorization-server").at_root();
+        let metadata: Metadata = self.transport.fetch(&request, None).await?;
+        if is_same(issuer, &metadata.issuer) { Ok(()) } else { Err(SyncKitError::ForeignCallback) }
+    }
+}
+
+/// What nobody can guess, in letters that need no escaping.
+fn secret() -> Result<String> {
+    let mut bytes = [0; SECRET_BYTES];
+    getrandom::fill(&mut bytes).map_err(|_| crate::formats::FormatError::NoRandomness)?;
+    let secret = BASE64URL_NOPAD.encode(&bytes);
+    bytes.zeroize();
+    Ok(secret)
+}
+
+/// PKCE's S256.
+fn challenge_of(code_verifier: &str) -> String {
+    BASE64URL_NOPAD.encode(&Sha256::digest(code_verifier))
+}
+
+/// Whether two URLs name the same server; a slash at the end, the letter case of a host and a default port do not count.
+fn is_same(one: &str, other: &str) -> bool {
+    let plain = |url: &str| Url::parse(url).map(|url| url.as_str().trim_end_matches('/').to_owned());
+    matches!((plain(one), plain(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// The token endpoint speaks RFC 6749: its codes stand where other routes have a sentence.
+fn refusal(error: SyncKitError) -> SyncKitError {
+    match error {
+        SyncKitError::Unauthenticated => SyncKitError::InvalidCredentials,
+        SyncKitError::Server { status: 400, message, .. } if message == "invalid_grant" => {
+            SyncKitError::CodeRefused
+        }
+        SyncKitError::Server { status: 400, message, .. } if message == "invalid_client" => {
+            SyncKitError::InvalidCredentials
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SyncKitConfig;
+
+    fn client(server_url: &str) -> SyncKitClient {
+        SyncKitClient::new(SyncKitConfig { server_url: server_url.into(), api_key: "tla_key".into() })
+    }
+
+    #[test]
+    fn the_challenge_is_the_one_of_the_standard() {
+        // RFC 7636, appendix B.
+        let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        assert_eq!(challenge_of(verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    }
+
+    #[test]
+    fn an_address_carries_all_that_the_server_wants_and_not_the_verifier() {
+        let began = client("https://sync.example.org/app/").build_authorize_url("todo:/done?a=b&c").unwrap();
+        let url = Url::parse(&began.url).unwrap();
+        let pairs: Vec<_> = url.query_pairs().collect();
+        let challenge = challenge_of(&began.code_verifier);
+        let expected = [
+            ("response_type", "code"),
+            ("client_id", "tla_key"),
+            ("redirect_uri", "todo:/done?a=b&c"),
+            ("state", &began.state),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        let expected: Vec<_> =
+            expected.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        assert_eq!(pairs, expected);
+        assert_eq!(url.path(), "/app/oauth/authorize");
+        assert!(!began.url.contains(&began.code_verifier));
+        assert_eq!(began.code_verifier.len(), 43);
+    }
+
+    #[test]
+    fn no_two_sign_ins_share_a_secret() {
+        let client = client("https://sync.example.org");
+        let (one, other) =
+            (client.build_authorize_url("a:/").unwrap(), client.build_authorize_url("a:/").unwrap());
+        assert_ne!(one.state, other.state);
+        assert_ne!(one.code_verifier, other.code_verifier);
+        assert_ne!(one.state, one.code_verifier);
+    }
+
+    #[test]
+    fn a_server_url_that_is_none_is_told() {
+        let refused = client("sync.example.org").build_authorize_url("a:/");
+        assert!(matches!(refused, Err(SyncKitError::InvalidField { field, .. }) if field == "server_url"));
+    }
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        let began = client("https://sync.example.org").build_authorize_url("a:/").unwrap();
+        let shown = format!("{began:?}");
+        for secret in [&began.state, &began.code_verifier, &challenge_of(&began.code_verifier)] {
+            assert!(!shown.contains(secret.as_str()));
+        }
+    }
+
+    #[test]
+    fn a_saved_sign_in_comes_back_as_it_was() {
+        let began = client("https://sync.example.org").build_authorize_url("a:/").unwrap();
+        let saved = serde_json::to_string(&began).unwrap();
+        let back: AuthorizeUrl = serde_json::from_str(&saved).unwrap();
+        assert_eq!((&back.url, &back.code_verifier), (&began.url, &began.code_verifier));
+    }
+
+    #[test]
+    fn servers_are_the_same_whatever_the_spelling() {
+        assert!(is_same("https://Sync.example.org:443/", "https://sync.example.org"));
+        for other in [
+            "http://sync.example.org",
+            "https://sync.example.org:8443",
+            "https://sync.example.org/a",
+            "",
+            "x",
+        ] {
+            assert!(!is_same(other, "https://sync.example.org"), "{other}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_belongs_to_another_sign_in_is_refused_before_anything_is_sent() {
+        let client = client("http://127.0.0.1:9");
+        let began = client.build_authorize_url("a:/").unwrap();
+        for callback in
+            ["a:/?code=c&state=other", "a:/?code=c", "a:/", "", "a:/?state=&code=c", "a:/#state=x"]
+        {
+            let refused = client.authenticate_with_callback(&began, callback).await;
+            assert!(matches!(refused, Err(SyncKitError::ForeignCallback)), "{callback}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_browser_brings_instead_of_a_code_has_its_own_errors() {
+        let client = client("http://127.0.0.1:9");
+        let began = client.build_authorize_url("a:/").unwrap();
+        let bring = |rest: &str| format!("a:/?state={}&{rest}", began.state);
+        let denied = client.authenticate_with_callback(&began, &bring("error=access_denied")).await;
+        assert!(matches!(denied, Err(SyncKitError::AccessDenied)));
+        let failed = client.authenticate_with_callback(&began, &bring("error=server_error&code=c")).await;
+        assert!(matches!(failed, Err(SyncKitError::SignInFailed { error }) if error == "server_error"));
+        let nothing = client.authenticate_with_callback(&began, &bring("nothing=else")).await;
+        assert!(matches!(nothing, Err(SyncKitError::SignInFailed { .. })));
+    }
+}
