@@ -39,7 +39,7 @@ pub(super) fn origin(request: &HttpRequest) -> String {
     let own = || request.app_config().host().to_owned();
     let headers = request.headers();
     let front = request.app_data::<web::Data<Front>>();
-    let trusted = front.filter(|front| front.trusts_peer_of(request));
+    let trusted = front.filter(|front| front.peers.trusts_sender_of(request));
     let forwarded =
         trusted.and_then(|front| last(headers, &FORWARDED_HOST).filter(|host| front.hosts.knows(host)));
     let host = forwarded.or_else(|| last(headers, &header::HOST)).map_or_else(own, str::to_owned);

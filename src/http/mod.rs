@@ -8,7 +8,9 @@ mod address;
 mod auth;
 mod blobs;
 pub mod changes;
+pub mod cors;
 mod devices;
+mod front;
 pub mod headers;
 mod health;
 pub mod hosts;
@@ -28,8 +30,8 @@ use std::sync::Arc;
 use actix_web::web::{self, ServiceConfig};
 use tidelog_protocol::{Limits, SYNC_PREFIX, SYNC_PREFIX_V1};
 
-pub use address::Front;
 pub use blobs::BlobState;
+pub use front::Front;
 pub use routes::{Access, Endpoint, endpoints};
 
 use crate::auth::Auth;

@@ -14,7 +14,7 @@ use actix_web::{App, HttpServer};
 use socket2::SockRef;
 
 use super::{StartError, or_cores};
-use crate::config::{KnownHosts, Listen, Settings};
+use crate::config::{Listen, Settings};
 use crate::http::{self, Front, State};
 
 /// How long a client may take to send the head of a request.
@@ -52,11 +52,11 @@ pub(super) struct Answering {
 }
 
 /// Binds the settings' address.
-pub(super) fn listen(settings: &Settings, state: Arc<State>) -> Result<Answering, StartError> {
-    let front = front(settings);
+pub(super) fn listen(settings: &Settings, state: Arc<State>, front: Front) -> Result<Answering, StartError> {
     let app = move || {
         let (state, front) = (state.clone(), front.clone());
         App::new()
+            .wrap(from_fn(http::cors::per_app))
             .wrap(from_fn(http::hosts::known_only))
             .wrap(from_fn(http::headers::on_every_answer))
             .configure(move |config| http::configure(config, state, front))
@@ -88,16 +88,6 @@ pub(super) fn listen(settings: &Settings, state: Arc<State>) -> Result<Answering
             Ok(Answering { server: server.listen_uds(listener).map_err(failed)?.run(), url, socket })
         }
     }
-}
-
-fn front(settings: &Settings) -> Front {
-    let unix = matches!(settings.listen, Listen::Unix(_));
-    if settings.trusted_proxies.trusts_unix() && !unix {
-        tracing::warn!("trusted_proxies names the Unix socket, but the server does not listen on one");
-    }
-    let hosts = KnownHosts::new(settings.public_url.as_deref(), &settings.hosts);
-    let is_https = settings.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
-    Front { proxies: settings.trusted_proxies.clone(), unix, hosts, is_https }
 }
 
 /// What connections inherit from the socket that they come through.

@@ -32,7 +32,7 @@ use crate::blobs::{self, Blobs, Sweep};
 use crate::clock::Clock;
 use crate::config::{AuthLimits, Durability, Settings};
 use crate::error::Fault;
-use crate::http::{BlobState, State};
+use crate::http::{BlobState, Front, State};
 use crate::notify::{Caps, Hub, Subscribers};
 use crate::store::{OpenError, Options, Store, Synchronous};
 
@@ -213,7 +213,8 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
     let state =
         State::new(store.clone(), auth.clone(), attempts, limits, subscribers.clone(), blobs, clock.clone());
     let state = Arc::new(state);
-    let listen::Answering { server, url, socket } = listen::listen(settings, state)?;
+    let listen::Answering { server, url, socket } =
+        listen::listen(settings, state, Front::new(settings, store.clone(), hub))?;
     let operator =
         Operator { store: store.clone(), passwords: auth.passwords().clone(), sweep: sweep.clone() };
     let control = Control::serve(&settings.data, &url, operator.clone())

@@ -25,6 +25,7 @@ mod known;
 mod links;
 mod lock;
 mod migrations;
+mod origins;
 mod passwords;
 mod presence;
 mod readers;

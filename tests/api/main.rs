@@ -17,6 +17,7 @@ mod bodies;
 mod callers;
 mod cli;
 mod contention;
+mod cors;
 mod dev;
 mod devices;
 mod fuzz;
