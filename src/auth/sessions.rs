@@ -144,7 +144,7 @@ impl Auth {
     /// # Errors
     /// A fault of the database.
     pub async fn sign_out(&self, caller: &Caller) -> Result<(), Fault> {
-        self.store.end_session(caller.session).await.map(drop)
+        self.store.sign_out(caller).await
     }
 
     /// Who sent this `Authorization` header, if it is that of a live session, and until when its token is good, in seconds

@@ -2,6 +2,7 @@
 
 mod app;
 mod ask;
+mod audit;
 mod config;
 mod dev;
 mod device;
@@ -89,6 +90,8 @@ enum Verb {
     /// The replacements of users' master keys
     #[command(subcommand)]
     Rotation(rotation::Verb),
+    /// Tell who signed in, who was turned away and what was done to accounts and apps, the newest first
+    Audit(audit::Flags),
     /// Show every setting with where it came from
     Config,
     /// Check that the database is whole
@@ -139,6 +142,7 @@ async fn run(Cli { common, verb }: Cli) -> Result<(), Failure> {
         Verb::Device(verb) => verb.command(),
         Verb::Session(verb) => verb.command(),
         Verb::Rotation(verb) => verb.command(),
+        Verb::Audit(flags) => flags.command(),
     };
     let answer = ask::ask(&common, command).await?;
     common.output().answer(&answer)

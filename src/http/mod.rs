@@ -4,7 +4,7 @@
 //! auth operation gives it an outcome, and the outcome becomes an answer or a `Refusal`.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns actix-web")]
 
-mod address;
+pub mod address;
 mod auth;
 mod blobs;
 pub mod changes;

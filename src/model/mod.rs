@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod apps;
+pub mod audit;
 pub mod authorization;
 pub mod blobs;
 pub mod changes;

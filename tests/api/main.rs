@@ -11,6 +11,7 @@
 mod support;
 
 mod address;
+mod audit;
 mod auth;
 mod blobs;
 mod bodies;
