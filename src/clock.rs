@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tidelog_protocol::Timestamp;
 
@@ -12,14 +12,15 @@ pub struct Clock(Source);
 
 #[derive(Clone)]
 enum Source {
-    System,
+    /// With the moment at which it was made.
+    System(Instant),
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
     /// The operating system's clock.
     pub fn system() -> Self {
-        Self(Source::System)
+        Self(Source::System(Instant::now()))
     }
 
     /// A clock that stands at `start` until its hand moves it.
@@ -31,8 +32,16 @@ impl Clock {
     /// Microseconds since 1970, UTC.
     pub fn now_us(&self) -> i64 {
         match &self.0 {
-            Source::System => system_micros(),
+            Source::System(_) => system_micros(),
             Source::Manual(micros) => micros.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Time since some moment before. It never goes back, also when somebody sets the machine's clock.
+    pub fn elapsed(&self) -> Duration {
+        match &self.0 {
+            Source::System(made) => made.elapsed(),
+            Source::Manual(micros) => Duration::from_micros(micros.load(Ordering::SeqCst).unsigned_abs()),
         }
     }
 

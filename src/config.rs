@@ -2,6 +2,7 @@
 
 mod blobs;
 mod layers;
+mod proxies;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use blobs::{BlobSettings, BlobStorage, S3Settings, Secret};
 pub use layers::{ConfigError, Layers, Origin, Shown, load};
+pub use proxies::TrustedProxies;
 
 /// Longest lifetime that a token or a session may have, in days: a hundred years.
 const MAX_DAYS: u32 = 36_500;
@@ -29,6 +31,7 @@ pub struct Settings {
     pub listen: Listen,
     #[serde(deserialize_with = "url_or_none")]
     pub public_url: Option<String>,
+    pub trusted_proxies: TrustedProxies,
     pub workers: usize,
     pub body_bytes: usize,
     pub shutdown_seconds: u64,

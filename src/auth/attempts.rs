@@ -3,14 +3,31 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use governor::clock::{Clock as _, DefaultClock};
+use std::time::Duration;
+
+use governor::clock::Clock as _;
 use governor::middleware::StateInformationMiddleware;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+use crate::clock::Clock;
 
 /// Keys kept before those that no longer matter are dropped.
 const SWEEP_AT: usize = 10_000;
 
-type ByAddress = DefaultKeyedRateLimiter<Address, StateInformationMiddleware>;
+type Limiter<K> = RateLimiter<K, DashMapStateStore<K>, Ticks, StateInformationMiddleware>;
+
+/// The server's clock, as the limiters read it.
+#[derive(Clone)]
+struct Ticks(Clock);
+
+impl governor::clock::Clock for Ticks {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
 
 /// Who is counted together: an IPv4 address, or the /64 in which an IPv6 host can pick any address it likes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,15 +55,18 @@ pub struct TooMany {
 
 /// Counts attempts.
 pub struct Attempts {
-    by_address: ByAddress,
+    by_address: Limiter<Address>,
+    ticks: Ticks,
     burst: NonZeroU32,
 }
 
 impl Attempts {
     /// Lets `burst` attempts of one address through at once and `per_second` on average.
-    pub fn new(burst: NonZeroU32, per_second: NonZeroU32) -> Self {
+    pub fn new(burst: NonZeroU32, per_second: NonZeroU32, clock: Clock) -> Self {
         let quota = Quota::per_second(per_second).allow_burst(burst);
-        Self { by_address: RateLimiter::dashmap(quota).with_middleware(), burst }
+        let ticks = Ticks(clock);
+        let by_address = RateLimiter::dashmap_with_clock(quota, ticks.clone()).with_middleware();
+        Self { by_address, ticks, burst }
     }
 
     /// Attempts that are let through at once.
@@ -65,7 +85,7 @@ impl Attempts {
         match self.by_address.check_key(&address.into()) {
             Ok(state) => Ok(state.remaining_burst_capacity()),
             Err(refused) => {
-                let wait = refused.wait_time_from(DefaultClock::default().now());
+                let wait = refused.wait_time_from(self.ticks.now());
                 Err(TooMany { limit: self.burst.get(), retry_after: wait.as_secs() + 1 })
             }
         }

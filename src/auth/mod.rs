@@ -7,6 +7,7 @@
 
 pub mod attempts;
 pub mod passwords;
+pub mod second_factor;
 pub mod secrets;
 mod sessions;
 pub mod tokens;

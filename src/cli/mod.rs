@@ -134,7 +134,7 @@ async fn run(Cli { common, verb }: Cli) -> Result<(), Failure> {
         Verb::Sweep(flags) => return sweep::run(&common, flags).await,
         Verb::Healthcheck(flags) => return health::run(&common, flags).await,
         Verb::Openapi => return common.output().raw(crate::http::openapi::DOCUMENT),
-        Verb::App(verb) => verb.command(),
+        Verb::App(verb) => verb.command()?,
         Verb::User(verb) => verb.command()?,
         Verb::Device(verb) => verb.command(),
         Verb::Session(verb) => verb.command(),

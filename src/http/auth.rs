@@ -1,10 +1,9 @@
 //! `/auth`: signing in, refreshing, signing out, another password.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use actix_web::{HttpRequest, HttpResponse, web};
 use tidelog_protocol::{ChangePasswordRequest, PutKeyResponse, RefreshRequest, SignInRequest};
 
+use super::address::client_address;
 use super::refusal::{RATE_LIMIT, RATE_REMAINING, Refusal};
 use super::request::{Json, Open, Signed};
 use super::{State, keys};
@@ -67,10 +66,9 @@ pub(super) async fn change_password(
     Err(refusal.with_rate(state.attempts.limit(), remaining))
 }
 
-/// Counts one attempt of whoever is connected; on a Unix socket that is this machine.
+/// Counts one attempt of the address that the request comes from.
 fn count(state: &State, request: &HttpRequest) -> Result<u32, Refusal> {
-    let address = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
-    state.attempts.count(address).map_err(Refusal::rate_limited)
+    state.attempts.count(client_address(request)).map_err(Refusal::rate_limited)
 }
 
 fn answer(

@@ -4,6 +4,7 @@
 //! auth operation gives it an outcome, and the outcome becomes an answer or a `Refusal`.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns actix-web")]
 
+mod address;
 mod auth;
 mod blobs;
 pub mod changes;
@@ -26,6 +27,7 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, ServiceConfig};
 use tidelog_protocol::{Limits, SYNC_PREFIX, SYNC_PREFIX_V1};
 
+pub use address::Front;
 pub use blobs::BlobState;
 pub use routes::{Access, Endpoint, endpoints};
 
@@ -89,8 +91,8 @@ pub fn default_headers() -> DefaultHeaders {
 }
 
 /// Mounts every route: the sync routes under both prefixes, the others at the root.
-pub fn configure(config: &mut ServiceConfig, state: Arc<State>) {
-    config.app_data(web::Data::from(state));
+pub fn configure(config: &mut ServiceConfig, state: Arc<State>, front: Front) {
+    config.app_data(web::Data::from(state)).app_data(front.into_data());
     for prefix in [SYNC_PREFIX, SYNC_PREFIX_V1] {
         config.service(routes::mount(web::scope(prefix), routes::sync_routes()));
     }

@@ -1,13 +1,18 @@
 //! Pure rules: what a push, a device, a key or a session may do. No I/O, no clock, no SQL.
 
+pub mod accounts;
 pub mod apps;
+pub mod authorization;
 pub mod blobs;
 pub mod changes;
 pub mod cursors;
 pub mod devices;
 pub mod keys;
+pub mod links;
 pub mod log_heads;
 pub mod notifications;
+pub mod redirects;
 pub mod rotations;
+pub mod second_factors;
 pub mod sessions;
 pub mod users;

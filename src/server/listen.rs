@@ -14,7 +14,7 @@ use socket2::SockRef;
 
 use super::{StartError, or_cores};
 use crate::config::{Listen, Settings};
-use crate::http::{self, State};
+use crate::http::{self, Front, State};
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -52,9 +52,12 @@ pub(super) struct Answering {
 
 /// Binds the settings' address.
 pub(super) fn listen(settings: &Settings, state: Arc<State>) -> Result<Answering, StartError> {
+    let front = front(settings);
     let app = move || {
-        let state = state.clone();
-        App::new().wrap(http::default_headers()).configure(move |config| http::configure(config, state))
+        let (state, front) = (state.clone(), front.clone());
+        App::new()
+            .wrap(http::default_headers())
+            .configure(move |config| http::configure(config, state, front))
     };
     let server = HttpServer::new(app)
         .workers(or_cores(settings.workers))
@@ -83,6 +86,14 @@ pub(super) fn listen(settings: &Settings, state: Arc<State>) -> Result<Answering
             Ok(Answering { server: server.listen_uds(listener).map_err(failed)?.run(), url, socket })
         }
     }
+}
+
+fn front(settings: &Settings) -> Front {
+    let unix = matches!(settings.listen, Listen::Unix(_));
+    if settings.trusted_proxies.trusts_unix() && !unix {
+        tracing::warn!("trusted_proxies names the Unix socket, but the server does not listen on one");
+    }
+    Front { proxies: settings.trusted_proxies.clone(), unix }
 }
 
 /// What connections inherit from the socket that they come through.

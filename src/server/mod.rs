@@ -189,7 +189,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         // Nothing is being uploaded yet.
         sweep.blobs().clear_unfinished().await?;
     }
-    let attempts = Attempts::new(settings.auth.burst, settings.auth.per_second);
+    let attempts = Attempts::new(settings.auth.burst, settings.auth.per_second, clock.clone());
     let limits = Limits {
         sign_in_burst: settings.auth.burst.get(),
         sign_ins_per_second: settings.auth.per_second.get(),

@@ -4,15 +4,18 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use tidelog_protocol::CursorFormat;
 use uuid::Uuid;
 
-use super::{Store, sessions};
+use super::{Store, clients, sessions};
 use crate::error::Fault;
 use crate::model::apps::{App, AppSettings};
 use crate::model::blobs::HashRule;
 use crate::notify::Event;
 
-const COLUMNS: &str = "SELECT uuid, name, cursor_format, blob_hash, created_at FROM apps";
+const COLUMNS: &str = "SELECT uuid, name, cursor_format, blob_hash, created_at, id FROM apps";
 const INSERT: &str = "INSERT INTO apps (uuid, name, api_key_hash, created_at) VALUES (?1, ?2, ?3, ?4)";
 const SET: &str = "UPDATE apps SET cursor_format = ?2, blob_hash = ?3 WHERE uuid = ?1";
+
+const WITHDRAW_CODES: &str =
+    "DELETE FROM authorization_codes WHERE app = (SELECT id FROM apps WHERE uuid = ?1)";
 
 /// What came of making an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,23 +43,41 @@ pub(super) fn hash_rule(name: String) -> HashRule {
     HashRule::from_name(&name).unwrap_or_default()
 }
 
-fn row_of(row: &Row<'_>) -> rusqlite::Result<App> {
+/// An app's own columns, and its row.
+fn row_of(row: &Row<'_>) -> rusqlite::Result<(i64, App)> {
     let format: String = row.get(2)?;
-    Ok(App {
-        id: Uuid::from_bytes(row.get(0)?),
-        name: row.get(1)?,
-        settings: AppSettings { cursor_format: cursor_format(&format), blob_hash: hash_rule(row.get(3)?) },
-        created_at: row.get(4)?,
-    })
+    let settings = AppSettings {
+        cursor_format: cursor_format(&format),
+        blob_hash: hash_rule(row.get(3)?),
+        ..AppSettings::default()
+    };
+    let app = App { id: Uuid::from_bytes(row.get(0)?), name: row.get(1)?, settings, created_at: row.get(4)? };
+    Ok((row.get(5)?, app))
+}
+
+/// Adds what is kept of an app in other tables.
+fn complete(connection: &Connection, (row, mut app): (i64, App)) -> Result<App, Fault> {
+    app.settings.redirects = clients::redirects(connection, row)?;
+    app.settings.look = clients::look(connection, row)?;
+    Ok(app)
 }
 
 /// An operator names an app by its id or its name.
 fn find(connection: &Connection, selector: &str) -> Result<Option<App>, Fault> {
+    find_own(connection, selector)?.map(|found| complete(connection, found)).transpose()
+}
+
+fn find_own(connection: &Connection, selector: &str) -> Result<Option<(i64, App)>, Fault> {
     let id = Uuid::parse_str(selector).ok();
     let mut statement = connection
         .prepare_cached(&format!("{COLUMNS} WHERE uuid = ?1 OR name = ?2 ORDER BY uuid = ?1 DESC"))?;
     let params = (id.as_ref().map(Uuid::as_bytes), selector);
     Ok(statement.query_row(params, row_of).optional()?)
+}
+
+/// Row and name of the app of this id or name.
+pub(super) fn find_row(connection: &Connection, selector: &str) -> Result<Option<(i64, String)>, Fault> {
+    Ok(find_own(connection, selector)?.map(|(row, app)| (row, app.name)))
 }
 
 impl Store {
@@ -87,7 +108,8 @@ impl Store {
     pub async fn list_apps(&self) -> Result<Vec<App>, Fault> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(&format!("{COLUMNS} ORDER BY id"))?;
-            Ok(statement.query_map([], row_of)?.collect::<rusqlite::Result<_>>()?)
+            let all = statement.query_map([], row_of)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            all.into_iter().map(|found| complete(connection, found)).collect()
         })
         .await
     }
@@ -118,6 +140,7 @@ impl Store {
             let of_app =
                 "log IN (SELECT logs.id FROM logs JOIN apps ON apps.id = logs.app WHERE apps.uuid = ?1)";
             sessions::end_where(tx, of_app, app.id.as_bytes())?;
+            tx.execute(WITHDRAW_CODES, [app.id.as_bytes()])?;
             Ok(Some(app))
         })
         .await
@@ -129,9 +152,10 @@ impl Store {
     /// A fault of the database.
     pub async fn set_app(&self, selector: String, settings: AppSettings) -> Result<Option<App>, Fault> {
         self.write(1, move |tx| {
-            let Some(app) = find(tx, &selector)? else { return Ok(None) };
+            let Some((row, app)) = find_own(tx, &selector)? else { return Ok(None) };
             let format = format_name(settings.cursor_format);
             tx.prepare_cached(SET)?.execute((app.id.as_bytes(), format, settings.blob_hash.name()))?;
+            clients::set(tx, row, &settings.redirects, &settings.look)?;
             tx.leave(Event::SessionsChanged);
             Ok(Some(App { settings: settings.clone(), ..app }))
         })

@@ -195,7 +195,7 @@ impl Store {
     }
 }
 
-fn remove(tx: &mut WriteTx<'_>, log: Option<i64>, device: Uuid) -> Result<bool, Fault> {
+pub(super) fn remove(tx: &mut WriteTx<'_>, log: Option<i64>, device: Uuid) -> Result<bool, Fault> {
     let found = tx
         .prepare_cached(FIND_LIVE)?
         .query_row((device.as_bytes(), log), |row| Ok((row.get(0)?, row.get(1)?)))

@@ -8,10 +8,13 @@
 //! an `Err` is a [`Fault`] of the machine or the program.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns SQLite")]
 
+mod accounts;
 mod apps;
+mod authorization_codes;
 mod blobs;
 mod changes;
 mod check;
+mod clients;
 mod connect;
 mod devices;
 mod epochs;
@@ -19,12 +22,14 @@ mod filesystem;
 mod group;
 mod keys;
 mod known;
+mod links;
 mod lock;
 mod migrations;
 mod passwords;
 mod presence;
 mod readers;
 mod rotations;
+mod second_factors;
 mod sessions;
 mod signing_keys;
 #[cfg(test)]
@@ -40,10 +45,13 @@ use std::sync::{PoisonError, RwLock};
 
 use thiserror::Error;
 
+pub use accounts::{Account, NewAccountSession, Visitor};
 pub use apps::NewApp;
+pub use authorization_codes::{Exchange, NewCode, PresentedCode};
 pub use blobs::{Confirmation, Confirmed, Grant, NewUpload, Prepared, Removed, StoredBlob};
 pub use connect::Synchronous;
 pub use devices::Registration;
+pub use links::{NewLink, NewPerson, SignUp};
 pub use migrations::SCHEMA_VERSION;
 pub use passwords::{NewPassword, SetPassword};
 pub use rotations::{Undo, Undone};

@@ -151,6 +151,23 @@ fn delete(tx: &mut WriteTx<'_>, condition: &str, params: impl Params) -> Result<
     Ok(any)
 }
 
+/// Begins a session of a user in an app, with this first refresh token. `None`: the user may not have one.
+pub(super) fn begin(
+    tx: &mut WriteTx<'_>,
+    (app, user): (i64, i64),
+    id: Uuid,
+    refresh_hash: &[u8; 32],
+    expires_at: i64,
+) -> Result<Option<Caller>, Fault> {
+    tx.prepare_cached(ENSURE_LOG)?.execute((app, user))?;
+    tx.prepare_cached(INSERT)?.execute((id.as_bytes(), app, user, tx.now_us, expires_at))?;
+    let session = tx.last_insert_rowid();
+    tx.prepare_cached(INSERT_TOKEN)?.execute((refresh_hash, session, 0))?;
+    let Some(caller) = find_caller(tx, id, tx.now_us)? else { return Ok(None) };
+    end_where(tx, SURPLUS, caller.log)?;
+    Ok(Some(caller))
+}
+
 /// Ends everything by which a user is in, or is about to be let in.
 pub(super) fn end_of_user(tx: &mut WriteTx<'_>, user: i64) -> Result<(), Fault> {
     end_where(tx, OF_USER, user)?;
@@ -219,14 +236,7 @@ impl Store {
             if !tx.prepare_cached(STILL)?.exists(checked)? {
                 return Ok(None);
             }
-            tx.prepare_cached(ENSURE_LOG)?.execute((new.app, new.user))?;
-            let row = (new.id.as_bytes(), new.app, new.user, tx.now_us, new.expires_at);
-            tx.prepare_cached(INSERT)?.execute(row)?;
-            let session = tx.last_insert_rowid();
-            tx.prepare_cached(INSERT_TOKEN)?.execute((new.refresh_hash, session, 0))?;
-            let Some(caller) = find_caller(tx, new.id, tx.now_us)? else { return Ok(None) };
-            end_where(tx, SURPLUS, caller.log)?;
-            Ok(Some(caller))
+            begin(tx, (new.app, new.user), new.id, &new.refresh_hash, new.expires_at)
         })
         .await
     }
@@ -281,7 +291,7 @@ impl Store {
     }
 }
 
-fn end(tx: &mut WriteTx<'_>, session: Uuid) -> Result<bool, Fault> {
+pub(super) fn end(tx: &mut WriteTx<'_>, session: Uuid) -> Result<bool, Fault> {
     delete(tx, "uuid = ?1", [session.as_bytes()])
 }
 

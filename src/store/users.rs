@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use super::group::WriteTx;
+use super::links::NewPerson;
 use super::{Store, blobs, epochs, sessions};
 use crate::error::Fault;
 use crate::model::users::User;
@@ -91,6 +92,16 @@ pub(super) fn find(connection: &Connection, selector: &str) -> Result<Option<(i6
     Ok(statement.query_row((selector, id.as_ref().map(Uuid::as_bytes)), row_of).optional()?)
 }
 
+/// Makes an account. `None`: another one has that address.
+pub(super) fn create(tx: &WriteTx<'_>, person: &NewPerson, admin: bool) -> Result<Option<User>, Fault> {
+    let NewPerson { id, email, password_hash } = person;
+    if find(tx, email)?.is_some() {
+        return Ok(None);
+    }
+    tx.prepare_cached(INSERT)?.execute((id.as_bytes(), email, password_hash, admin, tx.now_us))?;
+    Ok(Some(User { id: *id, email: Some(email.clone()), admin, disabled_at: None, created_at: tx.now_us }))
+}
+
 fn disable(tx: &mut WriteTx<'_>, user: i64) -> Result<(), Fault> {
     tx.execute("UPDATE users SET disabled_at = coalesce(disabled_at, ?2) WHERE id = ?1", (user, tx.now_us))?;
     sessions::end_of_user(tx, user)
@@ -108,13 +119,10 @@ impl Store {
         password_hash: String,
         admin: bool,
     ) -> Result<NewUser, Fault> {
+        let person = NewPerson { id, email, password_hash };
         self.write(1, move |tx| {
-            if find(tx, &email)?.is_some() {
-                return Ok(NewUser::EmailTaken);
-            }
-            tx.prepare_cached(INSERT)?.execute((id.as_bytes(), &email, &password_hash, admin, tx.now_us))?;
-            let email = Some(email.clone());
-            Ok(NewUser::Created(User { id, email, admin, disabled_at: None, created_at: tx.now_us }))
+            let made = create(tx, &person, admin)?;
+            Ok(made.map_or(NewUser::EmailTaken, NewUser::Created))
         })
         .await
     }

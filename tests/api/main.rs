@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod address;
 mod auth;
 mod blobs;
 mod bodies;

@@ -51,7 +51,9 @@ impl ClockedServer {
         });
         let origin = Origin::default();
         origin.set(running.url());
-        Contract::learn_from(&origin);
+        if origin.url().starts_with("http:") {
+            Contract::learn_from(&origin);
+        }
         Self { running: Some(running), runtime, hand, origin, made, folder }
     }
 
@@ -64,6 +66,11 @@ impl ClockedServer {
         credentials["password"] = self.made.password.clone().into();
         let nobody = Caller::new(self.origin.clone(), None);
         nobody.with_token(&text(&nobody.post("/api/sync/auth", &credentials).ok()["token"]))
+    }
+
+    /// Where it listens, like `http://127.0.0.1:4711`.
+    pub(crate) fn url(&self) -> String {
+        self.origin.url()
     }
 
     /// The address of its user.
