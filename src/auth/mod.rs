@@ -5,7 +5,9 @@
     reason = "this folder owns argon2 and jsonwebtoken"
 )]
 
+pub mod access_tokens;
 pub mod attempts;
+pub mod issuers;
 pub mod passwords;
 pub mod second_factor;
 pub mod secrets;
@@ -13,4 +15,4 @@ mod sessions;
 pub mod tokens;
 pub mod urls;
 
-pub use sessions::{Auth, AuthSettings, PasswordChange, SignIn};
+pub use sessions::{Auth, AuthSettings, Exchanged, PasswordChange, SignIn};

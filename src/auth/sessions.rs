@@ -5,6 +5,7 @@
 //! revoked caller is refused on the next request.
 
 mod password;
+mod vouched;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,8 @@ use tidelog_protocol::{SignInRequest, Timestamp, TokenPair};
 use uuid::Uuid;
 
 pub use self::password::PasswordChange;
+pub use self::vouched::Exchanged;
+use super::issuers::Issuers;
 use super::passwords::Passwords;
 use super::secrets::{first_refresh_token, hash_secret, next_refresh_token, random_256};
 use super::tokens::{self, Tokens};
@@ -56,6 +59,7 @@ pub struct Auth {
     passwords: Passwords,
     tokens: Arc<Tokens>,
     urls: Arc<UrlKeys>,
+    issuers: Issuers,
     settings: AuthSettings,
     remembered: Arc<Remembered>,
 }
@@ -76,9 +80,10 @@ impl Auth {
         let tokens = Tokens::new(&keys, settings.issuer.clone(), settings.token_seconds, clock.clone());
         let urls = Arc::new(UrlKeys::derived_from(&keys)?);
         let remembered = Arc::<Remembered>::default();
+        let issuers = Issuers::new(store.clone(), clock.clone());
         let listener = remembered.clone();
         hub.listen(move |event| listener.forget(event));
-        Ok(Self { store, clock, passwords, tokens: Arc::new(tokens), urls, settings, remembered })
+        Ok(Self { store, clock, passwords, tokens: Arc::new(tokens), urls, issuers, settings, remembered })
     }
 
     /// The hasher, for commands that set passwords.

@@ -114,7 +114,7 @@ impl<B: Input> FromRequest for Signed<B> {
     }
 }
 
-fn state(request: &HttpRequest) -> Result<&web::Data<State>, Refusal> {
+pub(super) fn state(request: &HttpRequest) -> Result<&web::Data<State>, Refusal> {
     let missing = || Refusal::from(Fault::Internal("the server has no state".into()));
     request.app_data::<web::Data<State>>().ok_or_else(missing)
 }

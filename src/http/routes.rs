@@ -9,7 +9,7 @@ use actix_web::{Route, Scope, web};
 use super::blobs::{self, transfers};
 use super::refusal::Refusal;
 use super::rotations::blob_keys;
-use super::{auth, changes, devices, health, keys, limits, notifications, openapi, rotations};
+use super::{admin, auth, changes, devices, health, keys, limits, notifications, openapi, rotations};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Access {
     Public,
     /// Whoever bears the access token of a live session; what it can reach is its own log.
     Session,
+    /// Whoever bears an access token of an administrator; what it can reach is its own app, if it names one.
+    Admin,
     /// Whoever has an address that was made for the purpose, while the session that asked for it lives.
     Address,
 }
@@ -88,6 +90,16 @@ pub(super) fn sync_routes() -> Vec<Row> {
     ]
 }
 
+/// Path under which administration answers.
+pub(super) const ADMIN_PREFIX: &str = "/api/admin";
+
+#[rustfmt::skip]
+pub(super) fn admin_routes() -> Vec<Row> {
+    vec![
+        row!(Admin   POST   "/apps/{id}/sessions"    admin::sessions::begin),
+    ]
+}
+
 #[rustfmt::skip]
 pub(super) fn root_routes() -> Vec<Row> {
     vec![
@@ -107,7 +119,12 @@ pub fn endpoints() -> Vec<Endpoint> {
         };
         rows.into_iter().map(endpoint).collect::<Vec<_>>()
     };
-    [of(tidelog_protocol::SYNC_PREFIX, sync_routes()), of("", root_routes())].concat()
+    [
+        of(tidelog_protocol::SYNC_PREFIX, sync_routes()),
+        of(ADMIN_PREFIX, admin_routes()),
+        of("", root_routes()),
+    ]
+    .concat()
 }
 
 /// Mounts rows: one resource per path, so that a known path with another method is told apart from an unknown one.

@@ -11,6 +11,8 @@ const SEEN: &str = "
     WHERE id = ?1";
 const EXPIRE: &str = "
     DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < ?1 LIMIT 500)";
+const EXPIRE_TOKENS: &str = "
+    DELETE FROM access_tokens WHERE id IN (SELECT id FROM access_tokens WHERE expires_at < ?1 LIMIT 500)";
 
 impl Store {
     /// Writes where devices stand.
@@ -38,7 +40,7 @@ impl Store {
         Ok(())
     }
 
-    /// One round of upkeep: writes device positions, drops expired sessions and what rotations have put aside for long enough.
+    /// One round of upkeep: writes device positions, drops expired sessions and tokens, and what rotations have put aside for long enough.
     /// To be called every minute or so.
     ///
     /// # Errors
@@ -50,6 +52,7 @@ impl Store {
             if tx.prepare_cached(EXPIRE)?.execute([tx.now_us])? > 0 {
                 tx.known.forget_sessions();
             }
+            tx.prepare_cached(EXPIRE_TOKENS)?.execute([tx.now_us])?;
             Ok(())
         })
         .await
