@@ -5,9 +5,11 @@
     reason = "this folder owns argon2 and jsonwebtoken"
 )]
 
+pub mod access_tokens;
 mod account;
 pub mod attempts;
 pub mod consents;
+pub mod issuers;
 pub mod links;
 mod log_in;
 pub mod passwords;
@@ -20,4 +22,4 @@ pub mod urls;
 
 pub use account::{AccountPassword, Enrolment};
 pub use log_in::{ClientCode, CodeExchange, LogIn};
-pub use sessions::{Auth, AuthSettings, PasswordChange, SignIn};
+pub use sessions::{Auth, AuthSettings, Exchanged, PasswordChange, SignIn};

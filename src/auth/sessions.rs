@@ -5,6 +5,7 @@
 //! revoked caller is refused on the next request.
 
 mod password;
+mod vouched;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,8 @@ use tidelog_protocol::{SignInRequest, Timestamp, TokenPair};
 use uuid::Uuid;
 
 pub use self::password::PasswordChange;
+pub use self::vouched::Exchanged;
+use super::issuers::Issuers;
 use super::passwords::Passwords;
 use super::secrets::{first_refresh_token, hash_secret, next_refresh_token, random_256};
 use super::steps::StepKeys;
@@ -68,6 +71,7 @@ pub struct Auth {
     pub(super) tokens: Arc<Tokens>,
     urls: Arc<UrlKeys>,
     pub(super) steps: Arc<StepKeys>,
+    issuers: Issuers,
     pub(super) settings: AuthSettings,
     remembered: Arc<Remembered>,
 }
@@ -89,9 +93,20 @@ impl Auth {
         let urls = Arc::new(UrlKeys::derived_from(&keys)?);
         let steps = Arc::new(StepKeys::derived_from(&keys)?);
         let remembered = Arc::<Remembered>::default();
+        let issuers = Issuers::new(store.clone(), clock.clone());
         let listener = remembered.clone();
         hub.listen(move |event| listener.forget(event));
-        Ok(Self { store, clock, passwords, tokens: Arc::new(tokens), urls, steps, settings, remembered })
+        Ok(Self {
+            store,
+            clock,
+            passwords,
+            tokens: Arc::new(tokens),
+            urls,
+            steps,
+            issuers,
+            settings,
+            remembered,
+        })
     }
 
     /// The hasher, for commands that set passwords.

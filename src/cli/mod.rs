@@ -7,12 +7,14 @@ mod dev;
 mod device;
 mod health;
 mod invite;
+mod issuer;
 mod output;
 mod rotation;
 mod secret;
 mod serve;
 mod session;
 mod sweep;
+mod token;
 mod user;
 
 use std::path::PathBuf;
@@ -93,6 +95,12 @@ enum Verb {
     /// The replacements of users' master keys
     #[command(subcommand)]
     Rotation(rotation::Verb),
+    /// The systems whose users an app lets in
+    #[command(subcommand)]
+    Issuer(issuer::Verb),
+    /// The access tokens of programs that administer, or publish releases
+    #[command(subcommand)]
+    Token(token::Verb),
     /// Show every setting with where it came from
     Config,
     /// Check that the database is whole
@@ -144,6 +152,8 @@ async fn run(Cli { common, verb }: Cli) -> Result<(), Failure> {
         Verb::Device(verb) => verb.command(),
         Verb::Session(verb) => verb.command(),
         Verb::Rotation(verb) => verb.command(),
+        Verb::Issuer(verb) => verb.command()?,
+        Verb::Token(verb) => verb.command(),
     };
     let answer = ask::ask(&common, command).await?;
     common.output().answer(&answer)

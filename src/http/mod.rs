@@ -6,6 +6,7 @@
 
 mod account;
 mod address;
+mod admin;
 mod auth;
 mod blobs;
 pub mod changes;
@@ -113,5 +114,6 @@ pub fn configure(config: &mut ServiceConfig, state: Arc<State>, front: Front) {
     for prefix in [SYNC_PREFIX, SYNC_PREFIX_V1] {
         config.service(routes::mount(web::scope(prefix), routes::sync_routes()));
     }
+    config.service(routes::mount(web::scope(routes::ADMIN_PREFIX), routes::admin_routes()));
     config.service(routes::mount(web::scope(""), routes::root_routes()));
 }

@@ -12,7 +12,9 @@ use super::oauth::{authorize, consent, icons, metadata, revoke, token, userinfo}
 use super::refusal::Refusal;
 use super::rotations::blob_keys;
 use super::sign_in::{log_in, second_factor};
-use super::{auth, changes, devices, health, keys, limits, notifications, openapi, rotations, sign_up};
+use super::{
+    admin, auth, changes, devices, health, keys, limits, notifications, openapi, rotations, sign_up,
+};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub enum Access {
     Account,
     /// Whoever is signed in to their own account in this browser; the page that the form was on says so, too.
     Cookie,
+    /// Whoever bears an access token of an administrator; what it can reach is its own app, if it names one.
+    Admin,
     /// Whoever has an address that was made for the purpose, while the session that asked for it lives.
     Address,
 }
@@ -95,6 +99,16 @@ pub(super) fn sync_routes() -> Vec<Row> {
     ]
 }
 
+/// Path under which administration answers.
+pub(super) const ADMIN_PREFIX: &str = "/api/admin";
+
+#[rustfmt::skip]
+pub(super) fn admin_routes() -> Vec<Row> {
+    vec![
+        row!(Admin   POST   "/apps/{id}/sessions"    admin::sessions::begin),
+    ]
+}
+
 #[rustfmt::skip]
 pub(super) fn root_routes() -> Vec<Row> {
     vec![
@@ -154,7 +168,12 @@ pub fn endpoints() -> Vec<Endpoint> {
         };
         rows.into_iter().map(endpoint).collect::<Vec<_>>()
     };
-    [of(tidelog_protocol::SYNC_PREFIX, sync_routes()), of("", root_routes())].concat()
+    [
+        of(tidelog_protocol::SYNC_PREFIX, sync_routes()),
+        of(ADMIN_PREFIX, admin_routes()),
+        of("", root_routes()),
+    ]
+    .concat()
 }
 
 /// Mounts rows: one resource per path, so that a known path with another method is told apart from an unknown one.

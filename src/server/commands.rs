@@ -1,7 +1,9 @@
 //! What an operator can ask for. The same commands run inside a serving process, when they come through its control socket,
 //! and in the command line's own process when no server runs.
 
+mod issuers;
 mod links;
+mod tokens;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -85,6 +87,29 @@ pub enum Command {
     RotationUndo {
         email: String,
         app: String,
+    },
+    IssuerAdd {
+        app: String,
+        issuer: String,
+        audience: String,
+        jwks_url: Option<String>,
+        jwks: Option<String>,
+    },
+    IssuerList {
+        app: String,
+    },
+    IssuerRemove {
+        app: String,
+        issuer: String,
+    },
+    TokenCreate {
+        scope: String,
+        app: Option<String>,
+        days: u32,
+    },
+    TokenList,
+    TokenRevoke {
+        token: Uuid,
     },
     Sweep {
         dry_run: bool,
@@ -191,6 +216,15 @@ pub async fn execute(operator: &Operator, command: Command) -> Outcome {
         }
         Command::RotationList => list_rotations(store).await,
         Command::RotationUndo { email, app } => undo_rotation(store, &email, &app).await,
+        Command::IssuerAdd { app, issuer, audience, jwks_url, jwks } => {
+            let source = issuers::KeySource { url: jwks_url, document: jwks };
+            issuers::add(store, app, issuer, audience, source).await
+        }
+        Command::IssuerList { app } => issuers::list(store, app).await,
+        Command::IssuerRemove { app, issuer } => issuers::remove(store, app, issuer).await,
+        Command::TokenCreate { scope, app, days } => tokens::create(store, &scope, app, days).await,
+        Command::TokenList => tokens::list(store).await,
+        Command::TokenRevoke { token } => tokens::revoke(store, token).await,
         Command::Sweep { dry_run } => {
             let none = || CommandError::Refused("this server stores no blobs".into());
             let sweep = sweep.as_ref().ok_or_else(none)?;

@@ -145,7 +145,7 @@ pub(super) fn end_where(tx: &mut WriteTx<'_>, condition: &str, value: impl ToSql
 }
 
 /// Ends sessions, tells who hears of such things, and whether there were any.
-fn delete(tx: &mut WriteTx<'_>, condition: &str, params: impl Params) -> Result<bool, Fault> {
+pub(super) fn delete(tx: &mut WriteTx<'_>, condition: &str, params: impl Params) -> Result<bool, Fault> {
     let ended: Vec<_> = tx
         .prepare_cached(&format!("DELETE FROM sessions WHERE {condition} RETURNING uuid, log"))?
         .query_map(params, |row| {

@@ -78,6 +78,21 @@ impl ClockedServer {
         &self.made.email
     }
 
+    /// The password of its user.
+    pub(crate) fn password(&self) -> &str {
+        &self.made.password
+    }
+
+    /// The key of its app.
+    pub(crate) fn api_key(&self) -> &str {
+        &self.made.api_key
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> &str {
+        self.running.as_ref().expect("it runs").url()
+    }
+
     /// Lets time pass.
     pub(crate) fn pass_hours(&self, hours: i64) {
         self.hand.advance(hours * HOUR_SECONDS);
