@@ -7,12 +7,15 @@ mod config;
 mod dev;
 mod device;
 mod health;
+mod invite;
+mod issuer;
 mod output;
 mod rotation;
 mod secret;
 mod serve;
 mod session;
 mod sweep;
+mod token;
 mod user;
 
 use std::path::PathBuf;
@@ -81,6 +84,9 @@ enum Verb {
     /// The accounts that sign in
     #[command(subcommand)]
     User(user::Verb),
+    /// The links by which people make accounts
+    #[command(subcommand)]
+    Invite(invite::Verb),
     /// The installations among which changes travel
     #[command(subcommand)]
     Device(device::Verb),
@@ -92,6 +98,12 @@ enum Verb {
     Rotation(rotation::Verb),
     /// Tell who signed in, who was turned away and what was done to accounts and apps, the newest first
     Audit(audit::Flags),
+    /// The systems whose users an app lets in
+    #[command(subcommand)]
+    Issuer(issuer::Verb),
+    /// The access tokens of programs that administer, or publish releases
+    #[command(subcommand)]
+    Token(token::Verb),
     /// Show every setting with where it came from
     Config,
     /// Check that the database is whole
@@ -139,10 +151,13 @@ async fn run(Cli { common, verb }: Cli) -> Result<(), Failure> {
         Verb::Openapi => return common.output().raw(crate::http::openapi::DOCUMENT),
         Verb::App(verb) => verb.command()?,
         Verb::User(verb) => verb.command()?,
+        Verb::Invite(verb) => verb.command(),
         Verb::Device(verb) => verb.command(),
         Verb::Session(verb) => verb.command(),
         Verb::Rotation(verb) => verb.command(),
         Verb::Audit(flags) => flags.command(),
+        Verb::Issuer(verb) => verb.command()?,
+        Verb::Token(verb) => verb.command(),
     };
     let answer = ask::ask(&common, command).await?;
     common.output().answer(&answer)

@@ -21,6 +21,7 @@ pub(super) async fn sign_in(
     let outcome = state.auth.sign_in(body).await?;
     match outcome {
         SignIn::Done(_) => turn.succeeded(),
+        SignIn::TwoFactorRequired => turn.passed(),
         SignIn::Refused => turn.failed(),
     }
     answer(rate, outcome, Refusal::invalid_credentials)
@@ -80,6 +81,11 @@ pub(super) async fn change_password(
     Err(refusal.with_rate(limit, remaining))
 }
 
+/// Counts one attempt of the address that the request comes from.
+pub(super) fn count(state: &State, request: &HttpRequest) -> Result<u32, Refusal> {
+    state.attempts.count(client_address(request)).map_err(Refusal::rate_limited)
+}
+
 /// With how many attempts there are at once, and how many are left.
 fn answer(
     (limit, remaining): (u32, u32),
@@ -91,6 +97,7 @@ fn answer(
             .insert_header((RATE_LIMIT, limit))
             .insert_header((RATE_REMAINING, remaining))
             .json(pair)),
+        SignIn::TwoFactorRequired => Err(Refusal::two_factor_required().with_rate(limit, remaining)),
         SignIn::Refused => Err(refusal().with_rate(limit, remaining)),
     }
 }

@@ -1,5 +1,6 @@
 //! Pure rules: what a push, a device, a key or a session may do. No I/O, no clock, no SQL.
 
+pub mod access_tokens;
 pub mod accounts;
 pub mod apps;
 pub mod audit;
@@ -8,6 +9,7 @@ pub mod blobs;
 pub mod changes;
 pub mod cursors;
 pub mod devices;
+pub mod issuers;
 pub mod keys;
 pub mod links;
 pub mod log_heads;

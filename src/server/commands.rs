@@ -1,15 +1,22 @@
 //! What an operator can ask for. The same commands run inside a serving process, when they come through its control socket,
 //! and in the command line's own process when no server runs.
 
+mod issuers;
+mod links;
+mod tokens;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 use tidelog_protocol::Timestamp;
 use uuid::Uuid;
 
+pub use links::setup_link;
+
 use crate::auth::passwords::Passwords;
 use crate::auth::secrets::{hash_secret, new_api_key};
 use crate::blobs::Sweep;
+use crate::clock::Clock;
 use crate::error::Fault;
 use crate::model::apps::{self, App};
 use crate::model::users::{self, User};
@@ -53,6 +60,21 @@ pub enum Command {
         email: String,
         password: String,
     },
+    UserResetLink {
+        email: String,
+    },
+    UserDisableTwoFactor {
+        email: String,
+    },
+    InviteCreate {
+        app: Option<String>,
+        uses: u32,
+        days: u32,
+    },
+    InviteList,
+    InviteRevoke {
+        invite: Uuid,
+    },
     DeviceList,
     DeviceRevoke {
         device: Uuid,
@@ -69,6 +91,29 @@ pub enum Command {
     Audit {
         user: Option<String>,
         limit: u32,
+    },
+    IssuerAdd {
+        app: String,
+        issuer: String,
+        audience: String,
+        jwks_url: Option<String>,
+        jwks: Option<String>,
+    },
+    IssuerList {
+        app: String,
+    },
+    IssuerRemove {
+        app: String,
+        issuer: String,
+    },
+    TokenCreate {
+        scope: String,
+        app: Option<String>,
+        days: u32,
+    },
+    TokenList,
+    TokenRevoke {
+        token: Uuid,
     },
     Sweep {
         dry_run: bool,
@@ -87,6 +132,17 @@ pub struct Operator {
     pub passwords: Passwords,
     /// What looks after blobs. `None`: there are none.
     pub sweep: Option<Sweep>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where people reach the server, without a slash at the end.
+    pub url: String,
+}
+
+impl Operator {
+    /// The whole address of one of the server's places.
+    fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
 }
 
 /// Why a command did nothing.
@@ -120,7 +176,7 @@ type Outcome = Result<Value, CommandError>;
 /// # Errors
 /// See [`CommandError`].
 pub async fn execute(operator: &Operator, command: Command) -> Outcome {
-    let Operator { store, passwords, sweep } = operator;
+    let Operator { store, passwords, sweep, .. } = operator;
     match command {
         Command::AppCreate { name } => create_app(store, name).await,
         Command::AppList => Ok(store.list_apps().await?.iter().map(app_json).collect()),
@@ -147,6 +203,11 @@ pub async fn execute(operator: &Operator, command: Command) -> Outcome {
             let hash = passwords.hash(password).await?;
             changed(store.set_password(address(&email)?, hash).await?, &email)
         }
+        Command::UserResetLink { email } => links::reset_link(operator, &email).await,
+        Command::UserDisableTwoFactor { email } => links::disable_second_factor(operator, &email).await,
+        Command::InviteCreate { app, uses, days } => links::create_invite(operator, app, uses, days).await,
+        Command::InviteList => links::list_invites(operator).await,
+        Command::InviteRevoke { invite } => links::revoke_invite(operator, invite).await,
         Command::DeviceList => list_devices(store).await,
         Command::DeviceRevoke { device } => {
             let removed = store.remove_any_device(device).await?;
@@ -160,6 +221,15 @@ pub async fn execute(operator: &Operator, command: Command) -> Outcome {
         Command::RotationList => list_rotations(store).await,
         Command::RotationUndo { email, app } => undo_rotation(store, &email, &app).await,
         Command::Audit { user, limit } => list_audit(store, user, limit).await,
+        Command::IssuerAdd { app, issuer, audience, jwks_url, jwks } => {
+            let source = issuers::KeySource { url: jwks_url, document: jwks };
+            issuers::add(store, app, issuer, audience, source).await
+        }
+        Command::IssuerList { app } => issuers::list(store, app).await,
+        Command::IssuerRemove { app, issuer } => issuers::remove(store, app, issuer).await,
+        Command::TokenCreate { scope, app, days } => tokens::create(store, &scope, app, days).await,
+        Command::TokenList => tokens::list(store).await,
+        Command::TokenRevoke { token } => tokens::revoke(store, token).await,
         Command::Sweep { dry_run } => {
             let none = || CommandError::Refused("this server stores no blobs".into());
             let sweep = sweep.as_ref().ok_or_else(none)?;

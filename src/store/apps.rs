@@ -65,7 +65,7 @@ fn complete(connection: &Connection, (row, mut app): (i64, App)) -> Result<App, 
 }
 
 /// An operator names an app by its id or its name.
-fn find(connection: &Connection, selector: &str) -> Result<Option<App>, Fault> {
+pub(super) fn find(connection: &Connection, selector: &str) -> Result<Option<App>, Fault> {
     find_own(connection, selector)?.map(|found| complete(connection, found)).transpose()
 }
 

@@ -8,6 +8,7 @@
 //! an `Err` is a [`Fault`] of the machine or the program.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns SQLite")]
 
+mod access_tokens;
 mod accounts;
 mod apps;
 mod asking;
@@ -22,6 +23,8 @@ mod devices;
 mod epochs;
 mod filesystem;
 mod group;
+mod identities;
+mod issuers;
 mod keys;
 mod known;
 mod links;
@@ -48,6 +51,7 @@ use std::sync::{PoisonError, RwLock};
 
 use thiserror::Error;
 
+pub use access_tokens::NewAccessToken;
 pub use accounts::{Account, NewAccountSession, Visitor};
 pub use apps::NewApp;
 pub use asking::asked_from;
@@ -55,6 +59,7 @@ pub use authorization_codes::{Exchange, NewCode, PresentedCode};
 pub use blobs::{Confirmation, Confirmed, Grant, NewUpload, Prepared, Removed, StoredBlob};
 pub use connect::Synchronous;
 pub use devices::Registration;
+pub use identities::{VouchedSession, Voucher};
 pub use links::{NewLink, NewPerson, SignUp};
 pub use migrations::SCHEMA_VERSION;
 pub use passwords::{NewPassword, SetPassword};
@@ -188,6 +193,11 @@ impl Store {
         }
         let writer = writer::start(connection, lock, shared.clone(), readers.clone())?;
         Ok(Self { shared, readers, writer })
+    }
+
+    /// What time it is, in microseconds since 1970.
+    pub fn now_us(&self) -> i64 {
+        self.shared.clock.now_us()
     }
 
     /// Writes what is still in memory, truncates the write-ahead log and closes the file. Later operations answer

@@ -78,14 +78,24 @@ impl ClockedServer {
         nobody.with_token(&text(&nobody.post("/api/sync/auth", &self.credentials()).ok()["token"]))
     }
 
-    /// Where it listens, like `http://127.0.0.1:4711`.
-    pub(crate) fn url(&self) -> String {
-        self.origin.url()
-    }
-
     /// The address of its user.
     pub(crate) fn email(&self) -> &str {
         &self.made.email
+    }
+
+    /// The password of its user.
+    pub(crate) fn password(&self) -> &str {
+        &self.made.password
+    }
+
+    /// The key of its app.
+    pub(crate) fn api_key(&self) -> &str {
+        &self.made.api_key
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> &str {
+        self.running.as_ref().expect("it runs").url()
     }
 
     /// Lets time pass.

@@ -13,7 +13,7 @@ use crate::keystore::{self, KeyStore};
 use crate::notifications::Patience;
 use crate::outbox::Outbox;
 use crate::retry::RetryPolicy;
-use crate::session::CurrentSession;
+use crate::session::{CurrentSession, SessionInfo, SessionWatcher};
 use crate::status::KnownLimits;
 use crate::transport::{DEFAULT_TIMEOUT, Transport};
 use crate::watch::{TamperPolicy, Watch};
@@ -74,6 +74,7 @@ impl SyncKitClient {
             retry: RetryPolicy::default(),
             patience: Patience::default(),
             temporary_folder: None,
+            session_watcher: None,
         }
     }
 }
@@ -97,6 +98,7 @@ pub struct ClientBuilder {
     retry: RetryPolicy,
     patience: Patience,
     temporary_folder: Option<PathBuf>,
+    session_watcher: Option<Box<SessionWatcher>>,
 }
 
 impl ClientBuilder {
@@ -181,6 +183,16 @@ impl ClientBuilder {
         self
     }
 
+    /// Is called with the session after each sign-in and each refresh, to save it, and with `None` after a sign-out. A refresh
+    /// token is spent only after the one that it gave way to was handed over here, so a program that saves at once can end at
+    /// any instant and go on later.
+    ///
+    /// It is called on a thread of the async runtime: let it be quick.
+    pub fn on_session_change(mut self, save: impl Fn(Option<&SessionInfo>) + Send + Sync + 'static) -> Self {
+        self.session_watcher = Some(Box::new(save));
+        self
+    }
+
     /// The client.
     pub fn build(self) -> SyncKitClient {
         let server_url = self.config.server_url.trim_end_matches('/').to_owned();
@@ -188,7 +200,7 @@ impl ClientBuilder {
             transport: Arc::new(Transport::new(&server_url, self.timeout, self.retry)),
             server_url,
             api_key: self.config.api_key,
-            session: Arc::default(),
+            session: Arc::new(CurrentSession::watched_by(self.session_watcher)),
             encryption: Encryption::new(
                 self.key_store.unwrap_or_else(keystore::default_store),
                 self.encryption,

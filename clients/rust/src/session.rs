@@ -22,8 +22,8 @@ const EARLY_SECONDS: i64 = 30;
 
 /// A signed-in session, to save and to restore. It grants access to the account's (sealed) data: keep it like a password.
 ///
-/// Refresh tokens rotate, so save the session again whenever the program ends or
-/// [`SyncKitClient::session_info`] gives another token than before. Its `Debug` output shows no token.
+/// Refresh tokens rotate, so save the session whenever there is another one:
+/// [`ClientBuilder::on_session_change`](crate::ClientBuilder::on_session_change) tells. Its `Debug` output shows no token.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub struct SessionInfo {
     /// Access token.
@@ -97,14 +97,28 @@ pub(crate) struct Owner {
     pub(crate) user_id: Uuid,
 }
 
+/// Who is told of sessions that begin, go on under other tokens, and end.
+pub(crate) type SessionWatcher = dyn Fn(Option<&SessionInfo>) + Send + Sync;
+
 /// The session of a client, if there is one.
 #[derive(Default)]
 pub(crate) struct CurrentSession {
     info: Mutex<Option<SessionInfo>>,
     refreshing: tokio::sync::Mutex<()>,
+    watcher: Option<Box<SessionWatcher>>,
 }
 
 impl CurrentSession {
+    pub(crate) fn watched_by(watcher: Option<Box<SessionWatcher>>) -> Self {
+        Self { watcher, ..Self::default() }
+    }
+
+    fn tell(&self, info: Option<&SessionInfo>) {
+        if let Some(watcher) = &self.watcher {
+            watcher(info);
+        }
+    }
+
     fn get(&self) -> Option<SessionInfo> {
         self.info.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -117,7 +131,9 @@ impl CurrentSession {
     fn renew(&self, stale: &SessionInfo, fresh: SessionInfo) {
         let mut info = self.info.lock().unwrap_or_else(PoisonError::into_inner);
         if info.as_ref() == Some(stale) {
-            *info = Some(fresh);
+            *info = Some(fresh.clone());
+            drop(info);
+            self.tell(Some(&fresh));
         }
     }
 
@@ -171,7 +187,7 @@ impl SyncKitClient {
             other => other,
         })?);
         let owner = session.owner();
-        self.restore_session(session);
+        self.begin_session(session);
         self.encryption.signed_in_with(password)?;
         Ok((owner.user_id, owner.app_id))
     }
@@ -190,6 +206,12 @@ impl SyncKitClient {
         }
     }
 
+    /// Goes on with a session that the server has just given.
+    pub(crate) fn begin_session(&self, session: SessionInfo) {
+        self.restore_session(session.clone());
+        self.session.tell(Some(&session));
+    }
+
     /// Ends the session on the server and forgets it here, together with the master key in memory and in the key store.
     ///
     /// # Errors
@@ -199,6 +221,7 @@ impl SyncKitClient {
         let Some(session) = self.session.get() else { return Ok(()) };
         let forgotten = self.forget_key().await;
         self.session.set(None);
+        self.session.tell(None);
         self.encryption.wipe_all();
         let answer = self.transport.send(&Request::post_nothing("/auth/logout"), Some(&session.token)).await;
         match answer {

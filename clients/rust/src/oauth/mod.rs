@@ -100,7 +100,7 @@ impl SyncKitClient {
         let answer = self.transport.fetch::<TokenResponse>(&request, None).await;
         let session = SessionInfo::from(answer.map_err(refusal)?);
         let owner = session.owner();
-        self.restore_session(session);
+        self.begin_session(session);
         Ok((owner.user_id, owner.app_id))
     }
 

@@ -1,6 +1,6 @@
 //! Signing in, staying signed in, signing out.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::{TimeDelta, Utc};
 use tidelog::server::commands::Command;
@@ -45,6 +45,22 @@ async fn a_saved_session_goes_on_in_another_run() {
     let client = world.stranger();
     client.restore_session(serde_json::from_str(&saved).unwrap());
     assert_eq!(client.status().await.unwrap().total_changes, 0);
+}
+
+#[tokio::test]
+async fn a_program_is_told_of_every_session_so_that_it_can_save_it() {
+    let world = World::new().await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let save = told.clone();
+    let builder =
+        builder(world.config()).on_session_change(move |session| save.lock().unwrap().push(session.cloned()));
+    let client = world.signed_in_with(builder).await;
+    let first = client.session_info().unwrap();
+    client.restore_session(ending_in(&first, 0));
+    client.status().await.unwrap();
+    let second = client.session_info().unwrap();
+    client.logout().await.unwrap();
+    assert!(*told.lock().unwrap() == [Some(first), Some(second), None]);
 }
 
 #[tokio::test]

@@ -1,0 +1,32 @@
+//! `/api/admin/apps/{id}/sessions`: an app's own backend lets its users in.
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::request::Administered;
+use crate::auth::SignIn;
+use crate::http::State;
+use crate::http::refusal::Refusal;
+use crate::http::request::Json;
+use crate::model::issuers::check_subject;
+
+#[derive(Deserialize)]
+pub(in crate::http) struct BeginSession {
+    external_id: String,
+}
+
+pub(in crate::http) async fn begin(
+    state: web::Data<State>,
+    app: web::Path<String>,
+    request: Administered<Json<BeginSession>>,
+) -> Result<HttpResponse, Refusal> {
+    let app = Uuid::parse_str(&app).map_err(|_| Refusal::not_found())?;
+    let token = request.token_for(app)?;
+    let Json(BeginSession { external_id }) = &request.body;
+    check_subject(external_id).map_err(|reason| Refusal::invalid_field("external_id", reason))?;
+    match state.auth.sign_in_for_backend(token, app, external_id.clone()).await? {
+        SignIn::Done(pair) => Ok(HttpResponse::Ok().json(pair)),
+        SignIn::Refused | SignIn::TwoFactorRequired => Err(Refusal::not_found()),
+    }
+}
