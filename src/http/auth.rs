@@ -7,6 +7,7 @@ use super::address::client_address;
 use super::refusal::{RATE_LIMIT, RATE_REMAINING, Refusal};
 use super::request::{Json, Open, Signed};
 use super::{State, keys};
+use crate::auth::attempts::Turn;
 use crate::auth::{PasswordChange, SignIn};
 use crate::model::keys::Rewrap;
 
@@ -15,8 +16,7 @@ pub(super) async fn sign_in(
     request: HttpRequest,
     Open(Json(body)): Open<Json<SignInRequest>>,
 ) -> Result<HttpResponse, Refusal> {
-    let turn = state.attempts.begin(&body.email, client_address(&request)).await;
-    let turn = turn.map_err(Refusal::rate_limited)?;
+    let turn = begin(&state, &request, &body.email).await?;
     let rate = (turn.limit(), turn.remaining());
     let outcome = state.auth.sign_in(body).await?;
     match outcome {
@@ -81,9 +81,23 @@ pub(super) async fn change_password(
     Err(refusal.with_rate(limit, remaining))
 }
 
-/// Counts one attempt of the address that the request comes from.
+/// Counts one attempt of the address that a request comes from, at what belongs to no account.
 pub(super) fn count(state: &State, request: &HttpRequest) -> Result<u32, Refusal> {
     state.attempts.count(client_address(request)).map_err(Refusal::rate_limited)
+}
+
+/// Begins an attempt at the password of an account.
+pub(super) async fn begin(state: &State, request: &HttpRequest, account: &str) -> Result<Turn, Refusal> {
+    state.attempts.begin(account, client_address(request)).await.map_err(Refusal::rate_limited)
+}
+
+/// Begins an attempt at the second factor of an account.
+pub(super) async fn begin_second_factor(
+    state: &State,
+    request: &HttpRequest,
+    account: &str,
+) -> Result<Turn, Refusal> {
+    state.attempts.begin_second_factor(account, client_address(request)).await.map_err(Refusal::rate_limited)
 }
 
 /// With how many attempts there are at once, and how many are left.

@@ -78,6 +78,11 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, ErrorCode::TwoFactorIsOn, sentence)
     }
 
+    pub(super) fn wrong_credentials() -> Self {
+        let sentence = "The e-mail address or the password is wrong.";
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
+    }
+
     pub(super) fn wrong_code() -> Self {
         let sentence = "The code is wrong or was used already, or there is no second factor.";
         Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
