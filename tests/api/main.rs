@@ -22,6 +22,7 @@ mod devices;
 mod fuzz;
 mod garbage;
 mod house;
+mod issuers;
 mod keys;
 mod late;
 mod limits;

@@ -73,6 +73,16 @@ impl ClockedServer {
         self.origin.url()
     }
 
+    /// Somebody who has not signed in.
+    pub(crate) fn nobody(&self) -> Caller {
+        Caller::new(self.origin.clone(), None)
+    }
+
+    /// What time it is there, in seconds since 1970.
+    pub(crate) fn now_seconds(&self) -> i64 {
+        self.running.as_ref().expect("it runs").operator().store.now_us() / 1_000_000
+    }
+
     /// The address of its user.
     pub(crate) fn email(&self) -> &str {
         &self.made.email
