@@ -72,6 +72,8 @@ CREATE TABLE users (
     admin         INTEGER NOT NULL DEFAULT 0 CHECK (admin IN (0, 1)),
     -- NULL: may sign in.
     disabled_at   INTEGER,
+    -- NULL: stays. Otherwise everything that the user has is being deleted, step by step, and the user in the end.
+    removed_at    INTEGER CHECK (removed_at IS NULL OR disabled_at IS NOT NULL),
     created_at    INTEGER NOT NULL
 ) STRICT;
 

@@ -72,6 +72,32 @@ pub struct AuthLimits {
     #[serde(deserialize_with = "days")]
     pub session_days: NonZeroU32,
     pub concurrent_hashes: usize,
+    pub sign_up: SignUpRule,
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum SignUpRule {
+    /// The operator alone.
+    Closed,
+    /// Whoever has a link that the operator gave out.
+    Invite,
+    /// Anybody.
+    Open,
+}
+
+impl TryFrom<String> for SignUpRule {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "closed" => Ok(Self::Closed),
+            "invite" => Ok(Self::Invite),
+            "open" => Ok(Self::Open),
+            _ => Err("it is closed, invite or open"),
+        }
+    }
 }
 
 /// When a change counts as stored.

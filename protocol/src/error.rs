@@ -23,6 +23,8 @@ pub enum ErrorCode {
     DeviceRevoked,
     /// 403: right password, but the account has a second factor: sign in through OAuth.
     TwoFactorRequired,
+    /// The account has a second factor already.
+    TwoFactorIsOn,
     /// 403: the token belongs to another app.
     WrongApp,
     /// 404: absent, or another tenant's.

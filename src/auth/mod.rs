@@ -6,13 +6,20 @@
 )]
 
 pub mod access_tokens;
+mod account;
 pub mod attempts;
+pub mod consents;
 pub mod issuers;
+pub mod links;
+mod log_in;
 pub mod passwords;
 pub mod second_factor;
 pub mod secrets;
 mod sessions;
+pub mod steps;
 pub mod tokens;
 pub mod urls;
 
+pub use account::{AccountPassword, Enrolment};
+pub use log_in::{ClientCode, CodeExchange, LogIn};
 pub use sessions::{Auth, AuthSettings, Exchanged, PasswordChange, SignIn};

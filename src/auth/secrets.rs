@@ -29,7 +29,15 @@ pub fn random_256() -> Result<[u8; 32], Fault> {
 /// # Errors
 /// The operating system has no randomness to give.
 pub fn new_api_key() -> Result<String, Fault> {
-    Ok(format!("{API_KEY_PREFIX}{}", BASE64URL_NOPAD.encode(&random_256()?)))
+    new_secret(API_KEY_PREFIX)
+}
+
+/// A new secret of 256 random bits after a prefix by which scanners and people recognise it.
+///
+/// # Errors
+/// The operating system has no randomness to give.
+pub fn new_secret(prefix: &str) -> Result<String, Fault> {
+    Ok(format!("{prefix}{}", BASE64URL_NOPAD.encode(&random_256()?)))
 }
 
 /// What is stored of a secret.

@@ -20,6 +20,7 @@ pub use self::vouched::Exchanged;
 use super::issuers::Issuers;
 use super::passwords::Passwords;
 use super::secrets::{first_refresh_token, hash_secret, next_refresh_token, random_256};
+use super::steps::StepKeys;
 use super::tokens::{self, Tokens};
 use super::urls::{Purpose, UrlGrant, UrlKeys, UrlTarget};
 use crate::clock::{Clock, MICROS_PER_SECOND};
@@ -43,10 +44,20 @@ pub struct AuthSettings {
     pub session_seconds: i64,
 }
 
+impl AuthSettings {
+    /// What programs that make codes show beside the account: the host of the issuer, where it has one.
+    pub(super) fn issuer_name(&self) -> String {
+        let host = url::Url::parse(&self.issuer).ok().and_then(|url| url.host_str().map(str::to_owned));
+        host.unwrap_or_else(|| "Tidelog".into())
+    }
+}
+
 /// What came of a sign-in or a refresh.
 pub enum SignIn {
     /// The caller is in.
     Done(TokenPair),
+    /// The password is right, and the account wants a second factor: it signs in through a browser.
+    TwoFactorRequired,
     /// Something about the credentials is wrong; nobody is told what.
     Refused,
 }
@@ -54,13 +65,14 @@ pub enum SignIn {
 /// Knows who is calling. Cheap to clone.
 #[derive(Clone)]
 pub struct Auth {
-    store: Store,
-    clock: Clock,
-    passwords: Passwords,
-    tokens: Arc<Tokens>,
+    pub(super) store: Store,
+    pub(super) clock: Clock,
+    pub(super) passwords: Passwords,
+    pub(super) tokens: Arc<Tokens>,
     urls: Arc<UrlKeys>,
+    pub(super) steps: Arc<StepKeys>,
     issuers: Issuers,
-    settings: AuthSettings,
+    pub(super) settings: AuthSettings,
     remembered: Arc<Remembered>,
 }
 
@@ -79,11 +91,22 @@ impl Auth {
         let keys = store.signing_keys(tokens::new_signing_key()?).await?;
         let tokens = Tokens::new(&keys, settings.issuer.clone(), settings.token_seconds, clock.clone());
         let urls = Arc::new(UrlKeys::derived_from(&keys)?);
+        let steps = Arc::new(StepKeys::derived_from(&keys)?);
         let remembered = Arc::<Remembered>::default();
         let issuers = Issuers::new(store.clone(), clock.clone());
         let listener = remembered.clone();
         hub.listen(move |event| listener.forget(event));
-        Ok(Self { store, clock, passwords, tokens: Arc::new(tokens), urls, issuers, settings, remembered })
+        Ok(Self {
+            store,
+            clock,
+            passwords,
+            tokens: Arc::new(tokens),
+            urls,
+            steps,
+            issuers,
+            settings,
+            remembered,
+        })
     }
 
     /// The hasher, for commands that set passwords.
@@ -107,6 +130,9 @@ impl Auth {
         };
         if user.disabled {
             return Ok(SignIn::Refused);
+        }
+        if user.has_second_factor {
+            return Ok(SignIn::TwoFactorRequired);
         }
         let refresh_token = first_refresh_token(&random_256()?);
         let new = NewSession {
@@ -150,6 +176,21 @@ impl Auth {
     /// A fault of the database.
     pub async fn sign_out(&self, caller: &Caller) -> Result<(), Fault> {
         self.store.end_session(caller.session).await.map(drop)
+    }
+
+    /// Ends the session that a token belongs to, whichever of its two tokens it is. Of an unknown one nothing is said.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn revoke(&self, token: &str) -> Result<(), Fault> {
+        let session = match self.tokens.verify(token) {
+            Some(grant) => Some(grant.session),
+            None => self.store.session_of_refresh_token(hash_secret(token)).await?,
+        };
+        match session {
+            Some(session) => self.store.end_session(session).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Who sent this `Authorization` header, if it is that of a live session, and until when its token is good, in seconds
@@ -210,11 +251,11 @@ impl Auth {
         Ok(Some(caller))
     }
 
-    fn session_end(&self) -> i64 {
+    pub(super) fn session_end(&self) -> i64 {
         self.clock.now_us() + self.settings.session_seconds * MICROS_PER_SECOND
     }
 
-    fn pair(&self, caller: &Caller, refresh_token: String) -> Result<TokenPair, Fault> {
+    pub(super) fn pair(&self, caller: &Caller, refresh_token: String) -> Result<TokenPair, Fault> {
         let (token, expires) = self.tokens.sign(caller)?;
         Ok(TokenPair {
             token,

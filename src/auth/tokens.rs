@@ -8,17 +8,20 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::secrets::hash_secret;
-use crate::clock::Clock;
+use crate::clock::{Clock, MICROS_PER_SECOND};
 use crate::error::Fault;
 use crate::model::sessions::Caller;
-use crate::store::SigningKey;
+use crate::store::{SigningKey, Visitor};
 
 /// The sync routes. Tokens for other purposes name another audience and never pass here.
 const AUDIENCE: &str = "sync";
+/// The routes by which a person looks after their account.
+const ACCOUNT_AUDIENCE: &str = "account";
 /// RFC 9068: an access token, not any other JWT that might be signed with the same key.
 const TOKEN_TYPE: &str = "at+jwt";
 /// How far a token's `iat` may lie in the future, in seconds: clocks differ, but not by more.
@@ -39,6 +42,17 @@ struct Claims {
     exp: i64,
     /// Makes two tokens of one second differ.
     jti: Uuid,
+}
+
+/// What a token for an account says.
+#[derive(Serialize, Deserialize)]
+struct AccountClaims {
+    sub: Uuid,
+    sid: Uuid,
+    aud: String,
+    iss: String,
+    iat: i64,
+    exp: i64,
 }
 
 /// What a genuine token grants.
@@ -71,6 +85,7 @@ pub struct Tokens {
     lifetime_seconds: i64,
     clock: Clock,
     validation: Validation,
+    account_validation: Validation,
     /// By SHA-256 of the token: a look-up that leaks its timing tells nothing about tokens that one does not have.
     genuine: RwLock<HashMap<[u8; 32], Grant>>,
 }
@@ -89,14 +104,26 @@ impl Tokens {
             encoding: EncodingKey::from_secret(&key.secret),
             decoding: DecodingKey::from_secret(&key.secret),
         };
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_audience(&[AUDIENCE]);
-        validation.set_issuer(&[&issuer]);
-        validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
-        // Expiry is checked against our own clock, below.
-        validation.validate_exp = false;
+        let validation = |audience: &str| {
+            let mut validation = Validation::new(Algorithm::HS256);
+            validation.set_audience(&[audience]);
+            validation.set_issuer(&[&issuer]);
+            validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+            // Expiry is checked against our own clock, below.
+            validation.validate_exp = false;
+            validation
+        };
+        let (validation, account_validation) = (validation(AUDIENCE), validation(ACCOUNT_AUDIENCE));
         let keys = keys.iter().map(key).collect();
-        Self { keys, issuer, lifetime_seconds, clock, validation, genuine: RwLock::default() }
+        Self {
+            keys,
+            issuer,
+            lifetime_seconds,
+            clock,
+            validation,
+            account_validation,
+            genuine: RwLock::default(),
+        }
     }
 
     /// A token for this caller, and when it expires in seconds since 1970.
@@ -104,7 +131,6 @@ impl Tokens {
     /// # Errors
     /// There is no key to sign with.
     pub fn sign(&self, caller: &Caller) -> Result<(String, i64), Fault> {
-        let key = self.keys.first().ok_or_else(|| Fault::Internal("there is no signing key".into()))?;
         let now = self.clock.now_seconds();
         let claims = Claims {
             sub: caller.user,
@@ -116,13 +142,41 @@ impl Tokens {
             exp: now + self.lifetime_seconds,
             jti: Uuid::new_v4(),
         };
+        Ok((self.encode(&claims)?, claims.exp))
+    }
+
+    /// A token for this visitor of their account, and when it expires in seconds since 1970.
+    ///
+    /// # Errors
+    /// There is no key to sign with.
+    pub fn sign_account(&self, visitor: &Visitor) -> Result<(String, i64), Fault> {
+        let claims = AccountClaims {
+            sub: visitor.user,
+            sid: visitor.session,
+            aud: ACCOUNT_AUDIENCE.into(),
+            iss: self.issuer.clone(),
+            iat: self.clock.now_seconds(),
+            exp: visitor.expires_at / MICROS_PER_SECOND,
+        };
+        Ok((self.encode(&claims)?, claims.exp))
+    }
+
+    fn encode(&self, claims: &impl Serialize) -> Result<String, Fault> {
+        let key = self.keys.first().ok_or_else(|| Fault::Internal("there is no signing key".into()))?;
         let header = Header {
             typ: Some(TOKEN_TYPE.into()),
             kid: Some(key.kid.clone()),
             ..Header::new(Algorithm::HS256)
         };
-        let token = jsonwebtoken::encode(&header, &claims, &key.encoding).map_err(Fault::internal)?;
-        Ok((token, claims.exp))
+        jsonwebtoken::encode(&header, claims, &key.encoding).map_err(Fault::internal)
+    }
+
+    /// Account session and user of a token for an account, if it is ours and in force.
+    pub fn verify_account(&self, token: &str) -> Option<(Uuid, Uuid)> {
+        let claims: AccountClaims = self.decode(token, &self.account_validation)?;
+        let now = self.clock.now_seconds();
+        let in_force = now < claims.exp && claims.iat <= now + MAX_AHEAD_SECONDS;
+        in_force.then_some((claims.sid, claims.sub))
     }
 
     /// What a token grants, if it is ours and in force.
@@ -131,17 +185,13 @@ impl Tokens {
         let known = self.genuine.read().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
         let grant = match known {
             Some(grant) => grant,
-            None => self.remember(hash, self.decode(token)?),
+            None => self.remember(hash, self.genuine_grant(token)?),
         };
         grant.is_in_force(self.clock.now_seconds()).then_some(grant)
     }
 
-    fn decode(&self, token: &str) -> Option<Grant> {
-        let header = jsonwebtoken::decode_header(token).ok()?;
-        let typed = header.typ.as_deref() == Some(TOKEN_TYPE) && header.alg == Algorithm::HS256;
-        let kid = header.kid.filter(|_| typed)?;
-        let key = self.keys.iter().find(|key| key.kid == kid)?;
-        let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation).ok()?.claims;
+    fn genuine_grant(&self, token: &str) -> Option<Grant> {
+        let claims: Claims = self.decode(token, &self.validation)?;
         Some(Grant {
             user: claims.sub,
             app: claims.app,
@@ -149,6 +199,14 @@ impl Tokens {
             issued_at: claims.iat,
             expires_at: claims.exp,
         })
+    }
+
+    fn decode<C: DeserializeOwned>(&self, token: &str, validation: &Validation) -> Option<C> {
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        let typed = header.typ.as_deref() == Some(TOKEN_TYPE) && header.alg == Algorithm::HS256;
+        let kid = header.kid.filter(|_| typed)?;
+        let key = self.keys.iter().find(|key| key.kid == kid)?;
+        Some(jsonwebtoken::decode::<C>(token, &key.decoding, validation).ok()?.claims)
     }
 
     fn remember(&self, hash: [u8; 32], grant: Grant) -> Grant {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Common, Failure};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Listen, Settings};
 use crate::notify::Hub;
 use crate::server::commands::{Command, Operator, execute};
 use crate::server::{CallError, call, passwords, store_options, sweep};
@@ -55,6 +55,12 @@ async fn execute_alone(settings: &Settings, store: &Store, command: Command) -> 
         }
         _ => None,
     };
-    let operator = Operator { store: store.clone(), passwords: passwords(settings)?, sweep };
+    let url = match (&settings.public_url, &settings.listen) {
+        (Some(url), _) => url.trim_end_matches('/').to_owned(),
+        (None, Listen::Tcp(address)) => format!("http://{address}"),
+        (None, Listen::Unix(path)) => format!("unix:{}", path.display()),
+    };
+    let (passwords, clock) = (passwords(settings)?, Clock::system());
+    let operator = Operator { store: store.clone(), passwords, sweep, clock, url };
     Ok(execute(&operator, command).await?)
 }

@@ -6,6 +6,7 @@ mod config;
 mod dev;
 mod device;
 mod health;
+mod invite;
 mod issuer;
 mod output;
 mod rotation;
@@ -82,6 +83,9 @@ enum Verb {
     /// The accounts that sign in
     #[command(subcommand)]
     User(user::Verb),
+    /// The links by which people make accounts
+    #[command(subcommand)]
+    Invite(invite::Verb),
     /// The installations among which changes travel
     #[command(subcommand)]
     Device(device::Verb),
@@ -144,6 +148,7 @@ async fn run(Cli { common, verb }: Cli) -> Result<(), Failure> {
         Verb::Openapi => return common.output().raw(crate::http::openapi::DOCUMENT),
         Verb::App(verb) => verb.command()?,
         Verb::User(verb) => verb.command()?,
+        Verb::Invite(verb) => verb.command(),
         Verb::Device(verb) => verb.command(),
         Verb::Session(verb) => verb.command(),
         Verb::Rotation(verb) => verb.command(),

@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Common, Failure};
 use crate::clock::Clock;
+use crate::server::commands::{Operator, setup_link};
 use crate::server::{self, Signals};
 
 #[derive(Args)]
@@ -47,9 +48,32 @@ pub(super) async fn run(common: &Common, flags: Flags) -> Result<(), Failure> {
     let (settings, _) = common.settings(flags.settings())?;
     log_to_stderr(&settings.log)?;
     let signals = Signals::listen()?;
+    let data = settings.data.clone();
     let running = server::start(settings, Clock::system()).await?;
     flags.announce(running.url())?;
+    offer_setup(&data, running.operator()).await?;
     running.run_until(signals).await;
+    Ok(())
+}
+
+/// Where the link is kept by which the first administrator makes their account.
+const SETUP_FILE: &str = "setup-link";
+
+/// While there is no administrator, makes a link by which one makes their account: into a file that only the owner reads, as logs
+/// are read by more, and onto the screen of whoever watches.
+async fn offer_setup(data: &Path, operator: &Operator) -> Result<(), Failure> {
+    let path = data.join(SETUP_FILE);
+    let Some(link) = setup_link(operator).await? else {
+        let _ = std::fs::remove_file(path);
+        return Ok(());
+    };
+    let mut file = tempfile::NamedTempFile::new_in(data)?;
+    writeln!(file, "{link}")?;
+    file.persist(&path)?;
+    tracing::info!(file = %path.display(), "there is no administrator yet: open the link in this file within an hour");
+    if std::io::stdout().is_terminal() {
+        println!("There is no administrator yet. Make your account here within an hour:\n\n  {link}\n");
+    }
     Ok(())
 }
 

@@ -34,10 +34,19 @@ pub(super) enum Verb {
         /// Its e-mail address, or its id
         email: String,
     },
+    /// Ask for no second factor any more when an account signs in: for somebody who lost phone and recovery codes
+    #[command(name = "disable-2fa")]
+    DisableTwoFactor {
+        /// Its e-mail address
+        email: String,
+    },
     /// Give an account a new password, and end its sessions; its encryption passphrase stays what it is
     ResetPassword {
         /// Its e-mail address
         email: String,
+        /// Make a link instead, good once and for a day, by which the person sets it
+        #[arg(long, conflicts_with = "password_stdin")]
+        link: bool,
         #[command(flatten)]
         password: Password,
     },
@@ -60,7 +69,9 @@ impl Verb {
             Self::Disable { email } => Command::UserDisable { email },
             Self::Enable { email } => Command::UserEnable { email },
             Self::Delete { email } => Command::UserDelete { email },
-            Self::ResetPassword { email, password } => {
+            Self::DisableTwoFactor { email } => Command::UserDisableTwoFactor { email },
+            Self::ResetPassword { email, link: true, .. } => Command::UserResetLink { email },
+            Self::ResetPassword { email, password, .. } => {
                 Command::UserResetPassword { email, password: secret::read(password.password_stdin)? }
             }
         })

@@ -67,7 +67,7 @@ pub(super) async fn change_password(
 }
 
 /// Counts one attempt of the address that the request comes from.
-fn count(state: &State, request: &HttpRequest) -> Result<u32, Refusal> {
+pub(super) fn count(state: &State, request: &HttpRequest) -> Result<u32, Refusal> {
     state.attempts.count(client_address(request)).map_err(Refusal::rate_limited)
 }
 
@@ -83,6 +83,7 @@ fn answer(
             .insert_header((RATE_LIMIT, limit))
             .insert_header((RATE_REMAINING, remaining))
             .json(pair)),
+        SignIn::TwoFactorRequired => Err(Refusal::two_factor_required().with_rate(limit, remaining)),
         SignIn::Refused => Err(refusal().with_rate(limit, remaining)),
     }
 }

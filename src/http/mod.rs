@@ -4,6 +4,7 @@
 //! auth operation gives it an outcome, and the outcome becomes an answer or a `Refusal`.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns actix-web")]
 
+mod account;
 mod address;
 mod admin;
 mod auth;
@@ -16,11 +17,16 @@ mod keys;
 mod limits;
 mod memory;
 mod notifications;
+mod oauth;
 pub mod openapi;
+mod pages;
 mod refusal;
 mod request;
 mod rotations;
 mod routes;
+mod sign_in;
+mod sign_up;
+mod site;
 
 use std::sync::Arc;
 
@@ -31,58 +37,69 @@ use tidelog_protocol::{Limits, SYNC_PREFIX, SYNC_PREFIX_V1};
 pub use address::Front;
 pub use blobs::BlobState;
 pub use routes::{Access, Endpoint, endpoints};
+pub use site::Site;
 
 use crate::auth::Auth;
 use crate::auth::attempts::Attempts;
+use crate::auth::consents::Consents;
 use crate::clock::Clock;
+use crate::config::SignUpRule;
 use crate::notify::Subscribers;
 use crate::store::Store;
 
+/// What a server is put together from.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// Who is calling.
+    pub auth: Auth,
+    /// Bounds sign-in attempts.
+    pub attempts: Attempts,
+    /// The limits in force.
+    pub limits: Limits,
+    /// Where the encrypted files of users lie.
+    pub blobs: BlobState,
+    /// Where this server is, as browsers know it.
+    pub site: Site,
+    /// Who may make an account.
+    pub sign_up: SignUpRule,
+    /// Who listens to which log.
+    pub subscribers: Subscribers,
+    /// What time it is.
+    pub clock: Clock,
+}
+
 /// What every handler works with. Shared by all workers.
 pub struct State {
-    /// The database.
-    store: Store,
-    /// Who is calling.
-    auth: Auth,
-    /// Bounds sign-in attempts.
-    attempts: Attempts,
-    /// The limits in force.
-    limits: Limits,
+    parts: Parts,
     /// The memory that bodies share.
     bodies: memory::Memory,
     /// The memory that pages share.
     pages: memory::Memory,
     /// The memory that blobs on their way share.
     transfers: memory::Memory,
-    blobs: BlobState,
-    /// Who listens to which log.
-    subscribers: Subscribers,
-    clock: Clock,
+    /// What people have decided a moment ago.
+    consents: Consents,
 }
 
 impl State {
     /// Of a server with these parts.
-    pub fn new(
-        store: Store,
-        auth: Auth,
-        attempts: Attempts,
-        limits: Limits,
-        subscribers: Subscribers,
-        blobs: BlobState,
-        clock: Clock,
-    ) -> Self {
+    pub fn new(parts: Parts) -> Self {
         Self {
-            store,
-            auth,
-            attempts,
-            limits,
+            parts,
             bodies: memory::Memory::default(),
             pages: memory::Memory::default(),
             transfers: memory::Memory::default(),
-            blobs,
-            subscribers,
-            clock,
+            consents: Consents::default(),
         }
+    }
+}
+
+impl std::ops::Deref for State {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
     }
 }
 

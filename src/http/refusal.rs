@@ -29,6 +29,16 @@ impl Refusal {
         Self { status, body: Box::new(ErrorBody::new(code, sentence)), headers: HeaderMap::new() }
     }
 
+    /// What it says to a person.
+    pub(super) fn sentence(&self) -> &str {
+        &self.body.error
+    }
+
+    /// What it says besides.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     fn with(mut self, change: impl FnOnce(&mut ErrorBody)) -> Self {
         change(&mut self.body);
         self
@@ -55,6 +65,21 @@ impl Refusal {
 
     pub(super) fn invalid_credentials() -> Self {
         let sentence = "The e-mail address, the password or the API key is wrong.";
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
+    }
+
+    pub(super) fn two_factor_required() -> Self {
+        let sentence = "This account has a second factor: sign in through the browser.";
+        Self::new(StatusCode::FORBIDDEN, ErrorCode::TwoFactorRequired, sentence)
+    }
+
+    pub(super) fn two_factor_is_on() -> Self {
+        let sentence = "This account has a second factor: turn it off first.";
+        Self::new(StatusCode::CONFLICT, ErrorCode::TwoFactorIsOn, sentence)
+    }
+
+    pub(super) fn wrong_code() -> Self {
+        let sentence = "The code is wrong or was used already, or there is no second factor.";
         Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
     }
 

@@ -125,6 +125,32 @@ async fn caller(request: &HttpRequest) -> Result<(Arc<Caller>, i64), Refusal> {
     state(request)?.auth.caller(header).await?.ok_or_else(Refusal::unauthenticated)
 }
 
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `application/json`.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+}
+
+/// The body of a request that anyone may send, JSON or a form, as it came.
+///
+/// # Errors
+/// It is neither, too large, or no text.
+pub(super) async fn read_open(request: &HttpRequest, payload: Payload) -> Result<(String, Kind), Refusal> {
+    let kind = match request.content_type().to_ascii_lowercase().as_str() {
+        "application/json" => Kind::Json,
+        "application/x-www-form-urlencoded" => Kind::Form,
+        _ => return Err(Refusal::unsupported_media_type()),
+    };
+    let state = state(request)?;
+    let (max, mut room) = (state.limits.max_open_body_bytes, state.bodies.room_of_nobody());
+    let body = collect(payload, max, &mut room).await?;
+    let body = String::from_utf8(body).map_err(|_| Refusal::malformed("it is not UTF-8"))?;
+    Ok((body, kind))
+}
+
 async fn read<B: Input>(
     request: &HttpRequest,
     payload: Payload,

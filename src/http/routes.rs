@@ -6,10 +6,15 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
 use actix_web::{Route, Scope, web};
 
+use super::account::{access, api, deletion, overview, password, two_factor};
 use super::blobs::{self, transfers};
+use super::oauth::{authorize, consent, icons, metadata, revoke, token, userinfo};
 use super::refusal::Refusal;
 use super::rotations::blob_keys;
-use super::{admin, auth, changes, devices, health, keys, limits, notifications, openapi, rotations};
+use super::sign_in::{log_in, second_factor};
+use super::{
+    admin, auth, changes, devices, health, keys, limits, notifications, openapi, rotations, sign_up,
+};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +23,10 @@ pub enum Access {
     Public,
     /// Whoever bears the access token of a live session; what it can reach is its own log.
     Session,
+    /// Whoever bears a token for their own account.
+    Account,
+    /// Whoever is signed in to their own account in this browser; the page that the form was on says so, too.
+    Cookie,
     /// Whoever bears an access token of an administrator; what it can reach is its own app, if it names one.
     Admin,
     /// Whoever has an address that was made for the purpose, while the session that asked for it lives.
@@ -106,6 +115,46 @@ pub(super) fn root_routes() -> Vec<Row> {
         row!(Public  GET    "/health"            health::alive),
         row!(Public  GET    "/ready"             health::ready),
         row!(Public  GET    "/api/openapi.json"  openapi::get),
+        row!(Public  GET    "/.well-known/oauth-authorization-server" metadata::metadata),
+        row!(Public  GET    "/oauth/authorize"   authorize::authorize),
+        row!(Public  GET    "/oauth/consent"     consent::show),
+        row!(Public  POST   "/oauth/consent"     consent::decide),
+        row!(Public  POST   "/oauth/token"       token::token),
+        row!(Session GET    "/oauth/userinfo"    userinfo::userinfo),
+        row!(Public  POST   "/oauth/revoke"      revoke::revoke),
+        row!(Public  GET    "/oauth/icons/{app}" icons::get),
+        row!(Public  POST   "/log-in"            log_in::log_in),
+        row!(Public  GET    "/second-factor"     second_factor::show),
+        row!(Public  POST   "/second-factor"     second_factor::take),
+        row!(Public  GET    "/sign-up"           sign_up::show_open),
+        row!(Public  POST   "/sign-up"           sign_up::take_open),
+        row!(Public  GET    "/setup/{secret}"    sign_up::setup::show),
+        row!(Public  POST   "/setup/{secret}"    sign_up::setup::take),
+        row!(Public  GET    "/invite/{secret}"   sign_up::invite::show),
+        row!(Public  POST   "/invite/{secret}"   sign_up::invite::take),
+        row!(Public  GET    "/reset/{secret}"    sign_up::reset::show),
+        row!(Public  POST   "/reset/{secret}"    sign_up::reset::take),
+        row!(Public  GET    "/account"           overview::show),
+        row!(Cookie  POST   "/account/log-out"   overview::log_out),
+        row!(Cookie  POST   "/account/password"  password::change),
+        row!(Cookie  POST   "/account/two-factor" two_factor::act),
+        row!(Cookie  POST   "/account/sessions/{id}" access::end_session),
+        row!(Cookie  POST   "/account/devices/{id}" access::remove_device),
+        row!(Public  GET    "/account/delete"    deletion::show),
+        row!(Cookie  POST   "/account/delete"    deletion::delete),
+        row!(Public  POST   "/api/account/token" api::token),
+        row!(Account GET    "/api/account"       api::show),
+        row!(Account DELETE "/api/account"       api::delete),
+        row!(Account POST   "/api/account/logout" api::log_out),
+        row!(Account POST   "/api/account/password" api::password),
+        row!(Account POST   "/api/account/two-factor" api::enrol),
+        row!(Account DELETE "/api/account/two-factor" api::disable),
+        row!(Account POST   "/api/account/two-factor/confirm" api::confirm),
+        row!(Account POST   "/api/account/recovery-codes" api::recovery_codes),
+        row!(Account GET    "/api/account/sessions" api::sessions),
+        row!(Account DELETE "/api/account/sessions/{id}" api::end_session),
+        row!(Account GET    "/api/account/devices" api::devices),
+        row!(Account DELETE "/api/account/devices/{id}" api::remove_device),
     ]
 }
 

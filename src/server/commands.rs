@@ -2,6 +2,7 @@
 //! and in the command line's own process when no server runs.
 
 mod issuers;
+mod links;
 mod tokens;
 
 use serde::{Deserialize, Serialize};
@@ -10,9 +11,12 @@ use thiserror::Error;
 use tidelog_protocol::Timestamp;
 use uuid::Uuid;
 
+pub use links::setup_link;
+
 use crate::auth::passwords::Passwords;
 use crate::auth::secrets::{hash_secret, new_api_key};
 use crate::blobs::Sweep;
+use crate::clock::Clock;
 use crate::error::Fault;
 use crate::model::apps::{self, App};
 use crate::model::users::{self, User};
@@ -55,6 +59,21 @@ pub enum Command {
     UserResetPassword {
         email: String,
         password: String,
+    },
+    UserResetLink {
+        email: String,
+    },
+    UserDisableTwoFactor {
+        email: String,
+    },
+    InviteCreate {
+        app: Option<String>,
+        uses: u32,
+        days: u32,
+    },
+    InviteList,
+    InviteRevoke {
+        invite: Uuid,
     },
     DeviceList,
     DeviceRevoke {
@@ -109,6 +128,17 @@ pub struct Operator {
     pub passwords: Passwords,
     /// What looks after blobs. `None`: there are none.
     pub sweep: Option<Sweep>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where people reach the server, without a slash at the end.
+    pub url: String,
+}
+
+impl Operator {
+    /// The whole address of one of the server's places.
+    fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
 }
 
 /// Why a command did nothing.
@@ -142,7 +172,7 @@ type Outcome = Result<Value, CommandError>;
 /// # Errors
 /// See [`CommandError`].
 pub async fn execute(operator: &Operator, command: Command) -> Outcome {
-    let Operator { store, passwords, sweep } = operator;
+    let Operator { store, passwords, sweep, .. } = operator;
     match command {
         Command::AppCreate { name } => create_app(store, name).await,
         Command::AppList => Ok(store.list_apps().await?.iter().map(app_json).collect()),
@@ -169,6 +199,11 @@ pub async fn execute(operator: &Operator, command: Command) -> Outcome {
             let hash = passwords.hash(password).await?;
             changed(store.set_password(address(&email)?, hash).await?, &email)
         }
+        Command::UserResetLink { email } => links::reset_link(operator, &email).await,
+        Command::UserDisableTwoFactor { email } => links::disable_second_factor(operator, &email).await,
+        Command::InviteCreate { app, uses, days } => links::create_invite(operator, app, uses, days).await,
+        Command::InviteList => links::list_invites(operator).await,
+        Command::InviteRevoke { invite } => links::revoke_invite(operator, invite).await,
         Command::DeviceList => list_devices(store).await,
         Command::DeviceRevoke { device } => {
             let removed = store.remove_any_device(device).await?;

@@ -31,7 +31,7 @@ use crate::blobs::{self, Blobs, Sweep};
 use crate::clock::Clock;
 use crate::config::{Durability, Settings};
 use crate::error::Fault;
-use crate::http::{BlobState, State};
+use crate::http::{BlobState, Parts, Site, State};
 use crate::notify::{Caps, Hub, Subscribers};
 use crate::store::{OpenError, Options, Store, Synchronous};
 
@@ -205,12 +205,25 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         public_url: settings.public_url.clone(),
     };
     let subscribers = subscribers(&limits, hub);
-    let state =
-        State::new(store.clone(), auth.clone(), attempts, limits, subscribers.clone(), blobs, clock.clone());
-    let state = Arc::new(state);
+    let state = Arc::new(State::new(Parts {
+        store: store.clone(),
+        auth: auth.clone(),
+        attempts,
+        limits,
+        blobs,
+        site: Site::new(settings.public_url.as_deref()),
+        sign_up: settings.auth.sign_up,
+        subscribers: subscribers.clone(),
+        clock: clock.clone(),
+    }));
     let listen::Answering { server, url, socket } = listen::listen(settings, state)?;
-    let operator =
-        Operator { store: store.clone(), passwords: auth.passwords().clone(), sweep: sweep.clone() };
+    let operator = Operator {
+        store: store.clone(),
+        passwords: auth.passwords().clone(),
+        sweep: sweep.clone(),
+        clock: clock.clone(),
+        url: settings.public_url.as_ref().unwrap_or(&url).trim_end_matches('/').to_owned(),
+    };
     let control = Control::serve(&settings.data, &url, operator.clone())
         .map_err(|error| StartError::Listen(control::path(&settings.data).display().to_string(), error))?;
     let handle = server.handle();

@@ -22,6 +22,7 @@ const VISITOR: &str = "
     SELECT account_sessions.uuid, users.id, users.uuid, users.email, account_sessions.expires_at
     FROM account_sessions JOIN users ON users.id = account_sessions.user
     WHERE account_sessions.expires_at > ?1 AND users.disabled_at IS NULL AND users.email IS NOT NULL";
+const SET_PASSWORD: &str = "UPDATE users SET password_hash = ?2 WHERE id = ?1";
 const END: &str = "DELETE FROM account_sessions WHERE uuid = ?1";
 const SESSIONS: &str = "
     SELECT sessions.uuid, apps.name, sessions.created_at, sessions.expires_at,
@@ -180,6 +181,28 @@ impl Store {
                 "{VISITOR} AND account_sessions.uuid = ?2 AND account_sessions.cookie_hash IS NULL"
             ))?;
             Ok(statement.query_row((now_us, session.as_bytes()), visitor_of).optional()?)
+        })
+        .await
+    }
+
+    /// Gives an account another password, and ends everything by which its user is in. `false`: the password is no longer the one
+    /// that was checked.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn replace_password(
+        &self,
+        user: i64,
+        checked: String,
+        password_hash: String,
+    ) -> Result<bool, Fault> {
+        self.write(1, move |tx| {
+            if !is_still(tx, user, &checked)? {
+                return Ok(false);
+            }
+            tx.prepare_cached(SET_PASSWORD)?.execute((user, &password_hash))?;
+            sessions::end_of_user(tx, user)?;
+            Ok(true)
         })
         .await
     }

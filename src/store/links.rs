@@ -204,6 +204,17 @@ impl Store {
         .await
     }
 
+    /// Makes an account without a link.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn sign_up_openly(&self, person: NewPerson) -> Result<SignUp, Fault> {
+        self.write(1, move |tx| {
+            Ok(users::create(tx, &person, false)?.map_or(SignUp::EmailTaken, SignUp::Created))
+        })
+        .await
+    }
+
     /// Sets a new password by a link, uses the link up, and ends all sessions of the user. The key envelope stays what it is.
     /// `None`: the link is unknown, used up or expired; else the account's address.
     ///

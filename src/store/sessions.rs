@@ -10,7 +10,10 @@ use crate::model::sessions::{Caller, Refresh, Session};
 use crate::notify::{EndedSession, Event};
 
 const CREDENTIALS: &str =
-    "SELECT id, uuid, password_hash, disabled_at IS NOT NULL FROM users WHERE email = ?1";
+    "
+    SELECT id, uuid, password_hash, disabled_at IS NOT NULL,
+        EXISTS (SELECT 1 FROM second_factors WHERE second_factors.user = users.id AND confirmed_at IS NOT NULL)
+    FROM users WHERE email = ?1";
 const APP_BY_KEY: &str = "SELECT id, uuid FROM apps WHERE api_key_hash = ?1";
 const STILL: &str = "
     SELECT 1 FROM users, apps
@@ -36,6 +39,9 @@ const TOKEN: &str = "
          WHERE next.session = sessions.id AND next.number = refresh_tokens.number + 1)
     FROM refresh_tokens JOIN sessions ON sessions.id = refresh_tokens.session
     WHERE refresh_tokens.hash = ?1 AND sessions.expires_at > ?2";
+const OF_TOKEN: &str = "
+    SELECT sessions.uuid FROM refresh_tokens JOIN sessions ON sessions.id = refresh_tokens.session
+    WHERE refresh_tokens.hash = ?1";
 const ROTATE: &str = "UPDATE refresh_tokens SET rotation = ?2, first_used_at = ?3 WHERE hash = ?1";
 const FORGET_TOKENS: &str = "DELETE FROM refresh_tokens WHERE session = ?1 AND number <= ?2";
 const OF_USER: &str = "log IN (SELECT id FROM logs WHERE user = ?1)";
@@ -69,6 +75,8 @@ pub struct UserCredentials {
     pub password_hash: String,
     /// May not sign in.
     pub disabled: bool,
+    /// Signs in with a second factor only.
+    pub has_second_factor: bool,
 }
 
 impl std::fmt::Debug for UserCredentials {
@@ -214,6 +222,7 @@ impl Store {
                     id: Uuid::from_bytes(row.get(1)?),
                     password_hash: row.get(2)?,
                     disabled: row.get(3)?,
+                    has_second_factor: row.get(4)?,
                 })
             };
             let app = |row: &Row<'_>| Ok((row.get(0)?, Uuid::from_bytes(row.get(1)?)));
@@ -256,6 +265,28 @@ impl Store {
     /// A fault of the database.
     pub async fn refresh_session(&self, presented: Presented) -> Result<Refreshed, Fault> {
         self.write(1, move |tx| refresh(tx, &presented)).await
+    }
+
+    /// The session that a refresh token of this hash keeps alive, or has kept alive.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn session_of_refresh_token(&self, hash: [u8; 32]) -> Result<Option<Uuid>, Fault> {
+        let whose = self.read(move |connection| {
+            Ok(connection.prepare_cached(OF_TOKEN)?.query_row([hash], |row| row.get(0)).optional()?)
+        });
+        Ok(whose.await?.map(Uuid::from_bytes))
+    }
+
+    /// The app that such a session is in.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn app_of_refresh_token(&self, hash: [u8; 32]) -> Result<Option<Uuid>, Fault> {
+        match self.session_of_refresh_token(hash).await? {
+            Some(session) => Ok(self.find_caller(session).await?.map(|caller| caller.app)),
+            None => Ok(None),
+        }
     }
 
     /// Every live session, the oldest first.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Store;
 use crate::error::Fault;
+use crate::model::authorization::CODE_REMEMBERED_US;
 
 const SEEN: &str = "
     UPDATE devices SET last_seen_at = max(last_seen_at, ?2), pulled_seq = coalesce(?3, pulled_seq),
@@ -11,8 +12,15 @@ const SEEN: &str = "
     WHERE id = ?1";
 const EXPIRE: &str = "
     DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < ?1 LIMIT 500)";
-const EXPIRE_TOKENS: &str = "
-    DELETE FROM access_tokens WHERE id IN (SELECT id FROM access_tokens WHERE expires_at < ?1 LIMIT 500)";
+/// What is over for good, besides sessions.
+const EXPIRE_SIGN_INS: [&str; 3] = [
+    "DELETE FROM account_sessions WHERE id IN (SELECT id FROM account_sessions WHERE expires_at < ?1 LIMIT 500)",
+    "DELETE FROM links WHERE id IN (SELECT id FROM links WHERE expires_at < ?1 LIMIT 500)",
+    "DELETE FROM access_tokens WHERE id IN (SELECT id FROM access_tokens WHERE expires_at < ?1 LIMIT 500)",
+];
+const EXPIRE_CODES: &str = "
+    DELETE FROM authorization_codes WHERE hash IN
+        (SELECT hash FROM authorization_codes WHERE expires_at < ?1 LIMIT 500)";
 
 impl Store {
     /// Writes where devices stand.
@@ -40,7 +48,7 @@ impl Store {
         Ok(())
     }
 
-    /// One round of upkeep: writes device positions, drops expired sessions and tokens, and what rotations have put aside for long enough.
+    /// One round of upkeep: writes device positions, drops expired sessions, links and codes, goes on with deletions, and drops what rotations have put aside for long enough.
     /// To be called every minute or so.
     ///
     /// # Errors
@@ -48,11 +56,15 @@ impl Store {
     pub async fn upkeep(&self) -> Result<(), Fault> {
         self.flush_presence().await?;
         self.expire_rotations().await?;
+        self.go_on_deleting().await?;
         self.write(1, |tx| {
             if tx.prepare_cached(EXPIRE)?.execute([tx.now_us])? > 0 {
                 tx.known.forget_sessions();
             }
-            tx.prepare_cached(EXPIRE_TOKENS)?.execute([tx.now_us])?;
+            for statement in EXPIRE_SIGN_INS {
+                tx.prepare_cached(statement)?.execute([tx.now_us])?;
+            }
+            tx.prepare_cached(EXPIRE_CODES)?.execute([tx.now_us - CODE_REMEMBERED_US])?;
             Ok(())
         })
         .await

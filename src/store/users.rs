@@ -14,6 +14,9 @@ const COLUMNS: &str = "SELECT uuid, email, admin, disabled_at, created_at, id FR
 const INSERT: &str =
     "INSERT INTO users (uuid, email, password_hash, admin, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 
+const MARK: &str = "UPDATE users SET removed_at = coalesce(removed_at, ?2) WHERE id = ?1";
+const MARKED: &str = "SELECT id FROM users WHERE removed_at IS NOT NULL";
+
 /// Rows deleted in one transaction: a deletion of millions must not hold up everybody's pushes.
 const DELETE_STEP: usize = 5_000;
 
@@ -160,7 +163,7 @@ impl Store {
     pub async fn enable_user(&self, selector: String) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let Some((user, _)) = find(tx, &selector)? else { return Ok(false) };
-            tx.execute("UPDATE users SET disabled_at = NULL WHERE id = ?1", [user])?;
+            tx.execute("UPDATE users SET disabled_at = NULL WHERE id = ?1 AND removed_at IS NULL", [user])?;
             Ok(true)
         })
         .await
@@ -180,28 +183,47 @@ impl Store {
         .await
     }
 
-    /// Deletes an account and every row that belongs to it. It is disabled first and goes in steps, so that others keep
-    /// writing; should the program stop in between, deleting it again goes on. `false`: there is no such account.
+    /// Deletes an account and everything that belongs to it. It is marked first and goes in steps, so that others keep writing;
+    /// should the program stop in between, upkeep goes on. `false`: there is no such account.
     ///
     /// # Errors
     /// A fault of the database.
     pub async fn delete_user(&self, selector: String) -> Result<bool, Fault> {
-        if !self.disable_user(selector.clone()).await? {
-            return Ok(false);
+        let marked = self.write(1, move |tx| {
+            let Some((user, _)) = find(tx, &selector)? else { return Ok(None) };
+            disable(tx, user)?;
+            tx.prepare_cached(MARK)?.execute((user, tx.now_us))?;
+            Ok(Some(user))
+        });
+        let Some(user) = marked.await? else { return Ok(false) };
+        self.delete_marked(user).await.map(|()| true)
+    }
+
+    /// Goes on with deletions that were begun and never ended.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub(super) async fn go_on_deleting(&self) -> Result<(), Fault> {
+        let marked: Vec<i64> = self
+            .read(|connection| {
+                let mut statement = connection.prepare_cached(MARKED)?;
+                Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+            })
+            .await?;
+        for user in marked {
+            self.delete_marked(user).await?;
         }
-        loop {
-            let selector = selector.clone();
-            let gone = self.write(1, move |tx| delete_step(tx, &selector)).await?;
-            if gone {
-                return Ok(true);
-            }
-        }
+        Ok(())
+    }
+
+    async fn delete_marked(&self, user: i64) -> Result<(), Fault> {
+        while !self.write(1, move |tx| delete_step(tx, user)).await? {}
+        Ok(())
     }
 }
 
 /// Deletes some of what a user has; the user too once nothing else is left. `true`: all of it is gone.
-fn delete_step(tx: &mut WriteTx<'_>, selector: &str) -> Result<bool, Fault> {
-    let Some((user, _)) = find(tx, selector)? else { return Ok(true) };
+fn delete_step(tx: &mut WriteTx<'_>, user: i64) -> Result<bool, Fault> {
     if !blobs::remove_some_of_user(tx, user)? {
         return Ok(false);
     }

@@ -36,7 +36,7 @@ async fn house() -> House {
 fn pair(outcome: Result<SignIn, Fault>) -> Option<TokenPair> {
     match outcome.expect("no fault") {
         SignIn::Done(pair) => Some(pair),
-        SignIn::Refused => None,
+        SignIn::Refused | SignIn::TwoFactorRequired => None,
     }
 }
 

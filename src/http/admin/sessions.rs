@@ -27,6 +27,6 @@ pub(in crate::http) async fn begin(
     check_subject(external_id).map_err(|reason| Refusal::invalid_field("external_id", reason))?;
     match state.auth.sign_in_for_backend(token, app, external_id.clone()).await? {
         SignIn::Done(pair) => Ok(HttpResponse::Ok().json(pair)),
-        SignIn::Refused => Err(Refusal::not_found()),
+        SignIn::Refused | SignIn::TwoFactorRequired => Err(Refusal::not_found()),
     }
 }

@@ -20,7 +20,8 @@ async fn serve(data: &Path) -> (Control, Store) {
     };
     let store = Store::open(options, Clock::system(), Hub::default()).expect("a store");
     let passwords = Passwords::new(1).expect("randomness");
-    let operator = Operator { store: store.clone(), passwords, sweep: None };
+    let operator =
+        Operator { store: store.clone(), passwords, sweep: None, clock: Clock::system(), url: String::new() };
     (Control::serve(data, URL, operator).expect("a socket"), store)
 }
 

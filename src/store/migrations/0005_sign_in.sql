@@ -17,10 +17,13 @@ CREATE TABLE users (
     admin         INTEGER NOT NULL DEFAULT 0 CHECK (admin IN (0, 1)),
     -- NULL: may sign in.
     disabled_at   INTEGER,
+    -- NULL: stays. Otherwise everything that the user has is being deleted, step by step, and the user in the end.
+    removed_at    INTEGER CHECK (removed_at IS NULL OR disabled_at IS NOT NULL),
     created_at    INTEGER NOT NULL
 ) STRICT;
 
-INSERT INTO users SELECT id, uuid, email, password_hash, admin, disabled_at, created_at FROM kept_users;
+INSERT INTO users (id, uuid, email, password_hash, admin, disabled_at, created_at)
+SELECT id, uuid, email, password_hash, admin, disabled_at, created_at FROM kept_users;
 
 -- Numbers that were given out stay spent.
 UPDATE sqlite_sequence SET seq = (SELECT seq FROM kept_sequences)

@@ -1,0 +1,220 @@
+//! `/api/account`: the account's pages, for programs. Whoever calls has shown password and second factor within the last quarter
+//! of an hour.
+
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use futures_util::future::LocalBoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tidelog_protocol::Timestamp;
+use uuid::Uuid;
+
+use crate::auth::{AccountPassword, LogIn};
+use crate::clock::MICROS_PER_SECOND;
+use crate::http::State;
+use crate::http::auth::count;
+use crate::http::refusal::Refusal;
+use crate::http::request::{self, Input, Json, Open};
+use crate::store::Visitor;
+
+/// A request with a token for an account.
+pub(in crate::http) struct Visiting<B> {
+    visitor: Visitor,
+    body: B,
+}
+
+impl<B: Input> FromRequest for Visiting<B> {
+    type Error = Refusal;
+    type Future = LocalBoxFuture<'static, Result<Self, Refusal>>;
+
+    fn from_request(http: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
+        let (http, mut payload) = (http.clone(), payload.take());
+        Box::pin(async move {
+            let header = http.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+            let header = header.ok_or_else(Refusal::unauthenticated)?;
+            let visitor = request::state(&http)?.auth.visitor(header).await?;
+            let visitor = visitor.ok_or_else(Refusal::unauthenticated)?;
+            let Open(body) = Open::<B>::from_request(&http, &mut payload).await?;
+            Ok(Self { visitor, body })
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(in crate::http) struct TokenBody {
+    email: String,
+    password: String,
+    #[serde(default)]
+    code: Option<String>,
+}
+
+#[derive(Serialize)]
+struct AccountToken {
+    token: String,
+    expires_at: Option<Timestamp>,
+}
+
+pub(in crate::http) async fn token(
+    state: web::Data<State>,
+    http: HttpRequest,
+    Open(Json(body)): Open<Json<TokenBody>>,
+) -> Result<HttpResponse, Refusal> {
+    count(&state, &http)?;
+    let account = match state.auth.log_in(&body.email, body.password).await? {
+        LogIn::Refused => None,
+        LogIn::Done(person) => state.auth.account(&person).await?,
+        LogIn::SecondFactor(person) => {
+            let code = body.code.ok_or_else(Refusal::two_factor_required)?;
+            match state.auth.account(&person).await? {
+                Some(account) if state.auth.take_second_factor(&account, &code).await? => Some(account),
+                _ => None,
+            }
+        }
+    };
+    let account = account.ok_or_else(Refusal::invalid_credentials)?;
+    let token = state.auth.account_token(&account).await?;
+    let (token, end) = token.ok_or_else(Refusal::invalid_credentials)?;
+    let expires_at = Timestamp::from_micros(end * MICROS_PER_SECOND).ok();
+    Ok(HttpResponse::Ok().json(AccountToken { token, expires_at }))
+}
+
+pub(in crate::http) async fn show(
+    state: web::Data<State>,
+    Visiting { visitor, .. }: Visiting<()>,
+) -> Result<HttpResponse, Refusal> {
+    let factor = state.store.second_factor(visitor.row).await?;
+    Ok(HttpResponse::Ok().json(json!({
+        "user_id": visitor.user,
+        "email": visitor.email,
+        "two_factor": factor.enabled,
+        "recovery_codes_left": factor.recovery_codes_left,
+    })))
+}
+
+pub(in crate::http) async fn log_out(
+    state: web::Data<State>,
+    Visiting { visitor, .. }: Visiting<()>,
+) -> Result<HttpResponse, Refusal> {
+    state.store.end_account_session(visitor.session).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Deserialize)]
+pub(in crate::http) struct PasswordBody {
+    current_password: String,
+    new_password: String,
+}
+
+pub(in crate::http) async fn password(
+    state: web::Data<State>,
+    http: HttpRequest,
+    Visiting { visitor, body: Json(body) }: Visiting<Json<PasswordBody>>,
+) -> Result<HttpResponse, Refusal> {
+    count(&state, &http)?;
+    match state.auth.set_account_password(&visitor, body.current_password, body.new_password).await? {
+        AccountPassword::Done => Ok(HttpResponse::NoContent().finish()),
+        AccountPassword::Refused => Err(Refusal::wrong_password()),
+        AccountPassword::Unacceptable(reason) => Err(Refusal::invalid_field("new_password", reason)),
+    }
+}
+
+#[derive(Deserialize)]
+pub(in crate::http) struct CodeBody {
+    code: String,
+}
+
+pub(in crate::http) async fn enrol(
+    state: web::Data<State>,
+    Visiting { visitor, .. }: Visiting<()>,
+) -> Result<HttpResponse, Refusal> {
+    let enrolment = state.auth.enrol(&visitor).await?.ok_or_else(Refusal::two_factor_is_on)?;
+    Ok(HttpResponse::Ok().json(json!({ "secret": enrolment.secret, "otpauth_url": enrolment.url })))
+}
+
+pub(in crate::http) async fn confirm(
+    state: web::Data<State>,
+    http: HttpRequest,
+    Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
+) -> Result<HttpResponse, Refusal> {
+    count(&state, &http)?;
+    codes(state.auth.confirm(&visitor, &body.code).await?)
+}
+
+pub(in crate::http) async fn recovery_codes(
+    state: web::Data<State>,
+    http: HttpRequest,
+    Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
+) -> Result<HttpResponse, Refusal> {
+    count(&state, &http)?;
+    codes(state.auth.replace_recovery_codes(&visitor, &body.code).await?)
+}
+
+pub(in crate::http) async fn disable(
+    state: web::Data<State>,
+    http: HttpRequest,
+    Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
+) -> Result<HttpResponse, Refusal> {
+    count(&state, &http)?;
+    match state.auth.disable_second_factor(&visitor, &body.code).await? {
+        true => Ok(HttpResponse::NoContent().finish()),
+        false => Err(Refusal::wrong_code()),
+    }
+}
+
+fn codes(codes: Option<Vec<String>>) -> Result<HttpResponse, Refusal> {
+    let codes = codes.ok_or_else(Refusal::wrong_code)?;
+    Ok(HttpResponse::Ok().json(json!({ "recovery_codes": codes })))
+}
+
+pub(in crate::http) async fn sessions(
+    state: web::Data<State>,
+    Visiting { visitor, .. }: Visiting<()>,
+) -> Result<HttpResponse, Refusal> {
+    Ok(HttpResponse::Ok().json(state.store.sessions_of_user(visitor.row).await?))
+}
+
+pub(in crate::http) async fn end_session(
+    state: web::Data<State>,
+    path: web::Path<String>,
+    Visiting { visitor, .. }: Visiting<()>,
+) -> Result<HttpResponse, Refusal> {
+    let id = Uuid::parse_str(&path).map_err(|_| Refusal::not_found())?;
+    gone(state.store.end_session_of_user(visitor.row, id).await?)
+}
+
+pub(in crate::http) async fn devices(
+    state: web::Data<State>,
+    Visiting { visitor, .. }: Visiting<()>,
+) -> Result<HttpResponse, Refusal> {
+    Ok(HttpResponse::Ok().json(state.store.devices_of_user(visitor.row).await?))
+}
+
+pub(in crate::http) async fn remove_device(
+    state: web::Data<State>,
+    path: web::Path<String>,
+    Visiting { visitor, .. }: Visiting<()>,
+) -> Result<HttpResponse, Refusal> {
+    let id = Uuid::parse_str(&path).map_err(|_| Refusal::not_found())?;
+    gone(state.store.remove_device_of_user(visitor.row, id).await?)
+}
+
+fn gone(was_there: bool) -> Result<HttpResponse, Refusal> {
+    if was_there { Ok(HttpResponse::NoContent().finish()) } else { Err(Refusal::not_found()) }
+}
+
+#[derive(Deserialize)]
+pub(in crate::http) struct DeletionBody {
+    password: String,
+}
+
+pub(in crate::http) async fn delete(
+    state: web::Data<State>,
+    http: HttpRequest,
+    Visiting { visitor, body: Json(body) }: Visiting<Json<DeletionBody>>,
+) -> Result<HttpResponse, Refusal> {
+    count(&state, &http)?;
+    match state.auth.delete_account(&visitor, body.password).await? {
+        true => Ok(HttpResponse::NoContent().finish()),
+        false => Err(Refusal::wrong_password()),
+    }
+}

@@ -1,0 +1,65 @@
+//! `/account/delete`: the end of an account.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use maud::html;
+
+use super::overview::Context;
+use super::{form_token, sender, visitor};
+use crate::error::Fault;
+use crate::http::State;
+use crate::http::auth::count;
+use crate::http::pages::browser::{Browser, visitor_cookie};
+use crate::http::pages::form::Form;
+use crate::http::pages::{Brand, Field, Page, PageError, field, notice, see_other};
+
+fn page(context: &Context<'_>, fault: Option<&str>) -> Page {
+    let body = html! {
+        (notice(fault, None))
+        p { "Everything that this server has of you goes: your data in all apps, your files, your devices and sessions, this account. \
+             Nobody can bring it back." }
+        p { "Your devices keep what they have. Backups that the operator made before today hold your data, encrypted, until they \
+             are thrown away." }
+        p { a href=(context.state.site.path("/account/export")) download { "Download everything first" } }
+        (context.form("/account/delete", &html! {
+            (field(Field {
+                name: "password", label: "Your password", kind: "password", autocomplete: "current-password",
+                ..Field::default()
+            }))
+            div.actions {
+                button.danger type="submit" { "Delete my account" }
+            }
+        }))
+        footer { p { a href=(context.state.site.path("/account")) { "Keep it" } } }
+    };
+    Page::new("Delete your account?", Brand::own(), body)
+}
+
+pub(in crate::http) async fn show(
+    state: web::Data<State>,
+    http: HttpRequest,
+) -> Result<HttpResponse, PageError> {
+    if visitor(&state, &http).await?.is_none() {
+        return Ok(see_other(&state.site.path("/account")));
+    }
+    let token = form_token(&state, &Browser::of(&http, &state.site))?;
+    Ok(page(&Context { state: &state, token: &token }, None).answer()?)
+}
+
+pub(in crate::http) async fn delete(
+    state: web::Data<State>,
+    http: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, PageError> {
+    let visitor = sender(&state, &http, &form).await?;
+    count(&state, &http)?;
+    if !state.auth.delete_account(&visitor, form.text("password").into()).await? {
+        let context = Context { state: &state, token: form.text("step") };
+        let page = page(&context, Some("The password is wrong; nothing was deleted."));
+        return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?);
+    }
+    let body = html! { p { "Everything that this server had of you is gone." } };
+    let mut response = Page::new("Your account is deleted", Brand::own(), body).answer()?;
+    response.add_cookie(&visitor_cookie(&state.site, None)).map_err(Fault::internal)?;
+    Ok(response)
+}

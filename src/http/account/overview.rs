@@ -1,0 +1,214 @@
+//! `/account`: everything about an account on one page, and the way out.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use maud::{Markup, html};
+use serde::Deserialize;
+use tidelog_protocol::Timestamp;
+
+use super::{done, form_token, sender, visitor};
+use crate::http::State;
+use crate::http::pages::browser::{Browser, visitor_cookie};
+use crate::http::pages::form::Form;
+use crate::http::pages::{Brand, Field, Page, PageError, button, field, hidden, notice};
+use crate::http::sign_in::log_in;
+use crate::model::accounts::{AccountDevice, AccountSession};
+use crate::model::second_factors::SecondFactor;
+use crate::store::Visitor;
+
+/// What the page's address says.
+#[derive(Deserialize)]
+pub(in crate::http) struct Query {
+    #[serde(default)]
+    done: String,
+}
+
+/// What a page of an account is about besides the account.
+pub(super) struct Context<'a> {
+    pub(super) state: &'a State,
+    pub(super) token: &'a str,
+}
+
+impl Context<'_> {
+    /// A form of the account that leads to this place.
+    pub(super) fn form(&self, path: &str, content: &Markup) -> Markup {
+        html! {
+            form method="post" action=(self.state.site.path(path)) {
+                (hidden("step", self.token))
+                (content)
+            }
+        }
+    }
+}
+
+fn sentence_of(done: &str) -> Option<&'static str> {
+    match done {
+        "password" => Some("Your password is changed. Every app has to sign in again."),
+        "two-factor-off" => Some("No second factor is asked for any more."),
+        "session" => Some("The session has ended."),
+        "device" => Some("The device is removed."),
+        "out" => Some("You are logged out."),
+        _ => None,
+    }
+}
+
+pub(in crate::http) async fn show(
+    state: web::Data<State>,
+    http: HttpRequest,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, PageError> {
+    let browser = Browser::bound(&http, &state.site)?;
+    let page = match visitor(&state, &http).await? {
+        Some(visitor) => {
+            let token = form_token(&state, &browser)?;
+            let context = Context { state: &state, token: &token };
+            page(&context, &visitor, None, sentence_of(&query.done)).await?
+        }
+        None => log_in::page((&state, &http), Brand::own(), None, &browser, ("", None))?,
+    };
+    Ok(page.answer_with(|response| {
+        browser.cookie.map(|cookie| response.cookie(cookie));
+    })?)
+}
+
+/// The account, and what has just happened to it.
+pub(super) async fn page(
+    context: &Context<'_>,
+    visitor: &Visitor,
+    fault: Option<&str>,
+    done: Option<&str>,
+) -> Result<Page, PageError> {
+    let Context { state, .. } = context;
+    let factor = state.store.second_factor(visitor.row).await?;
+    let sessions = state.store.sessions_of_user(visitor.row).await?;
+    let devices = state.store.devices_of_user(visitor.row).await?;
+    let body = html! {
+        (notice(fault, done))
+        p { "Logged in as " strong { (visitor.email) } "." }
+        (context.form("/account/log-out", &html! { button type="submit" { "Log out" } }))
+        (password(context, visitor))
+        (second_factor(context, factor))
+        (sessions_list(context, &sessions))
+        (devices_list(context, &devices))
+        h2 { "Your data" }
+        p { "Take everything with you that this server has of you, as it has it: encrypted." }
+        p { a.button href=(state.site.path("/account/export")) download { "Download everything" } }
+        p { a href=(state.site.path("/account/delete")) { "Delete this account" } }
+    };
+    Ok(Page::new("Your account", Brand::own(), body).wide())
+}
+
+fn password(context: &Context<'_>, visitor: &Visitor) -> Markup {
+    html! {
+        h2 { "Password" }
+        p.quiet {
+            "This is the password of your account. The passphrase that encrypts your data is another thing, which this server never \
+             learns: it stays what it is."
+        }
+        div.narrow {
+            (context.form("/account/password", &html! {
+                input type="email" name="email" value=(visitor.email) autocomplete="username" hidden;
+                (field(Field {
+                    name: "current", label: "Current password", kind: "password", autocomplete: "current-password",
+                    ..Field::default()
+                }))
+                (field(Field {
+                    name: "new", label: "New password", kind: "password", autocomplete: "new-password", min: Some(8),
+                    hint: Some("8 characters or more. Every app will have to sign in again."), ..Field::default()
+                }))
+                (button("Change password"))
+            }))
+        }
+    }
+}
+
+fn second_factor(context: &Context<'_>, factor: SecondFactor) -> Markup {
+    let code = |id: &'static str| {
+        field(Field {
+            name: id,
+            label: "Code",
+            kind: "text",
+            autocomplete: "one-time-code",
+            hint: Some("From your app, or a recovery code."),
+            ..Field::default()
+        })
+    };
+    html! {
+        h2 { "Second factor" }
+        @if factor.enabled {
+            p { "On: logging in takes a code from your phone. " (factor.recovery_codes_left) " of 10 recovery codes are left." }
+            div.narrow.code {
+                (context.form("/account/two-factor", &html! {
+                    (code("code"))
+                    div.actions {
+                        button type="submit" name="act" value="codes" { "New recovery codes" }
+                        button.danger type="submit" name="act" value="off" { "Turn off" }
+                    }
+                }))
+            }
+        } @else {
+            p { "Off: your password is all that is asked for. With a second factor, a stolen password is not enough." }
+            (context.form("/account/two-factor", &html! {
+                button.primary type="submit" name="act" value="begin" { "Turn on" }
+            }))
+        }
+    }
+}
+
+fn day(time: Timestamp) -> Markup {
+    let text = time.to_string();
+    let day = text.split('T').next().unwrap_or_default();
+    html! { time datetime=(text) { (day) } }
+}
+
+fn sessions_list(context: &Context<'_>, sessions: &[AccountSession]) -> Markup {
+    html! {
+        h2 { "Sessions" }
+        @if sessions.is_empty() { p.quiet { "No app is signed in." } }
+        ul.things {
+            @for session in sessions {
+                li {
+                    div {
+                        strong { (session.app) }
+                        @if !session.devices.is_empty() { (session.devices) " · " }
+                        "since " (day(session.created_at))
+                    }
+                    (context.form(&format!("/account/sessions/{}", session.id), &html! {
+                        button type="submit" aria-label={ "End the session of " (session.app) " " (session.devices) } { "End" }
+                    }))
+                }
+            }
+        }
+    }
+}
+
+fn devices_list(context: &Context<'_>, devices: &[AccountDevice]) -> Markup {
+    html! {
+        h2 { "Devices" }
+        @if devices.is_empty() { p.quiet { "No device is registered." } }
+        ul.things {
+            @for device in devices {
+                li {
+                    div {
+                        strong { (device.device_name) }
+                        (device.app) " on " (device.platform) " · last seen " (day(device.last_seen_at))
+                    }
+                    (context.form(&format!("/account/devices/{}", device.id), &html! {
+                        button type="submit" aria-label={ "Remove the device " (device.device_name) } { "Remove" }
+                    }))
+                }
+            }
+        }
+    }
+}
+
+pub(in crate::http) async fn log_out(
+    state: web::Data<State>,
+    http: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, PageError> {
+    let visitor = sender(&state, &http, &form).await?;
+    state.store.end_account_session(visitor.session).await?;
+    let mut response = done(&state, "out");
+    response.add_cookie(&visitor_cookie(&state.site, None)).map_err(crate::error::Fault::internal)?;
+    Ok(response)
+}

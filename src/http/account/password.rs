@@ -1,0 +1,41 @@
+//! `POST /account/password`.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::overview::{self, Context};
+use super::{done, sender};
+use crate::auth::AccountPassword;
+use crate::error::Fault;
+use crate::http::State;
+use crate::http::auth::count;
+use crate::http::pages::PageError;
+use crate::http::pages::browser::visitor_cookie;
+use crate::http::pages::form::Form;
+
+pub(in crate::http) async fn change(
+    state: web::Data<State>,
+    http: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, PageError> {
+    let visitor = sender(&state, &http, &form).await?;
+    count(&state, &http)?;
+    let (current, new) = (form.text("current").into(), form.text("new").into());
+    let fault = match state.auth.set_account_password(&visitor, current, new).await? {
+        AccountPassword::Done => {
+            // Whoever has just shown both passwords need not show the new one again.
+            let account = state.auth.account_of(&visitor).await?;
+            let mut response = done(&state, "password");
+            if let Some((_, secret)) = state.auth.open_account(&account).await? {
+                let cookie = visitor_cookie(&state.site, Some(secret));
+                response.add_cookie(&cookie).map_err(Fault::internal)?;
+            }
+            return Ok(response);
+        }
+        AccountPassword::Refused => "The current password is wrong; nothing was changed.".into(),
+        AccountPassword::Unacceptable(reason) => format!("Nothing was changed: {reason}."),
+    };
+    let context = Context { state: &state, token: form.text("step") };
+    let page = overview::page(&context, &visitor, Some(&fault), None).await?;
+    Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?)
+}

@@ -1,0 +1,83 @@
+//! `/oauth/consent`: the person is in, and says whether the app is.
+//!
+//! It is always asked: whoever makes a program can name any app, so a consent that was given once says nothing about who asks now.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use maud::html;
+use serde::Deserialize;
+
+use crate::auth::steps::Step;
+use crate::http::State;
+use crate::http::pages::browser::Browser;
+use crate::http::pages::form::{Form, read_step, stale};
+use crate::http::pages::{Brand, Page, PageError, hidden, see_other};
+use crate::http::sign_in::log_in::denial;
+use crate::http::sign_in::{account_of, client_of};
+use crate::model::redirects;
+
+/// What the page's address says.
+#[derive(Deserialize)]
+pub(in crate::http) struct Query {
+    #[serde(default)]
+    step: String,
+}
+
+pub(in crate::http) async fn show(
+    state: web::Data<State>,
+    http: HttpRequest,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, PageError> {
+    let browser = Browser::of(&http, &state.site);
+    let step = read_step(&state, &query.step, &browser.id)?;
+    let Step::Consent(request, person) = &step else { return Err(stale(&state, step.request())) };
+    let account = account_of(&state, person, &step).await?;
+    if state.consents.is_spent(&query.step) {
+        return Err(stale(&state, step.request()));
+    }
+    let client = client_of(&state, request).await?;
+    let body = html! {
+        p { strong { (client.name) } " wants to sync with your account " strong { (account.email) } "." }
+        ul {
+            li { "It can store encrypted data of its own here, and read it." }
+            li { "It cannot see your password, your account, or what other apps store." }
+        }
+        p.quiet { "You end this at any time under Sessions in your account." }
+        form method="post" action=(state.site.path("/oauth/consent")) {
+            (hidden("step", &query.step))
+            div.actions {
+                button type="submit" name="decision" value="deny" { "Cancel" }
+                button.primary type="submit" name="decision" value="allow" { "Allow" }
+            }
+        }
+    };
+    let title = format!("Let {} in?", client.name);
+    let page = Page::new(title, Brand::of_client(&state.site, &client), body);
+    Ok(page.leads_to(redirects::csp_source(&request.redirect_uri)).answer()?)
+}
+
+pub(in crate::http) async fn decide(
+    state: web::Data<State>,
+    http: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, PageError> {
+    let Step::Consent(request, person) = &form.step else { return Err(stale(&state, form.step.request())) };
+    let token = form.text("step");
+    let decided = state.consents.decide(token, state.clock.now_seconds()).await;
+    let Some(mut decided) = decided else { return Err(stale(&state, Some(request))) };
+    if let Some(address) = decided.answer() {
+        return Ok(see_other(&address));
+    }
+    let account = account_of(&state, person, &form.step).await?;
+    let client = client_of(&state, request).await?;
+    let address = if form.text("decision") == "allow" {
+        let code = state.auth.give_code(&account, client.app, request).await?;
+        let code = code.ok_or_else(|| stale(&state, Some(request)))?;
+        let issuer = state.site.address(&http, "");
+        let parameters = [("code", code.as_str()), ("state", &request.state), ("iss", &issuer)];
+        redirects::with_parameters(&request.redirect_uri, &parameters)
+    } else {
+        denial(&state, &http, request)
+    };
+    decided.keep(address.clone());
+    Ok(see_other(&address))
+}

@@ -1,0 +1,85 @@
+//! Errors in the form of RFC 6749, 5.2: one place from what went wrong to a code.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use tidelog_protocol::OAuthError;
+
+use crate::error::Fault;
+use crate::http::refusal::Refusal;
+
+/// A refused request of a program.
+#[derive(Debug)]
+pub(in crate::http) struct OAuthRefusal {
+    status: StatusCode,
+    body: OAuthError,
+    headers: HeaderMap,
+}
+
+impl OAuthRefusal {
+    fn new(status: StatusCode, error: &str, description: impl Into<String>) -> Self {
+        let body = OAuthError { error: error.into(), error_description: Some(description.into()) };
+        Self { status, body, headers: HeaderMap::new() }
+    }
+
+    /// A parameter is missing, there twice, or of the wrong kind.
+    pub(in crate::http) fn invalid_request(description: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", description)
+    }
+
+    /// The code, the token or the JWT does not grant this.
+    pub(in crate::http) fn invalid_grant(description: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_grant", description)
+    }
+
+    /// There is no such grant.
+    pub(in crate::http) fn unsupported_grant_type() -> Self {
+        let description = "grant_type must be authorization_code, refresh_token or \
+                           urn:ietf:params:oauth:grant-type:jwt-bearer";
+        Self::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", description)
+    }
+}
+
+/// What is not about the grant keeps its status: a body that is too large, too many attempts, a fault.
+impl From<Refusal> for OAuthRefusal {
+    fn from(refusal: Refusal) -> Self {
+        let status = refusal.status_code();
+        let error = match status {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "temporarily_unavailable",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request",
+        };
+        let headers = refusal.headers().clone();
+        Self { headers, ..Self::new(status, error, refusal.sentence()) }
+    }
+}
+
+impl From<Fault> for OAuthRefusal {
+    fn from(fault: Fault) -> Self {
+        Refusal::from(fault).into()
+    }
+}
+
+impl fmt::Display for OAuthRefusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.body.error)
+    }
+}
+
+impl ResponseError for OAuthRefusal {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status)
+            .insert_header((header::PRAGMA, HeaderValue::from_static("no-cache")))
+            .json(&self.body);
+        for (name, value) in &self.headers {
+            response.headers_mut().insert(name.clone(), value.clone());
+        }
+        response
+    }
+}

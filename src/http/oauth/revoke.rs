@@ -1,0 +1,33 @@
+//! `POST /oauth/revoke` (RFC 7009): a program gives up a token, and the session with it.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+
+use super::error::OAuthRefusal;
+use crate::http::State;
+use crate::http::auth::count;
+use crate::http::request::{Kind, read_open};
+use crate::model::authorization::Parameters;
+
+#[derive(Deserialize)]
+struct Body {
+    token: Option<String>,
+}
+
+/// Whichever of its two tokens is shown, the session ends: neither is worth anything without it. Of an unknown one nothing is
+/// said.
+pub(in crate::http) async fn revoke(
+    state: web::Data<State>,
+    http: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, OAuthRefusal> {
+    count(&state, &http)?;
+    let (body, kind) = read_open(&http, payload.into_inner()).await?;
+    let token = match kind {
+        Kind::Json => crate::http::json::parse::<Body>(&body)?.token,
+        Kind::Form => Parameters::read(&body).get("token").map(Into::into),
+    };
+    let token = token.ok_or_else(|| OAuthRefusal::invalid_request("token is missing, or there twice"))?;
+    state.auth.revoke(&token).await?;
+    Ok(HttpResponse::Ok().finish())
+}

@@ -1,0 +1,100 @@
+//! `POST /oauth/token`: what a program holds is exchanged for tokens. JSON or a form; the answers are the same.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use tidelog_protocol::{
+    GRANT_AUTHORIZATION_CODE, GRANT_REFRESH_TOKEN, TokenPair, TokenRequest, TokenResponse,
+};
+
+use super::error::OAuthRefusal;
+use crate::auth::secrets::hash_secret;
+use crate::auth::{ClientCode, CodeExchange, SignIn};
+use crate::http::State;
+use crate::http::auth::count;
+use crate::http::request::{Kind, read_open};
+use crate::model::authorization::Parameters;
+
+pub(in crate::http) async fn token(
+    state: web::Data<State>,
+    http: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, OAuthRefusal> {
+    count(&state, &http)?;
+    let request = read(&http, payload).await?;
+    let pair = match request.grant_type.as_deref() {
+        None => return Err(OAuthRefusal::invalid_request("grant_type is missing")),
+        Some(GRANT_AUTHORIZATION_CODE) => of_code(&state, &request).await?,
+        Some(GRANT_REFRESH_TOKEN) => of_refresh_token(&state, &request).await?,
+        Some(_) => return Err(OAuthRefusal::unsupported_grant_type()),
+    };
+    Ok(HttpResponse::Ok().insert_header(("Pragma", "no-cache")).json(answer(&state, pair)))
+}
+
+/// A form is read as strictly as JSON: a field that is there twice has no value.
+async fn read(http: &HttpRequest, payload: web::Payload) -> Result<TokenRequest, OAuthRefusal> {
+    let (body, kind) = read_open(http, payload.into_inner()).await?;
+    if kind == Kind::Json {
+        return Ok(crate::http::json::parse(&body)?);
+    }
+    let form = Parameters::read(&body);
+    let field = |name| form.get(name).map(Into::into);
+    Ok(TokenRequest {
+        grant_type: field("grant_type"),
+        client_id: field("client_id"),
+        code: field("code"),
+        redirect_uri: field("redirect_uri"),
+        code_verifier: field("code_verifier"),
+        refresh_token: field("refresh_token"),
+        assertion: field("assertion"),
+    })
+}
+
+/// A field that the grant needs.
+fn need<'a>(name: &str, field: Option<&'a String>) -> Result<&'a str, OAuthRefusal> {
+    let missing = || OAuthRefusal::invalid_request(format!("{name} is missing, or there twice"));
+    field.map(String::as_str).filter(|value| !value.is_empty()).ok_or_else(missing)
+}
+
+async fn of_code(state: &State, request: &TokenRequest) -> Result<TokenPair, OAuthRefusal> {
+    let presented = ClientCode {
+        code: need("code", request.code.as_ref())?,
+        client_id: need("client_id", request.client_id.as_ref())?,
+        redirect_uri: need("redirect_uri", request.redirect_uri.as_ref())?,
+        code_verifier: need("code_verifier", request.code_verifier.as_ref())?,
+    };
+    match state.auth.exchange_code(presented).await? {
+        CodeExchange::Done(pair) => Ok(pair),
+        CodeExchange::Refused => Err(OAuthRefusal::invalid_grant(
+            "the code is unknown, expired or used, or was given to another client, redirect_uri or code_challenge",
+        )),
+    }
+}
+
+async fn of_refresh_token(state: &State, request: &TokenRequest) -> Result<TokenPair, OAuthRefusal> {
+    let token = need("refresh_token", request.refresh_token.as_ref())?;
+    let refused = "the refresh token is unknown, expired or used up, or another client's";
+    // A client that names itself must be the one that the token was given to. Looked at first: a refresh cannot be taken back.
+    if let Some(client_id) = &request.client_id {
+        let client = state.store.find_client(hash_secret(client_id)).await?;
+        let app = state.store.app_of_refresh_token(hash_secret(token)).await?;
+        if client.map(|client| client.app) != app {
+            return Err(OAuthRefusal::invalid_grant(refused));
+        }
+    }
+    match state.auth.refresh(token).await? {
+        SignIn::Done(pair) => Ok(pair),
+        SignIn::Refused | SignIn::TwoFactorRequired => Err(OAuthRefusal::invalid_grant(refused)),
+    }
+}
+
+fn answer(state: &State, pair: TokenPair) -> TokenResponse {
+    let end = pair.expires_at.map_or(0, |end| end.as_micros());
+    let left = (end - state.clock.now_us()) / crate::clock::MICROS_PER_SECOND;
+    TokenResponse {
+        access_token: pair.token,
+        token_type: "Bearer".into(),
+        expires_in: u64::try_from(left).unwrap_or_default(),
+        refresh_token: pair.refresh_token,
+        user_id: pair.user_id,
+        app_id: pair.app_id,
+    }
+}

@@ -1,0 +1,70 @@
+//! What a person is shown where a program would get a `Refusal`.
+
+use std::fmt;
+
+use actix_web::http::header::HeaderMap;
+use actix_web::{HttpResponse, ResponseError};
+
+use super::{Brand, Page, sorry};
+use crate::error::Fault;
+use crate::http::refusal::Refusal;
+
+/// A page instead of the one that was asked for.
+pub(in crate::http) struct PageError {
+    page: Box<Page>,
+    headers: HeaderMap,
+}
+
+impl From<Page> for PageError {
+    fn from(page: Page) -> Self {
+        Self { page: Box::new(page), headers: HeaderMap::new() }
+    }
+}
+
+impl From<Refusal> for PageError {
+    fn from(refusal: Refusal) -> Self {
+        let title = match refusal.status_code().as_u16() {
+            404 => "There is nothing here",
+            429 => "Too many attempts",
+            500.. => "Something went wrong",
+            _ => "This did not work",
+        };
+        let page = sorry(title, Brand::own(), refusal.sentence(), None).status(refusal.status_code());
+        Self { page: Box::new(page), headers: refusal.headers().clone() }
+    }
+}
+
+impl From<Fault> for PageError {
+    fn from(fault: Fault) -> Self {
+        Refusal::from(fault).into()
+    }
+}
+
+impl fmt::Debug for PageError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+impl fmt::Display for PageError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.page.title)
+    }
+}
+
+impl ResponseError for PageError {
+    fn status_code(&self) -> actix_web::http::StatusCode {
+        self.page.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = match self.page.answer() {
+            Ok(response) => response,
+            Err(refusal) => return refusal.error_response(),
+        };
+        for (name, value) in &self.headers {
+            response.headers_mut().insert(name.clone(), value.clone());
+        }
+        response
+    }
+}

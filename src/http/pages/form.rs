@@ -1,0 +1,81 @@
+//! Forms: what a page of ours sends back.
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+
+use super::browser::Browser;
+use super::{Brand, PageError, sorry};
+use crate::auth::steps::{Read, Step};
+use crate::http::State;
+use crate::http::refusal::Refusal;
+use crate::http::request::{self, Kind, read_open};
+use crate::model::authorization::{AuthorizationRequest, Parameters};
+
+/// A form of one of our own pages, with the step that the page was about.
+pub(in crate::http) struct Form {
+    /// What is in it.
+    pub(in crate::http) fields: Parameters,
+    /// What the page was about.
+    pub(in crate::http) step: Step,
+    /// The browser's binding.
+    pub(in crate::http) browser: String,
+}
+
+impl Form {
+    /// What is in a field, as it was typed.
+    pub(in crate::http) fn text(&self, name: &str) -> &str {
+        self.fields.get(name).unwrap_or_default()
+    }
+}
+
+impl FromRequest for Form {
+    type Error = PageError;
+    type Future = LocalBoxFuture<'static, Result<Self, PageError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let state = request::state(&request)?;
+            if !state.site.sent(&request) {
+                return Err(stale(state, None));
+            }
+            let (body, kind) = read_open(&request, payload).await?;
+            if kind != Kind::Form {
+                return Err(Refusal::unsupported_media_type().into());
+            }
+            let fields = Parameters::read(&body);
+            let browser = Browser::of(&request, &state.site).id;
+            let token = fields.get("step").unwrap_or_default();
+            let step = read_step(state, token, &browser)?;
+            Ok(Self { fields, step, browser })
+        })
+    }
+}
+
+/// The step that a page or a form names.
+///
+/// # Errors
+/// A page that says that this one is too old, with the way to begin anew.
+pub(in crate::http) fn read_step(state: &State, token: &str, browser: &str) -> Result<Step, PageError> {
+    match state.auth.read_step(token, browser) {
+        Read::Good(step) => Ok(step),
+        Read::Expired(step) => Err(stale(state, step.request())),
+        Read::Foreign => Err(stale(state, None)),
+    }
+}
+
+/// Says that a page is too old.
+pub(in crate::http) fn stale(state: &State, request: Option<&AuthorizationRequest>) -> PageError {
+    let again = request.map(|request| state.site.path(&format!("/oauth/authorize?{}", request.query())));
+    let sentence = match again {
+        Some(_) => "It was open for too long, or it was used already. Nothing has happened.",
+        None => {
+            "It was open for too long, was used already, or this browser keeps no cookies. Nothing has happened: go back to where \
+             you came from and begin again."
+        }
+    };
+    let page = sorry("This page has expired", Brand::own(), sentence, again.map(|url| (url, "Begin again")));
+    page.status(StatusCode::BAD_REQUEST).into()
+}

@@ -1,0 +1,89 @@
+//! The log-in page, and `POST /log-in`, where its form goes.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use maud::html;
+
+use super::{account_of, brand_of, go_on};
+use crate::auth::LogIn;
+use crate::auth::steps::Step;
+use crate::config::SignUpRule;
+use crate::http::State;
+use crate::http::auth::count;
+use crate::http::pages::browser::Browser;
+use crate::http::pages::form::{Form, stale};
+use crate::http::pages::{Brand, Field, Page, PageError, button, field, hidden, notice, see_other};
+use crate::model::authorization::AuthorizationRequest;
+use crate::model::redirects;
+
+const WRONG: &str = "The e-mail address or the password is wrong.";
+
+/// A log-in page for an app or for the account itself.
+pub(in crate::http) fn page(
+    (state, http): (&State, &HttpRequest),
+    brand: Brand,
+    request: Option<AuthorizationRequest>,
+    browser: &Browser,
+    (email, fault): (&str, Option<&str>),
+) -> Result<Page, PageError> {
+    let cancel = request.as_ref().map(|request| denial(state, http, request));
+    let step = state.auth.sign_step(Step::LogIn(request), &browser.id)?;
+    let body = html! {
+        (notice(fault, None))
+        form method="post" action=(state.site.path("/log-in")) {
+            (hidden("step", &step))
+            (field(Field {
+                name: "email", label: "E-mail address", kind: "email", autocomplete: "username", value: email,
+                focus: email.is_empty(), ..Field::default()
+            }))
+            (field(Field {
+                name: "password", label: "Password", kind: "password", autocomplete: "current-password",
+                focus: !email.is_empty(), ..Field::default()
+            }))
+            (button("Log in"))
+        }
+        @if cancel.is_none() && state.sign_up == SignUpRule::Open {
+            p.actions { a href=(state.site.path("/sign-up")) { "Make an account" } }
+        }
+        footer.quiet {
+            @match &cancel {
+                Some(address) => p { "You will be asked before the app is let in. " a href=(address) { "Cancel" } },
+                None => p { "This is where you look after your account: its password, second factor, sessions and devices." }
+            }
+        }
+    };
+    let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    Ok(Page::new("Log in", brand, body).status(status))
+}
+
+/// The way back to an app that is not let in.
+pub(in crate::http) fn denial(state: &State, http: &HttpRequest, request: &AuthorizationRequest) -> String {
+    let issuer = &state.site.address(http, "");
+    let parameters = [("error", "access_denied"), ("state", &request.state), ("iss", issuer)];
+    redirects::with_parameters(&request.redirect_uri, &parameters)
+}
+
+pub(in crate::http) async fn log_in(
+    state: web::Data<State>,
+    http: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, PageError> {
+    let Step::LogIn(request) = form.step.clone() else { return Err(stale(&state, form.step.request())) };
+    count(&state, &http)?;
+    let brand = brand_of(&state, request.as_ref()).await?;
+    match state.auth.log_in(form.text("email"), form.text("password").into()).await? {
+        LogIn::Refused => {
+            let browser = Browser::of(&http, &state.site);
+            Ok(page((&state, &http), brand, request, &browser, (form.text("email"), Some(WRONG)))?
+                .answer()?)
+        }
+        LogIn::SecondFactor(person) => {
+            let step = state.auth.sign_step(Step::SecondFactor(request, person), &form.browser)?;
+            Ok(see_other(&state.site.path(&format!("/second-factor?step={step}"))))
+        }
+        LogIn::Done(person) => {
+            let account = account_of(&state, &person, &form.step).await?;
+            go_on(&state, request, person, &account, &form.browser).await
+        }
+    }
+}

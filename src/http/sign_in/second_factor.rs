@@ -1,0 +1,88 @@
+//! `/second-factor`: the code from the person's phone, or one from the paper that they kept.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use maud::html;
+use serde::Deserialize;
+
+use super::{account_of, brand_of, go_on};
+use crate::auth::steps::Step;
+use crate::http::State;
+use crate::http::auth::count;
+use crate::http::pages::browser::Browser;
+use crate::http::pages::form::{Form, read_step, stale};
+use crate::http::pages::{Brand, Field, Page, PageError, button, field, hidden, notice};
+
+const WRONG: &str =
+    "This code is wrong, or it was used already. Codes change every thirty seconds: try the next one.";
+
+/// What the page's address says.
+#[derive(Deserialize)]
+pub(in crate::http) struct Query {
+    #[serde(default)]
+    step: String,
+    /// Whether a recovery code is to be typed.
+    #[serde(default)]
+    recovery: bool,
+}
+
+fn page(state: &State, brand: Brand, step: &str, recovery: bool, fault: Option<&str>) -> Page {
+    let other = format!("/second-factor?step={step}{}", if recovery { "" } else { "&recovery=true" });
+    let (label, hint) = match recovery {
+        true => {
+            ("Recovery code", "One of the ten codes that you kept when you turned this on. Each works once.")
+        }
+        false => ("Code", "Six digits, from the app on your phone that makes codes for this account."),
+    };
+    let body = html! {
+        (notice(fault, None))
+        form.code method="post" action=(state.site.path("/second-factor")) {
+            (hidden("step", step))
+            @if recovery { (hidden("recovery", "true")) }
+            (field(Field {
+                name: "code", label, kind: "text", autocomplete: if recovery { "off" } else { "one-time-code" },
+                hint: Some(hint), focus: true, digits: !recovery, ..Field::default()
+            }))
+            (button("Continue"))
+        }
+        footer {
+            p { a href=(state.site.path(&other)) {
+                @if recovery { "Use a code from your app" } @else { "Use a recovery code" }
+            } }
+        }
+    };
+    Page::new(if recovery { "Use a recovery code" } else { "Enter your code" }, brand, body)
+}
+
+pub(in crate::http) async fn show(
+    state: web::Data<State>,
+    http: HttpRequest,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, PageError> {
+    let browser = Browser::of(&http, &state.site);
+    let step = read_step(&state, &query.step, &browser.id)?;
+    if !matches!(step, Step::SecondFactor(..)) {
+        return Err(stale(&state, step.request()));
+    }
+    let brand = brand_of(&state, step.request()).await?;
+    Ok(page(&state, brand, &query.step, query.recovery, None).answer()?)
+}
+
+pub(in crate::http) async fn take(
+    state: web::Data<State>,
+    http: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, PageError> {
+    let Step::SecondFactor(request, person) = form.step.clone() else {
+        return Err(stale(&state, form.step.request()));
+    };
+    count(&state, &http)?;
+    let account = account_of(&state, &person, &form.step).await?;
+    if state.auth.take_second_factor(&account, form.text("code")).await? {
+        return go_on(&state, request, person, &account, &form.browser).await;
+    }
+    let brand = brand_of(&state, request.as_ref()).await?;
+    let recovery = form.fields.get("recovery").is_some();
+    let page = page(&state, brand, form.text("step"), recovery, Some(WRONG));
+    Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?)
+}

@@ -1,0 +1,216 @@
+//! Pages for people who have no account yet, or not its password: `/sign-up`, and what links lead to.
+//!
+//! Opening a link uses nothing up, since mail programs and chats look at links before people do; its address is a secret, so its page
+//! tells no other page about it.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use maud::{Markup, html};
+
+use super::State;
+use super::account::form_token;
+use super::auth::count;
+use super::pages::browser::Browser;
+use super::pages::form::{Form, stale};
+use super::pages::{Brand, Field, Page, PageError, button, field, hidden, notice, sorry};
+use crate::auth::links::{LinkUse, path_of};
+use crate::auth::steps::Step;
+use crate::config::SignUpRule;
+use crate::model::links::{Link, LinkKind};
+
+/// What a page of this kind is reached by.
+struct Entry<'a> {
+    kind: Option<LinkKind>,
+    secret: &'a str,
+    link: Option<Link>,
+}
+
+impl Entry<'_> {
+    fn path(&self) -> String {
+        self.kind.map_or_else(|| "/sign-up".into(), |kind| path_of(kind, self.secret))
+    }
+
+    fn title(&self) -> String {
+        match (self.kind, &self.link) {
+            (Some(LinkKind::Setup), _) => "Set up this server".into(),
+            (Some(LinkKind::Reset), _) => "Set a new password".into(),
+            (_, Some(Link { app_name: Some(app), .. })) => format!("Make an account for {app}"),
+            _ => "Make an account".into(),
+        }
+    }
+
+    fn introduction(&self) -> Markup {
+        match self.kind {
+            Some(LinkKind::Setup) => html! {
+                p { "You are the first here: this account will administer the server. Others are invited by it, or by you." }
+            },
+            Some(LinkKind::Reset) => html! {
+                p { "For the account " strong { (self.link.as_ref().and_then(|link| link.email.as_deref()).unwrap_or_default()) } "." }
+                p.quiet {
+                    "This changes the password by which you log in, and nothing else. The passphrase that encrypts your data stays \
+                     what it is: this server has never known it and cannot change it. Every app has to sign in again."
+                }
+            },
+            _ => html! {
+                p {
+                    "With this account your devices sync. What they store here is encrypted before it leaves them, under a passphrase \
+                     that your app asks for: it is another thing than this password."
+                }
+            },
+        }
+    }
+}
+
+/// The entry of a path, if it is open.
+async fn entry<'a>(state: &State, kind: Option<LinkKind>, secret: &'a str) -> Result<Entry<'a>, PageError> {
+    let gone = |sentence| {
+        sorry("This link leads nowhere", Brand::own(), sentence, None)
+            .with_secret_address()
+            .status(StatusCode::NOT_FOUND)
+    };
+    let Some(kind) = kind else {
+        if state.sign_up == SignUpRule::Open {
+            return Ok(Entry { kind: None, secret, link: None });
+        }
+        let sentence = "Accounts on this server are made by its operator. Ask them for an invite.";
+        return Err(sorry("Sign-up is closed", Brand::own(), sentence, None)
+            .status(StatusCode::NOT_FOUND)
+            .into());
+    };
+    let is_open = kind != LinkKind::Invite || state.sign_up != SignUpRule::Closed;
+    let link = if is_open { state.auth.find_link(kind, secret).await? } else { None };
+    match link {
+        Some(link) => Ok(Entry { kind: Some(kind), secret, link: Some(link) }),
+        None => Err(gone(
+            "It was used already, is too old, or was copied in part. Ask whoever sent it for a new one.",
+        )
+        .into()),
+    }
+}
+
+fn page(state: &State, entry: &Entry<'_>, token: &str, (email, fault): (&str, Option<&str>)) -> Page {
+    let is_reset = entry.kind == Some(LinkKind::Reset);
+    let body = html! {
+        (notice(fault, None))
+        (entry.introduction())
+        form method="post" action=(state.site.path(&entry.path())) {
+            (hidden("step", token))
+            @if is_reset {
+                input type="email" name="account" autocomplete="username" hidden
+                    value=(entry.link.as_ref().and_then(|link| link.email.as_deref()).unwrap_or_default());
+            } @else {
+                (field(Field {
+                    name: "email", label: "E-mail address", kind: "email", autocomplete: "username", value: email,
+                    focus: true, ..Field::default()
+                }))
+            }
+            (field(Field {
+                name: "password", label: if is_reset { "New password" } else { "Password" }, kind: "password",
+                autocomplete: "new-password", hint: Some("8 characters or more."), min: Some(8), focus: is_reset,
+                ..Field::default()
+            }))
+            (button(if is_reset { "Set password" } else { "Make account" }))
+        }
+    };
+    let page = Page::new(entry.title(), Brand::own(), body);
+    if entry.kind.is_some() { page.with_secret_address() } else { page }
+}
+
+fn finished(state: &State, kind: Option<LinkKind>, email: &str) -> Page {
+    let (title, sentence) = match kind {
+        Some(LinkKind::Setup) => {
+            ("This server is yours", "Make an app with `tidelog app create`, and sign in to it as")
+        }
+        Some(LinkKind::Reset) => ("Your password is set", "From now on you log in with it, as"),
+        _ => ("Your account is ready", "Go back to your app and sign in as"),
+    };
+    let body = html! {
+        p { (sentence) " " strong { (email) } "." }
+        p.actions { a.button href=(state.site.path("/account")) { "Look at your account" } }
+    };
+    let page = Page::new(title, Brand::own(), body);
+    if kind.is_some() { page.with_secret_address() } else { page }
+}
+
+async fn show(
+    state: &State,
+    http: &HttpRequest,
+    kind: Option<LinkKind>,
+    secret: &str,
+) -> Result<HttpResponse, PageError> {
+    let entry = entry(state, kind, secret).await?;
+    let browser = Browser::bound(http, &state.site)?;
+    let token = form_token(state, &browser)?;
+    Ok(page(state, &entry, &token, ("", None)).answer_with(|response| {
+        browser.cookie.map(|cookie| response.cookie(cookie));
+    })?)
+}
+
+async fn take(
+    state: &State,
+    http: &HttpRequest,
+    form: &Form,
+    kind: Option<LinkKind>,
+    secret: &str,
+) -> Result<HttpResponse, PageError> {
+    if form.step != Step::Form {
+        return Err(stale(state, form.step.request()));
+    }
+    count(state, http)?;
+    let entry = entry(state, kind, secret).await?;
+    let (email, password) = (form.text("email"), form.text("password").to_owned());
+    let used = match kind {
+        Some(LinkKind::Reset) => state.auth.reset_password(secret, password).await?,
+        _ => state.auth.sign_up(kind.map(|kind| (kind, secret)), email, password).await?,
+    };
+    match used {
+        LinkUse::Done(email) => Ok(finished(state, kind, &email).answer()?),
+        LinkUse::LinkGone => Err(stale(state, None)),
+        LinkUse::Unacceptable(fault) => {
+            let page = page(state, &entry, form.text("step"), (email, Some(&fault)));
+            Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?)
+        }
+    }
+}
+
+/// The two handlers of one kind of entry.
+macro_rules! entrance {
+    ($module:ident, $kind:expr) => {
+        pub(super) mod $module {
+            use super::*;
+
+            pub(in crate::http) async fn show(
+                state: web::Data<State>,
+                http: HttpRequest,
+                secret: web::Path<String>,
+            ) -> Result<HttpResponse, PageError> {
+                super::show(&state, &http, Some($kind), &secret).await
+            }
+
+            pub(in crate::http) async fn take(
+                state: web::Data<State>,
+                http: HttpRequest,
+                secret: web::Path<String>,
+                form: Form,
+            ) -> Result<HttpResponse, PageError> {
+                super::take(&state, &http, &form, Some($kind), &secret).await
+            }
+        }
+    };
+}
+
+entrance!(setup, LinkKind::Setup);
+entrance!(invite, LinkKind::Invite);
+entrance!(reset, LinkKind::Reset);
+
+pub(super) async fn show_open(state: web::Data<State>, http: HttpRequest) -> Result<HttpResponse, PageError> {
+    show(&state, &http, None, "").await
+}
+
+pub(super) async fn take_open(
+    state: web::Data<State>,
+    http: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, PageError> {
+    take(&state, &http, &form, None, "").await
+}

@@ -1,0 +1,84 @@
+//! Invites, and the links by which people get in who have no password.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{CommandError, Operator, Outcome, address, found, no_app, time};
+use crate::auth::links::{new_link, path_of};
+use crate::clock::MICROS_PER_SECOND;
+use crate::error::Fault;
+use crate::model::links::{Link, LinkKind, MAX_INVITE_DAYS, MAX_USES, RESET_LIVES_US, SETUP_LIVES_US};
+
+/// Seconds in a day.
+const DAY_SECONDS: i64 = 24 * 60 * 60;
+
+/// Makes an invite; its address is shown only now.
+pub(super) async fn create_invite(operator: &Operator, app: Option<String>, uses: u32, days: u32) -> Outcome {
+    let between = |value: u32, max: u32, what: &str| match value {
+        value if (1..=max).contains(&value) => Ok(()),
+        value => Err(CommandError::Refused(format!("an invite {what} 1 to {max}, not {value}"))),
+    };
+    between(uses, MAX_USES, "can be used by")?;
+    between(days, MAX_INVITE_DAYS, "is good for a number of days from")?;
+    let lives_us = i64::from(days) * DAY_SECONDS * MICROS_PER_SECOND;
+    let (secret, link) = new_link(&operator.clock, uses, lives_us)?;
+    let (id, expires_at) = (link.id, link.expires_at);
+    let made = operator.store.make_invite(link, app.clone()).await?;
+    let app = made.ok_or_else(|| no_app(app.as_deref().unwrap_or_default()))?;
+    Ok(json!({
+        "url": operator.address(&path_of(LinkKind::Invite, &secret)),
+        "invite_id": id,
+        "app": app,
+        "uses": uses,
+        "expires_at": time(expires_at),
+    }))
+}
+
+/// Invites that are still good. Their addresses are not kept.
+pub(super) async fn list_invites(operator: &Operator) -> Outcome {
+    let row = |link: &Link| {
+        json!({
+            "invite_id": link.id,
+            "app": link.app_name,
+            "uses_left": link.uses_left,
+            "created_at": time(link.created_at),
+            "expires_at": time(link.expires_at),
+        })
+    };
+    Ok(operator.store.list_invites().await?.iter().map(row).collect())
+}
+
+pub(super) async fn revoke_invite(operator: &Operator, id: Uuid) -> Outcome {
+    let was_there = operator.store.revoke_invite(id).await?;
+    found(was_there, json!({ "invite_id": id }), || format!("there is no invite {id}"))
+}
+
+/// Makes a link by which a person sets a new password.
+pub(super) async fn reset_link(operator: &Operator, email: &str) -> Outcome {
+    let (secret, link) = new_link(&operator.clock, 1, RESET_LIVES_US)?;
+    let expires_at = link.expires_at;
+    let made = operator.store.make_reset_link(link, address(email)?).await?;
+    let url = operator.address(&path_of(LinkKind::Reset, &secret));
+    let answer = json!({ "url": url, "email": address(email)?, "expires_at": time(expires_at) });
+    found(made, answer, || format!("there is no user {email} who may sign in"))
+}
+
+/// The address at which the first administrator makes their account. `None`: there is one.
+///
+/// # Errors
+/// A fault of the database, or no randomness.
+pub async fn setup_link(operator: &Operator) -> Result<Option<String>, Fault> {
+    let (secret, link) = new_link(&operator.clock, 1, SETUP_LIVES_US)?;
+    let made = operator.store.make_setup_link(link).await?;
+    Ok(made.then(|| operator.address(&path_of(LinkKind::Setup, &secret))))
+}
+
+/// Takes an account's second factor away.
+pub(super) async fn disable_second_factor(operator: &Operator, email: &str) -> Outcome {
+    let email = address(email)?;
+    match operator.store.disable_second_factor_of(email.clone()).await? {
+        None => Err(CommandError::Refused(format!("there is no user {email}"))),
+        Some(false) => Err(CommandError::Refused(format!("{email} has no second factor"))),
+        Some(true) => Ok(Value::from(json!({ "email": email }))),
+    }
+}
