@@ -98,11 +98,6 @@ impl ClockedServer {
         &self.made.api_key
     }
 
-    /// Its address.
-    pub(crate) fn url(&self) -> &str {
-        self.running.as_ref().expect("it runs").url()
-    }
-
     /// Lets time pass.
     pub(crate) fn pass_hours(&self, hours: i64) {
         self.hand.advance(hours * HOUR_SECONDS);

@@ -41,7 +41,9 @@ impl Auth {
         let voucher = Voucher::Issuer { row: issuer.row, api_key_hash };
         Ok(match self.begin_vouched(voucher, subject).await? {
             SignIn::Done(pair) => Exchanged::Done(pair),
-            SignIn::Refused | SignIn::TwoFactorRequired => Exchanged::Refused("this user may not sign in".into()),
+            SignIn::Refused | SignIn::TwoFactorRequired => {
+                Exchanged::Refused("this user may not sign in".into())
+            }
         })
     }
 

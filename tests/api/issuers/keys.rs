@@ -102,13 +102,12 @@ fn an_issuer_that_hangs_holds_up_nobody_else() {
     let mut claims = scene.claims("ada");
     claims["iss"] = other.url().into();
     let of_other = other.sign("EC", &json!({"alg": "ES256", "kid": "EC"}), &claims);
-    let (caller, api_key, token) =
-        (scene.server.nobody(), scene.server.api_key().to_owned(), scene.token("ada"));
+    let (url, api_key, token) = (scene.server.url(), scene.server.api_key().to_owned(), scene.token("ada"));
     scene.issuer.behave("hang");
     let waiting: Vec<_> = (0..8)
         .map(|_| {
-            let (caller, api_key, token) = (caller.clone(), api_key.clone(), token.clone());
-            std::thread::spawn(move || super::exchange(&caller, &api_key, &token))
+            let (url, api_key, token) = (url.clone(), api_key.clone(), token.clone());
+            std::thread::spawn(move || super::exchange(&url, &api_key, &token))
         })
         .collect();
     while scene.issuer.asked() == 0 {

@@ -168,8 +168,7 @@ fn a_token_that_is_too_long_or_missing() {
         json!({"grant_type": super::GRANT, "client_id": scene_key, "assertion": ""}),
         json!({"grant_type": super::GRANT, "assertion": scene.token("ada")}),
     ] {
-        let answer = scene.server.nobody().post("/oauth/token", &body);
-        assert_eq!((answer.status, &answer.json()["error"]), (400, &json!("invalid_request")), "{body}");
+        super::ask(&scene.server.url(), &body).is_error(&body.to_string(), "invalid_request");
     }
 }
 
