@@ -11,6 +11,7 @@
 mod support;
 
 mod address;
+mod admin;
 mod auth;
 mod blobs;
 mod bodies;
