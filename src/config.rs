@@ -1,6 +1,7 @@
 //! Settings: what can be set, and which values are allowed. Where they come from is told in `layers`.
 
 mod blobs;
+mod hosts;
 mod layers;
 mod proxies;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 pub use blobs::{BlobSettings, BlobStorage, S3Settings, Secret};
+pub use hosts::{Hosts, KnownHosts};
 pub use layers::{ConfigError, Layers, Origin, Shown, load};
 pub use proxies::TrustedProxies;
 
@@ -32,6 +34,7 @@ pub struct Settings {
     #[serde(deserialize_with = "url_or_none")]
     pub public_url: Option<String>,
     pub trusted_proxies: TrustedProxies,
+    pub hosts: Hosts,
     pub workers: usize,
     pub body_bytes: usize,
     pub shutdown_seconds: u64,
@@ -67,6 +70,12 @@ pub struct NotificationSettings {
 pub struct AuthLimits {
     pub burst: NonZeroU32,
     pub per_second: NonZeroU32,
+    pub account_burst: NonZeroU32,
+    pub account_seconds: NonZeroU32,
+    pub second_factor_burst: NonZeroU32,
+    pub second_factor_seconds: NonZeroU32,
+    pub free_failures: NonZeroU32,
+    pub longest_wait_seconds: NonZeroU32,
     #[serde(deserialize_with = "days")]
     pub token_days: NonZeroU32,
     #[serde(deserialize_with = "days")]

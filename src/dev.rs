@@ -173,6 +173,7 @@ fn serve(
     layers.flags.push(("data", folder.path().to_string_lossy().into_owned()));
     layers.flags.push(("listen", "127.0.0.1:0".into()));
     layers.flags.push(("auth.burst", "100000".into()));
+    layers.flags.push(("auth.free_failures", "100000".into()));
     layers.flags.push(("shutdown_seconds", "1".into()));
     let (settings, _) = load(&layers)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

@@ -38,6 +38,8 @@ pub enum Event {
         /// The log.
         log: i64,
     },
+    /// Settings of an app changed that concern more than its sessions.
+    AppsChanged,
     /// The database was opened anew after a commit that failed. What that commit did may be there, and was not told.
     Reopened,
 }

@@ -42,6 +42,8 @@ impl Server {
             .env("TIDELOG_LOG", "warn")
             .env("TIDELOG_AUTH_BURST", SIGN_INS)
             .env("TIDELOG_AUTH_PER_SECOND", SIGN_INS)
+            .env("TIDELOG_AUTH_ACCOUNT_BURST", SIGN_INS)
+            .env("TIDELOG_AUTH_FREE_FAILURES", SIGN_INS)
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -59,6 +59,8 @@ pub enum ErrorCode {
     UnsupportedMediaType,
     /// 416: the blob has no bytes in that range.
     RangeNotSatisfiable,
+    /// 421: the server does not know the name in `Host`.
+    UnknownHost,
     /// 422: a field has the wrong type, shape or value; see `field`.
     InvalidField,
     /// 422: changes have faults; see `changes`.

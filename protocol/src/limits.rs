@@ -37,6 +37,14 @@ pub const MAX_FILTER_TABLES: usize = 100;
 pub const DEFAULT_SIGN_IN_BURST: u32 = 240;
 /// Attempts at signing in that one address may make on average, each second, unless the operator sets another number.
 pub const DEFAULT_SIGN_INS_PER_SECOND: u32 = 4;
+/// Attempts at signing in to one account that all addresses may make together at once.
+pub const DEFAULT_ACCOUNT_SIGN_IN_BURST: u32 = 30;
+/// Seconds in which one of them is given back.
+pub const DEFAULT_ACCOUNT_SIGN_IN_SECONDS: u32 = 10;
+/// Failures for one account from one address before the next attempt has to wait.
+pub const DEFAULT_FREE_SIGN_IN_FAILURES: u32 = 5;
+/// What that wait grows to, in seconds.
+pub const DEFAULT_LONGEST_SIGN_IN_WAIT_SECONDS: u32 = 900;
 /// Live devices of one user in one app, at most.
 pub const MAX_DEVICES: usize = 1_000;
 /// Streams of notifications that one user may have open in one app, unless the operator sets another number.
@@ -109,6 +117,18 @@ pub struct Limits {
     pub sign_in_burst: u32,
     /// Attempts at signing in that one address may make on average, each second.
     pub sign_ins_per_second: u32,
+    /// Attempts at signing in to one account that all addresses which are not familiar may make together at once.
+    #[serde(default)]
+    pub account_sign_in_burst: u32,
+    /// Seconds in which one of them is given back.
+    #[serde(default)]
+    pub account_sign_in_seconds: u32,
+    /// Failures for one account from one address before the next attempt has to wait.
+    #[serde(default)]
+    pub free_sign_in_failures: u32,
+    /// What that wait, which doubles with each further failure, grows to, in seconds.
+    #[serde(default)]
+    pub longest_sign_in_wait_seconds: u32,
 }
 
 impl Limits {
@@ -138,6 +158,10 @@ impl Limits {
             blob_url_seconds: BLOB_URL_SECONDS,
             sign_in_burst: DEFAULT_SIGN_IN_BURST,
             sign_ins_per_second: DEFAULT_SIGN_INS_PER_SECOND,
+            account_sign_in_burst: DEFAULT_ACCOUNT_SIGN_IN_BURST,
+            account_sign_in_seconds: DEFAULT_ACCOUNT_SIGN_IN_SECONDS,
+            free_sign_in_failures: DEFAULT_FREE_SIGN_IN_FAILURES,
+            longest_sign_in_wait_seconds: DEFAULT_LONGEST_SIGN_IN_WAIT_SECONDS,
         }
     }
 }

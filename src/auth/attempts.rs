@@ -1,48 +1,36 @@
-//! Bounds how often one address tries to sign in.
+//! Slows down whoever guesses passwords and codes, without keeping their owners out.
+//!
+//! Four bounds, asked in this order; what one of them refuses costs nothing of the next:
+//!
+//! - Each address has a budget, for whatever it asks.
+//! - Who fails for one account from one address waits, twice as long each time. Others who sign in to that account do not.
+//! - Each account has a budget over all addresses, since guesses can come from thousands. Addresses from which that account lately
+//!   signed in are exempt: guessers use up what is left to strangers, and the owner does not notice.
+//! - Second factors have budgets and waits of their own, and stricter ones: six digits are few.
+//!
+//! Whether an account exists is never asked here: those that do not are counted like those that do. Everything is in memory, and
+//! bounded: whoever makes up enough accounts and addresses to fill it has made more attempts than forgetting gives back.
+
+mod account;
+mod address;
+mod back_off;
+mod budget;
+mod familiar;
+mod recent;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-
+use std::sync::Arc;
 use std::time::Duration;
 
-use governor::clock::Clock as _;
-use governor::middleware::StateInformationMiddleware;
-use governor::state::keyed::DashMapStateStore;
-use governor::{Quota, RateLimiter};
-
+use self::account::Account;
+use self::address::Address;
+use self::back_off::BackOff;
+use self::budget::Budget;
+use self::familiar::Familiar;
 use crate::clock::Clock;
-
-/// Keys kept before those that no longer matter are dropped.
-const SWEEP_AT: usize = 10_000;
-
-type Limiter<K> = RateLimiter<K, DashMapStateStore<K>, Ticks, StateInformationMiddleware>;
-
-/// The server's clock, as the limiters read it.
-#[derive(Clone)]
-struct Ticks(Clock);
-
-impl governor::clock::Clock for Ticks {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
-
-/// Who is counted together: an IPv4 address, or the /64 in which an IPv6 host can pick any address it likes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Address([u8; 8]);
-
-impl From<IpAddr> for Address {
-    fn from(address: IpAddr) -> Self {
-        let mut key = [0; 8];
-        match address.to_canonical() {
-            IpAddr::V4(address) => key[4..].copy_from_slice(&address.octets()),
-            IpAddr::V6(address) => key.copy_from_slice(&address.octets()[..8]),
-        }
-        Self(key)
-    }
-}
 
 /// A refused attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,41 +41,183 @@ pub struct TooMany {
     pub retry_after: u64,
 }
 
-/// Counts attempts.
-pub struct Attempts {
-    by_address: Limiter<Address>,
-    ticks: Ticks,
-    burst: NonZeroU32,
+/// How many attempts there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Of one address.
+    pub address: Rate,
+    /// At the password of one account, over all addresses that are not familiar.
+    pub account: Rate,
+    /// Likewise at its second factor.
+    pub second_factor: Rate,
+    /// Failures, of one account from one address, after which nobody waits.
+    pub free_failures: u32,
+    /// What the wait after further failures grows to.
+    pub longest_wait: Duration,
+}
+
+/// So many at once, and another one every so often.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// At once.
+    pub burst: NonZeroU32,
+    /// In which one is given back.
+    pub period: Duration,
+}
+
+/// What is guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Factor {
+    Password,
+    Second,
+}
+
+/// Counts attempts. Cheap to clone.
+#[derive(Clone)]
+pub struct Attempts(Arc<Counts>);
+
+struct Counts {
+    addresses: Budget<Address>,
+    accounts: Budget<Account>,
+    second_factors: Budget<Account>,
+    back_off: BackOff,
+    familiar: Familiar,
 }
 
 impl Attempts {
-    /// Lets `burst` attempts of one address through at once and `per_second` on average.
-    pub fn new(burst: NonZeroU32, per_second: NonZeroU32, clock: Clock) -> Self {
-        let quota = Quota::per_second(per_second).allow_burst(burst);
-        let ticks = Ticks(clock);
-        let by_address = RateLimiter::dashmap_with_clock(quota, ticks.clone()).with_middleware();
-        Self { by_address, ticks, burst }
+    /// Within these bounds.
+    pub fn new(bounds: Bounds, clock: Clock) -> Self {
+        Self(Arc::new(Counts {
+            addresses: Budget::new(bounds.address, clock.clone()),
+            accounts: Budget::new(bounds.account, clock.clone()),
+            second_factors: Budget::new(bounds.second_factor, clock.clone()),
+            back_off: BackOff::new(bounds.free_failures, bounds.longest_wait, clock.clone()),
+            familiar: Familiar::new(clock),
+        }))
     }
 
-    /// Attempts that are let through at once.
+    /// Attempts of one address that are let through at once.
     pub fn limit(&self) -> u32 {
-        self.burst.get()
+        self.0.addresses.limit()
     }
 
-    /// Counts one attempt of an address, and tells how many more it has at once.
+    /// Counts one attempt of an address at what belongs to no account, and tells how many more it has at once.
     ///
     /// # Errors
     /// It has none left.
     pub fn count(&self, address: IpAddr) -> Result<u32, TooMany> {
-        if self.by_address.len() > SWEEP_AT {
-            self.by_address.retain_recent();
+        self.0.addresses.take(&address.into(), 1)
+    }
+
+    /// Begins an attempt at the password of an account: its e-mail address as it was typed, or whatever else names it.
+    ///
+    /// # Errors
+    /// It is one too many.
+    pub async fn begin(&self, account: &str, address: IpAddr) -> Result<Turn, TooMany> {
+        self.begin_guesses(account, address, 1).await
+    }
+
+    /// As [`Attempts::begin`], for a request that tries several passwords.
+    ///
+    /// # Errors
+    /// It is one too many.
+    pub async fn begin_guesses(&self, account: &str, address: IpAddr, guesses: u32) -> Result<Turn, TooMany> {
+        self.turn(Factor::Password, account, address, guesses).await
+    }
+
+    /// Begins an attempt at the second factor of an account, by code or recovery code.
+    ///
+    /// # Errors
+    /// It is one too many.
+    pub async fn begin_second_factor(&self, account: &str, address: IpAddr) -> Result<Turn, TooMany> {
+        self.turn(Factor::Second, account, address, 1).await
+    }
+
+    async fn turn(
+        &self,
+        factor: Factor,
+        account: &str,
+        address: IpAddr,
+        guesses: u32,
+    ) -> Result<Turn, TooMany> {
+        let counts = &self.0;
+        let (account, address) = (Account::named(account), Address::from(address));
+        let left_to_address = counts.addresses.take(&address, guesses)?;
+        // From here on, a turn that is dropped takes nothing.
+        let left_free = counts.back_off.begin((factor, account, address))?;
+        let turn = Turn {
+            counts: counts.clone(),
+            key: (factor, account, address),
+            guesses,
+            limit: counts.addresses.limit(),
+            remaining: left_to_address,
+            decided: false,
+        };
+        if !counts.familiar.knows(account, address) {
+            let budget = match factor {
+                Factor::Password => &counts.accounts,
+                Factor::Second => &counts.second_factors,
+            };
+            budget.take(&account, guesses)?;
         }
-        match self.by_address.check_key(&address.into()) {
-            Ok(state) => Ok(state.remaining_burst_capacity()),
-            Err(refused) => {
-                let wait = refused.wait_time_from(self.ticks.now());
-                Err(TooMany { limit: self.burst.get(), retry_after: wait.as_secs() + 1 })
-            }
+        Ok(turn.with_free(left_free, counts.back_off.free_failures()))
+    }
+}
+
+/// An attempt under way. One that is dropped without a verdict, because the server had to give up, was none.
+#[must_use = "an attempt ends by a verdict"]
+pub struct Turn {
+    counts: Arc<Counts>,
+    key: (Factor, Account, Address),
+    guesses: u32,
+    limit: u32,
+    remaining: u32,
+    decided: bool,
+}
+
+impl Turn {
+    /// Attempts that are let through at once, by that bound of which the least is left.
+    pub fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// How many of them are left after this one.
+    pub fn remaining(&self) -> u32 {
+        self.remaining
+    }
+
+    /// It was a wrong guess.
+    pub fn failed(mut self) {
+        self.decided = true;
+        self.counts.back_off.failed(&self.key, self.guesses);
+    }
+
+    /// It was right, and that is not enough: the second factor is still to come.
+    pub fn passed(mut self) {
+        self.decided = true;
+        self.counts.back_off.forget(&self.key);
+    }
+
+    /// Whoever it was is signed in: their address is familiar from now on.
+    pub fn succeeded(mut self) {
+        self.decided = true;
+        self.counts.back_off.forget(&self.key);
+        let (_, account, address) = self.key;
+        self.counts.familiar.learn(account, address);
+    }
+
+    fn with_free(mut self, left: u32, free: u32) -> Self {
+        if left < self.remaining {
+            (self.limit, self.remaining) = (free, left);
+        }
+        self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.decided {
+            self.counts.back_off.undo(&self.key);
         }
     }
 }

@@ -303,7 +303,10 @@ impl Remembered {
                 }
             }),
             Event::SessionsChanged | Event::Reopened => self.change(HashMap::clear),
-            Event::Pushed(_) | Event::KeysChanged { .. } | Event::DeviceRemoved { .. } => {}
+            Event::Pushed(_)
+            | Event::KeysChanged { .. }
+            | Event::DeviceRemoved { .. }
+            | Event::AppsChanged => {}
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) enum Verb {
     Set {
         /// Its id or name
         app: String,
-        /// cursor_format=string or number, blob_hash=any or verified, redirects=URL,URL…, color=#rrggbb, icon=FILE (PNG,
+        /// cursor_format=string or number, blob_hash=any or verified, redirects=URL,URL…, cors=ORIGIN,ORIGIN… (or webview), color=#rrggbb, icon=FILE (PNG,
         /// JPEG or WebP); an empty value takes one away
         #[arg(required = true, value_name = "KEY=VALUE")]
         assignments: Vec<String>,

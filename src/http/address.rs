@@ -4,23 +4,23 @@
 //! nearest one. Everything left of the first hop that is not trusted can be made up by whoever that hop is.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpRequest, web};
 
+use super::Front;
 use crate::config::TrustedProxies;
 
 /// Addresses that a request has passed, the client's first.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// What lies between this server and its clients. Shared by all workers.
+/// Who connects, and whose word counts about who stands behind them.
 #[derive(Clone, Debug)]
-pub struct Front {
+pub(super) struct Peers {
     /// Whose word counts.
-    pub proxies: TrustedProxies,
+    pub(super) proxies: TrustedProxies,
     /// Whether requests come through a Unix socket.
-    pub unix: bool,
+    pub(super) unix: bool,
 }
 
 /// The address that a request counts for.
@@ -28,27 +28,29 @@ pub struct Front {
 /// On a Unix socket that is this machine's, unless a trusted proxy says otherwise.
 pub(super) fn client_address(request: &HttpRequest) -> IpAddr {
     let front = request.app_data::<web::Data<Front>>();
-    front.map_or(UNKNOWN, |front| front.client(request.peer_addr(), request.headers()))
+    front.map_or(UNKNOWN, |front| front.peers.client(request.peer_addr(), request.headers()))
 }
 
 /// Stands for a peer that has no address.
 const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-impl Front {
-    /// As every handler finds it.
-    pub(super) fn into_data(self) -> web::Data<Self> {
-        web::Data::from(Arc::new(self))
+impl Peers {
+    /// Whether what whoever sent a request says of others counts.
+    pub(super) fn trusts_sender_of(&self, request: &HttpRequest) -> bool {
+        self.trusts(request.peer_addr())
+    }
+
+    fn trusts(&self, peer: Option<SocketAddr>) -> bool {
+        match peer {
+            Some(peer) => self.proxies.trusts(peer.ip()),
+            // A peer without an address that came over TCP has hung up already.
+            None => self.unix && self.proxies.trusts_unix(),
+        }
     }
 
     fn client(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> IpAddr {
-        let peer = peer.map(|peer| peer.ip().to_canonical());
-        // A peer without an address that came over TCP has hung up already.
-        let trusted = match peer {
-            Some(peer) => self.proxies.trusts(peer),
-            None => self.unix && self.proxies.trusts_unix(),
-        };
-        let peer = peer.unwrap_or(UNKNOWN);
-        if trusted { self.behind(peer, headers) } else { peer }
+        let address = peer.map_or(UNKNOWN, |peer| peer.ip().to_canonical());
+        if self.trusts(peer) { self.behind(address, headers) } else { address }
     }
 
     /// The first address from the right that is not that of a proxy; the last that can be read, if there is none.
@@ -96,7 +98,7 @@ mod tests {
             headers.append(FORWARDED_FOR, HeaderValue::from_str(line).expect("a value"));
         }
         let peer = peer.map(|peer| SocketAddr::new(address(peer), 4711));
-        Front { proxies, unix }.client(peer, &headers)
+        Peers { proxies, unix }.client(peer, &headers)
     }
 
     fn behind_proxy(lines: &[&str]) -> IpAddr {

@@ -7,8 +7,8 @@ use super::address::client_address;
 use super::refusal::{RATE_LIMIT, RATE_REMAINING, Refusal};
 use super::request::{Json, Open, Signed};
 use super::{State, keys};
+use crate::auth::attempts::Turn;
 use crate::auth::{PasswordChange, SignIn};
-use crate::error::Fault;
 use crate::model::keys::Rewrap;
 
 pub(super) async fn sign_in(
@@ -16,9 +16,15 @@ pub(super) async fn sign_in(
     request: HttpRequest,
     Open(Json(body)): Open<Json<SignInRequest>>,
 ) -> Result<HttpResponse, Refusal> {
-    let remaining = count(&state, &request)?;
-    let outcome = state.auth.sign_in(body).await;
-    answer(&state, remaining, outcome, Refusal::invalid_credentials)
+    let turn = begin(&state, &request, &body.email).await?;
+    let rate = (turn.limit(), turn.remaining());
+    let outcome = state.auth.sign_in(body).await?;
+    match outcome {
+        SignIn::Done(_) => turn.succeeded(),
+        SignIn::TwoFactorRequired => turn.passed(),
+        SignIn::Refused => turn.failed(),
+    }
+    answer(rate, outcome, Refusal::invalid_credentials)
 }
 
 pub(super) async fn refresh(
@@ -26,9 +32,9 @@ pub(super) async fn refresh(
     request: HttpRequest,
     Open(Json(body)): Open<Json<RefreshRequest>>,
 ) -> Result<HttpResponse, Refusal> {
-    let remaining = count(&state, &request)?;
-    let outcome = state.auth.refresh(&body.refresh_token).await;
-    answer(&state, remaining, outcome, Refusal::invalid_refresh_token)
+    let remaining = state.attempts.count(client_address(&request)).map_err(Refusal::rate_limited)?;
+    let outcome = state.auth.refresh(&body.refresh_token).await?;
+    answer((state.attempts.limit(), remaining), outcome, Refusal::invalid_refresh_token)
 }
 
 pub(super) async fn sign_out(
@@ -44,15 +50,24 @@ pub(super) async fn change_password(
     request: HttpRequest,
     Signed { caller, body: Json(body), .. }: Signed<Json<ChangePasswordRequest>>,
 ) -> Result<HttpResponse, Refusal> {
-    let remaining = count(&state, &request)?;
+    // Both passwords of the request are held against the account's.
+    let account = caller.user.to_string();
+    let turn = state.attempts.begin_guesses(&account, client_address(&request), 2).await;
+    let turn = turn.map_err(Refusal::rate_limited)?;
+    let (limit, remaining) = (turn.limit(), turn.remaining());
     let ChangePasswordRequest { current_password, new_password, encrypted_key, expected_revision } = body;
     let encrypted_key =
         encrypted_key.as_deref().map(|key| keys::envelope("encrypted_key", key)).transpose()?;
     let rewrap = encrypted_key.map(|encrypted_key| Rewrap { encrypted_key, expected_revision });
-    let refusal = match state.auth.change_password(&caller, current_password, new_password, rewrap).await? {
+    let outcome = state.auth.change_password(&caller, current_password, new_password, rewrap).await?;
+    match outcome {
+        PasswordChange::Refused => turn.failed(),
+        _ => turn.passed(),
+    }
+    let refusal = match outcome {
         PasswordChange::Done(key) => {
             return Ok(HttpResponse::Ok()
-                .insert_header((RATE_LIMIT, state.attempts.limit()))
+                .insert_header((RATE_LIMIT, limit))
                 .insert_header((RATE_REMAINING, remaining))
                 .json(PutKeyResponse { key_version: key.key_version, revision: key.revision }));
         }
@@ -63,22 +78,35 @@ pub(super) async fn change_password(
             Refusal::key_version_conflict(key.key_version, Some(key.revision))
         }
     };
-    Err(refusal.with_rate(state.attempts.limit(), remaining))
+    Err(refusal.with_rate(limit, remaining))
 }
 
-/// Counts one attempt of the address that the request comes from.
+/// Counts one attempt of the address that a request comes from, at what belongs to no account.
 pub(super) fn count(state: &State, request: &HttpRequest) -> Result<u32, Refusal> {
     state.attempts.count(client_address(request)).map_err(Refusal::rate_limited)
 }
 
-fn answer(
+/// Begins an attempt at the password of an account.
+pub(super) async fn begin(state: &State, request: &HttpRequest, account: &str) -> Result<Turn, Refusal> {
+    state.attempts.begin(account, client_address(request)).await.map_err(Refusal::rate_limited)
+}
+
+/// Begins an attempt at the second factor of an account.
+pub(super) async fn begin_second_factor(
     state: &State,
-    remaining: u32,
-    outcome: Result<SignIn, Fault>,
+    request: &HttpRequest,
+    account: &str,
+) -> Result<Turn, Refusal> {
+    state.attempts.begin_second_factor(account, client_address(request)).await.map_err(Refusal::rate_limited)
+}
+
+/// With how many attempts there are at once, and how many are left.
+fn answer(
+    (limit, remaining): (u32, u32),
+    outcome: SignIn,
     refusal: fn() -> Refusal,
 ) -> Result<HttpResponse, Refusal> {
-    let limit = state.attempts.limit();
-    match outcome? {
+    match outcome {
         SignIn::Done(pair) => Ok(HttpResponse::Ok()
             .insert_header((RATE_LIMIT, limit))
             .insert_header((RATE_REMAINING, remaining))

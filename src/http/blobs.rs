@@ -12,9 +12,9 @@ use tidelog_protocol::{
 };
 use uuid::Uuid;
 
-use super::State;
 use super::refusal::Refusal;
 use super::request::{Json, Signed};
+use super::{State, hosts};
 use crate::auth::urls::{Purpose, UrlTarget};
 use crate::blobs::{Blobs, Confirmation, Outcome, Sweep, confirm as confirm_blob};
 use crate::model::blobs::{self, BlobHash, HASH_SHAPE, decode_wrapped_key};
@@ -58,10 +58,7 @@ impl State {
         let token = self.auth.url_token(caller, purpose, target)?;
         let origin = match &self.blobs.public_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None => {
-                let connection = request.connection_info();
-                format!("{}://{}", connection.scheme(), connection.host())
-            }
+            None => hosts::origin(request),
         };
         let path = match purpose {
             Purpose::Upload => "up",

@@ -10,8 +10,12 @@ mod admin;
 mod auth;
 mod blobs;
 pub mod changes;
+pub mod cors;
 mod devices;
+mod front;
+pub mod headers;
 mod health;
+pub mod hosts;
 mod json;
 mod keys;
 mod limits;
@@ -30,12 +34,11 @@ mod site;
 
 use std::sync::Arc;
 
-use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, ServiceConfig};
 use tidelog_protocol::{Limits, SYNC_PREFIX, SYNC_PREFIX_V1};
 
-pub use address::Front;
 pub use blobs::BlobState;
+pub use front::Front;
 pub use routes::{Access, Endpoint, endpoints};
 pub use site::Site;
 
@@ -101,11 +104,6 @@ impl std::ops::Deref for State {
     fn deref(&self) -> &Parts {
         &self.parts
     }
-}
-
-/// Headers of every answer: nothing here is to be cached or sniffed.
-pub fn default_headers() -> DefaultHeaders {
-    DefaultHeaders::new().add(("Cache-Control", "no-store")).add(("X-Content-Type-Options", "nosniff"))
 }
 
 /// Mounts every route: the sync routes under both prefixes, the others at the root.

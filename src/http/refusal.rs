@@ -78,6 +78,11 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, ErrorCode::TwoFactorIsOn, sentence)
     }
 
+    pub(super) fn wrong_credentials() -> Self {
+        let sentence = "The e-mail address or the password is wrong.";
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
+    }
+
     pub(super) fn wrong_code() -> Self {
         let sentence = "The code is wrong or was used already, or there is no second factor.";
         Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
@@ -91,6 +96,11 @@ impl Refusal {
     pub(super) fn invalid_refresh_token() -> Self {
         let sentence = "The refresh token is unknown, expired or used up: sign in again.";
         Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, sentence)
+    }
+
+    pub(super) fn unknown_host() -> Self {
+        let sentence = "This server is not known by that name: whoever runs it can set public_url, or hosts.";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, ErrorCode::UnknownHost, sentence)
     }
 
     pub(super) fn wrong_app() -> Self {

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::State;
+use super::cors;
 use super::json;
 use super::memory::Room;
 use super::refusal::Refusal;
@@ -106,6 +107,7 @@ impl<B: Input> FromRequest for Signed<B> {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let (caller, token_expires_at) = caller(&request).await?;
+            cors::note_app(&request, caller.app);
             let state = state(&request)?;
             let mut room = state.bodies.room_of(caller.log);
             let body = read(&request, payload, state.limits.max_body_bytes, &mut room).await?;

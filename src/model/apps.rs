@@ -4,7 +4,7 @@ use tidelog_protocol::CursorFormat;
 use uuid::Uuid;
 
 use super::blobs::HashRule;
-use super::redirects;
+use super::{origins, redirects};
 
 /// Bytes of an app's picture, at most.
 pub const MAX_ICON_BYTES: usize = 32 * 1024;
@@ -36,6 +36,8 @@ pub struct AppSettings {
     pub blob_hash: HashRule,
     /// Where browsers may be sent back to after a sign-in, besides the person's own machine.
     pub redirects: Vec<String>,
+    /// Web pages that may call the API for it.
+    pub origins: Vec<String>,
     /// How the app looks where people sign in to it.
     pub look: Look,
 }
@@ -101,6 +103,7 @@ impl AppSettings {
                     .ok_or_else(|| format!("blob_hash is any or verified, not {value:?}"))?;
             }
             Some(("redirects", list)) => self.redirects = redirects_of(list)?,
+            Some(("cors", list)) => self.origins = origins::of_list(list)?,
             Some(("color", color)) => self.look.color = color_of(color)?,
             // The command line sends what the file holds, not its name.
             Some(("icon", "")) => self.look.icon = None,
@@ -111,7 +114,7 @@ impl AppSettings {
             }
             Some((key, _)) => {
                 return Err(format!(
-                    "an app has no setting {key:?}; it has cursor_format, blob_hash, redirects, color and icon"
+                    "an app has no setting {key:?}; it has cursor_format, blob_hash, redirects, cors, color and icon"
                 ));
             }
             None => return Err(format!("{assignment:?} is not KEY=VALUE")),

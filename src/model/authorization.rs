@@ -206,7 +206,10 @@ mod tests {
 
     #[test]
     fn a_request_in_order_can_be_made_again_from_what_was_read() {
-        let read = |query: &str| Parameters::read(query).request_of(&client()).ok().expect("in order");
+        let read = |query: &str| match Parameters::read(query).request_of(&client()) {
+            Ok(request) => request,
+            Err(flaw) => panic!("{query}: {flaw:?}"),
+        };
         let request = read(&query(""));
         assert!(read(&request.query()) == request);
         assert!(request.challenge().is_some());

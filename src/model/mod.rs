@@ -13,6 +13,7 @@ pub mod keys;
 pub mod links;
 pub mod log_heads;
 pub mod notifications;
+pub mod origins;
 pub mod redirects;
 pub mod rotations;
 pub mod second_factors;

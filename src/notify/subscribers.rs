@@ -99,7 +99,7 @@ impl Subscribers {
                 self.end(*log, |subscriber| subscriber.device == Some(*device));
             }
             Event::Reopened => self.end_all(),
-            Event::SessionsChanged => {}
+            Event::SessionsChanged | Event::AppsChanged => {}
         }
     }
 

@@ -353,6 +353,7 @@ fn app_json(app: &App) -> Value {
         "cursor_format": app.settings.cursor_format,
         "blob_hash": app.settings.blob_hash.name(),
         "redirects": app.settings.redirects,
+        "cors": app.settings.origins,
         "color": app.settings.look.color,
         "icon": app.settings.look.icon.as_ref().map(|icon| format!("{icon:?}")),
         "created_at": time(app.created_at),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer};
 use socket2::SockRef;
 
@@ -51,12 +52,13 @@ pub(super) struct Answering {
 }
 
 /// Binds the settings' address.
-pub(super) fn listen(settings: &Settings, state: Arc<State>) -> Result<Answering, StartError> {
-    let front = front(settings);
+pub(super) fn listen(settings: &Settings, state: Arc<State>, front: Front) -> Result<Answering, StartError> {
     let app = move || {
         let (state, front) = (state.clone(), front.clone());
         App::new()
-            .wrap(http::default_headers())
+            .wrap(from_fn(http::cors::per_app))
+            .wrap(from_fn(http::hosts::known_only))
+            .wrap(from_fn(http::headers::on_every_answer))
             .configure(move |config| http::configure(config, state, front))
     };
     let server = HttpServer::new(app)
@@ -86,14 +88,6 @@ pub(super) fn listen(settings: &Settings, state: Arc<State>) -> Result<Answering
             Ok(Answering { server: server.listen_uds(listener).map_err(failed)?.run(), url, socket })
         }
     }
-}
-
-fn front(settings: &Settings) -> Front {
-    let unix = matches!(settings.listen, Listen::Unix(_));
-    if settings.trusted_proxies.trusts_unix() && !unix {
-        tracing::warn!("trusted_proxies names the Unix socket, but the server does not listen on one");
-    }
-    Front { proxies: settings.trusted_proxies.clone(), unix }
 }
 
 /// What connections inherit from the socket that they come through.

@@ -9,6 +9,7 @@ mod listen;
 mod tests;
 mod upkeep;
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,14 +25,14 @@ use control::Control;
 pub use control::{CallError, call};
 use listen::SocketFile;
 
-use crate::auth::attempts::Attempts;
+use crate::auth::attempts::{Attempts, Bounds, Rate};
 use crate::auth::passwords::Passwords;
 use crate::auth::{Auth, AuthSettings};
 use crate::blobs::{self, Blobs, Sweep};
 use crate::clock::Clock;
-use crate::config::{Durability, Settings};
+use crate::config::{AuthLimits, Durability, Settings};
 use crate::error::Fault;
-use crate::http::{BlobState, Parts, Site, State};
+use crate::http::{BlobState, Front, Parts, Site, State};
 use crate::notify::{Caps, Hub, Subscribers};
 use crate::store::{OpenError, Options, Store, Synchronous};
 
@@ -189,10 +190,14 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         // Nothing is being uploaded yet.
         sweep.blobs().clear_unfinished().await?;
     }
-    let attempts = Attempts::new(settings.auth.burst, settings.auth.per_second, clock.clone());
+    let attempts = Attempts::new(bounds(&settings.auth), clock.clone());
     let limits = Limits {
         sign_in_burst: settings.auth.burst.get(),
         sign_ins_per_second: settings.auth.per_second.get(),
+        account_sign_in_burst: settings.auth.account_burst.get(),
+        account_sign_in_seconds: settings.auth.account_seconds.get(),
+        free_sign_in_failures: settings.auth.free_failures.get(),
+        longest_sign_in_wait_seconds: settings.auth.longest_wait_seconds.get(),
         max_streams_per_user: settings.notifications.streams_per_user.get(),
         max_streams: descriptors::streams_within(settings.notifications.streams.get()),
         heartbeat_seconds: settings.notifications.heartbeat_seconds.get(),
@@ -216,7 +221,8 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         subscribers: subscribers.clone(),
         clock: clock.clone(),
     }));
-    let listen::Answering { server, url, socket } = listen::listen(settings, state)?;
+    let listen::Answering { server, url, socket } =
+        listen::listen(settings, state, Front::new(settings, store.clone(), hub))?;
     let operator = Operator {
         store: store.clone(),
         passwords: auth.passwords().clone(),
@@ -264,6 +270,21 @@ pub fn store_options(settings: &Settings, serving: bool) -> Options {
         readers: settings.storage.readers.get(),
         allow_network_file_system: settings.storage.allow_network_file_system,
         serving,
+    }
+}
+
+fn bounds(settings: &AuthLimits) -> Bounds {
+    let every = |seconds: NonZeroU32| Duration::from_secs(seconds.get().into());
+    let period = (Duration::from_secs(1) / settings.per_second.get()).max(Duration::from_nanos(1));
+    Bounds {
+        address: Rate { burst: settings.burst, period },
+        account: Rate { burst: settings.account_burst, period: every(settings.account_seconds) },
+        second_factor: Rate {
+            burst: settings.second_factor_burst,
+            period: every(settings.second_factor_seconds),
+        },
+        free_failures: settings.free_failures.get(),
+        longest_wait: every(settings.longest_wait_seconds),
     }
 }
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use tidelog_protocol::CursorFormat;
 use uuid::Uuid;
 
-use super::{Store, clients, sessions};
+use super::{Store, clients, origins, sessions};
 use crate::error::Fault;
 use crate::model::apps::{App, AppSettings};
 use crate::model::blobs::HashRule;
@@ -58,6 +58,7 @@ fn row_of(row: &Row<'_>) -> rusqlite::Result<(i64, App)> {
 /// Adds what is kept of an app in other tables.
 fn complete(connection: &Connection, (row, mut app): (i64, App)) -> Result<App, Fault> {
     app.settings.redirects = clients::redirects(connection, row)?;
+    app.settings.origins = origins::find(connection, row)?;
     app.settings.look = clients::look(connection, row)?;
     Ok(app)
 }
@@ -156,7 +157,9 @@ impl Store {
             let format = format_name(settings.cursor_format);
             tx.prepare_cached(SET)?.execute((app.id.as_bytes(), format, settings.blob_hash.name()))?;
             clients::set(tx, row, &settings.redirects, &settings.look)?;
+            origins::set(tx, row, &settings.origins)?;
             tx.leave(Event::SessionsChanged);
+            tx.leave(Event::AppsChanged);
             Ok(Some(App { settings: settings.clone(), ..app }))
         })
         .await

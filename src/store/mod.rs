@@ -28,6 +28,7 @@ mod known;
 mod links;
 mod lock;
 mod migrations;
+mod origins;
 mod passwords;
 mod presence;
 mod readers;

@@ -57,20 +57,25 @@ impl ClockedServer {
         Self { running: Some(running), runtime, hand, origin, made, folder }
     }
 
-    /// Its user, signed in anew.
-    pub(crate) fn somebody(&self) -> Caller {
+    /// What its user signs in with.
+    pub(crate) fn credentials(&self) -> Value {
         let app =
             App { name: "dev".into(), id: self.made.app_id.clone(), api_key: self.made.api_key.clone() };
         let user = User { email: self.made.email.clone(), id: self.made.user_id.clone() };
         let mut credentials = credentials(&user, &app);
         credentials["password"] = self.made.password.clone().into();
-        let nobody = Caller::new(self.origin.clone(), None);
-        nobody.with_token(&text(&nobody.post("/api/sync/auth", &credentials).ok()["token"]))
+        credentials
     }
 
-    /// Where it listens, like `http://127.0.0.1:4711`.
-    pub(crate) fn url(&self) -> String {
-        self.origin.url()
+    /// Somebody who has not signed in.
+    pub(crate) fn nobody(&self) -> Caller {
+        Caller::new(self.origin.clone(), None)
+    }
+
+    /// Its user, signed in anew.
+    pub(crate) fn somebody(&self) -> Caller {
+        let nobody = self.nobody();
+        nobody.with_token(&text(&nobody.post("/api/sync/auth", &self.credentials()).ok()["token"]))
     }
 
     /// Somebody who has not signed in.

@@ -36,16 +36,30 @@ impl Origin {
 pub(crate) struct Caller {
     origin: Origin,
     token: Option<String>,
+    /// Headers of every request.
+    headers: HeaderMap,
 }
 
 impl Caller {
     pub(super) fn new(origin: Origin, token: Option<String>) -> Self {
-        Self { origin, token }
+        Self { origin, token, headers: HeaderMap::new() }
     }
 
     /// The same place, with another token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
-        Self { origin: self.origin.clone(), token: Some(token.to_owned()) }
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// The same, with another header on every request.
+    pub(crate) fn with_header(&self, name: &'static str, value: &str) -> Self {
+        let mut changed = self.clone();
+        changed.headers.insert(name, value.parse().expect("a header's value"));
+        changed
+    }
+
+    /// The same, as a proxy would pass it on that was asked from this address.
+    pub(crate) fn forwarded_for(&self, address: &str) -> Self {
+        self.with_header("x-forwarded-for", address)
     }
 
     /// Where the server listens.
@@ -113,6 +127,7 @@ impl Caller {
         body: Option<&[u8]>,
     ) -> reqwest::Result<Answer> {
         let mut request = CLIENT.request(method.clone(), format!("{}{path}", self.origin.url()));
+        request = request.headers(self.headers.clone());
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }

@@ -9,10 +9,11 @@ use serde_json::json;
 use tidelog_protocol::Timestamp;
 use uuid::Uuid;
 
+use crate::auth::attempts::Turn;
 use crate::auth::{AccountPassword, LogIn};
 use crate::clock::MICROS_PER_SECOND;
 use crate::http::State;
-use crate::http::auth::count;
+use crate::http::auth::{begin, begin_second_factor};
 use crate::http::refusal::Refusal;
 use crate::http::request::{self, Input, Json, Open};
 use crate::store::Visitor;
@@ -59,21 +60,30 @@ pub(in crate::http) async fn token(
     http: HttpRequest,
     Open(Json(body)): Open<Json<TokenBody>>,
 ) -> Result<HttpResponse, Refusal> {
-    count(&state, &http)?;
-    let account = match state.auth.log_in(&body.email, body.password).await? {
-        LogIn::Refused => None,
-        LogIn::Done(person) => state.auth.account(&person).await?,
-        LogIn::SecondFactor(person) => {
-            let code = body.code.ok_or_else(Refusal::two_factor_required)?;
-            match state.auth.account(&person).await? {
-                Some(account) if state.auth.take_second_factor(&account, &code).await? => Some(account),
-                _ => None,
-            }
+    let turn = begin(&state, &http, &body.email).await?;
+    let (person, needs_code) = match state.auth.log_in(&body.email, body.password).await? {
+        LogIn::Refused => {
+            turn.failed();
+            return Err(Refusal::wrong_credentials());
         }
+        LogIn::Done(person) => (person, false),
+        LogIn::SecondFactor(person) => (person, true),
     };
-    let account = account.ok_or_else(Refusal::invalid_credentials)?;
+    let account = state.auth.account(&person).await?.ok_or_else(Refusal::wrong_credentials)?;
+    if needs_code {
+        turn.passed();
+        let code = body.code.ok_or_else(Refusal::two_factor_required)?;
+        let turn = begin_second_factor(&state, &http, &account.email).await?;
+        if !state.auth.take_second_factor(&account, &code).await? {
+            turn.failed();
+            return Err(Refusal::wrong_code());
+        }
+        turn.succeeded();
+    } else {
+        turn.succeeded();
+    }
     let token = state.auth.account_token(&account).await?;
-    let (token, end) = token.ok_or_else(Refusal::invalid_credentials)?;
+    let (token, end) = token.ok_or_else(Refusal::wrong_credentials)?;
     let expires_at = Timestamp::from_micros(end * MICROS_PER_SECOND).ok();
     Ok(HttpResponse::Ok().json(AccountToken { token, expires_at }))
 }
@@ -110,11 +120,20 @@ pub(in crate::http) async fn password(
     http: HttpRequest,
     Visiting { visitor, body: Json(body) }: Visiting<Json<PasswordBody>>,
 ) -> Result<HttpResponse, Refusal> {
-    count(&state, &http)?;
+    let turn = begin(&state, &http, &visitor.email).await?;
     match state.auth.set_account_password(&visitor, body.current_password, body.new_password).await? {
-        AccountPassword::Done => Ok(HttpResponse::NoContent().finish()),
-        AccountPassword::Refused => Err(Refusal::wrong_password()),
-        AccountPassword::Unacceptable(reason) => Err(Refusal::invalid_field("new_password", reason)),
+        AccountPassword::Done => {
+            turn.succeeded();
+            Ok(HttpResponse::NoContent().finish())
+        }
+        AccountPassword::Refused => {
+            turn.failed();
+            Err(Refusal::wrong_password())
+        }
+        AccountPassword::Unacceptable(reason) => {
+            turn.passed();
+            Err(Refusal::invalid_field("new_password", reason))
+        }
     }
 }
 
@@ -136,8 +155,8 @@ pub(in crate::http) async fn confirm(
     http: HttpRequest,
     Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
 ) -> Result<HttpResponse, Refusal> {
-    count(&state, &http)?;
-    codes(state.auth.confirm(&visitor, &body.code).await?)
+    let turn = begin_second_factor(&state, &http, &visitor.email).await?;
+    codes(turn, state.auth.confirm(&visitor, &body.code).await?)
 }
 
 pub(in crate::http) async fn recovery_codes(
@@ -145,8 +164,8 @@ pub(in crate::http) async fn recovery_codes(
     http: HttpRequest,
     Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
 ) -> Result<HttpResponse, Refusal> {
-    count(&state, &http)?;
-    codes(state.auth.replace_recovery_codes(&visitor, &body.code).await?)
+    let turn = begin_second_factor(&state, &http, &visitor.email).await?;
+    codes(turn, state.auth.replace_recovery_codes(&visitor, &body.code).await?)
 }
 
 pub(in crate::http) async fn disable(
@@ -154,15 +173,21 @@ pub(in crate::http) async fn disable(
     http: HttpRequest,
     Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
 ) -> Result<HttpResponse, Refusal> {
-    count(&state, &http)?;
-    match state.auth.disable_second_factor(&visitor, &body.code).await? {
-        true => Ok(HttpResponse::NoContent().finish()),
-        false => Err(Refusal::wrong_code()),
+    let turn = begin_second_factor(&state, &http, &visitor.email).await?;
+    if !state.auth.disable_second_factor(&visitor, &body.code).await? {
+        turn.failed();
+        return Err(Refusal::wrong_code());
     }
+    turn.succeeded();
+    Ok(HttpResponse::NoContent().finish())
 }
 
-fn codes(codes: Option<Vec<String>>) -> Result<HttpResponse, Refusal> {
-    let codes = codes.ok_or_else(Refusal::wrong_code)?;
+fn codes(turn: Turn, codes: Option<Vec<String>>) -> Result<HttpResponse, Refusal> {
+    let Some(codes) = codes else {
+        turn.failed();
+        return Err(Refusal::wrong_code());
+    };
+    turn.succeeded();
     Ok(HttpResponse::Ok().json(json!({ "recovery_codes": codes })))
 }
 
@@ -212,9 +237,11 @@ pub(in crate::http) async fn delete(
     http: HttpRequest,
     Visiting { visitor, body: Json(body) }: Visiting<Json<DeletionBody>>,
 ) -> Result<HttpResponse, Refusal> {
-    count(&state, &http)?;
-    match state.auth.delete_account(&visitor, body.password).await? {
-        true => Ok(HttpResponse::NoContent().finish()),
-        false => Err(Refusal::wrong_password()),
+    let turn = begin(&state, &http, &visitor.email).await?;
+    if !state.auth.delete_account(&visitor, body.password).await? {
+        turn.failed();
+        return Err(Refusal::wrong_password());
     }
+    turn.passed();
+    Ok(HttpResponse::NoContent().finish())
 }

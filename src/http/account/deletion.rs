@@ -8,7 +8,7 @@ use super::overview::Context;
 use super::{form_token, sender, visitor};
 use crate::error::Fault;
 use crate::http::State;
-use crate::http::auth::count;
+use crate::http::auth::begin;
 use crate::http::pages::browser::{Browser, visitor_cookie};
 use crate::http::pages::form::Form;
 use crate::http::pages::{Brand, Field, Page, PageError, field, notice, see_other};
@@ -52,12 +52,14 @@ pub(in crate::http) async fn delete(
     form: Form,
 ) -> Result<HttpResponse, PageError> {
     let visitor = sender(&state, &http, &form).await?;
-    count(&state, &http)?;
+    let turn = begin(&state, &http, &visitor.email).await?;
     if !state.auth.delete_account(&visitor, form.text("password").into()).await? {
+        turn.failed();
         let context = Context { state: &state, token: form.text("step") };
         let page = page(&context, Some("The password is wrong; nothing was deleted."));
         return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?);
     }
+    turn.passed();
     let body = html! { p { "Everything that this server had of you is gone." } };
     let mut response = Page::new("Your account is deleted", Brand::own(), body).answer()?;
     response.add_cookie(&visitor_cookie(&state.site, None)).map_err(Fault::internal)?;

@@ -8,7 +8,7 @@ use super::{done, sender};
 use crate::auth::AccountPassword;
 use crate::error::Fault;
 use crate::http::State;
-use crate::http::auth::count;
+use crate::http::auth::begin;
 use crate::http::pages::PageError;
 use crate::http::pages::browser::visitor_cookie;
 use crate::http::pages::form::Form;
@@ -19,10 +19,11 @@ pub(in crate::http) async fn change(
     form: Form,
 ) -> Result<HttpResponse, PageError> {
     let visitor = sender(&state, &http, &form).await?;
-    count(&state, &http)?;
+    let turn = begin(&state, &http, &visitor.email).await?;
     let (current, new) = (form.text("current").into(), form.text("new").into());
     let fault = match state.auth.set_account_password(&visitor, current, new).await? {
         AccountPassword::Done => {
+            turn.succeeded();
             // Whoever has just shown both passwords need not show the new one again.
             let account = state.auth.account_of(&visitor).await?;
             let mut response = done(&state, "password");
@@ -32,8 +33,14 @@ pub(in crate::http) async fn change(
             }
             return Ok(response);
         }
-        AccountPassword::Refused => "The current password is wrong; nothing was changed.".into(),
-        AccountPassword::Unacceptable(reason) => format!("Nothing was changed: {reason}."),
+        AccountPassword::Refused => {
+            turn.failed();
+            "The current password is wrong; nothing was changed.".into()
+        }
+        AccountPassword::Unacceptable(reason) => {
+            turn.passed();
+            format!("Nothing was changed: {reason}.")
+        }
     };
     let context = Context { state: &state, token: form.text("step") };
     let page = overview::page(&context, &visitor, Some(&fault), None).await?;

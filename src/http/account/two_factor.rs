@@ -9,7 +9,7 @@ use super::overview::{self, Context};
 use super::{done, sender};
 use crate::auth::Enrolment;
 use crate::http::State;
-use crate::http::auth::count;
+use crate::http::auth::begin_second_factor;
 use crate::http::pages::form::Form;
 use crate::http::pages::{Brand, Field, Page, PageError, button, field, notice};
 
@@ -24,7 +24,6 @@ pub(in crate::http) async fn act(
     form: Form,
 ) -> Result<HttpResponse, PageError> {
     let visitor = sender(&state, &http, &form).await?;
-    count(&state, &http)?;
     let context = Context { state: &state, token: form.text("step") };
     match form.text("act") {
         "begin" => {
@@ -33,21 +32,32 @@ pub(in crate::http) async fn act(
             }
         }
         "confirm" => {
+            let turn = begin_second_factor(&state, &http, &visitor.email).await?;
             if let Some(codes) = state.auth.confirm(&visitor, form.text("code")).await? {
+                turn.succeeded();
                 return Ok(codes_page(&context, &codes).answer()?);
             }
+            turn.failed();
             if let Some(enrolment) = state.auth.unconfirmed(&visitor).await? {
                 let page = enrolment_page(&context, &enrolment, Some(WRONG));
                 return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?);
             }
         }
         "codes" => {
+            let turn = begin_second_factor(&state, &http, &visitor.email).await?;
             if let Some(codes) = state.auth.replace_recovery_codes(&visitor, form.text("code")).await? {
+                turn.succeeded();
                 return Ok(codes_page(&context, &codes).answer()?);
             }
+            turn.failed();
         }
-        "off" if state.auth.disable_second_factor(&visitor, form.text("code")).await? => {
-            return Ok(done(&state, "two-factor-off"));
+        "off" => {
+            let turn = begin_second_factor(&state, &http, &visitor.email).await?;
+            if state.auth.disable_second_factor(&visitor, form.text("code")).await? {
+                turn.succeeded();
+                return Ok(done(&state, "two-factor-off"));
+            }
+            turn.failed();
         }
         _ => {}
     }

@@ -22,6 +22,7 @@ use crate::auth::urls::Purpose;
 use crate::blobs::{Blobs, Bytes, Incoming};
 use crate::error::Fault;
 use crate::http::State;
+use crate::http::cors;
 use crate::http::memory::Room;
 use crate::http::refusal::Refusal;
 use crate::model::blobs::{Place, is_size_of};
@@ -40,6 +41,7 @@ pub(in crate::http) async fn put(
     let blobs = state.blobs()?;
     let found = state.auth.caller_of_url(Purpose::Upload, &token).await?;
     let (caller, grant) = found.ok_or_else(Refusal::bad_address)?;
+    cors::note_app(&request, caller.app);
     let (id, size_bytes) = (grant.target.id, grant.target.size_bytes);
     state.store.find_upload(caller.log, id).await?.ok_or_else(Refusal::not_found)?;
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
@@ -107,6 +109,7 @@ pub(in crate::http) async fn get(
     let blobs = state.blobs()?;
     let found = state.auth.caller_of_url(Purpose::Download, &token).await?;
     let (caller, grant) = found.ok_or_else(Refusal::bad_address)?;
+    cors::note_app(&request, caller.app);
     let blob = state.store.find_blob(caller.log, grant.target.hash).await?;
     // One that was removed and uploaded anew is another one.
     let blob = blob.filter(|blob| blob.object == grant.target.id).ok_or_else(Refusal::not_found)?;
@@ -116,7 +119,10 @@ pub(in crate::http) async fn get(
         .insert_header((header::CONTENT_TYPE, "application/octet-stream"))
         .insert_header((header::CONTENT_DISPOSITION, "attachment"))
         // Whoever opens it in a browser all the same gets no script out of it.
-        .insert_header((header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"))
+        .insert_header((
+            header::CONTENT_SECURITY_POLICY,
+            "sandbox; default-src 'none'; frame-ancestors 'none'",
+        ))
         .insert_header((header::ACCEPT_RANGES, "bytes"))
         .insert_header(header::ETag(tag.clone()));
     let range = match wanted(&request, &tag, blob.size_bytes)? {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{account_of, brand_of, go_on};
 use crate::auth::steps::Step;
 use crate::http::State;
-use crate::http::auth::count;
+use crate::http::auth::begin_second_factor;
 use crate::http::pages::browser::Browser;
 use crate::http::pages::form::{Form, read_step, stale};
 use crate::http::pages::{Brand, Field, Page, PageError, button, field, hidden, notice};
@@ -76,11 +76,13 @@ pub(in crate::http) async fn take(
     let Step::SecondFactor(request, person) = form.step.clone() else {
         return Err(stale(&state, form.step.request()));
     };
-    count(&state, &http)?;
     let account = account_of(&state, &person, &form.step).await?;
+    let turn = begin_second_factor(&state, &http, &account.email).await?;
     if state.auth.take_second_factor(&account, form.text("code")).await? {
+        turn.succeeded();
         return go_on(&state, request, person, &account, &form.browser).await;
     }
+    turn.failed();
     let brand = brand_of(&state, request.as_ref()).await?;
     let recovery = form.fields.get("recovery").is_some();
     let page = page(&state, brand, form.text("step"), recovery, Some(WRONG));

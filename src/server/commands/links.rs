@@ -1,6 +1,6 @@
 //! Invites, and the links by which people get in who have no password.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{CommandError, Operator, Outcome, address, found, no_app, time};
@@ -79,6 +79,6 @@ pub(super) async fn disable_second_factor(operator: &Operator, email: &str) -> O
     match operator.store.disable_second_factor_of(email.clone()).await? {
         None => Err(CommandError::Refused(format!("there is no user {email}"))),
         Some(false) => Err(CommandError::Refused(format!("{email} has no second factor"))),
-        Some(true) => Ok(Value::from(json!({ "email": email }))),
+        Some(true) => Ok(json!({ "email": email })),
     }
 }

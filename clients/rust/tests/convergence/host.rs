@@ -78,6 +78,7 @@ impl Host {
         layers.flags.push(("data", self.data().to_string_lossy().into_owned()));
         layers.flags.push(("listen", "127.0.0.1:0".into()));
         layers.flags.push(("auth.burst", "100000".into()));
+        layers.flags.push(("auth.free_failures", "100000".into()));
         layers.flags.push(("shutdown_seconds", "1".into()));
         layers.flags.push(("storage.synchronous", "normal".into()));
         let (settings, _) = load(&layers).unwrap();

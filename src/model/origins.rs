@@ -1,0 +1,163 @@
+//! Origins: web pages that may call the API for an app, as browsers name them.
+
+/// Stands for all that [`WEBVIEW`] lists.
+const WEBVIEW_PRESET: &str = "webview";
+/// Pages that desktop and phone frameworks show out of an app's own package: Tauri, Capacitor, Ionic.
+const WEBVIEW: [&str; 6] = [
+    "tauri://localhost",
+    "http://tauri.localhost",
+    "https://tauri.localhost",
+    "capacitor://localhost",
+    "ionic://localhost",
+    "https://localhost",
+];
+/// And, with or without a port, those that their tools serve while one works on them.
+const WEBVIEW_DEVELOPMENT: &str = "http://localhost";
+
+/// Origins of one app, at most.
+const MAX_ORIGINS: usize = 50;
+/// Bytes of one, at most.
+const MAX_BYTES: usize = 300;
+
+/// The origins in a comma-separated list, as they are kept: each once, in order.
+///
+/// # Errors
+/// A sentence that names the one at fault.
+pub fn of_list(list: &str) -> Result<Vec<String>, String> {
+    let items = list.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let mut all: Vec<String> = items.map(canonical).collect::<Result<_, _>>()?;
+    all.sort();
+    all.dedup();
+    if all.len() > MAX_ORIGINS {
+        return Err(format!("an app has at most {MAX_ORIGINS} origins"));
+    }
+    Ok(all)
+}
+
+/// Whether an app that has these lists an origin, as a browser sends it.
+pub fn allow(origins: &[String], origin: &str) -> bool {
+    let is_in = |item: &String| if item == WEBVIEW_PRESET { is_webview(origin) } else { item == origin };
+    origins.iter().any(is_in)
+}
+
+fn is_webview(origin: &str) -> bool {
+    WEBVIEW.contains(&origin)
+        || origin.strip_prefix(WEBVIEW_DEVELOPMENT).is_some_and(|rest| {
+            rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+        })
+}
+
+/// As browsers write it: lower case, and no port that the scheme has anyway.
+fn canonical(item: &str) -> Result<String, String> {
+    let origin = item.to_ascii_lowercase();
+    if origin == WEBVIEW_PRESET {
+        return Ok(origin);
+    }
+    let wrong =
+        || format!("{item:?} is no origin: it is SCHEME://HOST or SCHEME://HOST:PORT, or {WEBVIEW_PRESET:?}");
+    let (scheme, authority) = origin.split_once("://").ok_or_else(wrong)?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let end_of_host = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+    let (host, port) = match authority[end_of_host..].split_once(':') {
+        Some((rest, port)) => (&authority[..end_of_host + rest.len()], Some(port)),
+        None => (authority, None),
+    };
+    let port = port.map(|port| port.parse::<u16>().map_err(|_| wrong())).transpose()?;
+    if !is_scheme || !is_host(host) || origin.len() > MAX_BYTES {
+        return Err(wrong());
+    }
+    let port = port.filter(|port| !matches!((scheme, *port), ("http", 80) | ("https", 443)));
+    Ok(port.map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}")))
+}
+
+fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[') {
+        return address.strip_suffix(']').is_some_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
+    }
+    !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_kept_as_browsers_write_them() {
+        let list =
+            of_list("https://B.example:443, http://a.example:8080,https://b.example,, tauri://localhost");
+        let expected = ["http://a.example:8080", "https://b.example", "tauri://localhost"];
+        assert_eq!(list, Ok(expected.map(String::from).to_vec()));
+        assert_eq!(of_list("http://[::1]:80"), Ok(vec!["http://[::1]".to_owned()]));
+        assert_eq!(of_list(" "), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_no_browser_writes_is_no_origin() {
+        for wrong in [
+            "*",
+            "null",
+            "a.example",
+            "https://",
+            "https://a.example/",
+            "https://a.example/path",
+            "https://*.example",
+            "https://u@a.example",
+            "https://a.example:x",
+            "https://a.example:70000",
+            "1http://a",
+            "://a",
+            "http://[::1",
+            "webviews",
+            "https://a.example?q",
+            "https://a b",
+        ] {
+            assert!(of_list(wrong).is_err_and(|reason| reason.contains(wrong)), "{wrong}");
+        }
+        let many: Vec<_> = (0..51).map(|number| format!("https://a{number}.example")).collect();
+        assert!(of_list(&many.join(",")).is_err());
+    }
+
+    #[test]
+    fn only_what_is_listed_is_allowed() {
+        let listed = of_list("https://a.example").expect("valid");
+        assert!(allow(&listed, "https://a.example"));
+        for other in [
+            "http://a.example",
+            "https://a.example:8443",
+            "https://a.example.evil.example",
+            "https://xa.example",
+            "null",
+            "",
+        ] {
+            assert!(!allow(&listed, other), "{other}");
+        }
+        assert!(!allow(&[], "https://a.example") && !allow(&listed, "tauri://localhost"));
+    }
+
+    #[test]
+    fn webviews_are_a_list_of_their_own() {
+        let preset = of_list("webview").expect("valid");
+        for origin in [
+            "tauri://localhost",
+            "https://tauri.localhost",
+            "capacitor://localhost",
+            "http://localhost:5173",
+            "http://localhost",
+        ] {
+            assert!(allow(&preset, origin), "{origin}");
+        }
+        for other in [
+            "http://localhost.evil.example",
+            "http://localhost:",
+            "http://localhost:x",
+            "https://evil.example",
+            "webview",
+            "https://localhost:1",
+            "tauri://evil",
+            "http://localhosts",
+        ] {
+            assert!(!allow(&preset, other), "{other}");
+        }
+    }
+}
