@@ -11,6 +11,7 @@
 mod support;
 
 mod address;
+mod admin;
 mod auth;
 mod blobs;
 mod bodies;
@@ -25,6 +26,7 @@ mod garbage;
 mod headers;
 mod hosts;
 mod house;
+mod issuers;
 mod keys;
 mod late;
 mod limits;

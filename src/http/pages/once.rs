@@ -103,7 +103,7 @@ mod tests {
         String::from_utf8_lossy(&body).into_owned()
     }
 
-    #[actix_web::rt::test]
+    #[tokio::test]
     async fn a_second_click_gets_the_first_answer_and_a_later_form_is_another_one() {
         let (once, times) = (Once::default(), Cell::new(0));
         assert_eq!(run(&once, 1, 100, &times).await, "1");
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(run(&once, 1, 101 + REPEAT_SECONDS, &times).await, "3");
     }
 
-    #[actix_web::rt::test]
+    #[tokio::test]
     async fn what_is_kept_is_bounded_and_forms_beyond_it_are_carried_out_all_the_same() {
         let (once, times) = (Once::default(), Cell::new(0));
         for form in 0..=255 {
