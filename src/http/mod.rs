@@ -5,7 +5,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns actix-web")]
 
 mod account;
-mod address;
+pub mod address;
 mod admin;
 mod auth;
 mod blobs;
