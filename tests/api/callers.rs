@@ -25,6 +25,8 @@ enum Access {
     Owned,
     /// Whoever has the address that the owner was given, and a token changes nothing.
     Address,
+    /// Whoever has an administrator's access token. To one of another app, this app does not exist.
+    Admin,
 }
 
 /// One row: an operation, who may call it, what with, and what its owner is answered.
@@ -47,7 +49,7 @@ fn row(
 }
 
 fn table() -> Vec<Row> {
-    use Access::{Address, Own, Owned, Public};
+    use Access::{Address, Admin, Own, Owned, Public};
     vec![
         row(Method::GET, "/health", Public, |_| None, 200),
         row(Method::GET, "/ready", Public, |_| None, 200),
@@ -137,6 +139,13 @@ fn table() -> Vec<Row> {
         row(Method::DELETE, "/api/sync/devices/{id}", Owned, |_| None, 204),
         row(Method::DELETE, "/api/sync/blobs/{hash}", Owned, |_| None, 204),
         row(Method::POST, "/api/sync/auth/logout", Own, |_| None, 204),
+        row(
+            Method::POST,
+            "/api/admin/apps/{id}/sessions",
+            Admin,
+            |_| Some(json!({"external_id": "somebody"})),
+            200,
+        ),
     ]
 }
 
@@ -154,6 +163,8 @@ struct Scene {
     other_user: Caller,
     other_app: Caller,
     without_session: Vec<(&'static str, Caller)>,
+    /// Access tokens, and what administration answers them.
+    access_tokens: Vec<(&'static str, Caller, u16)>,
 }
 
 impl Scene {
@@ -184,6 +195,16 @@ impl Scene {
             ("expired", server.bearer(&expired)),
             ("revoked", revoked),
         ];
+        let access_token = |arguments: &[&str]| {
+            let made = server.cli().run(&[&["token", "create"], arguments].concat()).json();
+            server.bearer(made["token"].as_str().expect("a token"))
+        };
+        let access_tokens = vec![
+            ("administrator", access_token(&["--scope", "admin"]), 200),
+            ("administrator of the app", access_token(&["--scope", "admin", "--app", "Notes"]), 200),
+            ("administrator of another app", access_token(&["--scope", "admin", "--app", "Tasks"]), 404),
+            ("publisher of the app", access_token(&["--scope", "ota", "--app", "Notes"]), 401),
+        ];
         Self {
             _server: server,
             app,
@@ -196,6 +217,7 @@ impl Scene {
             other_user,
             other_app,
             without_session,
+            access_tokens,
         }
     }
 
@@ -205,7 +227,8 @@ impl Scene {
 
     fn call(&self, caller: &Caller, row: &Row, prefix: &str) -> u16 {
         let token = if row.method == Method::PUT { &self.up } else { &self.down };
-        let path = row.path.replace("{id}", &self.device).replace("{hash}", &self.blob);
+        let id = if row.access == Access::Admin { &self.app.id } else { &self.device };
+        let path = row.path.replace("{id}", id).replace("{hash}", &self.blob);
         let mut path = path.replace("{token}", token).replace("/api/sync", prefix);
         if path.ends_with("/subscribe") {
             // To name another app than that of the token is another fault, with a test of its own.
@@ -254,6 +277,20 @@ fn every_caller_gets_from_every_route_what_the_table_says() {
             for (who, caller) in &scene.without_session {
                 let needs_none = matches!(row.access, Access::Public | Access::Address);
                 expect(who, caller, if needs_none { row.answer } else { 401 });
+            }
+            for (who, caller, administered) in &scene.access_tokens {
+                let answer = match row.access {
+                    Access::Public | Access::Address => row.answer,
+                    Access::Admin => *administered,
+                    Access::Own | Access::Owned => 401,
+                };
+                expect(who, caller, answer);
+            }
+            if row.access == Access::Admin {
+                for caller in [&scene.owner, &scene.other_user, &scene.other_app] {
+                    expect("session", caller, 401);
+                }
+                continue;
             }
             // Logging out would end the very sessions that the next rows need; a test of its own does it.
             if row.path == "/api/sync/auth/logout" {

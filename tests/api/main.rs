@@ -11,6 +11,7 @@
 mod support;
 
 mod address;
+mod admin;
 mod audit;
 mod auth;
 mod blobs;
@@ -26,6 +27,7 @@ mod garbage;
 mod headers;
 mod hosts;
 mod house;
+mod issuers;
 mod keys;
 mod late;
 mod limits;

@@ -42,7 +42,7 @@ struct Process {
 
 impl Process {
     async fn start(name: &'static str, server: &ClockedServer, saved: Arc<Saved>) -> Self {
-        let relay = Relay::to(server.url()).await;
+        let relay = Relay::to(&server.url()).await;
         let hand = Arc::default();
         let client = client(&relay, server, &saved, &hand);
         Self { name, relay, saved, client, hand, seconds_from_memory: 0 }

@@ -78,6 +78,16 @@ impl ClockedServer {
         nobody.with_token(&text(&nobody.post("/api/sync/auth", &self.credentials()).ok()["token"]))
     }
 
+    /// What time it is there, in seconds since 1970.
+    pub(crate) fn now_seconds(&self) -> i64 {
+        self.running.as_ref().expect("it runs").operator().store.now_us() / 1_000_000
+    }
+
+    /// Where it listens, like `http://127.0.0.1:4711`.
+    pub(crate) fn url(&self) -> String {
+        self.origin.url()
+    }
+
     /// The address of its user.
     pub(crate) fn email(&self) -> &str {
         &self.made.email
@@ -91,11 +101,6 @@ impl ClockedServer {
     /// The key of its app.
     pub(crate) fn api_key(&self) -> &str {
         &self.made.api_key
-    }
-
-    /// Its address.
-    pub(crate) fn url(&self) -> &str {
-        self.running.as_ref().expect("it runs").url()
     }
 
     /// Lets time pass.

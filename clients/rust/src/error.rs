@@ -47,8 +47,9 @@ pub enum SyncKitError {
     /// What the browser brought belongs to another sign-in or to another server; nothing was sent.
     #[error("the browser came back from another sign-in")]
     ForeignCallback,
-    /// The code from the browser has expired, was used before, or belongs to another sign-in: begin anew.
-    #[error("the code from the browser is no longer good, sign in again")]
+    /// The code from the browser, or the other system's token, has expired, was used before, or is not one that this app takes:
+    /// begin anew.
+    #[error("what the sign-in brought is not or no longer good, sign in again")]
     CodeRefused,
     /// No browser could be opened. A program can show the address instead; see
     /// [`login_with_browser_opened_by`](crate::SyncKitClient::login_with_browser_opened_by).

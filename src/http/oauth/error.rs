@@ -34,6 +34,11 @@ impl OAuthRefusal {
         Self::new(StatusCode::BAD_REQUEST, "invalid_grant", description)
     }
 
+    /// There is no app with that key.
+    pub(in crate::http) fn invalid_client() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_client", "client_id is the key of no app")
+    }
+
     /// There is no such grant.
     pub(in crate::http) fn unsupported_grant_type() -> Self {
         let description = "grant_type must be authorization_code, refresh_token or \

@@ -1,8 +1,10 @@
 //! `POST /oauth/token`: what a program holds is exchanged for tokens. JSON or a form; the answers are the same.
 
+mod assertion;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use tidelog_protocol::{
-    GRANT_AUTHORIZATION_CODE, GRANT_REFRESH_TOKEN, TokenPair, TokenRequest, TokenResponse,
+    GRANT_AUTHORIZATION_CODE, GRANT_JWT_BEARER, GRANT_REFRESH_TOKEN, TokenPair, TokenRequest, TokenResponse,
 };
 
 use super::error::OAuthRefusal;
@@ -24,6 +26,7 @@ pub(in crate::http) async fn token(
         None => return Err(OAuthRefusal::invalid_request("grant_type is missing")),
         Some(GRANT_AUTHORIZATION_CODE) => of_code(&state, &request).await?,
         Some(GRANT_REFRESH_TOKEN) => of_refresh_token(&state, &request).await?,
+        Some(GRANT_JWT_BEARER) => assertion::exchange(&state, &request).await?,
         Some(_) => return Err(OAuthRefusal::unsupported_grant_type()),
     };
     Ok(HttpResponse::Ok().insert_header(("Pragma", "no-cache")).json(answer(&state, pair)))

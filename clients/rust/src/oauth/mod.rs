@@ -15,7 +15,7 @@ use data_encoding::BASE64URL_NOPAD;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tidelog_protocol::{GRANT_AUTHORIZATION_CODE, TokenRequest, TokenResponse};
+use tidelog_protocol::{GRANT_AUTHORIZATION_CODE, GRANT_JWT_BEARER, TokenRequest, TokenResponse};
 use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -96,12 +96,23 @@ impl SyncKitClient {
         };
         // Tried again like any other request. Where only the answer was lost, the second try ends what the first began, so
         // that no session is left over which nobody holds; the user signs in once more.
-        let request = Request::post("/oauth/token", &body)?.at_root();
-        let answer = self.transport.fetch::<TokenResponse>(&request, None).await;
-        let session = SessionInfo::from(answer.map_err(refusal)?);
-        let owner = session.owner();
-        self.begin_session(session);
-        Ok((owner.user_id, owner.app_id))
+        self.exchange(&body).await
+    }
+
+    /// Signs in with a JWT of a system whose users the app's operator lets in, such as the ID token of the app's own login; gives
+    /// back (user id, app id).
+    ///
+    /// # Errors
+    /// [`SyncKitError::CodeRefused`] if the server does not believe it, and those of
+    /// [`authenticate_with_code`](Self::authenticate_with_code).
+    pub async fn authenticate_with_assertion(&self, jwt: &str) -> Result<(Uuid, Uuid)> {
+        let body = TokenRequest {
+            grant_type: Some(GRANT_JWT_BEARER.into()),
+            client_id: Some(self.api_key.clone()),
+            assertion: Some(jwt.to_owned()),
+            ..TokenRequest::default()
+        };
+        self.exchange(&body).await
     }
 
     /// Signs in with the whole address to which the browser came back; gives back (user id, app id).
@@ -120,6 +131,16 @@ impl SyncKitClient {
         let query = callback_url.split_once('?').map_or("", |(_, query)| query);
         let query = query.split_once('#').map_or(query, |(query, _)| query);
         self.finish(began, Callback::read(query)).await
+    }
+
+    /// Begins the session for which the token endpoint takes this.
+    async fn exchange(&self, body: &TokenRequest) -> Result<(Uuid, Uuid)> {
+        let request = Request::post("/oauth/token", body)?.at_root();
+        let answer = self.transport.fetch::<TokenResponse>(&request, None).await;
+        let session = SessionInfo::from(answer.map_err(refusal)?);
+        let owner = session.owner();
+        self.begin_session(session);
+        Ok((owner.user_id, owner.app_id))
     }
 
     /// Ends a sign-in in the way that the browser brought.

@@ -1,0 +1,18 @@
+//! The grant of another system's JWT (RFC 7523): its user is let in as ours.
+
+use tidelog_protocol::{TokenPair, TokenRequest};
+
+use super::super::error::OAuthRefusal;
+use super::need;
+use crate::auth::Exchanged;
+use crate::http::State;
+
+pub(super) async fn exchange(state: &State, request: &TokenRequest) -> Result<TokenPair, OAuthRefusal> {
+    let assertion = need("assertion", request.assertion.as_ref())?;
+    let client_id = need("client_id", request.client_id.as_ref())?;
+    match state.auth.exchange_assertion(client_id, assertion).await? {
+        Exchanged::Done(pair) => Ok(pair),
+        Exchanged::UnknownApp => Err(OAuthRefusal::invalid_client()),
+        Exchanged::Refused(reason) => Err(OAuthRefusal::invalid_grant(&reason)),
+    }
+}

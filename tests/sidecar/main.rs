@@ -1,0 +1,56 @@
+//! `examples/sidecar` whole: a web app with users of its own, the real server beside it, and a program on two devices.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests look at the server from outside"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod world;
+
+use support::text;
+use world::World;
+
+#[test]
+fn users_of_a_web_app_sync_without_a_second_account() {
+    let world = World::new();
+    world.sign_up("ada", "a password for ada");
+    world.sign_up("bob", "a password for bob");
+    let (laptop, phone) = (["--device", "Laptop"], ["--device", "Phone"]);
+    world.program("ada", &laptop).arg("https://example.org/ada").says("");
+    world.program("ada", &phone).arg("https://example.org/more").says("");
+    let both = "https://example.org/ada\nhttps://example.org/more\n";
+    world.program("ada", &phone).says(both);
+    world.program("ada", &laptop).says(both);
+    world.program("bob", &laptop).says("");
+
+    let users = world.server.cli().run(&["user", "list"]).json();
+    assert_eq!(users.as_array().map(Vec::len), Some(2), "{users}");
+    assert!(users.as_array().expect("a list").iter().all(|user| user["email"].is_null()));
+    world.assert_nothing_shows("example.org");
+}
+
+#[test]
+fn whoever_is_not_logged_in_or_was_disabled_gets_nothing() {
+    let world = World::new();
+    world.sign_up("ada", "a password for ada");
+    assert_eq!(world.post("/sync", "", None).0, 403);
+    assert_eq!(world.post("/sync", "", Some("bookmarks=guessed")).0, 403);
+    assert!(world.program("mallory", &[]).fails().contains("Wrong name or password"));
+    world.program("ada", &[]).says("");
+
+    let users = world.server.cli().run(&["user", "list"]).json();
+    world.server.cli().run(&["user", "disable", &text(&users[0]["user_id"])]).json();
+    assert!(world.program("ada", &[]).fails().contains("sync is not available"));
+}
+
+#[test]
+fn the_web_app_goes_on_without_its_sidecar() {
+    let mut world = World::new();
+    world.sign_up("ada", "a password for ada");
+    world.server.stop();
+    assert_eq!(world.log_in("ada", "a password for ada").0, 303);
+    assert!(world.program("ada", &[]).fails().contains("sync is not available"));
+}
