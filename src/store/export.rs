@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::Row;
 use uuid::Uuid;
 
-use super::{Store, audit, changes, keys, rotations};
+use super::{Store, audit, changes, keys, rotations, sessions};
 use crate::error::Fault;
 use crate::model::audit::Action;
 use crate::model::export::{ExportedDevice, Outline};
@@ -31,6 +31,15 @@ fn device_of(row: &Row<'_>) -> rusqlite::Result<ExportedDevice> {
 }
 
 impl Store {
+    /// Fails if the caller's session is over: what takes its time must not outlive it.
+    ///
+    /// # Errors
+    /// A fault of the database, or [`Fault::SessionEnded`].
+    pub async fn require_session(&self, caller: &Caller) -> Result<(), Fault> {
+        let session = caller.session;
+        self.read(move |connection| sessions::require(connection, session)).await
+    }
+
     /// What there is to take along as of now, in one snapshot; the audit log tells of it.
     ///
     /// # Errors

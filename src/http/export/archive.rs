@@ -178,6 +178,7 @@ impl Archive {
     }
 
     async fn blob(&mut self, blobs: &Blobs, blob: &Blob, written: &mut BlobFiles) -> Result<(), Broken> {
+        self.state.store.require_session(&self.caller).await?;
         let size = usize::try_from(blob.size_bytes).unwrap_or(usize::MAX);
         grow(&mut self.transfers, Blobs::DOWNLOAD_MEMORY.min(size)).await?;
         let mut parts = blobs.read(blob.object, 0..blob.size_bytes);
