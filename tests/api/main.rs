@@ -33,6 +33,7 @@ mod late;
 mod limits;
 mod memory;
 mod notifications;
+mod oauth;
 mod password;
 mod pulls;
 mod push;
