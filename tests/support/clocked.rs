@@ -78,11 +78,6 @@ impl ClockedServer {
         nobody.with_token(&text(&nobody.post("/api/sync/auth", &self.credentials()).ok()["token"]))
     }
 
-    /// Somebody who has not signed in.
-    pub(crate) fn nobody(&self) -> Caller {
-        Caller::new(self.origin.clone(), None)
-    }
-
     /// What time it is there, in seconds since 1970.
     pub(crate) fn now_seconds(&self) -> i64 {
         self.running.as_ref().expect("it runs").operator().store.now_us() / 1_000_000
