@@ -39,6 +39,8 @@ pub struct Settings {
     pub body_bytes: usize,
     pub shutdown_seconds: u64,
     pub log: String,
+    #[serde(deserialize_with = "days")]
+    pub audit_days: NonZeroU32,
     pub storage: StorageSettings,
     pub notifications: NotificationSettings,
     pub blobs: BlobSettings,

@@ -61,6 +61,7 @@ impl Library {
             allow_network_file_system: false,
             // Only a serving store takes pushes.
             serving: true,
+            audit_days: 90,
         };
         let clock = Clock::system();
         let store = Store::open(options, clock.clone(), Hub::default())?;

@@ -29,8 +29,10 @@ use self::account::Account;
 use self::address::Address;
 use self::back_off::BackOff;
 use self::budget::Budget;
-use self::familiar::Familiar;
+use self::familiar::{Familiar, LATELY};
 use crate::clock::Clock;
+use crate::model::audit::{Failure, Guessed};
+use crate::store::Store;
 
 /// A refused attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,9 @@ struct Counts {
     second_factors: Budget<Account>,
     back_off: BackOff,
     familiar: Familiar,
+    /// What is left of the time before this server started, and where failures are told. `None`: nothing.
+    history: Option<Store>,
+    clock: Clock,
 }
 
 impl Attempts {
@@ -92,8 +97,19 @@ impl Attempts {
             accounts: Budget::new(bounds.account, clock.clone()),
             second_factors: Budget::new(bounds.second_factor, clock.clone()),
             back_off: BackOff::new(bounds.free_failures, bounds.longest_wait, clock.clone()),
-            familiar: Familiar::new(clock),
+            familiar: Familiar::new(clock.clone()),
+            history: None,
+            clock,
         }))
+    }
+
+    /// Also knows what the audit log tells, and tells it of failures.
+    #[must_use]
+    pub fn with_history(mut self, store: Store) -> Self {
+        if let Some(counts) = Arc::get_mut(&mut self.0) {
+            counts.history = Some(store);
+        }
+        self
     }
 
     /// Attempts of one address that are let through at once.
@@ -133,15 +149,9 @@ impl Attempts {
         self.turn(Factor::Second, account, address, 1).await
     }
 
-    async fn turn(
-        &self,
-        factor: Factor,
-        account: &str,
-        address: IpAddr,
-        guesses: u32,
-    ) -> Result<Turn, TooMany> {
+    async fn turn(&self, factor: Factor, name: &str, host: IpAddr, guesses: u32) -> Result<Turn, TooMany> {
         let counts = &self.0;
-        let (account, address) = (Account::named(account), Address::from(address));
+        let (account, address) = (Account::named(name), Address::from(host));
         let left_to_address = counts.addresses.take(&address, guesses)?;
         // From here on, a turn that is dropped takes nothing.
         let left_free = counts.back_off.begin((factor, account, address))?;
@@ -151,6 +161,8 @@ impl Attempts {
             guesses,
             limit: counts.addresses.limit(),
             remaining: left_to_address,
+            name: name.to_owned(),
+            host,
             decided: false,
         };
         if !counts.familiar.knows(account, address) {
@@ -158,9 +170,29 @@ impl Attempts {
                 Factor::Password => &counts.accounts,
                 Factor::Second => &counts.second_factors,
             };
-            budget.take(&account, guesses)?;
+            if let Err(refused) = budget.take(&account, guesses)
+                && !counts.was_familiar(name, address).await
+            {
+                return Err(refused);
+            }
         }
         Ok(turn.with_free(left_free, counts.back_off.free_failures()))
+    }
+}
+
+impl Counts {
+    /// Whether the account signed in from there before this server started. What the log tells is remembered.
+    async fn was_familiar(&self, name: &str, address: Address) -> bool {
+        let Some(store) = &self.history else { return false };
+        let since = self.clock.now_us() - LATELY.as_micros() as i64;
+        let told = store.signed_in_from(name.trim().to_lowercase(), since).await;
+        let told = told.unwrap_or_else(|fault| {
+            tracing::warn!(%fault, "the audit log could not be asked");
+            Vec::new()
+        });
+        let account = Account::named(name);
+        told.into_iter().for_each(|host| self.familiar.learn(account, host.into()));
+        self.familiar.knows(account, address)
     }
 }
 
@@ -172,6 +204,8 @@ pub struct Turn {
     guesses: u32,
     limit: u32,
     remaining: u32,
+    name: String,
+    host: IpAddr,
     decided: bool,
 }
 
@@ -190,6 +224,14 @@ impl Turn {
     pub fn failed(mut self) {
         self.decided = true;
         self.counts.back_off.failed(&self.key, self.guesses);
+        if let Some(store) = &self.counts.history {
+            let guessed = match self.key.0 {
+                Factor::Password => Guessed::Password,
+                Factor::Second => Guessed::SecondFactor,
+            };
+            let account = std::mem::take(&mut self.name);
+            store.note_failure(Failure { account, address: self.host, guessed });
+        }
     }
 
     /// It was right, and that is not enough: the second factor is still to come.

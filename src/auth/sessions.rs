@@ -175,7 +175,7 @@ impl Auth {
     /// # Errors
     /// A fault of the database.
     pub async fn sign_out(&self, caller: &Caller) -> Result<(), Fault> {
-        self.store.end_session(caller.session).await.map(drop)
+        self.store.sign_out(caller).await
     }
 
     /// Ends the session that a token belongs to, whichever of its two tokens it is. Of an unknown one nothing is said.

@@ -2,6 +2,7 @@
 
 mod app;
 mod ask;
+mod audit;
 mod config;
 mod dev;
 mod device;
@@ -95,6 +96,8 @@ enum Verb {
     /// The replacements of users' master keys
     #[command(subcommand)]
     Rotation(rotation::Verb),
+    /// Tell who signed in, who was turned away and what was done to accounts and apps, the newest first
+    Audit(audit::Flags),
     /// The systems whose users an app lets in
     #[command(subcommand)]
     Issuer(issuer::Verb),
@@ -152,6 +155,7 @@ async fn run(Cli { common, verb }: Cli) -> Result<(), Failure> {
         Verb::Device(verb) => verb.command(),
         Verb::Session(verb) => verb.command(),
         Verb::Rotation(verb) => verb.command(),
+        Verb::Audit(flags) => flags.command(),
         Verb::Issuer(verb) => verb.command()?,
         Verb::Token(verb) => verb.command(),
     };

@@ -5,11 +5,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName};
-use actix_web::{HttpRequest, web};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest, web};
 
 use super::Front;
 use crate::config::TrustedProxies;
+use crate::store::asked_from;
 
 /// Addresses that a request has passed, the client's first.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -29,6 +33,18 @@ pub(super) struct Peers {
 pub(super) fn client_address(request: &HttpRequest) -> IpAddr {
     let front = request.app_data::<web::Data<Front>>();
     front.map_or(UNKNOWN, |front| front.peers.client(request.peer_addr(), request.headers()))
+}
+
+/// Has whatever a request leads to done on behalf of its address, as the audit log tells it.
+///
+/// # Errors
+/// Those of what comes after it.
+pub async fn note(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let address = client_address(request.request());
+    asked_from(address, next.call(request)).await
 }
 
 /// Stands for a peer that has no address.

@@ -5,7 +5,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns actix-web")]
 
 mod account;
-mod address;
+pub mod address;
 mod admin;
 mod auth;
 mod blobs;
@@ -83,6 +83,8 @@ pub struct State {
     transfers: memory::Memory,
     /// What people have decided a moment ago.
     consents: Consents,
+    /// Forms that were answered a moment ago.
+    once: pages::once::Once,
 }
 
 impl State {
@@ -94,6 +96,7 @@ impl State {
             pages: memory::Memory::default(),
             transfers: memory::Memory::default(),
             consents: Consents::default(),
+            once: pages::once::Once::default(),
         }
     }
 }

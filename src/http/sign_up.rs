@@ -193,7 +193,7 @@ macro_rules! entrance {
                 secret: web::Path<String>,
                 form: Form,
             ) -> Result<HttpResponse, PageError> {
-                super::take(&state, &http, &form, Some($kind), &secret).await
+                form.once(&state, super::take(&state, &http, &form, Some($kind), &secret)).await
             }
         }
     };
@@ -212,5 +212,5 @@ pub(super) async fn take_open(
     http: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, PageError> {
-    take(&state, &http, &form, None, "").await
+    form.once(&state, take(&state, &http, &form, None, "")).await
 }

@@ -3,6 +3,7 @@
 pub mod access_tokens;
 pub mod accounts;
 pub mod apps;
+pub mod audit;
 pub mod authorization;
 pub mod blobs;
 pub mod changes;

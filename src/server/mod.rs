@@ -190,7 +190,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         // Nothing is being uploaded yet.
         sweep.blobs().clear_unfinished().await?;
     }
-    let attempts = Attempts::new(bounds(&settings.auth), clock.clone());
+    let attempts = Attempts::new(bounds(&settings.auth), clock.clone()).with_history(store.clone());
     let limits = Limits {
         sign_in_burst: settings.auth.burst.get(),
         sign_ins_per_second: settings.auth.per_second.get(),
@@ -221,8 +221,8 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         subscribers: subscribers.clone(),
         clock: clock.clone(),
     }));
-    let listen::Answering { server, url, socket } =
-        listen::listen(settings, state, Front::new(settings, store.clone(), hub))?;
+    let front = Front::new(settings, store.clone(), hub);
+    let listen::Answering { server, url, socket } = listen::listen(settings, state, front)?;
     let operator = Operator {
         store: store.clone(),
         passwords: auth.passwords().clone(),
@@ -270,6 +270,7 @@ pub fn store_options(settings: &Settings, serving: bool) -> Options {
         readers: settings.storage.readers.get(),
         allow_network_file_system: settings.storage.allow_network_file_system,
         serving,
+        audit_days: settings.audit_days.get(),
     }
 }
 

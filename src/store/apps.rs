@@ -4,9 +4,10 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use tidelog_protocol::CursorFormat;
 use uuid::Uuid;
 
-use super::{Store, clients, origins, sessions};
+use super::{Store, audit, clients, origins, sessions};
 use crate::error::Fault;
 use crate::model::apps::{App, AppSettings};
+use crate::model::audit::Action;
 use crate::model::blobs::HashRule;
 use crate::notify::Event;
 
@@ -92,6 +93,7 @@ impl Store {
                 return Ok(NewApp::NameTaken);
             }
             tx.prepare_cached(INSERT)?.execute((id.as_bytes(), &name, &api_key_hash, tx.now_us))?;
+            audit::note(tx, Action::AppCreated, (None, Some(id)), None)?;
             Ok(NewApp::Created(App {
                 id,
                 name: name.clone(),
@@ -142,6 +144,7 @@ impl Store {
                 "log IN (SELECT logs.id FROM logs JOIN apps ON apps.id = logs.app WHERE apps.uuid = ?1)";
             sessions::end_where(tx, of_app, app.id.as_bytes())?;
             tx.execute(WITHDRAW_CODES, [app.id.as_bytes()])?;
+            audit::note(tx, Action::AppKeyRotated, (None, Some(app.id)), None)?;
             Ok(Some(app))
         })
         .await
@@ -160,6 +163,7 @@ impl Store {
             origins::set(tx, row, &settings.origins)?;
             tx.leave(Event::SessionsChanged);
             tx.leave(Event::AppsChanged);
+            audit::note(tx, Action::AppSet, (None, Some(app.id)), None)?;
             Ok(Some(App { settings: settings.clone(), ..app }))
         })
         .await

@@ -5,8 +5,9 @@ use tidelog_protocol::{Device, Platform};
 use uuid::Uuid;
 
 use super::group::WriteTx;
-use super::{Shared, Store, sessions};
+use super::{Shared, Store, audit, sessions};
 use crate::error::Fault;
+use crate::model::audit::Action;
 use crate::model::devices::{DeviceRow, NewDevice, candidate_names};
 use crate::model::sessions::Caller;
 use crate::notify::Event;
@@ -203,6 +204,7 @@ pub(super) fn remove(tx: &mut WriteTx<'_>, log: Option<i64>, device: Uuid) -> Re
     let Some((row, log)): Option<(i64, i64)> = found else { return Ok(false) };
     tx.prepare_cached(REMOVE)?.execute((row, tx.now_us))?;
     tx.leave(Event::DeviceRemoved { log, device });
+    audit::note_log(tx, Action::DeviceRemoved, log, Some(&device.to_string()))?;
     sessions::end_where(tx, "id IN (SELECT session FROM session_devices WHERE device = ?1)", row)?;
     Ok(true)
 }

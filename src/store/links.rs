@@ -4,8 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use super::group::WriteTx;
-use super::{Store, apps, sessions, users};
+use super::{Store, apps, audit, sessions, users};
 use crate::error::Fault;
+use crate::model::audit::Action;
 use crate::model::links::{Link, LinkKind};
 use crate::model::users::User;
 
@@ -134,6 +135,7 @@ impl Store {
                 Some(Some((row, name))) => (Some(row), Some(name)),
             };
             insert(tx, &new, LinkKind::Invite, None, row)?;
+            audit::note(tx, Action::InviteCreated, (None, None), Some(&new.id.to_string()))?;
             Ok(Some(name))
         })
         .await
@@ -195,10 +197,15 @@ impl Store {
     /// A fault of the database.
     pub async fn sign_up(&self, kind: LinkKind, hash: [u8; 32], person: NewPerson) -> Result<SignUp, Fault> {
         self.write(1, move |tx| {
-            let Some((_, link, _)) = find(tx, kind, &hash, tx.now_us)? else { return Ok(SignUp::LinkGone) };
+            let Some((found, link, _)) = find(tx, kind, &hash, tx.now_us)? else {
+                return Ok(SignUp::LinkGone);
+            };
             let made = users::create(tx, &person, kind == LinkKind::Setup)?;
             let Some(user) = made else { return Ok(SignUp::EmailTaken) };
             tx.prepare_cached(USE)?.execute([link])?;
+            if kind == LinkKind::Invite {
+                audit::note(tx, Action::InviteUsed, (Some(user.id), None), Some(&found.id.to_string()))?;
+            }
             Ok(SignUp::Created(user))
         })
         .await
@@ -231,6 +238,7 @@ impl Store {
             tx.prepare_cached(SET_PASSWORD)?.execute((user, &password_hash))?;
             // The link goes with them.
             sessions::end_of_user(tx, user)?;
+            audit::note_user(tx, Action::PasswordChanged, user, Some("by a link"))?;
             Ok(Some(email))
         })
         .await

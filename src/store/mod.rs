@@ -11,6 +11,8 @@
 mod access_tokens;
 mod accounts;
 mod apps;
+mod asking;
+mod audit;
 mod authorization_codes;
 mod blobs;
 mod changes;
@@ -52,6 +54,7 @@ use thiserror::Error;
 pub use access_tokens::NewAccessToken;
 pub use accounts::{Account, NewAccountSession, Visitor};
 pub use apps::NewApp;
+pub use asking::asked_from;
 pub use authorization_codes::{Exchange, NewCode, PresentedCode};
 pub use blobs::{Confirmation, Confirmed, Grant, NewUpload, Prepared, Removed, StoredBlob};
 pub use connect::Synchronous;
@@ -89,6 +92,8 @@ pub struct Options {
     pub allow_network_file_system: bool,
     /// For serving, which starts a new epoch of cursors; otherwise for a command that runs alone.
     pub serving: bool,
+    /// How long the audit log is kept, in days.
+    pub audit_days: u32,
 }
 
 /// Why a store could not be opened.
@@ -150,6 +155,7 @@ struct Shared {
     /// Until when the last proof that the database can be written is good, microseconds since 1970.
     proven_until_us: AtomicI64,
     presence: Presence,
+    failures: audit::Failures,
     tails: Tails,
 }
 
@@ -175,6 +181,7 @@ impl Store {
             epochs: RwLock::new(None),
             proven_until_us: AtomicI64::new(0),
             presence: Presence::default(),
+            failures: audit::Failures::default(),
             tails: Tails::default(),
             options,
             clock,
@@ -198,6 +205,9 @@ impl Store {
     pub async fn close(&self) {
         if let Err(fault) = self.flush_presence().await {
             tracing::warn!(%fault, "device positions were not written at shutdown");
+        }
+        if let Err(fault) = self.flush_failures().await {
+            tracing::warn!(%fault, "failed sign-ins were not noted at shutdown");
         }
         // So that the next start has nothing to read before it is ready.
         if let Err(fault) = self.write(1, changes::file_everything).await {

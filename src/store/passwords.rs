@@ -3,8 +3,9 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::group::WriteTx;
-use super::{Store, keys, rotations, sessions};
+use super::{Store, audit, keys, rotations, sessions};
 use crate::error::Fault;
+use crate::model::audit::Action;
 use crate::model::keys::{KeyState, PutKey, Rewrap, rewrap};
 use crate::model::rotations::Keys;
 use crate::model::sessions::Caller;
@@ -107,5 +108,6 @@ fn change(tx: &mut WriteTx<'_>, caller: &Caller, new: &NewPassword) -> Result<Se
     }
     tx.prepare_cached(SET)?.execute((user, &new.password_hash))?;
     sessions::end_others(tx, user, caller.session)?;
+    audit::note_caller(tx, Action::PasswordChanged, caller)?;
     Ok(SetPassword::Done(key))
 }

@@ -3,8 +3,9 @@
 use rusqlite::{OptionalExtension, Row};
 
 use super::group::WriteTx;
-use super::{Store, users};
+use super::{Store, audit, users};
 use crate::error::Fault;
+use crate::model::audit::Action;
 use crate::model::second_factors::{SECRET_BYTES, SecondFactor, Shown, may_take};
 
 const STATE: &str = "
@@ -33,7 +34,11 @@ fn replace_codes(tx: &WriteTx<'_>, user: i64, hashes: &[[u8; 32]]) -> Result<(),
 
 fn remove_second_factor(tx: &WriteTx<'_>, user: i64) -> Result<bool, Fault> {
     tx.prepare_cached(FORGET_CODES)?.execute([user])?;
-    Ok(tx.prepare_cached(DISABLE)?.execute([user])? > 0)
+    let was_there = tx.prepare_cached(DISABLE)?.execute([user])? > 0;
+    if was_there {
+        audit::note_user(tx, Action::TwoFactorDisabled, user, None)?;
+    }
+    Ok(was_there)
 }
 
 impl Store {
@@ -53,7 +58,13 @@ impl Store {
                 }
                 Ok(taken)
             }
-            Shown::Recovery(hash) => Ok(tx.prepare_cached(USE_RECOVERY_CODE)?.execute((user, hash))? > 0),
+            Shown::Recovery(hash) => {
+                let taken = tx.prepare_cached(USE_RECOVERY_CODE)?.execute((user, hash))? > 0;
+                if taken {
+                    audit::note_user(tx, Action::RecoveryCodeUsed, user, None)?;
+                }
+                Ok(taken)
+            }
         })
         .await
     }
@@ -111,6 +122,7 @@ impl Store {
             }
             tx.prepare_cached(CONFIRM)?.execute((user, tx.now_us, step))?;
             replace_codes(tx, user, &recovery_codes)?;
+            audit::note_user(tx, Action::TwoFactorEnabled, user, None)?;
             Ok(true)
         })
         .await

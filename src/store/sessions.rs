@@ -4,8 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, ToSql};
 use uuid::Uuid;
 
 use super::group::WriteTx;
-use super::{Store, apps};
+use super::{Store, apps, audit};
 use crate::error::Fault;
+use crate::model::audit::Action;
 use crate::model::sessions::{Caller, Refresh, Session};
 use crate::notify::{EndedSession, Event};
 
@@ -144,19 +145,19 @@ pub(super) fn end_where(tx: &mut WriteTx<'_>, condition: &str, value: impl ToSql
     delete(tx, condition, [value]).map(drop)
 }
 
-/// Ends sessions, tells who hears of such things, and whether there were any.
-pub(super) fn delete(tx: &mut WriteTx<'_>, condition: &str, params: impl Params) -> Result<bool, Fault> {
+/// Ends sessions, tells who hears of such things, and gives the logs whose they were.
+pub(super) fn delete(tx: &mut WriteTx<'_>, condition: &str, params: impl Params) -> Result<Vec<i64>, Fault> {
     let ended: Vec<_> = tx
         .prepare_cached(&format!("DELETE FROM sessions WHERE {condition} RETURNING uuid, log"))?
         .query_map(params, |row| {
             Ok(EndedSession { session: Uuid::from_bytes(row.get(0)?), log: row.get(1)? })
         })?
         .collect::<rusqlite::Result<_>>()?;
-    let any = !ended.is_empty();
-    if any {
+    let logs = ended.iter().map(|ended: &EndedSession| ended.log).collect();
+    if !ended.is_empty() {
         tx.leave(Event::SessionsEnded(ended));
     }
-    Ok(any)
+    Ok(logs)
 }
 
 /// Begins a session of a user in an app, with this first refresh token. `None`: the user may not have one.
@@ -173,6 +174,7 @@ pub(super) fn begin(
     tx.prepare_cached(INSERT_TOKEN)?.execute((refresh_hash, session, 0))?;
     let Some(caller) = find_caller(tx, id, tx.now_us)? else { return Ok(None) };
     end_where(tx, SURPLUS, caller.log)?;
+    audit::note_caller(tx, Action::SignedIn, &caller)?;
     Ok(Some(caller))
 }
 
@@ -313,6 +315,15 @@ impl Store {
         .await
     }
 
+    /// Ends the caller's session, because they want to.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn sign_out(&self, caller: &Caller) -> Result<(), Fault> {
+        let session = caller.session;
+        self.write(1, move |tx| end_as(tx, session, Action::SignedOut).map(drop)).await
+    }
+
     /// Ends a session. `false`: there is none of this id.
     ///
     /// # Errors
@@ -323,7 +334,13 @@ impl Store {
 }
 
 pub(super) fn end(tx: &mut WriteTx<'_>, session: Uuid) -> Result<bool, Fault> {
-    delete(tx, "uuid = ?1", [session.as_bytes()])
+    end_as(tx, session, Action::SessionEnded)
+}
+
+fn end_as(tx: &mut WriteTx<'_>, session: Uuid, action: Action) -> Result<bool, Fault> {
+    let logs = delete(tx, "uuid = ?1", [session.as_bytes()])?;
+    logs.iter().try_for_each(|log| audit::note_log(tx, action, *log, None))?;
+    Ok(!logs.is_empty())
 }
 
 fn refresh(tx: &mut WriteTx<'_>, presented: &Presented) -> Result<Refreshed, Fault> {
@@ -337,7 +354,7 @@ fn refresh(tx: &mut WriteTx<'_>, presented: &Presented) -> Result<Refreshed, Fau
     let successor = rotation.map(|rotation| (rotation, successor_first_used_at));
     let rotation = match (Refresh::judge(successor.map(|(_, used_at)| used_at), tx.now_us), successor) {
         (Refresh::Reused, _) => {
-            end(tx, uuid)?;
+            end_as(tx, uuid, Action::RefreshReused)?;
             return Ok(Refreshed::Refused);
         }
         (Refresh::Repeat, Some((rotation, _))) => rotation,

@@ -1,5 +1,6 @@
 //! What the front door cannot show: failing commits, full disks, panics, upgrades, and what is left in the tables.
 
+mod audit;
 mod blobs;
 mod log;
 mod plans;
@@ -23,6 +24,7 @@ fn options(data: &Path) -> Options {
         readers: 2,
         allow_network_file_system: false,
         serving: true,
+        audit_days: 90,
     }
 }
 
@@ -201,7 +203,7 @@ async fn the_log_refuses_to_be_rewritten() {
 #[tokio::test]
 async fn deleting_a_user_leaves_no_row_of_theirs_in_any_table() {
     /// Tables that hold nothing of one user.
-    const SERVER_WIDE: [&str; 4] = ["apps", "epochs", "signing_keys", "append_only_exceptions"];
+    const SERVER_WIDE: [&str; 5] = ["apps", "epochs", "signing_keys", "append_only_exceptions", "audit"];
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     let member = member(&store, "a@example.com").await;
@@ -225,6 +227,8 @@ async fn deleting_a_user_leaves_no_row_of_theirs_in_any_table() {
         .expect("counts");
     let users: Vec<_> = left.iter().filter(|table| !SERVER_WIDE.contains(&table.as_str())).collect();
     assert!(users.is_empty(), "{users:?}");
+    let audit = store.list_audit(None, 100).await.expect("rows").expect("no user is named");
+    assert!(audit.iter().all(|row| row.user.is_none()), "{audit:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Store;
+use super::{Store, audit};
 use crate::error::Fault;
 use crate::model::authorization::CODE_REMEMBERED_US;
 
@@ -57,7 +57,10 @@ impl Store {
         self.flush_presence().await?;
         self.expire_rotations().await?;
         self.go_on_deleting().await?;
-        self.write(1, |tx| {
+        self.flush_failures().await?;
+        let audit_days = self.shared.options.audit_days;
+        self.write(1, move |tx| {
+            audit::prune(tx, audit_days)?;
             if tx.prepare_cached(EXPIRE)?.execute([tx.now_us])? > 0 {
                 tx.known.forget_sessions();
             }

@@ -5,8 +5,9 @@ use uuid::Uuid;
 
 use super::group::WriteTx;
 use super::links::NewPerson;
-use super::{Store, blobs, epochs, sessions};
+use super::{Store, audit, blobs, epochs, sessions};
 use crate::error::Fault;
+use crate::model::audit::Action;
 use crate::model::users::User;
 use crate::notify::Event;
 
@@ -16,6 +17,8 @@ const INSERT: &str =
 
 const MARK: &str = "UPDATE users SET removed_at = coalesce(removed_at, ?2) WHERE id = ?1";
 const MARKED: &str = "SELECT id FROM users WHERE removed_at IS NOT NULL";
+
+const ID: &str = "SELECT uuid FROM users WHERE id = ?1";
 
 /// Rows deleted in one transaction: a deletion of millions must not hold up everybody's pushes.
 const DELETE_STEP: usize = 5_000;
@@ -102,6 +105,7 @@ pub(super) fn create(tx: &WriteTx<'_>, person: &NewPerson, admin: bool) -> Resul
         return Ok(None);
     }
     tx.prepare_cached(INSERT)?.execute((id.as_bytes(), email, password_hash, admin, tx.now_us))?;
+    audit::note(tx, Action::UserCreated, (Some(*id), None), admin.then_some("administrator"))?;
     Ok(Some(User { id: *id, email: Some(email.clone()), admin, disabled_at: None, created_at: tx.now_us }))
 }
 
@@ -151,6 +155,7 @@ impl Store {
         self.write(1, move |tx| {
             let Some((user, _)) = find(tx, &selector)? else { return Ok(false) };
             disable(tx, user)?;
+            audit::note_user(tx, Action::UserDisabled, user, None)?;
             Ok(true)
         })
         .await
@@ -164,6 +169,7 @@ impl Store {
         self.write(1, move |tx| {
             let Some((user, _)) = find(tx, &selector)? else { return Ok(false) };
             tx.execute("UPDATE users SET disabled_at = NULL WHERE id = ?1 AND removed_at IS NULL", [user])?;
+            audit::note_user(tx, Action::UserEnabled, user, None)?;
             Ok(true)
         })
         .await
@@ -177,6 +183,7 @@ impl Store {
         self.write(1, move |tx| {
             let Some((user, _)) = find(tx, &selector)? else { return Ok(false) };
             tx.execute("UPDATE users SET password_hash = ?2 WHERE id = ?1", (user, &password_hash))?;
+            audit::note_user(tx, Action::PasswordChanged, user, Some("by an operator"))?;
             sessions::end_of_user(tx, user)?;
             Ok(true)
         })
@@ -224,6 +231,8 @@ impl Store {
 
 /// Deletes some of what a user has; the user too once nothing else is left. `true`: all of it is gone.
 fn delete_step(tx: &mut WriteTx<'_>, user: i64) -> Result<bool, Fault> {
+    let id = tx.prepare_cached(ID)?.query_row([user], |row| row.get(0)).optional()?;
+    let Some(id) = id.map(Uuid::from_bytes) else { return Ok(true) };
     if !blobs::remove_some_of_user(tx, user)? {
         return Ok(false);
     }
@@ -240,6 +249,8 @@ fn delete_step(tx: &mut WriteTx<'_>, user: i64) -> Result<bool, Fault> {
     for statement in DELETE_REST {
         tx.execute(statement, [user])?;
     }
+    // Of the user it names nothing but an id that nobody bears any more.
+    audit::note(tx, Action::UserDeleted, (None, None), Some(&id.to_string()))?;
     tx.leave(Event::SessionsChanged);
     Ok(true)
 }

@@ -12,6 +12,7 @@ mod support;
 
 mod address;
 mod admin;
+mod audit;
 mod auth;
 mod blobs;
 mod bodies;

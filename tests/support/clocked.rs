@@ -83,6 +83,11 @@ impl ClockedServer {
         self.running.as_ref().expect("it runs").operator().store.now_us() / 1_000_000
     }
 
+    /// Where it listens, like `http://127.0.0.1:4711`.
+    pub(crate) fn url(&self) -> String {
+        self.origin.url()
+    }
+
     /// The address of its user.
     pub(crate) fn email(&self) -> &str {
         &self.made.email

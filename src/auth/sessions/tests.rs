@@ -21,6 +21,7 @@ async fn house() -> House {
         readers: 1,
         allow_network_file_system: false,
         serving: true,
+        audit_days: 90,
     };
     let hub = Hub::default();
     let store = Store::open(options, clock.clone(), hub.clone()).expect("a store");

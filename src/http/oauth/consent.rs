@@ -60,24 +60,25 @@ pub(in crate::http) async fn decide(
     http: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, PageError> {
-    let Step::Consent(request, person) = &form.step else { return Err(stale(&state, form.step.request())) };
-    let token = form.text("step");
-    let decided = state.consents.decide(token, state.clock.now_seconds()).await;
-    let Some(mut decided) = decided else { return Err(stale(&state, Some(request))) };
-    if let Some(address) = decided.answer() {
-        return Ok(see_other(&address));
-    }
-    let account = account_of(&state, person, &form.step).await?;
-    let client = client_of(&state, request).await?;
-    let address = if form.text("decision") == "allow" {
-        let code = state.auth.give_code(&account, client.app, request).await?;
-        let code = code.ok_or_else(|| stale(&state, Some(request)))?;
-        let issuer = state.site.address(&http, "");
-        let parameters = [("code", code.as_str()), ("state", &request.state), ("iss", &issuer)];
-        redirects::with_parameters(&request.redirect_uri, &parameters)
-    } else {
-        denial(&state, &http, request)
-    };
-    decided.keep(address.clone());
-    Ok(see_other(&address))
+    form.once(&state, async {
+        let Step::Consent(request, person) = &form.step else {
+            return Err(stale(&state, form.step.request()));
+        };
+        if !state.consents.spend(form.text("step"), state.clock.now_seconds()) {
+            return Err(stale(&state, Some(request)));
+        }
+        let account = account_of(&state, person, &form.step).await?;
+        let client = client_of(&state, request).await?;
+        let address = if form.text("decision") == "allow" {
+            let code = state.auth.give_code(&account, client.app, request).await?;
+            let code = code.ok_or_else(|| stale(&state, Some(request)))?;
+            let issuer = state.site.address(&http, "");
+            let parameters = [("code", code.as_str()), ("state", &request.state), ("iss", &issuer)];
+            redirects::with_parameters(&request.redirect_uri, &parameters)
+        } else {
+            denial(&state, &http, request)
+        };
+        Ok(see_other(&address))
+    })
+    .await
 }

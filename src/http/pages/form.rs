@@ -2,11 +2,13 @@
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use futures_util::future::LocalBoxFuture;
 
 use super::browser::Browser;
+use super::once::Fingerprint;
 use super::{Brand, PageError, sorry};
+use crate::auth::secrets::hash_secret;
 use crate::auth::steps::{Read, Step};
 use crate::http::State;
 use crate::http::refusal::Refusal;
@@ -21,12 +23,25 @@ pub(in crate::http) struct Form {
     pub(in crate::http) step: Step,
     /// The browser's binding.
     pub(in crate::http) browser: String,
+    fingerprint: Fingerprint,
 }
 
 impl Form {
     /// What is in a field, as it was typed.
     pub(in crate::http) fn text(&self, name: &str) -> &str {
         self.fields.get(name).unwrap_or_default()
+    }
+
+    /// Carries out what the form asks for; a second click gets the answer of the first.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub(in crate::http) async fn once(
+        &self,
+        state: &State,
+        work: impl Future<Output = Result<HttpResponse, PageError>>,
+    ) -> Result<HttpResponse, PageError> {
+        state.once.run(self.fingerprint, state.clock.now_seconds(), work).await
     }
 }
 
@@ -49,7 +64,8 @@ impl FromRequest for Form {
             let browser = Browser::of(&request, &state.site).id;
             let token = fields.get("step").unwrap_or_default();
             let step = read_step(state, token, &browser)?;
-            Ok(Self { fields, step, browser })
+            let fingerprint = hash_secret(&format!("{}\n{browser}\n{body}", request.path()));
+            Ok(Self { fields, step, browser, fingerprint })
         })
     }
 }

@@ -6,6 +6,7 @@
 pub(super) mod browser;
 mod error;
 pub(super) mod form;
+pub(super) mod once;
 mod parts;
 
 use actix_web::http::StatusCode;

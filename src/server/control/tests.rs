@@ -17,6 +17,7 @@ async fn serve(data: &Path) -> (Control, Store) {
         readers: 1,
         allow_network_file_system: false,
         serving: true,
+        audit_days: 90,
     };
     let store = Store::open(options, Clock::system(), Hub::default()).expect("a store");
     let passwords = Passwords::new(1).expect("randomness");
