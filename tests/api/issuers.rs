@@ -91,7 +91,11 @@ fn ask(url: &str, body: &Value) -> Told {
 }
 
 fn exchange(url: &str, api_key: &str, token: &str) -> Told {
-    ask(url, &json!({"grant_type": GRANT, "client_id": api_key, "assertion": token}))
+    ask(url, &request(api_key, token))
+}
+
+fn request(api_key: &str, token: &str) -> Value {
+    json!({"grant_type": GRANT, "client_id": api_key, "assertion": token})
 }
 
 #[test]
