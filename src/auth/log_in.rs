@@ -174,7 +174,7 @@ impl Auth {
     /// A fault of the database.
     pub async fn account_token(&self, account: &Account) -> Result<Option<(String, i64)>, Fault> {
         match self.begin_account_session(account, None).await? {
-            Some(visitor) => self.tokens.sign_account(&visitor).map(Some),
+            Some(visitor) => self.keys.now().tokens.sign_account(&visitor).map(Some),
             None => Ok(None),
         }
     }
@@ -207,8 +207,8 @@ impl Auth {
     /// # Errors
     /// A fault of the database.
     pub async fn visitor(&self, authorization: &str) -> Result<Option<Visitor>, Fault> {
-        let session =
-            super::tokens::bearer(authorization).and_then(|token| self.tokens.verify_account(token));
+        let session = super::tokens::bearer(authorization)
+            .and_then(|token| self.keys.now().tokens.verify_account(token));
         let Some((session, user)) = session else { return Ok(None) };
         Ok(self.store.visitor_by_id(session).await?.filter(|visitor| visitor.user == user))
     }
@@ -218,11 +218,11 @@ impl Auth {
     /// # Errors
     /// A fault of the program.
     pub fn sign_step(&self, step: Step, browser: &str) -> Result<String, Fault> {
-        self.steps.sign(step, browser, self.clock.now_seconds())
+        self.keys.now().steps.sign(step, browser, self.clock.now_seconds())
     }
 
     /// What such a token stands for.
     pub fn read_step(&self, token: &str, browser: &str) -> Read {
-        self.steps.read(token, browser, self.clock.now_seconds())
+        self.keys.now().steps.read(token, browser, self.clock.now_seconds())
     }
 }

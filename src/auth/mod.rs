@@ -10,6 +10,7 @@ mod account;
 pub mod attempts;
 pub mod consents;
 pub mod issuers;
+mod keyring;
 pub mod links;
 mod log_in;
 pub mod passwords;
@@ -22,4 +23,4 @@ pub mod urls;
 
 pub use account::{AccountPassword, Enrolment};
 pub use log_in::{ClientCode, CodeExchange, LogIn};
-pub use sessions::{Auth, AuthSettings, Exchanged, PasswordChange, SignIn};
+pub use sessions::{Auth, AuthSettings, Exchanged, PasswordChange, RotatedKeys, SignIn};

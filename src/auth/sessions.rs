@@ -18,20 +18,24 @@ use uuid::Uuid;
 pub use self::password::PasswordChange;
 pub use self::vouched::Exchanged;
 use super::issuers::Issuers;
+use super::keyring::Keyring;
 use super::passwords::Passwords;
 use super::secrets::{first_refresh_token, hash_secret, next_refresh_token, random_256};
-use super::steps::StepKeys;
-use super::tokens::{self, Tokens};
-use super::urls::{Purpose, UrlGrant, UrlKeys, UrlTarget};
+use super::tokens::{self, MAX_AHEAD_SECONDS};
+use super::urls::{Purpose, UrlGrant, UrlTarget};
 use crate::clock::{Clock, MICROS_PER_SECOND};
 use crate::error::Fault;
 use crate::model::sessions::Caller;
 use crate::model::users::normalize_email;
 use crate::notify::{Event, Hub};
-use crate::store::{NewSession, Presented, Refreshed, Store};
+use crate::store::{NewSession, Presented, Refreshed, SigningKey, Store};
 
 /// Sessions remembered; beyond that all are forgotten, which costs one look-up each.
 const MAX_REMEMBERED: usize = 100_000;
+
+/// How long what is signed beside access tokens is good, at most, in seconds: addresses of blobs, tokens of accounts, steps of a
+/// sign-in.
+const LONGEST_OTHER_SECONDS: i64 = 60 * 60;
 
 /// How long tokens live, and who issues them.
 #[derive(Clone, Debug)]
@@ -62,15 +66,30 @@ pub enum SignIn {
     Refused,
 }
 
+/// What came of rotating signing keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RotatedKeys {
+    /// Names the key that signs from now on.
+    pub kid: String,
+    /// How many older ones still verify.
+    pub older: usize,
+}
+
+impl RotatedKeys {
+    /// Of all keys, the newest first.
+    pub fn of(keys: &[SigningKey]) -> Self {
+        let kid = keys.first().map(|key| key.kid.clone()).unwrap_or_default();
+        Self { kid, older: keys.len().saturating_sub(1) }
+    }
+}
+
 /// Knows who is calling. Cheap to clone.
 #[derive(Clone)]
 pub struct Auth {
     pub(super) store: Store,
     pub(super) clock: Clock,
     pub(super) passwords: Passwords,
-    pub(super) tokens: Arc<Tokens>,
-    urls: Arc<UrlKeys>,
-    pub(super) steps: Arc<StepKeys>,
+    pub(super) keys: Arc<Keyring>,
     issuers: Issuers,
     pub(super) settings: AuthSettings,
     remembered: Arc<Remembered>,
@@ -89,24 +108,37 @@ impl Auth {
         settings: AuthSettings,
     ) -> Result<Self, Fault> {
         let keys = store.signing_keys(tokens::new_signing_key()?).await?;
-        let tokens = Tokens::new(&keys, settings.issuer.clone(), settings.token_seconds, clock.clone());
-        let urls = Arc::new(UrlKeys::derived_from(&keys)?);
-        let steps = Arc::new(StepKeys::derived_from(&keys)?);
+        let keys = Arc::new(Keyring::new(&keys, &settings, &clock)?);
         let remembered = Arc::<Remembered>::default();
         let issuers = Issuers::new(store.clone(), clock.clone());
         let listener = remembered.clone();
         hub.listen(move |event| listener.forget(event));
-        Ok(Self {
-            store,
-            clock,
-            passwords,
-            tokens: Arc::new(tokens),
-            urls,
-            steps,
-            issuers,
-            settings,
-            remembered,
-        })
+        Ok(Self { store, clock, passwords, keys, issuers, settings, remembered })
+    }
+
+    /// Has a new key sign from now on. What older ones signed stays good until it ends.
+    ///
+    /// # Errors
+    /// A fault of the database, or no randomness.
+    pub async fn rotate_keys(&self) -> Result<RotatedKeys, Fault> {
+        let _turn = self.keys.turn.lock().await;
+        let rotated = self.store.rotate_signing_keys(tokens::new_signing_key()?).await?;
+        self.keys.exchange(&rotated, &self.settings, &self.clock)?;
+        Ok(RotatedKeys::of(&rotated))
+    }
+
+    /// Deletes keys of which nothing that they signed is good any more.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn retire_keys(&self) -> Result<(), Fault> {
+        let _turn = self.keys.turn.lock().await;
+        let seconds = self.settings.token_seconds.max(LONGEST_OTHER_SECONDS) + MAX_AHEAD_SECONDS;
+        let replaced_before = self.clock.now_us() - seconds * MICROS_PER_SECOND;
+        match self.store.retire_signing_keys(replaced_before).await? {
+            Some(left) => self.keys.exchange(&left, &self.settings, &self.clock),
+            None => Ok(()),
+        }
     }
 
     /// The hasher, for commands that set passwords.
@@ -183,7 +215,7 @@ impl Auth {
     /// # Errors
     /// A fault of the database.
     pub async fn revoke(&self, token: &str) -> Result<(), Fault> {
-        let session = match self.tokens.verify(token) {
+        let session = match self.keys.now().tokens.verify(token) {
             Some(grant) => Some(grant.session),
             None => self.store.session_of_refresh_token(hash_secret(token)).await?,
         };
@@ -199,7 +231,9 @@ impl Auth {
     /// # Errors
     /// A fault of the database.
     pub async fn caller(&self, authorization: &str) -> Result<Option<(Arc<Caller>, i64)>, Fault> {
-        let Some(grant) = tokens::bearer(authorization).and_then(|token| self.tokens.verify(token)) else {
+        let Some(grant) =
+            tokens::bearer(authorization).and_then(|token| self.keys.now().tokens.verify(token))
+        else {
             return Ok(None);
         };
         let caller = self.of_session(grant.session).await?;
@@ -216,7 +250,7 @@ impl Auth {
         purpose: Purpose,
         token: &str,
     ) -> Result<Option<(Arc<Caller>, UrlGrant)>, Fault> {
-        let grant = self.urls.verify(purpose, token, self.clock.now_seconds());
+        let grant = self.keys.now().urls.verify(purpose, token, self.clock.now_seconds());
         let Some(grant) = grant else { return Ok(None) };
         let caller = self.of_session(grant.session).await?;
         let caller = caller.filter(|caller| (caller.user, caller.app) == (grant.user, grant.app));
@@ -228,7 +262,7 @@ impl Auth {
     /// # Errors
     /// A fault of the program.
     pub fn url_token(&self, caller: &Caller, purpose: Purpose, target: UrlTarget) -> Result<String, Fault> {
-        self.urls.sign(&UrlGrant {
+        self.keys.now().urls.sign(&UrlGrant {
             purpose,
             target,
             session: caller.session,
@@ -256,7 +290,7 @@ impl Auth {
     }
 
     pub(super) fn pair(&self, caller: &Caller, refresh_token: String) -> Result<TokenPair, Fault> {
-        let (token, expires) = self.tokens.sign(caller)?;
+        let (token, expires) = self.keys.now().tokens.sign(caller)?;
         Ok(TokenPair {
             token,
             user_id: caller.user,

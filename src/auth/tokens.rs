@@ -25,7 +25,7 @@ const ACCOUNT_AUDIENCE: &str = "account";
 /// RFC 9068: an access token, not any other JWT that might be signed with the same key.
 const TOKEN_TYPE: &str = "at+jwt";
 /// How far a token's `iat` may lie in the future, in seconds: clocks differ, but not by more.
-const MAX_AHEAD_SECONDS: i64 = 60;
+pub(super) const MAX_AHEAD_SECONDS: i64 = 60;
 
 /// Genuine tokens remembered; beyond that all are forgotten. Some 120 bytes each.
 const MAX_REMEMBERED: usize = 16_384;

@@ -61,6 +61,6 @@ async fn execute_alone(settings: &Settings, store: &Store, command: Command) -> 
         (None, Listen::Unix(path)) => format!("unix:{}", path.display()),
     };
     let (passwords, clock) = (passwords(settings)?, Clock::system());
-    let operator = Operator { store: store.clone(), passwords, sweep, clock, url };
+    let operator = Operator { store: store.clone(), auth: None, passwords, sweep, clock, url };
     Ok(execute(&operator, command).await?)
 }

@@ -9,6 +9,7 @@ mod device;
 mod health;
 mod invite;
 mod issuer;
+mod key;
 mod output;
 mod rotation;
 mod secret;
@@ -96,6 +97,9 @@ enum Verb {
     /// The replacements of users' master keys
     #[command(subcommand)]
     Rotation(rotation::Verb),
+    /// The key that signs tokens
+    #[command(subcommand)]
+    Key(key::Verb),
     /// Tell who signed in, who was turned away and what was done to accounts and apps, the newest first
     Audit(audit::Flags),
     /// The systems whose users an app lets in
@@ -155,6 +159,7 @@ async fn run(Cli { common, verb }: Cli) -> Result<(), Failure> {
         Verb::Device(verb) => verb.command(),
         Verb::Session(verb) => verb.command(),
         Verb::Rotation(verb) => verb.command(),
+        Verb::Key(verb) => verb.command(),
         Verb::Audit(flags) => flags.command(),
         Verb::Issuer(verb) => verb.command()?,
         Verb::Token(verb) => verb.command(),

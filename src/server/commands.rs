@@ -15,6 +15,8 @@ pub use links::setup_link;
 
 use crate::auth::passwords::Passwords;
 use crate::auth::secrets::{hash_secret, new_api_key};
+use crate::auth::tokens::new_signing_key;
+use crate::auth::{Auth, RotatedKeys};
 use crate::blobs::Sweep;
 use crate::clock::Clock;
 use crate::error::Fault;
@@ -88,6 +90,7 @@ pub enum Command {
         email: String,
         app: String,
     },
+    KeyRotate,
     Audit {
         user: Option<String>,
         limit: u32,
@@ -128,6 +131,8 @@ pub enum Command {
 pub struct Operator {
     /// The database.
     pub store: Store,
+    /// The running server's sign-in. `None`: no server runs.
+    pub auth: Option<Auth>,
     /// The hasher of passwords.
     pub passwords: Passwords,
     /// What looks after blobs. `None`: there are none.
@@ -220,6 +225,13 @@ pub async fn execute(operator: &Operator, command: Command) -> Outcome {
         }
         Command::RotationList => list_rotations(store).await,
         Command::RotationUndo { email, app } => undo_rotation(store, &email, &app).await,
+        Command::KeyRotate => {
+            let rotated = match &operator.auth {
+                Some(auth) => auth.rotate_keys().await?,
+                None => RotatedKeys::of(&store.rotate_signing_keys(new_signing_key()?).await?),
+            };
+            Ok(json!({ "kid": rotated.kid, "older_keys": rotated.older }))
+        }
         Command::Audit { user, limit } => list_audit(store, user, limit).await,
         Command::IssuerAdd { app, issuer, audience, jwks_url, jwks } => {
             let source = issuers::KeySource { url: jwks_url, document: jwks };

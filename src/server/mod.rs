@@ -225,6 +225,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
     let listen::Answering { server, url, socket } = listen::listen(settings, state, front)?;
     let operator = Operator {
         store: store.clone(),
+        auth: Some(auth.clone()),
         passwords: auth.passwords().clone(),
         sweep: sweep.clone(),
         clock: clock.clone(),
@@ -234,7 +235,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         .map_err(|error| StartError::Listen(control::path(&settings.data).display().to_string(), error))?;
     let handle = server.handle();
     let http = tokio::spawn(server);
-    let upkeep = upkeep::start(store.clone(), sweep, clock);
+    let upkeep = upkeep::start(store.clone(), auth.clone(), sweep, clock);
     let spreading = tokio::spawn(subscribers.clone().spread());
     tracing::info!(url, data = %settings.data.display(), "ready");
     Ok(Running { url, operator, auth, handle, http, upkeep, subscribers, spreading, control, socket })

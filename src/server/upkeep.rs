@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use crate::auth::Auth;
 use crate::blobs::Sweep;
 use crate::clock::{Clock, MICROS_PER_SECOND};
 use crate::error::Fault;
@@ -19,14 +20,14 @@ const FIRST_SWEEP_US: i64 = 60 * 60 * MICROS_PER_SECOND;
 
 /// Starts a task that looks after a store and its blobs until it is aborted. Neither waits for the other: deleting many objects
 /// of a bucket takes its time.
-pub(super) fn start(store: Store, sweep: Option<Sweep>, clock: Clock) -> JoinHandle<()> {
+pub(super) fn start(store: Store, auth: Auth, sweep: Option<Sweep>, clock: Clock) -> JoinHandle<()> {
     tokio::spawn(async move {
         let blobs = async {
             if let Some(sweep) = &sweep {
                 look_after_blobs(sweep, &clock).await;
             }
         };
-        tokio::join!(look_after_rows(&store), blobs);
+        tokio::join!(look_after_rows(&store, &auth), blobs);
     })
 }
 
@@ -36,12 +37,15 @@ fn rounds() -> Interval {
     rounds
 }
 
-async fn look_after_rows(store: &Store) {
+async fn look_after_rows(store: &Store, auth: &Auth) {
     let mut rounds = rounds();
     loop {
         rounds.tick().await;
         if let Err(fault) = store.upkeep().await {
             tracing::warn!(%fault, "a round of upkeep failed");
+        }
+        if let Err(fault) = auth.retire_keys().await {
+            tracing::warn!(%fault, "old signing keys were not deleted");
         }
     }
 }

@@ -1,9 +1,16 @@
 //! The keys that sign access tokens. They live in the database: a backup of the one file is a backup of everything.
 
-use super::Store;
+use rusqlite::Connection;
+
+use super::{Store, audit};
 use crate::error::Fault;
+use crate::model::audit::Action;
 
 const LIST: &str = "SELECT kid, secret FROM signing_keys ORDER BY id DESC";
+/// Those that were replaced before a time. The newest never was.
+const RETIRE: &str = "
+    DELETE FROM signing_keys WHERE ?1 > (
+        SELECT newer.created_at FROM signing_keys AS newer WHERE newer.id > signing_keys.id ORDER BY newer.id LIMIT 1)";
 const INSERT: &str = "INSERT INTO signing_keys (kid, secret, created_at) VALUES (?1, ?2, ?3)";
 
 /// A key that signs access tokens. No `Debug`: it is a secret.
@@ -15,6 +22,12 @@ pub struct SigningKey {
     pub secret: [u8; 32],
 }
 
+fn list(connection: &Connection) -> Result<Vec<SigningKey>, Fault> {
+    let mut statement = connection.prepare_cached(LIST)?;
+    let keys = statement.query_map([], |row| Ok(SigningKey { kid: row.get(0)?, secret: row.get(1)? }))?;
+    Ok(keys.collect::<rusqlite::Result<_>>()?)
+}
+
 impl Store {
     /// Every signing key, the newest first; `fresh` becomes the first one if there is none.
     ///
@@ -22,15 +35,41 @@ impl Store {
     /// A fault of the database.
     pub async fn signing_keys(&self, fresh: SigningKey) -> Result<Vec<SigningKey>, Fault> {
         self.write(1, move |tx| {
-            let mut keys = tx
-                .prepare(LIST)?
-                .query_map([], |row| Ok(SigningKey { kid: row.get(0)?, secret: row.get(1)? }))?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let mut keys = list(tx)?;
             if keys.is_empty() {
                 tx.execute(INSERT, (&fresh.kid, &fresh.secret, tx.now_us))?;
                 keys.push(fresh.clone());
             }
             Ok(keys)
+        })
+        .await
+    }
+
+    /// Makes this the newest key, and gives all of them, the newest first.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn rotate_signing_keys(&self, fresh: SigningKey) -> Result<Vec<SigningKey>, Fault> {
+        self.write(1, move |tx| {
+            tx.execute(INSERT, (&fresh.kid, &fresh.secret, tx.now_us))?;
+            audit::note(tx, Action::KeyRotated, (None, None), Some(&fresh.kid))?;
+            list(tx)
+        })
+        .await
+    }
+
+    /// Deletes the keys that newer ones replaced before a time, microseconds since 1970. Gives those that are left if there were
+    /// any.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn retire_signing_keys(&self, replaced_before: i64) -> Result<Option<Vec<SigningKey>>, Fault> {
+        if self.read(|connection| list(connection)).await?.len() < 2 {
+            return Ok(None);
+        }
+        self.write(1, move |tx| {
+            let retired = tx.execute(RETIRE, [replaced_before])?;
+            if retired > 0 { list(tx).map(Some) } else { Ok(None) }
         })
         .await
     }

@@ -41,6 +41,7 @@ mod rate_limit;
 mod revocation;
 mod rewind;
 mod rotation;
+mod signing_keys;
 mod tenants;
 mod tokens;
 mod wire;

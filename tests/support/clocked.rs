@@ -119,6 +119,12 @@ impl ClockedServer {
         self.runtime.block_on(execute(operator, command)).expect("the command is carried out")
     }
 
+    /// Deletes signing keys that are no longer needed, as upkeep does now and then.
+    pub(crate) fn retire_keys(&self) {
+        let auth = self.running.as_ref().expect("it runs").auth();
+        self.runtime.block_on(auth.retire_keys()).expect("the database works");
+    }
+
     /// Sweeps.
     pub(crate) fn sweep(&self) -> Value {
         self.command(Command::Sweep { dry_run: false })

@@ -21,8 +21,14 @@ async fn serve(data: &Path) -> (Control, Store) {
     };
     let store = Store::open(options, Clock::system(), Hub::default()).expect("a store");
     let passwords = Passwords::new(1).expect("randomness");
-    let operator =
-        Operator { store: store.clone(), passwords, sweep: None, clock: Clock::system(), url: String::new() };
+    let operator = Operator {
+        store: store.clone(),
+        auth: None,
+        passwords,
+        sweep: None,
+        clock: Clock::system(),
+        url: String::new(),
+    };
     (Control::serve(data, URL, operator).expect("a socket"), store)
 }
 
