@@ -3,9 +3,10 @@
 use rusqlite::{OptionalExtension, Row};
 use uuid::Uuid;
 
-use super::{Store, apps};
+use super::{Store, apps, audit};
 use crate::error::Fault;
 use crate::model::access_tokens::{AccessToken, Scope, USE_NOTED_US};
+use crate::model::audit::Action;
 
 const COLUMNS: &str = "
     SELECT access_tokens.uuid, scope, apps.uuid, apps.name, access_tokens.created_at, expires_at, last_used_at
@@ -58,9 +59,11 @@ impl Store {
                     None => return Ok(false),
                 },
             };
-            let app = app.as_ref().map(Uuid::as_bytes);
-            let row = (new.id.as_bytes(), new.hash, new.scope.name(), app, tx.now_us, new.expires_at);
+            let app_id = app.as_ref().map(Uuid::as_bytes);
+            let row = (new.id.as_bytes(), new.hash, new.scope.name(), app_id, tx.now_us, new.expires_at);
             tx.prepare_cached(INSERT)?.execute(row)?;
+            let which = format!("{} {}", new.scope.name(), new.id);
+            audit::note(tx, Action::TokenCreated, (None, app), Some(&which))?;
             Ok(true)
         })
         .await
@@ -87,7 +90,11 @@ impl Store {
     pub async fn revoke_access_token(&self, id: Uuid) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let revoke = "DELETE FROM access_tokens WHERE uuid = ?1";
-            Ok(tx.prepare_cached(revoke)?.execute([id.as_bytes()])? > 0)
+            let revoked = tx.prepare_cached(revoke)?.execute([id.as_bytes()])? > 0;
+            if revoked {
+                audit::note(tx, Action::TokenRevoked, (None, None), Some(&id.to_string()))?;
+            }
+            Ok(revoked)
         })
         .await
     }

@@ -4,8 +4,9 @@ use rusqlite::{OptionalExtension, Row};
 use uuid::Uuid;
 
 use super::group::WriteTx;
-use super::{Store, sessions};
+use super::{Store, audit, sessions};
 use crate::error::Fault;
+use crate::model::audit::Action;
 use crate::model::sessions::Caller;
 
 const APP_OF_ISSUER: &str = "
@@ -101,6 +102,7 @@ fn user_of(tx: &WriteTx<'_>, identity: (i64, &str, &str), new: Uuid) -> Result<O
             let user = tx.last_insert_rowid();
             let (app, issuer, subject) = identity;
             tx.prepare_cached(MAKE)?.execute((app, issuer, subject, user, tx.now_us))?;
+            audit::note(tx, Action::UserCreated, (Some(new), None), Some("another system's"))?;
             Ok(Some(user))
         }
     }

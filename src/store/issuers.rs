@@ -3,8 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
-use super::{Store, apps, sessions};
+use super::{Store, apps, audit, sessions};
 use crate::error::Fault;
+use crate::model::audit::Action;
 use crate::model::issuers::{Issuer, NewIssuer};
 
 const COLUMNS: &str = "
@@ -51,6 +52,8 @@ impl Store {
             let Some(app) = apps::find(tx, &app)? else { return Ok(None) };
             let row = (app.id.as_bytes(), &new.issuer, &new.audience, &new.jwks_url, &new.jwks, tx.now_us);
             tx.prepare_cached(SET)?.execute(row)?;
+            let what = format!("trusts {}", new.issuer);
+            audit::note(tx, Action::AppSet, (None, Some(app.id)), Some(&what))?;
             Ok(list(tx, app.id)?.into_iter().find(|issuer| issuer.issuer == new.issuer))
         })
         .await
@@ -81,6 +84,8 @@ impl Store {
                 return Ok(false);
             }
             sessions::delete(tx, ITS_SESSIONS, which)?;
+            let what = format!("no longer trusts {issuer}");
+            audit::note(tx, Action::AppSet, (None, Some(app.id)), Some(&what))?;
             Ok(true)
         })
         .await

@@ -38,18 +38,18 @@ pub enum SetPassword {
     Overtaken,
 }
 
-/// Row and password hash of the user who owns a log.
-fn find(connection: &Connection, log: i64) -> Result<(i64, String), Fault> {
+/// Row and password hash of the user who owns a log; no hash where another system signs the user in.
+fn find(connection: &Connection, log: i64) -> Result<(i64, Option<String>), Fault> {
     let found = connection.prepare_cached(FIND)?.query_row([log], |row| Ok((row.get(0)?, row.get(1)?)));
     found.optional()?.ok_or(Fault::SessionEnded)
 }
 
 impl Store {
-    /// The stored hash of the caller's password.
+    /// The stored hash of the caller's password. `None`: another system signs the caller in.
     ///
     /// # Errors
     /// A fault of the database, or [`Fault::SessionEnded`].
-    pub async fn password_hash(&self, caller: &Caller) -> Result<String, Fault> {
+    pub async fn password_hash(&self, caller: &Caller) -> Result<Option<String>, Fault> {
         let log = caller.log;
         self.read(move |connection| Ok(find(connection, log)?.1)).await
     }
@@ -71,7 +71,7 @@ impl Store {
             let same_key = encrypted_key.as_ref().is_none_or(|wanted| {
                 envelope.as_ref().is_some_and(|envelope| envelope.encrypted_key == *wanted)
             });
-            let same_password = find(tx, log)?.1 == password_hash;
+            let same_password = find(tx, log)?.1.as_ref() == Some(&password_hash);
             let state = keys::find_state(tx, log)?;
             Ok((same_password && same_key).then_some(state))
         })
@@ -90,7 +90,7 @@ impl Store {
 
 fn change(tx: &mut WriteTx<'_>, caller: &Caller, new: &NewPassword) -> Result<SetPassword, Fault> {
     let (user, stored) = find(tx, caller.log)?;
-    if stored != new.checked {
+    if stored.as_ref() != Some(&new.checked) {
         return Ok(SetPassword::Overtaken);
     }
     let Keys { current, rotation } = rotations::find_keys(tx, caller.log)?;

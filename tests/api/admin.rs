@@ -191,3 +191,24 @@ fn commands_that_name_what_is_not_there_say_so() {
     assert_eq!(cli.run(&["issuer", "list", "Notes"]).json(), json!([]));
     assert_eq!(cli.run(&["token", "list"]).json(), json!([]));
 }
+
+#[test]
+fn the_audit_log_tells_of_tokens_issuers_and_users_of_other_systems() {
+    let server = Server::start();
+    let app = server.new_app("Notes");
+    let cli = server.cli();
+    let made = cli.run(&["token", "create", "--scope", "admin"]).json();
+    let backend = server.bearer(&text(&made["token"]));
+    backend.post(&sessions_of(&app.id), &external("ada")).ok();
+    let issuer = "https://id.example.org";
+    cli.run(&["issuer", "add", "Notes", issuer, "--audience", "a", "--jwks-url", "https://id.example.org/k"])
+        .json();
+    cli.run(&["issuer", "remove", "Notes", issuer]).json();
+    cli.run(&["token", "revoke", &text(&made["token_id"])]).json();
+    let rows = cli.run(&["audit"]).json();
+    let actions: Vec<_> = rows.as_array().expect("a list").iter().map(|row| text(&row["action"])).collect();
+    let expected =
+        ["token_revoked", "app_set", "app_set", "signed_in", "user_created", "token_created", "app_created"];
+    assert_eq!(actions, expected);
+    assert!(!rows.to_string().contains(&text(&made["token"])));
+}

@@ -25,6 +25,10 @@ enum Access {
     Owned,
     /// Whoever has the address that the owner was given, and a token changes nothing.
     Address,
+    /// Whoever has a token for their own account; everything is in terms of that account.
+    Account,
+    /// Pages: no token changes anything. What comes in the rows is no form, so no row gets further than that.
+    Page,
     /// Whoever has an administrator's access token. To one of another app, this app does not exist.
     Admin,
 }
@@ -49,12 +53,68 @@ fn row(
 }
 
 fn table() -> Vec<Row> {
-    use Access::{Address, Admin, Own, Owned, Public};
+    use Access::{Account, Address, Admin, Own, Owned, Page, Public};
+    let nothing: fn(&Scene) -> Option<Value> = |_| None;
+    let empty: fn(&Scene) -> Option<Value> = |_| Some(json!({}));
+    let code: fn(&Scene) -> Option<Value> = |_| Some(json!({"code": "000000"}));
     vec![
         row(Method::GET, "/health", Public, |_| None, 200),
         row(Method::GET, "/ready", Public, |_| None, 200),
         row(Method::GET, "/api/openapi.json", Public, |_| None, 200),
         row(Method::GET, "/api/sync/limits", Public, |_| None, 200),
+        row(Method::GET, "/.well-known/oauth-authorization-server", Public, nothing, 200),
+        row(Method::GET, "/oauth/authorize", Public, nothing, 400),
+        row(Method::GET, "/oauth/consent", Public, nothing, 400),
+        row(Method::POST, "/oauth/consent", Page, empty, 415),
+        row(Method::POST, "/oauth/token", Public, empty, 400),
+        row(Method::GET, "/oauth/userinfo", Own, nothing, 200),
+        row(Method::POST, "/oauth/revoke", Public, empty, 400),
+        row(Method::GET, "/oauth/icons/{app}", Public, nothing, 404),
+        row(Method::POST, "/log-in", Page, empty, 415),
+        row(Method::GET, "/second-factor", Public, nothing, 400),
+        row(Method::POST, "/second-factor", Page, empty, 415),
+        row(Method::GET, "/sign-up", Public, nothing, 404),
+        row(Method::POST, "/sign-up", Page, empty, 415),
+        row(Method::GET, "/setup/{secret}", Public, nothing, 404),
+        row(Method::POST, "/setup/{secret}", Page, empty, 415),
+        row(Method::GET, "/invite/{secret}", Public, nothing, 404),
+        row(Method::POST, "/invite/{secret}", Page, empty, 415),
+        row(Method::GET, "/reset/{secret}", Public, nothing, 404),
+        row(Method::POST, "/reset/{secret}", Page, empty, 415),
+        row(Method::GET, "/account", Public, nothing, 200),
+        row(Method::GET, "/account/delete", Public, nothing, 303),
+        row(Method::POST, "/account/delete", Page, empty, 415),
+        row(Method::POST, "/account/log-out", Page, empty, 415),
+        row(Method::POST, "/account/password", Page, empty, 415),
+        row(Method::POST, "/account/two-factor", Page, empty, 415),
+        row(Method::POST, "/account/sessions/{id}", Page, empty, 415),
+        row(Method::POST, "/account/devices/{id}", Page, empty, 415),
+        row(
+            Method::POST,
+            "/api/account/token",
+            Public,
+            |_| Some(json!({"email": "nobody@example.org", "password": "wrong"})),
+            401,
+        ),
+        row(Method::GET, "/api/account", Account, nothing, 200),
+        row(Method::GET, "/api/account/sessions", Account, nothing, 200),
+        row(Method::GET, "/api/account/devices", Account, nothing, 200),
+        row(Method::POST, "/api/account/two-factor", Account, nothing, 200),
+        // With a wrong password or code, as a right one would end what the next rows need.
+        row(Method::POST, "/api/account/two-factor/confirm", Account, code, 401),
+        row(Method::POST, "/api/account/recovery-codes", Account, code, 401),
+        row(Method::DELETE, "/api/account/two-factor", Account, code, 401),
+        row(
+            Method::POST,
+            "/api/account/password",
+            Account,
+            |_| Some(json!({"current_password": PASSWORD, "new_password": ""})),
+            422,
+        ),
+        row(Method::DELETE, "/api/account", Account, |_| Some(json!({"password": "wrong"})), 401),
+        row(Method::DELETE, "/api/account/sessions/{id}", Account, nothing, 404),
+        row(Method::DELETE, "/api/account/devices/{id}", Account, nothing, 404),
+        row(Method::POST, "/api/account/logout", Account, nothing, 204),
         row(
             Method::POST,
             "/api/sync/auth",
@@ -153,7 +213,7 @@ fn table() -> Vec<Row> {
 
 /// An owner with a device, and everybody else.
 struct Scene {
-    _server: Server,
+    server: Server,
     app: App,
     elsewhere: App,
     device: String,
@@ -167,6 +227,8 @@ struct Scene {
     without_session: Vec<(&'static str, Caller)>,
     /// Access tokens, and what administration answers them.
     access_tokens: Vec<(&'static str, Caller, u16)>,
+    /// The owner, logged in to the account itself: no part of any app.
+    account: Caller,
 }
 
 impl Scene {
@@ -207,8 +269,12 @@ impl Scene {
             ("administrator of another app", access_token(&["--scope", "admin", "--app", "Tasks"]), 404),
             ("publisher of the app", access_token(&["--scope", "ota", "--app", "Notes"]), 401),
         ];
+        server.new_user("cleo@example.org");
+        let credentials = json!({"email": ada.email, "password": PASSWORD});
+        let account = server.nobody().post("/api/account/token", &credentials).ok()["token"].clone();
+        let account = server.bearer(account.as_str().expect("a token"));
         Self {
-            _server: server,
+            server,
             app,
             elsewhere,
             device,
@@ -220,7 +286,15 @@ impl Scene {
             other_app,
             without_session,
             access_tokens,
+            account,
         }
+    }
+
+    /// Somebody who is logged in to their account, which has a device in no app.
+    fn account_token(&self) -> Caller {
+        let credentials = json!({"email": "cleo@example.org", "password": PASSWORD});
+        let token = self.server.nobody().post("/api/account/token", &credentials).ok()["token"].clone();
+        self.server.bearer(token.as_str().expect("a token"))
     }
 
     fn batch(&self) -> Value {
@@ -276,19 +350,26 @@ fn every_caller_gets_from_every_route_what_the_table_says() {
                     wrong.insert(what, format!("answered {answered}, not {status}"));
                 }
             };
+            let needs_none = matches!(row.access, Access::Public | Access::Address | Access::Page);
             for (who, caller) in &scene.without_session {
-                let needs_none = matches!(row.access, Access::Public | Access::Address);
                 expect(who, caller, if needs_none { row.answer } else { 401 });
+            }
+            if row.access == Access::Account {
+                // Whoever is called by it is another account, of which the scene's things are none.
+                let account = scene.account_token();
+                expect("account", &account, row.answer);
+            } else {
+                expect("account", &scene.account, if needs_none { row.answer } else { 401 });
             }
             for (who, caller, administered) in &scene.access_tokens {
                 let answer = match row.access {
-                    Access::Public | Access::Address => row.answer,
+                    Access::Public | Access::Address | Access::Page => row.answer,
                     Access::Admin => *administered,
-                    Access::Own | Access::Owned => 401,
+                    Access::Own | Access::Owned | Access::Account => 401,
                 };
                 expect(who, caller, answer);
             }
-            if row.access == Access::Admin {
+            if matches!(row.access, Access::Admin | Access::Account) {
                 for caller in [&scene.owner, &scene.other_user, &scene.other_app] {
                     expect("session", caller, 401);
                 }

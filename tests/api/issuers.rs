@@ -91,7 +91,11 @@ fn ask(url: &str, body: &Value) -> Told {
 }
 
 fn exchange(url: &str, api_key: &str, token: &str) -> Told {
-    ask(url, &json!({"grant_type": GRANT, "client_id": api_key, "assertion": token}))
+    ask(url, &request(api_key, token))
+}
+
+fn request(api_key: &str, token: &str) -> Value {
+    json!({"grant_type": GRANT, "client_id": api_key, "assertion": token})
 }
 
 #[test]
@@ -213,4 +217,32 @@ fn a_new_key_of_the_app_ends_the_sessions_that_issuers_gave() {
     scene.server.command(Command::AppRotateKey { app: "dev".into() });
     ada.get("/api/sync/status").refused(401, "unauthenticated");
     scene.exchange(&scene.token("ada")).is_error("the key until then", "invalid_client");
+}
+
+#[test]
+fn a_user_of_another_system_has_an_account_without_address_and_password_and_no_route_minds() {
+    let scene = Scene::set();
+    let answer = scene.exchange(&scene.token("ada")).ok();
+    let ada = scene.server.nobody().with_token(&text(&answer["access_token"]));
+    let userinfo =
+        Client::new().get(format!("{}/oauth/userinfo", scene.server.url())).bearer_auth(ada.token());
+    let userinfo: Value = userinfo.send().expect("an answer").json().expect("JSON");
+    assert_eq!((&userinfo["sub"], userinfo.get("email")), (&answer["user_id"], None));
+    for current in ["", "a password that was guessed"] {
+        let body = json!({"current_password": current, "new_password": "another password"});
+        ada.post("/api/sync/auth/password", &body).refused(401, "invalid_credentials");
+    }
+    let envelope = json!({"encrypted_key": "c2VhbGVk"});
+    ada.put("/api/sync/keys", &envelope).ok();
+    let device = ada.device("Laptop");
+    let push = json!({"device_id": device, "batch_id": crate::support::fresh_id(), "changes": [crate::support::change("row")]});
+    ada.post("/api/sync/push", &push).ok();
+    ada.get("/api/sync/blobs").ok();
+    for command in [Command::UserList, Command::DeviceList, Command::SessionList, Command::RotationList] {
+        scene.server.command(command);
+    }
+    ada.post("/api/sync/auth/logout", &Value::Null).expect(204);
+    scene.server.command(Command::UserDelete { email: text(&answer["user_id"]) });
+    scene.server.assert_whole();
+    assert_ne!(scene.exchange(&scene.token("ada")).ok()["user_id"], answer["user_id"]);
 }

@@ -35,6 +35,7 @@ mod late;
 mod limits;
 mod memory;
 mod notifications;
+mod oauth;
 mod password;
 mod pulls;
 mod push;

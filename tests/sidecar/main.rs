@@ -10,7 +10,9 @@ mod support;
 
 mod world;
 
-use support::text;
+use serde_json::json;
+use support::{Issuer, Server, text};
+use tidelog_client::{MemoryStore, SyncKitClient, SyncKitConfig, SyncKitError};
 use world::World;
 
 #[test]
@@ -53,4 +55,26 @@ fn the_web_app_goes_on_without_its_sidecar() {
     world.server.stop();
     assert_eq!(world.log_in("ada", "a password for ada").0, 303);
     assert!(world.program("ada", &[]).fails().contains("sync is not available"));
+}
+
+#[tokio::test]
+async fn the_token_of_an_existing_login_is_all_that_a_program_needs() {
+    let (server, issuer) = tokio::task::spawn_blocking(|| (Server::start(), Issuer::with_keys(&["OKP"])))
+        .await
+        .expect("both start");
+    let app = server.new_app("Notes");
+    server.cli().run(&["issuer", "add", "Notes", issuer.url(), "--audience", "notes"]).json();
+    let config = SyncKitConfig { server_url: server.url(), api_key: app.api_key };
+    let client = SyncKitClient::builder(config).key_store(MemoryStore::new()).build();
+    let now = chrono::Utc::now().timestamp();
+    let sign = |audience: &str| {
+        let claims =
+            json!({"iss": issuer.url(), "aud": audience, "sub": "ada", "iat": now, "exp": now + 300});
+        issuer.sign("OKP", &json!({"alg": "EdDSA", "kid": "OKP", "typ": "JWT"}), &claims)
+    };
+    let refused = client.authenticate_with_assertion(&sign("another-app")).await;
+    assert!(matches!(refused, Err(SyncKitError::CodeRefused)), "{refused:?}");
+    let (user, _) = client.authenticate_with_assertion(&sign("notes")).await.expect("a session");
+    assert_eq!(client.session_info().expect("it is signed in").user_id, user);
+    assert_eq!(client.status().await.expect("an answer").total_changes, 0);
 }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Answer, Origin};
+use super::{Answer, Origin, Shown};
 
 static CONTRACT: OnceLock<Contract> = OnceLock::new();
 
@@ -80,6 +80,20 @@ impl Contract {
             return;
         }
         Self::known().check_body(documented, answer);
+    }
+
+    /// Fails the test if the document does not foresee this answer to a tab.
+    pub(super) fn check_page(method: &str, path: &str, shown: &Shown) {
+        let what = format!("{method} {path} answered {}", shown.status);
+        assert!(shown.status < 500, "a fault of the server: {what}");
+        let item = Self::known().path_item(path).unwrap_or_else(|| panic!("not in the document: {what}"));
+        let documented = &item[method.to_lowercase()]["responses"][shown.status.to_string()];
+        let documented = Self::known().resolved(documented);
+        assert!(documented.is_object(), "an undocumented status: {what}");
+        let kind = shown.header("content-type");
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        let known = documented["content"].get(kind).is_some();
+        assert!(known || shown.text.is_empty(), "{what}: undocumented content {kind}");
     }
 
     fn known() -> &'static Self {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::Method;
 use reqwest::blocking::{Body, Client, Response};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use reqwest::redirect::Policy;
 use serde_json::Value;
 
 use super::Contract;
@@ -13,8 +14,9 @@ use super::Contract;
 /// A call that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-static CLIENT: LazyLock<Client> =
-    LazyLock::new(|| Client::builder().timeout(PATIENCE).no_proxy().build().expect("an HTTP client"));
+static CLIENT: LazyLock<Client> = LazyLock::new(|| {
+    Client::builder().timeout(PATIENCE).no_proxy().redirect(Policy::none()).build().expect("an HTTP client")
+});
 
 /// Where a server listens. It changes when the server is started again, and every copy of this follows.
 #[derive(Clone, Default)]

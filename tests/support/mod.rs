@@ -4,6 +4,7 @@
 //! the server itself serves, so a test of one thing also notices an undocumented answer to another.
 #![allow(dead_code, unused_imports, reason = "each test binary uses its part of the kit")]
 
+mod authenticator;
 mod blobs;
 mod bucket;
 mod cli;
@@ -16,8 +17,10 @@ mod people;
 mod server;
 mod stream;
 mod sync_client;
+mod tab;
 mod token;
 
+pub(crate) use authenticator::Authenticator;
 pub(crate) use blobs::hash_of;
 pub(crate) use bucket::{Bucket, objects_in};
 pub(crate) use cli::{Cli, Ran};
@@ -30,4 +33,5 @@ pub(crate) use people::{App, PASSWORD, User, change, changes, credentials, fresh
 pub(crate) use server::{Server, ServerSetup, copy_database};
 pub(crate) use stream::{EventReader, Heard, Said};
 pub(crate) use sync_client::{Dialect, SyncClient};
+pub(crate) use tab::{Shown, Tab};
 pub(crate) use token::{SigningKey, claims_of, header_of, unsigned};

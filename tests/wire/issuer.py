@@ -84,7 +84,9 @@ class Issuer:
 
     def behave(self, **as_):
         self.behaviour = as_["as"]
-        if self.behaviour != "hang":
+        if self.behaviour == "hang":
+            self.goes_on.clear()
+        else:
             self.goes_on.set()
         return {}
 

@@ -44,7 +44,11 @@ impl Auth {
     ) -> Result<PasswordChange, Fault> {
         let acceptable = check_new_password(&new);
         for _ in 0..TRIES {
-            let stored = self.store.password_hash(caller).await?;
+            let Some(stored) = self.store.password_hash(caller).await? else {
+                self.passwords.verify(current, None).await?;
+                self.passwords.verify(new, None).await?;
+                return Ok(PasswordChange::Refused);
+            };
             let right = self.passwords.verify(current.clone(), Some(stored.clone())).await?;
             if !right || current == new {
                 let there = self.passwords.verify(new.clone(), Some(stored.clone())).await?;

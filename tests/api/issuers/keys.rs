@@ -1,10 +1,13 @@
 //! Where an issuer's keys come from, and how often.
 
+use std::io::Write;
+use std::net::TcpStream;
+
 use serde_json::json;
 use tidelog::server::commands::Command;
 
 use super::{AUDIENCE, Scene};
-use crate::support::Issuer;
+use crate::support::{Issuer, Server};
 
 const HOUR: i64 = 60 * 60;
 
@@ -120,6 +123,50 @@ fn an_issuer_that_hangs_holds_up_nobody_else() {
         answer.join().expect("an answer").ok();
     }
     assert_eq!(scene.issuer.asked(), 1, "those who waited share one fetch");
+}
+
+#[test]
+fn whoever_hangs_up_during_a_fetch_spoils_it_for_nobody() {
+    let scene = Scene::set();
+    scene.issuer.behave("hang");
+    let address = scene.server.url().replace("http://", "");
+    let body = super::request(scene.server.api_key(), &scene.token("mallory")).to_string();
+    let mut stranger = TcpStream::connect(&address).expect("the server listens");
+    let head = format!("POST /oauth/token HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json");
+    let length = body.len();
+    write!(stranger, "{head}\r\ncontent-length: {length}\r\n\r\n{body}").expect("it is sent");
+    while scene.issuer.asked() == 0 {
+        std::thread::yield_now();
+    }
+    drop(stranger);
+    scene.issuer.behave("well");
+    scene.sign_in(&scene.token("ada"));
+    assert_eq!(scene.issuer.asked(), 1);
+}
+
+#[test]
+fn an_operator_names_keys_by_a_file_or_lets_the_provider_tell() {
+    let server = Server::start();
+    let (app, issuer) = (server.new_app("Notes"), Issuer::with_keys(&["EC"]));
+    let file = server.beside("keys.json");
+    std::fs::write(&file, issuer.jwks()).expect("a file");
+    let file = file.to_str().expect("a path");
+    let claims = |aud: &str| {
+        let now = chrono::Utc::now().timestamp();
+        json!({"iss": issuer.url(), "aud": aud, "sub": "ada", "iat": now, "exp": now + 300})
+    };
+    let token = |aud: &str| issuer.sign("EC", &json!({"alg": "ES256", "kid": "EC"}), &claims(aud));
+    let url = server.url();
+    let add = ["issuer", "add", "Notes", issuer.url(), "--audience"];
+    server.cli().run(&[&add[..], &["one", "--jwks-file", file]].concat()).json();
+    super::exchange(&url, &app.api_key, &token("one")).ok();
+    server.cli().run(&[&add[..], &["two"]].concat()).json();
+    super::exchange(&url, &app.api_key, &token("one")).is_error("the audience until then", "invalid_grant");
+    super::exchange(&url, &app.api_key, &token("two")).ok();
+    let listed = server.cli().run(&["issuer", "list", "Notes"]).json();
+    assert_eq!(listed.as_array().map(Vec::len), Some(1));
+    assert_eq!((&listed[0]["audience"], &listed[0]["jwks_url"]), (&json!("two"), &json!(issuer.keys_url())));
+    assert!(listed[0]["fetched_at"].is_string());
 }
 
 #[test]

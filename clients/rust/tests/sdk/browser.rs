@@ -1,5 +1,8 @@
 //! The browser comes back to a port of this machine, and so does whoever else finds it.
 
+mod flow;
+mod person;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,16 +18,16 @@ use uuid::Uuid;
 use crate::support::{builder, config};
 
 /// Longer than any test takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A sign-in that waits, and what the browser was sent off with.
-pub(crate) struct Waiting {
-    pub(crate) login: JoinHandle<Result<(Uuid, Uuid)>>,
-    pub(crate) url: Url,
+struct Waiting {
+    login: JoinHandle<Result<(Uuid, Uuid)>>,
+    url: Url,
 }
 
 impl Waiting {
-    pub(crate) async fn begin(client: Arc<SyncKitClient>) -> Self {
+    async fn begin(client: Arc<SyncKitClient>) -> Self {
         let (opened, url) = oneshot::channel();
         let open = |url: &str| opened.send(url.to_owned()).map_err(|_| io::Error::other("nobody waits"));
         let login = tokio::spawn(async move { client.login_with_browser_opened_by(PATIENCE, open).await });

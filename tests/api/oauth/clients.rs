@@ -1,0 +1,75 @@
+//! Clients that others wrote: the `oauth2` crate, and Authlib in Python.
+
+use std::process::Command;
+
+use oauth2::basic::BasicClient;
+use oauth2::{
+    AuthUrl, AuthorizationCode, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, RefreshToken,
+    TokenResponse, TokenUrl,
+};
+
+use super::{REDIRECT, World};
+use crate::support::{PASSWORD, Shown};
+
+impl World {
+    /// The person opens an address that a client made, and lets it in.
+    fn let_in(&self, address: &str) -> Shown {
+        let tab = self.server.tab();
+        let page = tab.open(address).expect(200);
+        let sent = tab.send(&page, &[("email", &self.user.email), ("password", PASSWORD)]).expect(303);
+        let consent = tab.follow(&sent).expect(200);
+        tab.send(&consent, &[("decision", "allow")]).expect(303)
+    }
+}
+
+#[test]
+fn the_oauth2_crate_completes_the_flow_and_refreshes() {
+    let world = World::new();
+    let at = |path: &str| format!("{}{path}", world.server.url());
+    let client = BasicClient::new(ClientId::new(world.app.api_key.clone()))
+        .set_auth_uri(AuthUrl::new(at("/oauth/authorize")).expect("an address"))
+        .set_token_uri(TokenUrl::new(at("/oauth/token")).expect("an address"))
+        .set_redirect_uri(RedirectUrl::new(REDIRECT.into()).expect("an address"));
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+    let (address, state) = client.authorize_url(CsrfToken::new_random).set_pkce_challenge(challenge).url();
+    let back = world.let_in(address.as_str());
+    assert_eq!(back.parameter("state").as_ref(), Some(state.secret()));
+    let http = reqwest::blocking::Client::new();
+    let send = |request: oauth2::HttpRequest| {
+        let request = reqwest::blocking::Request::try_from(request).expect("a request");
+        let answer = http.execute(request)?;
+        let mut built = oauth2::http::Response::builder().status(answer.status());
+        for (name, value) in answer.headers() {
+            built = built.header(name, value);
+        }
+        Ok::<_, reqwest::Error>(built.body(answer.bytes()?.to_vec()).expect("a response"))
+    };
+    let code = AuthorizationCode::new(back.parameter("code").expect("a code"));
+    let tokens = client.exchange_code(code).set_pkce_verifier(verifier).request(&send).expect("tokens");
+    world.server.bearer(tokens.access_token().secret()).get("/api/sync/status").ok();
+    let refresh = RefreshToken::new(tokens.refresh_token().expect("one").secret().clone());
+    let fresh = client.exchange_refresh_token(&refresh).request(&send).expect("tokens");
+    world.server.bearer(fresh.access_token().secret()).get("/api/sync/status").ok();
+}
+
+#[test]
+fn authlib_finds_everything_by_the_metadata_and_completes_the_flow() {
+    let world = World::new();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire/oauth_client.py");
+    let python = concat!(env!("CARGO_MANIFEST_DIR"), "/.venv/bin/python");
+    let mut client = Command::new(python)
+        .args([script, &world.server.url(), &world.app.api_key, REDIRECT])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("scripts/test has installed Python");
+    let mut lines =
+        std::io::BufRead::lines(std::io::BufReader::new(client.stdout.take().expect("its output")));
+    let address = lines.next().expect("an address").expect("a line");
+    let back = world.let_in(&address);
+    let mut input = client.stdin.take().expect("its input");
+    std::io::Write::write_all(&mut input, format!("{}\n", back.location()).as_bytes()).expect("it reads");
+    let done = lines.next().expect("a verdict").expect("a line");
+    assert_eq!(done, format!("ada@example.org in {}", world.app.id));
+    assert!(client.wait().expect("it ends").success());
+}

@@ -1,0 +1,114 @@
+//! Tokens of the OAuth endpoints: refreshed, given up, and told from those of other doors.
+
+use serde_json::{Value, json};
+
+use super::World;
+
+impl World {
+    fn tokens(&self) -> Value {
+        let (status, tokens) = self.exchange(&self.code(), json!({}));
+        assert_eq!(status, 200);
+        tokens
+    }
+
+    fn refresh(&self, refresh_token: &Value, client_id: Option<&str>) -> (u16, Value) {
+        let mut body = json!({"grant_type": "refresh_token", "refresh_token": refresh_token});
+        if let Some(client_id) = client_id {
+            body["client_id"] = client_id.into();
+        }
+        let answer = self.server.nobody().post("/oauth/token", &body);
+        (answer.status, answer.json())
+    }
+
+    fn works(&self, token: &Value) -> bool {
+        self.server.bearer(token.as_str().expect("a token")).get("/api/sync/status").status == 200
+    }
+}
+
+#[test]
+fn a_refresh_token_works_at_either_door_and_for_its_own_client_only() {
+    let world = World::new();
+    let other = world.server.new_app("Tasks");
+    let first = world.tokens();
+    let (status, refused) = world.refresh(&first["refresh_token"], Some(&other.api_key));
+    assert_eq!((status, refused["error"].as_str()), (400, Some("invalid_grant")));
+    let (status, second) = world.refresh(&first["refresh_token"], Some(&world.app.api_key));
+    assert_eq!(status, 200);
+    let third = world
+        .server
+        .nobody()
+        .post("/api/sync/auth/refresh", &json!({"refresh_token": second["refresh_token"]}))
+        .ok();
+    let (status, fourth) = world.refresh(&third["refresh_token"], None);
+    assert_eq!(status, 200);
+    assert!(world.works(&fourth["access_token"]) && world.works(&first["access_token"]));
+}
+
+#[test]
+fn no_token_passes_for_another_kind() {
+    let world = World::new();
+    let tokens = world.tokens();
+    let (access, refresh) = (&tokens["access_token"], &tokens["refresh_token"]);
+    assert!(!world.works(refresh), "a refresh token is no access token");
+    assert_eq!(world.refresh(access, None).0, 400, "nor the other way round");
+    let code = json!(world.code());
+    assert!(!world.works(&code));
+    assert_eq!(world.refresh(&code, None).0, 400);
+    assert_eq!(world.exchange(refresh.as_str().expect("a token"), json!({})).0, 400);
+    let bearer = |token: &Value| world.server.bearer(token.as_str().expect("a token"));
+    for token in [access, refresh, &code] {
+        bearer(token).get("/api/account").refused(401, "unauthenticated");
+    }
+    let cookie = format!("tidelog-account={}", access.as_str().expect("a token"));
+    let page = world.server.tab().with("cookie", &cookie).open("/account");
+    assert_eq!(page.title(), "Log in", "a bearer is no cookie");
+    let page = world
+        .server
+        .tab()
+        .with("authorization", &format!("Bearer {}", access.as_str().expect("a token")))
+        .open("/account");
+    assert_eq!(page.title(), "Log in", "pages look at no bearer");
+}
+
+#[test]
+fn either_token_can_be_given_up_and_nothing_is_said_of_others() {
+    let world = World::new();
+    for (kind, form) in [("access_token", true), ("refresh_token", false)] {
+        let tokens = world.tokens();
+        let token = tokens[kind].as_str().expect("a token");
+        if form {
+            world.server.tab().post("/oauth/revoke", &[("token".into(), token.into())]).expect(200);
+        } else {
+            assert_eq!(world.server.nobody().post("/oauth/revoke", &json!({"token": token})).status, 200);
+        }
+        assert!(!world.works(&tokens["access_token"]), "{kind}");
+        assert_eq!(world.refresh(&tokens["refresh_token"], None).0, 400, "{kind}");
+    }
+    assert_eq!(world.server.nobody().post("/oauth/revoke", &json!({"token": "unknown"})).status, 200);
+}
+
+#[test]
+fn bodies_are_read_strictly_whichever_kind_they_are() {
+    let world = World::new();
+    let tab = world.server.tab();
+    let twice: Vec<(String, String)> =
+        ["refresh_token", "refresh_token"].map(|grant| ("grant_type".into(), grant.into())).into();
+    let answer = tab.post("/oauth/token", &twice).expect(400);
+    assert!(answer.text.contains("invalid_request"), "{}", answer.text);
+    assert_eq!(answer.header("pragma"), "no-cache");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let client = reqwest::blocking::Client::new();
+    let url = format!("{}/oauth/token", world.server.url());
+    for (kind, body, status) in [
+        ("text/plain", "grant_type=x".to_owned(), 415),
+        ("application/json", "{".to_owned(), 400),
+        ("application/json", "[]".to_owned(), 422),
+        ("application/x-www-form-urlencoded", "\u{0}%ff&&=".to_owned(), 400),
+        ("application/x-www-form-urlencoded", "x".repeat(70_000), 413),
+    ] {
+        let answer = client.post(&url).header("content-type", kind).body(body).send().expect("an answer");
+        assert_eq!(answer.status(), status, "{kind}");
+        let error: Value = answer.json().expect("JSON");
+        assert!(error["error"] == "invalid_request" && error["error_description"].is_string(), "{error}");
+    }
+}
