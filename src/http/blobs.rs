@@ -32,7 +32,7 @@ pub struct BlobState {
 }
 
 impl State {
-    fn sweep(&self) -> Result<&Sweep, Refusal> {
+    pub(super) fn sweep(&self) -> Result<&Sweep, Refusal> {
         self.blobs.sweep.as_ref().ok_or_else(Refusal::no_blobs)
     }
 

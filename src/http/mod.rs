@@ -12,6 +12,7 @@ mod blobs;
 pub mod changes;
 pub mod cors;
 mod devices;
+mod export;
 mod front;
 pub mod headers;
 mod health;

@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use super::rotations::blob_keys;
 use super::sign_in::{log_in, second_factor};
 use super::{
-    admin, auth, changes, devices, health, keys, limits, notifications, openapi, rotations, sign_up,
+    admin, auth, changes, devices, export, health, keys, limits, notifications, openapi, rotations, sign_up,
 };
 
 /// Who may call a route.
@@ -78,6 +78,8 @@ pub(super) fn sync_routes() -> Vec<Row> {
         row!(Session POST   "/pull"                  changes::pull),
         row!(Session GET    "/status"                changes::status),
         row!(Session GET    "/subscribe"             notifications::subscribe),
+        row!(Session GET    "/export"                export::export),
+        row!(Session DELETE "/data"                  export::delete),
         row!(Session GET    "/keys"                  keys::get),
         row!(Session PUT    "/keys"                  keys::put),
         row!(Session GET    "/keys/rotate"           rotations::state),

@@ -9,6 +9,7 @@ pub mod blobs;
 pub mod changes;
 pub mod cursors;
 pub mod devices;
+pub mod export;
 pub mod issuers;
 pub mod keys;
 pub mod links;

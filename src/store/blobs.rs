@@ -78,7 +78,12 @@ fn place_name(place: Place) -> &'static str {
 
 /// Remembers an object until it is deleted.
 fn remove_object(tx: &WriteTx<'_>, object: Uuid, place: Place) -> Result<(), Fault> {
-    let row = (object.as_bytes(), place_name(place), tx.now_us);
+    remove_object_as_of(tx, object, place, tx.now_us)
+}
+
+/// The same, as if it had been removed at that time, in microseconds since 1970.
+fn remove_object_as_of(tx: &WriteTx<'_>, object: Uuid, place: Place, removed_at: i64) -> Result<(), Fault> {
+    let row = (object.as_bytes(), place_name(place), removed_at);
     tx.prepare_cached(REMOVE_OBJECT)?.execute(row)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The log: what is pushed into it and pulled out of it.
 
 mod batches;
+mod export;
 mod filing;
 mod notifications;
 mod pull;
@@ -40,6 +41,7 @@ const LOG: &str = "
     WHERE logs.id = ?1";
 
 pub(super) use batches::adjust_bytes;
+pub(super) use export::head;
 pub(super) use filing::{Round, file_everything};
 pub(super) use pull::resolve;
 pub(super) use rows::{Authors, data_value, entry};

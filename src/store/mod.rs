@@ -21,6 +21,7 @@ mod clients;
 mod connect;
 mod devices;
 mod epochs;
+mod export;
 mod filesystem;
 mod group;
 mod identities;

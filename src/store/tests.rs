@@ -2,6 +2,7 @@
 
 mod audit;
 mod blobs;
+mod deletion;
 mod log;
 mod plans;
 mod rotations;
@@ -198,37 +199,6 @@ async fn the_log_refuses_to_be_rewritten() {
         let refused = store.write(1, move |tx| Ok(tx.execute(rewrite, [])?)).await;
         assert!(refused.is_err_and(|fault| fault.to_string().contains("append-only")));
     }
-}
-
-#[tokio::test]
-async fn deleting_a_user_leaves_no_row_of_theirs_in_any_table() {
-    /// Tables that hold nothing of one user.
-    const SERVER_WIDE: [&str; 5] = ["apps", "epochs", "signing_keys", "append_only_exceptions", "audit"];
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
-    let member = member(&store, "a@example.com").await;
-    push(&store, &member, "x").await.expect("stored");
-    rotations::rotate_one_and_keep_one(&store, &member).await;
-    assert!(store.delete_user("a@example.com".into()).await.expect("deleted"));
-    let left = store
-        .read(|connection| {
-            let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
-            let mut statement = connection.prepare(tables)?;
-            let mut left = Vec::new();
-            for table in statement.query_map([], |row| row.get::<_, String>(0))? {
-                let table = table?;
-                let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
-                let rows = connection.query_row(&format!("SELECT count(*) FROM {table}"), [], count)?;
-                left.extend((rows > 0).then_some(table));
-            }
-            Ok(left)
-        })
-        .await
-        .expect("counts");
-    let users: Vec<_> = left.iter().filter(|table| !SERVER_WIDE.contains(&table.as_str())).collect();
-    assert!(users.is_empty(), "{users:?}");
-    let audit = store.list_audit(None, 100).await.expect("rows").expect("no user is named");
-    assert!(audit.iter().all(|row| row.user.is_none()), "{audit:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use super::links::NewPerson;
 use super::{Store, audit, blobs, epochs, sessions};
 use crate::error::Fault;
 use crate::model::audit::Action;
+use crate::model::sessions::Caller;
 use crate::model::users::User;
 use crate::notify::Event;
 
@@ -16,9 +17,10 @@ const INSERT: &str =
     "INSERT INTO users (uuid, email, password_hash, admin, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 const MARK: &str = "UPDATE users SET removed_at = coalesce(removed_at, ?2) WHERE id = ?1";
+const INSERT_NOBODY: &str = "
+    INSERT INTO users (uuid, created_at, disabled_at, removed_at) VALUES (?1, ?2, ?2, ?2)";
+const GIVE_LOG: &str = "UPDATE logs SET user = ?2 WHERE id = ?1";
 const MARKED: &str = "SELECT id FROM users WHERE removed_at IS NOT NULL";
-
-const ID: &str = "SELECT uuid FROM users WHERE id = ?1";
 
 /// Rows deleted in one transaction: a deletion of millions must not hold up everybody's pushes.
 const DELETE_STEP: usize = 5_000;
@@ -197,13 +199,33 @@ impl Store {
     /// A fault of the database.
     pub async fn delete_user(&self, selector: String) -> Result<bool, Fault> {
         let marked = self.write(1, move |tx| {
-            let Some((user, _)) = find(tx, &selector)? else { return Ok(None) };
+            let Some((user, User { id, .. })) = find(tx, &selector)? else { return Ok(None) };
             disable(tx, user)?;
             tx.prepare_cached(MARK)?.execute((user, tx.now_us))?;
+            // Of the user it names nothing but an id that nobody will bear any more.
+            audit::note(tx, Action::UserDeleted, (None, None), Some(&id.to_string()))?;
             Ok(Some(user))
         });
         let Some(user) = marked.await? else { return Ok(false) };
         self.delete_marked(user).await.map(|()| true)
+    }
+
+    /// Deletes everything that the caller has in their app, and ends their sessions there. The log is given to a user who is nobody
+    /// and marked for deletion: it is out of reach at once, and goes as an account goes.
+    ///
+    /// # Errors
+    /// A fault of the database, or [`Fault::SessionEnded`].
+    pub async fn delete_data(&self, caller: &Caller) -> Result<(), Fault> {
+        let (whose, nobody) = (caller.clone(), Uuid::new_v4());
+        let given = self.write_for(caller, 1, move |tx| {
+            tx.prepare_cached(INSERT_NOBODY)?.execute((nobody.as_bytes(), tx.now_us))?;
+            let nobody = tx.last_insert_rowid();
+            tx.prepare_cached(GIVE_LOG)?.execute((whose.log, nobody))?;
+            sessions::end_where(tx, "log = ?1", whose.log)?;
+            audit::note_caller(tx, Action::DataDeleted, &whose)?;
+            Ok(nobody)
+        });
+        self.delete_marked(given.await?).await
     }
 
     /// Goes on with deletions that were begun and never ended.
@@ -231,8 +253,6 @@ impl Store {
 
 /// Deletes some of what a user has; the user too once nothing else is left. `true`: all of it is gone.
 fn delete_step(tx: &mut WriteTx<'_>, user: i64) -> Result<bool, Fault> {
-    let id = tx.prepare_cached(ID)?.query_row([user], |row| row.get(0)).optional()?;
-    let Some(id) = id.map(Uuid::from_bytes) else { return Ok(true) };
     if !blobs::remove_some_of_user(tx, user)? {
         return Ok(false);
     }
@@ -249,8 +269,6 @@ fn delete_step(tx: &mut WriteTx<'_>, user: i64) -> Result<bool, Fault> {
     for statement in DELETE_REST {
         tx.execute(statement, [user])?;
     }
-    // Of the user it names nothing but an id that nobody bears any more.
-    audit::note(tx, Action::UserDeleted, (None, None), Some(&id.to_string()))?;
     tx.leave(Event::SessionsChanged);
     Ok(true)
 }

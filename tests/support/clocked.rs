@@ -88,6 +88,11 @@ impl ClockedServer {
         self.origin.url()
     }
 
+    /// The id of its user.
+    pub(crate) fn user_id(&self) -> &str {
+        &self.made.user_id
+    }
+
     /// The address of its user.
     pub(crate) fn email(&self) -> &str {
         &self.made.email

@@ -89,6 +89,39 @@ impl EntrySink for Page {
     }
 }
 
+/// Entries for an archive: one on a line, up to a seq.
+pub(in crate::http) struct Lines {
+    page: Page,
+    until: i64,
+    count: u64,
+}
+
+impl Lines {
+    /// None yet; those beyond this seq are left out.
+    pub(in crate::http) fn until(seq: i64) -> Self {
+        let page = Page { body: Vec::with_capacity(CAPACITY), empty: true, remaining: None };
+        Self { page, until: seq, count: 0 }
+    }
+
+    /// The lines, and how many there are.
+    pub(in crate::http) fn finish(self) -> (Vec<u8>, u64) {
+        (self.page.body, self.count)
+    }
+}
+
+impl EntrySink for Lines {
+    fn entry(&mut self, entry: &StoredEntry<'_>) -> usize {
+        if entry.seq > self.until {
+            return 0;
+        }
+        let before = self.page.body.len();
+        self.page.write_entry(entry);
+        self.page.body.push(b'\n');
+        self.count += 1;
+        self.page.body.len() - before
+    }
+}
+
 impl Page {
     /// [`tidelog_protocol::Entry`] as serde would write it, without a text for each of its parts: a test compares the two.
     fn write_entry(&mut self, entry: &StoredEntry<'_>) {

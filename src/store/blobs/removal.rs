@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
 use super::uploads::{discard, row_of};
-use super::{Sums, remove_object};
+use super::{Sums, remove_object_as_of};
 use crate::error::Fault;
 use crate::model::blobs::{Place, Upload};
 use crate::store::Store;
@@ -12,6 +12,9 @@ use crate::store::group::WriteTx;
 
 /// Rows dealt with in one transaction, at most.
 const STEP: usize = 500;
+
+/// Before every time of grace.
+const LONG_AGO_US: i64 = 0;
 
 const COUNT_EXPIRED: &str = "SELECT count(*) FROM uploads WHERE expires_at <= ?1";
 const EXPIRED: &str = "
@@ -142,7 +145,8 @@ pub(in crate::store) fn remove_some_of_user(tx: &WriteTx<'_>, user: i64) -> Resu
         .query_map((user, STEP), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?
         .collect::<rusqlite::Result<_>>()?;
     for (object, log, hash, size_bytes, sealed_keys) in &blobs {
-        remove_object(tx, Uuid::from_bytes(*object), Place::Final)?;
+        // Without a time of grace: who has everything deleted means it.
+        remove_object_as_of(tx, Uuid::from_bytes(*object), Place::Final, LONG_AGO_US)?;
         tx.prepare_cached(DELETE_BLOB)?.execute((log, hash))?;
         let sums = Sums { confirmed_bytes: -size_bytes, sealed_keys: -sealed_keys, ..Sums::default() };
         sums.add(tx, *log)?;

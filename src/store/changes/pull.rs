@@ -201,7 +201,7 @@ fn is_in_format(cursor: Cursor, format: CursorFormat) -> bool {
 }
 
 /// A page as it fills.
-struct Scan<'s, S> {
+pub(super) struct Scan<'s, S> {
     connection: &'s Connection,
     query: &'s PullQuery,
     device: &'s Device,
@@ -212,12 +212,12 @@ struct Scan<'s, S> {
     given: usize,
     bytes: usize,
     scanned: usize,
-    reached: i64,
-    has_more: bool,
+    pub(super) reached: i64,
+    pub(super) has_more: bool,
 }
 
 impl<'s, S: EntrySink> Scan<'s, S> {
-    fn new(
+    pub(super) fn new(
         connection: &'s Connection,
         query: &'s PullQuery,
         device: &'s Device,
@@ -245,7 +245,7 @@ impl<'s, S: EntrySink> Scan<'s, S> {
     }
 
     /// Gives the sink what the device is to get, until the page is full or the log ends.
-    fn run(&mut self, log: i64, tail: &[TailBatch]) -> Result<(), Fault> {
+    pub(super) fn run(&mut self, log: i64, tail: &[TailBatch]) -> Result<(), Fault> {
         let mut statement = self.connection.prepare_cached(ENTRIES)?;
         self.take_all(statement.query((log, self.reached, self.device.id, self.own_until))?)?;
         let mut statement = self.connection.prepare_cached(BATCH_ENTRIES)?;

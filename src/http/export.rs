@@ -1,0 +1,53 @@
+//! `GET /export`: all that a user has in an app, as one archive that any tar program opens; and `DELETE /data`, the end of it.
+//!
+//! It may be far larger than memory, and whoever takes it may be slow. So it is made piece by piece, by a task that waits until a piece
+//! has been taken before it reads the next one: between two of them it holds a page of changes or a few chunks of a blob, counted against
+//! the memory that all requests share, and neither a thread nor a snapshot.
+
+mod archive;
+mod pieces;
+
+use actix_web::body::BodyStream;
+use actix_web::http::{Version, header};
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::stream;
+use tokio::sync::mpsc;
+
+use self::archive::Archive;
+use super::State;
+use super::refusal::Refusal;
+use super::request::Signed;
+
+pub(super) async fn export(
+    state: web::Data<State>,
+    request: HttpRequest,
+    Signed { caller, .. }: Signed<()>,
+) -> Result<HttpResponse, Refusal> {
+    let outline = state.store.outline(&caller).await?;
+    // One piece on its way, and one in the making.
+    let (pieces, taken) = mpsc::channel(1);
+    let archive = Archive::new(state.clone().into_inner(), caller, outline, pieces);
+    actix_web::rt::spawn(archive.make());
+    let body =
+        stream::unfold(taken, |mut taken| async move { taken.recv().await.map(|piece| (piece, taken)) });
+    let mut answer = HttpResponse::Ok();
+    answer
+        .insert_header((header::CONTENT_TYPE, "application/x-tar"))
+        .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"tidelog-export.tar\""));
+    // The old version of HTTP knows no chunks: there, the end of the connection is that of the body.
+    let is_old = request.version() < Version::HTTP_11;
+    if is_old {
+        answer.force_close();
+    }
+    let mut answer = answer.body(BodyStream::new(body));
+    answer.head_mut().no_chunking(is_old);
+    Ok(answer)
+}
+
+pub(super) async fn delete(
+    state: web::Data<State>,
+    Signed { caller, .. }: Signed<()>,
+) -> Result<HttpResponse, Refusal> {
+    state.store.delete_data(&caller).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
