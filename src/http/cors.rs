@@ -111,10 +111,13 @@ fn admit(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
 #[derive(Clone)]
 pub(super) struct Origins(Arc<Cache>);
 
+/// What each app lists.
+type ByApp = HashMap<Uuid, Vec<String>>;
+
 struct Cache {
     store: Store,
     /// `None`: stale.
-    by_app: RwLock<Option<Arc<HashMap<Uuid, Vec<String>>>>>,
+    by_app: RwLock<Option<Arc<ByApp>>>,
     /// Raised with every change: what was read before one is not kept after it.
     generation: AtomicU64,
 }
@@ -139,7 +142,7 @@ impl Origins {
         Ok(all.iter().filter(|(_, origins)| allow(origins, origin)).map(|(app, _)| *app).collect())
     }
 
-    async fn all(&self) -> Result<Arc<HashMap<Uuid, Vec<String>>>, Fault> {
+    async fn all(&self) -> Result<Arc<ByApp>, Fault> {
         let cache = &*self.0;
         if let Some(known) = &*cache.by_app.read().unwrap_or_else(PoisonError::into_inner) {
             return Ok(known.clone());

@@ -64,7 +64,7 @@ impl Store {
     /// # Errors
     /// A fault of the database.
     pub async fn retire_signing_keys(&self, replaced_before: i64) -> Result<Option<Vec<SigningKey>>, Fault> {
-        if self.read(|connection| list(connection)).await?.len() < 2 {
+        if self.read(list).await?.len() < 2 {
             return Ok(None);
         }
         self.write(1, move |tx| {
