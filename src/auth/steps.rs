@@ -77,6 +77,8 @@ pub enum Read {
 #[derive(Serialize, Deserialize)]
 struct Signed {
     at: i64,
+    /// Tells two pages of one second apart: a form of the one is no second click on the other.
+    nonce: Uuid,
     step: Step,
 }
 
@@ -91,14 +93,15 @@ impl StepKeys {
 
     /// The token that stands for a step in this browser.
     pub(super) fn sign(&self, step: Step, browser: &str, now_seconds: i64) -> Result<String, Fault> {
-        let json = serde_json::to_vec(&Signed { at: now_seconds, step }).map_err(Fault::internal)?;
+        let json = serde_json::to_vec(&Signed { at: now_seconds, nonce: Uuid::new_v4(), step })
+            .map_err(Fault::internal)?;
         let mac = mac(self.0.newest()?, browser, &json).map_err(Fault::internal)?.finalize().into_bytes();
         Ok(format!("{}.{}", BASE64URL_NOPAD.encode(&json), BASE64URL_NOPAD.encode(&mac)))
     }
 
     /// What a token stands for in this browser.
     pub(super) fn read(&self, token: &str, browser: &str, now_seconds: i64) -> Read {
-        let Some(Signed { at, step }) = self.genuine(token, browser, now_seconds) else {
+        let Some(Signed { at, step, .. }) = self.genuine(token, browser, now_seconds) else {
             return Read::Foreign;
         };
         let age = now_seconds - at;

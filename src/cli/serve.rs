@@ -50,8 +50,9 @@ pub(super) async fn run(common: &Common, flags: Flags) -> Result<(), Failure> {
     let signals = Signals::listen()?;
     let data = settings.data.clone();
     let running = server::start(settings, Clock::system()).await?;
-    flags.announce(running.url())?;
+    // Before anybody is told that the server is ready: who has read the one file may go on to read the other.
     offer_setup(&data, running.operator()).await?;
+    flags.announce(running.url())?;
     running.run_until(signals).await;
     Ok(())
 }

@@ -98,6 +98,16 @@ pub fn with_parameters(uri: &str, parameters: &[(&str, &str)]) -> String {
     format!("{uri}{separator}{}", query.finish())
 }
 
+/// What an address leads to, in words for a person.
+pub fn place(uri: &str) -> String {
+    match Url::parse(uri) {
+        _ if is_loopback(uri) => "a program on this device".into(),
+        Ok(url) if url.scheme() == "https" => url.host_str().unwrap_or_default().to_owned(),
+        Ok(url) => format!("the app that answers to {}:", url.scheme()),
+        Err(_) => String::new(),
+    }
+}
+
 /// What a page names to let a browser follow this address (CSP `form-action`): an origin, or a scheme.
 pub fn csp_source(uri: &str) -> String {
     match Url::parse(uri) {
@@ -204,5 +214,8 @@ mod tests {
         assert_eq!(with_parameters("https://a.example/?", &[("a", "b")]), "https://a.example/?a=b");
         assert_eq!(csp_source("org.example.notes:/callback"), "org.example.notes:");
         assert_eq!(csp_source("http://[::1]:4711/x"), "http://[::1]:4711");
+        assert_eq!(place("http://[::1]:4711/x"), "a program on this device");
+        assert_eq!(place("https://notes.example/x"), "notes.example");
+        assert_eq!(place("org.example.notes:/x"), "the app that answers to org.example.notes:");
     }
 }

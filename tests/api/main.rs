@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
 mod address;
 mod admin;
 mod audit;
@@ -33,6 +34,7 @@ mod issuers;
 mod keys;
 mod late;
 mod limits;
+mod links;
 mod memory;
 mod notifications;
 mod oauth;

@@ -21,7 +21,7 @@ const TYPES: [&str; 2] = ["jwt", "at+jwt"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum AssertionFault {
     /// It is no JWT of the kind that is taken.
-    #[error("the assertion is not a JWT signed with ES256, EdDSA or RS256")]
+    #[error("the assertion is not a JWT (typ JWT or at+jwt, no crit) signed with ES256, EdDSA or RS256")]
     Malformed,
     /// Longer than any honest one.
     #[error("the assertion is longer than {MAX_BYTES} bytes")]

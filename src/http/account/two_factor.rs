@@ -95,7 +95,7 @@ fn codes_page(context: &Context<'_>, codes: &[String]) -> Page {
             "If you lose your phone, each of these lets you in once. Print them, or keep them in a password manager: they are shown \
              only now. Codes from before no longer work."
         }
-        ul.codes { @for code in codes { li { (code) } } }
+        ol.codes { @for code in codes { li { (code) } } }
         p.actions { a.button href=(context.state.site.path("/account")) { "I have kept them" } }
     };
     Page::new("Your recovery codes", Brand::own(), body)

@@ -41,7 +41,7 @@ pub(in crate::http) async fn show(
             li { "It can store encrypted data of its own here, and read it." }
             li { "It cannot see your password, your account, or what other apps store." }
         }
-        p.quiet { "You end this at any time under Sessions in your account." }
+        p.quiet { "You will be sent back to " (redirects::place(&request.redirect_uri)) ". You can end this at any time under Sessions in your account." }
         form method="post" action=(state.site.path("/oauth/consent")) {
             (hidden("step", &query.step))
             div.actions {

@@ -105,12 +105,13 @@ fn an_issuer_that_hangs_holds_up_nobody_else() {
     let mut claims = scene.claims("ada");
     claims["iss"] = other.url().into();
     let of_other = other.sign("EC", &json!({"alg": "ES256", "kid": "EC"}), &claims);
-    let (url, api_key, token) = (scene.server.url(), scene.server.api_key().to_owned(), scene.token("ada"));
+    let (nobody, api_key, token) =
+        (scene.server.nobody(), scene.server.api_key().to_owned(), scene.token("ada"));
     scene.issuer.behave("hang");
     let waiting: Vec<_> = (0..8)
         .map(|_| {
-            let (url, api_key, token) = (url.clone(), api_key.clone(), token.clone());
-            std::thread::spawn(move || super::exchange(&url, &api_key, &token))
+            let (nobody, api_key, token) = (nobody.clone(), api_key.clone(), token.clone());
+            std::thread::spawn(move || super::exchange(&nobody, &api_key, &token))
         })
         .collect();
     while scene.issuer.asked() == 0 {
@@ -156,13 +157,14 @@ fn an_operator_names_keys_by_a_file_or_lets_the_provider_tell() {
         json!({"iss": issuer.url(), "aud": aud, "sub": "ada", "iat": now, "exp": now + 300})
     };
     let token = |aud: &str| issuer.sign("EC", &json!({"alg": "ES256", "kid": "EC"}), &claims(aud));
-    let url = server.url();
+    let nobody = server.nobody();
     let add = ["issuer", "add", "Notes", issuer.url(), "--audience"];
     server.cli().run(&[&add[..], &["one", "--jwks-file", file]].concat()).json();
-    super::exchange(&url, &app.api_key, &token("one")).ok();
+    super::exchange(&nobody, &app.api_key, &token("one")).ok();
     server.cli().run(&[&add[..], &["two"]].concat()).json();
-    super::exchange(&url, &app.api_key, &token("one")).is_error("the audience until then", "invalid_grant");
-    super::exchange(&url, &app.api_key, &token("two")).ok();
+    super::exchange(&nobody, &app.api_key, &token("one"))
+        .is_error("the audience until then", "invalid_grant");
+    super::exchange(&nobody, &app.api_key, &token("two")).ok();
     let listed = server.cli().run(&["issuer", "list", "Notes"]).json();
     assert_eq!(listed.as_array().map(Vec::len), Some(1));
     assert_eq!((&listed[0]["audience"], &listed[0]["jwks_url"]), (&json!("two"), &json!(issuer.keys_url())));

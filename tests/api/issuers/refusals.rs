@@ -168,7 +168,7 @@ fn a_token_that_is_too_long_or_missing() {
         json!({"grant_type": super::GRANT, "client_id": scene_key, "assertion": ""}),
         json!({"grant_type": super::GRANT, "assertion": scene.token("ada")}),
     ] {
-        super::ask(&scene.server.url(), &body).is_error(&body.to_string(), "invalid_request");
+        super::ask(&scene.server.nobody(), &body).is_error(&body.to_string(), "invalid_request");
     }
 }
 

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use reqwest::Url;
+use serde_json::{Value, json};
+use tidelog::clock::Clock;
+use tidelog::config::{Layers, load};
 use tidelog_client::{SyncKitClient, SyncKitError};
 
 use super::Waiting;
@@ -116,6 +119,88 @@ async fn an_unknown_app_is_told_to_the_person_and_the_program_is_not_called_back
     assert_eq!(page.url.path(), "/oauth/authorize");
     assert!(!waiting.login.is_finished());
     waiting.login.abort();
+}
+
+#[tokio::test]
+async fn an_account_with_a_second_factor_is_sent_to_the_browser_and_signs_in_there() {
+    let world = World::new().await;
+    let telephone = Telephone::enrolled(&world).await;
+    let client = Arc::new(world.stranger());
+    let by_password = client.authenticate(world.server.email(), world.server.password()).await;
+    assert!(matches!(by_password, Err(SyncKitError::TwoFactorRequired)));
+
+    let (waiting, mut person) = (begin(&client).await, Person::new());
+    let question = come_to_consent(&world, &mut person, &waiting.url).await;
+    assert!(question.html.contains("one-time-code"), "{}", question.html);
+    let consent = person.submit(&question, &[("code", &telephone.next_code())]).await;
+    person.submit(&consent, &[("decision", "allow")]).await;
+    waiting.login.await.unwrap().unwrap();
+    client.status().await.unwrap();
+}
+
+/// What shows a person codes.
+struct Telephone(totp_rs::Totp);
+
+impl Telephone {
+    /// Gives the account of this world a second factor.
+    async fn enrolled(world: &World) -> Self {
+        let account =
+            |path: &str| reqwest::Client::new().post(format!("{}/api/account{path}", world.server.url()));
+        let post = async |request: reqwest::RequestBuilder, body: Value| -> Value {
+            let request = request.header("content-type", "application/json").body(body.to_string());
+            let answer = request.send().await.unwrap();
+            assert!(answer.status().is_success(), "{}", answer.status());
+            serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+        };
+        let credentials = json!({"email": world.server.email(), "password": world.server.password()});
+        let token = post(account("/token"), credentials).await["token"].as_str().unwrap().to_owned();
+        let enrolment = post(account("/two-factor").bearer_auth(&token), json!({})).await;
+        let secret: String = enrolment["secret"].as_str().unwrap().split_whitespace().collect();
+        let secret = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
+        let telephone = Self(totp_rs::Builder::new().with_secret(secret).build_noncompliant());
+        let code = json!({"code": telephone.code(0)});
+        post(account("/two-factor/confirm").bearer_auth(&token), code).await;
+        telephone
+    }
+
+    /// None is good twice, so this is not the one of the enrolment. Clocks that are half a minute apart are close enough.
+    fn next_code(&self) -> String {
+        self.code(30)
+    }
+
+    fn code(&self, later_seconds: u64) -> String {
+        let now = u64::try_from(chrono::Utc::now().timestamp()).unwrap();
+        self.0.generate(now + later_seconds).to_string()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_reached_by_another_name_than_its_own_is_recognised() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = vec![
+        ("data", folder.path().to_string_lossy().into_owned()),
+        ("listen", "127.0.0.1:0".into()),
+        ("public_url", "https://sync.example.org/notes".into()),
+    ];
+    let (settings, _) = load(&Layers { flags, ..Layers::default() }).unwrap();
+    let server = tidelog::server::start(settings, Clock::system()).await.unwrap();
+    let address = format!("http://127.0.0.1:{}", server.url().rsplit(':').next().unwrap());
+    let client = builder(config(&address, "tla_unknown")).build();
+    let began = client.build_authorize_url("todo:/done").unwrap();
+    let come_back = async |issuer: &str| {
+        let callback = format!("todo:/done?code=made-up&state={}&iss={issuer}", began.state);
+        client.authenticate_with_callback(&began, &callback).await
+    };
+    for foreign in ["https://sync.example.org", "https://sync.example.com/notes", "", "x"] {
+        let refused = come_back(foreign).await;
+        assert!(matches!(refused, Err(SyncKitError::ForeignCallback)), "{foreign}: {refused:?}");
+    }
+    // It is the right server, so it was asked; only the code is wrong.
+    for own in ["https://sync.example.org/notes", &address] {
+        let refused = come_back(own).await;
+        assert!(matches!(refused, Err(SyncKitError::CodeRefused)), "{own}: {refused:?}");
+    }
+    server.stop().await;
 }
 
 /// The address at which a person ends who allows it; nobody listens there.

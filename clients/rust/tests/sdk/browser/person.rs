@@ -49,7 +49,8 @@ impl Person {
     }
 
     fn form_of(&self, page: &Shown) -> Url {
-        page.url.join(between(&page.html, "<form method=\"post\" action=\"", "\"")).unwrap()
+        let form = between(&page.html, "<form ", ">");
+        page.url.join(between(form, "action=\"", "\"")).unwrap()
     }
 
     async fn follow(&mut self, mut url: Url, mut request: RequestBuilder) -> Shown {

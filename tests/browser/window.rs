@@ -1,0 +1,209 @@
+//! A browser's window, driven as WebDriver has it. Chromium and its driver come from the system; `scripts/test` installs them.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use fantoccini::elements::Element;
+use fantoccini::key::Key;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+
+/// What its driver says once it listens.
+const LISTENS: &str = "started successfully on port ";
+
+/// A window of a fresh browser. It closes when dropped.
+pub(crate) struct Window {
+    client: Client,
+    _driver: Driver,
+}
+
+struct Driver(Child);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// How wide a window is, and whether people like it dark.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) width: u32,
+    pub(crate) dark: bool,
+}
+
+impl Window {
+    /// As on a desk.
+    pub(crate) async fn open() -> Self {
+        Self::looking(Look { width: 1280, dark: false }).await
+    }
+
+    /// Of this look.
+    pub(crate) async fn looking(look: Look) -> Self {
+        let (driver, port) = start_driver();
+        let mut arguments = vec![
+            "--headless=new".to_owned(),
+            "--no-sandbox".into(),
+            "--disable-gpu".into(),
+            "--disable-dev-shm-usage".into(),
+            format!("--window-size={},900", look.width),
+        ];
+        if look.dark {
+            arguments.push("--blink-settings=preferredColorScheme=0".into());
+        }
+        let mut options = json!({ "args": arguments });
+        if look.width < 600 {
+            let metrics = json!({"width": look.width, "height": 844, "pixelRatio": 2.0, "touch": true});
+            options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
+        }
+        let capabilities = json!({"browserName": "chrome", "goog:chromeOptions": options});
+        let Value::Object(capabilities) = capabilities else { unreachable!("it is an object") };
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .expect("a browser");
+        Self { client, _driver: driver }
+    }
+
+    /// Goes to an address.
+    pub(crate) async fn goto(&self, address: &str) {
+        self.client.goto(address).await.expect("a page");
+    }
+
+    /// Goes back, as the button does.
+    pub(crate) async fn back(&self) {
+        self.client.back().await.expect("a page before");
+    }
+
+    /// Loads the page anew.
+    pub(crate) async fn reload(&self) {
+        self.client.refresh().await.expect("the page");
+    }
+
+    /// Where it is.
+    pub(crate) async fn address(&self) -> String {
+        self.client.current_url().await.expect("an address").to_string()
+    }
+
+    /// Waits for the page of this title.
+    pub(crate) async fn shows(&self, title: &str) {
+        let heading = format!("//h1[normalize-space()={title:?}]");
+        if self.client.wait().for_element(Locator::XPath(&heading)).await.is_err() {
+            panic!("{} does not show {title:?} but {}", self.address().await, self.text().await);
+        }
+    }
+
+    /// Waits for this text anywhere on the page.
+    pub(crate) async fn says(&self, text: &str) {
+        let anywhere = format!("//*[contains(normalize-space(), {text:?})]");
+        if self.client.wait().for_element(Locator::XPath(&anywhere)).await.is_err() {
+            panic!("{} does not say {text:?} but {}", self.address().await, self.text().await);
+        }
+    }
+
+    /// All that can be read.
+    pub(crate) async fn text(&self) -> String {
+        self.find("body").await.text().await.expect("text")
+    }
+
+    /// The first element of this selector.
+    pub(crate) async fn find(&self, selector: &str) -> Element {
+        let found = self.client.wait().for_element(Locator::Css(selector)).await;
+        found.unwrap_or_else(|fault| panic!("no {selector}: {fault}"))
+    }
+
+    /// Whether there is any.
+    pub(crate) async fn has(&self, selector: &str) -> bool {
+        !self.client.find_all(Locator::Css(selector)).await.expect("an answer").is_empty()
+    }
+
+    /// Types into the field of this label, in the place of what is there.
+    pub(crate) async fn fill(&self, label: &str, text: &str) {
+        let field = format!("//input[@id=//label[normalize-space()={label:?}]/@for]");
+        let field =
+            self.client.find(Locator::XPath(&field)).await.unwrap_or_else(|_| panic!("no field {label}"));
+        field.clear().await.expect("an empty field");
+        field.send_keys(text).await.expect("what was typed");
+    }
+
+    /// Presses keys where the focus is.
+    pub(crate) async fn press(&self, keys: &str) {
+        let focus = self.client.active_element().await.expect("a focus");
+        focus.send_keys(keys).await.expect("keys");
+    }
+
+    /// Presses one key where the focus is.
+    pub(crate) async fn key(&self, key: Key) {
+        self.press(&char::from(key).to_string()).await;
+    }
+
+    async fn button(&self, label: &str) -> Element {
+        let button = format!("//*[self::button or self::a][normalize-space()={label:?}]");
+        self.client.find(Locator::XPath(&button)).await.unwrap_or_else(|_| panic!("no button {label}"))
+    }
+
+    /// Clicks on a button or a link.
+    pub(crate) async fn click(&self, label: &str) {
+        self.button(label).await.click().await.expect("a click");
+    }
+
+    /// Clicks on it twice, as fast as people do.
+    pub(crate) async fn double_click(&self, label: &str) {
+        use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
+        let element = self.button(label).await;
+        let down = PointerAction::Down { button: MOUSE_BUTTON_LEFT };
+        let up = PointerAction::Up { button: MOUSE_BUTTON_LEFT };
+        let to = PointerAction::MoveToElement { element, duration: None, x: 0.0, y: 0.0 };
+        let mouse = MouseActions::new("mouse".into()).then(to);
+        let mouse = mouse.then(down.clone()).then(up.clone()).then(down).then(up);
+        self.client.perform_actions(mouse).await.expect("two clicks");
+    }
+
+    /// What a script says of the page.
+    pub(crate) async fn judge(&self, script: &str) -> Value {
+        self.client.execute(script, Vec::new()).await.expect("a verdict")
+    }
+
+    /// What is in the first frame of the page.
+    pub(crate) async fn text_in_frame(&self) -> String {
+        self.client.enter_frame(0).await.expect("a frame");
+        let text = self.text().await;
+        self.client.enter_parent_frame().await.expect("the page");
+        text
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        let client = self.client.clone();
+        // Killed with its driver alone, the browser would stay.
+        tokio::task::block_in_place(|| {
+            let _ = tokio::runtime::Handle::current().block_on(client.close());
+        });
+    }
+}
+
+/// Starts a driver on a free port, which it says.
+fn start_driver() -> (Driver, u16) {
+    let mut child = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("scripts/test has installed chromedriver");
+    let output = child.stdout.take().expect("its output");
+    let driver = Driver(child);
+    let mut lines = BufReader::new(output).lines();
+    let port = lines.find_map(|line| {
+        let line = line.expect("text");
+        let (_, port) = line.split_once(LISTENS)?;
+        port.trim_end_matches('.').trim().parse().ok()
+    });
+    // It must be able to go on writing.
+    std::thread::spawn(move || lines.for_each(drop));
+    (driver, port.expect("the driver says its port"))
+}
