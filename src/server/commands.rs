@@ -1,6 +1,7 @@
 //! What an operator can ask for. The same commands run inside a serving process, when they come through its control socket,
 //! and in the command line's own process when no server runs.
 
+mod audit;
 mod issuers;
 mod links;
 mod tokens;
@@ -232,7 +233,7 @@ pub async fn execute(operator: &Operator, command: Command) -> Outcome {
             };
             Ok(json!({ "kid": rotated.kid, "older_keys": rotated.older }))
         }
-        Command::Audit { user, limit } => list_audit(store, user, limit).await,
+        Command::Audit { user, limit } => audit::list(store, user, limit).await,
         Command::IssuerAdd { app, issuer, audience, jwks_url, jwks } => {
             let source = issuers::KeySource { url: jwks_url, document: jwks };
             issuers::add(store, app, issuer, audience, source).await
@@ -334,24 +335,6 @@ async fn list_rotations(store: &Store) -> Outcome {
             "remaining": row.remaining,
             "began_at": row.began_at,
             "ended_at": row.ended_at,
-        })
-    };
-    Ok(rows.iter().map(row).collect())
-}
-
-async fn list_audit(store: &Store, user: Option<String>, limit: u32) -> Outcome {
-    let named = user.as_deref().map(selector).transpose()?;
-    let rows = store.list_audit(named, limit).await?;
-    let rows = rows.ok_or_else(|| format!("there is no user {}", user.unwrap_or_default()))?;
-    let row = |row: &crate::model::audit::Audited| {
-        json!({
-            "at": time(row.at),
-            "action": row.action,
-            "user_id": row.user,
-            "email": row.email,
-            "app": row.app_name,
-            "address": row.address,
-            "detail": row.detail,
         })
     };
     Ok(rows.iter().map(row).collect())
