@@ -9,6 +9,7 @@ pub mod access_tokens;
 mod account;
 pub mod attempts;
 pub mod consents;
+mod derived;
 pub mod issuers;
 mod keyring;
 pub mod links;

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 pub use self::password::PasswordChange;
 pub use self::vouched::Exchanged;
+use super::derived::LONGEST_SECONDS;
 use super::issuers::Issuers;
 use super::keyring::Keyring;
 use super::passwords::Passwords;
@@ -32,10 +33,6 @@ use crate::store::{NewSession, Presented, Refreshed, SigningKey, Store};
 
 /// Sessions remembered; beyond that all are forgotten, which costs one look-up each.
 const MAX_REMEMBERED: usize = 100_000;
-
-/// How long what is signed beside access tokens is good, at most, in seconds: addresses of blobs, tokens of accounts, steps of a
-/// sign-in.
-const LONGEST_OTHER_SECONDS: i64 = 60 * 60;
 
 /// How long tokens live, and who issues them.
 #[derive(Clone, Debug)]
@@ -133,7 +130,7 @@ impl Auth {
     /// A fault of the database.
     pub async fn retire_keys(&self) -> Result<(), Fault> {
         let _turn = self.keys.turn.lock().await;
-        let seconds = self.settings.token_seconds.max(LONGEST_OTHER_SECONDS) + MAX_AHEAD_SECONDS;
+        let seconds = self.settings.token_seconds.max(LONGEST_SECONDS) + MAX_AHEAD_SECONDS;
         let replaced_before = self.clock.now_us() - seconds * MICROS_PER_SECOND;
         match self.store.retire_signing_keys(replaced_before).await? {
             Some(left) => self.keys.exchange(&left, &self.settings, &self.clock),

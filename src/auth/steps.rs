@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::derived::DerivedKeys;
 use crate::error::Fault;
 use crate::model::authorization::AuthorizationRequest;
 use crate::store::SigningKey;
@@ -81,43 +82,39 @@ struct Signed {
     step: Step,
 }
 
-/// The keys that sign steps, the newest first. No `Debug`: they are secrets.
-pub(super) struct StepKeys(Vec<[u8; 32]>);
+/// The keys that sign steps. No `Debug`: they are secrets.
+pub(super) struct StepKeys(DerivedKeys);
 
 impl StepKeys {
     /// Those that go with the keys of access tokens, the newest first.
     pub(super) fn derived_from(keys: &[SigningKey]) -> Result<Self, Fault> {
-        let derive = |key: &SigningKey| {
-            let mut mac = Hmac::<Sha256>::new_from_slice(&key.secret).map_err(Fault::internal)?;
-            mac.update(LABEL);
-            Ok(mac.finalize().into_bytes().into())
-        };
-        keys.iter().map(derive).collect::<Result<_, Fault>>().map(Self)
+        DerivedKeys::new(keys, LABEL).map(Self)
     }
 
     /// The token that stands for a step in this browser.
     pub(super) fn sign(&self, step: Step, browser: &str, now_seconds: i64) -> Result<String, Fault> {
-        let newest = self.0.first().ok_or_else(|| Fault::Internal("there is no signing key".into()))?;
         let json = serde_json::to_vec(&Signed { at: now_seconds, nonce: Uuid::new_v4(), step })
             .map_err(Fault::internal)?;
-        let mac = mac(newest, browser, &json).map_err(Fault::internal)?.finalize().into_bytes();
+        let mac = mac(self.0.newest()?, browser, &json).map_err(Fault::internal)?.finalize().into_bytes();
         Ok(format!("{}.{}", BASE64URL_NOPAD.encode(&json), BASE64URL_NOPAD.encode(&mac)))
     }
 
     /// What a token stands for in this browser.
     pub(super) fn read(&self, token: &str, browser: &str, now_seconds: i64) -> Read {
-        let Some(Signed { at, step, .. }) = self.genuine(token, browser) else { return Read::Foreign };
+        let Some(Signed { at, step, .. }) = self.genuine(token, browser, now_seconds) else {
+            return Read::Foreign;
+        };
         let age = now_seconds - at;
         if age < 0 || age >= step.seconds() { Read::Expired(step) } else { Read::Good(step) }
     }
 
-    fn genuine(&self, token: &str, browser: &str) -> Option<Signed> {
+    fn genuine(&self, token: &str, browser: &str, now_seconds: i64) -> Option<Signed> {
         let (json, signature) = token.split_once('.').filter(|_| token.len() <= MAX_TOKEN_BYTES)?;
         let json = BASE64URL_NOPAD.decode(json.as_bytes()).ok()?;
         let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).ok()?;
         // Compared in constant time.
         let is_by = |key| mac(key, browser, &json).is_ok_and(|mac| mac.verify_slice(&signature).is_ok());
-        self.0.iter().any(is_by).then(|| serde_json::from_slice(&json).ok())?
+        self.0.verifying(now_seconds).any(is_by).then(|| serde_json::from_slice(&json).ok())?
     }
 }
 
@@ -134,7 +131,8 @@ mod tests {
     use super::*;
 
     fn keys() -> StepKeys {
-        StepKeys::derived_from(&[SigningKey { kid: "k".into(), secret: [7; 32] }]).expect("keys")
+        StepKeys::derived_from(&[SigningKey { kid: "k".into(), secret: [7; 32], replaced_at: None }])
+            .expect("keys")
     }
 
     fn is_good(read: &Read) -> bool {

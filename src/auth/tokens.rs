@@ -225,7 +225,7 @@ impl Tokens {
 /// The operating system has no randomness to give.
 pub fn new_signing_key() -> Result<SigningKey, Fault> {
     let secret = super::secrets::random_256()?;
-    Ok(SigningKey { kid: Uuid::now_v7().to_string(), secret })
+    Ok(SigningKey { kid: Uuid::now_v7().to_string(), secret, replaced_at: None })
 }
 
 /// The token of an `Authorization: Bearer …` header.

@@ -8,6 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
+use super::derived::DerivedKeys;
 use crate::error::Fault;
 use crate::model::blobs::BlobHash;
 use crate::store::SigningKey;
@@ -97,25 +98,19 @@ impl UrlGrant {
     }
 }
 
-/// The keys that sign addresses, the newest first. No `Debug`: they are secrets.
-pub(super) struct UrlKeys(Vec<[u8; 32]>);
+/// The keys that sign addresses. No `Debug`: they are secrets.
+pub(super) struct UrlKeys(DerivedKeys);
 
 impl UrlKeys {
     /// Those that go with the keys of access tokens, the newest first.
     pub(super) fn derived_from(keys: &[SigningKey]) -> Result<Self, Fault> {
-        let derive = |key: &SigningKey| {
-            let mut mac = Hmac::<Sha256>::new_from_slice(&key.secret).map_err(Fault::internal)?;
-            mac.update(LABEL);
-            Ok(mac.finalize().into_bytes().into())
-        };
-        keys.iter().map(derive).collect::<Result<_, Fault>>().map(Self)
+        DerivedKeys::new(keys, LABEL).map(Self)
     }
 
     /// The token that stands for a grant.
     pub(super) fn sign(&self, grant: &UrlGrant) -> Result<String, Fault> {
-        let newest = self.0.first().ok_or_else(|| Fault::Internal("there is no signing key".into()))?;
         let bytes = grant.to_bytes();
-        let mac = mac(newest, &bytes).map_err(Fault::internal)?.finalize().into_bytes();
+        let mac = mac(self.0.newest()?, &bytes).map_err(Fault::internal)?.finalize().into_bytes();
         Ok(BASE64URL_NOPAD.encode(&[&bytes[..], &mac[..]].concat()))
     }
 
@@ -127,7 +122,7 @@ impl UrlKeys {
         let (signed, signature) = bytes.split_first_chunk::<SIGNED_BYTES>()?;
         // Compared in constant time.
         let is_by = |key| mac(key, signed).is_ok_and(|mac| mac.verify_slice(signature).is_ok());
-        let is_ours = self.0.iter().any(is_by);
+        let is_ours = self.0.verifying(now).any(is_by);
         let grant = is_ours.then(|| UrlGrant::from_bytes(purpose, signed))??;
         (now < grant.expires_at).then_some(grant)
     }
@@ -144,7 +139,7 @@ mod tests {
     use super::*;
 
     fn keys(secrets: &[u8]) -> UrlKeys {
-        let key = |secret: &u8| SigningKey { kid: "k".into(), secret: [*secret; 32] };
+        let key = |secret: &u8| SigningKey { kid: "k".into(), secret: [*secret; 32], replaced_at: None };
         UrlKeys::derived_from(&secrets.iter().map(key).collect::<Vec<_>>()).expect("HMAC takes any key")
     }
 

@@ -6,7 +6,8 @@ use super::{Store, audit};
 use crate::error::Fault;
 use crate::model::audit::Action;
 
-const LIST: &str = "SELECT kid, secret FROM signing_keys ORDER BY id DESC";
+const LIST: &str = "
+    SELECT kid, secret, lead(created_at) OVER (ORDER BY id) FROM signing_keys ORDER BY id DESC";
 /// Those that were replaced before a time. The newest never was.
 const RETIRE: &str = "
     DELETE FROM signing_keys WHERE ?1 > (
@@ -20,11 +21,15 @@ pub struct SigningKey {
     pub kid: String,
     /// 256 random bits.
     pub secret: [u8; 32],
+    /// When a newer one took its place, microseconds since 1970. `None`: it is the newest.
+    pub replaced_at: Option<i64>,
 }
 
 fn list(connection: &Connection) -> Result<Vec<SigningKey>, Fault> {
     let mut statement = connection.prepare_cached(LIST)?;
-    let keys = statement.query_map([], |row| Ok(SigningKey { kid: row.get(0)?, secret: row.get(1)? }))?;
+    let keys = statement.query_map([], |row| {
+        Ok(SigningKey { kid: row.get(0)?, secret: row.get(1)?, replaced_at: row.get(2)? })
+    })?;
     Ok(keys.collect::<rusqlite::Result<_>>()?)
 }
 
