@@ -147,16 +147,17 @@ async fn show(
 }
 
 async fn take(
-    state: &State,
-    http: &HttpRequest,
-    form: &Form,
+    state: web::Data<State>,
+    http: HttpRequest,
+    form: Form,
     kind: Option<LinkKind>,
-    secret: &str,
+    secret: String,
 ) -> Result<HttpResponse, PageError> {
+    let (state, secret) = (&*state, secret.as_str());
     if form.step != Step::Form {
         return Err(stale(state, form.step.request()));
     }
-    count(state, http)?;
+    count(state, &http)?;
     let entry = entry(state, kind, secret).await?;
     let (email, password) = (form.text("email"), form.text("password").to_owned());
     let used = match kind {
@@ -193,7 +194,9 @@ macro_rules! entrance {
                 secret: web::Path<String>,
                 form: Form,
             ) -> Result<HttpResponse, PageError> {
-                form.once(&state, super::take(&state, &http, &form, Some($kind), &secret)).await
+                let secret = secret.into_inner();
+                let work = |state, http, form| super::take(state, http, form, Some($kind), secret);
+                form.once(state, http, work).await
             }
         }
     };
@@ -212,5 +215,5 @@ pub(super) async fn take_open(
     http: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, PageError> {
-    form.once(&state, take(&state, &http, &form, None, "")).await
+    form.once(state, http, |state, http, form| take(state, http, form, None, String::new())).await
 }

@@ -122,7 +122,6 @@ fn an_open_server_takes_everybody_once() {
     let tab = server.tab();
     assert!(tab.open("/account").text.contains("/sign-up"), "the way in is shown");
     sign_up(&tab, "/sign-up", "ada@example.org", PASSWORD).expect(200).titled("Your account is ready");
-    assert!(sign_up(&tab, "/sign-up", "ada@example.org", PASSWORD).status == 200, "a second click");
     assert!(
         sign_up(&server.tab(), "/sign-up", "ada@example.org", "another password")
             .expect(422)

@@ -91,7 +91,7 @@ impl Window {
     /// Waits for the page of this title.
     pub(crate) async fn shows(&self, title: &str) {
         let heading = format!("//h1[normalize-space()={title:?}]");
-        if self.client.wait().for_element(Locator::XPath(&heading)).await.is_err() {
+        if !self.waits_for(&heading).await {
             panic!("{} does not show {title:?} but {}", self.address().await, self.text().await);
         }
     }
@@ -99,9 +99,15 @@ impl Window {
     /// Waits for this text anywhere on the page.
     pub(crate) async fn says(&self, text: &str) {
         let anywhere = format!("//*[contains(normalize-space(), {text:?})]");
-        if self.client.wait().for_element(Locator::XPath(&anywhere)).await.is_err() {
+        if !self.waits_for(&anywhere).await {
             panic!("{} does not say {text:?} but {}", self.address().await, self.text().await);
         }
+    }
+
+    /// Once more where a page gives way to the next one in the middle of a look.
+    async fn waits_for(&self, path: &str) -> bool {
+        let look = || self.client.wait().for_element(Locator::XPath(path));
+        look().await.is_ok() || look().await.is_ok()
     }
 
     /// All that can be read.

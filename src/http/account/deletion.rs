@@ -51,20 +51,25 @@ pub(in crate::http) async fn delete(
     http: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, PageError> {
-    form.once(&state, async {
-        let visitor = sender(&state, &http, &form).await?;
-        let turn = begin(&state, &http, &visitor.email).await?;
-        if !state.auth.delete_account(&visitor, form.text("password").into()).await? {
-            turn.failed();
-            let context = Context { state: &state, token: form.text("step") };
-            let page = page(&context, Some("The password is wrong; nothing was deleted."));
-            return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?);
-        }
-        turn.passed();
-        let body = html! { p { "Everything that this server had of you is gone." } };
-        let mut response = Page::new("Your account is deleted", Brand::own(), body).answer()?;
-        response.add_cookie(&visitor_cookie(&state.site, None)).map_err(Fault::internal)?;
-        Ok(response)
-    })
-    .await
+    form.once(state, http, carry_out).await
+}
+
+async fn carry_out(
+    state: web::Data<State>,
+    http: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, PageError> {
+    let visitor = sender(&state, &http, &form).await?;
+    let turn = begin(&state, &http, &visitor.email).await?;
+    if !state.auth.delete_account(&visitor, form.text("password").into()).await? {
+        turn.failed();
+        let context = Context { state: &state, token: form.text("step") };
+        let page = page(&context, Some("The password is wrong; nothing was deleted."));
+        return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?);
+    }
+    turn.passed();
+    let body = html! { p { "Everything that this server had of you is gone." } };
+    let mut response = Page::new("Your account is deleted", Brand::own(), body).answer()?;
+    response.add_cookie(&visitor_cookie(&state.site, None)).map_err(Fault::internal)?;
+    Ok(response)
 }

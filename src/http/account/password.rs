@@ -18,34 +18,39 @@ pub(in crate::http) async fn change(
     http: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, PageError> {
-    form.once(&state, async {
-        let visitor = sender(&state, &http, &form).await?;
-        let turn = begin(&state, &http, &visitor.email).await?;
-        let (current, new) = (form.text("current").into(), form.text("new").into());
-        let fault = match state.auth.set_account_password(&visitor, current, new).await? {
-            AccountPassword::Done => {
-                turn.succeeded();
-                // Whoever has just shown both passwords need not show the new one again.
-                let account = state.auth.account_of(&visitor).await?;
-                let mut response = done(&state, "password");
-                if let Some((_, secret)) = state.auth.open_account(&account).await? {
-                    let cookie = visitor_cookie(&state.site, Some(secret));
-                    response.add_cookie(&cookie).map_err(Fault::internal)?;
-                }
-                return Ok(response);
+    form.once(state, http, carry_out).await
+}
+
+async fn carry_out(
+    state: web::Data<State>,
+    http: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, PageError> {
+    let visitor = sender(&state, &http, &form).await?;
+    let turn = begin(&state, &http, &visitor.email).await?;
+    let (current, new) = (form.text("current").into(), form.text("new").into());
+    let fault = match state.auth.set_account_password(&visitor, current, new).await? {
+        AccountPassword::Done => {
+            turn.succeeded();
+            // Whoever has just shown both passwords need not show the new one again.
+            let account = state.auth.account_of(&visitor).await?;
+            let mut response = done(&state, "password");
+            if let Some((_, secret)) = state.auth.open_account(&account).await? {
+                let cookie = visitor_cookie(&state.site, Some(secret));
+                response.add_cookie(&cookie).map_err(Fault::internal)?;
             }
-            AccountPassword::Refused => {
-                turn.failed();
-                "The current password is wrong; nothing was changed.".into()
-            }
-            AccountPassword::Unacceptable(reason) => {
-                turn.passed();
-                format!("Nothing was changed: {reason}.")
-            }
-        };
-        let context = Context { state: &state, token: form.text("step") };
-        let page = overview::page(&context, &visitor, Some(&fault), None).await?;
-        Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?)
-    })
-    .await
+            return Ok(response);
+        }
+        AccountPassword::Refused => {
+            turn.failed();
+            "The current password is wrong; nothing was changed.".into()
+        }
+        AccountPassword::Unacceptable(reason) => {
+            turn.passed();
+            format!("Nothing was changed: {reason}.")
+        }
+    };
+    let context = Context { state: &state, token: form.text("step") };
+    let page = overview::page(&context, &visitor, Some(&fault), None).await?;
+    Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?)
 }

@@ -23,49 +23,54 @@ pub(in crate::http) async fn act(
     http: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, PageError> {
-    form.once(&state, async {
-        let visitor = sender(&state, &http, &form).await?;
-        let context = Context { state: &state, token: form.text("step") };
-        match form.text("act") {
-            "begin" => {
-                if let Some(enrolment) = state.auth.enrol(&visitor).await? {
-                    return Ok(enrolment_page(&context, &enrolment, None).answer()?);
-                }
+    form.once(state, http, carry_out).await
+}
+
+async fn carry_out(
+    state: web::Data<State>,
+    http: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, PageError> {
+    let visitor = sender(&state, &http, &form).await?;
+    let context = Context { state: &state, token: form.text("step") };
+    match form.text("act") {
+        "begin" => {
+            if let Some(enrolment) = state.auth.enrol(&visitor).await? {
+                return Ok(enrolment_page(&context, &enrolment, None).answer()?);
             }
-            "confirm" => {
-                let turn = begin_second_factor(&state, &http, &visitor.email).await?;
-                if let Some(codes) = state.auth.confirm(&visitor, form.text("code")).await? {
-                    turn.succeeded();
-                    return Ok(codes_page(&context, &codes).answer()?);
-                }
-                turn.failed();
-                if let Some(enrolment) = state.auth.unconfirmed(&visitor).await? {
-                    let page = enrolment_page(&context, &enrolment, Some(WRONG));
-                    return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?);
-                }
-            }
-            "codes" => {
-                let turn = begin_second_factor(&state, &http, &visitor.email).await?;
-                if let Some(codes) = state.auth.replace_recovery_codes(&visitor, form.text("code")).await? {
-                    turn.succeeded();
-                    return Ok(codes_page(&context, &codes).answer()?);
-                }
-                turn.failed();
-            }
-            "off" => {
-                let turn = begin_second_factor(&state, &http, &visitor.email).await?;
-                if state.auth.disable_second_factor(&visitor, form.text("code")).await? {
-                    turn.succeeded();
-                    return Ok(done(&state, "two-factor-off"));
-                }
-                turn.failed();
-            }
-            _ => {}
         }
-        let page = overview::page(&context, &visitor, Some(WRONG), None).await?;
-        Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?)
-    })
-    .await
+        "confirm" => {
+            let turn = begin_second_factor(&state, &http, &visitor.email).await?;
+            if let Some(codes) = state.auth.confirm(&visitor, form.text("code")).await? {
+                turn.succeeded();
+                return Ok(codes_page(&context, &codes).answer()?);
+            }
+            turn.failed();
+            if let Some(enrolment) = state.auth.unconfirmed(&visitor).await? {
+                let page = enrolment_page(&context, &enrolment, Some(WRONG));
+                return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?);
+            }
+        }
+        "codes" => {
+            let turn = begin_second_factor(&state, &http, &visitor.email).await?;
+            if let Some(codes) = state.auth.replace_recovery_codes(&visitor, form.text("code")).await? {
+                turn.succeeded();
+                return Ok(codes_page(&context, &codes).answer()?);
+            }
+            turn.failed();
+        }
+        "off" => {
+            let turn = begin_second_factor(&state, &http, &visitor.email).await?;
+            if state.auth.disable_second_factor(&visitor, form.text("code")).await? {
+                turn.succeeded();
+                return Ok(done(&state, "two-factor-off"));
+            }
+            turn.failed();
+        }
+        _ => {}
+    }
+    let page = overview::page(&context, &visitor, Some(WRONG), None).await?;
+    Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?)
 }
 
 fn enrolment_page(context: &Context<'_>, enrolment: &Enrolment, fault: Option<&str>) -> Page {

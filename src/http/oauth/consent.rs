@@ -60,25 +60,30 @@ pub(in crate::http) async fn decide(
     http: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, PageError> {
-    form.once(&state, async {
-        let Step::Consent(request, person) = &form.step else {
-            return Err(stale(&state, form.step.request()));
-        };
-        if !state.consents.spend(form.text("step"), state.clock.now_seconds()) {
-            return Err(stale(&state, Some(request)));
-        }
-        let account = account_of(&state, person, &form.step).await?;
-        let client = client_of(&state, request).await?;
-        let address = if form.text("decision") == "allow" {
-            let code = state.auth.give_code(&account, client.app, request).await?;
-            let code = code.ok_or_else(|| stale(&state, Some(request)))?;
-            let issuer = state.site.address(&http, "");
-            let parameters = [("code", code.as_str()), ("state", &request.state), ("iss", &issuer)];
-            redirects::with_parameters(&request.redirect_uri, &parameters)
-        } else {
-            denial(&state, &http, request)
-        };
-        Ok(see_other(&address))
-    })
-    .await
+    form.once(state, http, carry_out).await
+}
+
+async fn carry_out(
+    state: web::Data<State>,
+    http: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, PageError> {
+    let Step::Consent(request, person) = &form.step else {
+        return Err(stale(&state, form.step.request()));
+    };
+    if !state.consents.spend(form.text("step"), state.clock.now_seconds()) {
+        return Err(stale(&state, Some(request)));
+    }
+    let account = account_of(&state, person, &form.step).await?;
+    let client = client_of(&state, request).await?;
+    let address = if form.text("decision") == "allow" {
+        let code = state.auth.give_code(&account, client.app, request).await?;
+        let code = code.ok_or_else(|| stale(&state, Some(request)))?;
+        let issuer = state.site.address(&http, "");
+        let parameters = [("code", code.as_str()), ("state", &request.state), ("iss", &issuer)];
+        redirects::with_parameters(&request.redirect_uri, &parameters)
+    } else {
+        denial(&state, &http, request)
+    };
+    Ok(see_other(&address))
 }

@@ -2,7 +2,7 @@
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_util::future::LocalBoxFuture;
 
 use super::browser::Browser;
@@ -36,12 +36,19 @@ impl Form {
     ///
     /// # Errors
     /// Those of the work.
-    pub(in crate::http) async fn once(
-        &self,
-        state: &State,
-        work: impl Future<Output = Result<HttpResponse, PageError>>,
-    ) -> Result<HttpResponse, PageError> {
-        state.once.run(self.fingerprint, state.clock.now_seconds(), work).await
+    pub(in crate::http) async fn once<W, F>(
+        self,
+        state: web::Data<State>,
+        http: HttpRequest,
+        work: W,
+    ) -> Result<HttpResponse, PageError>
+    where
+        W: FnOnce(web::Data<State>, HttpRequest, Self) -> F,
+        F: Future<Output = Result<HttpResponse, PageError>> + 'static,
+    {
+        let (fingerprint, now_seconds) = (self.fingerprint, state.clock.now_seconds());
+        let shared = state.clone();
+        shared.once.run(fingerprint, now_seconds, work(state, http, self)).await
     }
 }
 

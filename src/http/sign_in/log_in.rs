@@ -68,28 +68,29 @@ pub(in crate::http) async fn log_in(
     http: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, PageError> {
-    form.once(&state, async {
-        let Step::LogIn(request) = form.step.clone() else { return Err(stale(&state, form.step.request())) };
-        let brand = brand_of(&state, request.as_ref()).await?;
-        let turn = begin(&state, &http, form.text("email")).await?;
-        match state.auth.log_in(form.text("email"), form.text("password").into()).await? {
-            LogIn::Refused => {
-                turn.failed();
-                let browser = Browser::of(&http, &state.site);
-                Ok(page((&state, &http), brand, request, &browser, (form.text("email"), Some(WRONG)))?
-                    .answer()?)
-            }
-            LogIn::SecondFactor(person) => {
-                turn.passed();
-                let step = state.auth.sign_step(Step::SecondFactor(request, person), &form.browser)?;
-                Ok(see_other(&state.site.path(&format!("/second-factor?step={step}"))))
-            }
-            LogIn::Done(person) => {
-                turn.succeeded();
-                let account = account_of(&state, &person, &form.step).await?;
-                go_on(&state, request, person, &account, &form.browser).await
-            }
+    form.once(state, http, check).await
+}
+
+async fn check(state: web::Data<State>, http: HttpRequest, form: Form) -> Result<HttpResponse, PageError> {
+    let Step::LogIn(request) = form.step.clone() else { return Err(stale(&state, form.step.request())) };
+    let brand = brand_of(&state, request.as_ref()).await?;
+    let turn = begin(&state, &http, form.text("email")).await?;
+    match state.auth.log_in(form.text("email"), form.text("password").into()).await? {
+        LogIn::Refused => {
+            turn.failed();
+            let browser = Browser::of(&http, &state.site);
+            Ok(page((&state, &http), brand, request, &browser, (form.text("email"), Some(WRONG)))?
+                .answer()?)
         }
-    })
-    .await
+        LogIn::SecondFactor(person) => {
+            turn.passed();
+            let step = state.auth.sign_step(Step::SecondFactor(request, person), &form.browser)?;
+            Ok(see_other(&state.site.path(&format!("/second-factor?step={step}"))))
+        }
+        LogIn::Done(person) => {
+            turn.succeeded();
+            let account = account_of(&state, &person, &form.step).await?;
+            go_on(&state, request, person, &account, &form.browser).await
+        }
+    }
 }

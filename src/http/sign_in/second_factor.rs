@@ -73,21 +73,22 @@ pub(in crate::http) async fn take(
     http: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, PageError> {
-    form.once(&state, async {
-        let Step::SecondFactor(request, person) = form.step.clone() else {
-            return Err(stale(&state, form.step.request()));
-        };
-        let account = account_of(&state, &person, &form.step).await?;
-        let turn = begin_second_factor(&state, &http, &account.email).await?;
-        if state.auth.take_second_factor(&account, form.text("code")).await? {
-            turn.succeeded();
-            return go_on(&state, request, person, &account, &form.browser).await;
-        }
-        turn.failed();
-        let brand = brand_of(&state, request.as_ref()).await?;
-        let recovery = form.fields.get("recovery").is_some();
-        let page = page(&state, brand, form.text("step"), recovery, Some(WRONG));
-        Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?)
-    })
-    .await
+    form.once(state, http, check).await
+}
+
+async fn check(state: web::Data<State>, http: HttpRequest, form: Form) -> Result<HttpResponse, PageError> {
+    let Step::SecondFactor(request, person) = form.step.clone() else {
+        return Err(stale(&state, form.step.request()));
+    };
+    let account = account_of(&state, &person, &form.step).await?;
+    let turn = begin_second_factor(&state, &http, &account.email).await?;
+    if state.auth.take_second_factor(&account, form.text("code")).await? {
+        turn.succeeded();
+        return go_on(&state, request, person, &account, &form.browser).await;
+    }
+    turn.failed();
+    let brand = brand_of(&state, request.as_ref()).await?;
+    let recovery = form.fields.get("recovery").is_some();
+    let page = page(&state, brand, form.text("step"), recovery, Some(WRONG));
+    Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?)
 }
