@@ -9,25 +9,48 @@ mod pieces;
 
 use actix_web::body::BodyStream;
 use actix_web::http::{Version, header};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use self::archive::Archive;
 use super::State;
 use super::refusal::Refusal;
 use super::request::Signed;
+use crate::error::Fault;
+use crate::model::export::{TakenBy, Taker};
+use crate::store::Visitor;
 
 pub(super) async fn export(
     state: web::Data<State>,
     request: HttpRequest,
     Signed { caller, .. }: Signed<()>,
 ) -> Result<HttpResponse, Refusal> {
-    let outline = state.store.outline(&caller).await?;
+    let taker = Taker { caller, by: TakenBy::Session };
+    let outline = state.store.outline(&taker).await?;
     // One piece on its way, and one in the making.
     let (pieces, taken) = mpsc::channel(1);
-    let archive = Archive::new(state.clone().into_inner(), caller, outline, pieces);
-    actix_web::rt::spawn(archive.make());
+    actix_web::rt::spawn(Archive::new(state.into_inner(), taker, outline, pieces).make());
+    Ok(answer(&request, taken))
+}
+
+/// Everything of an account, for whoever is logged in to it.
+pub(super) async fn of_account(
+    state: web::Data<State>,
+    request: &HttpRequest,
+    visitor: &Visitor,
+) -> Result<HttpResponse, Fault> {
+    let takers = state.store.takers_of_account(visitor).await?;
+    let account = json!({ "user_id": visitor.user, "email": visitor.email, "apps": takers.len() });
+    let (pieces, taken) = mpsc::channel(1);
+    actix_web::rt::spawn(Archive::make_of_account(state.into_inner(), account, takers, pieces));
+    Ok(answer(request, taken))
+}
+
+/// An archive, as it is made.
+fn answer(request: &HttpRequest, taken: mpsc::Receiver<Result<Bytes, Fault>>) -> HttpResponse {
     let body =
         stream::unfold(taken, |mut taken| async move { taken.recv().await.map(|piece| (piece, taken)) });
     let mut answer = HttpResponse::Ok();
@@ -41,7 +64,7 @@ pub(super) async fn export(
     }
     let mut answer = answer.body(BodyStream::new(body));
     answer.head_mut().no_chunking(is_old);
-    Ok(answer)
+    answer
 }
 
 pub(super) async fn delete(

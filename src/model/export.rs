@@ -1,11 +1,14 @@
 //! What a user takes along: everything that the server has of them in one app.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use tidelog_protocol::Timestamp;
 use uuid::Uuid;
 
 use super::keys::KeyEnvelope;
 use super::rotations::Rotation;
+use super::sessions::Caller;
 
 /// A device, removed ones included: they are the authors of changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +27,24 @@ pub struct ExportedDevice {
     pub last_seen_at: Timestamp,
     /// When it was removed, if it was.
     pub removed_at: Option<Timestamp>,
+}
+
+/// Whose data an archive holds, and on whose word it is made.
+#[derive(Clone, Debug)]
+pub struct Taker {
+    /// The user in one app.
+    pub caller: Arc<Caller>,
+    /// What lets them.
+    pub by: TakenBy,
+}
+
+/// What lets a user take their data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakenBy {
+    /// The caller's session, while it lives.
+    Session,
+    /// Their account, to which they were logged in when they asked, while it may sign in.
+    Account,
 }
 
 /// What there is, but for changes and blobs.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use rusqlite::Row;
+use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
-use super::{Store, audit, changes, keys, rotations, sessions};
+use super::{Store, Visitor, apps, audit, changes, keys, rotations, sessions};
 use crate::error::Fault;
 use crate::model::audit::Action;
-use crate::model::export::{ExportedDevice, Outline};
+use crate::model::export::{ExportedDevice, Outline, TakenBy, Taker};
 use crate::model::sessions::Caller;
 
 const NAMES: &str = "
@@ -17,6 +17,23 @@ const NAMES: &str = "
 const DEVICES: &str = "
     SELECT uuid, name, platform, install_id, created_at, last_seen_at, removed_at
     FROM devices WHERE log = ?1 ORDER BY id";
+
+const LOGS: &str = "
+    SELECT apps.uuid, logs.id, apps.cursor_format FROM logs JOIN apps ON apps.id = logs.app
+    WHERE logs.user = ?1 ORDER BY logs.id";
+const MAY_SIGN_IN: &str = "
+    SELECT 1 FROM logs JOIN users ON users.id = logs.user WHERE logs.id = ?1 AND users.disabled_at IS NULL";
+
+/// Fails if what lets a user take their data is over.
+pub(super) fn require(connection: &Connection, taker: &Taker) -> Result<(), Fault> {
+    match taker.by {
+        TakenBy::Session => sessions::require(connection, taker.caller.session),
+        TakenBy::Account => match connection.prepare_cached(MAY_SIGN_IN)?.exists([taker.caller.log])? {
+            true => Ok(()),
+            false => Err(Fault::SessionEnded),
+        },
+    }
+}
 
 fn device_of(row: &Row<'_>) -> rusqlite::Result<ExportedDevice> {
     Ok(ExportedDevice {
@@ -31,23 +48,51 @@ fn device_of(row: &Row<'_>) -> rusqlite::Result<ExportedDevice> {
 }
 
 impl Store {
-    /// Fails if the caller's session is over: what takes its time must not outlive it.
+    /// Fails if what lets a user take their data is over: what takes its time must not outlive it.
     ///
     /// # Errors
     /// A fault of the database, or [`Fault::SessionEnded`].
-    pub async fn require_session(&self, caller: &Caller) -> Result<(), Fault> {
-        let session = caller.session;
-        self.read(move |connection| sessions::require(connection, session)).await
+    pub async fn require_taker(&self, taker: &Taker) -> Result<(), Fault> {
+        let taker = taker.clone();
+        self.read(move |connection| require(connection, &taker)).await
+    }
+
+    /// The data of whoever is logged in to their account, app by app.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn takers_of_account(&self, visitor: &Visitor) -> Result<Vec<Taker>, Fault> {
+        let (row, user) = (visitor.row, visitor.user);
+        self.read(move |connection| {
+            let from_row = |found: &Row<'_>| {
+                let format: String = found.get(2)?;
+                let caller = Arc::new(Caller {
+                    session: Uuid::nil(),
+                    user,
+                    app: Uuid::from_bytes(found.get(0)?),
+                    log: found.get(1)?,
+                    cursor_format: apps::cursor_format(&format),
+                });
+                Ok(Taker { caller, by: TakenBy::Account })
+            };
+            let mut statement = connection.prepare_cached(LOGS)?;
+            Ok(statement.query_map([row], from_row)?.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
     }
 
     /// What there is to take along as of now, in one snapshot; the audit log tells of it.
     ///
     /// # Errors
     /// A fault of the database, or [`Fault::SessionEnded`].
-    pub async fn outline(&self, caller: &Arc<Caller>) -> Result<Outline, Fault> {
-        let noted = caller.clone();
-        self.write_for(caller, 1, move |tx| audit::note_caller(tx, Action::DataExported, &noted)).await?;
-        let (shared, log) = (self.shared.clone(), caller.log);
+    pub async fn outline(&self, taker: &Taker) -> Result<Outline, Fault> {
+        let noted = taker.clone();
+        self.write(1, move |tx| {
+            require(tx, &noted)?;
+            audit::note_caller(tx, Action::DataExported, &noted.caller)
+        })
+        .await?;
+        let (shared, log) = (self.shared.clone(), taker.caller.log);
         self.read(move |connection| {
             let (app_name, email) =
                 connection.prepare_cached(NAMES)?.query_row([log], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -245,3 +245,42 @@ fn the_audit_log_tells_of_it() {
     assert_eq!(newest[0]["action"], "data_exported");
     server.nobody().get(EXPORT).refused(401, "unauthenticated");
 }
+
+#[test]
+fn an_account_takes_along_all_its_apps_at_once_and_nobody_elses() {
+    let server = Server::start();
+    let (notes, tasks) = (server.new_app("Notes"), server.new_app("Tasks"));
+    let (ada, bob) = (server.new_user("ada@example.org"), server.new_user("bob@example.org"));
+    for (user, app, rows) in [(&ada, &notes, 3), (&ada, &tasks, 2), (&bob, &notes, 5)] {
+        let caller = server.sign_in(user, app);
+        let device = caller.device("Laptop");
+        caller.push(&device, changes("row", rows));
+        caller.put_blob(format!("{} in {}", user.email, app.name).as_bytes());
+    }
+    let body = json!({"email": ada.email, "password": crate::support::PASSWORD});
+    let token = server.nobody().post("/api/account/token", &body).ok()["token"].clone();
+    let account = server.bearer(token.as_str().expect("a token"));
+    let by_token = Unpacked::from(&account.get("/api/account/export").expect_bytes(200));
+    let tab = server.tab();
+    let page = tab.open("/account");
+    tab.send(&page, &[("email", &ada.email), ("password", crate::support::PASSWORD)]).expect(303);
+    let by_page = Unpacked::from(&tab.download("/account/export"));
+    for archive in [&by_token, &by_page] {
+        let about = archive.json("account.json");
+        assert_eq!((&about["user_id"], &about["apps"]), (&json!(ada.id), &json!(2)));
+        for (folder, app, rows) in [("app-1", &notes, 3), ("app-2", &tasks, 2)] {
+            assert_eq!(archive.json(&format!("{folder}/manifest.json"))["app"]["id"], json!(app.id));
+            assert_eq!(archive.lines(&format!("{folder}/changes")).len(), rows);
+            assert_eq!(
+                archive.all(&format!("{folder}/blobs")),
+                format!("ada@example.org in {}", app.name).as_bytes()
+            );
+            assert_eq!(archive.json(&format!("{folder}/complete.json"))["complete"], true);
+        }
+        assert!(!archive.path("app-3").exists());
+    }
+    let audited = server.cli().run(&["audit", "--user", "ada@example.org"]).json();
+    let exports =
+        audited.as_array().expect("rows").iter().filter(|row| row["action"] == "data_exported").count();
+    assert_eq!(exports, 4);
+}

@@ -48,6 +48,13 @@ impl Tab {
         self.answered("GET", address, self.dressed(request).send())
     }
 
+    /// Fetches a file.
+    pub(crate) fn download(&self, address: &str) -> Vec<u8> {
+        let answer = self.dressed(self.client.get(self.whole(address))).send().expect("an answer");
+        assert_eq!(answer.status(), 200);
+        answer.bytes().expect("all of it").to_vec()
+    }
+
     /// Sends the form of a page with these fields filled in.
     pub(crate) fn send(&self, page: &Shown, filled: &[(&str, &str)]) -> Shown {
         self.post(&page.action(), &page.filled(filled))

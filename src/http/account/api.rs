@@ -14,6 +14,7 @@ use crate::auth::{AccountPassword, LogIn};
 use crate::clock::MICROS_PER_SECOND;
 use crate::http::State;
 use crate::http::auth::{begin, begin_second_factor};
+use crate::http::export;
 use crate::http::refusal::Refusal;
 use crate::http::request::{self, Input, Json, Open};
 use crate::store::Visitor;
@@ -189,6 +190,14 @@ fn codes(turn: Turn, codes: Option<Vec<String>>) -> Result<HttpResponse, Refusal
     };
     turn.succeeded();
     Ok(HttpResponse::Ok().json(json!({ "recovery_codes": codes })))
+}
+
+pub(in crate::http) async fn export(
+    state: web::Data<State>,
+    http: HttpRequest,
+    Visiting { visitor, .. }: Visiting<()>,
+) -> Result<HttpResponse, Refusal> {
+    Ok(export::of_account(state, &http, &visitor).await?)
 }
 
 pub(in crate::http) async fn sessions(

@@ -9,7 +9,7 @@ use super::{done, form_token, sender, visitor};
 use crate::http::State;
 use crate::http::pages::browser::{Browser, visitor_cookie};
 use crate::http::pages::form::Form;
-use crate::http::pages::{Brand, Field, Page, PageError, button, field, hidden, notice};
+use crate::http::pages::{Brand, Field, Page, PageError, button, field, hidden, notice, see_other};
 use crate::http::sign_in::log_in;
 use crate::model::accounts::{AccountDevice, AccountSession};
 use crate::model::second_factors::SecondFactor;
@@ -198,6 +198,17 @@ fn devices_list(context: &Context<'_>, devices: &[AccountDevice]) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// Everything that the server has, as one archive.
+pub(in crate::http) async fn export(
+    state: web::Data<State>,
+    http: HttpRequest,
+) -> Result<HttpResponse, PageError> {
+    match visitor(&state, &http).await? {
+        Some(visitor) => Ok(crate::http::export::of_account(state, &http, &visitor).await?),
+        None => Ok(see_other(&state.site.path("/account"))),
     }
 }
 

@@ -18,8 +18,7 @@ use crate::http::changes::page::Lines;
 use crate::http::memory::Room;
 use crate::model::blobs::Blob;
 use crate::model::cursors::BASE_SEQ;
-use crate::model::export::Outline;
-use crate::model::sessions::Caller;
+use crate::model::export::{Outline, Taker};
 
 /// Of the archive. It is raised when a reader of older ones would go wrong.
 const VERSION: u32 = 1;
@@ -31,7 +30,7 @@ const PAGE_MEMORY: usize = MAX_PAGE_BYTES + 2 * MAX_DATA_BYTES;
 /// An archive in the making.
 pub(super) struct Archive {
     state: Arc<State>,
-    caller: Arc<Caller>,
+    taker: Taker,
     outline: Outline,
     pieces: Pieces,
     /// What the changes take that are on their way.
@@ -60,25 +59,51 @@ struct BlobFiles {
 impl Archive {
     pub(super) fn new(
         state: Arc<State>,
-        caller: Arc<Caller>,
+        taker: Taker,
         outline: Outline,
-        taker: Sender<Result<Bytes, Fault>>,
+        pieces: Sender<Result<Bytes, Fault>>,
     ) -> Self {
-        let mtime = u64::try_from(state.clock.now_seconds()).unwrap_or(0);
-        let (pages, transfers) = (state.pages.room_of(caller.log), state.transfers.room_of(caller.log));
-        Self { pieces: Pieces::new(taker, mtime), state, caller, outline, pages, transfers }
+        let pieces = Pieces::new(pieces, seconds(&state));
+        Self::within(state, taker, outline, pieces)
+    }
+
+    fn within(state: Arc<State>, taker: Taker, outline: Outline, pieces: Pieces) -> Self {
+        let log = taker.caller.log;
+        let (pages, transfers) = (state.pages.room_of(log), state.transfers.room_of(log));
+        Self { pieces, state, taker, outline, pages, transfers }
     }
 
     /// Makes all of it.
     pub(super) async fn make(mut self) {
-        match self.files().await {
-            Ok(()) => drop(self.pieces.end().await),
-            Err(Broken::Gone) => {}
-            Err(Broken::Fault(fault)) => {
-                tracing::warn!(%fault, "an export was broken off");
-                self.pieces.break_off(fault).await;
-            }
+        let made = self.files().await;
+        finish(self.pieces, made).await;
+    }
+
+    /// Makes one of all that an account has, each app in a folder of its own.
+    pub(super) async fn make_of_account(
+        state: Arc<State>,
+        account: Value,
+        takers: Vec<Taker>,
+        pieces: Sender<Result<Bytes, Fault>>,
+    ) {
+        let pieces = Pieces::new(pieces, seconds(&state));
+        let made = Self::all(state, &account, takers, &pieces).await;
+        finish(pieces, made).await;
+    }
+
+    async fn all(
+        state: Arc<State>,
+        account: &Value,
+        takers: Vec<Taker>,
+        pieces: &Pieces,
+    ) -> Result<(), Broken> {
+        pieces.file("account.json", text(account)).await?;
+        for (number, taker) in takers.into_iter().enumerate() {
+            let outline = state.store.outline(&taker).await?;
+            let folder = pieces.in_folder(&format!("app-{}/", number + 1));
+            Self::within(state.clone(), taker, outline, folder).files().await?;
         }
+        Ok(())
     }
 
     async fn files(&mut self) -> Result<(), Broken> {
@@ -106,8 +131,8 @@ impl Archive {
             "format": "tidelog-export",
             "version": VERSION,
             "exported_at": Timestamp::from_micros(self.state.clock.now_us()).ok(),
-            "app": { "id": self.caller.app, "name": app_name },
-            "user": { "id": self.caller.user, "email": email },
+            "app": { "id": self.taker.caller.app, "name": app_name },
+            "user": { "id": self.taker.caller.user, "email": email },
             "head_seq": head_seq,
             "total_changes": total_changes,
             "devices": devices,
@@ -136,7 +161,7 @@ impl Archive {
         while reached < end {
             grow(&mut self.pages, PAGE_MEMORY).await?;
             let page =
-                self.state.store.export_changes(&self.caller, reached, CHANGES_PER_FILE, Lines::until(end));
+                self.state.store.export_changes(&self.taker, reached, CHANGES_PER_FILE, Lines::until(end));
             let (last, has_more, lines) = page.await?;
             let (content, count) = lines.finish();
             if count > 0 {
@@ -164,7 +189,7 @@ impl Archive {
         };
         let (mut after, mut files) = (None, 0);
         loop {
-            let page = self.state.store.list_blobs(self.caller.log, after, MAX_BLOBS_PER_PAGE).await?;
+            let page = self.state.store.list_blobs(self.taker.caller.log, after, MAX_BLOBS_PER_PAGE).await?;
             let Some(last) = page.last() else { return Ok(written) };
             after = Some(last.hash);
             files += 1;
@@ -178,7 +203,7 @@ impl Archive {
     }
 
     async fn blob(&mut self, blobs: &Blobs, blob: &Blob, written: &mut BlobFiles) -> Result<(), Broken> {
-        self.state.store.require_session(&self.caller).await?;
+        self.state.store.require_taker(&self.taker).await?;
         let size = usize::try_from(blob.size_bytes).unwrap_or(usize::MAX);
         grow(&mut self.transfers, Blobs::DOWNLOAD_MEMORY.min(size)).await?;
         let mut parts = blobs.read(blob.object, 0..blob.size_bytes);
@@ -207,7 +232,7 @@ impl Archive {
 
     /// A rotation that began or ended meanwhile may have put changes under a key that is not in the archive.
     async fn require_the_same_keys(&self) -> Result<(), Broken> {
-        let now = self.state.store.find_key(self.caller.log).await?;
+        let now = self.state.store.find_key(self.taker.caller.log).await?;
         let versions = now.map_or((None, None), |(envelope, pending)| {
             (Some(envelope.key_version), pending.map(|pending| pending.key_version))
         });
@@ -216,6 +241,22 @@ impl Archive {
         }
         Err(Fault::Unavailable("the key was rotated during an export").into())
     }
+}
+
+/// The end of an archive, or of the connection where there is none to be had.
+async fn finish(pieces: Pieces, made: Result<(), Broken>) {
+    match made {
+        Ok(()) => drop(pieces.end().await),
+        Err(Broken::Gone) => {}
+        Err(Broken::Fault(fault)) => {
+            tracing::warn!(%fault, "an export was broken off");
+            pieces.break_off(fault).await;
+        }
+    }
+}
+
+fn seconds(state: &State) -> u64 {
+    u64::try_from(state.clock.now_seconds()).unwrap_or(0)
 }
 
 async fn grow(room: &mut Room, bytes: usize) -> Result<(), Broken> {

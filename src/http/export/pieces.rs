@@ -20,12 +20,19 @@ const SLICE_BYTES: usize = 64 * 1024;
 pub(super) struct Pieces {
     taker: Sender<Result<Bytes, Fault>>,
     mtime: u64,
+    /// What names begin with.
+    folder: String,
 }
 
 impl Pieces {
     /// To this taker; files bear this time, in seconds since 1970.
     pub(super) fn new(taker: Sender<Result<Bytes, Fault>>, mtime: u64) -> Self {
-        Self { taker, mtime }
+        Self { taker, mtime, folder: String::new() }
+    }
+
+    /// Of the same archive, in a folder of it.
+    pub(super) fn in_folder(&self, folder: &str) -> Self {
+        Self { taker: self.taker.clone(), mtime: self.mtime, folder: folder.into() }
     }
 
     /// A small file.
@@ -43,7 +50,7 @@ impl Pieces {
     /// The head of a file whose content follows by [`Pieces::put`].
     pub(super) async fn begin(&self, name: &str, bytes: u64) -> Result<(), Broken> {
         let mut header = Header::new_gnu();
-        header.set_path(name).map_err(Fault::internal)?;
+        header.set_path(format!("{}{name}", self.folder)).map_err(Fault::internal)?;
         header.set_entry_type(EntryType::Regular);
         header.set_size(bytes);
         header.set_mode(MODE);

@@ -8,8 +8,8 @@ use super::{Device, find_log};
 use crate::error::Fault;
 use crate::model::changes::{EntrySink, PullQuery};
 use crate::model::cursors::BASE_SEQ;
-use crate::model::sessions::Caller;
-use crate::store::{Shared, Store, sessions};
+use crate::model::export::Taker;
+use crate::store::{Shared, Store, export};
 
 /// No device: everything was written by others.
 const NOBODY: Device = Device { id: 0, removed: false, pulled_seq: BASE_SEQ, own_until: 0 };
@@ -31,16 +31,16 @@ impl Store {
     /// A fault of the database, or [`Fault::SessionEnded`].
     pub async fn export_changes<S: EntrySink>(
         &self,
-        caller: &Caller,
+        taker: &Taker,
         after_seq: i64,
         limit: usize,
         mut sink: S,
     ) -> Result<(i64, bool, S), Fault> {
-        let (shared, caller) = (self.shared.clone(), caller.clone());
+        let (shared, taker) = (self.shared.clone(), taker.clone());
         self.read(move |connection| {
             // Before anything is read, as in a pull.
-            let tail = shared.tails.of(caller.log);
-            sessions::require(connection, caller.session)?;
+            let tail = shared.tails.of(taker.caller.log);
+            export::require(connection, &taker)?;
             let query = PullQuery {
                 device: Uuid::nil(),
                 cursor: Cursor::Start,
@@ -50,7 +50,7 @@ impl Store {
                 include_own: Some(true),
             };
             let mut scan = Scan::new(connection, &query, &NOBODY, after_seq.max(BASE_SEQ), &mut sink);
-            scan.run(caller.log, &tail)?;
+            scan.run(taker.caller.log, &tail)?;
             let (reached, has_more) = (scan.reached, scan.has_more);
             Ok((reached, has_more, sink))
         })
