@@ -54,6 +54,7 @@ fn welcome(url: &str, kept: &str, made: &Made) -> String {
   api_key   {api_key}
   email     {email}
   password  {password}
+  account   {base}/account
 
 Paste these into another shell:
 
