@@ -3,6 +3,7 @@
 mod blobs;
 mod hosts;
 mod layers;
+mod mail;
 mod proxies;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Deserializer};
 pub use blobs::{BlobSettings, BlobStorage, S3Settings, Secret};
 pub use hosts::{Hosts, KnownHosts};
 pub use layers::{ConfigError, Layers, Origin, Shown, load};
+pub use mail::{MailSettings, MailTls, SmtpServer};
 pub use proxies::TrustedProxies;
 
 /// Longest lifetime that a token or a session may have, in days: a hundred years.
@@ -45,6 +47,7 @@ pub struct Settings {
     pub notifications: NotificationSettings,
     pub blobs: BlobSettings,
     pub auth: AuthLimits,
+    pub mail: MailSettings,
 }
 
 /// `[storage]`.

@@ -9,6 +9,7 @@ pub mod config;
 pub mod dev;
 pub mod error;
 pub mod http;
+pub mod mail;
 pub mod model;
 pub mod notify;
 pub mod server;

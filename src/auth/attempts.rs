@@ -34,6 +34,9 @@ use crate::clock::Clock;
 use crate::model::audit::{Failure, Guessed};
 use crate::store::Store;
 
+/// Mails to one account that strangers may cause: so many at once, and one more each time.
+const MAILS: Rate = Rate { burst: NonZeroU32::MIN, period: Duration::from_secs(10 * 60) };
+
 /// A refused attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooMany {
@@ -82,6 +85,7 @@ struct Counts {
     addresses: Budget<Address>,
     accounts: Budget<Account>,
     second_factors: Budget<Account>,
+    mails: Budget<Account>,
     back_off: BackOff,
     familiar: Familiar,
     /// What is left of the time before this server started, and where failures are told. `None`: nothing.
@@ -96,6 +100,7 @@ impl Attempts {
             addresses: Budget::new(bounds.address, clock.clone()),
             accounts: Budget::new(bounds.account, clock.clone()),
             second_factors: Budget::new(bounds.second_factor, clock.clone()),
+            mails: Budget::new(MAILS, clock.clone()),
             back_off: BackOff::new(bounds.free_failures, bounds.longest_wait, clock.clone()),
             familiar: Familiar::new(clock.clone()),
             history: None,
@@ -123,6 +128,11 @@ impl Attempts {
     /// It has none left.
     pub fn count(&self, address: IpAddr) -> Result<u32, TooMany> {
         self.0.addresses.take(&address.into(), 1)
+    }
+
+    /// Counts one mail that somebody who has not signed in wants sent to an account, and tells whether it may be.
+    pub fn may_mail(&self, account: &str) -> bool {
+        self.0.mails.take(&Account::named(account), 1).is_ok()
     }
 
     /// Begins an attempt at the password of an account: its e-mail address as it was typed, or whatever else names it.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Common, Failure};
 use crate::clock::Clock;
 use crate::config::{Listen, Settings};
+use crate::mail::Mailer;
 use crate::notify::Hub;
 use crate::server::commands::{Command, Operator, execute};
 use crate::server::{CallError, call, passwords, store_options, sweep};
@@ -60,7 +61,11 @@ async fn execute_alone(settings: &Settings, store: &Store, command: Command) -> 
         (None, Listen::Tcp(address)) => format!("http://{address}"),
         (None, Listen::Unix(path)) => format!("unix:{}", path.display()),
     };
+    let mailer = match command {
+        Command::InviteMail { .. } | Command::UserMailReset { .. } => Mailer::open(&settings.mail)?,
+        _ => None,
+    };
     let (passwords, clock) = (passwords(settings)?, Clock::system());
-    let operator = Operator { store: store.clone(), auth: None, passwords, sweep, clock, url };
+    let operator = Operator { store: store.clone(), auth: None, passwords, sweep, mailer, clock, url };
     Ok(execute(&operator, command).await?)
 }

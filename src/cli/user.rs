@@ -47,6 +47,9 @@ pub(super) enum Verb {
         /// Make a link instead, good once and for a day, by which the person sets it
         #[arg(long, conflicts_with = "password_stdin")]
         link: bool,
+        /// Mail the link to the account's address instead of showing it
+        #[arg(long, conflicts_with_all = ["link", "password_stdin"])]
+        mail: bool,
         #[command(flatten)]
         password: Password,
     },
@@ -70,6 +73,7 @@ impl Verb {
             Self::Enable { email } => Command::UserEnable { email },
             Self::Delete { email } => Command::UserDelete { email },
             Self::DisableTwoFactor { email } => Command::UserDisableTwoFactor { email },
+            Self::ResetPassword { email, mail: true, .. } => Command::UserMailReset { email },
             Self::ResetPassword { email, link: true, .. } => Command::UserResetLink { email },
             Self::ResetPassword { email, password, .. } => {
                 Command::UserResetPassword { email, password: secret::read(password.password_stdin)? }

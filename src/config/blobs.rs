@@ -68,9 +68,15 @@ impl TryFrom<String> for BlobStorage {
 }
 
 /// A value that is never shown.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
+
+impl From<String> for Secret {
+    fn from(value: String) -> Self {
+        Self(value)
+    }
+}
 
 impl Secret {
     /// The value itself.

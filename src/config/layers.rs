@@ -22,7 +22,7 @@ const CLIENT_VARIABLES: [&str; 2] = ["TIDELOG_PASSWORD", "TIDELOG_PASSPHRASE"];
 const FILE_SUFFIX: &str = "_FILE";
 
 /// Settings whose values are nobody's to see.
-const SECRETS: [&str; 1] = ["blobs.s3.secret_access_key"];
+const SECRETS: [&str; 2] = ["blobs.s3.secret_access_key", "mail.smtp"];
 /// What is shown in their place.
 const HIDDEN: &str = "(hidden)";
 
@@ -212,7 +212,10 @@ fn blame(shown: &[Shown], error: config::ConfigError) -> ConfigError {
         _ => return ConfigError::Other(error.to_string()),
     };
     match shown.iter().find(|shown| shown.key == *key).cloned() {
-        Some(Shown { key, value, origin }) => ConfigError::Invalid { key, value, origin, reason },
+        Some(shown) => {
+            let value = if shown.is_secret() { HIDDEN.into() } else { shown.value };
+            ConfigError::Invalid { key: shown.key, value, origin: shown.origin, reason }
+        }
         None => ConfigError::Other(error.to_string()),
     }
 }

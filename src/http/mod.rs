@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 use actix_web::web::{self, ServiceConfig};
 use tidelog_protocol::{Limits, SYNC_PREFIX, SYNC_PREFIX_V1};
+use tokio::sync::mpsc;
 
 pub use blobs::BlobState;
 pub use front::Front;
@@ -67,6 +68,8 @@ pub struct Parts {
     pub site: Site,
     /// Who may make an account.
     pub sign_up: SignUpRule,
+    /// Takes normalised addresses of people who say that they forgot their password. `None`: this server sends no mail.
+    pub forgotten: Option<mpsc::Sender<String>>,
     /// Who listens to which log.
     pub subscribers: Subscribers,
     /// What time it is.

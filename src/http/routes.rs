@@ -11,7 +11,7 @@ use super::blobs::{self, transfers};
 use super::oauth::{authorize, consent, icons, metadata, revoke, token, userinfo};
 use super::refusal::Refusal;
 use super::rotations::blob_keys;
-use super::sign_in::{log_in, second_factor};
+use super::sign_in::{forgot, log_in, second_factor};
 use super::{
     admin, auth, changes, devices, export, health, keys, limits, notifications, openapi, rotations, sign_up,
 };
@@ -128,6 +128,8 @@ pub(super) fn root_routes() -> Vec<Row> {
         row!(Public  POST   "/log-in"            log_in::log_in),
         row!(Public  GET    "/second-factor"     second_factor::show),
         row!(Public  POST   "/second-factor"     second_factor::take),
+        row!(Public  GET    "/forgot"            forgot::show),
+        row!(Public  POST   "/forgot"            forgot::ask),
         row!(Public  GET    "/sign-up"           sign_up::show_open),
         row!(Public  POST   "/sign-up"           sign_up::take_open),
         row!(Public  GET    "/setup/{secret}"    sign_up::setup::show),

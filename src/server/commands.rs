@@ -4,6 +4,7 @@
 mod audit;
 mod issuers;
 mod links;
+mod mailed;
 mod tokens;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use tidelog_protocol::Timestamp;
 use uuid::Uuid;
 
 pub use links::setup_link;
+pub(super) use mailed::forgotten;
 
 use crate::auth::passwords::Passwords;
 use crate::auth::secrets::{hash_secret, new_api_key};
@@ -21,6 +23,7 @@ use crate::auth::{Auth, RotatedKeys};
 use crate::blobs::Sweep;
 use crate::clock::Clock;
 use crate::error::Fault;
+use crate::mail::Mailer;
 use crate::model::apps::{self, App};
 use crate::model::users::{self, User};
 use crate::store::{NewApp, NewUser, Store, Undo};
@@ -66,12 +69,20 @@ pub enum Command {
     UserResetLink {
         email: String,
     },
+    UserMailReset {
+        email: String,
+    },
     UserDisableTwoFactor {
         email: String,
     },
     InviteCreate {
         app: Option<String>,
         uses: u32,
+        days: u32,
+    },
+    InviteMail {
+        email: String,
+        app: Option<String>,
         days: u32,
     },
     InviteList,
@@ -138,6 +149,8 @@ pub struct Operator {
     pub passwords: Passwords,
     /// What looks after blobs. `None`: there are none.
     pub sweep: Option<Sweep>,
+    /// What sends mail. `None`: none is sent.
+    pub mailer: Option<Mailer>,
     /// What time it is.
     pub clock: Clock,
     /// Where people reach the server, without a slash at the end.
@@ -210,8 +223,10 @@ pub async fn execute(operator: &Operator, command: Command) -> Outcome {
             changed(store.set_password(address(&email)?, hash).await?, &email)
         }
         Command::UserResetLink { email } => links::reset_link(operator, &email).await,
+        Command::UserMailReset { email } => mailed::reset(operator, &email).await,
         Command::UserDisableTwoFactor { email } => links::disable_second_factor(operator, &email).await,
         Command::InviteCreate { app, uses, days } => links::create_invite(operator, app, uses, days).await,
+        Command::InviteMail { email, app, days } => mailed::invite(operator, &email, app, days).await,
         Command::InviteList => links::list_invites(operator).await,
         Command::InviteRevoke { invite } => links::revoke_invite(operator, invite).await,
         Command::DeviceList => list_devices(store).await,

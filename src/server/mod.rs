@@ -4,6 +4,7 @@
 pub mod commands;
 mod control;
 mod descriptors;
+mod forgotten;
 mod listen;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use actix_web::dev::ServerHandle;
 use thiserror::Error;
 use tidelog_protocol::Limits;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use commands::{Command, Operator};
@@ -33,6 +35,7 @@ use crate::clock::Clock;
 use crate::config::{AuthLimits, Durability, Settings};
 use crate::error::Fault;
 use crate::http::{BlobState, Front, Parts, Site, State};
+use crate::mail::{self, Mailer};
 use crate::notify::{Caps, Hub, Subscribers};
 use crate::store::{OpenError, Options, Store, Synchronous};
 
@@ -57,6 +60,9 @@ pub enum StartError {
     /// The store of blobs could not be opened.
     #[error(transparent)]
     Blobs(#[from] blobs::OpenError),
+    /// Mail cannot be sent with these settings.
+    #[error(transparent)]
+    Mail(#[from] mail::OpenError),
     /// Anything else.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -70,6 +76,7 @@ pub struct Running {
     handle: ServerHandle,
     http: JoinHandle<std::io::Result<()>>,
     upkeep: JoinHandle<()>,
+    forgotten: JoinHandle<()>,
     subscribers: Subscribers,
     spreading: JoinHandle<()>,
     control: Control,
@@ -101,6 +108,7 @@ impl Running {
         self.handle.stop(true).await;
         let _ = self.http.await;
         self.upkeep.abort();
+        self.forgotten.abort();
         self.spreading.abort();
         self.control.stop().await;
         self.operator.store.close().await;
@@ -183,6 +191,7 @@ async fn nobody_serves(data: &Path) -> bool {
 }
 
 async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> Result<Running, StartError> {
+    let mailer = Mailer::open(&settings.mail)?;
     let auth =
         Auth::new(store.clone(), clock.clone(), hub, passwords(settings)?, auth_settings(settings)).await?;
     let sweep = sweep(settings, &store, &clock)?;
@@ -210,6 +219,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         public_url: settings.public_url.clone(),
     };
     let subscribers = subscribers(&limits, hub);
+    let (ask_for_mail, requests) = mpsc::channel(forgotten::MAX_WAITING);
     let state = Arc::new(State::new(Parts {
         store: store.clone(),
         auth: auth.clone(),
@@ -218,6 +228,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         blobs,
         site: Site::new(settings.public_url.as_deref()),
         sign_up: settings.auth.sign_up,
+        forgotten: mailer.is_some().then_some(ask_for_mail),
         subscribers: subscribers.clone(),
         clock: clock.clone(),
     }));
@@ -228,6 +239,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         auth: Some(auth.clone()),
         passwords: auth.passwords().clone(),
         sweep: sweep.clone(),
+        mailer,
         clock: clock.clone(),
         url: settings.public_url.as_ref().unwrap_or(&url).trim_end_matches('/').to_owned(),
     };
@@ -236,9 +248,22 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
     let handle = server.handle();
     let http = tokio::spawn(server);
     let upkeep = upkeep::start(store.clone(), auth.clone(), sweep, clock);
+    let forgotten = forgotten::start(operator.clone(), requests);
     let spreading = tokio::spawn(subscribers.clone().spread());
     tracing::info!(url, data = %settings.data.display(), "ready");
-    Ok(Running { url, operator, auth, handle, http, upkeep, subscribers, spreading, control, socket })
+    Ok(Running {
+        url,
+        operator,
+        auth,
+        handle,
+        http,
+        upkeep,
+        forgotten,
+        subscribers,
+        spreading,
+        control,
+        socket,
+    })
 }
 
 /// What looks after blobs. `None`: this server takes none.

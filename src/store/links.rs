@@ -171,15 +171,13 @@ impl Store {
         .await
     }
 
-    /// Withdraws an invite. `false`: there is none of this id.
+    /// Withdraws a link. `false`: there is none of this kind and id.
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn revoke_invite(&self, id: Uuid) -> Result<bool, Fault> {
-        self.write(1, move |tx| {
-            Ok(tx.prepare_cached(REMOVE)?.execute((id.as_bytes(), LinkKind::Invite.name()))? > 0)
-        })
-        .await
+    pub async fn withdraw_link(&self, kind: LinkKind, id: Uuid) -> Result<bool, Fault> {
+        self.write(1, move |tx| Ok(tx.prepare_cached(REMOVE)?.execute((id.as_bytes(), kind.name()))? > 0))
+            .await
     }
 
     /// The link of this hash, if it is still good. Looking uses nothing up: programs that show previews follow links, too.

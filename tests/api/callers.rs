@@ -73,6 +73,8 @@ fn table() -> Vec<Row> {
         row(Method::POST, "/log-in", Page, empty, 415),
         row(Method::GET, "/second-factor", Public, nothing, 400),
         row(Method::POST, "/second-factor", Page, empty, 415),
+        row(Method::GET, "/forgot", Public, nothing, 404),
+        row(Method::POST, "/forgot", Page, empty, 415),
         row(Method::GET, "/sign-up", Public, nothing, 404),
         row(Method::POST, "/sign-up", Page, empty, 415),
         row(Method::GET, "/setup/{secret}", Public, nothing, 404),

@@ -35,6 +35,7 @@ mod keys;
 mod late;
 mod limits;
 mod links;
+mod mail;
 mod memory;
 mod notifications;
 mod oauth;

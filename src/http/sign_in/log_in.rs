@@ -42,6 +42,9 @@ pub(in crate::http) fn page(
             }))
             (button("Log in"))
         }
+        @if state.forgotten.is_some() {
+            p.actions { a href=(state.site.path("/forgot")) { "Forgot your password?" } }
+        }
         @if cancel.is_none() && state.sign_up == SignUpRule::Open {
             p.actions { a href=(state.site.path("/sign-up")) { "Make an account" } }
         }

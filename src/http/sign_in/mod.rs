@@ -1,6 +1,7 @@
 //! How a person signs in in a browser: password, then a second factor if the account has one. What comes next depends on why they
 //! are here: consent for an app, or their account.
 
+pub(super) mod forgot;
 pub(super) mod log_in;
 pub(super) mod second_factor;
 

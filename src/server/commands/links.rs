@@ -12,8 +12,34 @@ use crate::model::links::{Link, LinkKind, MAX_INVITE_DAYS, MAX_USES, RESET_LIVES
 /// Seconds in a day.
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
+/// A link that was just made. No `Debug`: its address holds a secret.
+pub(super) struct Made {
+    pub(super) id: Uuid,
+    pub(super) url: String,
+    /// Name of the app that an invite is to.
+    pub(super) app: Option<String>,
+    /// Microseconds since 1970.
+    pub(super) expires_at: i64,
+}
+
 /// Makes an invite; its address is shown only now.
 pub(super) async fn create_invite(operator: &Operator, app: Option<String>, uses: u32, days: u32) -> Outcome {
+    let made = make_invite(operator, app, uses, days).await?;
+    Ok(json!({
+        "url": made.url,
+        "invite_id": made.id,
+        "app": made.app,
+        "uses": uses,
+        "expires_at": time(made.expires_at),
+    }))
+}
+
+pub(super) async fn make_invite(
+    operator: &Operator,
+    app: Option<String>,
+    uses: u32,
+    days: u32,
+) -> Result<Made, CommandError> {
     let between = |value: u32, max: u32, what: &str| match value {
         value if (1..=max).contains(&value) => Ok(()),
         value => Err(CommandError::Refused(format!("an invite {what} 1 to {max}, not {value}"))),
@@ -25,13 +51,7 @@ pub(super) async fn create_invite(operator: &Operator, app: Option<String>, uses
     let (id, expires_at) = (link.id, link.expires_at);
     let made = operator.store.make_invite(link, app.clone()).await?;
     let app = made.ok_or_else(|| no_app(app.as_deref().unwrap_or_default()))?;
-    Ok(json!({
-        "url": operator.address(&path_of(LinkKind::Invite, &secret)),
-        "invite_id": id,
-        "app": app,
-        "uses": uses,
-        "expires_at": time(expires_at),
-    }))
+    Ok(Made { id, url: operator.address(&path_of(LinkKind::Invite, &secret)), app, expires_at })
 }
 
 /// Invites that are still good. Their addresses are not kept.
@@ -49,18 +69,28 @@ pub(super) async fn list_invites(operator: &Operator) -> Outcome {
 }
 
 pub(super) async fn revoke_invite(operator: &Operator, id: Uuid) -> Outcome {
-    let was_there = operator.store.revoke_invite(id).await?;
+    let was_there = operator.store.withdraw_link(LinkKind::Invite, id).await?;
     found(was_there, json!({ "invite_id": id }), || format!("there is no invite {id}"))
 }
 
 /// Makes a link by which a person sets a new password.
 pub(super) async fn reset_link(operator: &Operator, email: &str) -> Outcome {
+    let email = address(email)?;
+    let made = make_reset(operator, &email).await?.ok_or_else(|| nobody(&email))?;
+    Ok(json!({ "url": made.url, "email": email, "expires_at": time(made.expires_at) }))
+}
+
+/// The same for an account of this normalised address. `None`: there is none that may sign in.
+pub(super) async fn make_reset(operator: &Operator, email: &str) -> Result<Option<Made>, Fault> {
     let (secret, link) = new_link(&operator.clock, 1, RESET_LIVES_US)?;
-    let expires_at = link.expires_at;
-    let made = operator.store.make_reset_link(link, address(email)?).await?;
+    let (id, expires_at) = (link.id, link.expires_at);
+    let made = operator.store.make_reset_link(link, email.into()).await?;
     let url = operator.address(&path_of(LinkKind::Reset, &secret));
-    let answer = json!({ "url": url, "email": address(email)?, "expires_at": time(expires_at) });
-    found(made, answer, || format!("there is no user {email} who may sign in"))
+    Ok(made.then_some(Made { id, url, app: None, expires_at }))
+}
+
+pub(super) fn nobody(email: &str) -> CommandError {
+    CommandError::Refused(format!("there is no user {email} who may sign in"))
 }
 
 /// The address at which the first administrator makes their account. `None`: there is one.

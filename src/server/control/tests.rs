@@ -22,6 +22,7 @@ async fn serve(data: &Path) -> (Control, Store) {
     let store = Store::open(options, Clock::system(), Hub::default()).expect("a store");
     let passwords = Passwords::new(1).expect("randomness");
     let operator = Operator {
+        mailer: None,
         store: store.clone(),
         auth: None,
         passwords,
