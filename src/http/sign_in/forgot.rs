@@ -57,25 +57,26 @@ pub(in crate::http) async fn ask(
     http: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, PageError> {
-    form.once(&state, async {
-        let requests = requests(&state)?;
-        if form.step != Step::Form {
-            return Err(stale(&state, form.step.request()));
+    form.once(state, http, take).await
+}
+
+async fn take(state: web::Data<State>, http: HttpRequest, form: Form) -> Result<HttpResponse, PageError> {
+    let requests = requests(&state)?;
+    if form.step != Step::Form {
+        return Err(stale(&state, form.step.request()));
+    }
+    count(&state, &http)?;
+    if let Ok(email) = normalize_email(form.text("email"))
+        && state.attempts.may_mail(&email)
+        && requests.try_send(email).is_err()
+    {
+        tracing::warn!("too many people forgot their passwords at once: some get no mail");
+    }
+    let body = html! {
+        p { "If there is an account with that address, a mail with a link is on its way to it. The link is good once, for a day." }
+        p.quiet {
+            "Where none has come after a few minutes, look among the unwanted mail. You can ask for another one in ten minutes."
         }
-        count(&state, &http)?;
-        if let Ok(email) = normalize_email(form.text("email"))
-            && state.attempts.may_mail(&email)
-            && requests.try_send(email).is_err()
-        {
-            tracing::warn!("too many people forgot their passwords at once: some get no mail");
-        }
-        let body = html! {
-            p { "If there is an account with that address, a mail with a link is on its way to it. The link is good once, for a day." }
-            p.quiet {
-                "Where none has come after a few minutes, look among the unwanted mail. You can ask for another one in ten minutes."
-            }
-        };
-        Ok(Page::new("Look into your mail", Brand::own(), body).answer()?)
-    })
-    .await
+    };
+    Ok(Page::new("Look into your mail", Brand::own(), body).answer()?)
 }
