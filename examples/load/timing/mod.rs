@@ -1,0 +1,126 @@
+//! Whether the time of an answer tells who has an account.
+//!
+//! At each door by which strangers name accounts, requests about accounts that there are and about such as there are not take turns at
+//! random, on one connection. Welch's t-test holds the two piles of times against each other; below 4.5 there is nothing to see, as
+//! tests for leaks by time are read.
+//!
+//! A machine that does other things now and then takes long, whoever is asked about, and a few such times hide a small difference. So
+//! there are two verdicts: of all times, and of those below the 95th percentile of both piles together. Cropping each pile by itself
+//! would crop the difference away.
+
+mod doors;
+mod sink;
+mod welch;
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use crate::library::{self, Library};
+use crate::server::Server;
+use crate::wire::{self, Wire};
+use crate::{Result, content};
+use doors::Door;
+use sink::MailSink;
+use welch::{Welch, cropped};
+
+/// Requests about each of the two, of `--timing`.
+const REQUESTS: usize = 2_000;
+/// The same with `--small`.
+const SMALL_REQUESTS: usize = 20;
+/// Requests before those that are timed.
+const WARM_UP: usize = 50;
+/// What is left of the times, in percent, where they are cropped.
+const CROP_PERCENT: usize = 95;
+/// From here on, times tell.
+const TELLS: f64 = 4.5;
+const MICROS_PER_SECOND: f64 = 1e6;
+
+/// An account that there is, or is not; addresses of both are of one length.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Asked {
+    known: bool,
+    number: usize,
+}
+
+impl Asked {
+    fn email(self) -> String {
+        format!("{}-{:05}@example.com", if self.known { "some" } else { "none" }, self.number)
+    }
+}
+
+/// Measures every door of a server of its own.
+pub(crate) fn measure(binary: &Path, small: bool) -> Result<Map<String, Value>> {
+    let requests = if small { SMALL_REQUESTS } else { REQUESTS };
+    let data = TempDir::new()?;
+    library::wait_for(make_accounts(data.path(), requests + WARM_UP))?;
+    let mail = MailSink::start()?;
+    let settings = [("TIDELOG_MAIL_SMTP", mail.address()), ("TIDELOG_MAIL_FROM", "load@example.com".into())];
+    let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let server = Server::start_with(binary, data.path(), &settings)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut told = Map::new();
+    for door in Door::ALL {
+        let (known, unknown) = runtime.block_on(times(door, server.address(), requests))?;
+        let (known_cropped, unknown_cropped) = cropped(&known, &unknown, CROP_PERCENT);
+        let (all, low) = (Welch::of(&known, &unknown), Welch::of(&known_cropped, &unknown_cropped));
+        let is_alike = all.t.abs() < TELLS && low.t.abs() < TELLS;
+        eprintln!(
+            "{}: {} ({requests} each; |t| < {TELLS} wanted)\n  all: {all}\n  below {CROP_PERCENT} %: {low}",
+            door.name(),
+            if is_alike { "times do not tell" } else { "TIMES TELL who has an account" },
+        );
+        told.insert(
+            door.name().into(),
+            json!({ "t": all.t, "t_cropped": low.t, "difference_us": low.difference }),
+        );
+    }
+    eprintln!("{} mails were sent", mail.taken());
+    Ok(told)
+}
+
+async fn make_accounts(data: &Path, count: usize) -> Result<()> {
+    let library = Library::open(data).await?;
+    for number in 0..count {
+        library.create_user(&Asked { known: true, number }.email()).await?;
+    }
+    library.close().await
+}
+
+/// Times in µs of requests about accounts that there are, and about such as there are not.
+async fn times(door: Door, address: &str, requests: usize) -> Result<(Vec<f64>, Vec<f64>)> {
+    let mut wire = Wire::new(wire::connect(address)?)?;
+    let page = door.open(&mut wire, address).await?;
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for (place, asked) in order(requests)?.into_iter().enumerate() {
+        let request = door.request(address, &page, &asked.email(), &content::data(24)?);
+        sleep(door.pause()).await;
+        let began = Instant::now();
+        let status = wire.exchange(&request).await?.status;
+        let micros = began.elapsed().as_secs_f64() * MICROS_PER_SECOND;
+        if status != door.status() {
+            return Err(format!("{} answered {status}", door.name()).into());
+        }
+        if place >= 2 * WARM_UP {
+            if asked.known { known.push(micros) } else { unknown.push(micros) }
+        }
+    }
+    Ok((known, unknown))
+}
+
+/// Both kinds for the warm-up, then as many of each as are wanted, shuffled.
+fn order(requests: usize) -> Result<Vec<Asked>> {
+    let kinds = |range: std::ops::Range<usize>| {
+        range.flat_map(|number| [true, false].map(|known| Asked { known, number })).collect::<Vec<_>>()
+    };
+    let mut timed = kinds(WARM_UP..WARM_UP + requests);
+    for last in (1..timed.len()).rev() {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random)?;
+        timed.swap(last, (u64::from_le_bytes(random) % (last as u64 + 1)) as usize);
+    }
+    Ok([kinds(0..WARM_UP), timed].concat())
+}
