@@ -31,8 +31,8 @@ use welch::{Welch, cropped};
 const REQUESTS: usize = 2_000;
 /// The same with `--small`.
 const SMALL_REQUESTS: usize = 20;
-/// Requests before those that are timed.
-const WARM_UP: usize = 50;
+/// Of so many requests one comes before those that are timed.
+const WARM_UP_SHARE: usize = 20;
 /// What is left of the times, in percent, where they are cropped.
 const CROP_PERCENT: usize = 95;
 /// From here on, times tell.
@@ -56,7 +56,7 @@ impl Asked {
 pub(crate) fn measure(binary: &Path, small: bool) -> Result<Map<String, Value>> {
     let requests = if small { SMALL_REQUESTS } else { REQUESTS };
     let data = TempDir::new()?;
-    library::wait_for(make_accounts(data.path(), requests + WARM_UP))?;
+    library::wait_for(make_accounts(data.path(), warm_up(requests) + requests))?;
     let mail = MailSink::start()?;
     let settings = [("TIDELOG_MAIL_SMTP", mail.address()), ("TIDELOG_MAIL_FROM", "load@example.com".into())];
     let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
@@ -104,7 +104,7 @@ async fn times(door: Door, address: &str, requests: usize) -> Result<(Vec<f64>, 
         if status != door.status() {
             return Err(format!("{} answered {status}", door.name()).into());
         }
-        if place >= 2 * WARM_UP {
+        if place >= 2 * warm_up(requests) {
             if asked.known { known.push(micros) } else { unknown.push(micros) }
         }
     }
@@ -116,11 +116,17 @@ fn order(requests: usize) -> Result<Vec<Asked>> {
     let kinds = |range: std::ops::Range<usize>| {
         range.flat_map(|number| [true, false].map(|known| Asked { known, number })).collect::<Vec<_>>()
     };
-    let mut timed = kinds(WARM_UP..WARM_UP + requests);
+    let warm_up = warm_up(requests);
+    let mut timed = kinds(warm_up..warm_up + requests);
     for last in (1..timed.len()).rev() {
         let mut random = [0; 8];
         getrandom::fill(&mut random)?;
         timed.swap(last, (u64::from_le_bytes(random) % (last as u64 + 1)) as usize);
     }
-    Ok([kinds(0..WARM_UP), timed].concat())
+    Ok([kinds(0..warm_up), timed].concat())
+}
+
+/// Requests about each of the two before those that are timed.
+fn warm_up(requests: usize) -> usize {
+    requests / WARM_UP_SHARE
 }
