@@ -15,8 +15,6 @@ pub(super) enum Door {
     Auth,
     /// `POST /log-in`, likewise.
     LogIn,
-    /// `POST /api/account/token`, likewise.
-    AccountToken,
     /// `POST /forgot`.
     Forgot,
 }
@@ -29,13 +27,12 @@ pub(super) struct Page {
 }
 
 impl Door {
-    pub(super) const ALL: [Self; 4] = [Self::Auth, Self::LogIn, Self::AccountToken, Self::Forgot];
+    pub(super) const ALL: [Self; 3] = [Self::Forgot, Self::Auth, Self::LogIn];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Auth => "POST /api/sync/auth",
             Self::LogIn => "POST /log-in",
-            Self::AccountToken => "POST /api/account/token",
             Self::Forgot => "POST /forgot",
         }
     }
@@ -43,7 +40,7 @@ impl Door {
     /// How it answers.
     pub(super) fn status(self) -> u16 {
         match self {
-            Self::Auth | Self::AccountToken => 401,
+            Self::Auth => 401,
             Self::LogIn => 422,
             Self::Forgot => 200,
         }
@@ -60,7 +57,7 @@ impl Door {
     /// Gets the page whose form leads there.
     pub(super) async fn open(self, wire: &mut Wire, address: &str) -> Result<Page> {
         let path = match self {
-            Self::Auth | Self::AccountToken => return Ok(Page::default()),
+            Self::Auth => return Ok(Page::default()),
             Self::LogIn => "/account",
             Self::Forgot => "/forgot",
         };
@@ -84,9 +81,6 @@ impl Door {
                 "/api/sync/auth",
                 json!({ "email": email, "password": password, "api_key": API_KEY }).to_string(),
             ),
-            Self::AccountToken => {
-                ("/api/account/token", json!({ "email": email, "password": password }).to_string())
-            }
             Self::LogIn => ("/log-in", form(format!("password={password}"))),
             Self::Forgot => ("/forgot", form(format!("unlike={password}"))),
         };

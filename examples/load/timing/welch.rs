@@ -38,7 +38,7 @@ fn mean(times: &[f64]) -> (f64, f64) {
     (mean, squares / (count - 1.0) / count)
 }
 
-/// What is below so many percent of both together.
+/// The shortest so many percent of both together.
 pub(super) fn cropped(first: &[f64], second: &[f64], percent: usize) -> (Vec<f64>, Vec<f64>) {
     let mut both = [first, second].concat();
     both.sort_unstable_by(f64::total_cmp);
