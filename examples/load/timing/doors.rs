@@ -49,7 +49,7 @@ impl Door {
     /// What is waited before each request: mails take longer than answers, and the server lets only so many wait.
     pub(super) fn pause(self) -> Duration {
         match self {
-            Self::Forgot => Duration::from_millis(10),
+            Self::Forgot => Duration::from_millis(40),
             _ => Duration::ZERO,
         }
     }
