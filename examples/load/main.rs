@@ -8,6 +8,7 @@
 //! cargo run --release --example load -- --blobs                          # a large file up and down; `blobs/` explains it
 //! cargo run --release --example load -- --live fan_out --subscribers 100
 //! cargo run --release --example load -- --live all                      # notifications and live tables; `live/` explains each
+//! cargo run --release --example load -- --timing                         # does the time of an answer tell who has an account?
 //! ```
 //!
 //! `push_500x8` is 8 clients, each a user of its own (with `--seed-log`, one of those whose past it is), that push 500 changes per request, the next one right after the answer;
@@ -45,6 +46,7 @@ mod report;
 mod seed;
 mod server;
 mod size;
+mod timing;
 mod wire;
 mod work;
 
@@ -105,10 +107,13 @@ struct Arguments {
     /// Measures a large blob up and down; without --cases nothing else.
     #[arg(long)]
     blobs: bool,
+    /// Tests whether times tell who has an account; without --cases nothing else.
+    #[arg(long)]
+    timing: bool,
     /// Streams that hear of each push of fan_out.
     #[arg(long, value_name = "N")]
     subscribers: Option<usize>,
-    /// Makes --live and --blobs a few hundred times smaller, to see that it works.
+    /// Makes --live, --blobs and --timing a few hundred times smaller, to see that it works.
     #[arg(long)]
     small: bool,
     /// Only for this program's own use: the baseline of streams.
@@ -124,7 +129,8 @@ fn main() -> Result<()> {
     if cfg!(debug_assertions) {
         eprintln!("this is a debug build: its figures mean nothing, use --release");
     }
-    let is_special = arguments.size || arguments.body || arguments.blobs || !arguments.live.is_empty();
+    let is_special =
+        arguments.size || arguments.body || arguments.blobs || arguments.timing || !arguments.live.is_empty();
     if arguments.cases.is_empty() && !is_special {
         arguments.cases = Case::ALL.to_vec();
     }
@@ -140,6 +146,12 @@ fn main() -> Result<()> {
     if arguments.blobs {
         let binary = arguments.server.clone().map_or_else(server::build, Ok)?;
         report.add("blobs", blobs::measure(&binary, arguments.small)?);
+    }
+    if arguments.timing {
+        let binary = arguments.server.clone().map_or_else(server::build, Ok)?;
+        for (door, figures) in timing::measure(&binary, arguments.small)? {
+            report.add(&door, figures);
+        }
     }
     if !arguments.live.is_empty() {
         let binary = arguments.server.clone().map_or_else(server::build, Ok)?;

@@ -51,6 +51,15 @@ impl Wire {
 
     /// Sends a request, and gives the body of its answer if that is a success.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<&[u8]> {
+        let Answer { status, body, .. } = self.exchange(request).await?;
+        match status {
+            200 | 201 => Ok(body),
+            status => Err(format!("the server answered {status}: {}", String::from_utf8_lossy(body)).into()),
+        }
+    }
+
+    /// Sends a request, and gives its answer.
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>> {
         self.stream.write_all(request).await?;
         let mut filled = 0;
         let head = loop {
@@ -66,11 +75,8 @@ impl Wire {
         while filled < end {
             filled += self.read_more(filled).await?;
         }
-        let body = &self.buffer[head.length..end];
-        match head.status {
-            200 | 201 => Ok(body),
-            status => Err(format!("the server answered {status}: {}", String::from_utf8_lossy(body)).into()),
-        }
+        let (before, body) = self.buffer[..end].split_at(head.length);
+        Ok(Answer { status: head.status, head: before, body })
     }
 
     async fn read_more(&mut self, filled: usize) -> Result<usize> {
@@ -79,6 +85,13 @@ impl Wire {
             count => Ok(count),
         }
     }
+}
+
+/// An answer, until the next request.
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
+    pub(crate) head: &'a [u8],
+    pub(crate) body: &'a [u8],
 }
 
 /// What is needed of the head of an answer.

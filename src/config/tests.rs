@@ -118,6 +118,18 @@ fn variables_of_others_may_hold_anything_and_ours_only_text() {
 }
 
 #[test]
+fn the_password_of_a_mail_server_is_never_shown_also_where_the_setting_is_refused() {
+    let given = |address: &str| Layers {
+        environment: environment(&[("TIDELOG_MAIL_SMTP", address)]),
+        ..Layers::default()
+    };
+    let (settings, shown) = load(&given("smtps://ada:hunter2@mail.example.org")).expect("valid");
+    assert!(settings.mail.smtp.is_some() && !format!("{settings:?}{shown:?}").contains("hunter2"));
+    let error = load(&given("smtp://ada:hunter2@mail.example.org")).expect_err("in the clear").to_string();
+    assert!(error.starts_with("mail.smtp cannot be ") && !error.contains("hunter2"), "{error}");
+}
+
+#[test]
 fn the_example_for_production_is_valid() {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/config/production.toml"));
     load(&Layers { file: Some(path), ..Layers::default() }).expect("valid");

@@ -213,3 +213,14 @@ async fn a_request_that_guesses_twice_counts_twice() {
     let strict = Attempts::new(strict, Clock::system());
     strict.begin_guesses(MIA, host(1), 2).await.expect("a budget of one suffices for one request").failed();
 }
+
+#[test]
+fn strangers_cause_one_mail_to_an_account_in_ten_minutes_however_they_type_it() {
+    let (attempts, hand) = attempts();
+    assert!(attempts.may_mail(MIA));
+    assert!(!attempts.may_mail(" MIA@example.com") && attempts.may_mail("ada@example.com"));
+    hand.advance(10 * 60 - 1);
+    assert!(!attempts.may_mail(MIA));
+    hand.advance(1);
+    assert!(attempts.may_mail(MIA) && !attempts.may_mail(MIA));
+}
