@@ -66,6 +66,8 @@ async fn execute_alone(settings: &Settings, store: &Store, command: Command) -> 
         _ => None,
     };
     let (passwords, clock) = (passwords(settings)?, Clock::system());
-    let operator = Operator { store: store.clone(), auth: None, passwords, sweep, mailer, clock, url };
+    let sign_up = settings.auth.sign_up;
+    let operator =
+        Operator { store: store.clone(), auth: None, passwords, sweep, mailer, sign_up, clock, url };
     Ok(execute(&operator, command).await?)
 }

@@ -25,6 +25,7 @@ use crate::auth::tokens::new_signing_key;
 use crate::auth::{Auth, RotatedKeys};
 use crate::blobs::Sweep;
 use crate::clock::Clock;
+use crate::config::SignUpRule;
 use crate::error::Fault;
 use crate::mail::Mailer;
 use crate::model::users::normalize_email;
@@ -153,6 +154,8 @@ pub struct Operator {
     pub sweep: Option<Sweep>,
     /// What sends mail. `None`: none is sent.
     pub mailer: Option<Mailer>,
+    /// Who may make an account.
+    pub sign_up: SignUpRule,
     /// What time it is.
     pub clock: Clock,
     /// Where people reach the server, without a slash at the end.
@@ -208,7 +211,9 @@ pub async fn execute(operator: &Operator, command: Command) -> Outcome {
             users::create(store, passwords, &email, password, admin).await
         }
         Command::UserList => users::list(store).await,
-        Command::UserDisable { email } => users::changed(store.disable_user(selector(&email)?).await?, &email),
+        Command::UserDisable { email } => {
+            users::changed(store.disable_user(selector(&email)?).await?, &email)
+        }
         Command::UserEnable { email } => users::changed(store.enable_user(selector(&email)?).await?, &email),
         Command::UserDelete { email } => users::changed(store.delete_user(selector(&email)?).await?, &email),
         Command::UserResetPassword { email, password } => {

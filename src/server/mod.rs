@@ -240,6 +240,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         passwords: auth.passwords().clone(),
         sweep: sweep.clone(),
         mailer,
+        sign_up: settings.auth.sign_up,
         clock: clock.clone(),
         url: settings.public_url.as_ref().unwrap_or(&url).trim_end_matches('/').to_owned(),
     };

@@ -105,6 +105,7 @@ fn an_invite_is_withdrawn_and_closed_servers_take_none() {
     server.tab().open("/sign-up").expect(404).titled("Sign-up is closed");
     let closed = Server::start();
     let made = closed.cli().run(&["invite", "create"]).json();
+    assert!(made["note"].as_str().expect("a note").contains("auth.sign_up"));
     closed.tab().open(&path(&made)).expect(404);
     for (arguments, why) in [
         (vec!["invite", "create", "--app", "none"], "none"),

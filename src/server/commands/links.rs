@@ -6,11 +6,16 @@ use uuid::Uuid;
 use super::{CommandError, Operator, Outcome, address, found, no_app, time};
 use crate::auth::links::{new_link, path_of};
 use crate::clock::MICROS_PER_SECOND;
+use crate::config::SignUpRule;
 use crate::error::Fault;
 use crate::model::links::{Link, LinkKind, MAX_INVITE_DAYS, MAX_USES, RESET_LIVES_US, SETUP_LIVES_US};
 
 /// Seconds in a day.
 const DAY_SECONDS: i64 = 24 * 60 * 60;
+
+/// What an operator is told whose invites lead nowhere.
+pub(super) const CLOSED: &str =
+    "sign-up is closed on this server: the link works once auth.sign_up is \"invite\" or \"open\"";
 
 /// A link that was just made. No `Debug`: its address holds a secret.
 pub(super) struct Made {
@@ -25,13 +30,17 @@ pub(super) struct Made {
 /// Makes an invite; its address is shown only now.
 pub(super) async fn create_invite(operator: &Operator, app: Option<String>, uses: u32, days: u32) -> Outcome {
     let made = make_invite(operator, app, uses, days).await?;
-    Ok(json!({
+    let mut answer = json!({
         "url": made.url,
         "invite_id": made.id,
         "app": made.app,
         "uses": uses,
         "expires_at": time(made.expires_at),
-    }))
+    });
+    if operator.sign_up == SignUpRule::Closed {
+        answer["note"] = CLOSED.into();
+    }
+    Ok(answer)
 }
 
 pub(super) async fn make_invite(

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::links::{Made, make_invite, make_reset, nobody};
+use super::links::{CLOSED, Made, make_invite, make_reset, nobody};
 use super::{CommandError, Operator, Outcome, address, time};
+use crate::config::SignUpRule;
 use crate::mail::{Letter, Mailer, SendError};
 use crate::model::links::LinkKind;
 
@@ -22,6 +23,9 @@ impl From<SendError> for CommandError {
 /// Makes an invite and mails it.
 pub(super) async fn invite(operator: &Operator, email: &str, app: Option<String>, days: u32) -> Outcome {
     let (mailer, email) = (mailer(operator)?, address(email)?);
+    if operator.sign_up == SignUpRule::Closed {
+        return Err(CommandError::Refused(format!("no invite is mailed: {CLOSED}")));
+    }
     let made = make_invite(operator, app, USES, days).await?;
     let letter = Letter::invite(made.app.as_deref(), &operator.url, &made.url, made.expires_at);
     send(operator, mailer, (LinkKind::Invite, &made), &email, &letter).await?;

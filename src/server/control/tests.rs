@@ -23,6 +23,7 @@ async fn serve(data: &Path) -> (Control, Store) {
     let passwords = Passwords::new(1).expect("randomness");
     let operator = Operator {
         mailer: None,
+        sign_up: crate::config::SignUpRule::Closed,
         store: store.clone(),
         auth: None,
         passwords,
