@@ -2,12 +2,17 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use fantoccini::elements::Element;
 use fantoccini::key::Key;
+use fantoccini::wd::TimeoutConfiguration;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
+
+/// How long a page may take. Far more than it needs: reaching it means that something hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What its driver says once it listens.
 const LISTENS: &str = "started successfully on port ";
@@ -65,6 +70,8 @@ impl Window {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .expect("a browser");
+        let patience = TimeoutConfiguration::new(Some(PATIENCE), Some(PATIENCE), None);
+        client.update_timeouts(patience).await.expect("a browser that gives up in time");
         Self { client, _driver: driver }
     }
 
