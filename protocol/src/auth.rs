@@ -36,6 +36,9 @@ pub struct ChangePasswordRequest {
     /// With `encrypted_key`: replace only this revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_revision: Option<u64>,
+    /// Of an account with a second factor: a code by time, or a recovery code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// The answer to signing in and to refreshing. No `Debug`: it holds tokens.

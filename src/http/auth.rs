@@ -50,19 +50,33 @@ pub(super) async fn change_password(
     request: HttpRequest,
     Signed { caller, body: Json(body), .. }: Signed<Json<ChangePasswordRequest>>,
 ) -> Result<HttpResponse, Refusal> {
+    // Counted with those at the log-in page.
+    let account = state.store.account_of_user(caller.user).await?;
+    let account = account.map_or_else(|| caller.user.to_string(), |account| account.email);
     // Both passwords of the request are held against the account's.
-    let account = caller.user.to_string();
     let turn = state.attempts.begin_guesses(&account, client_address(&request), 2).await;
     let turn = turn.map_err(Refusal::rate_limited)?;
     let (limit, remaining) = (turn.limit(), turn.remaining());
-    let ChangePasswordRequest { current_password, new_password, encrypted_key, expected_revision } = body;
+    let ChangePasswordRequest { current_password, new_password, encrypted_key, expected_revision, code } =
+        body;
+    let code_turn = match &code {
+        Some(_) => Some(begin_second_factor(&state, &request, &account).await?),
+        None => None,
+    };
     let encrypted_key =
         encrypted_key.as_deref().map(|key| keys::envelope("encrypted_key", key)).transpose()?;
     let rewrap = encrypted_key.map(|encrypted_key| Rewrap { encrypted_key, expected_revision });
-    let outcome = state.auth.change_password(&caller, current_password, new_password, rewrap).await?;
+    let code = code.as_deref();
+    let outcome = state.auth.change_password(&caller, current_password, new_password, rewrap, code).await?;
     match outcome {
         PasswordChange::Refused => turn.failed(),
         _ => turn.passed(),
+    }
+    // A code that was not looked at was no attempt.
+    match (code_turn, &outcome) {
+        (Some(turn), PasswordChange::WrongCode) => turn.failed(),
+        (Some(turn), PasswordChange::Done(_)) => turn.passed(),
+        _ => {}
     }
     let refusal = match outcome {
         PasswordChange::Done(key) => {
@@ -72,6 +86,8 @@ pub(super) async fn change_password(
                 .json(PutKeyResponse { key_version: key.key_version, revision: key.revision }));
         }
         PasswordChange::Refused => Refusal::wrong_password(),
+        PasswordChange::TwoFactorRequired => Refusal::code_required(),
+        PasswordChange::WrongCode => Refusal::wrong_code(),
         PasswordChange::RotationInProgress => Refusal::rotation_in_progress(),
         PasswordChange::Unacceptable(reason) => Refusal::invalid_field("new_password", reason),
         PasswordChange::KeyConflict(key) => {

@@ -73,6 +73,11 @@ impl Refusal {
         Self::new(StatusCode::FORBIDDEN, ErrorCode::TwoFactorRequired, sentence)
     }
 
+    pub(super) fn code_required() -> Self {
+        let sentence = "This account has a second factor: send a code of it.";
+        Self::new(StatusCode::FORBIDDEN, ErrorCode::TwoFactorRequired, sentence)
+    }
+
     pub(super) fn two_factor_is_on() -> Self {
         let sentence = "This account has a second factor: turn it off first.";
         Self::new(StatusCode::CONFLICT, ErrorCode::TwoFactorIsOn, sentence)

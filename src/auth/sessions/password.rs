@@ -21,6 +21,10 @@ pub enum PasswordChange {
     Done(KeyState),
     /// The current password is wrong.
     Refused,
+    /// The current password is right, and the account wants a code of its second factor, too.
+    TwoFactorRequired,
+    /// The current password is right, the code is wrong or was used.
+    WrongCode,
     /// The current password is right, but the new one may not be given; why, in a sentence.
     Unacceptable(String),
     /// The envelope was changed meanwhile, or there is none to replace.
@@ -41,8 +45,10 @@ impl Auth {
         current: String,
         new: String,
         rewrap: Option<Rewrap>,
+        code: Option<&str>,
     ) -> Result<PasswordChange, Fault> {
         let acceptable = check_new_password(&new);
+        let mut needs_code = true;
         for _ in 0..TRIES {
             let Some(stored) = self.store.password_hash(caller).await? else {
                 self.passwords.verify(current, None).await?;
@@ -66,6 +72,11 @@ impl Auth {
                 self.passwords.verify(new, None).await?;
                 return Ok(PasswordChange::Unacceptable(reason));
             }
+            if needs_code && let Some(refused) = self.second_factor_refuses(caller, code).await? {
+                return Ok(refused);
+            }
+            // It was taken, and is none for the next try.
+            needs_code = false;
             let password_hash = self.passwords.hash(new.clone()).await?;
             let change = NewPassword { checked: stored, password_hash, rewrap: rewrap.clone() };
             match self.store.change_password(caller, change).await? {
@@ -76,5 +87,20 @@ impl Auth {
             }
         }
         Ok(PasswordChange::Refused)
+    }
+
+    /// Why the second factor stands in the way of a change, if it does. Asked last: a code is used up by it.
+    async fn second_factor_refuses(
+        &self,
+        caller: &Caller,
+        code: Option<&str>,
+    ) -> Result<Option<PasswordChange>, Fault> {
+        let account = self.store.account_of_user(caller.user).await?;
+        let Some(account) = account.filter(|account| account.second_factor.is_some()) else {
+            return Ok(None);
+        };
+        let Some(code) = code else { return Ok(Some(PasswordChange::TwoFactorRequired)) };
+        let taken = self.take_second_factor(&account, code).await?;
+        Ok((!taken).then_some(PasswordChange::WrongCode))
     }
 }

@@ -1,7 +1,7 @@
 //! Second factors: turned on, asked for, used up.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{REDIRECT, VERIFIER, challenge};
 use crate::support::{Authenticator, Caller, ClockedServer, Shown, Tab};
@@ -52,6 +52,19 @@ impl Owner {
         let page = tab.open(&request).expect(200);
         let credentials = [("email", self.server.email()), ("password", self.server.password())];
         tab.follow(&tab.send(&page, &credentials).expect(303)).expect(200).titled("Enter your code")
+    }
+
+    /// A session of the app, by a recovery code.
+    fn session(&self) -> Value {
+        let tab = Tab::on(&self.server.url());
+        let sent = tab.send(&self.asked(&tab), &[("code", &self.recovery_codes[0])]).expect(303);
+        let consent = tab.follow(&sent).expect(200);
+        let code = tab.send(&consent, &[("decision", "allow")]).parameter("code").expect("a code");
+        let body = json!({
+            "grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT,
+            "code_verifier": VERIFIER, "client_id": self.server.api_key(),
+        });
+        self.server.nobody().post("/oauth/token", &body).ok()
     }
 
     fn lets_in(&self, code: &str) -> bool {
@@ -169,4 +182,25 @@ fn a_second_click_on_a_code_lets_in_like_the_first() {
     let second = tab.send(&page, &[("code", &code)]).expect(303);
     assert_eq!(first.location(), second.location());
     tab.follow(&second).expect(200).titled("Let dev in?");
+}
+
+#[test]
+fn another_password_takes_a_code_too_and_a_repeat_of_it_none() {
+    let owner = Owner::new();
+    let tokens = owner.session();
+    let app = owner.server.nobody().with_token(tokens["access_token"].as_str().expect("a token"));
+    let change = |current: &str, code: Option<&str>| {
+        let mut body = json!({"current_password": current, "new_password": "tidy lantern forgets october"});
+        if let Some(code) = code {
+            body["code"] = code.into();
+        }
+        app.post("/api/sync/auth/password", &body)
+    };
+    let current = owner.server.password();
+    change(current, None).refused(403, "two_factor_required");
+    change(current, Some("aaaa-aaaa-aaaa-aaaa")).refused(401, "invalid_credentials");
+    change("wrong", Some(&owner.recovery_codes[1])).refused(401, "invalid_credentials");
+    change(current, Some(&owner.recovery_codes[1])).ok();
+    change(current, Some(&owner.recovery_codes[1])).ok();
+    change(current, None).ok();
 }

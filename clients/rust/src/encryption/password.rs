@@ -52,6 +52,8 @@ pub struct PasswordChange<'a> {
     pub current_passphrase: &'a str,
     /// What opens the key from now on.
     pub new_passphrase: &'a str,
+    /// Of an account with a second factor: a code of it, or a recovery code.
+    pub code: Option<&'a str>,
 }
 
 impl std::fmt::Debug for PasswordChange<'_> {
@@ -74,6 +76,7 @@ impl SyncKitClient {
             new_password: new,
             current_passphrase: current,
             new_passphrase: new,
+            code: None,
         })
         .await
     }
@@ -82,7 +85,8 @@ impl SyncKitClient {
     /// All other sessions of the account end, in all apps.
     ///
     /// # Errors
-    /// [`SyncKitError::InvalidCredentials`] for a wrong password, [`SyncKitError::WrongPassphrase`] for a wrong passphrase,
+    /// [`SyncKitError::InvalidCredentials`] for a wrong password or code, [`SyncKitError::TwoFactorRequired`] where a code is missing,
+    /// [`SyncKitError::WrongPassphrase`] for a wrong passphrase,
     /// [`SyncKitError::EmptyPassphrase`], [`SyncKitError::PassphraseIsPassword`], [`SyncKitError::InvalidField`] for a new
     /// password that the server does not take, [`SyncKitError::KeyVersionConflict`] if another device changed the key
     /// meanwhile, [`SyncKitError::RateLimited`]. In each case nothing has changed. After
@@ -107,6 +111,7 @@ impl SyncKitClient {
             new_password: change.new_password.to_owned(),
             encrypted_key: Some(encrypted_key),
             expected_revision: Some(revision),
+            code: change.code.map(ToOwned::to_owned),
         };
         let answer: PutKeyResponse = self.fetch(&Request::post("/auth/password", &body)?).await?;
         self.encryption.signed_in_with(change.new_password)?;
@@ -122,6 +127,7 @@ impl SyncKitClient {
             new_password: change.new_password.to_owned(),
             encrypted_key: None,
             expected_revision: None,
+            code: None,
         };
         self.fetch::<PutKeyResponse>(&Request::post("/auth/password", &body)?).await?;
         self.encryption.signed_in_with(change.new_password)?;

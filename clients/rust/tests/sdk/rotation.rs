@@ -226,6 +226,7 @@ async fn password_and_passphrase_change_together_or_not_at_all() {
         new_password: "an entirely new password",
         current_passphrase: PASSPHRASE,
         new_passphrase: ANOTHER,
+        code: None,
     };
     let wrong = PasswordChange { current_password: "wrong password", ..change };
     let refused = client.change_password_and_passphrase(wrong).await;
