@@ -5,17 +5,17 @@
 //! revoked caller is refused on the next request.
 
 mod password;
+mod remembered;
 mod vouched;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use tidelog_protocol::limits::BLOB_URL_SECONDS;
 use tidelog_protocol::{SignInRequest, Timestamp, TokenPair};
 use uuid::Uuid;
 
 pub use self::password::PasswordChange;
+use self::remembered::Remembered;
 pub use self::vouched::Exchanged;
 use super::derived::LONGEST_SECONDS;
 use super::issuers::Issuers;
@@ -28,11 +28,8 @@ use crate::clock::{Clock, MICROS_PER_SECOND};
 use crate::error::Fault;
 use crate::model::sessions::Caller;
 use crate::model::users::normalize_email;
-use crate::notify::{Event, Hub};
+use crate::notify::Hub;
 use crate::store::{NewSession, Presented, Refreshed, SigningKey, Store};
-
-/// Sessions remembered; beyond that all are forgotten, which costs one look-up each.
-const MAX_REMEMBERED: usize = 100_000;
 
 /// How long tokens live, and who issues them.
 #[derive(Clone, Debug)]
@@ -295,56 +292,6 @@ impl Auth {
             expires_at: Timestamp::from_micros(expires * MICROS_PER_SECOND).ok(),
             refresh_token: Some(refresh_token),
         })
-    }
-}
-
-/// Callers by session. A look-up that began before an ending must not be remembered after it: every ending raises the
-/// generation, and what was looked up under an older one is used once and dropped.
-#[derive(Default)]
-struct Remembered {
-    callers: RwLock<HashMap<Uuid, Arc<Caller>>>,
-    generation: AtomicU64,
-}
-
-impl Remembered {
-    fn find(&self, session: Uuid) -> Option<Arc<Caller>> {
-        self.callers.read().unwrap_or_else(PoisonError::into_inner).get(&session).cloned()
-    }
-
-    fn generation(&self) -> u64 {
-        self.generation.load(Ordering::SeqCst)
-    }
-
-    fn keep(&self, caller: Arc<Caller>, seen: u64) {
-        let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
-        if self.generation() != seen {
-            return;
-        }
-        if callers.len() >= MAX_REMEMBERED {
-            callers.clear();
-        }
-        callers.insert(caller.session, caller);
-    }
-
-    fn forget(&self, event: &Event) {
-        match event {
-            Event::SessionsEnded(sessions) => self.change(|callers| {
-                for ended in sessions {
-                    callers.remove(&ended.session);
-                }
-            }),
-            Event::SessionsChanged | Event::Reopened => self.change(HashMap::clear),
-            Event::Pushed(_)
-            | Event::KeysChanged { .. }
-            | Event::DeviceRemoved { .. }
-            | Event::AppsChanged => {}
-        }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut HashMap<Uuid, Arc<Caller>>)) {
-        let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
-        self.generation.fetch_add(1, Ordering::SeqCst);
-        change(&mut callers);
     }
 }
 

@@ -1,5 +1,8 @@
 //! Answers that are not what the caller hoped for: a status, a code, a sentence, and details by code.
 
+mod blobs;
+mod sign_in;
+
 use std::fmt;
 
 use actix_web::http::StatusCode;
@@ -57,65 +60,9 @@ impl Refusal {
         )
     }
 
-    pub(super) fn unauthenticated() -> Self {
-        let sentence = "This needs the access token of a live session.";
-        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, sentence)
-            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
-    }
-
-    pub(super) fn invalid_credentials() -> Self {
-        let sentence = "The e-mail address, the password or the API key is wrong.";
-        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
-    }
-
-    pub(super) fn two_factor_required() -> Self {
-        let sentence = "This account has a second factor: sign in through the browser.";
-        Self::new(StatusCode::FORBIDDEN, ErrorCode::TwoFactorRequired, sentence)
-    }
-
-    pub(super) fn code_required() -> Self {
-        let sentence = "This account has a second factor: send a code of it.";
-        Self::new(StatusCode::FORBIDDEN, ErrorCode::TwoFactorRequired, sentence)
-    }
-
-    pub(super) fn two_factor_is_on() -> Self {
-        let sentence = "This account has a second factor: turn it off first.";
-        Self::new(StatusCode::CONFLICT, ErrorCode::TwoFactorIsOn, sentence)
-    }
-
-    pub(super) fn wrong_credentials() -> Self {
-        let sentence = "The e-mail address or the password is wrong.";
-        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
-    }
-
-    pub(super) fn wrong_code() -> Self {
-        let sentence = "The code is wrong or was used already, or there is no second factor.";
-        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
-    }
-
-    pub(super) fn wrong_password() -> Self {
-        let sentence = "The current password is wrong.";
-        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidCredentials, sentence)
-    }
-
-    pub(super) fn invalid_refresh_token() -> Self {
-        let sentence = "The refresh token is unknown, expired or used up: sign in again.";
-        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, sentence)
-    }
-
     pub(super) fn unknown_host() -> Self {
         let sentence = "This server is not known by that name: whoever runs it can set public_url, or hosts.";
         Self::new(StatusCode::MISDIRECTED_REQUEST, ErrorCode::UnknownHost, sentence)
-    }
-
-    pub(super) fn wrong_app() -> Self {
-        let sentence = "The access token belongs to another app.";
-        Self::new(StatusCode::FORBIDDEN, ErrorCode::WrongApp, sentence)
-    }
-
-    pub(super) fn device_revoked() -> Self {
-        let sentence = "This device was removed: register it again.";
-        Self::new(StatusCode::FORBIDDEN, ErrorCode::DeviceRevoked, sentence)
     }
 
     pub(super) fn not_found() -> Self {
@@ -224,57 +171,6 @@ impl Refusal {
     pub(super) fn rotation_started() -> Self {
         let sentence = "Entries are under the new key already: the rotation can only be completed.";
         Self::new(StatusCode::CONFLICT, ErrorCode::RotationStarted, sentence)
-    }
-
-    pub(super) fn bad_address() -> Self {
-        let sentence = "This address is not one that was given out, or not good any more: ask for a new one.";
-        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, sentence)
-            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
-    }
-
-    pub(super) fn no_blobs() -> Self {
-        let sentence = "This server stores no blobs.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NoBlobs, sentence)
-    }
-
-    pub(super) fn blob_too_large(max_bytes: u64) -> Self {
-        let sentence = format!("A blob has at most {max_bytes} bytes.");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, sentence)
-    }
-
-    pub(super) fn quota_exceeded(quota_bytes: u64) -> Self {
-        let sentence = format!("The blobs of this user may take {quota_bytes} bytes: remove some first.");
-        Self::new(StatusCode::PAYMENT_REQUIRED, ErrorCode::QuotaExceeded, sentence)
-    }
-
-    pub(super) fn not_uploaded() -> Self {
-        let sentence =
-            "Nothing was uploaded that could be confirmed: ask for an address, and send the bytes there.";
-        Self::new(StatusCode::CONFLICT, ErrorCode::NotUploaded, sentence)
-    }
-
-    pub(super) fn blob_mismatch() -> Self {
-        let sentence = "What was uploaded is not what was announced: nothing of it is kept.";
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::BlobMismatch, sentence)
-    }
-
-    pub(super) fn cut_off() -> Self {
-        let sentence = "The bytes ended before they were all there: nothing of them is kept.";
-        Self::new(StatusCode::BAD_REQUEST, ErrorCode::MalformedRequest, sentence)
-    }
-
-    pub(super) fn precondition_failed() -> Self {
-        let sentence = "The blob is not the one that If-Match names.";
-        Self::new(StatusCode::PRECONDITION_FAILED, ErrorCode::PreconditionFailed, sentence)
-    }
-
-    pub(super) fn range_not_satisfiable(size_bytes: u64) -> Self {
-        let sentence = format!("The blob has {size_bytes} bytes, and none in this range.");
-        let refusal = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, ErrorCode::RangeNotSatisfiable, sentence);
-        match HeaderValue::from_str(&format!("bytes */{size_bytes}")) {
-            Ok(range) => refusal.with_header(header::CONTENT_RANGE, range),
-            Err(_) => refusal,
-        }
     }
 
     pub(super) fn rate_limited(refused: TooMany) -> Self {
