@@ -3,7 +3,7 @@
 //! Nothing is normalised before it is compared: two spellings that one program takes for the same address may be two to another,
 //! and in between lies somebody else's server. So what is registered must already be in its normal form.
 
-use url::Url;
+use url::{Host, Url};
 
 /// Longest address, in bytes.
 pub const MAX_REDIRECT_BYTES: usize = 2_000;
@@ -108,9 +108,11 @@ pub fn place(uri: &str) -> String {
     }
 }
 
-/// What a page names to let a browser follow this address (CSP `form-action`): an origin, or a scheme.
+/// What a page names to let a browser follow this address (CSP `form-action`): an origin, or a scheme. An origin by IPv6 cannot be
+/// named (CSP 3, 2.3.1: browsers leave such a source out, and follow nothing), so there it is the scheme.
 pub fn csp_source(uri: &str) -> String {
     match Url::parse(uri) {
+        Ok(url) if matches!(url.host(), Some(Host::Ipv6(_))) => format!("{}:", url.scheme()),
         Ok(url) if matches!(url.scheme(), "http" | "https") => url.origin().ascii_serialization(),
         Ok(url) => format!("{}:", url.scheme()),
         Err(_) => "'none'".into(),
@@ -213,7 +215,8 @@ mod tests {
         assert_eq!(with_parameters("https://a.example/?x=1", &[("a", "&")]), "https://a.example/?x=1&a=%26");
         assert_eq!(with_parameters("https://a.example/?", &[("a", "b")]), "https://a.example/?a=b");
         assert_eq!(csp_source("org.example.notes:/callback"), "org.example.notes:");
-        assert_eq!(csp_source("http://[::1]:4711/x"), "http://[::1]:4711");
+        assert_eq!(csp_source("http://127.0.0.1:4711/x"), "http://127.0.0.1:4711");
+        assert_eq!(csp_source("http://[::1]:4711/x"), "http:");
         assert_eq!(place("http://[::1]:4711/x"), "a program on this device");
         assert_eq!(place("https://notes.example/x"), "notes.example");
         assert_eq!(place("org.example.notes:/x"), "the app that answers to org.example.notes:");

@@ -17,7 +17,15 @@ pub(crate) struct Callback {
 impl Callback {
     /// On a free port.
     pub(crate) fn listen() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::on(TcpListener::bind("127.0.0.1:0").expect("a port"))
+    }
+
+    /// By IPv6. `None`: this machine has none.
+    pub(crate) fn listen_v6() -> Option<Self> {
+        TcpListener::bind("[::1]:0").ok().map(Self::on)
+    }
+
+    fn on(listener: TcpListener) -> Self {
         let port = listener.local_addr().expect("an address").port();
         let (asked, page) =
             (Arc::<Mutex<Vec<String>>>::default(), Arc::new(Mutex::new("<h1>Back in the app</h1>".into())));

@@ -37,12 +37,16 @@ impl World {
     }
 
     pub(crate) fn request(&self) -> String {
+        self.request_back_to(&self.app.at("127.0.0.1"))
+    }
+
+    fn request_back_to(&self, redirect: &str) -> String {
         format!(
             "{}/oauth/authorize?response_type=code&client_id={}&redirect_uri={}&state=a-state&code_challenge={}\
              &code_challenge_method=S256",
             self.server().url(),
             self.server().api_key(),
-            self.app.at("127.0.0.1"),
+            redirect,
             challenge()
         )
     }
@@ -224,4 +228,20 @@ async fn a_keyboard_is_enough() {
     world.window.key(Key::Enter).await;
     world.window.shows("Back in the app").await;
     assert_eq!(world.app.heard("code").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browsers_find_back_by_every_name_of_this_machine() {
+    let world = World::new().await;
+    let by_v6 = Callback::listen_v6();
+    let mut ways = vec![(&world.app, "localhost")];
+    ways.extend(by_v6.as_ref().map(|app| (app, "[::1]")));
+    for (app, host) in ways {
+        world.window.goto(&world.request_back_to(&app.at(host))).await;
+        world.log_in().await;
+        world.window.shows("Let dev in?").await;
+        world.window.click("Allow").await;
+        world.window.shows("Back in the app").await;
+        assert_eq!(app.heard("code").len(), 1, "{host}");
+    }
 }

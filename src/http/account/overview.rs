@@ -217,6 +217,14 @@ pub(in crate::http) async fn log_out(
     http: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, PageError> {
+    form.once(state, http, carry_out).await
+}
+
+async fn carry_out(
+    state: web::Data<State>,
+    http: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, PageError> {
     let visitor = sender(&state, &http, &form).await?;
     state.store.end_account_session(visitor.session).await?;
     let mut response = done(&state, "out");
