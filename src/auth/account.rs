@@ -6,7 +6,7 @@ use super::second_factor::{
 };
 use crate::error::Fault;
 use crate::model::users::check_new_password;
-use crate::store::{Account, Visitor};
+use crate::store::{Account, Visitor, asked_likewise};
 
 /// A second factor that waits for its first code. No `Debug`: it is a secret.
 pub struct Enrolment {
@@ -147,7 +147,7 @@ impl Auth {
             return Ok(false);
         }
         let (store, user) = (self.store.clone(), visitor.user.to_string());
-        let deletion = tokio::spawn(async move { store.delete_user(user).await });
+        let deletion = tokio::spawn(asked_likewise(async move { store.delete_user(user).await }));
         deletion.await.map_err(Fault::internal)?.map(|_| true)
     }
 }

@@ -21,7 +21,7 @@ use super::refusal::Refusal;
 use super::request::Signed;
 use crate::error::Fault;
 use crate::model::export::{TakenBy, Taker};
-use crate::store::Visitor;
+use crate::store::{Visitor, asked_likewise};
 
 pub(super) async fn export(
     state: web::Data<State>,
@@ -45,7 +45,8 @@ pub(super) async fn of_account(
     let takers = state.store.takers_of_account(visitor).await?;
     let account = json!({ "user_id": visitor.user, "email": visitor.email, "apps": takers.len() });
     let (pieces, taken) = mpsc::channel(1);
-    actix_web::rt::spawn(Archive::make_of_account(state.into_inner(), account, takers, pieces));
+    let making = Archive::make_of_account(state.into_inner(), account, takers, pieces);
+    actix_web::rt::spawn(asked_likewise(making));
     Ok(answer(request, taken))
 }
 

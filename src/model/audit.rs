@@ -31,6 +31,8 @@ pub enum Action {
     TokenRevoked,
     InviteCreated,
     InviteUsed,
+    InviteRevoked,
+    ResetLinkCreated,
     KeyRotated,
 }
 
@@ -61,6 +63,8 @@ impl Action {
             Self::TokenRevoked => "token_revoked",
             Self::InviteCreated => "invite_created",
             Self::InviteUsed => "invite_used",
+            Self::InviteRevoked => "invite_revoked",
+            Self::ResetLinkCreated => "reset_link_created",
             Self::KeyRotated => "key_rotated",
         }
     }

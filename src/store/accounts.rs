@@ -3,9 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
-use super::{Store, devices, sessions, timestamp};
+use super::{Store, audit, devices, sessions, timestamp};
 use crate::error::Fault;
 use crate::model::accounts::{AccountDevice, AccountSession};
+use crate::model::audit::Action;
 use crate::model::second_factors::SECRET_BYTES;
 
 const FIND: &str = "
@@ -150,6 +151,7 @@ impl Store {
             let row = (new.id.as_bytes(), new.user, new.cookie_hash, tx.now_us, new.expires_at);
             tx.prepare_cached(BEGIN)?.execute(row)?;
             tx.prepare_cached(SURPLUS)?.execute([new.user])?;
+            audit::note_user(tx, Action::SignedIn, new.user, Some("to the account"))?;
             let mut statement = tx.prepare_cached(&format!("{VISITOR} AND account_sessions.uuid = ?2"))?;
             Ok(statement.query_row((tx.now_us, new.id.as_bytes()), visitor_of).optional()?)
         })
@@ -202,6 +204,7 @@ impl Store {
             }
             tx.prepare_cached(SET_PASSWORD)?.execute((user, &password_hash))?;
             sessions::end_of_user(tx, user)?;
+            audit::note_user(tx, Action::PasswordChanged, user, Some("in the account"))?;
             Ok(true)
         })
         .await

@@ -150,6 +150,7 @@ impl Store {
             Some((user, found)) if found.email.is_some() && found.disabled_at.is_none() => {
                 tx.prepare_cached(REMOVE_RESETS)?.execute([user])?;
                 insert(tx, &new, LinkKind::Reset, Some(user), None)?;
+                audit::note_user(tx, Action::ResetLinkCreated, user, None)?;
                 Ok(true)
             }
             _ => Ok(false),
@@ -176,8 +177,14 @@ impl Store {
     /// # Errors
     /// A fault of the database.
     pub async fn withdraw_link(&self, kind: LinkKind, id: Uuid) -> Result<bool, Fault> {
-        self.write(1, move |tx| Ok(tx.prepare_cached(REMOVE)?.execute((id.as_bytes(), kind.name()))? > 0))
-            .await
+        self.write(1, move |tx| {
+            let was_there = tx.prepare_cached(REMOVE)?.execute((id.as_bytes(), kind.name()))? > 0;
+            if was_there && kind == LinkKind::Invite {
+                audit::note(tx, Action::InviteRevoked, (None, None), Some(&id.to_string()))?;
+            }
+            Ok(was_there)
+        })
+        .await
     }
 
     /// The link of this hash, if it is still good. Looking uses nothing up: programs that show previews follow links, too.

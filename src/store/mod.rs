@@ -55,7 +55,7 @@ use thiserror::Error;
 pub use access_tokens::NewAccessToken;
 pub use accounts::{Account, NewAccountSession, Visitor};
 pub use apps::NewApp;
-pub use asking::asked_from;
+pub use asking::{asked_from, asked_likewise};
 pub use authorization_codes::{Exchange, NewCode, PresentedCode};
 pub use blobs::{Confirmation, Confirmed, Grant, NewUpload, Prepared, Removed, StoredBlob};
 pub use connect::Synchronous;

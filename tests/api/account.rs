@@ -241,3 +241,31 @@ fn each_log_in_has_a_cookie_of_its_own_that_another_site_never_brings() {
     let page = fixed.open("/account").titled("Log in");
     assert!(!page.header("set-cookie").contains("chosen"));
 }
+
+#[test]
+fn the_audit_log_tells_of_log_ins_passwords_and_links() {
+    let server = Server::start();
+    let ada = server.new_user("ada@example.org");
+    let account = account_of(&server, &ada, PASSWORD);
+    page_of(&server, &ada);
+    let change = json!({"current_password": PASSWORD, "new_password": "another password"});
+    account.post("/api/account/password", &change).expect(204);
+    server.cli().run(&["user", "reset-password", &ada.email, "--link"]).json();
+    let invite = server.cli().run(&["invite", "create"]).json();
+    server.cli().run(&["invite", "revoke", invite["invite_id"].as_str().expect("an id")]).json();
+    let rows = server.cli().run(&["audit"]).json();
+    let told: Vec<_> = rows.as_array().expect("rows").iter().rev().collect();
+    let actions: Vec<_> = told.iter().map(|row| row["action"].as_str().expect("a name")).collect();
+    let expected = [
+        "user_created",
+        "signed_in",
+        "signed_in",
+        "password_changed",
+        "reset_link_created",
+        "invite_created",
+        "invite_revoked",
+    ];
+    assert_eq!(actions, expected);
+    assert!(told[1..5].iter().all(|row| row["email"] == "ada@example.org"));
+    assert!(told[1..4].iter().all(|row| row["address"] == "127.0.0.1") && told[4]["address"].is_null());
+}
