@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use tidelog_protocol::{ChangePasswordRequest, PutKeyResponse, RefreshRequest, SignInRequest};
 
 use super::address::client_address;
-use super::refusal::{RATE_LIMIT, RATE_REMAINING, Refusal};
+use super::api_error::{ApiError, RATE_LIMIT, RATE_REMAINING};
 use super::request::{Json, Open, Signed};
 use super::{State, keys};
 use crate::auth::attempts::Turn;
@@ -15,7 +15,7 @@ pub(super) async fn sign_in(
     state: web::Data<State>,
     request: HttpRequest,
     Open(Json(body)): Open<Json<SignInRequest>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let turn = begin(&state, &request, &body.email).await?;
     let rate = (turn.limit(), turn.remaining());
     let outcome = state.auth.sign_in(body).await?;
@@ -24,23 +24,23 @@ pub(super) async fn sign_in(
         SignIn::TwoFactorRequired => turn.passed(),
         SignIn::Refused => turn.failed(),
     }
-    answer(rate, outcome, Refusal::invalid_credentials)
+    answer(rate, outcome, ApiError::invalid_credentials)
 }
 
 pub(super) async fn refresh(
     state: web::Data<State>,
     request: HttpRequest,
     Open(Json(body)): Open<Json<RefreshRequest>>,
-) -> Result<HttpResponse, Refusal> {
-    let remaining = state.attempts.count(client_address(&request)).map_err(Refusal::rate_limited)?;
+) -> Result<HttpResponse, ApiError> {
+    let remaining = state.attempts.count(client_address(&request)).map_err(ApiError::rate_limited)?;
     let outcome = state.auth.refresh(&body.refresh_token).await?;
-    answer((state.attempts.limit(), remaining), outcome, Refusal::invalid_refresh_token)
+    answer((state.attempts.limit(), remaining), outcome, ApiError::invalid_refresh_token)
 }
 
 pub(super) async fn sign_out(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     state.auth.sign_out(&caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -49,13 +49,13 @@ pub(super) async fn change_password(
     state: web::Data<State>,
     request: HttpRequest,
     Signed { caller, body: Json(body), .. }: Signed<Json<ChangePasswordRequest>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     // Counted with those at the log-in page.
     let account = state.store.account_of_user(caller.user).await?;
     let account = account.map_or_else(|| caller.user.to_string(), |account| account.email);
     // Both passwords of the request are held against the account's.
     let turn = state.attempts.begin_guesses(&account, client_address(&request), 2).await;
-    let turn = turn.map_err(Refusal::rate_limited)?;
+    let turn = turn.map_err(ApiError::rate_limited)?;
     let (limit, remaining) = (turn.limit(), turn.remaining());
     let ChangePasswordRequest { current_password, new_password, encrypted_key, expected_revision, code } =
         body;
@@ -78,33 +78,33 @@ pub(super) async fn change_password(
         (Some(turn), PasswordChange::Done(_)) => turn.passed(),
         _ => {}
     }
-    let refusal = match outcome {
+    let error = match outcome {
         PasswordChange::Done(key) => {
             return Ok(HttpResponse::Ok()
                 .insert_header((RATE_LIMIT, limit))
                 .insert_header((RATE_REMAINING, remaining))
                 .json(PutKeyResponse { key_version: key.key_version, revision: key.revision }));
         }
-        PasswordChange::Refused => Refusal::wrong_password(),
-        PasswordChange::TwoFactorRequired => Refusal::code_required(),
-        PasswordChange::WrongCode => Refusal::wrong_code(),
-        PasswordChange::RotationInProgress => Refusal::rotation_in_progress(),
-        PasswordChange::Unacceptable(reason) => Refusal::invalid_field("new_password", reason),
+        PasswordChange::Refused => ApiError::wrong_password(),
+        PasswordChange::TwoFactorRequired => ApiError::code_required(),
+        PasswordChange::WrongCode => ApiError::wrong_code(),
+        PasswordChange::RotationInProgress => ApiError::rotation_in_progress(),
+        PasswordChange::Unacceptable(reason) => ApiError::invalid_field("new_password", reason),
         PasswordChange::KeyConflict(key) => {
-            Refusal::key_version_conflict(key.key_version, Some(key.revision))
+            ApiError::key_version_conflict(key.key_version, Some(key.revision))
         }
     };
-    Err(refusal.with_rate(limit, remaining))
+    Err(error.with_rate(limit, remaining))
 }
 
 /// Counts one attempt of the address that a request comes from, at what belongs to no account.
-pub(super) fn count(state: &State, request: &HttpRequest) -> Result<u32, Refusal> {
-    state.attempts.count(client_address(request)).map_err(Refusal::rate_limited)
+pub(super) fn count(state: &State, request: &HttpRequest) -> Result<u32, ApiError> {
+    state.attempts.count(client_address(request)).map_err(ApiError::rate_limited)
 }
 
 /// Begins an attempt at the password of an account.
-pub(super) async fn begin(state: &State, request: &HttpRequest, account: &str) -> Result<Turn, Refusal> {
-    state.attempts.begin(account, client_address(request)).await.map_err(Refusal::rate_limited)
+pub(super) async fn begin(state: &State, request: &HttpRequest, account: &str) -> Result<Turn, ApiError> {
+    state.attempts.begin(account, client_address(request)).await.map_err(ApiError::rate_limited)
 }
 
 /// Begins an attempt at the second factor of an account.
@@ -112,22 +112,22 @@ pub(super) async fn begin_second_factor(
     state: &State,
     request: &HttpRequest,
     account: &str,
-) -> Result<Turn, Refusal> {
-    state.attempts.begin_second_factor(account, client_address(request)).await.map_err(Refusal::rate_limited)
+) -> Result<Turn, ApiError> {
+    state.attempts.begin_second_factor(account, client_address(request)).await.map_err(ApiError::rate_limited)
 }
 
 /// With how many attempts there are at once, and how many are left.
 fn answer(
     (limit, remaining): (u32, u32),
     outcome: SignIn,
-    refusal: fn() -> Refusal,
-) -> Result<HttpResponse, Refusal> {
+    error: fn() -> ApiError,
+) -> Result<HttpResponse, ApiError> {
     match outcome {
         SignIn::Done(pair) => Ok(HttpResponse::Ok()
             .insert_header((RATE_LIMIT, limit))
             .insert_header((RATE_REMAINING, remaining))
             .json(pair)),
-        SignIn::TwoFactorRequired => Err(Refusal::two_factor_required().with_rate(limit, remaining)),
-        SignIn::Refused => Err(refusal().with_rate(limit, remaining)),
+        SignIn::TwoFactorRequired => Err(ApiError::two_factor_required().with_rate(limit, remaining)),
+        SignIn::Refused => Err(error().with_rate(limit, remaining)),
     }
 }

@@ -12,7 +12,7 @@ use tidelog_protocol::{
 };
 use uuid::Uuid;
 
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 use super::request::{Json, Signed};
 use super::{State, hosts};
 use crate::auth::urls::{Purpose, UrlTarget};
@@ -32,17 +32,17 @@ pub struct BlobState {
 }
 
 impl State {
-    pub(super) fn sweep(&self) -> Result<&Sweep, Refusal> {
-        self.blobs.sweep.as_ref().ok_or_else(Refusal::no_blobs)
+    pub(super) fn sweep(&self) -> Result<&Sweep, ApiError> {
+        self.blobs.sweep.as_ref().ok_or_else(ApiError::no_blobs)
     }
 
-    fn blobs(&self) -> Result<&Blobs, Refusal> {
+    fn blobs(&self) -> Result<&Blobs, ApiError> {
         self.sweep().map(Sweep::blobs)
     }
 
-    fn check_size(&self, size_bytes: u64) -> Result<(), Refusal> {
+    fn check_size(&self, size_bytes: u64) -> Result<(), ApiError> {
         match self.limits.max_blob_bytes {
-            max if size_bytes > max => Err(Refusal::blob_too_large(max)),
+            max if size_bytes > max => Err(ApiError::blob_too_large(max)),
             _ => Ok(()),
         }
     }
@@ -54,7 +54,7 @@ impl State {
         caller: &Caller,
         purpose: Purpose,
         target: UrlTarget,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, ApiError> {
         let token = self.auth.url_token(caller, purpose, target)?;
         let origin = match &self.blobs.public_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
@@ -68,15 +68,15 @@ impl State {
     }
 }
 
-fn hash_of(text: &str) -> Result<BlobHash, Refusal> {
-    BlobHash::parse(text).ok_or_else(|| Refusal::invalid_field("hash", format!("it {HASH_SHAPE}")))
+fn hash_of(text: &str) -> Result<BlobHash, ApiError> {
+    BlobHash::parse(text).ok_or_else(|| ApiError::invalid_field("hash", format!("it {HASH_SHAPE}")))
 }
 
 pub(super) async fn upload(
     state: web::Data<State>,
     request: HttpRequest,
     Signed { caller, body: Json(wanted), .. }: Signed<Json<BlobUploadRequest>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let sweep = state.sweep()?;
     let hash = hash_of(&wanted.hash)?;
     state.check_size(wanted.size_bytes)?;
@@ -95,7 +95,7 @@ pub(super) async fn upload(
             return Ok(HttpResponse::Ok().json(answer));
         }
         Grant::QuotaExceeded => {
-            return Err(Refusal::quota_exceeded(state.blobs.quota_bytes.unwrap_or_default()));
+            return Err(ApiError::quota_exceeded(state.blobs.quota_bytes.unwrap_or_default()));
         }
     };
     let target = UrlTarget { id, hash, size_bytes: wanted.size_bytes };
@@ -109,13 +109,13 @@ pub(super) async fn upload(
 pub(super) async fn confirm(
     state: web::Data<State>,
     Signed { caller, body: Json(wanted), .. }: Signed<Json<BlobConfirmRequest>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let blobs = state.blobs()?;
     let hash = hash_of(&wanted.hash)?;
     state.check_size(wanted.size_bytes)?;
     let wrapped_key = wanted.wrapped_key.as_deref().map(decode_wrapped_key).transpose();
     let wrapped_key =
-        wrapped_key.map_err(|reason| Refusal::invalid_field("wrapped_key", format!("it {reason}")))?;
+        wrapped_key.map_err(|reason| ApiError::invalid_field("wrapped_key", format!("it {reason}")))?;
     let wanted = Confirmation {
         hash,
         size_bytes: wanted.size_bytes,
@@ -127,9 +127,9 @@ pub(super) async fn confirm(
             size_bytes: blob.size_bytes,
             verified: blob.verified,
         })),
-        Outcome::NotUploaded => Err(Refusal::not_uploaded()),
-        Outcome::Mismatch => Err(Refusal::blob_mismatch()),
-        Outcome::KeyVersionConflict(current) => Err(Refusal::key_version_conflict(current, None)),
+        Outcome::NotUploaded => Err(ApiError::not_uploaded()),
+        Outcome::Mismatch => Err(ApiError::blob_mismatch()),
+        Outcome::KeyVersionConflict(current) => Err(ApiError::key_version_conflict(current, None)),
     }
 }
 
@@ -137,10 +137,10 @@ pub(super) async fn download(
     state: web::Data<State>,
     request: HttpRequest,
     Signed { caller, body: Json(wanted), .. }: Signed<Json<BlobDownloadRequest>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let blobs = state.blobs()?;
     let blob = state.store.find_blob(caller.log, hash_of(&wanted.hash)?).await?;
-    let blob = blob.ok_or_else(Refusal::not_found)?;
+    let blob = blob.ok_or_else(ApiError::not_found)?;
     let target = UrlTarget { id: blob.object, hash: blob.hash, size_bytes: blob.size_bytes };
     let download_url = match blobs.download_url(blob.object).await? {
         Some(url) => url,
@@ -164,11 +164,11 @@ pub(super) async fn list(
     state: web::Data<State>,
     request: HttpRequest,
     Signed { caller, .. }: Signed<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     state.blobs()?;
     let query = web::Query::<ListQuery>::from_query(request.query_string());
     let ListQuery { after, limit } =
-        query.map_err(|error| Refusal::invalid_field("query", error))?.into_inner();
+        query.map_err(|error| ApiError::invalid_field("query", error))?.into_inner();
     let (after, limit) = page_of(after.as_deref(), limit)?;
     let mut blobs = state.store.list_blobs(caller.log, after, limit + 1).await?;
     let has_more = blobs.len() > limit;
@@ -181,12 +181,12 @@ pub(super) async fn list(
 pub(super) fn page_of(
     after: Option<&str>,
     limit: Option<usize>,
-) -> Result<(Option<BlobHash>, usize), Refusal> {
+) -> Result<(Option<BlobHash>, usize), ApiError> {
     let after = after.map(|text| {
-        BlobHash::parse(text).ok_or_else(|| Refusal::invalid_field("after", format!("it {HASH_SHAPE}")))
+        BlobHash::parse(text).ok_or_else(|| ApiError::invalid_field("after", format!("it {HASH_SHAPE}")))
     });
     match limit.unwrap_or(MAX_BLOBS_PER_PAGE).min(MAX_BLOBS_PER_PAGE) {
-        0 => Err(Refusal::invalid_field("limit", "it must be 1 or more")),
+        0 => Err(ApiError::invalid_field("limit", "it must be 1 or more")),
         limit => Ok((after.transpose()?, limit)),
     }
 }
@@ -206,12 +206,12 @@ pub(super) async fn remove(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,
     hash: web::Path<String>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     state.blobs()?;
     // What is no name at all is answered like the name of no blob.
-    let hash = BlobHash::parse(&hash).ok_or_else(Refusal::not_found)?;
+    let hash = BlobHash::parse(&hash).ok_or_else(ApiError::not_found)?;
     match state.store.delete_blob(&caller, hash).await? {
         true => Ok(HttpResponse::NoContent().finish()),
-        false => Err(Refusal::not_found()),
+        false => Err(ApiError::not_found()),
     }
 }

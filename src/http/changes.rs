@@ -10,40 +10,38 @@ use tidelog_protocol::{PullRequest, PushResponse, StatusResponse};
 
 use self::page::Page;
 use super::State;
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 use super::request::{Json, RawJson, Signed};
 use crate::model::changes::{Pull, PullQuery, Push};
 
 pub(super) async fn push(
     state: web::Data<State>,
     Signed { caller, body: RawJson(body), .. }: Signed<RawJson>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let outcome = match push::parse(&body)? {
         push::Parsed::Valid(batch) => {
             drop(body);
             state.store.push(caller, batch).await?
         }
-        push::Parsed::Faulty(push, refusal) => {
-            state.store.precheck_push(&caller, push).await?.ok_or(refusal)?
-        }
+        push::Parsed::Faulty(push, error) => state.store.precheck_push(&caller, push).await?.ok_or(error)?,
     };
     match outcome {
         Push::Stored { cursor, last_seq } => {
             Ok(HttpResponse::Ok().json(PushResponse { cursor, last_seq: Some(last_seq) }))
         }
-        Push::UnknownDevice => Err(Refusal::not_found()),
-        Push::RevokedDevice => Err(Refusal::device_revoked()),
-        Push::BatchIdReused(first) => Err(Refusal::batch_id_reused(first)),
-        Push::KeyVersionConflict(current) => Err(Refusal::key_version_conflict(current, None)),
-        Push::LogMoved => Err(Refusal::log_moved()),
-        Push::LogRewound(resume_from) => Err(Refusal::log_rewound(resume_from)),
+        Push::UnknownDevice => Err(ApiError::not_found()),
+        Push::RevokedDevice => Err(ApiError::device_revoked()),
+        Push::BatchIdReused(first) => Err(ApiError::batch_id_reused(first)),
+        Push::KeyVersionConflict(current) => Err(ApiError::key_version_conflict(current, None)),
+        Push::LogMoved => Err(ApiError::log_moved()),
+        Push::LogRewound(resume_from) => Err(ApiError::log_rewound(resume_from)),
     }
 }
 
 pub(super) async fn pull(
     state: web::Data<State>,
     Signed { caller, body: Json(request), .. }: Signed<Json<PullRequest>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let query = query(request)?;
     let mut room = state.pages.room_of(caller.log);
     room.grow_to(MAX_PAGE_BYTES).await?;
@@ -54,27 +52,27 @@ pub(super) async fn pull(
             let body = page.finish(cursor, has_more, room, move || store.note_delivery(delivery));
             Ok(HttpResponse::Ok().content_type("application/json").body(body))
         }
-        Pull::UnknownDevice => Err(Refusal::not_found()),
-        Pull::RevokedDevice => Err(Refusal::device_revoked()),
-        Pull::LogRewound(resume_from) => Err(Refusal::log_rewound(resume_from)),
+        Pull::UnknownDevice => Err(ApiError::not_found()),
+        Pull::RevokedDevice => Err(ApiError::device_revoked()),
+        Pull::LogRewound(resume_from) => Err(ApiError::log_rewound(resume_from)),
     }
 }
 
-fn query(request: PullRequest) -> Result<PullQuery, Refusal> {
+fn query(request: PullRequest) -> Result<PullQuery, ApiError> {
     let limit = request.limit.unwrap_or(MAX_ENTRIES_PER_PAGE).min(MAX_ENTRIES_PER_PAGE);
     if limit == 0 {
-        return Err(Refusal::invalid_field("limit", "it must be 1 or more"));
+        return Err(ApiError::invalid_field("limit", "it must be 1 or more"));
     }
     if let Some(tables) = &request.tables {
         if tables.is_empty() || tables.len() > MAX_FILTER_TABLES {
-            return Err(Refusal::invalid_field(
+            return Err(ApiError::invalid_field(
                 "tables",
                 format!("it must name 1 to {MAX_FILTER_TABLES} tables"),
             ));
         }
         for (index, table) in tables.iter().enumerate() {
             check_table(table)
-                .map_err(|reason| Refusal::invalid_field(format!("tables[{index}]"), reason))?;
+                .map_err(|reason| ApiError::invalid_field(format!("tables[{index}]"), reason))?;
         }
     }
     Ok(PullQuery {
@@ -90,7 +88,7 @@ fn query(request: PullRequest) -> Result<PullQuery, Refusal> {
 pub(super) async fn status(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let status = state.store.log_status(&caller).await?;
     Ok(HttpResponse::Ok().json(StatusResponse {
         total_changes: status.total_changes,

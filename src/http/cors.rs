@@ -18,7 +18,7 @@ use tidelog_protocol::{SYNC_PREFIX, SYNC_PREFIX_V1};
 use uuid::Uuid;
 
 use super::Front;
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 use crate::error::Fault;
 use crate::model::origins::allow;
 use crate::notify::Event;
@@ -59,7 +59,7 @@ pub async fn per_app(
     let listed = match listed {
         Ok(listed) => listed,
         Err(fault) => {
-            let response = Refusal::from(fault).error_response();
+            let response = ApiError::from(fault).error_response();
             return Ok(request.into_response(response).map_into_right_body());
         }
     };

@@ -7,7 +7,7 @@ use tidelog_protocol::{Platform, RegisterDeviceRequest};
 use uuid::Uuid;
 
 use super::State;
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 use super::request::{Json, Signed};
 use crate::model::devices::NewDevice;
 use crate::store::Registration;
@@ -15,30 +15,30 @@ use crate::store::Registration;
 pub(super) async fn register(
     state: web::Data<State>,
     Signed { caller, body: Json(request), .. }: Signed<Json<RegisterDeviceRequest>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let new = checked(request)?;
     match state.store.register_device(&caller, new, Uuid::now_v7(), MAX_DEVICES as u64).await? {
         Registration::Created(device) => Ok(HttpResponse::Created().json(device)),
         Registration::Existed(device) => Ok(HttpResponse::Ok().json(device)),
         Registration::TooMany => {
             let reason = format!("this user has {MAX_DEVICES} devices already; remove one first");
-            Err(Refusal::invalid_field("device_name", reason))
+            Err(ApiError::invalid_field("device_name", reason))
         }
     }
 }
 
-fn checked(request: RegisterDeviceRequest) -> Result<NewDevice, Refusal> {
+fn checked(request: RegisterDeviceRequest) -> Result<NewDevice, ApiError> {
     check_device_name(&request.device_name)
-        .map_err(|reason| Refusal::invalid_field("device_name", reason))?;
+        .map_err(|reason| ApiError::invalid_field("device_name", reason))?;
     let platform: Platform =
-        request.platform.parse().map_err(|reason| Refusal::invalid_field("platform", reason))?;
+        request.platform.parse().map_err(|reason| ApiError::invalid_field("platform", reason))?;
     Ok(NewDevice { name: request.device_name, platform, install_id: request.install_id })
 }
 
 pub(super) async fn list(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(state.store.list_devices(caller.log).await?))
 }
 
@@ -46,12 +46,12 @@ pub(super) async fn remove(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,
     id: web::Path<String>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     // What is no id at all is answered like the id of no device.
-    let device = Uuid::parse_str(&id).map_err(|_| Refusal::not_found())?;
+    let device = Uuid::parse_str(&id).map_err(|_| ApiError::not_found())?;
     if state.store.remove_device(&caller, device).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
-        Err(Refusal::not_found())
+        Err(ApiError::not_found())
     }
 }

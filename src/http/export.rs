@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use self::archive::Archive;
 use super::State;
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 use super::request::Signed;
 use crate::error::Fault;
 use crate::model::export::{TakenBy, Taker};
@@ -27,7 +27,7 @@ pub(super) async fn export(
     state: web::Data<State>,
     request: HttpRequest,
     Signed { caller, .. }: Signed<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let taker = Taker { caller, by: TakenBy::Session };
     let outline = state.store.outline(&taker).await?;
     // One piece on its way, and one in the making.
@@ -71,7 +71,7 @@ fn answer(request: &HttpRequest, taken: mpsc::Receiver<Result<Bytes, Fault>>) ->
 pub(super) async fn delete(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     state.store.delete_data(&caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }

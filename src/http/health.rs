@@ -4,13 +4,13 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use super::State;
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 
 pub(super) async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "alive" }))
 }
 
-pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
     state.store.ready().await?;
     Ok(HttpResponse::Ok().json(json!({ "status": "ready" })))
 }

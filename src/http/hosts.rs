@@ -12,7 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::{HttpRequest, ResponseError, web};
 
 use super::Front;
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -30,7 +30,7 @@ pub async fn known_only(
     if is_known {
         return next.call(request).await.map(ServiceResponse::map_into_left_body);
     }
-    let response = Refusal::unknown_host().error_response();
+    let response = ApiError::unknown_host().error_response();
     Ok(request.into_response(response).map_into_right_body())
 }
 

@@ -8,7 +8,7 @@ use serde::de::{self, IgnoredAny, MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer};
 use tidelog_protocol::limits::MAX_CHANGES_PER_PUSH;
 
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 
 /// A struct that is read from an object only. Serde would take a list of its values in order as well, and give them another
 /// meaning on the day a field is added.
@@ -74,13 +74,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Capped<T> {
 }
 
 /// A body of one type, which may borrow from it.
-pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, Refusal> {
+pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, ApiError> {
     let mut input = serde_json::Deserializer::from_str(body);
     let Object(value) = serde_path_to_error::deserialize(&mut input).map_err(|error| {
         let path = error.path().to_string();
         refuse(body, &error.into_inner(), &path)
     })?;
-    input.end().map_err(Refusal::malformed)?;
+    input.end().map_err(ApiError::malformed)?;
     Ok(value)
 }
 
@@ -113,22 +113,22 @@ fn escape(text: &str) -> (Option<u16>, usize) {
 }
 
 /// What is wrong with a text: not JSON at all, or JSON with a wrong field at `path`.
-pub(super) fn refuse(text: &str, error: &serde_json::Error, path: &str) -> Refusal {
+pub(super) fn refuse(text: &str, error: &serde_json::Error, path: &str) -> ApiError {
     // The parser stops at the first wrong type; what follows it may still not be JSON.
     if let Err(malformed) = serde_json::from_str::<IgnoredAny>(text) {
-        return Refusal::malformed(malformed);
+        return ApiError::malformed(malformed);
     }
     let reason = error.to_string();
     let reason = reason.split(" at line ").next().unwrap_or_default();
     // Of a missing or repeated field, the path is that of what should hold it; serde names the field in the reason.
     let named = reason.split('`').nth(1);
     match named {
-        Some(name) if reason.starts_with("missing field") => Refusal::invalid_field(name, "it is missing"),
+        Some(name) if reason.starts_with("missing field") => ApiError::invalid_field(name, "it is missing"),
         Some(name) if reason.starts_with("duplicate field") => {
-            Refusal::invalid_field(name, "it is there twice")
+            ApiError::invalid_field(name, "it is there twice")
         }
-        _ if path == "." => Refusal::invalid_field("body", "it must be a JSON object"),
-        _ => Refusal::invalid_field(path, reason),
+        _ if path == "." => ApiError::invalid_field("body", "it must be a JSON object"),
+        _ => ApiError::invalid_field(path, reason),
     }
 }
 

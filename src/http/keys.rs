@@ -6,15 +6,15 @@ use tidelog_protocol::limits::MAX_ENVELOPE_BYTES;
 use tidelog_protocol::{GetKeyResponse, PendingKey, PutKeyRequest, PutKeyResponse};
 
 use super::State;
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 use super::request::{Json, Signed};
 use crate::model::keys::PutKey;
 
 pub(super) async fn get(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,
-) -> Result<HttpResponse, Refusal> {
-    let (envelope, rotation) = state.store.find_key(caller.log).await?.ok_or_else(Refusal::not_found)?;
+) -> Result<HttpResponse, ApiError> {
+    let (envelope, rotation) = state.store.find_key(caller.log).await?.ok_or_else(ApiError::not_found)?;
     Ok(HttpResponse::Ok().json(GetKeyResponse {
         encrypted_key: BASE64.encode(&envelope.encrypted_key),
         key_version: envelope.key_version,
@@ -29,22 +29,22 @@ pub(super) async fn get(
 pub(super) async fn put(
     state: web::Data<State>,
     Signed { caller, body: Json(request), .. }: Signed<Json<PutKeyRequest>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let PutKeyRequest { encrypted_key, expected_revision, key_version } = request;
     let envelope = envelope("encrypted_key", &encrypted_key)?;
     match state.store.put_key(&caller, envelope, expected_revision, key_version).await? {
         PutKey::Stored(stored) => Ok(HttpResponse::Ok()
             .json(PutKeyResponse { key_version: stored.key_version, revision: stored.revision })),
         PutKey::Conflict(current) => {
-            Err(Refusal::key_version_conflict(current.key_version, Some(current.revision)))
+            Err(ApiError::key_version_conflict(current.key_version, Some(current.revision)))
         }
-        PutKey::RotationInProgress => Err(Refusal::rotation_in_progress()),
+        PutKey::RotationInProgress => Err(ApiError::rotation_in_progress()),
     }
 }
 
 /// The bytes of an envelope in a field.
-pub(super) fn envelope(field: &str, encrypted_key: &str) -> Result<Vec<u8>, Refusal> {
-    let refuse = |reason: &str| Refusal::invalid_field(field, reason);
+pub(super) fn envelope(field: &str, encrypted_key: &str) -> Result<Vec<u8>, ApiError> {
+    let refuse = |reason: &str| ApiError::invalid_field(field, reason);
     let bytes = BASE64
         .decode(encrypted_key.as_bytes())
         .map_err(|_| refuse("it must be standard base64 with padding"))?;

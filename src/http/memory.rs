@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 use crate::error::Fault;
 
 /// KiB that all requests may hold at once.
@@ -74,7 +74,7 @@ pub(super) struct Room {
 
 impl Room {
     /// Holds at least so many bytes, of its log's share first and then of all.
-    pub(super) async fn grow_to(&mut self, bytes: usize) -> Result<(), Refusal> {
+    pub(super) async fn grow_to(&mut self, bytes: usize) -> Result<(), ApiError> {
         let lacking = bytes.div_ceil(1024).saturating_sub(self.kib).next_multiple_of(STEP_KIB);
         if bytes <= FREE_BYTES || lacking == 0 {
             return Ok(());

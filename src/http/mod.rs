@@ -1,12 +1,13 @@
 //! REST and streams of events. The only place that knows actix-web and picks a status; one file per noun.
 //!
 //! A handler converts, calls and converts: an extractor gives it a caller and a typed, sized body (`request`), a store or
-//! auth operation gives it an outcome, and the outcome becomes an answer or a `Refusal`.
+//! auth operation gives it an outcome, and the outcome becomes a response or an `ApiError`.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns actix-web")]
 
 mod account;
 pub mod address;
 mod admin;
+mod api_error;
 mod auth;
 mod blobs;
 pub mod changes;
@@ -25,7 +26,6 @@ mod notifications;
 mod oauth;
 pub mod openapi;
 mod pages;
-mod refusal;
 mod request;
 mod rotations;
 mod routes;

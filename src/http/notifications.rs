@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use self::stream::{EventStream, Rhythm};
 use super::State;
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 use super::request::Signed;
 use crate::error::Fault;
 use crate::model::notifications::{Found, Since};
@@ -30,10 +30,10 @@ pub(super) async fn subscribe(
     state: web::Data<State>,
     request: HttpRequest,
     Signed { caller, token_expires_at, .. }: Signed<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let Query { app, since } = query(&request)?;
     if app != caller.app {
-        return Err(Refusal::wrong_app());
+        return Err(ApiError::wrong_app());
     }
     let subscriber = Subscriber { log: caller.log, session: caller.session, device: since.device };
     // First listen, then look: what is committed in between is heard of twice, and told once.
@@ -45,8 +45,8 @@ pub(super) async fn subscribe(
             }
             epoch
         }
-        Found::UnknownDevice => return Err(Refusal::not_found()),
-        Found::LogRewound(resume_from) => return Err(Refusal::log_rewound(resume_from)),
+        Found::UnknownDevice => return Err(ApiError::not_found()),
+        Found::LogRewound(resume_from) => return Err(ApiError::log_rewound(resume_from)),
     };
     let heartbeat = Duration::from_secs(state.limits.heartbeat_seconds.into());
     let rhythm = Rhythm::new(state.clock.clone(), heartbeat, token_expires_at);
@@ -76,7 +76,7 @@ struct Query {
     since: Since,
 }
 
-fn query(request: &HttpRequest) -> Result<Query, Refusal> {
+fn query(request: &HttpRequest) -> Result<Query, ApiError> {
     #[derive(Deserialize)]
     struct Given {
         app_id: Option<String>,
@@ -84,8 +84,8 @@ fn query(request: &HttpRequest) -> Result<Query, Refusal> {
         cursor: Option<String>,
     }
     let given = web::Query::<Given>::from_query(request.query_string());
-    let given = given.map_err(|error| Refusal::invalid_field("query", error))?;
-    let missing = || Refusal::invalid_field("app_id", "it is missing");
+    let given = given.map_err(|error| ApiError::invalid_field("query", error))?;
+    let missing = || ApiError::invalid_field("app_id", "it is missing");
     let app = id("app_id", given.app_id.as_deref().ok_or_else(missing)?)?;
     let device = given.device_id.as_deref().map(|text| id("device_id", text)).transpose()?;
     let last_heard = request.headers().get(LAST_EVENT_ID).filter(|value| !value.is_empty());
@@ -97,18 +97,18 @@ fn query(request: &HttpRequest) -> Result<Query, Refusal> {
     Ok(Query { app, since: Since { device, cursor } })
 }
 
-fn id(field: &str, text: &str) -> Result<Uuid, Refusal> {
-    Uuid::parse_str(text).map_err(|_| Refusal::invalid_field(field, "it must be a UUID"))
+fn id(field: &str, text: &str) -> Result<Uuid, ApiError> {
+    Uuid::parse_str(text).map_err(|_| ApiError::invalid_field(field, "it must be a UUID"))
 }
 
-fn cursor(field: &str, text: &str) -> Result<Cursor, Refusal> {
-    text.parse().map_err(|reason| Refusal::invalid_field(field, reason))
+fn cursor(field: &str, text: &str) -> Result<Cursor, ApiError> {
+    text.parse().map_err(|reason| ApiError::invalid_field(field, reason))
 }
 
-fn refuse(state: &State, full: Full) -> Refusal {
+fn refuse(state: &State, full: Full) -> ApiError {
     match full {
-        Full::Log => Refusal::too_many_streams(state.limits.max_streams_per_user),
-        Full::Server => Refusal::no_room_for_streams(),
+        Full::Log => ApiError::too_many_streams(state.limits.max_streams_per_user),
+        Full::Server => ApiError::too_many_streams_in_total(),
         Full::Stopping => Fault::Unavailable("the server is shutting down").into(),
     }
 }

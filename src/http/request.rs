@@ -16,10 +16,10 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::State;
+use super::api_error::ApiError;
 use super::cors;
 use super::json;
 use super::memory::Room;
-use super::refusal::Refusal;
 use crate::error::Fault;
 use crate::model::sessions::Caller;
 
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What a handler reads from the body.
 pub(super) trait Input: Sized + 'static {
     /// Makes it from the whole body.
-    fn from_body(body: String) -> Result<Self, Refusal>;
+    fn from_body(body: String) -> Result<Self, ApiError>;
 
     /// Whether the body is looked at; one that is not needs no content type and is not read.
     const READS_BODY: bool = true;
@@ -38,7 +38,7 @@ pub(super) trait Input: Sized + 'static {
 impl Input for () {
     const READS_BODY: bool = false;
 
-    fn from_body(_: String) -> Result<Self, Refusal> {
+    fn from_body(_: String) -> Result<Self, ApiError> {
         Ok(())
     }
 }
@@ -47,7 +47,7 @@ impl Input for () {
 pub(super) struct RawJson(pub(super) String);
 
 impl Input for RawJson {
-    fn from_body(body: String) -> Result<Self, Refusal> {
+    fn from_body(body: String) -> Result<Self, ApiError> {
         Ok(Self(body))
     }
 }
@@ -56,7 +56,7 @@ impl Input for RawJson {
 pub(super) struct Json<T>(pub(super) T);
 
 impl<T: DeserializeOwned + 'static> Input for Json<T> {
-    fn from_body(body: String) -> Result<Self, Refusal> {
+    fn from_body(body: String) -> Result<Self, ApiError> {
         json::parse(&body).map(Self)
     }
 }
@@ -65,7 +65,7 @@ impl<T: DeserializeOwned + 'static> Input for Json<T> {
 pub(super) struct OptionalJson<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Default + 'static> Input for OptionalJson<T> {
-    fn from_body(body: String) -> Result<Self, Refusal> {
+    fn from_body(body: String) -> Result<Self, ApiError> {
         if body.is_empty() { Ok(Self(T::default())) } else { json::parse(&body).map(Self) }
     }
 }
@@ -86,8 +86,8 @@ pub(super) struct Signed<B> {
 }
 
 impl<B: Input> FromRequest for Open<B> {
-    type Error = Refusal;
-    type Future = LocalBoxFuture<'static, Result<Self, Refusal>>;
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
@@ -100,8 +100,8 @@ impl<B: Input> FromRequest for Open<B> {
 }
 
 impl<B: Input> FromRequest for Signed<B> {
-    type Error = Refusal;
-    type Future = LocalBoxFuture<'static, Result<Self, Refusal>>;
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
@@ -116,15 +116,15 @@ impl<B: Input> FromRequest for Signed<B> {
     }
 }
 
-pub(super) fn state(request: &HttpRequest) -> Result<&web::Data<State>, Refusal> {
-    let missing = || Refusal::from(Fault::Internal("the server has no state".into()));
+pub(super) fn state(request: &HttpRequest) -> Result<&web::Data<State>, ApiError> {
+    let missing = || ApiError::from(Fault::Internal("the server has no state".into()));
     request.app_data::<web::Data<State>>().ok_or_else(missing)
 }
 
-async fn caller(request: &HttpRequest) -> Result<(Arc<Caller>, i64), Refusal> {
+async fn caller(request: &HttpRequest) -> Result<(Arc<Caller>, i64), ApiError> {
     let header = request.headers().get(header::AUTHORIZATION);
-    let header = header.and_then(|value| value.to_str().ok()).ok_or_else(Refusal::unauthenticated)?;
-    state(request)?.auth.caller(header).await?.ok_or_else(Refusal::unauthenticated)
+    let header = header.and_then(|value| value.to_str().ok()).ok_or_else(ApiError::unauthenticated)?;
+    state(request)?.auth.caller(header).await?.ok_or_else(ApiError::unauthenticated)
 }
 
 /// What a body is.
@@ -140,16 +140,16 @@ pub(super) enum Kind {
 ///
 /// # Errors
 /// It is neither, too large, or no text.
-pub(super) async fn read_open(request: &HttpRequest, payload: Payload) -> Result<(String, Kind), Refusal> {
+pub(super) async fn read_open(request: &HttpRequest, payload: Payload) -> Result<(String, Kind), ApiError> {
     let kind = match request.content_type().to_ascii_lowercase().as_str() {
         "application/json" => Kind::Json,
         "application/x-www-form-urlencoded" => Kind::Form,
-        _ => return Err(Refusal::unsupported_media_type()),
+        _ => return Err(ApiError::unsupported_media_type()),
     };
     let state = state(request)?;
     let (max, mut room) = (state.limits.max_open_body_bytes, state.bodies.room_of_nobody());
     let body = collect(payload, max, &mut room).await?;
-    let body = String::from_utf8(body).map_err(|_| Refusal::malformed("it is not UTF-8"))?;
+    let body = String::from_utf8(body).map_err(|_| ApiError::malformed("it is not UTF-8"))?;
     Ok((body, kind))
 }
 
@@ -158,39 +158,39 @@ async fn read<B: Input>(
     payload: Payload,
     max: usize,
     room: &mut Room,
-) -> Result<B, Refusal> {
+) -> Result<B, ApiError> {
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let length: Option<usize> = length.and_then(|length| length.parse().ok());
     let has_body =
         length.map_or_else(|| request.headers().contains_key(header::TRANSFER_ENCODING), |length| length > 0);
     if has_body && !request.content_type().eq_ignore_ascii_case("application/json") {
-        return Err(Refusal::unsupported_media_type());
+        return Err(ApiError::unsupported_media_type());
     }
     if !B::READS_BODY {
         return B::from_body(String::new());
     }
     if length.is_some_and(|length| length > max) {
-        return Err(Refusal::too_large(max));
+        return Err(ApiError::too_large(max));
     }
     let body = collect(payload, max, room).await?;
-    let body = String::from_utf8(body).map_err(|_| Refusal::malformed("it is not UTF-8"))?;
+    let body = String::from_utf8(body).map_err(|_| ApiError::malformed("it is not UTF-8"))?;
     if json::has_lone_surrogate(&body) {
-        return Err(Refusal::malformed("an escape stands for half a character"));
+        return Err(ApiError::malformed("an escape stands for half a character"));
     }
     B::from_body(body)
 }
 
 /// Keeps what arrives, and accounts for it as it arrives: what is only announced costs nobody anything.
-async fn collect(mut payload: Payload, max: usize, room: &mut Room) -> Result<Vec<u8>, Refusal> {
+async fn collect(mut payload: Payload, max: usize, room: &mut Room) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     loop {
         let chunk = timeout(PATIENCE, payload.next()).await;
         let Some(chunk) = chunk.map_err(|_| Fault::Unavailable("a body did not arrive"))? else {
             return Ok(body);
         };
-        let chunk = chunk.map_err(Refusal::malformed)?;
+        let chunk = chunk.map_err(ApiError::malformed)?;
         if body.len() + chunk.len() > max {
-            return Err(Refusal::too_large(max));
+            return Err(ApiError::too_large(max));
         }
         room.grow_to(body.len() + chunk.len()).await?;
         body.extend_from_slice(&chunk);

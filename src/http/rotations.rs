@@ -11,17 +11,17 @@ use tidelog_protocol::{
 };
 
 use super::State;
+use super::api_error::ApiError;
 use super::changes::page::Page;
 use super::json::{self, Capped, Object};
 use super::keys::envelope;
-use super::refusal::Refusal;
 use super::request::{Json, OptionalJson, RawJson, Signed};
 use crate::model::rotations::{BatchOutcome, Begin, Cancel, Complete, EntriesPage, RotatedBatch, Rotation};
 
 pub(super) async fn state(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let keys = state.store.find_keys(caller.log).await?;
     Ok(HttpResponse::Ok().json(RotationStateResponse {
         key_version: keys.current.key_version,
@@ -42,23 +42,23 @@ fn pending(rotation: &Rotation) -> PendingRotation {
 pub(super) async fn begin(
     state: web::Data<State>,
     Signed { caller, body: Json(request), .. }: Signed<Json<BeginRotationRequest>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let BeginRotationRequest { new_encrypted_key, key_version } = request;
     let envelope = envelope("new_encrypted_key", &new_encrypted_key)?;
     match state.store.begin_rotation(&caller, envelope, key_version).await? {
         Begin::Runs(key_version) => Ok(HttpResponse::Ok().json(RotationResponse { key_version })),
-        Begin::InProgress => Err(Refusal::rotation_in_progress()),
-        Begin::Conflict(current) => Err(Refusal::key_version_conflict(current, None)),
+        Begin::InProgress => Err(ApiError::rotation_in_progress()),
+        Begin::Conflict(current) => Err(ApiError::key_version_conflict(current, None)),
     }
 }
 
 pub(super) async fn entries(
     state: web::Data<State>,
     Signed { caller, body: OptionalJson(request), .. }: Signed<OptionalJson<RotationEntriesRequest>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let limit = request.limit.unwrap_or(MAX_ENTRIES_PER_PAGE).min(MAX_ENTRIES_PER_PAGE);
     if limit == 0 {
-        return Err(Refusal::invalid_field("limit", "it must be 1 or more"));
+        return Err(ApiError::invalid_field("limit", "it must be 1 or more"));
     }
     let mut room = state.pages.room_of(caller.log);
     room.grow_to(MAX_PAGE_BYTES).await?;
@@ -69,8 +69,8 @@ pub(super) async fn entries(
             let body = page.with_remaining(remaining).finish(cursor, has_more, room, || ());
             Ok(HttpResponse::Ok().content_type("application/json").body(body))
         }
-        EntriesPage::NoRotation => Err(Refusal::no_rotation()),
-        EntriesPage::LogRewound(resume_from) => Err(Refusal::log_rewound(resume_from)),
+        EntriesPage::NoRotation => Err(ApiError::no_rotation()),
+        EntriesPage::LogRewound(resume_from) => Err(ApiError::log_rewound(resume_from)),
     }
 }
 
@@ -86,48 +86,48 @@ struct BatchRequest<'a> {
 pub(super) async fn batch(
     state: web::Data<State>,
     Signed { caller, body: RawJson(body), .. }: Signed<RawJson>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let batch = parse(&body)?;
     drop(body);
     match state.store.rotate_entries(&caller, batch).await? {
         BatchOutcome::Stored(answer) => Ok(HttpResponse::Ok().json(answer)),
-        BatchOutcome::Faulty(faults) => Err(Refusal::invalid_entries(faults)),
-        BatchOutcome::NoRotation => Err(Refusal::no_rotation()),
+        BatchOutcome::Faulty(faults) => Err(ApiError::invalid_entries(faults)),
+        BatchOutcome::NoRotation => Err(ApiError::no_rotation()),
     }
 }
 
-fn parse(body: &str) -> Result<RotatedBatch, Refusal> {
+fn parse(body: &str) -> Result<RotatedBatch, ApiError> {
     let request: BatchRequest<'_> = json::parse(body)?;
     let entries = match request.entries {
         Capped::All(entries) if entries.is_empty() => {
-            return Err(Refusal::invalid_field("entries", "a batch carries at least one entry"));
+            return Err(ApiError::invalid_field("entries", "a batch carries at least one entry"));
         }
         Capped::All(entries) => entries,
-        Capped::TooMany => return Err(Refusal::too_many_entries(MAX_CHANGES_PER_PUSH)),
+        Capped::TooMany => return Err(ApiError::too_many_entries(MAX_CHANGES_PER_PUSH)),
     };
     let batch = RotatedBatch::new(entries.iter().map(|Object(entry)| entry));
-    Ok(batch.map_err(Refusal::invalid_entries)?.under(request.key_version))
+    Ok(batch.map_err(ApiError::invalid_entries)?.under(request.key_version))
 }
 
 pub(super) async fn complete(
     state: web::Data<State>,
     Signed { caller, body: OptionalJson(request), .. }: Signed<OptionalJson<CompleteRotationRequest>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     match state.store.complete_rotation(&caller, request.key_version).await? {
         Complete::Completed(key_version) => Ok(HttpResponse::Ok().json(RotationResponse { key_version })),
-        Complete::Incomplete(remaining) => Err(Refusal::rotation_incomplete(remaining)),
-        Complete::Conflict(current) => Err(Refusal::key_version_conflict(current, None)),
-        Complete::NoRotation => Err(Refusal::no_rotation()),
+        Complete::Incomplete(remaining) => Err(ApiError::rotation_incomplete(remaining)),
+        Complete::Conflict(current) => Err(ApiError::key_version_conflict(current, None)),
+        Complete::NoRotation => Err(ApiError::no_rotation()),
     }
 }
 
 pub(super) async fn cancel(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     match state.store.cancel_rotation(&caller).await? {
         Cancel::Cancelled => Ok(HttpResponse::NoContent().finish()),
-        Cancel::Started => Err(Refusal::rotation_started()),
-        Cancel::NoRotation => Err(Refusal::no_rotation()),
+        Cancel::Started => Err(ApiError::rotation_started()),
+        Cancel::NoRotation => Err(ApiError::no_rotation()),
     }
 }

@@ -7,9 +7,9 @@ use actix_web::http::Method;
 use actix_web::{Route, Scope, web};
 
 use super::account::{access, api, deletion, overview, password, two_factor};
+use super::api_error::ApiError;
 use super::blobs::{self, transfers};
 use super::oauth::{authorize, consent, icons, metadata, revoke, token, userinfo};
-use super::refusal::Refusal;
 use super::rotations::blob_keys;
 use super::sign_in::{forgot, log_in, second_factor};
 use super::{
@@ -191,13 +191,13 @@ pub(super) fn mount(scope: Scope, mut rows: Vec<Row>) -> impl HttpServiceFactory
         rows = others;
         let methods: Vec<_> = same.iter().map(|row| row.method.to_string()).collect();
         let allowed = methods.join(", ");
-        let refuse = move || ready(Refusal::method_not_allowed(&allowed));
+        let refuse = move || ready(ApiError::method_not_allowed(&allowed));
         let resource = web::resource(path).default_service(web::to(refuse));
         scope = scope.service(same.into_iter().fold(resource, |resource, row| resource.route(row.route)));
     }
     scope
 }
 
-async fn unknown_path() -> Refusal {
-    Refusal::not_found()
+async fn unknown_path() -> ApiError {
+    ApiError::not_found()
 }

@@ -5,12 +5,12 @@ use uuid::Uuid;
 
 use super::{done, sender};
 use crate::http::State;
+use crate::http::api_error::ApiError;
 use crate::http::pages::PageError;
 use crate::http::pages::form::Form;
-use crate::http::refusal::Refusal;
 
 fn id(path: &str) -> Result<Uuid, PageError> {
-    Uuid::parse_str(path).map_err(|_| Refusal::not_found().into())
+    Uuid::parse_str(path).map_err(|_| ApiError::not_found().into())
 }
 
 /// One that has ended meanwhile is as good as ended now; one of somebody else is not there.

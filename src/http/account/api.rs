@@ -13,9 +13,9 @@ use crate::auth::attempts::Turn;
 use crate::auth::{AccountPassword, LogIn};
 use crate::clock::MICROS_PER_SECOND;
 use crate::http::State;
+use crate::http::api_error::ApiError;
 use crate::http::auth::{begin, begin_second_factor};
 use crate::http::export;
-use crate::http::refusal::Refusal;
 use crate::http::request::{self, Input, Json, Open};
 use crate::store::Visitor;
 
@@ -26,16 +26,16 @@ pub(in crate::http) struct Visiting<B> {
 }
 
 impl<B: Input> FromRequest for Visiting<B> {
-    type Error = Refusal;
-    type Future = LocalBoxFuture<'static, Result<Self, Refusal>>;
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(http: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
         let (http, mut payload) = (http.clone(), payload.take());
         Box::pin(async move {
             let header = http.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-            let header = header.ok_or_else(Refusal::unauthenticated)?;
+            let header = header.ok_or_else(ApiError::unauthenticated)?;
             let visitor = request::state(&http)?.auth.visitor(header).await?;
-            let visitor = visitor.ok_or_else(Refusal::unauthenticated)?;
+            let visitor = visitor.ok_or_else(ApiError::unauthenticated)?;
             let Open(body) = Open::<B>::from_request(&http, &mut payload).await?;
             Ok(Self { visitor, body })
         })
@@ -60,31 +60,31 @@ pub(in crate::http) async fn token(
     state: web::Data<State>,
     http: HttpRequest,
     Open(Json(body)): Open<Json<TokenBody>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let turn = begin(&state, &http, &body.email).await?;
     let (person, needs_code) = match state.auth.log_in(&body.email, body.password).await? {
         LogIn::Refused => {
             turn.failed();
-            return Err(Refusal::wrong_credentials());
+            return Err(ApiError::wrong_credentials());
         }
         LogIn::Done(person) => (person, false),
         LogIn::SecondFactor(person) => (person, true),
     };
-    let account = state.auth.account(&person).await?.ok_or_else(Refusal::wrong_credentials)?;
+    let account = state.auth.account(&person).await?.ok_or_else(ApiError::wrong_credentials)?;
     if needs_code {
         turn.passed();
-        let code = body.code.ok_or_else(Refusal::two_factor_required)?;
+        let code = body.code.ok_or_else(ApiError::two_factor_required)?;
         let turn = begin_second_factor(&state, &http, &account.email).await?;
         if !state.auth.take_second_factor(&account, &code).await? {
             turn.failed();
-            return Err(Refusal::wrong_code());
+            return Err(ApiError::wrong_code());
         }
         turn.succeeded();
     } else {
         turn.succeeded();
     }
     let token = state.auth.account_token(&account).await?;
-    let (token, end) = token.ok_or_else(Refusal::wrong_credentials)?;
+    let (token, end) = token.ok_or_else(ApiError::wrong_credentials)?;
     let expires_at = Timestamp::from_micros(end * MICROS_PER_SECOND).ok();
     Ok(HttpResponse::Ok().json(AccountToken { token, expires_at }))
 }
@@ -92,7 +92,7 @@ pub(in crate::http) async fn token(
 pub(in crate::http) async fn show(
     state: web::Data<State>,
     Visiting { visitor, .. }: Visiting<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let factor = state.store.second_factor(visitor.row).await?;
     Ok(HttpResponse::Ok().json(json!({
         "user_id": visitor.user,
@@ -105,7 +105,7 @@ pub(in crate::http) async fn show(
 pub(in crate::http) async fn log_out(
     state: web::Data<State>,
     Visiting { visitor, .. }: Visiting<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     state.store.end_account_session(visitor.session).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -120,7 +120,7 @@ pub(in crate::http) async fn password(
     state: web::Data<State>,
     http: HttpRequest,
     Visiting { visitor, body: Json(body) }: Visiting<Json<PasswordBody>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let turn = begin(&state, &http, &visitor.email).await?;
     match state.auth.set_account_password(&visitor, body.current_password, body.new_password).await? {
         AccountPassword::Done => {
@@ -129,11 +129,11 @@ pub(in crate::http) async fn password(
         }
         AccountPassword::Refused => {
             turn.failed();
-            Err(Refusal::wrong_password())
+            Err(ApiError::wrong_password())
         }
         AccountPassword::Unacceptable(reason) => {
             turn.passed();
-            Err(Refusal::invalid_field("new_password", reason))
+            Err(ApiError::invalid_field("new_password", reason))
         }
     }
 }
@@ -146,8 +146,8 @@ pub(in crate::http) struct CodeBody {
 pub(in crate::http) async fn enrol(
     state: web::Data<State>,
     Visiting { visitor, .. }: Visiting<()>,
-) -> Result<HttpResponse, Refusal> {
-    let enrolment = state.auth.enrol(&visitor).await?.ok_or_else(Refusal::two_factor_is_on)?;
+) -> Result<HttpResponse, ApiError> {
+    let enrolment = state.auth.enrol(&visitor).await?.ok_or_else(ApiError::two_factor_is_on)?;
     Ok(HttpResponse::Ok().json(json!({ "secret": enrolment.secret, "otpauth_url": enrolment.url })))
 }
 
@@ -155,7 +155,7 @@ pub(in crate::http) async fn confirm(
     state: web::Data<State>,
     http: HttpRequest,
     Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let turn = begin_second_factor(&state, &http, &visitor.email).await?;
     codes(turn, state.auth.confirm(&visitor, &body.code).await?)
 }
@@ -164,7 +164,7 @@ pub(in crate::http) async fn recovery_codes(
     state: web::Data<State>,
     http: HttpRequest,
     Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let turn = begin_second_factor(&state, &http, &visitor.email).await?;
     codes(turn, state.auth.replace_recovery_codes(&visitor, &body.code).await?)
 }
@@ -173,20 +173,20 @@ pub(in crate::http) async fn disable(
     state: web::Data<State>,
     http: HttpRequest,
     Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let turn = begin_second_factor(&state, &http, &visitor.email).await?;
     if !state.auth.disable_second_factor(&visitor, &body.code).await? {
         turn.failed();
-        return Err(Refusal::wrong_code());
+        return Err(ApiError::wrong_code());
     }
     turn.succeeded();
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn codes(turn: Turn, codes: Option<Vec<String>>) -> Result<HttpResponse, Refusal> {
+fn codes(turn: Turn, codes: Option<Vec<String>>) -> Result<HttpResponse, ApiError> {
     let Some(codes) = codes else {
         turn.failed();
-        return Err(Refusal::wrong_code());
+        return Err(ApiError::wrong_code());
     };
     turn.succeeded();
     Ok(HttpResponse::Ok().json(json!({ "recovery_codes": codes })))
@@ -196,14 +196,14 @@ pub(in crate::http) async fn export(
     state: web::Data<State>,
     http: HttpRequest,
     Visiting { visitor, .. }: Visiting<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     Ok(export::of_account(state, &http, &visitor).await?)
 }
 
 pub(in crate::http) async fn sessions(
     state: web::Data<State>,
     Visiting { visitor, .. }: Visiting<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(state.store.sessions_of_user(visitor.row).await?))
 }
 
@@ -211,15 +211,15 @@ pub(in crate::http) async fn end_session(
     state: web::Data<State>,
     path: web::Path<String>,
     Visiting { visitor, .. }: Visiting<()>,
-) -> Result<HttpResponse, Refusal> {
-    let id = Uuid::parse_str(&path).map_err(|_| Refusal::not_found())?;
+) -> Result<HttpResponse, ApiError> {
+    let id = Uuid::parse_str(&path).map_err(|_| ApiError::not_found())?;
     gone(state.store.end_session_of_user(visitor.row, id).await?)
 }
 
 pub(in crate::http) async fn devices(
     state: web::Data<State>,
     Visiting { visitor, .. }: Visiting<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(state.store.devices_of_user(visitor.row).await?))
 }
 
@@ -227,13 +227,13 @@ pub(in crate::http) async fn remove_device(
     state: web::Data<State>,
     path: web::Path<String>,
     Visiting { visitor, .. }: Visiting<()>,
-) -> Result<HttpResponse, Refusal> {
-    let id = Uuid::parse_str(&path).map_err(|_| Refusal::not_found())?;
+) -> Result<HttpResponse, ApiError> {
+    let id = Uuid::parse_str(&path).map_err(|_| ApiError::not_found())?;
     gone(state.store.remove_device_of_user(visitor.row, id).await?)
 }
 
-fn gone(was_there: bool) -> Result<HttpResponse, Refusal> {
-    if was_there { Ok(HttpResponse::NoContent().finish()) } else { Err(Refusal::not_found()) }
+fn gone(was_there: bool) -> Result<HttpResponse, ApiError> {
+    if was_there { Ok(HttpResponse::NoContent().finish()) } else { Err(ApiError::not_found()) }
 }
 
 #[derive(Deserialize)]
@@ -245,11 +245,11 @@ pub(in crate::http) async fn delete(
     state: web::Data<State>,
     http: HttpRequest,
     Visiting { visitor, body: Json(body) }: Visiting<Json<DeletionBody>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let turn = begin(&state, &http, &visitor.email).await?;
     if !state.auth.delete_account(&visitor, body.password).await? {
         turn.failed();
-        return Err(Refusal::wrong_password());
+        return Err(ApiError::wrong_password());
     }
     turn.passed();
     Ok(HttpResponse::NoContent().finish())

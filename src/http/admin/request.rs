@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use uuid::Uuid;
 
-use crate::http::refusal::Refusal;
+use crate::http::api_error::ApiError;
 use crate::http::request::{Input, Open, state};
 use crate::model::access_tokens::{AccessToken, Scope};
 
@@ -22,23 +22,24 @@ pub(in crate::http) struct Administered<B> {
 
 impl<B> Administered<B> {
     /// The token, if it is good for this app.
-    pub(in crate::http) fn token_for(&self, app: Uuid) -> Result<&AccessToken, Refusal> {
-        if self.token.allows(Scope::Admin, app) { Ok(&self.token) } else { Err(Refusal::not_found()) }
+    pub(in crate::http) fn token_for(&self, app: Uuid) -> Result<&AccessToken, ApiError> {
+        if self.token.allows(Scope::Admin, app) { Ok(&self.token) } else { Err(ApiError::not_found()) }
     }
 }
 
 impl<B: Input> FromRequest for Administered<B> {
-    type Error = Refusal;
-    type Future = LocalBoxFuture<'static, Result<Self, Refusal>>;
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let header = request.headers().get(header::AUTHORIZATION);
-            let header = header.and_then(|value| value.to_str().ok()).ok_or_else(Refusal::unauthenticated)?;
+            let header =
+                header.and_then(|value| value.to_str().ok()).ok_or_else(ApiError::unauthenticated)?;
             let token = state(&request)?.auth.access_token(header).await?;
             let token = token.filter(|token| token.scope == Scope::Admin);
-            let token = token.ok_or_else(Refusal::unauthenticated)?;
+            let token = token.ok_or_else(ApiError::unauthenticated)?;
             let Open(body) = Open::<B>::from_request(&request, &mut payload).await?;
             Ok(Self { token, body })
         })

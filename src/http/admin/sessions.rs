@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::request::Administered;
 use crate::auth::SignIn;
 use crate::http::State;
-use crate::http::refusal::Refusal;
+use crate::http::api_error::ApiError;
 use crate::http::request::Json;
 use crate::model::issuers::check_subject;
 
@@ -20,13 +20,13 @@ pub(in crate::http) async fn begin(
     state: web::Data<State>,
     app: web::Path<String>,
     request: Administered<Json<BeginSession>>,
-) -> Result<HttpResponse, Refusal> {
-    let app = Uuid::parse_str(&app).map_err(|_| Refusal::not_found())?;
+) -> Result<HttpResponse, ApiError> {
+    let app = Uuid::parse_str(&app).map_err(|_| ApiError::not_found())?;
     let token = request.token_for(app)?;
     let Json(BeginSession { external_id }) = &request.body;
-    check_subject(external_id).map_err(|reason| Refusal::invalid_field("external_id", reason))?;
+    check_subject(external_id).map_err(|reason| ApiError::invalid_field("external_id", reason))?;
     match state.auth.sign_in_for_backend(token, app, external_id.clone()).await? {
         SignIn::Done(pair) => Ok(HttpResponse::Ok().json(pair)),
-        SignIn::Refused | SignIn::TwoFactorRequired => Err(Refusal::not_found()),
+        SignIn::Refused | SignIn::TwoFactorRequired => Err(ApiError::not_found()),
     }
 }

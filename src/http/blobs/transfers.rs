@@ -22,9 +22,9 @@ use crate::auth::urls::Purpose;
 use crate::blobs::{Blobs, Bytes, Incoming};
 use crate::error::Fault;
 use crate::http::State;
+use crate::http::api_error::ApiError;
 use crate::http::cors;
 use crate::http::memory::Room;
-use crate::http::refusal::Refusal;
 use crate::model::blobs::{Place, is_size_of};
 use crate::model::sessions::Caller;
 use crate::store::Store;
@@ -37,17 +37,17 @@ pub(in crate::http) async fn put(
     request: HttpRequest,
     token: web::Path<String>,
     payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let blobs = state.blobs()?;
     let found = state.auth.caller_of_url(Purpose::Upload, &token).await?;
-    let (caller, grant) = found.ok_or_else(Refusal::bad_address)?;
+    let (caller, grant) = found.ok_or_else(ApiError::invalid_presigned_url)?;
     cors::note_app(&request, caller.app);
     let (id, size_bytes) = (grant.target.id, grant.target.size_bytes);
-    state.store.find_upload(caller.log, id).await?.ok_or_else(Refusal::not_found)?;
+    state.store.find_upload(caller.log, id).await?.ok_or_else(ApiError::not_found)?;
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let announced: Option<u64> = length.and_then(|length| length.parse().ok());
     if announced.is_some_and(|bytes| !is_size_of(size_bytes, bytes)) {
-        return Err(Refusal::blob_mismatch());
+        return Err(ApiError::blob_mismatch());
     }
     let max_bytes = size_bytes.saturating_add(BLOB_OVERHEAD_BYTES);
     let mut room = state.transfers.room_of(caller.log);
@@ -58,22 +58,22 @@ pub(in crate::http) async fn put(
     let mut incoming = blobs.receive(object, max_bytes).await?;
     take_in(&mut incoming, payload, max_bytes).await?;
     if !is_size_of(size_bytes, incoming.bytes()) {
-        return Err(Refusal::blob_mismatch());
+        return Err(ApiError::blob_mismatch());
     }
     let receipt = Receipt { store: state.store.clone(), blobs: blobs.clone(), caller, id, object };
     // A task of its own: a client that leaves now must not leave an object without its row.
     let noted = tokio::spawn(receipt.note(incoming)).await.map_err(Fault::internal)??;
-    if noted { Ok(HttpResponse::Ok().finish()) } else { Err(Refusal::not_found()) }
+    if noted { Ok(HttpResponse::Ok().finish()) } else { Err(ApiError::not_found()) }
 }
 
 /// Passes on what arrives, up to this many bytes.
-async fn take_in(incoming: &mut Incoming, mut payload: web::Payload, max_bytes: u64) -> Result<(), Refusal> {
+async fn take_in(incoming: &mut Incoming, mut payload: web::Payload, max_bytes: u64) -> Result<(), ApiError> {
     loop {
-        let some = timeout(PATIENCE, payload.next()).await.map_err(|_| Refusal::cut_off())?;
+        let some = timeout(PATIENCE, payload.next()).await.map_err(|_| ApiError::incomplete_body())?;
         let Some(some) = some else { return Ok(()) };
-        let some = some.map_err(|_| Refusal::cut_off())?;
+        let some = some.map_err(|_| ApiError::incomplete_body())?;
         if incoming.bytes() + some.len() as u64 > max_bytes {
-            return Err(Refusal::blob_mismatch());
+            return Err(ApiError::blob_mismatch());
         }
         incoming.write(some).await?;
     }
@@ -105,14 +105,14 @@ pub(in crate::http) async fn get(
     state: web::Data<State>,
     request: HttpRequest,
     token: web::Path<String>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let blobs = state.blobs()?;
     let found = state.auth.caller_of_url(Purpose::Download, &token).await?;
-    let (caller, grant) = found.ok_or_else(Refusal::bad_address)?;
+    let (caller, grant) = found.ok_or_else(ApiError::invalid_presigned_url)?;
     cors::note_app(&request, caller.app);
     let blob = state.store.find_blob(caller.log, grant.target.hash).await?;
     // One that was removed and uploaded anew is another one.
-    let blob = blob.filter(|blob| blob.object == grant.target.id).ok_or_else(Refusal::not_found)?;
+    let blob = blob.filter(|blob| blob.object == grant.target.id).ok_or_else(ApiError::not_found)?;
     let tag = EntityTag::new_strong(blob.object.simple().to_string());
     let mut answer = HttpResponse::Ok();
     answer
@@ -174,7 +174,7 @@ enum Wanted {
 
 /// What the conditions and the range of a request come to (RFC 9110, 13 and 14). Only one range is given, as anyone may ignore
 /// more; and a range that makes no sense is ignored, as the same says.
-fn wanted(request: &HttpRequest, tag: &EntityTag, size_bytes: u64) -> Result<Wanted, Refusal> {
+fn wanted(request: &HttpRequest, tag: &EntityTag, size_bytes: u64) -> Result<Wanted, ApiError> {
     let has = |name: header::HeaderName| request.headers().contains_key(name);
     if has(header::IF_MATCH) {
         let matches = match IfMatch::parse(request) {
@@ -183,7 +183,7 @@ fn wanted(request: &HttpRequest, tag: &EntityTag, size_bytes: u64) -> Result<Wan
             Err(_) => false,
         };
         if !matches {
-            return Err(Refusal::precondition_failed());
+            return Err(ApiError::precondition_failed());
         }
     }
     match IfNoneMatch::parse(request) {
@@ -210,8 +210,8 @@ fn wanted(request: &HttpRequest, tag: &EntityTag, size_bytes: u64) -> Result<Wan
     }
 }
 
-fn part(range: &ByteRangeSpec, size_bytes: u64) -> Result<Wanted, Refusal> {
+fn part(range: &ByteRangeSpec, size_bytes: u64) -> Result<Wanted, ApiError> {
     let (first, last) =
-        range.to_satisfiable_range(size_bytes).ok_or_else(|| Refusal::range_not_satisfiable(size_bytes))?;
+        range.to_satisfiable_range(size_bytes).ok_or_else(|| ApiError::range_not_satisfiable(size_bytes))?;
     Ok(Wanted::Part(first..last + 1))
 }

@@ -13,8 +13,8 @@ use tidelog_protocol::rules::{check_row_id, check_table};
 use tidelog_protocol::{Change, ChangeFault, Cursor, InvalidTimestamp, Op, Timestamp};
 use uuid::Uuid;
 
+use crate::http::api_error::ApiError;
 use crate::http::json::{self, Capped, Object};
-use crate::http::refusal::Refusal;
 
 use crate::model::changes::{self, Batch, FaultyPush};
 
@@ -23,7 +23,7 @@ pub(super) enum Parsed {
     /// A batch that may go to the store.
     Valid(Batch),
     /// A push to be refused in this way, unless something about its device, id or key must be said first.
-    Faulty(FaultyPush, Refusal),
+    Faulty(FaultyPush, ApiError),
 }
 
 /// The batch that a body holds, if it is a valid push.
@@ -34,8 +34,8 @@ pub fn parse_valid(body: &str) -> Option<Batch> {
     }
 }
 
-/// The documented body, or a refusal of what is not even its outline.
-pub(super) fn parse(body: &str) -> Result<Parsed, Refusal> {
+/// The documented body, or an error for what is not even its outline.
+pub(super) fn parse(body: &str) -> Result<Parsed, ApiError> {
     let error = match serde_json::from_str::<Object<TypedPush<'_>>>(body) {
         Ok(Object(push)) => return Ok(checked(push)),
         Err(error) => error,
@@ -60,11 +60,11 @@ fn checked(push: TypedPush<'_>) -> Parsed {
         FaultyPush { device: push.device_id, batch: push.batch_id, digest: None, key_versions: Vec::new() };
     let changes = match push.changes {
         Capped::All(changes) => changes,
-        Capped::TooMany => return Parsed::Faulty(faulty, Refusal::too_many_changes(MAX_CHANGES_PER_PUSH)),
+        Capped::TooMany => return Parsed::Faulty(faulty, ApiError::too_many_changes(MAX_CHANGES_PER_PUSH)),
     };
     if changes.is_empty() {
-        let refusal = Refusal::invalid_field("changes", "a push carries at least one change");
-        return Parsed::Faulty(faulty, refusal);
+        let error = ApiError::invalid_field("changes", "a push carries at least one change");
+        return Parsed::Faulty(faulty, error);
     }
     let changes = changes.iter().map(|Object(change)| change);
     match Batch::new(push.batch_id, push.device_id, changes.clone(), push.expected_cursor) {
@@ -72,7 +72,7 @@ fn checked(push: TypedPush<'_>) -> Parsed {
         Err(faults) => {
             faulty.digest = Some(changes::digest(changes.clone()));
             faulty.key_versions = changes.filter_map(|change| change.key_version).collect();
-            Parsed::Faulty(faulty, Refusal::invalid_changes(faults))
+            Parsed::Faulty(faulty, ApiError::invalid_changes(faults))
         }
     }
 }
@@ -91,7 +91,7 @@ struct Outline<'a> {
 }
 
 impl Outline<'_> {
-    fn diagnose(&self, body: &str, error: &serde_json::Error) -> Result<Parsed, Refusal> {
+    fn diagnose(&self, body: &str, error: &serde_json::Error) -> Result<Parsed, ApiError> {
         let device = field("device_id", self.device_id)?;
         let batch = field("batch_id", self.batch_id)?;
         if let Some(cursor) = self.expected_cursor {
@@ -100,8 +100,8 @@ impl Outline<'_> {
         let changes: Capped<&RawValue> = serde_json::from_str(self.changes.get())
             .map_err(|error| json::refuse(self.changes.get(), &error, "changes"))?;
         let mut found = Diagnosis::default();
-        let refusal = match changes {
-            Capped::TooMany => Refusal::too_many_changes(MAX_CHANGES_PER_PUSH),
+        let error = match changes {
+            Capped::TooMany => ApiError::too_many_changes(MAX_CHANGES_PER_PUSH),
             Capped::All(changes) => {
                 for (index, change) in changes.into_iter().enumerate() {
                     found.diagnose(index, change);
@@ -110,16 +110,16 @@ impl Outline<'_> {
                 if found.faults.is_empty() {
                     json::refuse(body, error, "changes")
                 } else {
-                    Refusal::invalid_changes(found.faults)
+                    ApiError::invalid_changes(found.faults)
                 }
             }
         };
         let push = FaultyPush { device, batch, digest: None, key_versions: found.key_versions };
-        Ok(Parsed::Faulty(push, refusal))
+        Ok(Parsed::Faulty(push, error))
     }
 }
 
-fn field<T: DeserializeOwned>(name: &str, text: &RawValue) -> Result<T, Refusal> {
+fn field<T: DeserializeOwned>(name: &str, text: &RawValue) -> Result<T, ApiError> {
     serde_json::from_str(text.get()).map_err(|error| json::refuse(text.get(), &error, name))
 }
 

@@ -8,17 +8,17 @@ use actix_web::{HttpResponse, ResponseError};
 use tidelog_protocol::OAuthError;
 
 use crate::error::Fault;
-use crate::http::refusal::Refusal;
+use crate::http::api_error::ApiError;
 
 /// A refused request of a program.
 #[derive(Debug)]
-pub(in crate::http) struct OAuthRefusal {
+pub(in crate::http) struct OAuthErrorResponse {
     status: StatusCode,
     body: OAuthError,
     headers: HeaderMap,
 }
 
-impl OAuthRefusal {
+impl OAuthErrorResponse {
     fn new(status: StatusCode, error: &str, description: impl Into<String>) -> Self {
         let body = OAuthError { error: error.into(), error_description: Some(description.into()) };
         Self { status, body, headers: HeaderMap::new() }
@@ -48,32 +48,32 @@ impl OAuthRefusal {
 }
 
 /// What is not about the grant keeps its status: a body that is too large, too many attempts, a fault.
-impl From<Refusal> for OAuthRefusal {
-    fn from(refusal: Refusal) -> Self {
-        let status = refusal.status_code();
-        let error = match status {
+impl From<ApiError> for OAuthErrorResponse {
+    fn from(error: ApiError) -> Self {
+        let status = error.status_code();
+        let code = match status {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "temporarily_unavailable",
             status if status.is_server_error() => "server_error",
             _ => "invalid_request",
         };
-        let headers = refusal.headers().clone();
-        Self { headers, ..Self::new(status, error, refusal.sentence()) }
+        let headers = error.headers().clone();
+        Self { headers, ..Self::new(status, code, error.message()) }
     }
 }
 
-impl From<Fault> for OAuthRefusal {
+impl From<Fault> for OAuthErrorResponse {
     fn from(fault: Fault) -> Self {
-        Refusal::from(fault).into()
+        ApiError::from(fault).into()
     }
 }
 
-impl fmt::Display for OAuthRefusal {
+impl fmt::Display for OAuthErrorResponse {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.body.error)
     }
 }
 
-impl ResponseError for OAuthRefusal {
+impl ResponseError for OAuthErrorResponse {
     fn status_code(&self) -> StatusCode {
         self.status
     }

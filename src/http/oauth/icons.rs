@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use uuid::Uuid;
 
 use crate::http::State;
-use crate::http::refusal::Refusal;
+use crate::http::api_error::ApiError;
 
 /// How long browsers keep a picture.
 const CACHE: &str = "public, max-age=3600";
@@ -13,9 +13,9 @@ const CACHE: &str = "public, max-age=3600";
 pub(in crate::http) async fn get(
     state: web::Data<State>,
     app: web::Path<String>,
-) -> Result<HttpResponse, Refusal> {
-    let app = Uuid::parse_str(&app).map_err(|_| Refusal::not_found())?;
-    let icon = state.store.find_icon(app).await?.ok_or_else(Refusal::not_found)?;
+) -> Result<HttpResponse, ApiError> {
+    let app = Uuid::parse_str(&app).map_err(|_| ApiError::not_found())?;
+    let icon = state.store.find_icon(app).await?.ok_or_else(ApiError::not_found)?;
     Ok(HttpResponse::Ok()
         .content_type(icon.media_type)
         .insert_header((header::CACHE_CONTROL, CACHE))

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use super::error::OAuthRefusal;
+use super::error::OAuthErrorResponse;
 use crate::http::State;
 use crate::http::auth::count;
 use crate::http::request::{Kind, read_open};
@@ -20,14 +20,15 @@ pub(in crate::http) async fn revoke(
     state: web::Data<State>,
     http: HttpRequest,
     payload: web::Payload,
-) -> Result<HttpResponse, OAuthRefusal> {
+) -> Result<HttpResponse, OAuthErrorResponse> {
     count(&state, &http)?;
     let (body, kind) = read_open(&http, payload.into_inner()).await?;
     let token = match kind {
         Kind::Json => crate::http::json::parse::<Body>(&body)?.token,
         Kind::Form => Parameters::read(&body).get("token").map(Into::into),
     };
-    let token = token.ok_or_else(|| OAuthRefusal::invalid_request("token is missing, or there twice"))?;
+    let token =
+        token.ok_or_else(|| OAuthErrorResponse::invalid_request("token is missing, or there twice"))?;
     state.auth.revoke(&token).await?;
     Ok(HttpResponse::Ok().finish())
 }

@@ -7,7 +7,7 @@ use tidelog_protocol::{
     GRANT_AUTHORIZATION_CODE, GRANT_JWT_BEARER, GRANT_REFRESH_TOKEN, TokenPair, TokenRequest, TokenResponse,
 };
 
-use super::error::OAuthRefusal;
+use super::error::OAuthErrorResponse;
 use crate::auth::secrets::hash_secret;
 use crate::auth::{ClientCode, CodeExchange, SignIn};
 use crate::http::State;
@@ -19,21 +19,21 @@ pub(in crate::http) async fn token(
     state: web::Data<State>,
     http: HttpRequest,
     payload: web::Payload,
-) -> Result<HttpResponse, OAuthRefusal> {
+) -> Result<HttpResponse, OAuthErrorResponse> {
     count(&state, &http)?;
     let request = read(&http, payload).await?;
     let pair = match request.grant_type.as_deref() {
-        None => return Err(OAuthRefusal::invalid_request("grant_type is missing")),
+        None => return Err(OAuthErrorResponse::invalid_request("grant_type is missing")),
         Some(GRANT_AUTHORIZATION_CODE) => of_code(&state, &request).await?,
         Some(GRANT_REFRESH_TOKEN) => of_refresh_token(&state, &request).await?,
         Some(GRANT_JWT_BEARER) => assertion::exchange(&state, &request).await?,
-        Some(_) => return Err(OAuthRefusal::unsupported_grant_type()),
+        Some(_) => return Err(OAuthErrorResponse::unsupported_grant_type()),
     };
     Ok(HttpResponse::Ok().insert_header(("Pragma", "no-cache")).json(answer(&state, pair)))
 }
 
 /// A form is read as strictly as JSON: a field that is there twice has no value.
-async fn read(http: &HttpRequest, payload: web::Payload) -> Result<TokenRequest, OAuthRefusal> {
+async fn read(http: &HttpRequest, payload: web::Payload) -> Result<TokenRequest, OAuthErrorResponse> {
     let (body, kind) = read_open(http, payload.into_inner()).await?;
     if kind == Kind::Json {
         return Ok(crate::http::json::parse(&body)?);
@@ -52,12 +52,12 @@ async fn read(http: &HttpRequest, payload: web::Payload) -> Result<TokenRequest,
 }
 
 /// A field that the grant needs.
-fn need<'a>(name: &str, field: Option<&'a String>) -> Result<&'a str, OAuthRefusal> {
-    let missing = || OAuthRefusal::invalid_request(format!("{name} is missing, or there twice"));
+fn need<'a>(name: &str, field: Option<&'a String>) -> Result<&'a str, OAuthErrorResponse> {
+    let missing = || OAuthErrorResponse::invalid_request(format!("{name} is missing, or there twice"));
     field.map(String::as_str).filter(|value| !value.is_empty()).ok_or_else(missing)
 }
 
-async fn of_code(state: &State, request: &TokenRequest) -> Result<TokenPair, OAuthRefusal> {
+async fn of_code(state: &State, request: &TokenRequest) -> Result<TokenPair, OAuthErrorResponse> {
     let presented = ClientCode {
         code: need("code", request.code.as_ref())?,
         client_id: need("client_id", request.client_id.as_ref())?,
@@ -66,13 +66,13 @@ async fn of_code(state: &State, request: &TokenRequest) -> Result<TokenPair, OAu
     };
     match state.auth.exchange_code(presented).await? {
         CodeExchange::Done(pair) => Ok(pair),
-        CodeExchange::Refused => Err(OAuthRefusal::invalid_grant(
+        CodeExchange::Refused => Err(OAuthErrorResponse::invalid_grant(
             "the code is unknown, expired or used, or was given to another client, redirect_uri or code_challenge",
         )),
     }
 }
 
-async fn of_refresh_token(state: &State, request: &TokenRequest) -> Result<TokenPair, OAuthRefusal> {
+async fn of_refresh_token(state: &State, request: &TokenRequest) -> Result<TokenPair, OAuthErrorResponse> {
     let token = need("refresh_token", request.refresh_token.as_ref())?;
     let refused = "the refresh token is unknown, expired or used up, or another client's";
     // A client that names itself must be the one that the token was given to. Looked at first: a refresh cannot be taken back.
@@ -80,12 +80,12 @@ async fn of_refresh_token(state: &State, request: &TokenRequest) -> Result<Token
         let client = state.store.find_client(hash_secret(client_id)).await?;
         let app = state.store.app_of_refresh_token(hash_secret(token)).await?;
         if client.map(|client| client.app) != app {
-            return Err(OAuthRefusal::invalid_grant(refused));
+            return Err(OAuthErrorResponse::invalid_grant(refused));
         }
     }
     match state.auth.refresh(token).await? {
         SignIn::Done(pair) => Ok(pair),
-        SignIn::Refused | SignIn::TwoFactorRequired => Err(OAuthRefusal::invalid_grant(refused)),
+        SignIn::Refused | SignIn::TwoFactorRequired => Err(OAuthErrorResponse::invalid_grant(refused)),
     }
 }
 

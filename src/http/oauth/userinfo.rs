@@ -5,7 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::http::State;
-use crate::http::refusal::Refusal;
+use crate::http::api_error::ApiError;
 use crate::http::request::Signed;
 
 #[derive(Serialize)]
@@ -19,7 +19,7 @@ struct UserInfo {
 pub(in crate::http) async fn userinfo(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let email = state.store.account_of_user(caller.user).await?.map(|account| account.email);
     Ok(HttpResponse::Ok().json(UserInfo { sub: caller.user, email, app_id: caller.app }))
 }

@@ -1,4 +1,4 @@
-//! What a person is shown where a program would get a `Refusal`.
+//! What a person is shown where a program would get an `ApiError`.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, ResponseError};
 
 use super::{Brand, Page, sorry};
 use crate::error::Fault;
-use crate::http::refusal::Refusal;
+use crate::http::api_error::ApiError;
 
 /// A page instead of the one that was asked for.
 pub(in crate::http) struct PageError {
@@ -21,22 +21,22 @@ impl From<Page> for PageError {
     }
 }
 
-impl From<Refusal> for PageError {
-    fn from(refusal: Refusal) -> Self {
-        let title = match refusal.status_code().as_u16() {
+impl From<ApiError> for PageError {
+    fn from(error: ApiError) -> Self {
+        let title = match error.status_code().as_u16() {
             404 => "There is nothing here",
             429 => "Too many attempts",
             500.. => "Something went wrong",
             _ => "This did not work",
         };
-        let page = sorry(title, Brand::own(), refusal.sentence(), None).status(refusal.status_code());
-        Self { page: Box::new(page), headers: refusal.headers().clone() }
+        let page = sorry(title, Brand::own(), error.message(), None).status(error.status_code());
+        Self { page: Box::new(page), headers: error.headers().clone() }
     }
 }
 
 impl From<Fault> for PageError {
     fn from(fault: Fault) -> Self {
-        Refusal::from(fault).into()
+        ApiError::from(fault).into()
     }
 }
 
@@ -60,7 +60,7 @@ impl ResponseError for PageError {
     fn error_response(&self) -> HttpResponse {
         let mut response = match self.page.answer() {
             Ok(response) => response,
-            Err(refusal) => return refusal.error_response(),
+            Err(error) => return error.error_response(),
         };
         for (name, value) in &self.headers {
             response.headers_mut().insert(name.clone(), value.clone());

@@ -11,7 +11,7 @@ use super::{Brand, PageError, sorry};
 use crate::auth::secrets::hash_secret;
 use crate::auth::steps::{Read, Step};
 use crate::http::State;
-use crate::http::refusal::Refusal;
+use crate::http::api_error::ApiError;
 use crate::http::request::{self, Kind, read_open};
 use crate::model::authorization::{AuthorizationRequest, Parameters};
 
@@ -65,7 +65,7 @@ impl FromRequest for Form {
             }
             let (body, kind) = read_open(&request, payload).await?;
             if kind != Kind::Form {
-                return Err(Refusal::unsupported_media_type().into());
+                return Err(ApiError::unsupported_media_type().into());
             }
             let fields = Parameters::read(&body);
             let browser = Browser::of(&request, &state.site).id;

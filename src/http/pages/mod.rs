@@ -18,7 +18,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 pub(super) use error::PageError;
 pub(super) use parts::{Field, button, field, hidden, notice};
 
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 use super::site::Site;
 use crate::auth::secrets::random_256;
 use crate::model::authorization::Client;
@@ -118,7 +118,7 @@ impl Page {
     ///
     /// # Errors
     /// No randomness.
-    pub(super) fn answer(&self) -> Result<HttpResponse, Refusal> {
+    pub(super) fn answer(&self) -> Result<HttpResponse, ApiError> {
         self.answer_with(|_| {})
     }
 
@@ -129,7 +129,7 @@ impl Page {
     pub(super) fn answer_with(
         &self,
         more: impl FnOnce(&mut HttpResponseBuilder),
-    ) -> Result<HttpResponse, Refusal> {
+    ) -> Result<HttpResponse, ApiError> {
         let nonce = BASE64URL_NOPAD.encode(&random_256()?[..NONCE_BYTES]);
         let mut response = HttpResponse::build(self.status);
         response

@@ -7,9 +7,9 @@ use tidelog_protocol::limits::MAX_BLOBS_PER_PAGE;
 use tidelog_protocol::{BlobKey, RotatedBlobKey, RotationBlobsRequest, RotationBlobsResponse};
 
 use crate::http::State;
+use crate::http::api_error::ApiError;
 use crate::http::blobs::page_of;
 use crate::http::json::{self, Capped, Object};
-use crate::http::refusal::Refusal;
 use crate::http::request::{OptionalJson, RawJson, Signed};
 use crate::model::blobs::{BlobHash, SealedKey};
 use crate::model::rotations::{BatchOutcome, KeysPage, RotatedKeys};
@@ -17,14 +17,14 @@ use crate::model::rotations::{BatchOutcome, KeysPage, RotatedKeys};
 pub(in crate::http) async fn list(
     state: web::Data<State>,
     Signed { caller, body: OptionalJson(request), .. }: Signed<OptionalJson<RotationBlobsRequest>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let (after, limit) = page_of(request.after.as_deref(), request.limit)?;
     match state.store.rotation_blob_keys(&caller, after, limit).await? {
         KeysPage::Page { keys, has_more, remaining } => {
             let blobs = keys.into_iter().map(listed).collect();
             Ok(HttpResponse::Ok().json(RotationBlobsResponse { blobs, has_more, remaining }))
         }
-        KeysPage::NoRotation => Err(Refusal::no_rotation()),
+        KeysPage::NoRotation => Err(ApiError::no_rotation()),
     }
 }
 
@@ -47,27 +47,27 @@ struct BatchRequest {
 pub(in crate::http) async fn batch(
     state: web::Data<State>,
     Signed { caller, body: RawJson(body), .. }: Signed<RawJson>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let keys = parse(&body)?;
     drop(body);
     match state.store.rotate_blob_keys(&caller, keys).await? {
         BatchOutcome::Stored(answer) => Ok(HttpResponse::Ok().json(answer)),
-        BatchOutcome::Faulty(faults) => Err(Refusal::invalid_entries(faults)),
-        BatchOutcome::NoRotation => Err(Refusal::no_rotation()),
+        BatchOutcome::Faulty(faults) => Err(ApiError::invalid_entries(faults)),
+        BatchOutcome::NoRotation => Err(ApiError::no_rotation()),
     }
 }
 
-fn parse(body: &str) -> Result<RotatedKeys, Refusal> {
+fn parse(body: &str) -> Result<RotatedKeys, ApiError> {
     let request: BatchRequest = json::parse(body)?;
-    let too_many = || Refusal::too_many_blobs(MAX_BLOBS_PER_PAGE);
+    let too_many = || ApiError::too_many_blobs(MAX_BLOBS_PER_PAGE);
     let blobs = match request.blobs {
         Capped::All(blobs) if blobs.is_empty() => {
-            return Err(Refusal::invalid_field("blobs", "a batch carries at least one blob"));
+            return Err(ApiError::invalid_field("blobs", "a batch carries at least one blob"));
         }
         Capped::All(blobs) if blobs.len() > MAX_BLOBS_PER_PAGE => return Err(too_many()),
         Capped::All(blobs) => blobs,
         Capped::TooMany => return Err(too_many()),
     };
     RotatedKeys::new(blobs.iter().map(|Object(blob)| blob), request.key_version)
-        .map_err(Refusal::invalid_entries)
+        .map_err(ApiError::invalid_entries)
 }

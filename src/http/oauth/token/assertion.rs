@@ -2,17 +2,17 @@
 
 use tidelog_protocol::{TokenPair, TokenRequest};
 
-use super::super::error::OAuthRefusal;
+use super::super::error::OAuthErrorResponse;
 use super::need;
 use crate::auth::Exchanged;
 use crate::http::State;
 
-pub(super) async fn exchange(state: &State, request: &TokenRequest) -> Result<TokenPair, OAuthRefusal> {
+pub(super) async fn exchange(state: &State, request: &TokenRequest) -> Result<TokenPair, OAuthErrorResponse> {
     let assertion = need("assertion", request.assertion.as_ref())?;
     let client_id = need("client_id", request.client_id.as_ref())?;
     match state.auth.exchange_assertion(client_id, assertion).await? {
         Exchanged::Done(pair) => Ok(pair),
-        Exchanged::UnknownApp => Err(OAuthRefusal::invalid_client()),
-        Exchanged::Refused(reason) => Err(OAuthRefusal::invalid_grant(&reason)),
+        Exchanged::UnknownApp => Err(OAuthErrorResponse::invalid_client()),
+        Exchanged::Refused(reason) => Err(OAuthErrorResponse::invalid_grant(&reason)),
     }
 }
