@@ -6,7 +6,7 @@ use super::second_factor::{
 };
 use crate::error::Fault;
 use crate::model::users::check_new_password;
-use crate::store::{Account, Visitor, asked_likewise};
+use crate::store::{Account, AccountSession, asked_likewise};
 
 /// A second factor that waits for its first code. No `Debug`: it is a secret.
 pub struct Enrolment {
@@ -31,7 +31,7 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or [`Fault::SessionEnded`].
-    pub async fn account_of(&self, visitor: &Visitor) -> Result<Account, Fault> {
+    pub async fn account_of(&self, visitor: &AccountSession) -> Result<Account, Fault> {
         let account = self.store.account_of_user(visitor.user).await?;
         account.filter(|account| !account.disabled).ok_or(Fault::SessionEnded)
     }
@@ -40,7 +40,7 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, too many sign-ins at once, or [`Fault::SessionEnded`].
-    pub async fn is_password_of(&self, visitor: &Visitor, password: String) -> Result<bool, Fault> {
+    pub async fn is_password_of(&self, visitor: &AccountSession, password: String) -> Result<bool, Fault> {
         let account = self.account_of(visitor).await?;
         self.passwords.verify(password, Some(account.password_hash)).await
     }
@@ -51,7 +51,7 @@ impl Auth {
     /// A fault of the database, too many sign-ins at once, or [`Fault::SessionEnded`].
     pub async fn set_account_password(
         &self,
-        visitor: &Visitor,
+        visitor: &AccountSession,
         current: String,
         new: String,
     ) -> Result<AccountPassword, Fault> {
@@ -73,9 +73,9 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or no randomness.
-    pub async fn enrol(&self, visitor: &Visitor) -> Result<Option<Enrolment>, Fault> {
+    pub async fn enrol(&self, visitor: &AccountSession) -> Result<Option<Enrolment>, Fault> {
         let secret = new_secret()?;
-        let waits = self.store.enrol_second_factor(visitor.row, secret).await?;
+        let waits = self.store.enrol_second_factor(visitor.user_row, secret).await?;
         Ok(waits.then(|| self.enrolment(visitor, &secret)))
     }
 
@@ -83,12 +83,12 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn unconfirmed(&self, visitor: &Visitor) -> Result<Option<Enrolment>, Fault> {
-        let secret = self.store.unconfirmed_second_factor(visitor.row).await?;
+    pub async fn unconfirmed(&self, visitor: &AccountSession) -> Result<Option<Enrolment>, Fault> {
+        let secret = self.store.unconfirmed_second_factor(visitor.user_row).await?;
         Ok(secret.map(|secret| self.enrolment(visitor, &secret)))
     }
 
-    fn enrolment(&self, visitor: &Visitor, secret: &super::second_factor::Secret) -> Enrolment {
+    fn enrolment(&self, visitor: &AccountSession, secret: &super::second_factor::Secret) -> Enrolment {
         let url = enrolment_url(secret, &self.settings.issuer_name(), &visitor.email);
         Enrolment { secret: as_text(secret), url }
     }
@@ -98,13 +98,15 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or no randomness.
-    pub async fn confirm(&self, visitor: &Visitor, code: &str) -> Result<Option<Vec<String>>, Fault> {
-        let Some(secret) = self.store.unconfirmed_second_factor(visitor.row).await? else { return Ok(None) };
+    pub async fn confirm(&self, visitor: &AccountSession, code: &str) -> Result<Option<Vec<String>>, Fault> {
+        let Some(secret) = self.store.unconfirmed_second_factor(visitor.user_row).await? else {
+            return Ok(None);
+        };
         let code: String = code.chars().filter(|char| !char.is_whitespace()).collect();
         let Some(step) = step_of(&secret, &code, self.clock.now_seconds()) else { return Ok(None) };
         let codes = new_recovery_codes()?;
         let hashes = codes.iter().map(|code| hash_recovery_code(code)).collect();
-        let confirmed = self.store.confirm_second_factor(visitor.row, secret, step, hashes).await?;
+        let confirmed = self.store.confirm_second_factor(visitor.user_row, secret, step, hashes).await?;
         Ok(confirmed.then_some(codes))
     }
 
@@ -112,10 +114,10 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or [`Fault::SessionEnded`].
-    pub async fn disable_second_factor(&self, visitor: &Visitor, code: &str) -> Result<bool, Fault> {
+    pub async fn disable_second_factor(&self, visitor: &AccountSession, code: &str) -> Result<bool, Fault> {
         let account = self.account_of(visitor).await?;
         Ok(self.take_second_factor(&account, code).await?
-            && self.store.disable_second_factor(visitor.row).await?)
+            && self.store.disable_second_factor(visitor.user_row).await?)
     }
 
     /// Replaces the recovery codes, which takes a code. `None`: the code is wrong, or there is no second factor.
@@ -124,7 +126,7 @@ impl Auth {
     /// A fault of the database, no randomness, or [`Fault::SessionEnded`].
     pub async fn replace_recovery_codes(
         &self,
-        visitor: &Visitor,
+        visitor: &AccountSession,
         code: &str,
     ) -> Result<Option<Vec<String>>, Fault> {
         let account = self.account_of(visitor).await?;
@@ -133,7 +135,7 @@ impl Auth {
         }
         let codes = new_recovery_codes()?;
         let hashes = codes.iter().map(|code| hash_recovery_code(code)).collect();
-        self.store.replace_recovery_codes(visitor.row, hashes).await?;
+        self.store.replace_recovery_codes(visitor.user_row, hashes).await?;
         Ok(Some(codes))
     }
 
@@ -142,7 +144,7 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, too many sign-ins at once, or [`Fault::SessionEnded`].
-    pub async fn delete_account(&self, visitor: &Visitor, password: String) -> Result<bool, Fault> {
+    pub async fn delete_account(&self, visitor: &AccountSession, password: String) -> Result<bool, Fault> {
         if !self.is_password_of(visitor, password).await? {
             return Ok(false);
         }

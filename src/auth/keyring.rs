@@ -7,8 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Mutex;
 
+use super::flow::FlowKeys;
 use super::sessions::AuthSettings;
-use super::steps::StepKeys;
 use super::tokens::Tokens;
 use super::urls::UrlKeys;
 use crate::clock::Clock;
@@ -19,7 +19,7 @@ use crate::store::SigningKey;
 pub(super) struct Ring {
     pub(super) tokens: Tokens,
     pub(super) urls: UrlKeys,
-    pub(super) steps: StepKeys,
+    pub(super) flow: FlowKeys,
 }
 
 impl Ring {
@@ -27,7 +27,7 @@ impl Ring {
         Ok(Self {
             tokens: Tokens::new(keys, settings.issuer.clone(), settings.token_seconds, clock.clone()),
             urls: UrlKeys::derived_from(keys)?,
-            steps: StepKeys::derived_from(keys)?,
+            flow: FlowKeys::derived_from(keys)?,
         })
     }
 }

@@ -16,7 +16,7 @@ use super::secrets::hash_secret;
 use crate::clock::{Clock, MICROS_PER_SECOND};
 use crate::error::Fault;
 use crate::model::sessions::Caller;
-use crate::store::{SigningKey, Visitor};
+use crate::store::{AccountSession, SigningKey};
 
 /// The sync routes. Tokens for other purposes name another audience and never pass here.
 const AUDIENCE: &str = "sync";
@@ -149,10 +149,10 @@ impl Tokens {
     ///
     /// # Errors
     /// There is no key to sign with.
-    pub fn sign_account(&self, visitor: &Visitor) -> Result<(String, i64), Fault> {
+    pub fn sign_account(&self, visitor: &AccountSession) -> Result<(String, i64), Fault> {
         let claims = AccountClaims {
             sub: visitor.user,
-            sid: visitor.session,
+            sid: visitor.id,
             aud: ACCOUNT_AUDIENCE.into(),
             iss: self.issuer.clone(),
             iat: self.clock.now_seconds(),

@@ -21,7 +21,7 @@ use super::api_error::ApiError;
 use super::request::Signed;
 use crate::error::Fault;
 use crate::model::export::{TakenBy, Taker};
-use crate::store::{Visitor, asked_likewise};
+use crate::store::{AccountSession, asked_likewise};
 
 pub(super) async fn export(
     state: web::Data<State>,
@@ -40,7 +40,7 @@ pub(super) async fn export(
 pub(super) async fn of_account(
     state: web::Data<State>,
     request: &HttpRequest,
-    visitor: &Visitor,
+    visitor: &AccountSession,
 ) -> Result<HttpResponse, Fault> {
     let takers = state.store.takers_of_account(visitor).await?;
     let account = json!({ "user_id": visitor.user, "email": visitor.email, "apps": takers.len() });

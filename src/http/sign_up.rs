@@ -13,8 +13,8 @@ use super::auth::count;
 use super::pages::browser::Browser;
 use super::pages::form::{Form, stale};
 use super::pages::{Brand, Field, Page, PageError, button, field, hidden, notice, sorry};
+use crate::auth::flow::FlowState;
 use crate::auth::links::{LinkUse, path_of};
-use crate::auth::steps::Step;
 use crate::config::SignUpRule;
 use crate::model::links::{Link, LinkKind};
 
@@ -154,7 +154,7 @@ async fn take(
     secret: String,
 ) -> Result<HttpResponse, PageError> {
     let (state, secret) = (&*state, secret.as_str());
-    if form.step != Step::Form {
+    if form.step != FlowState::Form {
         return Err(stale(state, form.step.request()));
     }
     count(state, &http)?;

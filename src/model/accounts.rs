@@ -11,7 +11,7 @@ pub const ACCOUNT_SESSION_US: i64 = 15 * 60 * MICROS_PER_SECOND;
 
 /// A session of one of a user's apps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AccountSession {
+pub struct UserSession {
     /// Names it.
     pub id: Uuid,
     /// Name of the app.
@@ -26,7 +26,7 @@ pub struct AccountSession {
 
 /// A device of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AccountDevice {
+pub struct UserDevice {
     /// Names it for ever.
     pub id: Uuid,
     /// Name of the app.

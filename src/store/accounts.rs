@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Store, audit, devices, sessions, timestamp};
 use crate::error::Fault;
-use crate::model::accounts::{AccountDevice, AccountSession};
+use crate::model::accounts::{UserDevice, UserSession};
 use crate::model::audit::Action;
 use crate::model::second_factors::SECRET_BYTES;
 
@@ -19,7 +19,7 @@ const BEGIN: &str = "
 const SURPLUS: &str = "
     DELETE FROM account_sessions WHERE id IN
         (SELECT id FROM account_sessions WHERE user = ?1 ORDER BY id DESC LIMIT -1 OFFSET 100)";
-const VISITOR: &str = "
+const ACCOUNT_SESSION: &str = "
     SELECT account_sessions.uuid, users.id, users.uuid, users.email, account_sessions.expires_at
     FROM account_sessions JOIN users ON users.id = account_sessions.user
     WHERE account_sessions.expires_at > ?1 AND users.disabled_at IS NULL AND users.email IS NOT NULL";
@@ -73,18 +73,18 @@ pub struct NewAccountSession {
     pub expires_at: i64,
 }
 
-/// Who is signed in to their account.
+/// A sign-in to an account itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Visitor {
-    /// The account session.
-    pub session: Uuid,
+pub struct AccountSession {
+    /// Names it in tokens.
+    pub id: Uuid,
     /// Row of the user.
-    pub row: i64,
+    pub user_row: i64,
     /// The user.
     pub user: Uuid,
-    /// The user's address.
+    /// The user's email.
     pub email: String,
-    /// When the account session ends, microseconds since 1970.
+    /// Microseconds since 1970.
     pub expires_at: i64,
 }
 
@@ -99,10 +99,10 @@ fn account_of(row: &Row<'_>) -> rusqlite::Result<Account> {
     })
 }
 
-fn visitor_of(row: &Row<'_>) -> rusqlite::Result<Visitor> {
-    Ok(Visitor {
-        session: Uuid::from_bytes(row.get(0)?),
-        row: row.get(1)?,
+fn session_of(row: &Row<'_>) -> rusqlite::Result<AccountSession> {
+    Ok(AccountSession {
+        id: Uuid::from_bytes(row.get(0)?),
+        user_row: row.get(1)?,
         user: Uuid::from_bytes(row.get(2)?),
         email: row.get(3)?,
         expires_at: row.get(4)?,
@@ -143,7 +143,10 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn begin_account_session(&self, new: NewAccountSession) -> Result<Option<Visitor>, Fault> {
+    pub async fn begin_account_session(
+        &self,
+        new: NewAccountSession,
+    ) -> Result<Option<AccountSession>, Fault> {
         self.write(1, move |tx| {
             if !is_still(tx, new.user, &new.password_hash)? {
                 return Ok(None);
@@ -152,8 +155,9 @@ impl Store {
             tx.prepare_cached(BEGIN)?.execute(row)?;
             tx.prepare_cached(SURPLUS)?.execute([new.user])?;
             audit::note_user(tx, Action::SignedIn, new.user, Some("to the account"))?;
-            let mut statement = tx.prepare_cached(&format!("{VISITOR} AND account_sessions.uuid = ?2"))?;
-            Ok(statement.query_row((tx.now_us, new.id.as_bytes()), visitor_of).optional()?)
+            let mut statement =
+                tx.prepare_cached(&format!("{ACCOUNT_SESSION} AND account_sessions.uuid = ?2"))?;
+            Ok(statement.query_row((tx.now_us, new.id.as_bytes()), session_of).optional()?)
         })
         .await
     }
@@ -162,12 +166,15 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn visitor_by_cookie(&self, cookie_hash: [u8; 32]) -> Result<Option<Visitor>, Fault> {
+    pub async fn account_session_by_cookie(
+        &self,
+        cookie_hash: [u8; 32],
+    ) -> Result<Option<AccountSession>, Fault> {
         let now_us = self.shared.clock.now_us();
         self.read(move |connection| {
-            let mut statement =
-                connection.prepare_cached(&format!("{VISITOR} AND account_sessions.cookie_hash = ?2"))?;
-            Ok(statement.query_row((now_us, cookie_hash), visitor_of).optional()?)
+            let mut statement = connection
+                .prepare_cached(&format!("{ACCOUNT_SESSION} AND account_sessions.cookie_hash = ?2"))?;
+            Ok(statement.query_row((now_us, cookie_hash), session_of).optional()?)
         })
         .await
     }
@@ -176,13 +183,13 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn visitor_by_id(&self, session: Uuid) -> Result<Option<Visitor>, Fault> {
+    pub async fn account_session_by_id(&self, session: Uuid) -> Result<Option<AccountSession>, Fault> {
         let now_us = self.shared.clock.now_us();
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(&format!(
-                "{VISITOR} AND account_sessions.uuid = ?2 AND account_sessions.cookie_hash IS NULL"
+                "{ACCOUNT_SESSION} AND account_sessions.uuid = ?2 AND account_sessions.cookie_hash IS NULL"
             ))?;
-            Ok(statement.query_row((now_us, session.as_bytes()), visitor_of).optional()?)
+            Ok(statement.query_row((now_us, session.as_bytes()), session_of).optional()?)
         })
         .await
     }
@@ -226,11 +233,11 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn sessions_of_user(&self, user: i64) -> Result<Vec<AccountSession>, Fault> {
+    pub async fn sessions_of_user(&self, user: i64) -> Result<Vec<UserSession>, Fault> {
         let now_us = self.shared.clock.now_us();
         self.read(move |connection| {
             let from_row = |row: &Row<'_>| {
-                Ok(AccountSession {
+                Ok(UserSession {
                     id: Uuid::from_bytes(row.get(0)?),
                     app: row.get(1)?,
                     created_at: timestamp(row.get(2)?),
@@ -248,10 +255,10 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn devices_of_user(&self, user: i64) -> Result<Vec<AccountDevice>, Fault> {
+    pub async fn devices_of_user(&self, user: i64) -> Result<Vec<UserDevice>, Fault> {
         self.read(move |connection| {
             let from_row = |row: &Row<'_>| {
-                Ok(AccountDevice {
+                Ok(UserDevice {
                     id: Uuid::from_bytes(row.get(0)?),
                     app: row.get(1)?,
                     device_name: row.get(2)?,

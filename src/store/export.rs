@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
-use super::{Store, Visitor, apps, audit, changes, keys, rotations, sessions};
+use super::{AccountSession, Store, apps, audit, changes, keys, rotations, sessions};
 use crate::error::Fault;
 use crate::model::audit::Action;
 use crate::model::export::{ExportedDevice, Outline, TakenBy, Taker};
@@ -61,8 +61,8 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn takers_of_account(&self, visitor: &Visitor) -> Result<Vec<Taker>, Fault> {
-        let (row, user) = (visitor.row, visitor.user);
+    pub async fn takers_of_account(&self, visitor: &AccountSession) -> Result<Vec<Taker>, Fault> {
+        let (row, user) = (visitor.user_row, visitor.user);
         self.read(move |connection| {
             let from_row = |found: &Row<'_>| {
                 let format: String = found.get(2)?;

@@ -53,7 +53,7 @@ use std::sync::{PoisonError, RwLock};
 use thiserror::Error;
 
 pub use access_tokens::NewAccessToken;
-pub use accounts::{Account, NewAccountSession, Visitor};
+pub use accounts::{Account, AccountSession, NewAccountSession};
 pub use apps::NewApp;
 pub use asking::{asked_from, asked_likewise};
 pub use authorization_codes::{Exchange, NewCode, PresentedCode};

@@ -21,7 +21,7 @@ pub(in crate::http) async fn end_session(
     form: Form,
 ) -> Result<HttpResponse, PageError> {
     let visitor = sender(&state, &http, &form).await?;
-    state.store.end_session_of_user(visitor.row, id(&path)?).await?;
+    state.store.end_session_of_user(visitor.user_row, id(&path)?).await?;
     Ok(done(&state, "session"))
 }
 
@@ -32,6 +32,6 @@ pub(in crate::http) async fn remove_device(
     form: Form,
 ) -> Result<HttpResponse, PageError> {
     let visitor = sender(&state, &http, &form).await?;
-    state.store.remove_device_of_user(visitor.row, id(&path)?).await?;
+    state.store.remove_device_of_user(visitor.user_row, id(&path)?).await?;
     Ok(done(&state, "device"))
 }

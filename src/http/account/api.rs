@@ -10,18 +10,18 @@ use tidelog_protocol::Timestamp;
 use uuid::Uuid;
 
 use crate::auth::attempts::Turn;
-use crate::auth::{AccountPassword, LogIn};
+use crate::auth::{AccountPassword, PasswordCheck};
 use crate::clock::MICROS_PER_SECOND;
 use crate::http::State;
 use crate::http::api_error::ApiError;
 use crate::http::auth::{begin, begin_second_factor};
 use crate::http::export;
 use crate::http::request::{self, Input, Json, Open};
-use crate::store::Visitor;
+use crate::store::AccountSession;
 
 /// A request with a token for an account.
 pub(in crate::http) struct Visiting<B> {
-    visitor: Visitor,
+    visitor: AccountSession,
     body: B,
 }
 
@@ -34,7 +34,7 @@ impl<B: Input> FromRequest for Visiting<B> {
         Box::pin(async move {
             let header = http.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
             let header = header.ok_or_else(ApiError::unauthenticated)?;
-            let visitor = request::state(&http)?.auth.visitor(header).await?;
+            let visitor = request::state(&http)?.auth.account_session(header).await?;
             let visitor = visitor.ok_or_else(ApiError::unauthenticated)?;
             let Open(body) = Open::<B>::from_request(&http, &mut payload).await?;
             Ok(Self { visitor, body })
@@ -62,13 +62,13 @@ pub(in crate::http) async fn token(
     Open(Json(body)): Open<Json<TokenBody>>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = begin(&state, &http, &body.email).await?;
-    let (person, needs_code) = match state.auth.log_in(&body.email, body.password).await? {
-        LogIn::Refused => {
+    let (person, needs_code) = match state.auth.check_password(&body.email, body.password).await? {
+        PasswordCheck::Refused => {
             turn.failed();
             return Err(ApiError::wrong_credentials());
         }
-        LogIn::Done(person) => (person, false),
-        LogIn::SecondFactor(person) => (person, true),
+        PasswordCheck::Done(person) => (person, false),
+        PasswordCheck::SecondFactor(person) => (person, true),
     };
     let account = state.auth.account(&person).await?.ok_or_else(ApiError::wrong_credentials)?;
     if needs_code {
@@ -93,7 +93,7 @@ pub(in crate::http) async fn show(
     state: web::Data<State>,
     Visiting { visitor, .. }: Visiting<()>,
 ) -> Result<HttpResponse, ApiError> {
-    let factor = state.store.second_factor(visitor.row).await?;
+    let factor = state.store.second_factor(visitor.user_row).await?;
     Ok(HttpResponse::Ok().json(json!({
         "user_id": visitor.user,
         "email": visitor.email,
@@ -106,7 +106,7 @@ pub(in crate::http) async fn log_out(
     state: web::Data<State>,
     Visiting { visitor, .. }: Visiting<()>,
 ) -> Result<HttpResponse, ApiError> {
-    state.store.end_account_session(visitor.session).await?;
+    state.store.end_account_session(visitor.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -204,7 +204,7 @@ pub(in crate::http) async fn sessions(
     state: web::Data<State>,
     Visiting { visitor, .. }: Visiting<()>,
 ) -> Result<HttpResponse, ApiError> {
-    Ok(HttpResponse::Ok().json(state.store.sessions_of_user(visitor.row).await?))
+    Ok(HttpResponse::Ok().json(state.store.sessions_of_user(visitor.user_row).await?))
 }
 
 pub(in crate::http) async fn end_session(
@@ -213,14 +213,14 @@ pub(in crate::http) async fn end_session(
     Visiting { visitor, .. }: Visiting<()>,
 ) -> Result<HttpResponse, ApiError> {
     let id = Uuid::parse_str(&path).map_err(|_| ApiError::not_found())?;
-    gone(state.store.end_session_of_user(visitor.row, id).await?)
+    gone(state.store.end_session_of_user(visitor.user_row, id).await?)
 }
 
 pub(in crate::http) async fn devices(
     state: web::Data<State>,
     Visiting { visitor, .. }: Visiting<()>,
 ) -> Result<HttpResponse, ApiError> {
-    Ok(HttpResponse::Ok().json(state.store.devices_of_user(visitor.row).await?))
+    Ok(HttpResponse::Ok().json(state.store.devices_of_user(visitor.user_row).await?))
 }
 
 pub(in crate::http) async fn remove_device(
@@ -229,7 +229,7 @@ pub(in crate::http) async fn remove_device(
     Visiting { visitor, .. }: Visiting<()>,
 ) -> Result<HttpResponse, ApiError> {
     let id = Uuid::parse_str(&path).map_err(|_| ApiError::not_found())?;
-    gone(state.store.remove_device_of_user(visitor.row, id).await?)
+    gone(state.store.remove_device_of_user(visitor.user_row, id).await?)
 }
 
 fn gone(was_there: bool) -> Result<HttpResponse, ApiError> {

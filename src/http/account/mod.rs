@@ -15,20 +15,24 @@ use super::State;
 use super::pages::browser::{self, Browser};
 use super::pages::form::{Form, stale};
 use super::pages::{PageError, see_other};
-use crate::auth::steps::Step;
-use crate::store::Visitor;
+use crate::auth::flow::FlowState;
+use crate::store::AccountSession;
 
 /// Whoever is signed in to their account in this browser.
-pub(super) async fn visitor(state: &State, http: &HttpRequest) -> Result<Option<Visitor>, PageError> {
+pub(super) async fn visitor(state: &State, http: &HttpRequest) -> Result<Option<AccountSession>, PageError> {
     match browser::visitor(http, &state.site) {
-        Some(secret) => Ok(state.auth.visitor_by_cookie(&secret).await?),
+        Some(secret) => Ok(state.auth.account_session_by_cookie(&secret).await?),
         None => Ok(None),
     }
 }
 
 /// Whoever has sent a form of their account.
-pub(super) async fn sender(state: &State, http: &HttpRequest, form: &Form) -> Result<Visitor, PageError> {
-    if form.step != Step::Form {
+pub(super) async fn sender(
+    state: &State,
+    http: &HttpRequest,
+    form: &Form,
+) -> Result<AccountSession, PageError> {
+    if form.step != FlowState::Form {
         return Err(stale(state, form.step.request()));
     }
     visitor(state, http).await?.ok_or_else(|| stale(state, None))
@@ -36,7 +40,7 @@ pub(super) async fn sender(state: &State, http: &HttpRequest, form: &Form) -> Re
 
 /// The token that the forms of an account carry.
 pub(super) fn form_token(state: &State, browser: &Browser) -> Result<String, PageError> {
-    Ok(state.auth.sign_step(Step::Form, &browser.id)?)
+    Ok(state.auth.sign_flow(FlowState::Form, &browser.id)?)
 }
 
 /// Back to the account, which says what was done.

@@ -11,9 +11,9 @@ use crate::http::pages::browser::{Browser, visitor_cookie};
 use crate::http::pages::form::Form;
 use crate::http::pages::{Brand, Field, Page, PageError, button, field, hidden, notice, see_other};
 use crate::http::sign_in::log_in;
-use crate::model::accounts::{AccountDevice, AccountSession};
+use crate::model::accounts::{UserDevice, UserSession};
 use crate::model::second_factors::SecondFactor;
-use crate::store::Visitor;
+use crate::store::AccountSession;
 
 /// What the page's address says.
 #[derive(Deserialize)]
@@ -73,14 +73,14 @@ pub(in crate::http) async fn show(
 /// The account, and what has just happened to it.
 pub(super) async fn page(
     context: &Context<'_>,
-    visitor: &Visitor,
+    visitor: &AccountSession,
     fault: Option<&str>,
     done: Option<&str>,
 ) -> Result<Page, PageError> {
     let Context { state, .. } = context;
-    let factor = state.store.second_factor(visitor.row).await?;
-    let sessions = state.store.sessions_of_user(visitor.row).await?;
-    let devices = state.store.devices_of_user(visitor.row).await?;
+    let factor = state.store.second_factor(visitor.user_row).await?;
+    let sessions = state.store.sessions_of_user(visitor.user_row).await?;
+    let devices = state.store.devices_of_user(visitor.user_row).await?;
     let body = html! {
         (notice(fault, done))
         p { "Logged in as " strong { (visitor.email) } "." }
@@ -97,7 +97,7 @@ pub(super) async fn page(
     Ok(Page::new("Your account", Brand::own(), body).wide())
 }
 
-fn password(context: &Context<'_>, visitor: &Visitor) -> Markup {
+fn password(context: &Context<'_>, visitor: &AccountSession) -> Markup {
     html! {
         h2 { "Password" }
         p.quiet {
@@ -160,7 +160,7 @@ fn day(time: Timestamp) -> Markup {
     html! { time datetime=(text) { (day) } }
 }
 
-fn sessions_list(context: &Context<'_>, sessions: &[AccountSession]) -> Markup {
+fn sessions_list(context: &Context<'_>, sessions: &[UserSession]) -> Markup {
     html! {
         h2 { "Sessions" }
         @if sessions.is_empty() { p.quiet { "No app is signed in." } }
@@ -181,7 +181,7 @@ fn sessions_list(context: &Context<'_>, sessions: &[AccountSession]) -> Markup {
     }
 }
 
-fn devices_list(context: &Context<'_>, devices: &[AccountDevice]) -> Markup {
+fn devices_list(context: &Context<'_>, devices: &[UserDevice]) -> Markup {
     html! {
         h2 { "Devices" }
         @if devices.is_empty() { p.quiet { "No device is registered." } }
@@ -226,7 +226,7 @@ async fn carry_out(
     form: Form,
 ) -> Result<HttpResponse, PageError> {
     let visitor = sender(&state, &http, &form).await?;
-    state.store.end_account_session(visitor.session).await?;
+    state.store.end_account_session(visitor.id).await?;
     let mut response = done(&state, "out");
     response.add_cookie(&visitor_cookie(&state.site, None)).map_err(crate::error::Fault::internal)?;
     Ok(response)

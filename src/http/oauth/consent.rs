@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use maud::html;
 use serde::Deserialize;
 
-use crate::auth::steps::Step;
+use crate::auth::flow::FlowState;
 use crate::http::State;
 use crate::http::pages::browser::Browser;
 use crate::http::pages::form::{Form, read_step, stale};
@@ -29,7 +29,7 @@ pub(in crate::http) async fn show(
 ) -> Result<HttpResponse, PageError> {
     let browser = Browser::of(&http, &state.site);
     let step = read_step(&state, &query.step, &browser.id)?;
-    let Step::Consent(request, person) = &step else { return Err(stale(&state, step.request())) };
+    let FlowState::Consent(request, person) = &step else { return Err(stale(&state, step.request())) };
     let account = account_of(&state, person, &step).await?;
     if state.consents.is_spent(&query.step) {
         return Err(stale(&state, step.request()));
@@ -68,7 +68,7 @@ async fn carry_out(
     http: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, PageError> {
-    let Step::Consent(request, person) = &form.step else {
+    let FlowState::Consent(request, person) = &form.step else {
         return Err(stale(&state, form.step.request()));
     };
     if !state.consents.spend(form.text("step"), state.clock.now_seconds()) {

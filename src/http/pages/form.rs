@@ -8,8 +8,8 @@ use futures_util::future::LocalBoxFuture;
 use super::browser::Browser;
 use super::once::Fingerprint;
 use super::{Brand, PageError, sorry};
+use crate::auth::flow::{FlowState, FlowToken};
 use crate::auth::secrets::hash_secret;
-use crate::auth::steps::{Read, Step};
 use crate::http::State;
 use crate::http::api_error::ApiError;
 use crate::http::request::{self, Kind, read_open};
@@ -20,7 +20,7 @@ pub(in crate::http) struct Form {
     /// What is in it.
     pub(in crate::http) fields: Parameters,
     /// What the page was about.
-    pub(in crate::http) step: Step,
+    pub(in crate::http) step: FlowState,
     /// The browser's binding.
     pub(in crate::http) browser: String,
     fingerprint: Fingerprint,
@@ -81,11 +81,11 @@ impl FromRequest for Form {
 ///
 /// # Errors
 /// A page that says that this one is too old, with the way to begin anew.
-pub(in crate::http) fn read_step(state: &State, token: &str, browser: &str) -> Result<Step, PageError> {
-    match state.auth.read_step(token, browser) {
-        Read::Good(step) => Ok(step),
-        Read::Expired(step) => Err(stale(state, step.request())),
-        Read::Foreign => Err(stale(state, None)),
+pub(in crate::http) fn read_step(state: &State, token: &str, browser: &str) -> Result<FlowState, PageError> {
+    match state.auth.read_flow(token, browser) {
+        FlowToken::Valid(step) => Ok(step),
+        FlowToken::Expired(step) => Err(stale(state, step.request())),
+        FlowToken::Invalid => Err(stale(state, None)),
     }
 }
 

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use maud::html;
 use tokio::sync::mpsc::Sender;
 
-use crate::auth::steps::Step;
+use crate::auth::flow::FlowState;
 use crate::http::State;
 use crate::http::account::form_token;
 use crate::http::auth::count;
@@ -62,7 +62,7 @@ pub(in crate::http) async fn ask(
 
 async fn take(state: web::Data<State>, http: HttpRequest, form: Form) -> Result<HttpResponse, PageError> {
     let requests = requests(&state)?;
-    if form.step != Step::Form {
+    if form.step != FlowState::Form {
         return Err(stale(&state, form.step.request()));
     }
     count(&state, &http)?;

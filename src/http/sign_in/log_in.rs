@@ -5,8 +5,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use maud::html;
 
 use super::{account_of, brand_of, go_on};
-use crate::auth::LogIn;
-use crate::auth::steps::Step;
+use crate::auth::PasswordCheck;
+use crate::auth::flow::FlowState;
 use crate::config::SignUpRule;
 use crate::http::State;
 use crate::http::auth::begin;
@@ -27,7 +27,7 @@ pub(in crate::http) fn page(
     (email, fault): (&str, Option<&str>),
 ) -> Result<Page, PageError> {
     let cancel = request.as_ref().map(|request| denial(state, http, request));
-    let step = state.auth.sign_step(Step::LogIn(request), &browser.id)?;
+    let step = state.auth.sign_flow(FlowState::SignIn(request), &browser.id)?;
     let body = html! {
         (notice(fault, None))
         form method="post" action=(state.site.path("/log-in")) {
@@ -75,22 +75,24 @@ pub(in crate::http) async fn log_in(
 }
 
 async fn check(state: web::Data<State>, http: HttpRequest, form: Form) -> Result<HttpResponse, PageError> {
-    let Step::LogIn(request) = form.step.clone() else { return Err(stale(&state, form.step.request())) };
+    let FlowState::SignIn(request) = form.step.clone() else {
+        return Err(stale(&state, form.step.request()));
+    };
     let brand = brand_of(&state, request.as_ref()).await?;
     let turn = begin(&state, &http, form.text("email")).await?;
-    match state.auth.log_in(form.text("email"), form.text("password").into()).await? {
-        LogIn::Refused => {
+    match state.auth.check_password(form.text("email"), form.text("password").into()).await? {
+        PasswordCheck::Refused => {
             turn.failed();
             let browser = Browser::of(&http, &state.site);
             Ok(page((&state, &http), brand, request, &browser, (form.text("email"), Some(WRONG)))?
                 .answer()?)
         }
-        LogIn::SecondFactor(person) => {
+        PasswordCheck::SecondFactor(person) => {
             turn.passed();
-            let step = state.auth.sign_step(Step::SecondFactor(request, person), &form.browser)?;
+            let step = state.auth.sign_flow(FlowState::SecondFactor(request, person), &form.browser)?;
             Ok(see_other(&state.site.path(&format!("/second-factor?step={step}"))))
         }
-        LogIn::Done(person) => {
+        PasswordCheck::Done(person) => {
             turn.succeeded();
             let account = account_of(&state, &person, &form.step).await?;
             go_on(&state, request, person, &account, &form.browser).await

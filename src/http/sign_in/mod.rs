@@ -11,8 +11,8 @@ use super::State;
 use super::pages::browser::visitor_cookie;
 use super::pages::form::stale;
 use super::pages::{Brand, PageError, see_other};
+use crate::auth::flow::{FlowState, VerifiedUser};
 use crate::auth::secrets::hash_secret;
-use crate::auth::steps::{Person, Step};
 use crate::model::authorization::{AuthorizationRequest, Client};
 use crate::store::Account;
 
@@ -34,7 +34,11 @@ pub(super) async fn brand_of(
 }
 
 /// The account of somebody whose password was right on an earlier page.
-pub(super) async fn account_of(state: &State, person: &Person, step: &Step) -> Result<Account, PageError> {
+pub(super) async fn account_of(
+    state: &State,
+    person: &VerifiedUser,
+    step: &FlowState,
+) -> Result<Account, PageError> {
     state.auth.account(person).await?.ok_or_else(|| stale(state, step.request()))
 }
 
@@ -42,12 +46,12 @@ pub(super) async fn account_of(state: &State, person: &Person, step: &Step) -> R
 pub(super) async fn go_on(
     state: &State,
     request: Option<AuthorizationRequest>,
-    person: Person,
+    person: VerifiedUser,
     account: &Account,
     browser: &str,
 ) -> Result<HttpResponse, PageError> {
     if let Some(request) = request {
-        let step = state.auth.sign_step(Step::Consent(request, person), browser)?;
+        let step = state.auth.sign_flow(FlowState::Consent(request, person), browser)?;
         return Ok(see_other(&state.site.path(&format!("/oauth/consent?step={step}"))));
     }
     let Some((_, secret)) = state.auth.open_account(account).await? else { return Err(stale(state, None)) };

@@ -6,7 +6,7 @@ use maud::html;
 use serde::Deserialize;
 
 use super::{account_of, brand_of, go_on};
-use crate::auth::steps::Step;
+use crate::auth::flow::FlowState;
 use crate::http::State;
 use crate::http::auth::begin_second_factor;
 use crate::http::pages::browser::Browser;
@@ -61,7 +61,7 @@ pub(in crate::http) async fn show(
 ) -> Result<HttpResponse, PageError> {
     let browser = Browser::of(&http, &state.site);
     let step = read_step(&state, &query.step, &browser.id)?;
-    if !matches!(step, Step::SecondFactor(..)) {
+    if !matches!(step, FlowState::SecondFactor(..)) {
         return Err(stale(&state, step.request()));
     }
     let brand = brand_of(&state, step.request()).await?;
@@ -77,7 +77,7 @@ pub(in crate::http) async fn take(
 }
 
 async fn check(state: web::Data<State>, http: HttpRequest, form: Form) -> Result<HttpResponse, PageError> {
-    let Step::SecondFactor(request, person) = form.step.clone() else {
+    let FlowState::SecondFactor(request, person) = form.step.clone() else {
         return Err(stale(&state, form.step.request()));
     };
     let account = account_of(&state, &person, &form.step).await?;

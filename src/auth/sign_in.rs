@@ -1,4 +1,4 @@
-//! A person who signs in in a browser, to let an app in or to look after their account: password, second factor, consent.
+//! A user who signs in in a browser, to let an app in or to look after their account: password, second factor, consent.
 
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
@@ -6,14 +6,14 @@ use tidelog_protocol::TokenPair;
 use uuid::Uuid;
 
 use super::Auth;
+use super::flow::{FlowState, FlowToken, VerifiedUser};
 use super::second_factor;
 use super::secrets::{first_refresh_token, hash_secret, new_secret, random_256};
-use super::steps::{Person, Read, Step};
 use crate::error::Fault;
 use crate::model::accounts::ACCOUNT_SESSION_US;
 use crate::model::authorization::{AuthorizationRequest, CODE_LIVES_US};
 use crate::model::users::normalize_email;
-use crate::store::{Account, Exchange, NewAccountSession, NewCode, PresentedCode, Visitor};
+use crate::store::{Account, AccountSession, Exchange, NewAccountSession, NewCode, PresentedCode};
 
 /// What authorization codes start with, so that scanners and people recognise one.
 const CODE_PREFIX: &str = "tlc_";
@@ -23,11 +23,11 @@ const COOKIE_PREFIX: &str = "tlv_";
 const TAG_BYTES: usize = 16;
 
 /// What came of a password.
-pub enum LogIn {
+pub enum PasswordCheck {
     /// It was right, and nothing else is asked for.
-    Done(Person),
+    Done(VerifiedUser),
     /// It was right, and a second factor is asked for.
-    SecondFactor(Person),
+    SecondFactor(VerifiedUser),
     /// Something about the credentials is wrong; nobody is told what.
     Refused,
 }
@@ -72,19 +72,19 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or too many sign-ins at once.
-    pub async fn log_in(&self, email: &str, password: String) -> Result<LogIn, Fault> {
+    pub async fn check_password(&self, email: &str, password: String) -> Result<PasswordCheck, Fault> {
         // An address that is none cannot be that of an account, but must cost as much as one.
         let email = normalize_email(email).unwrap_or_default();
         let account = self.store.find_account(email).await?;
         let stored = account.as_ref().map(|account| account.password_hash.clone());
         let right = self.passwords.verify(password, stored).await?;
         Ok(match account.filter(|account| right && !account.disabled) {
-            None => LogIn::Refused,
+            None => PasswordCheck::Refused,
             Some(account) => {
-                let person = Person { user: account.id, tag: tag_of(&account) };
+                let user = VerifiedUser { user: account.id, tag: tag_of(&account) };
                 match account.second_factor {
-                    None => LogIn::Done(person),
-                    Some(_) => LogIn::SecondFactor(person),
+                    None => PasswordCheck::Done(user),
+                    Some(_) => PasswordCheck::SecondFactor(user),
                 }
             }
         })
@@ -94,9 +94,9 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn account(&self, person: &Person) -> Result<Option<Account>, Fault> {
-        let account = self.store.account_of_user(person.user).await?;
-        Ok(account.filter(|account| !account.disabled && tag_of(account) == person.tag))
+    pub async fn account(&self, user: &VerifiedUser) -> Result<Option<Account>, Fault> {
+        let account = self.store.account_of_user(user.user).await?;
+        Ok(account.filter(|account| !account.disabled && tag_of(account) == user.tag))
     }
 
     /// Takes a code by time, or a recovery code, as the second factor of an account.
@@ -162,7 +162,7 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or no randomness.
-    pub async fn open_account(&self, account: &Account) -> Result<Option<(Visitor, String)>, Fault> {
+    pub async fn open_account(&self, account: &Account) -> Result<Option<(AccountSession, String)>, Fault> {
         let cookie = new_secret(COOKIE_PREFIX)?;
         let visitor = self.begin_account_session(account, Some(hash_secret(&cookie))).await?;
         Ok(visitor.map(|visitor| (visitor, cookie)))
@@ -183,7 +183,7 @@ impl Auth {
         &self,
         account: &Account,
         cookie_hash: Option<[u8; 32]>,
-    ) -> Result<Option<Visitor>, Fault> {
+    ) -> Result<Option<AccountSession>, Fault> {
         let new = NewAccountSession {
             id: Uuid::now_v7(),
             user: account.row,
@@ -198,31 +198,31 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn visitor_by_cookie(&self, cookie: &str) -> Result<Option<Visitor>, Fault> {
-        self.store.visitor_by_cookie(hash_secret(cookie)).await
+    pub async fn account_session_by_cookie(&self, cookie: &str) -> Result<Option<AccountSession>, Fault> {
+        self.store.account_session_by_cookie(hash_secret(cookie)).await
     }
 
     /// Who sent this `Authorization` header, if it holds a token for the routes of accounts.
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn visitor(&self, authorization: &str) -> Result<Option<Visitor>, Fault> {
+    pub async fn account_session(&self, authorization: &str) -> Result<Option<AccountSession>, Fault> {
         let session = super::tokens::bearer(authorization)
             .and_then(|token| self.keys.now().tokens.verify_account(token));
         let Some((session, user)) = session else { return Ok(None) };
-        Ok(self.store.visitor_by_id(session).await?.filter(|visitor| visitor.user == user))
+        Ok(self.store.account_session_by_id(session).await?.filter(|visitor| visitor.user == user))
     }
 
     /// The token that stands for a step in the browser that has this cookie.
     ///
     /// # Errors
     /// A fault of the program.
-    pub fn sign_step(&self, step: Step, browser: &str) -> Result<String, Fault> {
-        self.keys.now().steps.sign(step, browser, self.clock.now_seconds())
+    pub fn sign_flow(&self, state: FlowState, browser: &str) -> Result<String, Fault> {
+        self.keys.now().flow.sign(state, browser, self.clock.now_seconds())
     }
 
     /// What such a token stands for.
-    pub fn read_step(&self, token: &str, browser: &str) -> Read {
-        self.keys.now().steps.read(token, browser, self.clock.now_seconds())
+    pub fn read_flow(&self, token: &str, browser: &str) -> FlowToken {
+        self.keys.now().flow.read(token, browser, self.clock.now_seconds())
     }
 }

@@ -16,7 +16,7 @@ use crate::model::authorization::AuthorizationRequest;
 use crate::store::SigningKey;
 
 /// Separates the use of HMAC that makes these keys from any other.
-const LABEL: &[u8] = b"tidelog/step/1";
+const LABEL: &[u8] = b"tidelog/flow/1";
 /// How long a page may be looked at before its form is sent, in seconds: half an hour for those that anybody gets.
 const PAGE_SECONDS: i64 = 30 * 60;
 /// The same for pages that come after the password, in seconds: ten minutes.
@@ -26,7 +26,7 @@ const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// Somebody whose password was right.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Person {
+pub struct VerifiedUser {
     /// The user.
     pub user: Uuid,
     /// What the account was then: after another password, or another second factor, the step is over.
@@ -35,21 +35,21 @@ pub struct Person {
 
 /// What a page is about. No `Debug`: it holds an app's state.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Step {
-    /// Log-in, for an app or (`None`) for the account itself.
-    LogIn(Option<AuthorizationRequest>),
+pub enum FlowState {
+    /// Signing in, to an app or (`None`) for the account itself.
+    SignIn(Option<AuthorizationRequest>),
     /// The password was right, the second factor is asked for.
-    SecondFactor(Option<AuthorizationRequest>, Person),
+    SecondFactor(Option<AuthorizationRequest>, VerifiedUser),
     /// The person is in, and is asked whether the app may be let in.
-    Consent(AuthorizationRequest, Person),
+    Consent(AuthorizationRequest, VerifiedUser),
     /// A form that belongs to a link, or to nothing: signing up, a new password.
     Form,
 }
 
-impl Step {
+impl FlowState {
     fn seconds(&self) -> i64 {
         match self {
-            Self::LogIn(_) | Self::Form => PAGE_SECONDS,
+            Self::SignIn(_) | Self::Form => PAGE_SECONDS,
             Self::SecondFactor(..) | Self::Consent(..) => SIGNED_IN_SECONDS,
         }
     }
@@ -57,7 +57,7 @@ impl Step {
     /// What the app asked for, to begin anew.
     pub fn request(&self) -> Option<&AuthorizationRequest> {
         match self {
-            Self::LogIn(request) | Self::SecondFactor(request, _) => request.as_ref(),
+            Self::SignIn(request) | Self::SecondFactor(request, _) => request.as_ref(),
             Self::Consent(request, _) => Some(request),
             Self::Form => None,
         }
@@ -65,13 +65,13 @@ impl Step {
 }
 
 /// What a token turned out to be.
-pub enum Read {
+pub enum FlowToken {
     /// This step.
-    Good(Step),
+    Valid(FlowState),
     /// This step, but too long ago.
-    Expired(Step),
+    Expired(FlowState),
     /// Nothing of ours, or another browser's.
-    Foreign,
+    Invalid,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,33 +79,33 @@ struct Signed {
     at: i64,
     /// Tells two pages of one second apart: a form of the one is no second click on the other.
     nonce: Uuid,
-    step: Step,
+    state: FlowState,
 }
 
 /// The keys that sign steps. No `Debug`: they are secrets.
-pub(super) struct StepKeys(DerivedKeys);
+pub(super) struct FlowKeys(DerivedKeys);
 
-impl StepKeys {
+impl FlowKeys {
     /// Those that go with the keys of access tokens, the newest first.
     pub(super) fn derived_from(keys: &[SigningKey]) -> Result<Self, Fault> {
         DerivedKeys::new(keys, LABEL).map(Self)
     }
 
     /// The token that stands for a step in this browser.
-    pub(super) fn sign(&self, step: Step, browser: &str, now_seconds: i64) -> Result<String, Fault> {
-        let json = serde_json::to_vec(&Signed { at: now_seconds, nonce: Uuid::new_v4(), step })
+    pub(super) fn sign(&self, state: FlowState, browser: &str, now_seconds: i64) -> Result<String, Fault> {
+        let json = serde_json::to_vec(&Signed { at: now_seconds, nonce: Uuid::new_v4(), state })
             .map_err(Fault::internal)?;
         let mac = mac(self.0.newest()?, browser, &json).map_err(Fault::internal)?.finalize().into_bytes();
         Ok(format!("{}.{}", BASE64URL_NOPAD.encode(&json), BASE64URL_NOPAD.encode(&mac)))
     }
 
     /// What a token stands for in this browser.
-    pub(super) fn read(&self, token: &str, browser: &str, now_seconds: i64) -> Read {
-        let Some(Signed { at, step, .. }) = self.genuine(token, browser, now_seconds) else {
-            return Read::Foreign;
+    pub(super) fn read(&self, token: &str, browser: &str, now_seconds: i64) -> FlowToken {
+        let Some(Signed { at, state, .. }) = self.genuine(token, browser, now_seconds) else {
+            return FlowToken::Invalid;
         };
         let age = now_seconds - at;
-        if age < 0 || age >= step.seconds() { Read::Expired(step) } else { Read::Good(step) }
+        if age < 0 || age >= state.seconds() { FlowToken::Expired(state) } else { FlowToken::Valid(state) }
     }
 
     fn genuine(&self, token: &str, browser: &str, now_seconds: i64) -> Option<Signed> {
@@ -130,43 +130,44 @@ fn mac(key: &[u8; 32], browser: &str, json: &[u8]) -> Result<Hmac<Sha256>, hmac:
 mod tests {
     use super::*;
 
-    fn keys() -> StepKeys {
-        StepKeys::derived_from(&[SigningKey { kid: "k".into(), secret: [7; 32], replaced_at: None }])
+    fn keys() -> FlowKeys {
+        FlowKeys::derived_from(&[SigningKey { kid: "k".into(), secret: [7; 32], replaced_at: None }])
             .expect("keys")
     }
 
-    fn is_good(read: &Read) -> bool {
-        matches!(read, Read::Good(_))
+    fn is_good(read: &FlowToken) -> bool {
+        matches!(read, FlowToken::Valid(_))
     }
 
     #[test]
     fn a_step_is_good_in_its_own_browser_for_as_long_as_such_pages_are() {
-        let person = Person { user: Uuid::nil(), tag: "t".into() };
-        for (step, seconds) in
-            [(Step::LogIn(None), PAGE_SECONDS), (Step::SecondFactor(None, person), SIGNED_IN_SECONDS)]
-        {
-            let token = keys().sign(step.clone(), "browser", 1_000).expect("a token");
-            assert!(matches!(keys().read(&token, "browser", 1_000), Read::Good(read) if read == step));
+        let person = VerifiedUser { user: Uuid::nil(), tag: "t".into() };
+        for (state, seconds) in [
+            (FlowState::SignIn(None), PAGE_SECONDS),
+            (FlowState::SecondFactor(None, person), SIGNED_IN_SECONDS),
+        ] {
+            let token = keys().sign(state.clone(), "browser", 1_000).expect("a token");
+            assert!(matches!(keys().read(&token, "browser", 1_000), FlowToken::Valid(read) if read == state));
             assert!(is_good(&keys().read(&token, "browser", 999 + seconds)));
             assert!(
-                matches!(keys().read(&token, "browser", 1_000 + seconds), Read::Expired(read) if read == step)
+                matches!(keys().read(&token, "browser", 1_000 + seconds), FlowToken::Expired(read) if read == state)
             );
-            assert!(matches!(keys().read(&token, "another", 1_000), Read::Foreign));
-            assert!(matches!(keys().read(&token, "", 1_000), Read::Foreign));
+            assert!(matches!(keys().read(&token, "another", 1_000), FlowToken::Invalid));
+            assert!(matches!(keys().read(&token, "", 1_000), FlowToken::Invalid));
         }
     }
 
     #[test]
     fn no_character_of_a_token_can_be_changed() {
-        let token = keys().sign(Step::Form, "browser", 0).expect("a token");
+        let token = keys().sign(FlowState::Form, "browser", 0).expect("a token");
         for place in 0..token.len() {
             let mut changed = token.clone().into_bytes();
             changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).expect("ASCII");
-            assert!(matches!(keys().read(&changed, "browser", 0), Read::Foreign), "character {place}");
+            assert!(matches!(keys().read(&changed, "browser", 0), FlowToken::Invalid), "character {place}");
         }
         for garbage in ["", ".", "a.b", &"a".repeat(100_000)] {
-            assert!(matches!(keys().read(garbage, "browser", 0), Read::Foreign));
+            assert!(matches!(keys().read(garbage, "browser", 0), FlowToken::Invalid));
         }
     }
 }
