@@ -1,6 +1,6 @@
--- The whole schema of a Tidelog database, as of version 5.
+-- The whole schema of a Tidelog database, version 1.
 --
--- This file is the truth; the migrations in src/store/migrations end at it, and a test proves that they do.
+-- New databases are made from this file, and migrations must end at it; a test checks that they do.
 -- Conventions: ids that leave the server are UUIDs in 16-byte blobs; ids that do not are integers. Times are microseconds
 -- since 1970 in UTC. Tables are STRICT and columns NOT NULL; where one is not, its comment says what NULL means.
 -- Ids of what can be deleted are AUTOINCREMENT: a request that was under way when a user was deleted, or a note that is still

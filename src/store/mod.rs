@@ -103,9 +103,15 @@ pub enum OpenError {
     /// Another process has it open.
     #[error("{0} is in use by another tidelog process")]
     InUse(PathBuf),
-    /// The file is no Tidelog database.
-    #[error("{0} is a database, but not one of Tidelog's")]
+    /// Another program wrote the file.
+    #[error("{0} is a database, but not a Tidelog database")]
     Foreign(PathBuf),
+    /// A development build from before the first release wrote it.
+    #[error(
+        "{0} was written by a development build of Tidelog from before its first release, and this program cannot read it: \
+         keep running that build, or move the file away to start with an empty one"
+    )]
+    Unreleased(PathBuf),
     /// A newer Tidelog wrote it.
     #[error(
         "{path} has schema version {found}, this program knows versions up to {known}: run the newer program that wrote it"

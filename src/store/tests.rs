@@ -1,4 +1,4 @@
-//! What the front door cannot show: failing commits, full disks, panics, upgrades, and what is left in the tables.
+//! What the front door cannot show: failing commits, full disks, panics, and what is left in the tables.
 
 mod audit;
 mod blobs;
@@ -6,7 +6,6 @@ mod deletion;
 mod log;
 mod plans;
 mod rotations;
-mod upgrade;
 
 use std::path::Path;
 
@@ -58,6 +57,21 @@ async fn member(store: &Store, email: &str) -> Member {
     let registration = store.register_device(&caller, device, Uuid::now_v7(), 10).await.expect("a device");
     let Registration::Created(device) = registration else { panic!("the device is new") };
     Member { caller, device: device.id }
+}
+
+/// Signs in to the app whose API key hashes to zeros.
+async fn sign_in(store: &Store, email: &str) -> Caller {
+    let rows = store.sign_in_rows(email.into(), [0; 32]).await.expect("rows");
+    let new = NewSession {
+        id: Uuid::now_v7(),
+        app: rows.app.expect("the app").0,
+        api_key_hash: [0; 32],
+        user: rows.user.expect("the user").row,
+        password_hash: Some("hash".into()),
+        refresh_hash: *blob32(&Uuid::now_v7()),
+        expires_at: i64::MAX,
+    };
+    store.begin_session(new).await.expect("a session").expect("a live user")
 }
 
 fn blob32(id: &Uuid) -> Box<[u8; 32]> {

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use super::upgrade::sign_in;
 use super::*;
 use crate::model::changes::{Data, EntrySink, Pull, PullQuery, RowId, StoredEntry, write_base64};
 
