@@ -7,21 +7,21 @@ use chrono::DateTime;
 use rusqlite::Connection;
 use tidelog_protocol::Op;
 
-use super::clock::{self, Ceiling};
-use super::content;
-use super::database::{Database, begin};
-use super::error::Result;
-use super::key::RowKey;
-use super::marks::{self, Mark};
-use super::merge::is_unchanged;
-use super::outbox::{self, Batch, Sent};
-use super::problems::{self, Place, ProblemKind};
-use super::row::{self, Row, Stamps, digest};
-use super::rows::{self, Known};
-use super::state::State;
-use super::table::Table;
 use crate::ChangeEntry;
 use crate::formats::Stream;
+use crate::replica::error::Result;
+use crate::replica::local::app_rows as content;
+use crate::replica::local::database::{Database, begin};
+use crate::replica::local::table::Table;
+use crate::replica::metadata::clock::{self, Ceiling};
+use crate::replica::metadata::dirty_rows::{self as marks, Mark};
+use crate::replica::metadata::problems::{self, Place, ProblemKind};
+use crate::replica::metadata::row_versions::is_unchanged;
+use crate::replica::metadata::row_versions::{self as rows, Known};
+use crate::replica::metadata::state::State;
+use crate::replica::outbox::{self, Batch, Sent};
+use crate::replica::values::row::{self, Row, Stamps, digest};
+use crate::replica::values::row_key::RowKey;
 use crate::seal::{Added, BatchBuilder};
 
 /// Marks that are read at a time.

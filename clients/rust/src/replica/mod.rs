@@ -22,37 +22,16 @@
     reason = "this folder owns the app's database and its clock"
 )]
 
-mod cell;
-mod clock;
 mod collect;
-mod conflict;
-mod content;
-mod database;
+mod engine;
 mod error;
-mod existing;
-mod graves;
 mod incoming;
-mod key;
-mod marks;
-mod merge;
-mod names;
+mod local;
+mod metadata;
 mod outbox;
-mod pages;
-mod problems;
-mod progress;
-mod references;
-mod resolve;
-mod row;
-mod rows;
-mod run;
-mod schema;
-mod state;
-mod status;
+mod rule;
 mod sync;
-mod table;
-mod triggers;
-mod uniques;
-mod unknown;
+mod values;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -60,18 +39,19 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 use tokio::sync::{Notify, watch};
 
-pub use cell::Cell;
-pub use conflict::{Conflict, Decide, Resolution, Rule};
+pub use engine::status::{Blocked, Status};
 pub use error::{ReplicaError, TableFault};
-pub use key::RowKey;
-pub use problems::{Problem, ProblemKind};
-pub use row::Row;
+pub use local::table::SyncedTable;
+pub use metadata::problems::{Problem, ProblemKind};
+pub use rule::{Conflict, Decide, Resolution, Rule};
 pub use rusqlite;
-pub use status::{Blocked, Status};
-pub use table::SyncedTable;
+pub use values::cell::Cell;
+pub use values::row::Row;
+pub use values::row_key::RowKey;
 
-use database::Database;
 use error::Result;
+use local::database::Database;
+use metadata::{dirty_rows as marks, problems};
 use sync::Memory;
 
 /// Tables of the app's database that sync. Cheap to clone; all clones are the same replica.

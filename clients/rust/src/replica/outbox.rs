@@ -8,17 +8,19 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use tidelog_protocol::Cursor;
 
-use super::database::{Database, begin};
-use super::error::{ReplicaError, Result};
-use super::key::RowKey;
-use super::marks;
-use super::problems::{self, Place, ProblemKind};
-use super::row::{self, Digest, Stamps, digest};
-use super::rows::{self, Known};
-use super::state::State;
-use super::table::Table;
-use super::{clock, content, graves};
 use crate::formats::Stream;
+use crate::replica::error::{ReplicaError, Result};
+use crate::replica::local::app_rows as content;
+use crate::replica::local::database::{Database, begin};
+use crate::replica::local::table::Table;
+use crate::replica::metadata::clock;
+use crate::replica::metadata::dirty_rows as marks;
+use crate::replica::metadata::problems::{self, Place, ProblemKind};
+use crate::replica::metadata::row_versions::{self as rows, Known};
+use crate::replica::metadata::state::State;
+use crate::replica::metadata::tombstones as graves;
+use crate::replica::values::row::{self, Digest, Stamps, digest};
+use crate::replica::values::row_key::RowKey;
 
 /// What an entry of the batch stands for.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,16 +7,17 @@
 use tidelog_protocol::Cursor;
 use uuid::Uuid;
 
-use super::clock::Ceiling;
-use super::database::Database;
-use super::error::{ReplicaError, Result};
-use super::incoming::newest_of_each_row;
-use super::marks;
-use super::outbox::{self, Batch};
-use super::pages::Page;
-use super::status::Status;
-use super::{Replica, progress::Progress};
 use crate::formats::Stream;
+use crate::replica::Replica;
+use crate::replica::engine::progress::Progress;
+use crate::replica::engine::status::Status;
+use crate::replica::error::{ReplicaError, Result};
+use crate::replica::incoming::entries::newest_of_each_row;
+use crate::replica::incoming::pages::Page;
+use crate::replica::local::database::Database;
+use crate::replica::metadata::clock::Ceiling;
+use crate::replica::metadata::dirty_rows as marks;
+use crate::replica::outbox::{self, Batch};
 use crate::seal::{BatchBuilder, Common, own_entries};
 use crate::session::Owner;
 use crate::watch::Subject;
@@ -275,7 +276,7 @@ impl Exchange<'_> {
         }
     }
 
-    async fn rewind(&mut self, resume_from: Cursor) -> Result<super::state::State> {
+    async fn rewind(&mut self, resume_from: Cursor) -> Result<crate::replica::metadata::state::State> {
         self.replica.with(move |database| database.rewind(resume_from)).await
     }
 
