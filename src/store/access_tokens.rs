@@ -9,12 +9,12 @@ use crate::model::access_tokens::{AccessToken, Scope, USE_NOTED_US};
 use crate::model::audit::Action;
 
 const COLUMNS: &str = "
-    SELECT access_tokens.uuid, scope, apps.uuid, apps.name, access_tokens.created_at, expires_at, last_used_at
-    FROM access_tokens LEFT JOIN apps ON apps.id = access_tokens.app";
+    SELECT tokens.uuid, scope, apps.uuid, apps.name, tokens.created_at, expires_at, last_used_at
+    FROM personal_access_tokens AS tokens LEFT JOIN apps ON apps.id = tokens.app";
 const INSERT: &str = "
-    INSERT INTO access_tokens (uuid, hash, scope, app, created_at, expires_at)
+    INSERT INTO personal_access_tokens (uuid, hash, scope, app, created_at, expires_at)
     VALUES (?1, ?2, ?3, (SELECT id FROM apps WHERE uuid = ?4), ?5, ?6)";
-const NOTE_USE: &str = "UPDATE access_tokens SET last_used_at = ?2 WHERE uuid = ?1";
+const NOTE_USE: &str = "UPDATE personal_access_tokens SET last_used_at = ?2 WHERE uuid = ?1";
 
 /// A token to be made. No `Debug`: it is about a secret.
 #[derive(Clone)]
@@ -76,7 +76,7 @@ impl Store {
     pub async fn list_access_tokens(&self) -> Result<Vec<AccessToken>, Fault> {
         let now_us = self.shared.clock.now_us();
         self.read(move |connection| {
-            let live = format!("{COLUMNS} WHERE expires_at > ?1 ORDER BY access_tokens.id");
+            let live = format!("{COLUMNS} WHERE expires_at > ?1 ORDER BY tokens.id");
             let mut statement = connection.prepare_cached(&live)?;
             Ok(statement.query_map([now_us], row_of)?.collect::<rusqlite::Result<_>>()?)
         })
@@ -89,7 +89,7 @@ impl Store {
     /// A fault of the database.
     pub async fn revoke_access_token(&self, id: Uuid) -> Result<bool, Fault> {
         self.write(1, move |tx| {
-            let revoke = "DELETE FROM access_tokens WHERE uuid = ?1";
+            let revoke = "DELETE FROM personal_access_tokens WHERE uuid = ?1";
             let revoked = tx.prepare_cached(revoke)?.execute([id.as_bytes()])? > 0;
             if revoked {
                 audit::note(tx, Action::TokenRevoked, (None, None), Some(&id.to_string()))?;

@@ -15,26 +15,29 @@ use crate::error::Fault;
 use crate::model::audit::{Action, Audited};
 use crate::model::sessions::Caller;
 
-const INSERT: &str =
-    "INSERT INTO audit (at, action, user, app, address, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const INSERT: &str = "
+    INSERT INTO audit_log (occurred_at, action, user, app, client_ip, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const INSERT_OF_USER: &str = "
-    INSERT INTO audit (at, action, user, address, detail) SELECT ?1, ?2, uuid, ?4, ?5 FROM users WHERE id = ?3";
+    INSERT INTO audit_log (occurred_at, action, user, client_ip, detail)
+    SELECT ?1, ?2, uuid, ?4, ?5 FROM users WHERE id = ?3";
 const INSERT_OF_LOG: &str = "
-    INSERT INTO audit (at, action, user, app, address, detail)
+    INSERT INTO audit_log (occurred_at, action, user, app, client_ip, detail)
     SELECT ?1, ?2, users.uuid, apps.uuid, ?4, ?5
     FROM logs JOIN users ON users.id = logs.user JOIN apps ON apps.id = logs.app WHERE logs.id = ?3";
 const LIST: &str = "
-    SELECT audit.at, audit.action, audit.user, users.email, apps.name, audit.address, audit.detail
-    FROM audit LEFT JOIN users ON users.uuid = audit.user LEFT JOIN apps ON apps.uuid = audit.app
-    WHERE ?1 IS NULL OR audit.user = ?1 ORDER BY audit.id DESC LIMIT ?2";
+    SELECT audit_log.occurred_at, audit_log.action, audit_log.user, users.email, apps.name, audit_log.client_ip,
+        audit_log.detail
+    FROM audit_log LEFT JOIN users ON users.uuid = audit_log.user LEFT JOIN apps ON apps.uuid = audit_log.app
+    WHERE ?1 IS NULL OR audit_log.user = ?1 ORDER BY audit_log.id DESC LIMIT ?2";
 const SIGNED_IN_FROM: &str = "
-    SELECT DISTINCT address FROM (
-        SELECT address FROM audit WHERE user = ?1 AND action = 'signed_in' AND at > ?2 AND address IS NOT NULL
+    SELECT DISTINCT client_ip FROM (
+        SELECT client_ip FROM audit_log
+        WHERE user = ?1 AND action = 'signed_in' AND occurred_at > ?2 AND client_ip IS NOT NULL
         ORDER BY id DESC LIMIT 1000)";
 /// Rows are in the order of their times but for a clock that was set back, so the oldest are the first.
 const PRUNE: &str = "
-    DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT 1000)
-        AND (at < ?1 OR id <= (SELECT max(id) FROM audit) - ?2)";
+    DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log ORDER BY id LIMIT 1000)
+        AND (occurred_at < ?1 OR id <= (SELECT max(id) FROM audit_log) - ?2)";
 
 /// Rows kept, whatever their age: some 60 MB.
 const MAX_ROWS: i64 = 500_000;

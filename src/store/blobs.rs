@@ -30,13 +30,13 @@ const LIST: &str = "
     WHERE log = ?1 AND (?2 IS NULL OR hash > ?2) ORDER BY hash LIMIT ?3";
 const DELETE: &str = "DELETE FROM blobs WHERE log = ?1 AND hash = ?2";
 const ADD: &str = "
-    INSERT INTO blob_sums (log, confirmed_bytes, granted_bytes, sealed_keys)
+    INSERT INTO blob_totals (log, confirmed_bytes, granted_bytes, wrapped_keys)
     VALUES (?1, max(?2, 0), max(?3, 0), max(?4, 0))
     ON CONFLICT (log) DO UPDATE SET confirmed_bytes = confirmed_bytes + ?2, granted_bytes = granted_bytes + ?3,
-        sealed_keys = sealed_keys + ?4";
-const SUMS: &str = "SELECT confirmed_bytes, granted_bytes, sealed_keys FROM blob_sums WHERE log = ?1";
+        wrapped_keys = wrapped_keys + ?4";
+const SUMS: &str = "SELECT confirmed_bytes, granted_bytes, wrapped_keys FROM blob_totals WHERE log = ?1";
 const REMOVE_OBJECT: &str = "
-    INSERT INTO removed_objects (object, place, removed_at) VALUES (?1, ?2, ?3) ON CONFLICT (object) DO NOTHING";
+    INSERT INTO removed_objects (object, location, removed_at) VALUES (?1, ?2, ?3) ON CONFLICT (object) DO NOTHING";
 
 /// What the blobs of a log take, or what a change adds to that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

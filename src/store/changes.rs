@@ -24,17 +24,17 @@ use crate::model::sessions::Caller;
 
 /// The newest batch is the unfiled one that has this last seq, or else the newest that is filed.
 const LOG: &str = "
-    SELECT coalesce(newest.last_seq, 1), newest.device, coalesce(newest.other_seq, 1),
+    SELECT coalesce(newest.last_seq, 1), newest.device, coalesce(newest.newest_other_seq, 1),
         coalesce(newest.total_changes, 0), coalesce(newest.change_bytes, 0), coalesce(key_envelopes.key_version, 0),
         (SELECT key_version FROM rotations WHERE log = ?1 AND ended_at IS NULL AND state = 'running')
     FROM logs
         LEFT JOIN key_envelopes ON key_envelopes.log = logs.id
         LEFT JOIN (
-            SELECT last_seq, device, other_seq, total_changes, change_bytes FROM unfiled_batches
+            SELECT last_seq, device, newest_other_seq, total_changes, change_bytes FROM buffered_batches
             WHERE last_seq = ?2 AND log = ?1
             UNION ALL
             SELECT * FROM (
-                SELECT last_seq, device, other_seq, total_changes, change_bytes FROM batches
+                SELECT last_seq, device, newest_other_seq, total_changes, change_bytes FROM batches
                 WHERE log = ?1 ORDER BY last_seq DESC LIMIT 1)
             ORDER BY last_seq DESC LIMIT 1
         ) AS newest

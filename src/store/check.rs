@@ -33,7 +33,8 @@ const WRONG_COUNTERS: &str = "
 const WRONG_PROGRESS: &str = "
     SELECT rotations.log FROM rotations LEFT JOIN (
         SELECT rotations.id AS rotation, sum(typeof(data) <> 'null' AND changes.key_version <> rotations.key_version
-                AND NOT EXISTS (SELECT 1 FROM kept_entries WHERE rotation = rotations.id AND kept_entries.seq = changes.seq)
+                AND NOT EXISTS (SELECT 1 FROM rotation_kept_entries AS kept
+                    WHERE kept.rotation = rotations.id AND kept.seq = changes.seq)
             ) AS remaining,
             max(changes.key_version = rotations.key_version) AS started
         FROM rotations CROSS JOIN all_batches AS batches ON batches.log = rotations.log
@@ -45,17 +46,18 @@ const WRONG_PROGRESS: &str = "
 
 /// Logs of which blobs and uploads take more or less than is said, or have more or fewer sealed keys.
 const WRONG_BLOB_SUMS: &str = "
-    SELECT logs.id FROM logs LEFT JOIN blob_sums AS sums ON sums.log = logs.id
+    SELECT logs.id FROM logs LEFT JOIN blob_totals AS sums ON sums.log = logs.id
     WHERE coalesce(confirmed_bytes, 0) <> (SELECT coalesce(sum(size_bytes), 0) FROM blobs WHERE blobs.log = logs.id)
         OR coalesce(granted_bytes, 0) <> (SELECT coalesce(sum(size_bytes), 0) FROM uploads WHERE uploads.log = logs.id)
-        OR coalesce(sealed_keys, 0) <> (SELECT count(wrapped_key) FROM blobs WHERE blobs.log = logs.id)";
+        OR coalesce(wrapped_keys, 0) <> (SELECT count(wrapped_key) FROM blobs WHERE blobs.log = logs.id)";
 
 /// Likewise for the sealed keys of blobs.
 const WRONG_BLOB_PROGRESS: &str = "
     SELECT log FROM rotations WHERE state = 'running' AND blobs_remaining <> (
         SELECT count(*) FROM blobs WHERE blobs.log = rotations.log AND wrapped_key IS NOT NULL
             AND blobs.key_version <> rotations.key_version AND NOT EXISTS (
-                SELECT 1 FROM kept_blob_keys AS kept WHERE kept.rotation = rotations.id AND kept.object = blobs.object))";
+                SELECT 1 FROM rotation_kept_blob_keys AS kept
+                WHERE kept.rotation = rotations.id AND kept.object = blobs.object))";
 
 /// Queries for logs that are not as they should be, and what to say of one.
 const WRONG: [(&str, &str, &str); 4] = [
@@ -85,7 +87,8 @@ const DANGLING: [(&str, &str); 5] = [
     ),
     (
         "what a rotation replaced, without the change that it was",
-        "SELECT count(*) FROM replaced_data WHERE NOT EXISTS (SELECT 1 FROM changes WHERE changes.seq = replaced_data.seq)",
+        "SELECT count(*) FROM rotation_replaced_entries AS replaced
+        WHERE NOT EXISTS (SELECT 1 FROM changes WHERE changes.seq = replaced.seq)",
     ),
     (
         "a blob whose object counts as removed",

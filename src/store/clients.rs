@@ -10,17 +10,17 @@ use crate::model::apps::{Icon, Look};
 use crate::model::authorization::Client;
 
 const BY_KEY: &str = "
-    SELECT apps.id, apps.uuid, apps.name, app_looks.color, app_looks.icon IS NOT NULL
-    FROM apps LEFT JOIN app_looks ON app_looks.app = apps.id WHERE apps.api_key_hash = ?1";
+    SELECT apps.id, apps.uuid, apps.name, app_branding.color, app_branding.icon IS NOT NULL
+    FROM apps LEFT JOIN app_branding ON app_branding.app = apps.id WHERE apps.api_key_hash = ?1";
 const REDIRECTS: &str = "SELECT uri FROM redirects WHERE app = ?1 ORDER BY uri";
-const LOOK: &str = "SELECT color, icon, icon_type FROM app_looks WHERE app = ?1";
+const LOOK: &str = "SELECT color, icon, icon_type FROM app_branding WHERE app = ?1";
 const ICON: &str = "
-    SELECT icon, icon_type FROM app_looks JOIN apps ON apps.id = app_looks.app
+    SELECT icon, icon_type FROM app_branding JOIN apps ON apps.id = app_branding.app
     WHERE apps.uuid = ?1 AND icon IS NOT NULL";
 const FORGET_REDIRECTS: &str = "DELETE FROM redirects WHERE app = ?1";
 const ADD_REDIRECT: &str = "INSERT OR IGNORE INTO redirects (app, uri) VALUES (?1, ?2)";
 const SET_LOOK: &str =
-    "INSERT OR REPLACE INTO app_looks (app, color, icon, icon_type) VALUES (?1, ?2, ?3, ?4)";
+    "INSERT OR REPLACE INTO app_branding (app, color, icon, icon_type) VALUES (?1, ?2, ?3, ?4)";
 
 /// The registered redirects of an app.
 pub(super) fn redirects(connection: &Connection, app: i64) -> Result<Vec<String>, Fault> {

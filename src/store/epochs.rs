@@ -14,9 +14,9 @@ use crate::model::cursors::{BASE_SEQ, Epoch, Epochs};
 
 const NEWEST_SEQ: &str = "
     SELECT max((SELECT coalesce(max(seq), 0) FROM changes),
-        (SELECT coalesce(max(max(spent_seq), max(first_seq) - 1), 0) FROM epochs))";
+        (SELECT coalesce(max(max(max_seq_used), max(first_seq) - 1), 0) FROM epochs))";
 const SPEND: &str = "
-    UPDATE epochs SET spent_seq = max(spent_seq, ?1) WHERE id = (SELECT max(id) FROM epochs)";
+    UPDATE epochs SET max_seq_used = max(max_seq_used, ?1) WHERE id = (SELECT max(id) FROM epochs)";
 const BEGIN: &str = "INSERT INTO epochs (tag, first_seq, opened_at) VALUES (?1, ?2, ?3)";
 const LIST: &str = "SELECT id, tag, first_seq FROM epochs ORDER BY id";
 

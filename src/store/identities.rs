@@ -13,14 +13,15 @@ const APP_OF_ISSUER: &str = "
     SELECT apps.id, issuers.issuer FROM issuers JOIN apps ON apps.id = issuers.app
     WHERE issuers.id = ?1 AND apps.api_key_hash = ?2";
 const APP_OF_TOKEN: &str = "
-    SELECT apps.id, '' FROM apps JOIN access_tokens ON access_tokens.app = apps.id OR access_tokens.app IS NULL
-    WHERE apps.uuid = ?1 AND access_tokens.uuid = ?2 AND access_tokens.expires_at > ?3";
+    SELECT apps.id, '' FROM apps JOIN personal_access_tokens AS tokens ON tokens.app = apps.id OR tokens.app IS NULL
+    WHERE apps.uuid = ?1 AND tokens.uuid = ?2 AND tokens.expires_at > ?3";
 const FIND: &str = "
-    SELECT users.id, users.disabled_at IS NOT NULL FROM identities JOIN users ON users.id = identities.user
+    SELECT users.id, users.disabled_at IS NOT NULL
+    FROM federated_identities AS identities JOIN users ON users.id = identities.user
     WHERE identities.app = ?1 AND identities.issuer = ?2 AND identities.subject = ?3";
 const MAKE_USER: &str = "INSERT INTO users (uuid, created_at) VALUES (?1, ?2)";
 const MAKE: &str =
-    "INSERT INTO identities (app, issuer, subject, user, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    "INSERT INTO federated_identities (app, issuer, subject, user, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 /// Whose word it is that somebody is who they are.
 #[derive(Clone, Copy, Debug)]

@@ -9,17 +9,17 @@ use crate::model::audit::Action;
 use crate::model::issuers::{Issuer, NewIssuer};
 
 const COLUMNS: &str = "
-    SELECT issuers.id, apps.uuid, issuer, audience, jwks_url, jwks, fetched_at, issuers.created_at
+    SELECT issuers.id, apps.uuid, issuer, audience, jwks_url, jwks, jwks_fetched_at, issuers.created_at
     FROM issuers JOIN apps ON apps.id = issuers.app";
 const SET: &str = "
     INSERT INTO issuers (app, issuer, audience, jwks_url, jwks, created_at)
     SELECT id, ?2, ?3, ?4, ?5, ?6 FROM apps WHERE uuid = ?1
     ON CONFLICT (app, issuer) DO UPDATE
-    SET audience = excluded.audience, jwks_url = excluded.jwks_url, jwks = excluded.jwks, fetched_at = NULL";
-const KEEP_KEYS: &str = "UPDATE issuers SET jwks = ?3, fetched_at = ?4 WHERE id = ?1 AND jwks_url = ?2";
+    SET audience = excluded.audience, jwks_url = excluded.jwks_url, jwks = excluded.jwks, jwks_fetched_at = NULL";
+const KEEP_KEYS: &str = "UPDATE issuers SET jwks = ?3, jwks_fetched_at = ?4 WHERE id = ?1 AND jwks_url = ?2";
 const REMOVE: &str = "DELETE FROM issuers WHERE app = (SELECT id FROM apps WHERE uuid = ?1) AND issuer = ?2";
 const ITS_SESSIONS: &str = "log IN (
-    SELECT logs.id FROM apps JOIN identities ON identities.app = apps.id
+    SELECT logs.id FROM apps JOIN federated_identities AS identities ON identities.app = apps.id
         JOIN logs ON logs.user = identities.user AND logs.app = apps.id
     WHERE apps.uuid = ?1 AND identities.issuer = ?2)";
 

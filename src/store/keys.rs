@@ -9,12 +9,12 @@ use crate::model::keys::{KeyEnvelope, KeyState, PutKey, put};
 use crate::model::sessions::Caller;
 
 const FIND: &str = "SELECT encrypted_key, key_version, revision FROM key_envelopes WHERE log = ?1";
-const STATE: &str = "SELECT key_version, spent_version, revision FROM key_envelopes WHERE log = ?1";
+const STATE: &str = "SELECT key_version, max_version_used, revision FROM key_envelopes WHERE log = ?1";
 const PUT: &str = "
-    INSERT INTO key_envelopes (log, encrypted_key, key_version, spent_version, revision, updated_at)
+    INSERT INTO key_envelopes (log, encrypted_key, key_version, max_version_used, revision, updated_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (log) DO UPDATE SET encrypted_key = excluded.encrypted_key, key_version = excluded.key_version,
-        spent_version = excluded.spent_version, revision = excluded.revision, updated_at = excluded.updated_at";
+        max_version_used = excluded.max_version_used, revision = excluded.revision, updated_at = excluded.updated_at";
 
 /// The envelope of a log, if it has one.
 pub(super) fn find(connection: &Connection, log: i64) -> Result<Option<KeyEnvelope>, Fault> {

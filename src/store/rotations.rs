@@ -37,7 +37,7 @@ const IS_SPENT: &str = "
 const BEGIN: &str = "
     INSERT INTO rotations (log, state, encrypted_key, key_version, remaining, began_at, blobs_remaining)
     VALUES (?1, 'running', ?2, ?3, ?4, ?5, ?6)";
-const SPEND_VERSION: &str = "UPDATE key_envelopes SET spent_version = ?2 WHERE log = ?1";
+const SPEND_VERSION: &str = "UPDATE key_envelopes SET max_version_used = ?2 WHERE log = ?1";
 const COMPLETE: &str = "
     UPDATE rotations SET state = 'completed', ended_at = ?2,
         (replaced_key, replaced_version) =

@@ -11,15 +11,16 @@ use crate::model::second_factors::{SECRET_BYTES, SecondFactor, Shown, may_take};
 const STATE: &str = "
     SELECT EXISTS (SELECT 1 FROM second_factors WHERE user = ?1 AND confirmed_at IS NOT NULL),
         (SELECT count(*) FROM recovery_codes WHERE user = ?1)";
-const LAST_STEP: &str = "SELECT last_step FROM second_factors WHERE user = ?1 AND confirmed_at IS NOT NULL";
-const USE_STEP: &str = "UPDATE second_factors SET last_step = ?2 WHERE user = ?1";
+const LAST_STEP: &str =
+    "SELECT last_used_step FROM second_factors WHERE user = ?1 AND confirmed_at IS NOT NULL";
+const USE_STEP: &str = "UPDATE second_factors SET last_used_step = ?2 WHERE user = ?1";
 const USE_RECOVERY_CODE: &str = "DELETE FROM recovery_codes WHERE user = ?1 AND hash = ?2";
 const ENROL: &str = "
     INSERT INTO second_factors (user, secret, created_at) VALUES (?1, ?2, ?3)
     ON CONFLICT (user) DO UPDATE SET secret = excluded.secret, created_at = excluded.created_at
     WHERE confirmed_at IS NULL";
 const UNCONFIRMED: &str = "SELECT secret FROM second_factors WHERE user = ?1 AND confirmed_at IS NULL";
-const CONFIRM: &str = "UPDATE second_factors SET confirmed_at = ?2, last_step = ?3 WHERE user = ?1";
+const CONFIRM: &str = "UPDATE second_factors SET confirmed_at = ?2, last_used_step = ?3 WHERE user = ?1";
 const FORGET_CODES: &str = "DELETE FROM recovery_codes WHERE user = ?1";
 const ADD_CODE: &str = "INSERT INTO recovery_codes (user, hash) VALUES (?1, ?2)";
 const DISABLE: &str = "DELETE FROM second_factors WHERE user = ?1";

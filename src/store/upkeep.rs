@@ -16,7 +16,8 @@ const EXPIRE: &str = "
 const EXPIRE_SIGN_INS: [&str; 3] = [
     "DELETE FROM account_sessions WHERE id IN (SELECT id FROM account_sessions WHERE expires_at < ?1 LIMIT 500)",
     "DELETE FROM links WHERE id IN (SELECT id FROM links WHERE expires_at < ?1 LIMIT 500)",
-    "DELETE FROM access_tokens WHERE id IN (SELECT id FROM access_tokens WHERE expires_at < ?1 LIMIT 500)",
+    "DELETE FROM personal_access_tokens WHERE id IN (
+        SELECT id FROM personal_access_tokens WHERE expires_at < ?1 LIMIT 500)",
 ];
 const EXPIRE_CODES: &str = "
     DELETE FROM authorization_codes WHERE hash IN

@@ -16,11 +16,11 @@ const COLUMNS: &str = "SELECT uuid, email, admin, disabled_at, created_at, id FR
 const INSERT: &str =
     "INSERT INTO users (uuid, email, password_hash, admin, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 
-const MARK: &str = "UPDATE users SET removed_at = coalesce(removed_at, ?2) WHERE id = ?1";
+const MARK: &str = "UPDATE users SET deletion_started_at = coalesce(deletion_started_at, ?2) WHERE id = ?1";
 const INSERT_NOBODY: &str = "
-    INSERT INTO users (uuid, created_at, disabled_at, removed_at) VALUES (?1, ?2, ?2, ?2)";
+    INSERT INTO users (uuid, created_at, disabled_at, deletion_started_at) VALUES (?1, ?2, ?2, ?2)";
 const GIVE_LOG: &str = "UPDATE logs SET user = ?2 WHERE id = ?1";
-const MARKED: &str = "SELECT id FROM users WHERE removed_at IS NOT NULL";
+const MARKED: &str = "SELECT id FROM users WHERE deletion_started_at IS NOT NULL";
 
 /// Rows deleted in one transaction: a deletion of millions must not hold up everybody's pushes.
 const DELETE_STEP: usize = 5_000;
@@ -28,43 +28,43 @@ const DELETE_STEP: usize = 5_000;
 /// What a user may have much of, deleted step by step: changes before the batches by which they are found.
 /// (A plus before a column keeps SQLite from building an index of all changes for the one statement.)
 const DELETE_SOME: [&str; 8] = [
-    "DELETE FROM replaced_data WHERE (rotation, seq) IN (
-        SELECT rotation, seq FROM replaced_data WHERE rotation IN (
+    "DELETE FROM rotation_replaced_entries WHERE (rotation, seq) IN (
+        SELECT rotation, seq FROM rotation_replaced_entries WHERE rotation IN (
             SELECT rotations.id FROM rotations JOIN logs ON logs.id = rotations.log WHERE logs.user = ?1) LIMIT ?2)",
-    "DELETE FROM kept_entries WHERE (rotation, seq) IN (
-        SELECT rotation, seq FROM kept_entries WHERE rotation IN (
+    "DELETE FROM rotation_kept_entries WHERE (rotation, seq) IN (
+        SELECT rotation, seq FROM rotation_kept_entries WHERE rotation IN (
             SELECT rotations.id FROM rotations JOIN logs ON logs.id = rotations.log WHERE logs.user = ?1) LIMIT ?2)",
-    "DELETE FROM replaced_blob_keys WHERE (rotation, object) IN (
-        SELECT rotation, object FROM replaced_blob_keys WHERE rotation IN (
+    "DELETE FROM rotation_replaced_blob_keys WHERE (rotation, object) IN (
+        SELECT rotation, object FROM rotation_replaced_blob_keys WHERE rotation IN (
             SELECT rotations.id FROM rotations JOIN logs ON logs.id = rotations.log WHERE logs.user = ?1) LIMIT ?2)",
-    "DELETE FROM kept_blob_keys WHERE (rotation, object) IN (
-        SELECT rotation, object FROM kept_blob_keys WHERE rotation IN (
+    "DELETE FROM rotation_kept_blob_keys WHERE (rotation, object) IN (
+        SELECT rotation, object FROM rotation_kept_blob_keys WHERE rotation IN (
             SELECT rotations.id FROM rotations JOIN logs ON logs.id = rotations.log WHERE logs.user = ?1) LIMIT ?2)",
     "DELETE FROM changes WHERE seq IN (
         SELECT changes.seq FROM logs CROSS JOIN batches CROSS JOIN changes
         WHERE logs.user = ?1 AND batches.log = logs.id
             AND changes.seq BETWEEN batches.first_seq AND batches.last_seq AND +changes.log = logs.id LIMIT ?2)",
     "DELETE FROM changes WHERE seq IN (
-        SELECT changes.seq FROM logs CROSS JOIN unfiled_batches AS batches CROSS JOIN changes
+        SELECT changes.seq FROM logs CROSS JOIN buffered_batches AS batches CROSS JOIN changes
         WHERE logs.user = ?1 AND batches.log = logs.id
             AND changes.seq BETWEEN batches.first_seq AND batches.last_seq AND +changes.log = logs.id LIMIT ?2)",
     "DELETE FROM batches WHERE (log, last_seq) IN (
         SELECT log, last_seq FROM batches WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)",
-    "DELETE FROM unfiled_batches WHERE last_seq IN (
-        SELECT last_seq FROM unfiled_batches WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)",
+    "DELETE FROM buffered_batches WHERE last_seq IN (
+        SELECT last_seq FROM buffered_batches WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)",
 ];
 
 /// The rest, in the order in which it can go.
 const DELETE_REST: [&str; 15] = [
-    "DELETE FROM audit WHERE user = (SELECT uuid FROM users WHERE id = ?1)",
+    "DELETE FROM audit_log WHERE user = (SELECT uuid FROM users WHERE id = ?1)",
     "DELETE FROM second_factors WHERE user = ?1",
     "DELETE FROM recovery_codes WHERE user = ?1",
     "DELETE FROM account_sessions WHERE user = ?1",
     "DELETE FROM links WHERE user = ?1",
-    "DELETE FROM identities WHERE user = ?1",
+    "DELETE FROM federated_identities WHERE user = ?1",
     "DELETE FROM authorization_codes WHERE user = ?1",
     "DELETE FROM uploads WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
-    "DELETE FROM blob_sums WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
+    "DELETE FROM blob_totals WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM rotations WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM sessions WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
     "DELETE FROM devices WHERE log IN (SELECT id FROM logs WHERE user = ?1)",
@@ -170,7 +170,10 @@ impl Store {
     pub async fn enable_user(&self, selector: String) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let Some((user, _)) = find(tx, &selector)? else { return Ok(false) };
-            tx.execute("UPDATE users SET disabled_at = NULL WHERE id = ?1 AND removed_at IS NULL", [user])?;
+            tx.execute(
+                "UPDATE users SET disabled_at = NULL WHERE id = ?1 AND deletion_started_at IS NULL",
+                [user],
+            )?;
             audit::note_user(tx, Action::UserEnabled, user, None)?;
             Ok(true)
         })

@@ -33,10 +33,10 @@ const WRITER: &str = "
 const READER: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -2048";
 const NEWEST: &str = "SELECT coalesce(max(seq), 1) FROM changes";
 const INSERT: &str = "
-    INSERT INTO changes (seq, log, op, tbl, row_id, time, key_version, data)
+    INSERT INTO changes (seq, log, op, table_name, row_id, timestamp, key_version, data)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)";
 const PAGE: &str = "
-    SELECT changes.seq, tbl, op, row_id, time, key_version, data
+    SELECT changes.seq, table_name, op, row_id, timestamp, key_version, data
     FROM batches CROSS JOIN changes ON changes.seq BETWEEN max(batches.first_seq, ?2 + 1) AND batches.last_seq
     WHERE batches.log = ?1 AND batches.last_seq > ?2
     ORDER BY batches.last_seq, changes.seq LIMIT ?3";

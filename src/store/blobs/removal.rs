@@ -22,13 +22,13 @@ const EXPIRED: &str = "
     WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
 /// What never was a blob goes at once. An object that is in use again, by a database that was put back, does not.
 const DUE: &str = "
-    SELECT object, place FROM removed_objects
-    WHERE (place = 'pending' OR (place = 'final' AND removed_at <= ?1))
+    SELECT object, location FROM removed_objects
+    WHERE (location = 'pending' OR (location = 'final' AND removed_at <= ?1))
         AND NOT EXISTS (SELECT 1 FROM blobs WHERE blobs.object = removed_objects.object)
         AND NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.object = removed_objects.object)
     LIMIT ?2";
 const COUNT_DUE: &str = "
-    SELECT count(*) FROM removed_objects WHERE place = 'pending' OR (place = 'final' AND removed_at <= ?1)";
+    SELECT count(*) FROM removed_objects WHERE location = 'pending' OR (location = 'final' AND removed_at <= ?1)";
 const FORGET: &str = "DELETE FROM removed_objects WHERE object = ?1";
 
 const UPLOADS_OF_USER: &str = "

@@ -17,18 +17,18 @@ use crate::model::sessions::Caller;
 use crate::store::group::WriteTx;
 
 const INSERT: &str = "
-    INSERT INTO unfiled_batches (log, last_seq, first_seq, batch_id, device, digest, cursor_seq, epoch, received_at,
-        other_seq, total_changes, change_bytes)
+    INSERT INTO buffered_batches (log, last_seq, first_seq, batch_id, device, digest, cursor_seq, epoch, received_at,
+        newest_other_seq, total_changes, change_bytes)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 const IS_FILED: &str = "SELECT 1 FROM batches WHERE log = ?1 AND batch_id = ?2";
 const CORRECT_UNFILED: &str = "
-    UPDATE unfiled_batches SET change_bytes = change_bytes + ?3 WHERE last_seq = ?2 AND log = ?1";
+    UPDATE buffered_batches SET change_bytes = change_bytes + ?3 WHERE last_seq = ?2 AND log = ?1";
 const CORRECT_FILED: &str = "
     UPDATE batches SET change_bytes = change_bytes + ?3 WHERE log = ?1 AND last_seq = ?2";
 /// Unfiled, a batch has this last seq.
 const FIND: &str = "
     SELECT found.device, digest, cursor_seq, epochs.tag, last_seq FROM (
-        SELECT device, digest, cursor_seq, epoch, last_seq FROM unfiled_batches
+        SELECT device, digest, cursor_seq, epoch, last_seq FROM buffered_batches
         WHERE last_seq = ?3 AND log = ?1 AND batch_id = ?2
         UNION ALL
         SELECT device, digest, cursor_seq, epoch, last_seq FROM batches WHERE log = ?1 AND batch_id = ?2

@@ -19,16 +19,16 @@ const FILED_AT_ONCE: usize = 64;
 const FILED_PER_PUSH: usize = 2;
 /// OR FAIL: it is one row, so there is nothing for SQLite to prepare to undo.
 const FILE: &str = "
-    INSERT OR FAIL INTO batches (log, last_seq, first_seq, batch_id, device, digest, cursor_seq, epoch, received_at, other_seq,
-        total_changes, change_bytes)
-    SELECT log, last_seq, first_seq, batch_id, device, digest, cursor_seq, epoch, received_at, other_seq, total_changes,
-        change_bytes
-    FROM unfiled_batches WHERE last_seq = ?1";
+    INSERT OR FAIL INTO batches (log, last_seq, first_seq, batch_id, device, digest, cursor_seq, epoch, received_at,
+        newest_other_seq, total_changes, change_bytes)
+    SELECT log, last_seq, first_seq, batch_id, device, digest, cursor_seq, epoch, received_at,
+        newest_other_seq, total_changes, change_bytes
+    FROM buffered_batches WHERE last_seq = ?1";
 /// The last of those that are cleared away next: 16 for each push. (A LIMIT that is bound makes SQLite plan anew each time.)
 const NEXT_TO_CLEAR: &str = "
     SELECT coalesce(max(last_seq), 0) FROM (
-        SELECT last_seq FROM unfiled_batches WHERE last_seq <= ?1 ORDER BY last_seq LIMIT 16)";
-const CLEAR: &str = "DELETE FROM unfiled_batches WHERE last_seq <= ?1";
+        SELECT last_seq FROM buffered_batches WHERE last_seq <= ?1 ORDER BY last_seq LIMIT 16)";
+const CLEAR: &str = "DELETE FROM buffered_batches WHERE last_seq <= ?1";
 
 /// How far a round has got. It may be forgotten: the next one finds what is left.
 #[derive(Default)]

@@ -21,14 +21,14 @@ use crate::store::{Shared, Store, devices, sessions};
 
 /// Batches of the log in their order, those of the device itself only up to the seq ?4, and the changes of each.
 const ENTRIES: &str = "
-    SELECT changes.seq, batches.device, tbl, op, row_id, time, key_version, data
+    SELECT changes.seq, batches.device, table_name, op, row_id, timestamp, key_version, data
     FROM batches CROSS JOIN changes ON changes.seq BETWEEN max(batches.first_seq, ?2 + 1) AND batches.last_seq
     WHERE batches.log = ?1 AND batches.last_seq > ?2 AND changes.log = ?1
         AND (batches.device <> ?3 OR batches.last_seq <= ?4)
     ORDER BY batches.last_seq, changes.seq";
 /// What a device is to get of one batch.
 const BATCH_ENTRIES: &str = "
-    SELECT seq, ?4, tbl, op, row_id, time, key_version, data FROM changes
+    SELECT seq, ?4, table_name, op, row_id, timestamp, key_version, data FROM changes
     WHERE seq BETWEEN ?1 AND ?2 AND log = ?3 ORDER BY seq";
 const NOTE_OWN_UNTIL: &str = "UPDATE devices SET own_until = ?2 WHERE id = ?1 AND own_until < ?2";
 

@@ -17,7 +17,7 @@ use crate::store::group::WriteTx;
 use crate::store::{Store, devices, rotations, sessions};
 
 const INSERT_CHANGE: &str = "
-    INSERT INTO changes (seq, log, op, tbl, row_id, time, key_version, data)
+    INSERT INTO changes (seq, log, op, table_name, row_id, timestamp, key_version, data)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 impl Store {

@@ -16,8 +16,8 @@ use crate::error::Fault;
 /// What is unfiled; a log of which all is filed already, but not cleared away yet, has no tail.
 const UNFILED: &str = "
     SELECT log, batch_id, first_seq, last_seq, device,
-        last_seq > coalesce((SELECT max(last_seq) FROM batches WHERE batches.log = unfiled_batches.log), 0)
-    FROM unfiled_batches ORDER BY last_seq";
+        last_seq > coalesce((SELECT max(last_seq) FROM batches WHERE batches.log = buffered_batches.log), 0)
+    FROM buffered_batches ORDER BY last_seq";
 
 /// A batch of a tail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

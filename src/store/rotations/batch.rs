@@ -16,10 +16,11 @@ use crate::store::group::WriteTx;
 const ENTRY: &str = "
     SELECT key_version, CASE typeof(data) WHEN 'blob' THEN (octet_length(data) + 2) / 3 * 4 ELSE octet_length(data) END
     FROM changes WHERE seq = ?1 AND log = ?2 AND typeof(data) <> 'null'";
-const KEEP: &str = "INSERT INTO kept_entries (rotation, seq) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-const KEEP_NO_MORE: &str = "DELETE FROM kept_entries WHERE rotation = ?1 AND seq = ?2";
+const KEEP: &str = "INSERT INTO rotation_kept_entries (rotation, seq) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+const KEEP_NO_MORE: &str = "DELETE FROM rotation_kept_entries WHERE rotation = ?1 AND seq = ?2";
 const PUT_ASIDE: &str = "
-    INSERT INTO replaced_data (rotation, seq, key_version, data) SELECT ?1, seq, key_version, data FROM changes WHERE seq = ?2";
+    INSERT INTO rotation_replaced_entries (rotation, seq, key_version, data)
+    SELECT ?1, seq, key_version, data FROM changes WHERE seq = ?2";
 const REPLACE: &str = "UPDATE changes SET data = ?2, key_version = ?3 WHERE seq = ?1";
 const PROGRESS: &str = "
     UPDATE rotations SET remaining = remaining - ?2, started = max(started, ?3) WHERE id = ?1 RETURNING remaining";

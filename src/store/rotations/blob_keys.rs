@@ -14,15 +14,17 @@ use crate::store::{Store, sessions};
 const PAGE: &str = "
     SELECT hash, wrapped_key, key_version FROM blobs
     WHERE log = ?1 AND (?2 IS NULL OR hash > ?2) AND wrapped_key IS NOT NULL AND key_version <> ?3
-        AND NOT EXISTS (SELECT 1 FROM kept_blob_keys WHERE rotation = ?4 AND kept_blob_keys.object = blobs.object)
+        AND NOT EXISTS (
+            SELECT 1 FROM rotation_kept_blob_keys AS kept WHERE kept.rotation = ?4 AND kept.object = blobs.object)
     ORDER BY hash LIMIT ?5";
 const FIND: &str =
     "SELECT object, key_version FROM blobs WHERE log = ?1 AND hash = ?2 AND wrapped_key IS NOT NULL";
-const IS_KEPT: &str = "SELECT 1 FROM kept_blob_keys WHERE rotation = ?1 AND object = ?2";
-const KEEP: &str = "INSERT INTO kept_blob_keys (rotation, object) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-const KEEP_NO_MORE: &str = "DELETE FROM kept_blob_keys WHERE rotation = ?1 AND object = ?2";
+const IS_KEPT: &str = "SELECT 1 FROM rotation_kept_blob_keys WHERE rotation = ?1 AND object = ?2";
+const KEEP: &str =
+    "INSERT INTO rotation_kept_blob_keys (rotation, object) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+const KEEP_NO_MORE: &str = "DELETE FROM rotation_kept_blob_keys WHERE rotation = ?1 AND object = ?2";
 const PUT_ASIDE: &str = "
-    INSERT INTO replaced_blob_keys (rotation, object, key_version, wrapped_key)
+    INSERT INTO rotation_replaced_blob_keys (rotation, object, key_version, wrapped_key)
     SELECT ?1, object, key_version, wrapped_key FROM blobs WHERE object = ?2";
 const REPLACE: &str = "UPDATE blobs SET wrapped_key = ?2, key_version = ?3 WHERE object = ?1";
 const PROGRESS: &str = "

@@ -19,7 +19,7 @@ const FILED: &str = "
 /// changes for it.)
 const UNFILED: &str = "
     SELECT max(found.last_seq), coalesce(sum(typeof(data) <> 'null' AND key_version >= ?3), 0)
-    FROM unfiled_batches AS found CROSS JOIN changes ON changes.seq BETWEEN found.first_seq AND found.last_seq
+    FROM buffered_batches AS found CROSS JOIN changes ON changes.seq BETWEEN found.first_seq AND found.last_seq
     WHERE found.last_seq > ?2 AND found.log = ?1 AND +changes.log = ?1";
 
 /// Entries with data, in the part of a log that has been looked at.

@@ -15,18 +15,18 @@ use crate::store::{Shared, Store, sessions};
 
 /// Entries of filed batches. Data is NULL where there is nothing to do, so that what is passed over is not read.
 const FILED: &str = "
-    SELECT changes.seq, batches.device, tbl, op, row_id, time, key_version,
+    SELECT changes.seq, batches.device, table_name, op, row_id, timestamp, key_version,
         CASE WHEN key_version <> ?3 AND NOT EXISTS (
-            SELECT 1 FROM kept_entries WHERE rotation = ?4 AND kept_entries.seq = changes.seq) THEN data END
+            SELECT 1 FROM rotation_kept_entries AS kept WHERE kept.rotation = ?4 AND kept.seq = changes.seq) THEN data END
     FROM batches CROSS JOIN changes ON changes.seq BETWEEN max(batches.first_seq, ?2 + 1) AND batches.last_seq
     WHERE batches.log = ?1 AND batches.last_seq > ?2 AND +changes.log = ?1
     ORDER BY batches.last_seq, changes.seq";
 /// Likewise of those that are not filed yet, which are newer. (The plus keeps SQLite from building an index of all changes for it.)
 const UNFILED: &str = "
-    SELECT changes.seq, batches.device, tbl, op, row_id, time, key_version,
+    SELECT changes.seq, batches.device, table_name, op, row_id, timestamp, key_version,
         CASE WHEN key_version <> ?3 AND NOT EXISTS (
-            SELECT 1 FROM kept_entries WHERE rotation = ?4 AND kept_entries.seq = changes.seq) THEN data END
-    FROM unfiled_batches AS batches
+            SELECT 1 FROM rotation_kept_entries AS kept WHERE kept.rotation = ?4 AND kept.seq = changes.seq) THEN data END
+    FROM buffered_batches AS batches
         CROSS JOIN changes ON changes.seq BETWEEN max(batches.first_seq, ?2 + 1) AND batches.last_seq
     WHERE batches.last_seq > ?2 AND batches.log = ?1 AND +changes.log = ?1
     ORDER BY batches.last_seq, changes.seq";

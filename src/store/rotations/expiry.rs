@@ -16,18 +16,19 @@ const STEP_BYTES: i64 = 2 * 1024 * 1024;
 /// Steps in one round of upkeep.
 const STEPS: usize = 50;
 
-const ASIDE: &str = "SELECT seq, octet_length(data) FROM replaced_data WHERE rotation = ?1 ORDER BY seq";
+const ASIDE: &str =
+    "SELECT seq, octet_length(data) FROM rotation_replaced_entries WHERE rotation = ?1 ORDER BY seq";
 const EXPIRED: &str = "
     SELECT id FROM rotations WHERE ended_at IS NOT NULL AND ended_at <= ?1 ORDER BY ended_at LIMIT 1";
-const DROP_REPLACED: &str = "DELETE FROM replaced_data WHERE rotation = ?1 AND seq <= ?2";
+const DROP_REPLACED: &str = "DELETE FROM rotation_replaced_entries WHERE rotation = ?1 AND seq <= ?2";
 const DROP_KEPT: &str = "
-    DELETE FROM kept_entries WHERE rotation = ?1
-        AND seq IN (SELECT seq FROM kept_entries WHERE rotation = ?1 ORDER BY seq LIMIT 5000)";
+    DELETE FROM rotation_kept_entries WHERE rotation = ?1
+        AND seq IN (SELECT seq FROM rotation_kept_entries WHERE rotation = ?1 ORDER BY seq LIMIT 5000)";
 const DROP_BLOB_KEYS: [&str; 2] = [
-    "DELETE FROM replaced_blob_keys WHERE rotation = ?1
-        AND object IN (SELECT object FROM replaced_blob_keys WHERE rotation = ?1 ORDER BY object LIMIT 5000)",
-    "DELETE FROM kept_blob_keys WHERE rotation = ?1
-        AND object IN (SELECT object FROM kept_blob_keys WHERE rotation = ?1 ORDER BY object LIMIT 5000)",
+    "DELETE FROM rotation_replaced_blob_keys WHERE rotation = ?1
+        AND object IN (SELECT object FROM rotation_replaced_blob_keys WHERE rotation = ?1 ORDER BY object LIMIT 5000)",
+    "DELETE FROM rotation_kept_blob_keys WHERE rotation = ?1
+        AND object IN (SELECT object FROM rotation_kept_blob_keys WHERE rotation = ?1 ORDER BY object LIMIT 5000)",
 ];
 const DROP_ROTATION: &str = "DELETE FROM rotations WHERE id = ?1";
 

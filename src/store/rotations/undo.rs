@@ -30,19 +30,21 @@ const GROWTH: &str = "
     SELECT coalesce(sum(
         CASE typeof(old.data) WHEN 'blob' THEN (octet_length(old.data) + 2) / 3 * 4 ELSE octet_length(old.data) END -
         CASE typeof(new.data) WHEN 'blob' THEN (octet_length(new.data) + 2) / 3 * 4 ELSE octet_length(new.data) END), 0)
-    FROM replaced_data AS old CROSS JOIN changes AS new ON new.seq = old.seq
+    FROM rotation_replaced_entries AS old CROSS JOIN changes AS new ON new.seq = old.seq
     WHERE old.rotation = ?1 AND old.seq <= ?2 AND new.key_version = ?3";
 const PUT_BACK: &str = "
-    UPDATE changes SET data = old.data, key_version = old.key_version FROM replaced_data AS old
+    UPDATE changes SET data = old.data, key_version = old.key_version FROM rotation_replaced_entries AS old
     WHERE old.rotation = ?1 AND old.seq <= ?2 AND changes.seq = old.seq AND changes.key_version = ?3";
-const FORGET: &str = "DELETE FROM replaced_data WHERE rotation = ?1 AND seq <= ?2";
+const FORGET: &str = "DELETE FROM rotation_replaced_entries WHERE rotation = ?1 AND seq <= ?2";
 const BLOB_KEYS_END: &str = "
-    SELECT max(object) FROM (SELECT object FROM replaced_blob_keys WHERE rotation = ?1 ORDER BY object LIMIT 1000)";
+    SELECT max(object) FROM (
+        SELECT object FROM rotation_replaced_blob_keys WHERE rotation = ?1 ORDER BY object LIMIT 1000)";
 /// A blob that was removed is not there to be found, whatever its hash holds now.
 const PUT_BLOB_KEYS_BACK: &str = "
-    UPDATE blobs SET wrapped_key = old.wrapped_key, key_version = old.key_version FROM replaced_blob_keys AS old
+    UPDATE blobs SET wrapped_key = old.wrapped_key, key_version = old.key_version
+    FROM rotation_replaced_blob_keys AS old
     WHERE old.rotation = ?1 AND old.object <= ?2 AND blobs.object = old.object AND blobs.key_version = ?3";
-const FORGET_BLOB_KEYS: &str = "DELETE FROM replaced_blob_keys WHERE rotation = ?1 AND object <= ?2";
+const FORGET_BLOB_KEYS: &str = "DELETE FROM rotation_replaced_blob_keys WHERE rotation = ?1 AND object <= ?2";
 const COUNT_BLOB_KEYS: &str = "SELECT count(*) FROM blobs WHERE log = ?1 AND key_version >= ?2";
 const LIST: &str = "
     SELECT users.uuid, users.email, apps.name, rotations.state, rotations.key_version,

@@ -11,7 +11,7 @@ use crate::store::Store;
 use crate::store::group::WriteTx;
 
 const TOKEN: &str = "
-    SELECT sessions.id, sessions.uuid, refresh_tokens.number, refresh_tokens.rotation,
+    SELECT sessions.id, sessions.uuid, refresh_tokens.number, refresh_tokens.nonce,
         (SELECT next.first_used_at FROM refresh_tokens AS next
          WHERE next.session = sessions.id AND next.number = refresh_tokens.number + 1)
     FROM refresh_tokens JOIN sessions ON sessions.id = refresh_tokens.session
@@ -19,7 +19,7 @@ const TOKEN: &str = "
 const OF_TOKEN: &str = "
     SELECT sessions.uuid FROM refresh_tokens JOIN sessions ON sessions.id = refresh_tokens.session
     WHERE refresh_tokens.hash = ?1";
-const ROTATE: &str = "UPDATE refresh_tokens SET rotation = ?2, first_used_at = ?3 WHERE hash = ?1";
+const ROTATE: &str = "UPDATE refresh_tokens SET nonce = ?2, first_used_at = ?3 WHERE hash = ?1";
 const FORGET_TOKENS: &str = "DELETE FROM refresh_tokens WHERE session = ?1 AND number <= ?2";
 const EXTEND: &str = "UPDATE sessions SET expires_at = max(expires_at, ?2) WHERE id = ?1";
 

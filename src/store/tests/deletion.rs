@@ -6,8 +6,8 @@ use super::*;
 
 /// Tables that hold nothing of one user.
 const SERVER_WIDE: [&str; 9] = [
-    "access_tokens",
-    "app_looks",
+    "personal_access_tokens",
+    "app_branding",
     "append_only_exceptions",
     "apps",
     "epochs",
@@ -18,16 +18,16 @@ const SERVER_WIDE: [&str; 9] = [
 ];
 /// Tables of which a part concerns users, with what finds it: what is left of it is nobody's.
 const IN_PART: [(&str, &str); 2] = [
-    ("audit", "user IS NOT NULL"),
+    ("audit_log", "user IS NOT NULL"),
     // Objects that wait for the next round, which deletes them.
-    ("removed_objects", "removed_at > 0 AND place = 'final'"),
+    ("removed_objects", "removed_at > 0 AND location = 'final'"),
 ];
 /// Those that belong to an account, and not to what it has in an app.
 const OF_ACCOUNT: [&str; 8] = [
     "account_sessions",
-    "audit",
+    "audit_log",
     "authorization_codes",
-    "identities",
+    "federated_identities",
     "links",
     "recovery_codes",
     "second_factors",
@@ -42,7 +42,7 @@ const ROWS: [&str; 10] = [
      SELECT randomblob(16), id, 1, 2 FROM users",
     "INSERT INTO links (uuid, hash, kind, user, uses_left, created_at, expires_at)
      SELECT randomblob(16), randomblob(32), 'reset', id, 1, 1, 2 FROM users",
-    "INSERT INTO identities (app, issuer, subject, user, created_at)
+    "INSERT INTO federated_identities (app, issuer, subject, user, created_at)
      SELECT app, 'issuer', 'subject', user, 1 FROM logs",
     "INSERT INTO authorization_codes (hash, app, user, redirect_uri, code_challenge, expires_at)
      SELECT randomblob(32), app, user, 'http://127.0.0.1/', randomblob(32), 2 FROM logs",
@@ -50,8 +50,8 @@ const ROWS: [&str; 10] = [
      SELECT randomblob(16), id, randomblob(16), randomblob(32), 1, 1, 2 FROM logs",
     "INSERT INTO blobs (log, hash, object, size_bytes, verified, created_at)
      SELECT id, randomblob(32), randomblob(16), 1, 0, 1 FROM logs",
-    "INSERT INTO kept_blob_keys (rotation, object) SELECT max(id), randomblob(16) FROM rotations",
-    "INSERT INTO replaced_blob_keys (rotation, object, key_version, wrapped_key)
+    "INSERT INTO rotation_kept_blob_keys (rotation, object) SELECT max(id), randomblob(16) FROM rotations",
+    "INSERT INTO rotation_replaced_blob_keys (rotation, object, key_version, wrapped_key)
      SELECT max(id), randomblob(16), 1, randomblob(9) FROM rotations",
 ];
 
@@ -67,7 +67,7 @@ async fn full(folder: &Path) -> (Store, Member) {
         for row in ROWS {
             tx.execute(row, [])?;
         }
-        tx.execute("INSERT OR IGNORE INTO blob_sums SELECT id, 1, 1, 0 FROM logs", [])?;
+        tx.execute("INSERT OR IGNORE INTO blob_totals SELECT id, 1, 1, 0 FROM logs", [])?;
         Ok(())
     };
     store.write(1, fill).await.expect("rows");
@@ -119,7 +119,7 @@ async fn deleting_the_data_of_an_app_leaves_the_account_and_no_row_of_the_log() 
     let folder = tempfile::tempdir().expect("a folder");
     let (store, member) = full(folder.path()).await;
     store.delete_data(&member.caller).await.expect("deleted");
-    let mut left = rows(&store, &[("removed_objects", "removed_at > 0 AND place = 'final'")]).await;
+    let mut left = rows(&store, &[("removed_objects", "removed_at > 0 AND location = 'final'")]).await;
     for table in OF_ACCOUNT {
         assert!(left.remove(table).is_some_and(|rows| rows > 0), "{table} lost what belongs to the account");
     }

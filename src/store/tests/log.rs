@@ -104,12 +104,12 @@ async fn a_check_finds_a_change_or_a_batch_that_is_not_as_it_was() {
         push(&store, &member, "not base64").await.expect("stored");
         if filed {
             store
-                .write(1, |tx| Ok(tx.execute("INSERT INTO batches SELECT * FROM unfiled_batches", [])?))
+                .write(1, |tx| Ok(tx.execute("INSERT INTO batches SELECT * FROM buffered_batches", [])?))
                 .await
                 .expect("filed");
         }
         assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
-        let damage = damage.replace("BATCHES", if filed { "batches" } else { "unfiled_batches" });
+        let damage = damage.replace("BATCHES", if filed { "batches" } else { "buffered_batches" });
         let allow = "INSERT INTO append_only_exceptions (reason) VALUES ('deletion'), ('rotation')";
         let damage = format!("{allow}; PRAGMA ignore_check_constraints = ON; {damage}");
         store.write(1, move |tx| Ok(tx.execute_batch(&damage)?)).await.expect("damaged");
@@ -220,7 +220,7 @@ fn copy_of(data: &Path) -> tempfile::TempDir {
 
 fn count_unfiled(data: &Path) -> usize {
     let connection = rusqlite::Connection::open(data.join(DATABASE_FILE)).expect("the file");
-    connection.query_row("SELECT count(*) FROM unfiled_batches", [], |row| row.get(0)).expect("a count")
+    connection.query_row("SELECT count(*) FROM buffered_batches", [], |row| row.get(0)).expect("a count")
 }
 
 fn seq_after(stored: &Push) -> i64 {

@@ -35,8 +35,8 @@ pub(super) async fn rotate_one_and_keep_one(store: &Store, member: &Member) {
     assert_eq!(begin(store, member, 2).await, Begin::Runs(2));
     let seqs = seqs(store, member).await;
     rotate(store, member, &[(seqs[0], Some("again")), (seqs[1], None)]).await;
-    assert_eq!(count(store, "replaced_data").await, 1);
-    assert_eq!(count(store, "kept_entries").await, 1);
+    assert_eq!(count(store, "rotation_replaced_entries").await, 1);
+    assert_eq!(count(store, "rotation_kept_entries").await, 1);
 }
 
 async fn seqs(store: &Store, member: &Member) -> Vec<i64> {
@@ -78,13 +78,16 @@ async fn what_is_put_aside_goes_seven_days_after_the_end_and_not_sooner() {
     assert_eq!(completed, Complete::Completed(2));
     hand.advance(WEEK_SECONDS - 1);
     store.upkeep().await.expect("a round");
-    assert_eq!((count(&store, "replaced_data").await, count(&store, "kept_entries").await), (2, 1));
+    assert_eq!(
+        (count(&store, "rotation_replaced_entries").await, count(&store, "rotation_kept_entries").await),
+        (2, 1)
+    );
     hand.advance(1);
     let app = app_of(&store, "a@example.com").await;
     let too_late = store.undo_rotation("a@example.com".into(), app).await.expect("no fault");
     assert_eq!(too_late, Undo::Nothing);
     store.upkeep().await.expect("a round");
-    for table in ["replaced_data", "kept_entries", "rotations"] {
+    for table in ["rotation_replaced_entries", "rotation_kept_entries", "rotations"] {
         assert_eq!(count(&store, table).await, 0, "{table}");
     }
     assert_eq!(begin(&store, &member, 3).await, Begin::Runs(3));
@@ -143,7 +146,7 @@ async fn an_undo_that_was_interrupted_holds_the_key_and_goes_on() {
     };
     // What asks stops after the first look at it; nothing more is done than the steps that were taken.
     let mut asking = Box::pin(undo(&store));
-    while count(&store, "replaced_data").await == ENTRIES as i64 {
+    while count(&store, "rotation_replaced_entries").await == ENTRIES as i64 {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(asking.as_mut().poll(&mut context).is_pending(), "it has several steps to go");
         tokio::task::yield_now().await;
@@ -152,7 +155,7 @@ async fn an_undo_that_was_interrupted_holds_the_key_and_goes_on() {
     store.close().await;
 
     let store = open(folder.path());
-    let left = count(&store, "replaced_data").await;
+    let left = count(&store, "rotation_replaced_entries").await;
     assert!(left > 0 && left < ENTRIES as i64, "{left}");
     assert_eq!(begin(&store, &member, 3).await, Begin::InProgress);
     let put = store.put_key(&member.caller, vec![4], None, None).await.expect("no fault");
@@ -204,8 +207,8 @@ async fn a_check_finds_a_rotation_that_is_not_as_far_as_it_says() {
     const FAULTS: [(&str, &str); 4] = [
         ("UPDATE rotations SET remaining = 2", "is not as far as it says"),
         ("UPDATE rotations SET started = 0", "is not as far as it says"),
-        ("DELETE FROM kept_entries", "is not as far as it says"),
-        ("UPDATE replaced_data SET seq = 77", "what a rotation replaced"),
+        ("DELETE FROM rotation_kept_entries", "is not as far as it says"),
+        ("UPDATE rotation_replaced_entries SET seq = 77", "what a rotation replaced"),
     ];
     for (damage, told) in FAULTS {
         let folder = tempfile::tempdir().expect("a folder");
