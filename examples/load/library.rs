@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tidelog::auth::passwords::Passwords;
 use tidelog::auth::secrets::hash_secret;
 use tidelog::clock::Clock;
+use tidelog::model::actors::Actor;
 use tidelog::model::changes::{Batch, Push};
 use tidelog::model::devices::NewDevice;
 use tidelog::model::sessions::Caller;
@@ -65,7 +66,7 @@ impl Library {
         };
         let clock = Clock::system();
         let store = Store::open(options, clock.clone(), Hub::default())?;
-        store.create_app(Uuid::now_v7(), "Load".into(), hash_secret(API_KEY)).await?;
+        store.create_app(Actor::Operator, Uuid::now_v7(), "Load".into(), hash_secret(API_KEY)).await?;
         let password_hash = Passwords::new(1)?.hash(PASSWORD.into()).await?;
         Ok(Self { store, clock, password_hash })
     }
@@ -73,7 +74,7 @@ impl Library {
     /// Makes an account if it is not there. All have one password.
     pub(crate) async fn create_user(&self, email: &str) -> Result<()> {
         let hash = self.password_hash.clone();
-        self.store.create_user(Uuid::now_v7(), email.into(), hash, false).await?;
+        self.store.create_user(Actor::Operator, Uuid::now_v7(), email.into(), hash, false).await?;
         Ok(())
     }
 
@@ -92,7 +93,7 @@ impl Library {
             refresh_hash: hash_secret(&Uuid::new_v4().to_string()),
             expires_at: i64::MAX,
         };
-        let caller = self.store.begin_session(new).await?.ok_or("no session")?;
+        let caller = self.store.begin_session(Actor::Server, new).await?.ok_or("no session")?;
         let device = NewDevice { name: "Writer".into(), platform: Platform::Linux, install_id: None };
         match self.store.register_device(&caller, device, Uuid::now_v7(), MAX_DEVICES as u64).await? {
             Registration::Created(device) | Registration::Existed(device) => {

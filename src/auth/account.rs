@@ -5,8 +5,9 @@ use super::second_factor::{
     as_text, enrolment_url, hash_recovery_code, new_recovery_codes, new_secret, step_of,
 };
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::users::check_new_password;
-use crate::store::{Account, AccountSession, asked_likewise};
+use crate::store::{Account, AccountSession};
 
 /// A second factor that waits for its first code. No `Debug`: it is a secret.
 pub struct Enrolment {
@@ -51,6 +52,7 @@ impl Auth {
     /// A fault of the database, too many sign-ins at once, or [`Fault::SessionEnded`].
     pub async fn set_account_password(
         &self,
+        actor: Actor,
         visitor: &AccountSession,
         current: String,
         new: String,
@@ -63,7 +65,7 @@ impl Auth {
             return Ok(AccountPassword::Unacceptable(reason));
         }
         let hash = self.passwords.hash(new).await?;
-        Ok(match self.store.replace_password(account.row, account.password_hash, hash).await? {
+        Ok(match self.store.replace_password(actor, account.row, account.password_hash, hash).await? {
             true => AccountPassword::Done,
             false => AccountPassword::Refused,
         })
@@ -73,7 +75,7 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or no randomness.
-    pub async fn enrol(&self, visitor: &AccountSession) -> Result<Option<Enrolment>, Fault> {
+    pub async fn enrol_second_factor(&self, visitor: &AccountSession) -> Result<Option<Enrolment>, Fault> {
         let secret = new_secret()?;
         let waits = self.store.enrol_second_factor(visitor.user_row, secret).await?;
         Ok(waits.then(|| self.enrolment(visitor, &secret)))
@@ -83,7 +85,10 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn unconfirmed(&self, visitor: &AccountSession) -> Result<Option<Enrolment>, Fault> {
+    pub async fn unconfirmed_second_factor(
+        &self,
+        visitor: &AccountSession,
+    ) -> Result<Option<Enrolment>, Fault> {
         let secret = self.store.unconfirmed_second_factor(visitor.user_row).await?;
         Ok(secret.map(|secret| self.enrolment(visitor, &secret)))
     }
@@ -98,7 +103,12 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or no randomness.
-    pub async fn confirm(&self, visitor: &AccountSession, code: &str) -> Result<Option<Vec<String>>, Fault> {
+    pub async fn confirm_second_factor(
+        &self,
+        actor: Actor,
+        visitor: &AccountSession,
+        code: &str,
+    ) -> Result<Option<Vec<String>>, Fault> {
         let Some(secret) = self.store.unconfirmed_second_factor(visitor.user_row).await? else {
             return Ok(None);
         };
@@ -106,7 +116,8 @@ impl Auth {
         let Some(step) = step_of(&secret, &code, self.clock.now_seconds()) else { return Ok(None) };
         let codes = new_recovery_codes()?;
         let hashes = codes.iter().map(|code| hash_recovery_code(code)).collect();
-        let confirmed = self.store.confirm_second_factor(visitor.user_row, secret, step, hashes).await?;
+        let confirmed =
+            self.store.confirm_second_factor(actor, visitor.user_row, secret, step, hashes).await?;
         Ok(confirmed.then_some(codes))
     }
 
@@ -114,10 +125,15 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or [`Fault::SessionEnded`].
-    pub async fn disable_second_factor(&self, visitor: &AccountSession, code: &str) -> Result<bool, Fault> {
+    pub async fn disable_second_factor(
+        &self,
+        actor: Actor,
+        visitor: &AccountSession,
+        code: &str,
+    ) -> Result<bool, Fault> {
         let account = self.account_of(visitor).await?;
-        Ok(self.take_second_factor(&account, code).await?
-            && self.store.disable_second_factor(visitor.user_row).await?)
+        Ok(self.take_second_factor(actor, &account, code).await?
+            && self.store.disable_second_factor(actor, visitor.user_row).await?)
     }
 
     /// Replaces the recovery codes, which takes a code. `None`: the code is wrong, or there is no second factor.
@@ -126,11 +142,12 @@ impl Auth {
     /// A fault of the database, no randomness, or [`Fault::SessionEnded`].
     pub async fn replace_recovery_codes(
         &self,
+        actor: Actor,
         visitor: &AccountSession,
         code: &str,
     ) -> Result<Option<Vec<String>>, Fault> {
         let account = self.account_of(visitor).await?;
-        if !self.take_second_factor(&account, code).await? {
+        if !self.take_second_factor(actor, &account, code).await? {
             return Ok(None);
         }
         let codes = new_recovery_codes()?;
@@ -144,12 +161,17 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, too many sign-ins at once, or [`Fault::SessionEnded`].
-    pub async fn delete_account(&self, visitor: &AccountSession, password: String) -> Result<bool, Fault> {
+    pub async fn delete_account(
+        &self,
+        actor: Actor,
+        visitor: &AccountSession,
+        password: String,
+    ) -> Result<bool, Fault> {
         if !self.is_password_of(visitor, password).await? {
             return Ok(false);
         }
         let (store, user) = (self.store.clone(), visitor.user.to_string());
-        let deletion = tokio::spawn(asked_likewise(async move { store.delete_user(user).await }));
+        let deletion = tokio::spawn(async move { store.delete_user(actor, user).await });
         deletion.await.map_err(Fault::internal)?.map(|_| true)
     }
 }

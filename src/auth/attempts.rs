@@ -240,7 +240,7 @@ impl Turn {
                 Factor::Second => Guessed::SecondFactor,
             };
             let account = std::mem::take(&mut self.name);
-            store.note_failure(Failure { account, address: self.host, guessed });
+            store.note_failure(Failure { account, ip: self.host, guessed });
         }
     }
 

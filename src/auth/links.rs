@@ -6,6 +6,7 @@ use super::Auth;
 use super::secrets::{hash_secret, new_secret};
 use crate::clock::Clock;
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::links::{Link, LinkKind};
 use crate::model::users::{check_new_password, normalize_email};
 use crate::store::{NewLink, NewPerson, SignUp};
@@ -53,6 +54,7 @@ impl Auth {
     /// A fault of the database, or too many sign-ins at once.
     pub async fn sign_up(
         &self,
+        actor: Actor,
         link: Option<(LinkKind, &str)>,
         email: &str,
         password: String,
@@ -65,8 +67,8 @@ impl Auth {
         let password_hash = self.passwords.hash(password).await?;
         let person = NewPerson { id: Uuid::now_v7(), email: email.clone(), password_hash };
         let signed_up = match link {
-            Some((kind, secret)) => self.store.sign_up(kind, hash_secret(secret), person).await?,
-            None => self.store.sign_up_openly(person).await?,
+            Some((kind, secret)) => self.store.sign_up(actor, kind, hash_secret(secret), person).await?,
+            None => self.store.sign_up_openly(actor, person).await?,
         };
         Ok(match signed_up {
             SignUp::Created(_) => LinkUse::Done(email),
@@ -81,7 +83,12 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or too many sign-ins at once.
-    pub async fn reset_password(&self, secret: &str, password: String) -> Result<LinkUse, Fault> {
+    pub async fn reset_password(
+        &self,
+        actor: Actor,
+        secret: &str,
+        password: String,
+    ) -> Result<LinkUse, Fault> {
         if let Err(reason) = check_new_password(&password) {
             return Ok(LinkUse::Unacceptable(format!("This does not work: {reason}.")));
         }
@@ -90,7 +97,7 @@ impl Auth {
             return Ok(LinkUse::LinkGone);
         }
         let password_hash = self.passwords.hash(password).await?;
-        let reset = self.store.reset_password(hash_secret(secret), password_hash).await?;
+        let reset = self.store.reset_password(actor, hash_secret(secret), password_hash).await?;
         Ok(reset.map_or(LinkUse::LinkGone, LinkUse::Done))
     }
 }

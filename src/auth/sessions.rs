@@ -26,6 +26,7 @@ use super::tokens::{self, MAX_AHEAD_SECONDS};
 use super::urls::{Purpose, UrlGrant, UrlTarget};
 use crate::clock::{Clock, MICROS_PER_SECOND};
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::sessions::Caller;
 use crate::model::users::normalize_email;
 use crate::notify::Hub;
@@ -114,9 +115,9 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or no randomness.
-    pub async fn rotate_keys(&self) -> Result<RotatedKeys, Fault> {
+    pub async fn rotate_keys(&self, actor: Actor) -> Result<RotatedKeys, Fault> {
         let _turn = self.keys.turn.lock().await;
-        let rotated = self.store.rotate_signing_keys(tokens::new_signing_key()?).await?;
+        let rotated = self.store.rotate_signing_keys(actor, tokens::new_signing_key()?).await?;
         self.keys.exchange(&rotated, &self.settings, &self.clock)?;
         Ok(RotatedKeys::of(&rotated))
     }
@@ -144,7 +145,7 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or too many sign-ins at once.
-    pub async fn sign_in(&self, request: SignInRequest) -> Result<SignIn, Fault> {
+    pub async fn sign_in(&self, actor: Actor, request: SignInRequest) -> Result<SignIn, Fault> {
         // An address that is none cannot be that of an account, but must cost as much as one.
         let email = normalize_email(&request.email).unwrap_or_default();
         let api_key_hash = hash_secret(&request.api_key);
@@ -170,7 +171,7 @@ impl Auth {
             refresh_hash: hash_secret(&refresh_token),
             expires_at: self.session_end(),
         };
-        match self.store.begin_session(new).await? {
+        match self.store.begin_session(actor, new).await? {
             Some(caller) => self.pair(&caller, refresh_token).map(SignIn::Done),
             None => Ok(SignIn::Refused),
         }
@@ -180,7 +181,7 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn refresh(&self, token: &str) -> Result<SignIn, Fault> {
+    pub async fn refresh(&self, actor: Actor, token: &str) -> Result<SignIn, Fault> {
         let rotation = random_256()?;
         let presented = Presented {
             hash: hash_secret(token),
@@ -188,7 +189,7 @@ impl Auth {
             successor_hash: hash_secret(&next_refresh_token(token, &rotation)?),
             expires_at: self.session_end(),
         };
-        match self.store.refresh_session(presented).await? {
+        match self.store.refresh_session(actor, presented).await? {
             Refreshed::Successor { caller, rotation } => {
                 self.pair(&caller, next_refresh_token(token, &rotation)?).map(SignIn::Done)
             }
@@ -200,21 +201,21 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn sign_out(&self, caller: &Caller) -> Result<(), Fault> {
-        self.store.sign_out(caller).await
+    pub async fn sign_out(&self, actor: Actor, caller: &Caller) -> Result<(), Fault> {
+        self.store.sign_out(actor, caller).await
     }
 
     /// Ends the session that a token belongs to, whichever of its two tokens it is. Of an unknown one nothing is said.
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn revoke(&self, token: &str) -> Result<(), Fault> {
+    pub async fn revoke(&self, actor: Actor, token: &str) -> Result<(), Fault> {
         let session = match self.keys.now().tokens.verify(token) {
             Some(grant) => Some(grant.session),
             None => self.store.session_of_refresh_token(hash_secret(token)).await?,
         };
         match session {
-            Some(session) => self.store.end_session(session).await.map(drop),
+            Some(session) => self.store.end_session(actor, session).await.map(drop),
             None => Ok(()),
         }
     }

@@ -11,6 +11,7 @@ use super::second_factor;
 use super::secrets::{first_refresh_token, hash_secret, new_secret, random_256};
 use crate::error::Fault;
 use crate::model::accounts::ACCOUNT_SESSION_US;
+use crate::model::actors::Actor;
 use crate::model::authorization::{AuthorizationRequest, CODE_LIVES_US};
 use crate::model::users::normalize_email;
 use crate::store::{Account, AccountSession, Exchange, NewAccountSession, NewCode, PresentedCode};
@@ -103,10 +104,15 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn take_second_factor(&self, account: &Account, code: &str) -> Result<bool, Fault> {
+    pub async fn take_second_factor(
+        &self,
+        actor: Actor,
+        account: &Account,
+        code: &str,
+    ) -> Result<bool, Fault> {
         let Some(secret) = account.second_factor else { return Ok(false) };
         let shown = second_factor::read(code, &secret, self.clock.now_seconds());
-        self.store.take_second_factor(account.row, shown).await
+        self.store.take_second_factor(actor, account.row, shown).await
     }
 
     /// Gives out a code to an app that somebody has consented to. `None`: the account, or the app's key, has changed.
@@ -137,7 +143,11 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or no randomness.
-    pub async fn exchange_code(&self, presented: ClientCode<'_>) -> Result<CodeExchange, Fault> {
+    pub async fn exchange_code(
+        &self,
+        actor: Actor,
+        presented: ClientCode<'_>,
+    ) -> Result<CodeExchange, Fault> {
         if !is_verifier(presented.code_verifier) {
             return Ok(CodeExchange::Refused);
         }
@@ -151,7 +161,7 @@ impl Auth {
             refresh_hash: hash_secret(&refresh_token),
             session_expires_at: self.session_end(),
         };
-        match self.store.exchange_code(exchange).await? {
+        match self.store.exchange_code(actor, exchange).await? {
             Exchange::Begun(caller) => self.pair(&caller, refresh_token).map(CodeExchange::Done),
             Exchange::Refused | Exchange::Replayed => Ok(CodeExchange::Refused),
         }
@@ -162,9 +172,13 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database, or no randomness.
-    pub async fn open_account(&self, account: &Account) -> Result<Option<(AccountSession, String)>, Fault> {
+    pub async fn open_account(
+        &self,
+        actor: Actor,
+        account: &Account,
+    ) -> Result<Option<(AccountSession, String)>, Fault> {
         let cookie = new_secret(COOKIE_PREFIX)?;
-        let visitor = self.begin_account_session(account, Some(hash_secret(&cookie))).await?;
+        let visitor = self.begin_account_session(actor, account, Some(hash_secret(&cookie))).await?;
         Ok(visitor.map(|visitor| (visitor, cookie)))
     }
 
@@ -172,8 +186,12 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn account_token(&self, account: &Account) -> Result<Option<(String, i64)>, Fault> {
-        match self.begin_account_session(account, None).await? {
+    pub async fn account_token(
+        &self,
+        actor: Actor,
+        account: &Account,
+    ) -> Result<Option<(String, i64)>, Fault> {
+        match self.begin_account_session(actor, account, None).await? {
             Some(visitor) => self.keys.now().tokens.sign_account(&visitor).map(Some),
             None => Ok(None),
         }
@@ -181,6 +199,7 @@ impl Auth {
 
     async fn begin_account_session(
         &self,
+        actor: Actor,
         account: &Account,
         cookie_hash: Option<[u8; 32]>,
     ) -> Result<Option<AccountSession>, Fault> {
@@ -191,7 +210,7 @@ impl Auth {
             cookie_hash,
             expires_at: self.clock.now_us() + ACCOUNT_SESSION_US,
         };
-        self.store.begin_account_session(new).await
+        self.store.begin_account_session(actor, new).await
     }
 
     /// Who has this cookie of an account.

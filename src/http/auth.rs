@@ -3,12 +3,13 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use tidelog_protocol::{ChangePasswordRequest, PutKeyResponse, RefreshRequest, SignInRequest};
 
-use super::address::client_address;
 use super::api_error::{ApiError, RATE_LIMIT, RATE_REMAINING};
+use super::client_ip::{actor, client_ip};
 use super::request::{Json, Open, Signed};
 use super::{State, keys};
 use crate::auth::attempts::Turn;
 use crate::auth::{PasswordChange, SignIn};
+use crate::model::actors::Actor;
 use crate::model::keys::Rewrap;
 
 pub(super) async fn sign_in(
@@ -18,7 +19,7 @@ pub(super) async fn sign_in(
 ) -> Result<HttpResponse, ApiError> {
     let turn = begin(&state, &request, &body.email).await?;
     let rate = (turn.limit(), turn.remaining());
-    let outcome = state.auth.sign_in(body).await?;
+    let outcome = state.auth.sign_in(actor(&request), body).await?;
     match outcome {
         SignIn::Done(_) => turn.succeeded(),
         SignIn::TwoFactorRequired => turn.passed(),
@@ -32,16 +33,17 @@ pub(super) async fn refresh(
     request: HttpRequest,
     Open(Json(body)): Open<Json<RefreshRequest>>,
 ) -> Result<HttpResponse, ApiError> {
-    let remaining = state.attempts.count(client_address(&request)).map_err(ApiError::rate_limited)?;
-    let outcome = state.auth.refresh(&body.refresh_token).await?;
+    let remaining = state.attempts.count(client_ip(&request)).map_err(ApiError::rate_limited)?;
+    let outcome = state.auth.refresh(actor(&request), &body.refresh_token).await?;
     answer((state.attempts.limit(), remaining), outcome, ApiError::invalid_refresh_token)
 }
 
 pub(super) async fn sign_out(
     state: web::Data<State>,
+    actor: Actor,
     Signed { caller, .. }: Signed<()>,
 ) -> Result<HttpResponse, ApiError> {
-    state.auth.sign_out(&caller).await?;
+    state.auth.sign_out(actor, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -54,7 +56,7 @@ pub(super) async fn change_password(
     let account = state.store.account_of_user(caller.user).await?;
     let account = account.map_or_else(|| caller.user.to_string(), |account| account.email);
     // Both passwords of the request are held against the account's.
-    let turn = state.attempts.begin_guesses(&account, client_address(&request), 2).await;
+    let turn = state.attempts.begin_guesses(&account, client_ip(&request), 2).await;
     let turn = turn.map_err(ApiError::rate_limited)?;
     let (limit, remaining) = (turn.limit(), turn.remaining());
     let ChangePasswordRequest { current_password, new_password, encrypted_key, expected_revision, code } =
@@ -67,7 +69,8 @@ pub(super) async fn change_password(
         encrypted_key.as_deref().map(|key| keys::envelope("encrypted_key", key)).transpose()?;
     let rewrap = encrypted_key.map(|encrypted_key| Rewrap { encrypted_key, expected_revision });
     let code = code.as_deref();
-    let outcome = state.auth.change_password(&caller, current_password, new_password, rewrap, code).await?;
+    let (auth, actor) = (&state.auth, actor(&request));
+    let outcome = auth.change_password(actor, &caller, current_password, new_password, rewrap, code).await?;
     match outcome {
         PasswordChange::Refused => turn.failed(),
         _ => turn.passed(),
@@ -99,12 +102,12 @@ pub(super) async fn change_password(
 
 /// Counts one attempt of the address that a request comes from, at what belongs to no account.
 pub(super) fn count(state: &State, request: &HttpRequest) -> Result<u32, ApiError> {
-    state.attempts.count(client_address(request)).map_err(ApiError::rate_limited)
+    state.attempts.count(client_ip(request)).map_err(ApiError::rate_limited)
 }
 
 /// Begins an attempt at the password of an account.
 pub(super) async fn begin(state: &State, request: &HttpRequest, account: &str) -> Result<Turn, ApiError> {
-    state.attempts.begin(account, client_address(request)).await.map_err(ApiError::rate_limited)
+    state.attempts.begin(account, client_ip(request)).await.map_err(ApiError::rate_limited)
 }
 
 /// Begins an attempt at the second factor of an account.
@@ -113,7 +116,7 @@ pub(super) async fn begin_second_factor(
     request: &HttpRequest,
     account: &str,
 ) -> Result<Turn, ApiError> {
-    state.attempts.begin_second_factor(account, client_address(request)).await.map_err(ApiError::rate_limited)
+    state.attempts.begin_second_factor(account, client_ip(request)).await.map_err(ApiError::rate_limited)
 }
 
 /// With how many attempts there are at once, and how many are left.

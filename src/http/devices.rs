@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::State;
 use super::api_error::ApiError;
 use super::request::{Json, Signed};
+use crate::model::actors::Actor;
 use crate::model::devices::NewDevice;
 use crate::store::Registration;
 
@@ -44,12 +45,13 @@ pub(super) async fn list(
 
 pub(super) async fn remove(
     state: web::Data<State>,
+    actor: Actor,
     Signed { caller, .. }: Signed<()>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     // What is no id at all is answered like the id of no device.
     let device = Uuid::parse_str(&id).map_err(|_| ApiError::not_found())?;
-    if state.store.remove_device(&caller, device).await? {
+    if state.store.remove_device(actor, &caller, device).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(ApiError::not_found())

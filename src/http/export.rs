@@ -18,18 +18,21 @@ use tokio::sync::mpsc;
 use self::archive::Archive;
 use super::State;
 use super::api_error::ApiError;
+use super::client_ip::actor;
 use super::request::Signed;
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::export::{TakenBy, Taker};
-use crate::store::{AccountSession, asked_likewise};
+use crate::store::AccountSession;
 
 pub(super) async fn export(
     state: web::Data<State>,
+    actor: Actor,
     request: HttpRequest,
     Signed { caller, .. }: Signed<()>,
 ) -> Result<HttpResponse, ApiError> {
     let taker = Taker { caller, by: TakenBy::Session };
-    let outline = state.store.outline(&taker).await?;
+    let outline = state.store.outline(actor, &taker).await?;
     // One piece on its way, and one in the making.
     let (pieces, taken) = mpsc::channel(1);
     actix_web::rt::spawn(Archive::new(state.into_inner(), taker, outline, pieces).make());
@@ -45,8 +48,8 @@ pub(super) async fn of_account(
     let takers = state.store.takers_of_account(visitor).await?;
     let account = json!({ "user_id": visitor.user, "email": visitor.email, "apps": takers.len() });
     let (pieces, taken) = mpsc::channel(1);
-    let making = Archive::make_of_account(state.into_inner(), account, takers, pieces);
-    actix_web::rt::spawn(asked_likewise(making));
+    let actor = actor(request);
+    actix_web::rt::spawn(Archive::make_of_account(state.into_inner(), actor, account, takers, pieces));
     Ok(answer(request, taken))
 }
 
@@ -70,8 +73,9 @@ fn answer(request: &HttpRequest, taken: mpsc::Receiver<Result<Bytes, Fault>>) ->
 
 pub(super) async fn delete(
     state: web::Data<State>,
+    actor: Actor,
     Signed { caller, .. }: Signed<()>,
 ) -> Result<HttpResponse, ApiError> {
-    state.store.delete_data(&caller).await?;
+    state.store.delete_data(actor, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }

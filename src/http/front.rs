@@ -2,7 +2,7 @@
 
 use actix_web::web;
 
-use super::address::Peers;
+use super::client_ip::Peers;
 use super::cors::Origins;
 use crate::config::{KnownHosts, Listen, Settings};
 use crate::notify::Hub;

@@ -5,12 +5,12 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns actix-web")]
 
 mod account;
-pub mod address;
 mod admin;
 mod api_error;
 mod auth;
 mod blobs;
 pub mod changes;
+mod client_ip;
 pub mod cors;
 mod devices;
 mod export;

@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use super::State;
 use super::account::form_token;
 use super::auth::count;
+use super::client_ip::actor;
 use super::pages::browser::Browser;
 use super::pages::form::{Form, stale};
 use super::pages::{Brand, Field, Page, PageError, button, field, hidden, notice, sorry};
@@ -161,8 +162,8 @@ async fn take(
     let entry = entry(state, kind, secret).await?;
     let (email, password) = (form.text("email"), form.text("password").to_owned());
     let used = match kind {
-        Some(LinkKind::Reset) => state.auth.reset_password(secret, password).await?,
-        _ => state.auth.sign_up(kind.map(|kind| (kind, secret)), email, password).await?,
+        Some(LinkKind::Reset) => state.auth.reset_password(actor(&http), secret, password).await?,
+        _ => state.auth.sign_up(actor(&http), kind.map(|kind| (kind, secret)), email, password).await?,
     };
     match used {
         LinkUse::Done(email) => Ok(finished(state, kind, &email).answer()?),

@@ -114,7 +114,7 @@ pub struct Failure {
     /// What was typed, or another name of the account.
     pub account: String,
     /// Where it came from.
-    pub address: IpAddr,
+    pub ip: IpAddr,
     /// What was wrong.
     pub guessed: Guessed,
 }

@@ -2,6 +2,7 @@
 
 pub mod access_tokens;
 pub mod accounts;
+pub mod actors;
 pub mod apps;
 pub mod audit;
 pub mod authorization;

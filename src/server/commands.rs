@@ -28,6 +28,7 @@ use crate::clock::Clock;
 use crate::config::SignUpRule;
 use crate::error::Fault;
 use crate::mail::Mailer;
+use crate::model::actors::Actor;
 use crate::model::users::normalize_email;
 use crate::store::Store;
 
@@ -212,10 +213,14 @@ pub async fn execute(operator: &Operator, command: Command) -> Outcome {
         }
         Command::UserList => users::list(store).await,
         Command::UserDisable { email } => {
-            users::changed(store.disable_user(selector(&email)?).await?, &email)
+            users::changed(store.disable_user(Actor::Operator, selector(&email)?).await?, &email)
         }
-        Command::UserEnable { email } => users::changed(store.enable_user(selector(&email)?).await?, &email),
-        Command::UserDelete { email } => users::changed(store.delete_user(selector(&email)?).await?, &email),
+        Command::UserEnable { email } => {
+            users::changed(store.enable_user(Actor::Operator, selector(&email)?).await?, &email)
+        }
+        Command::UserDelete { email } => {
+            users::changed(store.delete_user(Actor::Operator, selector(&email)?).await?, &email)
+        }
         Command::UserResetPassword { email, password } => {
             users::reset_password(store, passwords, &email, password).await
         }
@@ -234,8 +239,10 @@ pub async fn execute(operator: &Operator, command: Command) -> Outcome {
         Command::RotationUndo { email, app } => rotations::undo(store, &email, &app).await,
         Command::KeyRotate => {
             let rotated = match &operator.auth {
-                Some(auth) => auth.rotate_keys().await?,
-                None => RotatedKeys::of(&store.rotate_signing_keys(new_signing_key()?).await?),
+                Some(auth) => auth.rotate_keys(Actor::Operator).await?,
+                None => {
+                    RotatedKeys::of(&store.rotate_signing_keys(Actor::Operator, new_signing_key()?).await?)
+                }
             };
             Ok(json!({ "kid": rotated.kid, "older_keys": rotated.older }))
         }

@@ -56,7 +56,6 @@ pub(super) fn listen(settings: &Settings, state: Arc<State>, front: Front) -> Re
     let app = move || {
         let (state, front) = (state.clone(), front.clone());
         App::new()
-            .wrap(from_fn(http::address::note))
             .wrap(from_fn(http::cors::per_app))
             .wrap(from_fn(http::hosts::known_only))
             .wrap(from_fn(http::headers::on_every_answer))

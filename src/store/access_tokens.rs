@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{Store, apps, audit};
 use crate::error::Fault;
 use crate::model::access_tokens::{AccessToken, Scope, USE_NOTED_US};
+use crate::model::actors::Actor;
 use crate::model::audit::Action;
 
 const COLUMNS: &str = "
@@ -50,7 +51,7 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn create_access_token(&self, new: NewAccessToken) -> Result<bool, Fault> {
+    pub async fn create_access_token(&self, actor: Actor, new: NewAccessToken) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let app = match &new.app {
                 None => None,
@@ -63,7 +64,7 @@ impl Store {
             let row = (new.id.as_bytes(), new.hash, new.scope.name(), app_id, tx.now_us, new.expires_at);
             tx.prepare_cached(INSERT)?.execute(row)?;
             let which = format!("{} {}", new.scope.name(), new.id);
-            audit::note(tx, Action::TokenCreated, (None, app), Some(&which))?;
+            audit::note(tx, actor, Action::TokenCreated, (None, app), Some(&which))?;
             Ok(true)
         })
         .await
@@ -87,12 +88,12 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn revoke_access_token(&self, id: Uuid) -> Result<bool, Fault> {
+    pub async fn revoke_access_token(&self, actor: Actor, id: Uuid) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let revoke = "DELETE FROM personal_access_tokens WHERE uuid = ?1";
             let revoked = tx.prepare_cached(revoke)?.execute([id.as_bytes()])? > 0;
             if revoked {
-                audit::note(tx, Action::TokenRevoked, (None, None), Some(&id.to_string()))?;
+                audit::note(tx, actor, Action::TokenRevoked, (None, None), Some(&id.to_string()))?;
             }
             Ok(revoked)
         })

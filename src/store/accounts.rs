@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{Store, audit, devices, sessions, timestamp};
 use crate::error::Fault;
 use crate::model::accounts::{UserDevice, UserSession};
+use crate::model::actors::Actor;
 use crate::model::audit::Action;
 use crate::model::second_factors::SECRET_BYTES;
 
@@ -145,6 +146,7 @@ impl Store {
     /// A fault of the database.
     pub async fn begin_account_session(
         &self,
+        actor: Actor,
         new: NewAccountSession,
     ) -> Result<Option<AccountSession>, Fault> {
         self.write(1, move |tx| {
@@ -154,7 +156,7 @@ impl Store {
             let row = (new.id.as_bytes(), new.user, new.cookie_hash, tx.now_us, new.expires_at);
             tx.prepare_cached(BEGIN)?.execute(row)?;
             tx.prepare_cached(SURPLUS)?.execute([new.user])?;
-            audit::note_user(tx, Action::SignedIn, new.user, Some("to the account"))?;
+            audit::note_user(tx, actor, Action::SignedIn, new.user, Some("to the account"))?;
             let mut statement =
                 tx.prepare_cached(&format!("{ACCOUNT_SESSION} AND account_sessions.uuid = ?2"))?;
             Ok(statement.query_row((tx.now_us, new.id.as_bytes()), session_of).optional()?)
@@ -201,6 +203,7 @@ impl Store {
     /// A fault of the database.
     pub async fn replace_password(
         &self,
+        actor: Actor,
         user: i64,
         checked: String,
         password_hash: String,
@@ -211,7 +214,7 @@ impl Store {
             }
             tx.prepare_cached(SET_PASSWORD)?.execute((user, &password_hash))?;
             sessions::end_of_user(tx, user)?;
-            audit::note_user(tx, Action::PasswordChanged, user, Some("in the account"))?;
+            audit::note_user(tx, actor, Action::PasswordChanged, user, Some("in the account"))?;
             Ok(true)
         })
         .await
@@ -277,10 +280,10 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn end_session_of_user(&self, user: i64, session: Uuid) -> Result<bool, Fault> {
+    pub async fn end_session_of_user(&self, actor: Actor, user: i64, session: Uuid) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let owns = tx.prepare_cached(OWNS_SESSION)?.exists((session.as_bytes(), user))?;
-            if owns { sessions::end(tx, session) } else { Ok(false) }
+            if owns { sessions::end(tx, actor, session) } else { Ok(false) }
         })
         .await
     }
@@ -289,13 +292,13 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn remove_device_of_user(&self, user: i64, device: Uuid) -> Result<bool, Fault> {
+    pub async fn remove_device_of_user(&self, actor: Actor, user: i64, device: Uuid) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let params = (device.as_bytes(), user);
             let log: Option<i64> =
                 tx.prepare_cached(DEVICE_LOG)?.query_row(params, |row| row.get(0)).optional()?;
             match log {
-                Some(log) => devices::remove(tx, Some(log), device),
+                Some(log) => devices::remove(tx, actor, Some(log), device),
                 None => Ok(false),
             }
         })

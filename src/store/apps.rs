@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Store, audit, clients, origins, sessions};
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::apps::{App, AppSettings};
 use crate::model::audit::Action;
 use crate::model::blobs::HashRule;
@@ -87,13 +88,19 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn create_app(&self, id: Uuid, name: String, api_key_hash: [u8; 32]) -> Result<NewApp, Fault> {
+    pub async fn create_app(
+        &self,
+        actor: Actor,
+        id: Uuid,
+        name: String,
+        api_key_hash: [u8; 32],
+    ) -> Result<NewApp, Fault> {
         self.write(1, move |tx| {
             if tx.prepare_cached("SELECT 1 FROM apps WHERE name = ?1")?.exists([&name])? {
                 return Ok(NewApp::NameTaken);
             }
             tx.prepare_cached(INSERT)?.execute((id.as_bytes(), &name, &api_key_hash, tx.now_us))?;
-            audit::note(tx, Action::AppCreated, (None, Some(id)), None)?;
+            audit::note(tx, actor, Action::AppCreated, (None, Some(id)), None)?;
             Ok(NewApp::Created(App {
                 id,
                 name: name.clone(),
@@ -131,6 +138,7 @@ impl Store {
     /// A fault of the database.
     pub async fn rotate_app_key(
         &self,
+        actor: Actor,
         selector: String,
         api_key_hash: [u8; 32],
     ) -> Result<Option<App>, Fault> {
@@ -144,7 +152,7 @@ impl Store {
                 "log IN (SELECT logs.id FROM logs JOIN apps ON apps.id = logs.app WHERE apps.uuid = ?1)";
             sessions::end_where(tx, of_app, app.id.as_bytes())?;
             tx.execute(WITHDRAW_CODES, [app.id.as_bytes()])?;
-            audit::note(tx, Action::AppKeyRotated, (None, Some(app.id)), None)?;
+            audit::note(tx, actor, Action::AppKeyRotated, (None, Some(app.id)), None)?;
             Ok(Some(app))
         })
         .await
@@ -154,7 +162,12 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn set_app(&self, selector: String, settings: AppSettings) -> Result<Option<App>, Fault> {
+    pub async fn set_app(
+        &self,
+        actor: Actor,
+        selector: String,
+        settings: AppSettings,
+    ) -> Result<Option<App>, Fault> {
         self.write(1, move |tx| {
             let Some((row, app)) = find_own(tx, &selector)? else { return Ok(None) };
             let format = format_name(settings.cursor_format);
@@ -163,7 +176,7 @@ impl Store {
             origins::set(tx, row, &settings.origins)?;
             tx.leave(Event::SessionsChanged);
             tx.leave(Event::AppsChanged);
-            audit::note(tx, Action::AppSet, (None, Some(app.id)), None)?;
+            audit::note(tx, actor, Action::AppSet, (None, Some(app.id)), None)?;
             Ok(Some(App { settings: settings.clone(), ..app }))
         })
         .await

@@ -12,6 +12,7 @@ use super::group::WriteTx;
 use super::{Store, users};
 use crate::clock::MICROS_PER_SECOND;
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::audit::{Action, Audited};
 use crate::model::sessions::Caller;
 
@@ -48,12 +49,13 @@ const MAX_DETAIL_CHARS: usize = 500;
 /// Notes what was done, to a user and in an app if it concerns any.
 pub(super) fn note(
     tx: &WriteTx<'_>,
+    actor: Actor,
     action: Action,
     (user, app): (Option<Uuid>, Option<Uuid>),
     detail: Option<&str>,
 ) -> Result<(), Fault> {
     let (user, app) = (user.map(Uuid::into_bytes), app.map(Uuid::into_bytes));
-    let row = params![tx.now_us, action.name(), user, app, address(tx), cut(detail)];
+    let row = params![tx.now_us, action.name(), user, app, ip(actor), cut(detail)];
     tx.prepare_cached(INSERT)?.execute(row)?;
     Ok(())
 }
@@ -61,11 +63,12 @@ pub(super) fn note(
 /// As [`note`], by the row of the user.
 pub(super) fn note_user(
     tx: &WriteTx<'_>,
+    actor: Actor,
     action: Action,
     user: i64,
     detail: Option<&str>,
 ) -> Result<(), Fault> {
-    let row = params![tx.now_us, action.name(), user, address(tx), cut(detail)];
+    let row = params![tx.now_us, action.name(), user, ip(actor), cut(detail)];
     tx.prepare_cached(INSERT_OF_USER)?.execute(row)?;
     Ok(())
 }
@@ -73,22 +76,28 @@ pub(super) fn note_user(
 /// As [`note`], by the log of the user in the app.
 pub(super) fn note_log(
     tx: &WriteTx<'_>,
+    actor: Actor,
     action: Action,
     log: i64,
     detail: Option<&str>,
 ) -> Result<(), Fault> {
-    let row = params![tx.now_us, action.name(), log, address(tx), cut(detail)];
+    let row = params![tx.now_us, action.name(), log, ip(actor), cut(detail)];
     tx.prepare_cached(INSERT_OF_LOG)?.execute(row)?;
     Ok(())
 }
 
 /// As [`note`], by who is calling.
-pub(super) fn note_caller(tx: &WriteTx<'_>, action: Action, caller: &Caller) -> Result<(), Fault> {
-    note(tx, action, (Some(caller.user), Some(caller.app)), None)
+pub(super) fn note_caller(
+    tx: &WriteTx<'_>,
+    actor: Actor,
+    action: Action,
+    caller: &Caller,
+) -> Result<(), Fault> {
+    note(tx, actor, action, (Some(caller.user), Some(caller.app)), None)
 }
 
-fn address(tx: &WriteTx<'_>) -> Option<String> {
-    tx.asked_from.map(|address| address.to_string())
+fn ip(actor: Actor) -> Option<String> {
+    actor.client_ip().map(|ip| ip.to_string())
 }
 
 fn cut(detail: Option<&str>) -> Option<String> {

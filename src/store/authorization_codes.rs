@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Store, accounts, sessions};
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::sessions::Caller;
 
 const APP: &str = "SELECT id FROM apps WHERE uuid = ?1 AND api_key_hash = ?2";
@@ -117,13 +118,13 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn exchange_code(&self, presented: PresentedCode) -> Result<Exchange, Fault> {
+    pub async fn exchange_code(&self, actor: Actor, presented: PresentedCode) -> Result<Exchange, Fault> {
         self.write(1, move |tx| {
             let found = (presented.hash, presented.api_key_hash);
             let found = tx.prepare_cached(FIND)?.query_row(found, code_of).optional()?;
             let Some(code) = found else { return Ok(Exchange::Refused) };
             if let Some(session) = code.session {
-                sessions::end(tx, Uuid::from_bytes(session))?;
+                sessions::end(tx, actor, Uuid::from_bytes(session))?;
                 return Ok(Exchange::Replayed);
             }
             let has_verifier = bool::from(code.code_challenge.ct_eq(&presented.code_challenge));
@@ -134,7 +135,7 @@ impl Store {
             }
             let (session, until) = (presented.session, presented.session_expires_at);
             let whose = (code.app, code.user);
-            match sessions::begin(tx, whose, session, &presented.refresh_hash, until)? {
+            match sessions::begin(tx, actor, whose, session, &presented.refresh_hash, until)? {
                 Some(caller) => {
                     tx.prepare_cached(USE)?.execute((presented.hash, session.as_bytes()))?;
                     Ok(Exchange::Begun(caller))

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::group::WriteTx;
 use super::{Shared, Store, audit, sessions};
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::audit::Action;
 use crate::model::devices::{DeviceRow, NewDevice, candidate_names};
 use crate::model::sessions::Caller;
@@ -182,21 +183,26 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn remove_device(&self, caller: &Caller, device: Uuid) -> Result<bool, Fault> {
+    pub async fn remove_device(&self, actor: Actor, caller: &Caller, device: Uuid) -> Result<bool, Fault> {
         let log = caller.log;
-        self.write_for(caller, 1, move |tx| remove(tx, Some(log), device)).await
+        self.write_for(caller, 1, move |tx| remove(tx, actor, Some(log), device)).await
     }
 
     /// Removes any device and ends its sessions. `false`: there is no such live device.
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn remove_any_device(&self, device: Uuid) -> Result<bool, Fault> {
-        self.write(1, move |tx| remove(tx, None, device)).await
+    pub async fn remove_any_device(&self, actor: Actor, device: Uuid) -> Result<bool, Fault> {
+        self.write(1, move |tx| remove(tx, actor, None, device)).await
     }
 }
 
-pub(super) fn remove(tx: &mut WriteTx<'_>, log: Option<i64>, device: Uuid) -> Result<bool, Fault> {
+pub(super) fn remove(
+    tx: &mut WriteTx<'_>,
+    actor: Actor,
+    log: Option<i64>,
+    device: Uuid,
+) -> Result<bool, Fault> {
     let found = tx
         .prepare_cached(FIND_LIVE)?
         .query_row((device.as_bytes(), log), |row| Ok((row.get(0)?, row.get(1)?)))
@@ -204,7 +210,7 @@ pub(super) fn remove(tx: &mut WriteTx<'_>, log: Option<i64>, device: Uuid) -> Re
     let Some((row, log)): Option<(i64, i64)> = found else { return Ok(false) };
     tx.prepare_cached(REMOVE)?.execute((row, tx.now_us))?;
     tx.leave(Event::DeviceRemoved { log, device });
-    audit::note_log(tx, Action::DeviceRemoved, log, Some(&device.to_string()))?;
+    audit::note_log(tx, actor, Action::DeviceRemoved, log, Some(&device.to_string()))?;
     sessions::end_where(tx, "id IN (SELECT session FROM session_devices WHERE device = ?1)", row)?;
     Ok(true)
 }

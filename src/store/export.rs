@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{AccountSession, Store, apps, audit, changes, keys, rotations, sessions};
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::audit::Action;
 use crate::model::export::{ExportedDevice, Outline, TakenBy, Taker};
 use crate::model::sessions::Caller;
@@ -85,11 +86,11 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database, or [`Fault::SessionEnded`].
-    pub async fn outline(&self, taker: &Taker) -> Result<Outline, Fault> {
+    pub async fn outline(&self, actor: Actor, taker: &Taker) -> Result<Outline, Fault> {
         let noted = taker.clone();
         self.write(1, move |tx| {
             require(tx, &noted)?;
-            audit::note_caller(tx, Action::DataExported, &noted.caller)
+            audit::note_caller(tx, actor, Action::DataExported, &noted.caller)
         })
         .await?;
         let (shared, log) = (self.shared.clone(), taker.caller.log);

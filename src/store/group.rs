@@ -5,7 +5,6 @@
 //! savepoints first, and only if a unit fails after it has written something, run once more with them. What fails the whole
 //! group is a failed COMMIT, or a fault after which SQLite has rolled back everything.
 
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
@@ -13,7 +12,6 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::Shared;
-use super::asking;
 use super::changes::TailEdits;
 use super::known::Known;
 use crate::error::Fault;
@@ -28,8 +26,6 @@ pub(super) struct WriteTx<'c> {
     pub(super) known: &'c mut Known,
     /// Microseconds since 1970, one time for the whole group.
     pub(super) now_us: i64,
-    /// From where the unit was asked for. `None`: an operator did, or the server itself.
-    pub(super) asked_from: Option<IpAddr>,
     /// What is done to the tails of logs.
     pub(super) tails: TailEdits,
     next_seq: i64,
@@ -93,15 +89,14 @@ pub(super) trait Unit: Send {
 
 pub(super) struct Operation<T, F> {
     work: F,
-    asked_from: Option<IpAddr>,
     result: Option<Result<T, Fault>>,
     reply: oneshot::Sender<Result<T, Fault>>,
 }
 
 impl<T, F> Operation<T, F> {
-    /// Of this work of the current task, whose outcome goes to `reply`.
+    /// Of this work, whose outcome goes to `reply`.
     pub(super) fn new(work: F, reply: oneshot::Sender<Result<T, Fault>>) -> Self {
-        Self { work, asked_from: asking::address(), result: None, reply }
+        Self { work, result: None, reply }
     }
 }
 
@@ -111,7 +106,6 @@ where
     F: Fn(&mut WriteTx<'_>) -> Result<T, Fault> + Send,
 {
     fn run(&mut self, tx: &mut WriteTx<'_>) -> Result<(), Fault> {
-        tx.asked_from = self.asked_from;
         let result = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
             .unwrap_or_else(|_| Err(Fault::Internal("a write operation panicked".into())));
         let outcome = result.as_ref().map(|_| ()).map_err(Fault::clone);
@@ -152,7 +146,6 @@ pub(super) fn commit(
         shared,
         known,
         now_us: shared.clock.now_us(),
-        asked_from: None,
         tails: TailEdits::default(),
         next_seq: shared.head.load(Ordering::SeqCst) + 1,
         events: Vec::new(),

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::group::WriteTx;
 use super::{Store, audit, sessions};
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::audit::Action;
 use crate::model::sessions::Caller;
 
@@ -65,13 +66,17 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn begin_vouched_session(&self, new: VouchedSession) -> Result<Option<Caller>, Fault> {
+    pub async fn begin_vouched_session(
+        &self,
+        actor: Actor,
+        new: VouchedSession,
+    ) -> Result<Option<Caller>, Fault> {
         self.write(1, move |tx| {
             let Some((app, issuer)) = app_of(tx, &new.voucher)? else { return Ok(None) };
-            let Some(user) = user_of(tx, (app, &issuer, &new.subject), new.new_user)? else {
+            let Some(user) = user_of(tx, actor, (app, &issuer, &new.subject), new.new_user)? else {
                 return Ok(None);
             };
-            sessions::begin(tx, (app, user), new.id, &new.refresh_hash, new.expires_at)
+            sessions::begin(tx, actor, (app, user), new.id, &new.refresh_hash, new.expires_at)
         })
         .await
     }
@@ -92,7 +97,12 @@ fn app_of(tx: &WriteTx<'_>, voucher: &Voucher) -> Result<Option<(i64, String)>, 
 }
 
 /// The user's row; `None` for one who is disabled.
-fn user_of(tx: &WriteTx<'_>, identity: (i64, &str, &str), new: Uuid) -> Result<Option<i64>, Fault> {
+fn user_of(
+    tx: &WriteTx<'_>,
+    actor: Actor,
+    identity: (i64, &str, &str),
+    new: Uuid,
+) -> Result<Option<i64>, Fault> {
     let found = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let found: Option<(i64, bool)> = tx.prepare_cached(FIND)?.query_row(identity, found).optional()?;
     match found {
@@ -103,7 +113,7 @@ fn user_of(tx: &WriteTx<'_>, identity: (i64, &str, &str), new: Uuid) -> Result<O
             let user = tx.last_insert_rowid();
             let (app, issuer, subject) = identity;
             tx.prepare_cached(MAKE)?.execute((app, issuer, subject, user, tx.now_us))?;
-            audit::note(tx, Action::UserCreated, (Some(new), None), Some("another system's"))?;
+            audit::note(tx, actor, Action::UserCreated, (Some(new), None), Some("another system's"))?;
             Ok(Some(user))
         }
     }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{Store, apps, audit, sessions};
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::audit::Action;
 use crate::model::issuers::{Issuer, NewIssuer};
 
@@ -47,13 +48,18 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn trust_issuer(&self, app: String, new: NewIssuer) -> Result<Option<Issuer>, Fault> {
+    pub async fn trust_issuer(
+        &self,
+        actor: Actor,
+        app: String,
+        new: NewIssuer,
+    ) -> Result<Option<Issuer>, Fault> {
         self.write(1, move |tx| {
             let Some(app) = apps::find(tx, &app)? else { return Ok(None) };
             let row = (app.id.as_bytes(), &new.issuer, &new.audience, &new.jwks_url, &new.jwks, tx.now_us);
             tx.prepare_cached(SET)?.execute(row)?;
             let what = format!("trusts {}", new.issuer);
-            audit::note(tx, Action::AppSet, (None, Some(app.id)), Some(&what))?;
+            audit::note(tx, actor, Action::AppSet, (None, Some(app.id)), Some(&what))?;
             Ok(list(tx, app.id)?.into_iter().find(|issuer| issuer.issuer == new.issuer))
         })
         .await
@@ -76,7 +82,7 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn distrust_issuer(&self, app: String, issuer: String) -> Result<bool, Fault> {
+    pub async fn distrust_issuer(&self, actor: Actor, app: String, issuer: String) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let Some(app) = apps::find(tx, &app)? else { return Ok(false) };
             let which = (app.id.as_bytes(), &issuer);
@@ -85,7 +91,7 @@ impl Store {
             }
             sessions::delete(tx, ITS_SESSIONS, which)?;
             let what = format!("no longer trusts {issuer}");
-            audit::note(tx, Action::AppSet, (None, Some(app.id)), Some(&what))?;
+            audit::note(tx, actor, Action::AppSet, (None, Some(app.id)), Some(&what))?;
             Ok(true)
         })
         .await

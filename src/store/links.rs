@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::group::WriteTx;
 use super::{Store, apps, audit, sessions, users};
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::audit::Action;
 use crate::model::links::{Link, LinkKind};
 use crate::model::users::User;
@@ -124,6 +125,7 @@ impl Store {
     /// A fault of the database.
     pub async fn make_invite(
         &self,
+        actor: Actor,
         new: NewLink,
         app: Option<String>,
     ) -> Result<Option<Option<String>>, Fault> {
@@ -135,7 +137,7 @@ impl Store {
                 Some(Some((row, name))) => (Some(row), Some(name)),
             };
             insert(tx, &new, LinkKind::Invite, None, row)?;
-            audit::note(tx, Action::InviteCreated, (None, None), Some(&new.id.to_string()))?;
+            audit::note(tx, actor, Action::InviteCreated, (None, None), Some(&new.id.to_string()))?;
             Ok(Some(name))
         })
         .await
@@ -145,12 +147,12 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn make_reset_link(&self, new: NewLink, email: String) -> Result<bool, Fault> {
+    pub async fn make_reset_link(&self, actor: Actor, new: NewLink, email: String) -> Result<bool, Fault> {
         self.write(1, move |tx| match users::find(tx, &email)? {
             Some((user, found)) if found.email.is_some() && found.disabled_at.is_none() => {
                 tx.prepare_cached(REMOVE_RESETS)?.execute([user])?;
                 insert(tx, &new, LinkKind::Reset, Some(user), None)?;
-                audit::note_user(tx, Action::ResetLinkCreated, user, None)?;
+                audit::note_user(tx, actor, Action::ResetLinkCreated, user, None)?;
                 Ok(true)
             }
             _ => Ok(false),
@@ -176,11 +178,11 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn withdraw_link(&self, kind: LinkKind, id: Uuid) -> Result<bool, Fault> {
+    pub async fn withdraw_link(&self, actor: Actor, kind: LinkKind, id: Uuid) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let was_there = tx.prepare_cached(REMOVE)?.execute((id.as_bytes(), kind.name()))? > 0;
             if was_there && kind == LinkKind::Invite {
-                audit::note(tx, Action::InviteRevoked, (None, None), Some(&id.to_string()))?;
+                audit::note(tx, actor, Action::InviteRevoked, (None, None), Some(&id.to_string()))?;
             }
             Ok(was_there)
         })
@@ -200,16 +202,28 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn sign_up(&self, kind: LinkKind, hash: [u8; 32], person: NewPerson) -> Result<SignUp, Fault> {
+    pub async fn sign_up(
+        &self,
+        actor: Actor,
+        kind: LinkKind,
+        hash: [u8; 32],
+        person: NewPerson,
+    ) -> Result<SignUp, Fault> {
         self.write(1, move |tx| {
             let Some((found, link, _)) = find(tx, kind, &hash, tx.now_us)? else {
                 return Ok(SignUp::LinkGone);
             };
-            let made = users::create(tx, &person, kind == LinkKind::Setup)?;
+            let made = users::create(tx, actor, &person, kind == LinkKind::Setup)?;
             let Some(user) = made else { return Ok(SignUp::EmailTaken) };
             tx.prepare_cached(USE)?.execute([link])?;
             if kind == LinkKind::Invite {
-                audit::note(tx, Action::InviteUsed, (Some(user.id), None), Some(&found.id.to_string()))?;
+                audit::note(
+                    tx,
+                    actor,
+                    Action::InviteUsed,
+                    (Some(user.id), None),
+                    Some(&found.id.to_string()),
+                )?;
             }
             Ok(SignUp::Created(user))
         })
@@ -220,9 +234,9 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn sign_up_openly(&self, person: NewPerson) -> Result<SignUp, Fault> {
+    pub async fn sign_up_openly(&self, actor: Actor, person: NewPerson) -> Result<SignUp, Fault> {
         self.write(1, move |tx| {
-            Ok(users::create(tx, &person, false)?.map_or(SignUp::EmailTaken, SignUp::Created))
+            Ok(users::create(tx, actor, &person, false)?.map_or(SignUp::EmailTaken, SignUp::Created))
         })
         .await
     }
@@ -234,6 +248,7 @@ impl Store {
     /// A fault of the database.
     pub async fn reset_password(
         &self,
+        actor: Actor,
         hash: [u8; 32],
         password_hash: String,
     ) -> Result<Option<String>, Fault> {
@@ -243,7 +258,7 @@ impl Store {
             tx.prepare_cached(SET_PASSWORD)?.execute((user, &password_hash))?;
             // The link goes with them.
             sessions::end_of_user(tx, user)?;
-            audit::note_user(tx, Action::PasswordChanged, user, Some("by a link"))?;
+            audit::note_user(tx, actor, Action::PasswordChanged, user, Some("by a link"))?;
             Ok(Some(email))
         })
         .await

@@ -11,7 +11,6 @@
 mod access_tokens;
 mod accounts;
 mod apps;
-mod asking;
 mod audit;
 mod authorization_codes;
 mod blobs;
@@ -55,7 +54,6 @@ use thiserror::Error;
 pub use access_tokens::NewAccessToken;
 pub use accounts::{Account, AccountSession, NewAccountSession};
 pub use apps::NewApp;
-pub use asking::{asked_from, asked_likewise};
 pub use authorization_codes::{Exchange, NewCode, PresentedCode};
 pub use blobs::{Confirmation, Confirmed, Grant, NewUpload, Prepared, Removed, StoredBlob};
 pub use connect::Synchronous;

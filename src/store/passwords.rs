@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::group::WriteTx;
 use super::{Store, audit, keys, rotations, sessions};
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::audit::Action;
 use crate::model::keys::{KeyState, PutKey, Rewrap, rewrap};
 use crate::model::rotations::Keys;
@@ -82,13 +83,23 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database, or [`Fault::SessionEnded`].
-    pub async fn change_password(&self, caller: &Caller, new: NewPassword) -> Result<SetPassword, Fault> {
+    pub async fn change_password(
+        &self,
+        actor: Actor,
+        caller: &Caller,
+        new: NewPassword,
+    ) -> Result<SetPassword, Fault> {
         let caller_is = caller.clone();
-        self.write_for(caller, 1, move |tx| change(tx, &caller_is, &new)).await
+        self.write_for(caller, 1, move |tx| change(tx, actor, &caller_is, &new)).await
     }
 }
 
-fn change(tx: &mut WriteTx<'_>, caller: &Caller, new: &NewPassword) -> Result<SetPassword, Fault> {
+fn change(
+    tx: &mut WriteTx<'_>,
+    actor: Actor,
+    caller: &Caller,
+    new: &NewPassword,
+) -> Result<SetPassword, Fault> {
     let (user, stored) = find(tx, caller.log)?;
     if stored.as_ref() != Some(&new.checked) {
         return Ok(SetPassword::Overtaken);
@@ -108,6 +119,6 @@ fn change(tx: &mut WriteTx<'_>, caller: &Caller, new: &NewPassword) -> Result<Se
     }
     tx.prepare_cached(SET)?.execute((user, &new.password_hash))?;
     sessions::end_others(tx, user, caller.session)?;
-    audit::note_caller(tx, Action::PasswordChanged, caller)?;
+    audit::note_caller(tx, actor, Action::PasswordChanged, caller)?;
     Ok(SetPassword::Done(key))
 }

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row};
 use super::group::WriteTx;
 use super::{Store, audit, users};
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::audit::Action;
 use crate::model::second_factors::{SECRET_BYTES, SecondFactor, Shown, may_take};
 
@@ -33,11 +34,11 @@ fn replace_codes(tx: &WriteTx<'_>, user: i64, hashes: &[[u8; 32]]) -> Result<(),
     Ok(())
 }
 
-fn remove_second_factor(tx: &WriteTx<'_>, user: i64) -> Result<bool, Fault> {
+fn remove_second_factor(tx: &WriteTx<'_>, actor: Actor, user: i64) -> Result<bool, Fault> {
     tx.prepare_cached(FORGET_CODES)?.execute([user])?;
     let was_there = tx.prepare_cached(DISABLE)?.execute([user])? > 0;
     if was_there {
-        audit::note_user(tx, Action::TwoFactorDisabled, user, None)?;
+        audit::note_user(tx, actor, Action::TwoFactorDisabled, user, None)?;
     }
     Ok(was_there)
 }
@@ -47,7 +48,7 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn take_second_factor(&self, user: i64, shown: Shown) -> Result<bool, Fault> {
+    pub async fn take_second_factor(&self, actor: Actor, user: i64, shown: Shown) -> Result<bool, Fault> {
         self.write(1, move |tx| match shown {
             Shown::Time(None) => Ok(false),
             Shown::Time(Some(step)) => {
@@ -62,7 +63,7 @@ impl Store {
             Shown::Recovery(hash) => {
                 let taken = tx.prepare_cached(USE_RECOVERY_CODE)?.execute((user, hash))? > 0;
                 if taken {
-                    audit::note_user(tx, Action::RecoveryCodeUsed, user, None)?;
+                    audit::note_user(tx, actor, Action::RecoveryCodeUsed, user, None)?;
                 }
                 Ok(taken)
             }
@@ -110,6 +111,7 @@ impl Store {
     /// A fault of the database.
     pub async fn confirm_second_factor(
         &self,
+        actor: Actor,
         user: i64,
         secret: [u8; SECRET_BYTES],
         step: i64,
@@ -123,7 +125,7 @@ impl Store {
             }
             tx.prepare_cached(CONFIRM)?.execute((user, tx.now_us, step))?;
             replace_codes(tx, user, &recovery_codes)?;
-            audit::note_user(tx, Action::TwoFactorEnabled, user, None)?;
+            audit::note_user(tx, actor, Action::TwoFactorEnabled, user, None)?;
             Ok(true)
         })
         .await
@@ -141,17 +143,21 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn disable_second_factor(&self, user: i64) -> Result<bool, Fault> {
-        self.write(1, move |tx| remove_second_factor(tx, user)).await
+    pub async fn disable_second_factor(&self, actor: Actor, user: i64) -> Result<bool, Fault> {
+        self.write(1, move |tx| remove_second_factor(tx, actor, user)).await
     }
 
     /// The operator's way: by address or id. `None`: there is no such account; else whether a second factor was asked for.
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn disable_second_factor_of(&self, selector: String) -> Result<Option<bool>, Fault> {
+    pub async fn disable_second_factor_of(
+        &self,
+        actor: Actor,
+        selector: String,
+    ) -> Result<Option<bool>, Fault> {
         self.write(1, move |tx| match users::find(tx, &selector)? {
-            Some((user, _)) => remove_second_factor(tx, user).map(Some),
+            Some((user, _)) => remove_second_factor(tx, actor, user).map(Some),
             None => Ok(None),
         })
         .await

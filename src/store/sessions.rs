@@ -9,6 +9,7 @@ pub use self::refresh::{Presented, Refreshed};
 use super::group::WriteTx;
 use super::{Store, apps, audit};
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::audit::Action;
 use crate::model::sessions::{Caller, Session};
 use crate::notify::{EndedSession, Event};
@@ -123,6 +124,7 @@ pub(super) fn delete(tx: &mut WriteTx<'_>, condition: &str, params: impl Params)
 /// Begins a session of a user in an app, with this first refresh token. `None`: the user may not have one.
 pub(super) fn begin(
     tx: &mut WriteTx<'_>,
+    actor: Actor,
     (app, user): (i64, i64),
     id: Uuid,
     refresh_hash: &[u8; 32],
@@ -134,7 +136,7 @@ pub(super) fn begin(
     tx.prepare_cached(INSERT_TOKEN)?.execute((refresh_hash, session, 0))?;
     let Some(caller) = find_caller(tx, id, tx.now_us)? else { return Ok(None) };
     end_where(tx, SURPLUS, caller.log)?;
-    audit::note_caller(tx, Action::SignedIn, &caller)?;
+    audit::note_caller(tx, actor, Action::SignedIn, &caller)?;
     Ok(Some(caller))
 }
 
@@ -201,13 +203,13 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn begin_session(&self, new: NewSession) -> Result<Option<Caller>, Fault> {
+    pub async fn begin_session(&self, actor: Actor, new: NewSession) -> Result<Option<Caller>, Fault> {
         self.write(1, move |tx| {
             let checked = (new.user, &new.password_hash, new.app, new.api_key_hash);
             if !tx.prepare_cached(STILL)?.exists(checked)? {
                 return Ok(None);
             }
-            begin(tx, (new.app, new.user), new.id, &new.refresh_hash, new.expires_at)
+            begin(tx, actor, (new.app, new.user), new.id, &new.refresh_hash, new.expires_at)
         })
         .await
     }
@@ -249,26 +251,26 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn sign_out(&self, caller: &Caller) -> Result<(), Fault> {
+    pub async fn sign_out(&self, actor: Actor, caller: &Caller) -> Result<(), Fault> {
         let session = caller.session;
-        self.write(1, move |tx| end_as(tx, session, Action::SignedOut).map(drop)).await
+        self.write(1, move |tx| end_as(tx, actor, session, Action::SignedOut).map(drop)).await
     }
 
     /// Ends a session. `false`: there is none of this id.
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn end_session(&self, session: Uuid) -> Result<bool, Fault> {
-        self.write(1, move |tx| end(tx, session)).await
+    pub async fn end_session(&self, actor: Actor, session: Uuid) -> Result<bool, Fault> {
+        self.write(1, move |tx| end(tx, actor, session)).await
     }
 }
 
-pub(super) fn end(tx: &mut WriteTx<'_>, session: Uuid) -> Result<bool, Fault> {
-    end_as(tx, session, Action::SessionEnded)
+pub(super) fn end(tx: &mut WriteTx<'_>, actor: Actor, session: Uuid) -> Result<bool, Fault> {
+    end_as(tx, actor, session, Action::SessionEnded)
 }
 
-fn end_as(tx: &mut WriteTx<'_>, session: Uuid, action: Action) -> Result<bool, Fault> {
+fn end_as(tx: &mut WriteTx<'_>, actor: Actor, session: Uuid, action: Action) -> Result<bool, Fault> {
     let logs = delete(tx, "uuid = ?1", [session.as_bytes()])?;
-    logs.iter().try_for_each(|log| audit::note_log(tx, action, *log, None))?;
+    logs.iter().try_for_each(|log| audit::note_log(tx, actor, action, *log, None))?;
     Ok(!logs.is_empty())
 }

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::{Store, audit};
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::audit::Action;
 
 const LIST: &str = "
@@ -54,10 +55,14 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn rotate_signing_keys(&self, fresh: SigningKey) -> Result<Vec<SigningKey>, Fault> {
+    pub async fn rotate_signing_keys(
+        &self,
+        actor: Actor,
+        fresh: SigningKey,
+    ) -> Result<Vec<SigningKey>, Fault> {
         self.write(1, move |tx| {
             tx.execute(INSERT, (&fresh.kid, &fresh.secret, tx.now_us))?;
-            audit::note(tx, Action::KeyRotated, (None, None), Some(&fresh.kid))?;
+            audit::note(tx, actor, Action::KeyRotated, (None, None), Some(&fresh.kid))?;
             list(tx)
         })
         .await

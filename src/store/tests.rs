@@ -13,6 +13,7 @@ use tidelog_protocol::{Change, Cursor, Platform, Timestamp};
 use uuid::Uuid;
 
 use super::*;
+use crate::model::actors::Actor;
 use crate::model::changes::{Batch, Push};
 use crate::model::devices::NewDevice;
 use crate::model::sessions::Caller;
@@ -40,8 +41,11 @@ struct Member {
 
 async fn member(store: &Store, email: &str) -> Member {
     let key = [email.len() as u8; 32];
-    store.create_app(Uuid::now_v7(), format!("app of {email}"), key).await.expect("an app");
-    store.create_user(Uuid::now_v7(), email.into(), "hash".into(), false).await.expect("a user");
+    store.create_app(Actor::Operator, Uuid::now_v7(), format!("app of {email}"), key).await.expect("an app");
+    store
+        .create_user(Actor::Operator, Uuid::now_v7(), email.into(), "hash".into(), false)
+        .await
+        .expect("a user");
     let rows = store.sign_in_rows(email.into(), key).await.expect("rows");
     let new = NewSession {
         id: Uuid::now_v7(),
@@ -52,7 +56,7 @@ async fn member(store: &Store, email: &str) -> Member {
         refresh_hash: *blob32(&Uuid::now_v7()),
         expires_at: i64::MAX,
     };
-    let caller = store.begin_session(new).await.expect("a session").expect("a live user");
+    let caller = store.begin_session(Actor::Server, new).await.expect("a session").expect("a live user");
     let device = NewDevice { name: "Laptop".into(), platform: Platform::Linux, install_id: None };
     let registration = store.register_device(&caller, device, Uuid::now_v7(), 10).await.expect("a device");
     let Registration::Created(device) = registration else { panic!("the device is new") };
@@ -71,7 +75,7 @@ async fn sign_in(store: &Store, email: &str) -> Caller {
         refresh_hash: *blob32(&Uuid::now_v7()),
         expires_at: i64::MAX,
     };
-    store.begin_session(new).await.expect("a session").expect("a live user")
+    store.begin_session(Actor::Server, new).await.expect("a session").expect("a live user")
 }
 
 fn blob32(id: &Uuid) -> Box<[u8; 32]> {
@@ -142,7 +146,12 @@ async fn a_sign_in_whose_password_was_replaced_meanwhile_comes_to_nothing() {
     let key = [13; 32];
     let rows = store.sign_in_rows("a@example.com".into(), key).await.expect("rows");
     let user = rows.user.expect("the user");
-    assert!(store.set_password("a@example.com".into(), "another hash".into()).await.expect("set"));
+    assert!(
+        store
+            .set_password(Actor::Operator, "a@example.com".into(), "another hash".into())
+            .await
+            .expect("set")
+    );
     let new = NewSession {
         id: Uuid::now_v7(),
         app: rows.app.expect("the app").0,
@@ -152,7 +161,7 @@ async fn a_sign_in_whose_password_was_replaced_meanwhile_comes_to_nothing() {
         refresh_hash: *blob32(&Uuid::now_v7()),
         expires_at: i64::MAX,
     };
-    assert_eq!(store.begin_session(new).await.expect("no fault"), None);
+    assert_eq!(store.begin_session(Actor::Server, new).await.expect("no fault"), None);
     assert!(store.find_caller(member.caller.session).await.expect("a look-up").is_none());
 }
 

@@ -7,6 +7,7 @@ use super::group::WriteTx;
 use super::links::NewPerson;
 use super::{Store, audit, blobs, epochs, sessions};
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::audit::Action;
 use crate::model::sessions::Caller;
 use crate::model::users::User;
@@ -101,13 +102,18 @@ pub(super) fn find(connection: &Connection, selector: &str) -> Result<Option<(i6
 }
 
 /// Makes an account. `None`: another one has that address.
-pub(super) fn create(tx: &WriteTx<'_>, person: &NewPerson, admin: bool) -> Result<Option<User>, Fault> {
+pub(super) fn create(
+    tx: &WriteTx<'_>,
+    actor: Actor,
+    person: &NewPerson,
+    admin: bool,
+) -> Result<Option<User>, Fault> {
     let NewPerson { id, email, password_hash } = person;
     if find(tx, email)?.is_some() {
         return Ok(None);
     }
     tx.prepare_cached(INSERT)?.execute((id.as_bytes(), email, password_hash, admin, tx.now_us))?;
-    audit::note(tx, Action::UserCreated, (Some(*id), None), admin.then_some("administrator"))?;
+    audit::note(tx, actor, Action::UserCreated, (Some(*id), None), admin.then_some("administrator"))?;
     Ok(Some(User { id: *id, email: Some(email.clone()), admin, disabled_at: None, created_at: tx.now_us }))
 }
 
@@ -123,6 +129,7 @@ impl Store {
     /// A fault of the database.
     pub async fn create_user(
         &self,
+        actor: Actor,
         id: Uuid,
         email: String,
         password_hash: String,
@@ -130,7 +137,7 @@ impl Store {
     ) -> Result<NewUser, Fault> {
         let person = NewPerson { id, email, password_hash };
         self.write(1, move |tx| {
-            let made = create(tx, &person, admin)?;
+            let made = create(tx, actor, &person, admin)?;
             Ok(made.map_or(NewUser::EmailTaken, NewUser::Created))
         })
         .await
@@ -153,11 +160,11 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn disable_user(&self, selector: String) -> Result<bool, Fault> {
+    pub async fn disable_user(&self, actor: Actor, selector: String) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let Some((user, _)) = find(tx, &selector)? else { return Ok(false) };
             disable(tx, user)?;
-            audit::note_user(tx, Action::UserDisabled, user, None)?;
+            audit::note_user(tx, actor, Action::UserDisabled, user, None)?;
             Ok(true)
         })
         .await
@@ -167,14 +174,14 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn enable_user(&self, selector: String) -> Result<bool, Fault> {
+    pub async fn enable_user(&self, actor: Actor, selector: String) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let Some((user, _)) = find(tx, &selector)? else { return Ok(false) };
             tx.execute(
                 "UPDATE users SET disabled_at = NULL WHERE id = ?1 AND deletion_started_at IS NULL",
                 [user],
             )?;
-            audit::note_user(tx, Action::UserEnabled, user, None)?;
+            audit::note_user(tx, actor, Action::UserEnabled, user, None)?;
             Ok(true)
         })
         .await
@@ -184,11 +191,16 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn set_password(&self, selector: String, password_hash: String) -> Result<bool, Fault> {
+    pub async fn set_password(
+        &self,
+        actor: Actor,
+        selector: String,
+        password_hash: String,
+    ) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let Some((user, _)) = find(tx, &selector)? else { return Ok(false) };
             tx.execute("UPDATE users SET password_hash = ?2 WHERE id = ?1", (user, &password_hash))?;
-            audit::note_user(tx, Action::PasswordChanged, user, Some("by an operator"))?;
+            audit::note_user(tx, actor, Action::PasswordChanged, user, Some("by an operator"))?;
             sessions::end_of_user(tx, user)?;
             Ok(true)
         })
@@ -200,13 +212,13 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn delete_user(&self, selector: String) -> Result<bool, Fault> {
+    pub async fn delete_user(&self, actor: Actor, selector: String) -> Result<bool, Fault> {
         let marked = self.write(1, move |tx| {
             let Some((user, User { id, .. })) = find(tx, &selector)? else { return Ok(None) };
             disable(tx, user)?;
             tx.prepare_cached(MARK)?.execute((user, tx.now_us))?;
             // Of the user it names nothing but an id that nobody will bear any more.
-            audit::note(tx, Action::UserDeleted, (None, None), Some(&id.to_string()))?;
+            audit::note(tx, actor, Action::UserDeleted, (None, None), Some(&id.to_string()))?;
             Ok(Some(user))
         });
         let Some(user) = marked.await? else { return Ok(false) };
@@ -218,14 +230,14 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database, or [`Fault::SessionEnded`].
-    pub async fn delete_data(&self, caller: &Caller) -> Result<(), Fault> {
+    pub async fn delete_data(&self, actor: Actor, caller: &Caller) -> Result<(), Fault> {
         let (whose, nobody) = (caller.clone(), Uuid::new_v4());
         let given = self.write_for(caller, 1, move |tx| {
             tx.prepare_cached(INSERT_NOBODY)?.execute((nobody.as_bytes(), tx.now_us))?;
             let nobody = tx.last_insert_rowid();
             tx.prepare_cached(GIVE_LOG)?.execute((whose.log, nobody))?;
             sessions::end_where(tx, "log = ?1", whose.log)?;
-            audit::note_caller(tx, Action::DataDeleted, &whose)?;
+            audit::note_caller(tx, actor, Action::DataDeleted, &whose)?;
             Ok(nobody)
         });
         self.delete_marked(given.await?).await

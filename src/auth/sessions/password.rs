@@ -5,6 +5,7 @@
 
 use super::Auth;
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::keys::{KeyState, Rewrap};
 use crate::model::sessions::Caller;
 use crate::model::users::check_new_password;
@@ -41,6 +42,7 @@ impl Auth {
     /// A fault of the database, too many sign-ins at once, or [`Fault::SessionEnded`].
     pub async fn change_password(
         &self,
+        actor: Actor,
         caller: &Caller,
         current: String,
         new: String,
@@ -72,14 +74,14 @@ impl Auth {
                 self.passwords.verify(new, None).await?;
                 return Ok(PasswordChange::Unacceptable(reason));
             }
-            if needs_code && let Some(refused) = self.second_factor_refuses(caller, code).await? {
+            if needs_code && let Some(refused) = self.second_factor_refuses(actor, caller, code).await? {
                 return Ok(refused);
             }
             // It was taken, and is none for the next try.
             needs_code = false;
             let password_hash = self.passwords.hash(new.clone()).await?;
             let change = NewPassword { checked: stored, password_hash, rewrap: rewrap.clone() };
-            match self.store.change_password(caller, change).await? {
+            match self.store.change_password(actor, caller, change).await? {
                 SetPassword::Done(key) => return Ok(PasswordChange::Done(key)),
                 SetPassword::KeyConflict(key) => return Ok(PasswordChange::KeyConflict(key)),
                 SetPassword::RotationInProgress => return Ok(PasswordChange::RotationInProgress),
@@ -92,6 +94,7 @@ impl Auth {
     /// Why the second factor stands in the way of a change, if it does. Asked last: a code is used up by it.
     async fn second_factor_refuses(
         &self,
+        actor: Actor,
         caller: &Caller,
         code: Option<&str>,
     ) -> Result<Option<PasswordChange>, Fault> {
@@ -100,7 +103,7 @@ impl Auth {
             return Ok(None);
         };
         let Some(code) = code else { return Ok(Some(PasswordChange::TwoFactorRequired)) };
-        let taken = self.take_second_factor(&account, code).await?;
+        let taken = self.take_second_factor(actor, &account, code).await?;
         Ok((!taken).then_some(PasswordChange::WrongCode))
     }
 }

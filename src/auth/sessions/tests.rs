@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::clock::ClockHand;
+use crate::model::actors::Actor;
 use crate::store::{Options, Synchronous};
 
 const PASSWORD: &str = "correct horse";
@@ -29,8 +30,14 @@ async fn house() -> House {
     let passwords = Passwords::new(1).expect("randomness");
     let auth = Auth::new(store.clone(), clock, &hub, passwords, settings).await.expect("sign-in");
     let hash = auth.passwords().hash(PASSWORD.into()).await.expect("a hash");
-    store.create_user(Uuid::now_v7(), "a@example.com".into(), hash, false).await.expect("a user");
-    store.create_app(Uuid::now_v7(), "notes".into(), hash_secret("key")).await.expect("an app");
+    store
+        .create_user(Actor::Operator, Uuid::now_v7(), "a@example.com".into(), hash, false)
+        .await
+        .expect("a user");
+    store
+        .create_app(Actor::Operator, Uuid::now_v7(), "notes".into(), hash_secret("key"))
+        .await
+        .expect("an app");
     House { auth, hand, _folder: folder }
 }
 
@@ -48,12 +55,12 @@ impl House {
             password: PASSWORD.into(),
             api_key: "key".into(),
         };
-        pair(self.auth.sign_in(request).await).expect("right credentials")
+        pair(self.auth.sign_in(Actor::Server, request).await).expect("right credentials")
     }
 
     async fn refresh(&self, pair_before: &TokenPair) -> Option<TokenPair> {
         let token = pair_before.refresh_token.as_deref().expect("a refresh token");
-        pair(self.auth.refresh(token).await)
+        pair(self.auth.refresh(Actor::Server, token).await)
     }
 
     async fn is_in(&self, pair: &TokenPair) -> bool {
@@ -100,6 +107,6 @@ async fn a_revoked_session_is_refused_on_its_next_request_though_it_was_remember
     let house = house().await;
     let signed_in = house.sign_in().await;
     assert!(house.is_in(&signed_in).await);
-    assert!(house.auth.store.disable_user("a@example.com".into()).await.expect("disabled"));
+    assert!(house.auth.store.disable_user(Actor::Operator, "a@example.com".into()).await.expect("disabled"));
     assert!(!house.is_in(&signed_in).await);
 }

@@ -11,6 +11,7 @@ use crate::auth::issuers::Unconvincing;
 use crate::auth::secrets::{first_refresh_token, hash_secret, random_256};
 use crate::error::Fault;
 use crate::model::access_tokens::AccessToken;
+use crate::model::actors::Actor;
 use crate::store::{VouchedSession, Voucher};
 
 /// What came of an assertion.
@@ -28,7 +29,12 @@ impl Auth {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn exchange_assertion(&self, api_key: &str, assertion: &str) -> Result<Exchanged, Fault> {
+    pub async fn exchange_assertion(
+        &self,
+        actor: Actor,
+        api_key: &str,
+        assertion: &str,
+    ) -> Result<Exchanged, Fault> {
         let api_key_hash = hash_secret(api_key);
         if self.store.find_client(api_key_hash).await?.is_none() {
             return Ok(Exchanged::UnknownApp);
@@ -39,7 +45,7 @@ impl Auth {
             Err(Unconvincing::Fault(fault)) => return Err(fault),
         };
         let voucher = Voucher::Issuer { row: issuer.row, api_key_hash };
-        Ok(match self.begin_vouched(voucher, subject).await? {
+        Ok(match self.begin_vouched(actor, voucher, subject).await? {
             SignIn::Done(pair) => Exchanged::Done(pair),
             SignIn::Refused | SignIn::TwoFactorRequired => {
                 Exchanged::Refused("this user may not sign in".into())
@@ -53,11 +59,12 @@ impl Auth {
     /// A fault of the database.
     pub async fn sign_in_for_backend(
         &self,
+        actor: Actor,
         token: &AccessToken,
         app: Uuid,
         external_id: String,
     ) -> Result<SignIn, Fault> {
-        self.begin_vouched(Voucher::Backend { app, token: token.id }, external_id).await
+        self.begin_vouched(actor, Voucher::Backend { app, token: token.id }, external_id).await
     }
 
     /// Who sent this `Authorization` header, if it is that of an access token in force.
@@ -69,7 +76,7 @@ impl Auth {
         Ok(self.store.use_access_token(bearer.hash()).await?.map(Arc::new))
     }
 
-    async fn begin_vouched(&self, voucher: Voucher, subject: String) -> Result<SignIn, Fault> {
+    async fn begin_vouched(&self, actor: Actor, voucher: Voucher, subject: String) -> Result<SignIn, Fault> {
         let refresh_token = first_refresh_token(&random_256()?);
         let new = VouchedSession {
             voucher,
@@ -79,7 +86,7 @@ impl Auth {
             refresh_hash: hash_secret(&refresh_token),
             expires_at: self.session_end(),
         };
-        match self.store.begin_vouched_session(new).await? {
+        match self.store.begin_vouched_session(actor, new).await? {
             Some(caller) => self.pair(&caller, refresh_token).map(SignIn::Done),
             None => Ok(SignIn::Refused),
         }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{done, sender};
 use crate::http::State;
 use crate::http::api_error::ApiError;
+use crate::http::client_ip::actor;
 use crate::http::pages::PageError;
 use crate::http::pages::form::Form;
 
@@ -21,7 +22,7 @@ pub(in crate::http) async fn end_session(
     form: Form,
 ) -> Result<HttpResponse, PageError> {
     let visitor = sender(&state, &http, &form).await?;
-    state.store.end_session_of_user(visitor.user_row, id(&path)?).await?;
+    state.store.end_session_of_user(actor(&http), visitor.user_row, id(&path)?).await?;
     Ok(done(&state, "session"))
 }
 
@@ -32,6 +33,6 @@ pub(in crate::http) async fn remove_device(
     form: Form,
 ) -> Result<HttpResponse, PageError> {
     let visitor = sender(&state, &http, &form).await?;
-    state.store.remove_device_of_user(visitor.user_row, id(&path)?).await?;
+    state.store.remove_device_of_user(actor(&http), visitor.user_row, id(&path)?).await?;
     Ok(done(&state, "device"))
 }

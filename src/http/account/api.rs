@@ -15,8 +15,10 @@ use crate::clock::MICROS_PER_SECOND;
 use crate::http::State;
 use crate::http::api_error::ApiError;
 use crate::http::auth::{begin, begin_second_factor};
+use crate::http::client_ip::actor;
 use crate::http::export;
 use crate::http::request::{self, Input, Json, Open};
+use crate::model::actors::Actor;
 use crate::store::AccountSession;
 
 /// A request with a token for an account.
@@ -75,7 +77,7 @@ pub(in crate::http) async fn token(
         turn.passed();
         let code = body.code.ok_or_else(ApiError::two_factor_required)?;
         let turn = begin_second_factor(&state, &http, &account.email).await?;
-        if !state.auth.take_second_factor(&account, &code).await? {
+        if !state.auth.take_second_factor(actor(&http), &account, &code).await? {
             turn.failed();
             return Err(ApiError::wrong_code());
         }
@@ -83,7 +85,7 @@ pub(in crate::http) async fn token(
     } else {
         turn.succeeded();
     }
-    let token = state.auth.account_token(&account).await?;
+    let token = state.auth.account_token(actor(&http), &account).await?;
     let (token, end) = token.ok_or_else(ApiError::wrong_credentials)?;
     let expires_at = Timestamp::from_micros(end * MICROS_PER_SECOND).ok();
     Ok(HttpResponse::Ok().json(AccountToken { token, expires_at }))
@@ -122,7 +124,11 @@ pub(in crate::http) async fn password(
     Visiting { visitor, body: Json(body) }: Visiting<Json<PasswordBody>>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = begin(&state, &http, &visitor.email).await?;
-    match state.auth.set_account_password(&visitor, body.current_password, body.new_password).await? {
+    match state
+        .auth
+        .set_account_password(actor(&http), &visitor, body.current_password, body.new_password)
+        .await?
+    {
         AccountPassword::Done => {
             turn.succeeded();
             Ok(HttpResponse::NoContent().finish())
@@ -147,7 +153,7 @@ pub(in crate::http) async fn enrol(
     state: web::Data<State>,
     Visiting { visitor, .. }: Visiting<()>,
 ) -> Result<HttpResponse, ApiError> {
-    let enrolment = state.auth.enrol(&visitor).await?.ok_or_else(ApiError::two_factor_is_on)?;
+    let enrolment = state.auth.enrol_second_factor(&visitor).await?.ok_or_else(ApiError::two_factor_is_on)?;
     Ok(HttpResponse::Ok().json(json!({ "secret": enrolment.secret, "otpauth_url": enrolment.url })))
 }
 
@@ -157,7 +163,7 @@ pub(in crate::http) async fn confirm(
     Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = begin_second_factor(&state, &http, &visitor.email).await?;
-    codes(turn, state.auth.confirm(&visitor, &body.code).await?)
+    codes(turn, state.auth.confirm_second_factor(actor(&http), &visitor, &body.code).await?)
 }
 
 pub(in crate::http) async fn recovery_codes(
@@ -166,7 +172,7 @@ pub(in crate::http) async fn recovery_codes(
     Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = begin_second_factor(&state, &http, &visitor.email).await?;
-    codes(turn, state.auth.replace_recovery_codes(&visitor, &body.code).await?)
+    codes(turn, state.auth.replace_recovery_codes(actor(&http), &visitor, &body.code).await?)
 }
 
 pub(in crate::http) async fn disable(
@@ -175,7 +181,7 @@ pub(in crate::http) async fn disable(
     Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = begin_second_factor(&state, &http, &visitor.email).await?;
-    if !state.auth.disable_second_factor(&visitor, &body.code).await? {
+    if !state.auth.disable_second_factor(actor(&http), &visitor, &body.code).await? {
         turn.failed();
         return Err(ApiError::wrong_code());
     }
@@ -209,11 +215,12 @@ pub(in crate::http) async fn sessions(
 
 pub(in crate::http) async fn end_session(
     state: web::Data<State>,
+    actor: Actor,
     path: web::Path<String>,
     Visiting { visitor, .. }: Visiting<()>,
 ) -> Result<HttpResponse, ApiError> {
     let id = Uuid::parse_str(&path).map_err(|_| ApiError::not_found())?;
-    gone(state.store.end_session_of_user(visitor.user_row, id).await?)
+    gone(state.store.end_session_of_user(actor, visitor.user_row, id).await?)
 }
 
 pub(in crate::http) async fn devices(
@@ -225,11 +232,12 @@ pub(in crate::http) async fn devices(
 
 pub(in crate::http) async fn remove_device(
     state: web::Data<State>,
+    actor: Actor,
     path: web::Path<String>,
     Visiting { visitor, .. }: Visiting<()>,
 ) -> Result<HttpResponse, ApiError> {
     let id = Uuid::parse_str(&path).map_err(|_| ApiError::not_found())?;
-    gone(state.store.remove_device_of_user(visitor.user_row, id).await?)
+    gone(state.store.remove_device_of_user(actor, visitor.user_row, id).await?)
 }
 
 fn gone(was_there: bool) -> Result<HttpResponse, ApiError> {
@@ -247,7 +255,7 @@ pub(in crate::http) async fn delete(
     Visiting { visitor, body: Json(body) }: Visiting<Json<DeletionBody>>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = begin(&state, &http, &visitor.email).await?;
-    if !state.auth.delete_account(&visitor, body.password).await? {
+    if !state.auth.delete_account(actor(&http), &visitor, body.password).await? {
         turn.failed();
         return Err(ApiError::wrong_password());
     }

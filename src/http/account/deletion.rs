@@ -9,6 +9,7 @@ use super::{form_token, sender, visitor};
 use crate::error::Fault;
 use crate::http::State;
 use crate::http::auth::begin;
+use crate::http::client_ip::actor;
 use crate::http::pages::browser::{Browser, visitor_cookie};
 use crate::http::pages::form::Form;
 use crate::http::pages::{Brand, Field, Page, PageError, field, notice, see_other};
@@ -61,7 +62,7 @@ async fn carry_out(
 ) -> Result<HttpResponse, PageError> {
     let visitor = sender(&state, &http, &form).await?;
     let turn = begin(&state, &http, &visitor.email).await?;
-    if !state.auth.delete_account(&visitor, form.text("password").into()).await? {
+    if !state.auth.delete_account(actor(&http), &visitor, form.text("password").into()).await? {
         turn.failed();
         let context = Context { state: &state, token: form.text("step") };
         let page = page(&context, Some("The password is wrong; nothing was deleted."));

@@ -9,6 +9,7 @@ use crate::auth::AccountPassword;
 use crate::error::Fault;
 use crate::http::State;
 use crate::http::auth::begin;
+use crate::http::client_ip::actor;
 use crate::http::pages::PageError;
 use crate::http::pages::browser::visitor_cookie;
 use crate::http::pages::form::Form;
@@ -29,13 +30,13 @@ async fn carry_out(
     let visitor = sender(&state, &http, &form).await?;
     let turn = begin(&state, &http, &visitor.email).await?;
     let (current, new) = (form.text("current").into(), form.text("new").into());
-    let fault = match state.auth.set_account_password(&visitor, current, new).await? {
+    let fault = match state.auth.set_account_password(actor(&http), &visitor, current, new).await? {
         AccountPassword::Done => {
             turn.succeeded();
             // Whoever has just shown both passwords need not show the new one again.
             let account = state.auth.account_of(&visitor).await?;
             let mut response = done(&state, "password");
-            if let Some((_, secret)) = state.auth.open_account(&account).await? {
+            if let Some((_, secret)) = state.auth.open_account(actor(&http), &account).await? {
                 let cookie = visitor_cookie(&state.site, Some(secret));
                 response.add_cookie(&cookie).map_err(Fault::internal)?;
             }

@@ -10,6 +10,7 @@ use super::{done, sender};
 use crate::auth::Enrolment;
 use crate::http::State;
 use crate::http::auth::begin_second_factor;
+use crate::http::client_ip::actor;
 use crate::http::pages::form::Form;
 use crate::http::pages::{Brand, Field, Page, PageError, button, field, notice};
 
@@ -35,25 +36,29 @@ async fn carry_out(
     let context = Context { state: &state, token: form.text("step") };
     match form.text("act") {
         "begin" => {
-            if let Some(enrolment) = state.auth.enrol(&visitor).await? {
+            if let Some(enrolment) = state.auth.enrol_second_factor(&visitor).await? {
                 return Ok(enrolment_page(&context, &enrolment, None).answer()?);
             }
         }
         "confirm" => {
             let turn = begin_second_factor(&state, &http, &visitor.email).await?;
-            if let Some(codes) = state.auth.confirm(&visitor, form.text("code")).await? {
+            if let Some(codes) =
+                state.auth.confirm_second_factor(actor(&http), &visitor, form.text("code")).await?
+            {
                 turn.succeeded();
                 return Ok(codes_page(&context, &codes).answer()?);
             }
             turn.failed();
-            if let Some(enrolment) = state.auth.unconfirmed(&visitor).await? {
+            if let Some(enrolment) = state.auth.unconfirmed_second_factor(&visitor).await? {
                 let page = enrolment_page(&context, &enrolment, Some(WRONG));
                 return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?);
             }
         }
         "codes" => {
             let turn = begin_second_factor(&state, &http, &visitor.email).await?;
-            if let Some(codes) = state.auth.replace_recovery_codes(&visitor, form.text("code")).await? {
+            if let Some(codes) =
+                state.auth.replace_recovery_codes(actor(&http), &visitor, form.text("code")).await?
+            {
                 turn.succeeded();
                 return Ok(codes_page(&context, &codes).answer()?);
             }
@@ -61,7 +66,7 @@ async fn carry_out(
         }
         "off" => {
             let turn = begin_second_factor(&state, &http, &visitor.email).await?;
-            if state.auth.disable_second_factor(&visitor, form.text("code")).await? {
+            if state.auth.disable_second_factor(actor(&http), &visitor, form.text("code")).await? {
                 turn.succeeded();
                 return Ok(done(&state, "two-factor-off"));
             }

@@ -9,6 +9,7 @@ use crate::auth::SignIn;
 use crate::http::State;
 use crate::http::api_error::ApiError;
 use crate::http::request::Json;
+use crate::model::actors::Actor;
 use crate::model::issuers::check_subject;
 
 #[derive(Deserialize)]
@@ -18,6 +19,7 @@ pub(in crate::http) struct BeginSession {
 
 pub(in crate::http) async fn begin(
     state: web::Data<State>,
+    actor: Actor,
     app: web::Path<String>,
     request: Administered<Json<BeginSession>>,
 ) -> Result<HttpResponse, ApiError> {
@@ -25,7 +27,7 @@ pub(in crate::http) async fn begin(
     let token = request.token_for(app)?;
     let Json(BeginSession { external_id }) = &request.body;
     check_subject(external_id).map_err(|reason| ApiError::invalid_field("external_id", reason))?;
-    match state.auth.sign_in_for_backend(token, app, external_id.clone()).await? {
+    match state.auth.sign_in_for_backend(actor, token, app, external_id.clone()).await? {
         SignIn::Done(pair) => Ok(HttpResponse::Ok().json(pair)),
         SignIn::Refused | SignIn::TwoFactorRequired => Err(ApiError::not_found()),
     }

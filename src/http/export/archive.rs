@@ -16,6 +16,7 @@ use crate::error::Fault;
 use crate::http::State;
 use crate::http::changes::page::Lines;
 use crate::http::memory::Room;
+use crate::model::actors::Actor;
 use crate::model::blobs::Blob;
 use crate::model::cursors::BASE_SEQ;
 use crate::model::export::{Outline, Taker};
@@ -82,24 +83,26 @@ impl Archive {
     /// Makes one of all that an account has, each app in a folder of its own.
     pub(super) async fn make_of_account(
         state: Arc<State>,
+        actor: Actor,
         account: Value,
         takers: Vec<Taker>,
         pieces: Sender<Result<Bytes, Fault>>,
     ) {
         let pieces = Pieces::new(pieces, seconds(&state));
-        let made = Self::all(state, &account, takers, &pieces).await;
+        let made = Self::all(state, actor, &account, takers, &pieces).await;
         finish(pieces, made).await;
     }
 
     async fn all(
         state: Arc<State>,
+        actor: Actor,
         account: &Value,
         takers: Vec<Taker>,
         pieces: &Pieces,
     ) -> Result<(), Broken> {
         pieces.file("account.json", text(account)).await?;
         for (number, taker) in takers.into_iter().enumerate() {
-            let outline = state.store.outline(&taker).await?;
+            let outline = state.store.outline(actor, &taker).await?;
             let folder = pieces.in_folder(&format!("app-{}/", number + 1));
             Self::within(state.clone(), taker, outline, folder).files().await?;
         }

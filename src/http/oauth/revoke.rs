@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::error::OAuthErrorResponse;
 use crate::http::State;
 use crate::http::auth::count;
+use crate::http::client_ip::actor;
 use crate::http::request::{Kind, read_open};
 use crate::model::authorization::Parameters;
 
@@ -29,6 +30,6 @@ pub(in crate::http) async fn revoke(
     };
     let token =
         token.ok_or_else(|| OAuthErrorResponse::invalid_request("token is missing, or there twice"))?;
-    state.auth.revoke(&token).await?;
+    state.auth.revoke(actor(&http), &token).await?;
     Ok(HttpResponse::Ok().finish())
 }

@@ -12,7 +12,9 @@ use crate::auth::secrets::hash_secret;
 use crate::auth::{ClientCode, CodeExchange, SignIn};
 use crate::http::State;
 use crate::http::auth::count;
+use crate::http::client_ip::actor;
 use crate::http::request::{Kind, read_open};
+use crate::model::actors::Actor;
 use crate::model::authorization::Parameters;
 
 pub(in crate::http) async fn token(
@@ -24,9 +26,9 @@ pub(in crate::http) async fn token(
     let request = read(&http, payload).await?;
     let pair = match request.grant_type.as_deref() {
         None => return Err(OAuthErrorResponse::invalid_request("grant_type is missing")),
-        Some(GRANT_AUTHORIZATION_CODE) => of_code(&state, &request).await?,
-        Some(GRANT_REFRESH_TOKEN) => of_refresh_token(&state, &request).await?,
-        Some(GRANT_JWT_BEARER) => assertion::exchange(&state, &request).await?,
+        Some(GRANT_AUTHORIZATION_CODE) => of_code(&state, actor(&http), &request).await?,
+        Some(GRANT_REFRESH_TOKEN) => of_refresh_token(&state, actor(&http), &request).await?,
+        Some(GRANT_JWT_BEARER) => assertion::exchange(&state, actor(&http), &request).await?,
         Some(_) => return Err(OAuthErrorResponse::unsupported_grant_type()),
     };
     Ok(HttpResponse::Ok().insert_header(("Pragma", "no-cache")).json(answer(&state, pair)))
@@ -57,14 +59,18 @@ fn need<'a>(name: &str, field: Option<&'a String>) -> Result<&'a str, OAuthError
     field.map(String::as_str).filter(|value| !value.is_empty()).ok_or_else(missing)
 }
 
-async fn of_code(state: &State, request: &TokenRequest) -> Result<TokenPair, OAuthErrorResponse> {
+async fn of_code(
+    state: &State,
+    actor: Actor,
+    request: &TokenRequest,
+) -> Result<TokenPair, OAuthErrorResponse> {
     let presented = ClientCode {
         code: need("code", request.code.as_ref())?,
         client_id: need("client_id", request.client_id.as_ref())?,
         redirect_uri: need("redirect_uri", request.redirect_uri.as_ref())?,
         code_verifier: need("code_verifier", request.code_verifier.as_ref())?,
     };
-    match state.auth.exchange_code(presented).await? {
+    match state.auth.exchange_code(actor, presented).await? {
         CodeExchange::Done(pair) => Ok(pair),
         CodeExchange::Refused => Err(OAuthErrorResponse::invalid_grant(
             "the code is unknown, expired or used, or was given to another client, redirect_uri or code_challenge",
@@ -72,7 +78,11 @@ async fn of_code(state: &State, request: &TokenRequest) -> Result<TokenPair, OAu
     }
 }
 
-async fn of_refresh_token(state: &State, request: &TokenRequest) -> Result<TokenPair, OAuthErrorResponse> {
+async fn of_refresh_token(
+    state: &State,
+    actor: Actor,
+    request: &TokenRequest,
+) -> Result<TokenPair, OAuthErrorResponse> {
     let token = need("refresh_token", request.refresh_token.as_ref())?;
     let refused = "the refresh token is unknown, expired or used up, or another client's";
     // A client that names itself must be the one that the token was given to. Looked at first: a refresh cannot be taken back.
@@ -83,7 +93,7 @@ async fn of_refresh_token(state: &State, request: &TokenRequest) -> Result<Token
             return Err(OAuthErrorResponse::invalid_grant(refused));
         }
     }
-    match state.auth.refresh(token).await? {
+    match state.auth.refresh(actor, token).await? {
         SignIn::Done(pair) => Ok(pair),
         SignIn::Refused | SignIn::TwoFactorRequired => Err(OAuthErrorResponse::invalid_grant(refused)),
     }

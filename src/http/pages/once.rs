@@ -14,7 +14,6 @@ use actix_web::{HttpResponse, ResponseError};
 
 use super::PageError;
 use crate::error::Fault;
-use crate::store::asked_likewise;
 
 /// How long a second click gets the answer of the first, in seconds.
 const REPEAT_SECONDS: i64 = 10;
@@ -61,7 +60,7 @@ impl Once {
     ) -> Result<HttpResponse, PageError> {
         let Some(place) = self.place(form, now_seconds) else { return work.await };
         // By a task of its own: the second click makes the browser hang up on the first, which must not be left half done.
-        spawn(asked_likewise(carry_out(place, work))).await.map_err(Fault::internal)?
+        spawn(carry_out(place, work)).await.map_err(Fault::internal)?
     }
     /// Where the answer to a form is kept. `None`: there is no room.
     fn place(&self, form: Fingerprint, now_seconds: i64) -> Option<Place> {

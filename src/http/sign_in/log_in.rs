@@ -10,6 +10,7 @@ use crate::auth::flow::FlowState;
 use crate::config::SignUpRule;
 use crate::http::State;
 use crate::http::auth::begin;
+use crate::http::client_ip::actor;
 use crate::http::pages::browser::Browser;
 use crate::http::pages::form::{Form, stale};
 use crate::http::pages::{Brand, Field, Page, PageError, button, field, hidden, notice, see_other};
@@ -95,7 +96,7 @@ async fn check(state: web::Data<State>, http: HttpRequest, form: Form) -> Result
         PasswordCheck::Done(person) => {
             turn.succeeded();
             let account = account_of(&state, &person, &form.step).await?;
-            go_on(&state, request, person, &account, &form.browser).await
+            go_on(&state, actor(&http), request, person, &account, &form.browser).await
         }
     }
 }

@@ -13,6 +13,7 @@ use super::pages::form::stale;
 use super::pages::{Brand, PageError, see_other};
 use crate::auth::flow::{FlowState, VerifiedUser};
 use crate::auth::secrets::hash_secret;
+use crate::model::actors::Actor;
 use crate::model::authorization::{AuthorizationRequest, Client};
 use crate::store::Account;
 
@@ -45,6 +46,7 @@ pub(super) async fn account_of(
 /// Where somebody goes who is in.
 pub(super) async fn go_on(
     state: &State,
+    actor: Actor,
     request: Option<AuthorizationRequest>,
     person: VerifiedUser,
     account: &Account,
@@ -54,7 +56,9 @@ pub(super) async fn go_on(
         let step = state.auth.sign_flow(FlowState::Consent(request, person), browser)?;
         return Ok(see_other(&state.site.path(&format!("/oauth/consent?step={step}"))));
     }
-    let Some((_, secret)) = state.auth.open_account(account).await? else { return Err(stale(state, None)) };
+    let Some((_, secret)) = state.auth.open_account(actor, account).await? else {
+        return Err(stale(state, None));
+    };
     let mut response = see_other(&state.site.path("/account"));
     response.add_cookie(&visitor_cookie(&state.site, Some(secret))).map_err(crate::error::Fault::internal)?;
     Ok(response)

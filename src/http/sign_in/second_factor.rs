@@ -9,6 +9,7 @@ use super::{account_of, brand_of, go_on};
 use crate::auth::flow::FlowState;
 use crate::http::State;
 use crate::http::auth::begin_second_factor;
+use crate::http::client_ip::actor;
 use crate::http::pages::browser::Browser;
 use crate::http::pages::form::{Form, read_step, stale};
 use crate::http::pages::{Brand, Field, Page, PageError, button, field, hidden, notice};
@@ -82,9 +83,9 @@ async fn check(state: web::Data<State>, http: HttpRequest, form: Form) -> Result
     };
     let account = account_of(&state, &person, &form.step).await?;
     let turn = begin_second_factor(&state, &http, &account.email).await?;
-    if state.auth.take_second_factor(&account, form.text("code")).await? {
+    if state.auth.take_second_factor(actor(&http), &account, form.text("code")).await? {
         turn.succeeded();
-        return go_on(&state, request, person, &account, &form.browser).await;
+        return go_on(&state, actor(&http), request, person, &account, &form.browser).await;
     }
     turn.failed();
     let brand = brand_of(&state, request.as_ref()).await?;

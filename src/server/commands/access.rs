@@ -4,6 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Outcome, found, time};
+use crate::model::actors::Actor;
 use crate::model::devices::DeviceRow;
 use crate::model::sessions::Session;
 use crate::store::Store;
@@ -27,7 +28,7 @@ pub(super) async fn list_devices(store: &Store) -> Outcome {
 
 /// Removes one, and ends the sessions that spoke for it.
 pub(super) async fn revoke_device(store: &Store, device: Uuid) -> Outcome {
-    let removed = store.remove_any_device(device).await?;
+    let removed = store.remove_any_device(Actor::Operator, device).await?;
     found(removed, json!({ "device_id": device }), || format!("there is no device {device}"))
 }
 
@@ -47,6 +48,6 @@ pub(super) async fn list_sessions(store: &Store) -> Outcome {
 }
 
 pub(super) async fn revoke_session(store: &Store, session: Uuid) -> Outcome {
-    let ended = store.end_session(session).await?;
+    let ended = store.end_session(Actor::Operator, session).await?;
     found(ended, json!({ "session_id": session }), || format!("there is no session {session}"))
 }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{CommandError, Outcome, no_app, time};
 use crate::auth::secrets::{hash_secret, new_api_key};
+use crate::model::actors::Actor;
 use crate::model::apps::{App, check_name};
 use crate::store::{NewApp, Store};
 
@@ -12,7 +13,7 @@ use crate::store::{NewApp, Store};
 pub(super) async fn create(store: &Store, name: String) -> Outcome {
     check_name(&name)?;
     let api_key = new_api_key()?;
-    match store.create_app(Uuid::now_v7(), name.clone(), hash_secret(&api_key)).await? {
+    match store.create_app(Actor::Operator, Uuid::now_v7(), name.clone(), hash_secret(&api_key)).await? {
         NewApp::Created(app) => Ok(json!({ "app_id": app.id, "name": app.name, "api_key": api_key })),
         NewApp::NameTaken => Err(CommandError::Refused(format!("there is an app {name:?} already"))),
     }
@@ -30,7 +31,7 @@ pub(super) async fn show(store: &Store, app: String) -> Outcome {
 /// Gives one another API key, shown only now, and ends its sessions.
 pub(super) async fn rotate_key(store: &Store, app: String) -> Outcome {
     let api_key = new_api_key()?;
-    let rotated = store.rotate_app_key(app.clone(), hash_secret(&api_key)).await?;
+    let rotated = store.rotate_app_key(Actor::Operator, app.clone(), hash_secret(&api_key)).await?;
     let rotated = rotated.ok_or_else(|| no_app(&app))?;
     Ok(json!({ "app_id": rotated.id, "api_key": api_key }))
 }
@@ -40,7 +41,7 @@ pub(super) async fn set(store: &Store, app: String, assignments: &[String]) -> O
     for assignment in assignments {
         settings.assign(assignment)?;
     }
-    let set = store.set_app(app.clone(), settings).await?;
+    let set = store.set_app(Actor::Operator, app.clone(), settings).await?;
     set.as_ref().map(app_json).ok_or_else(|| no_app(&app))
 }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{CommandError, Outcome, found, no_app, time};
 use crate::auth::issuers::{check_keys, check_keys_url, discover_keys_url};
+use crate::model::actors::Actor;
 use crate::model::issuers::{Issuer, NewIssuer, check_name};
 use crate::store::Store;
 
@@ -44,7 +45,7 @@ pub(super) async fn add(
         }
     };
     let new = NewIssuer { issuer, audience, jwks_url, jwks };
-    let trusted = store.trust_issuer(app.clone(), new).await?;
+    let trusted = store.trust_issuer(Actor::Operator, app.clone(), new).await?;
     trusted.as_ref().map(row).ok_or_else(|| no_app(&app))
 }
 
@@ -54,7 +55,7 @@ pub(super) async fn list(store: &Store, app: String) -> Outcome {
 }
 
 pub(super) async fn remove(store: &Store, app: String, issuer: String) -> Outcome {
-    let removed = store.distrust_issuer(app.clone(), issuer.clone()).await?;
+    let removed = store.distrust_issuer(Actor::Operator, app.clone(), issuer.clone()).await?;
     let answer = json!({ "issuer": issuer });
     found(removed, answer, || format!("{app:?} trusts no issuer {issuer}"))
 }

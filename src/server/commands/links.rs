@@ -8,6 +8,7 @@ use crate::auth::links::{new_link, path_of};
 use crate::clock::MICROS_PER_SECOND;
 use crate::config::SignUpRule;
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::links::{Link, LinkKind, MAX_INVITE_DAYS, MAX_USES, RESET_LIVES_US, SETUP_LIVES_US};
 
 /// Seconds in a day.
@@ -58,7 +59,7 @@ pub(super) async fn make_invite(
     let lives_us = i64::from(days) * DAY_SECONDS * MICROS_PER_SECOND;
     let (secret, link) = new_link(&operator.clock, uses, lives_us)?;
     let (id, expires_at) = (link.id, link.expires_at);
-    let made = operator.store.make_invite(link, app.clone()).await?;
+    let made = operator.store.make_invite(Actor::Operator, link, app.clone()).await?;
     let app = made.ok_or_else(|| no_app(app.as_deref().unwrap_or_default()))?;
     Ok(Made { id, url: operator.address(&path_of(LinkKind::Invite, &secret)), app, expires_at })
 }
@@ -78,22 +79,26 @@ pub(super) async fn list_invites(operator: &Operator) -> Outcome {
 }
 
 pub(super) async fn revoke_invite(operator: &Operator, id: Uuid) -> Outcome {
-    let was_there = operator.store.withdraw_link(LinkKind::Invite, id).await?;
+    let was_there = operator.store.withdraw_link(Actor::Operator, LinkKind::Invite, id).await?;
     found(was_there, json!({ "invite_id": id }), || format!("there is no invite {id}"))
 }
 
 /// Makes a link by which a person sets a new password.
 pub(super) async fn reset_link(operator: &Operator, email: &str) -> Outcome {
     let email = address(email)?;
-    let made = make_reset(operator, &email).await?.ok_or_else(|| nobody(&email))?;
+    let made = make_reset(operator, Actor::Operator, &email).await?.ok_or_else(|| nobody(&email))?;
     Ok(json!({ "url": made.url, "email": email, "expires_at": time(made.expires_at) }))
 }
 
 /// The same for an account of this normalised address. `None`: there is none that may sign in.
-pub(super) async fn make_reset(operator: &Operator, email: &str) -> Result<Option<Made>, Fault> {
+pub(super) async fn make_reset(
+    operator: &Operator,
+    actor: Actor,
+    email: &str,
+) -> Result<Option<Made>, Fault> {
     let (secret, link) = new_link(&operator.clock, 1, RESET_LIVES_US)?;
     let (id, expires_at) = (link.id, link.expires_at);
-    let made = operator.store.make_reset_link(link, email.into()).await?;
+    let made = operator.store.make_reset_link(actor, link, email.into()).await?;
     let url = operator.address(&path_of(LinkKind::Reset, &secret));
     Ok(made.then_some(Made { id, url, app: None, expires_at }))
 }
@@ -115,7 +120,7 @@ pub async fn setup_link(operator: &Operator) -> Result<Option<String>, Fault> {
 /// Takes an account's second factor away.
 pub(super) async fn disable_second_factor(operator: &Operator, email: &str) -> Outcome {
     let email = address(email)?;
-    match operator.store.disable_second_factor_of(email.clone()).await? {
+    match operator.store.disable_second_factor_of(Actor::Operator, email.clone()).await? {
         None => Err(CommandError::Refused(format!("there is no user {email}"))),
         Some(false) => Err(CommandError::Refused(format!("{email} has no second factor"))),
         Some(true) => Ok(json!({ "email": email })),

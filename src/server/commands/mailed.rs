@@ -6,6 +6,7 @@ use super::links::{CLOSED, Made, make_invite, make_reset, nobody};
 use super::{CommandError, Operator, Outcome, address, time};
 use crate::config::SignUpRule;
 use crate::mail::{Letter, Mailer, SendError};
+use crate::model::actors::Actor;
 use crate::model::links::LinkKind;
 
 /// How often an invite that is mailed can be used: it is for whoever has the mailbox.
@@ -28,7 +29,7 @@ pub(super) async fn invite(operator: &Operator, email: &str, app: Option<String>
     }
     let made = make_invite(operator, app, USES, days).await?;
     let letter = Letter::invite(made.app.as_deref(), &operator.url, &made.url, made.expires_at);
-    send(operator, mailer, (LinkKind::Invite, &made), &email, &letter).await?;
+    send(operator, Actor::Operator, mailer, (LinkKind::Invite, &made), &email, &letter).await?;
     Ok(json!({
         "mailed_to": email,
         "invite_id": made.id,
@@ -41,19 +42,23 @@ pub(super) async fn invite(operator: &Operator, email: &str, app: Option<String>
 /// Makes a link by which a person sets a new password, and mails it to them.
 pub(super) async fn reset(operator: &Operator, email: &str) -> Outcome {
     let email = address(email)?;
-    mail_reset(operator, &email).await?.ok_or_else(|| nobody(&email))
+    mail_reset(operator, Actor::Operator, &email).await?.ok_or_else(|| nobody(&email))
 }
 
 /// The same for somebody who says that they forgot theirs: this normalised address may be nobody's, and that is no fault.
 pub(in crate::server) async fn forgotten(operator: &Operator, email: &str) -> Result<(), CommandError> {
-    mail_reset(operator, email).await.map(drop)
+    mail_reset(operator, Actor::Server, email).await.map(drop)
 }
 
-async fn mail_reset(operator: &Operator, email: &str) -> Result<Option<serde_json::Value>, CommandError> {
+async fn mail_reset(
+    operator: &Operator,
+    actor: Actor,
+    email: &str,
+) -> Result<Option<serde_json::Value>, CommandError> {
     let mailer = mailer(operator)?;
-    let Some(made) = make_reset(operator, email).await? else { return Ok(None) };
+    let Some(made) = make_reset(operator, actor, email).await? else { return Ok(None) };
     let letter = Letter::reset(&operator.url, &made.url, made.expires_at);
-    send(operator, mailer, (LinkKind::Reset, &made), email, &letter).await?;
+    send(operator, actor, mailer, (LinkKind::Reset, &made), email, &letter).await?;
     Ok(Some(json!({ "mailed_to": email, "email": email, "expires_at": time(made.expires_at) })))
 }
 
@@ -67,13 +72,14 @@ fn mailer(operator: &Operator) -> Result<&Mailer, CommandError> {
 
 async fn send(
     operator: &Operator,
+    actor: Actor,
     mailer: &Mailer,
     (kind, made): (LinkKind, &Made),
     to: &str,
     letter: &Letter,
 ) -> Result<(), CommandError> {
     if let Err(error) = mailer.send(to, letter).await {
-        operator.store.withdraw_link(kind, made.id).await?;
+        operator.store.withdraw_link(actor, kind, made.id).await?;
         return Err(error.into());
     }
     Ok(())

@@ -8,6 +8,7 @@ use crate::auth::access_tokens::new_access_token;
 use crate::auth::secrets::hash_secret;
 use crate::clock::MICROS_PER_SECOND;
 use crate::model::access_tokens::{AccessToken, MAX_DAYS, Scope};
+use crate::model::actors::Actor;
 use crate::store::{NewAccessToken, Store};
 
 /// A day, in microseconds.
@@ -27,7 +28,7 @@ pub(super) async fn create(store: &Store, scope: &str, app: Option<String>, days
     let (id, token) = (Uuid::now_v7(), new_access_token()?);
     let expires_at = store.now_us() + i64::from(days) * DAY_US;
     let new = NewAccessToken { id, hash: hash_secret(&token), scope, app: app.clone(), expires_at };
-    if !store.create_access_token(new).await? {
+    if !store.create_access_token(Actor::Operator, new).await? {
         return Err(no_app(app.as_deref().unwrap_or_default()));
     }
     Ok(json!({ "token_id": id, "token": token, "expires_at": time(expires_at) }))
@@ -38,7 +39,7 @@ pub(super) async fn list(store: &Store) -> Outcome {
 }
 
 pub(super) async fn revoke(store: &Store, token: Uuid) -> Outcome {
-    let revoked = store.revoke_access_token(token).await?;
+    let revoked = store.revoke_access_token(Actor::Operator, token).await?;
     found(revoked, json!({ "token_id": token }), || format!("there is no token {token}"))
 }
 

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{CommandError, Outcome, address, found, time};
 use crate::auth::passwords::Passwords;
+use crate::model::actors::Actor;
 use crate::model::users::{User, check_new_password};
 use crate::store::{NewUser, Store};
 
@@ -18,7 +19,7 @@ pub(super) async fn create(
     let email = address(email)?;
     check_new_password(&password)?;
     let hash = passwords.hash(password).await?;
-    match store.create_user(Uuid::now_v7(), email.clone(), hash, admin).await? {
+    match store.create_user(Actor::Operator, Uuid::now_v7(), email.clone(), hash, admin).await? {
         NewUser::Created(user) => Ok(json!({ "user_id": user.id, "email": user.email, "admin": user.admin })),
         NewUser::EmailTaken => Err(CommandError::Refused(format!("there is a user {email} already"))),
     }
@@ -37,7 +38,7 @@ pub(super) async fn reset_password(
 ) -> Outcome {
     check_new_password(&password)?;
     let hash = passwords.hash(password).await?;
-    changed(store.set_password(address(email)?, hash).await?, email)
+    changed(store.set_password(Actor::Operator, address(email)?, hash).await?, email)
 }
 
 /// What is said of an account that was changed, if it was there.

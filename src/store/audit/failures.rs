@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::{Action, note};
 use crate::clock::MICROS_PER_SECOND;
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::audit::Failure;
 use crate::store::group::WriteTx;
 use crate::store::{Store, users};
@@ -70,13 +71,12 @@ impl Gathered {
     }
 }
 
-fn write(tx: &mut WriteTx<'_>, seen: &[(Failure, u32)]) -> Result<(), Fault> {
+fn write(tx: &WriteTx<'_>, seen: &[(Failure, u32)]) -> Result<(), Fault> {
     for (failure, times) in seen {
         let user = users::find(tx, &failure.account)?.map(|(_, user)| user.id);
         let guessed = failure.guessed.name();
         let detail = if *times == 1 { guessed.to_owned() } else { format!("{guessed}, {times} times") };
-        tx.asked_from = Some(failure.address);
-        note(tx, Action::SignInFailed, (user, None), Some(&detail))?;
+        note(tx, Actor::Client(failure.ip), Action::SignInFailed, (user, None), Some(&detail))?;
     }
     Ok(())
 }
@@ -119,8 +119,8 @@ mod tests {
     use crate::model::audit::Guessed;
 
     fn failure(number: u32) -> Failure {
-        let address = IpAddr::V4(Ipv4Addr::from(number));
-        Failure { account: "mia@example.com".into(), address, guessed: Guessed::Password }
+        let ip = IpAddr::V4(Ipv4Addr::from(number));
+        Failure { account: "mia@example.com".into(), ip, guessed: Guessed::Password }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{INSERT_TOKEN, end_as, find_caller};
 use crate::error::Fault;
+use crate::model::actors::Actor;
 use crate::model::audit::Action;
 use crate::model::sessions::{Caller, Refresh};
 use crate::store::Store;
@@ -59,8 +60,8 @@ impl Store {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn refresh_session(&self, presented: Presented) -> Result<Refreshed, Fault> {
-        self.write(1, move |tx| refresh(tx, &presented)).await
+    pub async fn refresh_session(&self, actor: Actor, presented: Presented) -> Result<Refreshed, Fault> {
+        self.write(1, move |tx| refresh(tx, actor, &presented)).await
     }
 
     /// The session that a refresh token of this hash keeps alive, or has kept alive.
@@ -86,7 +87,7 @@ impl Store {
     }
 }
 
-fn refresh(tx: &mut WriteTx<'_>, presented: &Presented) -> Result<Refreshed, Fault> {
+fn refresh(tx: &mut WriteTx<'_>, actor: Actor, presented: &Presented) -> Result<Refreshed, Fault> {
     type Token = (i64, [u8; 16], i64, Option<[u8; 32]>, Option<i64>);
     let from_row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
     let found = tx.prepare_cached(TOKEN)?.query_row((presented.hash, tx.now_us), from_row).optional()?;
@@ -97,7 +98,7 @@ fn refresh(tx: &mut WriteTx<'_>, presented: &Presented) -> Result<Refreshed, Fau
     let successor = rotation.map(|rotation| (rotation, successor_first_used_at));
     let rotation = match (Refresh::judge(successor.map(|(_, used_at)| used_at), tx.now_us), successor) {
         (Refresh::Reused, _) => {
-            end_as(tx, uuid, Action::RefreshReused)?;
+            end_as(tx, actor, uuid, Action::RefreshReused)?;
             return Ok(Refreshed::Refused);
         }
         (Refresh::Repeat, Some((rotation, _))) => rotation,

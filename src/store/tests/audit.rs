@@ -20,7 +20,7 @@ async fn what_is_older_than_it_is_kept_is_pruned() {
     let noted = actions(&store).await;
     assert!(noted.len() >= 3, "{noted:?}");
     hand.advance(89 * DAY_SECONDS);
-    store.create_app(Uuid::now_v7(), "Later".into(), [99; 32]).await.expect("an app");
+    store.create_app(Actor::Operator, Uuid::now_v7(), "Later".into(), [99; 32]).await.expect("an app");
     store.upkeep().await.expect("upkeep");
     assert_eq!(actions(&store).await.len(), noted.len() + 1);
     hand.advance(2 * DAY_SECONDS);

@@ -77,7 +77,7 @@ async fn ten_thousand_sealed_keys_are_replaced_page_by_page() {
     let blob = store.find_blob(member.caller.log, hash(MANY - 1)).await.expect("no fault").expect("a blob");
     assert_eq!(blob.key, Some(SealedKey { wrapped_key: b"new".to_vec(), key_version: 2 }));
     assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
-    store.delete_user("a@example.com".into()).await.expect("no fault");
+    store.delete_user(Actor::Operator, "a@example.com".into()).await.expect("no fault");
     assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
     assert_eq!(store.count_due_objects(0).await.expect("a count"), MANY as usize);
 }

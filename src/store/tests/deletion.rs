@@ -108,7 +108,7 @@ async fn deleting_a_user_leaves_no_row_of_theirs_in_any_table() {
         empty.is_empty(),
         "tables without a rule, or of which the test puts nothing to the proof: {empty:?}"
     );
-    assert!(store.delete_user("a@example.com".into()).await.expect("deleted"));
+    assert!(store.delete_user(Actor::Operator, "a@example.com".into()).await.expect("deleted"));
     let mut left = rows(&store, &IN_PART).await;
     left.retain(|table, rows| is_of_users(table) && *rows > 0);
     assert!(left.is_empty(), "{left:?}");
@@ -118,7 +118,7 @@ async fn deleting_a_user_leaves_no_row_of_theirs_in_any_table() {
 async fn deleting_the_data_of_an_app_leaves_the_account_and_no_row_of_the_log() {
     let folder = tempfile::tempdir().expect("a folder");
     let (store, member) = full(folder.path()).await;
-    store.delete_data(&member.caller).await.expect("deleted");
+    store.delete_data(Actor::Server, &member.caller).await.expect("deleted");
     let mut left = rows(&store, &[("removed_objects", "removed_at > 0 AND location = 'final'")]).await;
     for table in OF_ACCOUNT {
         assert!(left.remove(table).is_some_and(|rows| rows > 0), "{table} lost what belongs to the account");

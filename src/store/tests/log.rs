@@ -63,7 +63,7 @@ async fn a_number_is_not_given_out_again_after_its_change_is_gone() {
     push(&store, &first, "x").await.expect("stored");
     push(&store, &second, "x").await.expect("stored");
     let newest = store.log_status(&second.caller).await.expect("a status").latest_cursor.seq();
-    assert!(store.delete_user("bb@example.com".into()).await.expect("deleted"));
+    assert!(store.delete_user(Actor::Operator, "bb@example.com".into()).await.expect("deleted"));
     store.close().await;
     let store = open(folder.path());
     push(&store, &first, "y").await.expect("stored");
@@ -190,11 +190,14 @@ async fn what_is_unfiled_does_not_pile_up_however_many_logs_there_are() {
     const MOST_UNFILED: usize = 2_048 * 7 / 4;
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
-    store.create_app(Uuid::now_v7(), "app".into(), [0; 32]).await.expect("an app");
+    store.create_app(Actor::Operator, Uuid::now_v7(), "app".into(), [0; 32]).await.expect("an app");
     let mut members = Vec::new();
     for number in 0..LOGS {
         let email = format!("{number}@example.com");
-        store.create_user(Uuid::now_v7(), email.clone(), "hash".into(), false).await.expect("a user");
+        store
+            .create_user(Actor::Operator, Uuid::now_v7(), email.clone(), "hash".into(), false)
+            .await
+            .expect("a user");
         let caller = sign_in(&store, &email).await;
         let device = NewDevice { name: "Laptop".into(), platform: Platform::Linux, install_id: None };
         let device = store.register_device(&caller, device, Uuid::now_v7(), 10).await.expect("a device");

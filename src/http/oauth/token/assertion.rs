@@ -6,11 +6,16 @@ use super::super::error::OAuthErrorResponse;
 use super::need;
 use crate::auth::Exchanged;
 use crate::http::State;
+use crate::model::actors::Actor;
 
-pub(super) async fn exchange(state: &State, request: &TokenRequest) -> Result<TokenPair, OAuthErrorResponse> {
+pub(super) async fn exchange(
+    state: &State,
+    actor: Actor,
+    request: &TokenRequest,
+) -> Result<TokenPair, OAuthErrorResponse> {
     let assertion = need("assertion", request.assertion.as_ref())?;
     let client_id = need("client_id", request.client_id.as_ref())?;
-    match state.auth.exchange_assertion(client_id, assertion).await? {
+    match state.auth.exchange_assertion(actor, client_id, assertion).await? {
         Exchanged::Done(pair) => Ok(pair),
         Exchanged::UnknownApp => Err(OAuthErrorResponse::invalid_client()),
         Exchanged::Refused(reason) => Err(OAuthErrorResponse::invalid_grant(&reason)),

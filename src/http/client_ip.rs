@@ -3,17 +3,17 @@
 //! Each proxy appends the address that it sees to `X-Forwarded-For`, so what stands farthest to the right was said by the
 //! nearest one. Everything left of the first hop that is not trusted can be made up by whoever that hop is.
 
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderMap, HeaderName};
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest, web};
 
 use super::Front;
 use crate::config::TrustedProxies;
-use crate::store::asked_from;
+use crate::model::actors::Actor;
 
 /// Addresses that a request has passed, the client's first.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -27,24 +27,26 @@ pub(super) struct Peers {
     pub(super) unix: bool,
 }
 
-/// The address that a request counts for.
+/// The IP address from which a request came.
 ///
-/// On a Unix socket that is this machine's, unless a trusted proxy says otherwise.
-pub(super) fn client_address(request: &HttpRequest) -> IpAddr {
+/// On a Unix socket it is that of this machine, unless a trusted proxy says otherwise.
+pub(super) fn client_ip(request: &HttpRequest) -> IpAddr {
     let front = request.app_data::<web::Data<Front>>();
     front.map_or(UNKNOWN, |front| front.peers.client(request.peer_addr(), request.headers()))
 }
 
-/// Has whatever a request leads to done on behalf of its address, as the audit log tells it.
-///
-/// # Errors
-/// Those of what comes after it.
-pub async fn note(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let address = client_address(request.request());
-    asked_from(address, next.call(request)).await
+/// The client that sent a request, for the audit log.
+pub(super) fn actor(request: &HttpRequest) -> Actor {
+    Actor::Client(client_ip(request))
+}
+
+impl FromRequest for Actor {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(actor(request)))
+    }
 }
 
 /// Stands for a peer that has no address.
