@@ -59,11 +59,12 @@ impl Auth {
         email: &str,
         password: String,
     ) -> Result<LinkUse, Fault> {
-        let checked = normalize_email(email).and_then(|email| check_new_password(&password).map(|()| email));
-        let email = match checked {
-            Ok(email) => email,
-            Err(reason) => return Ok(LinkUse::Unacceptable(format!("This does not work: {reason}."))),
+        let Ok(email) = normalize_email(email) else {
+            return Ok(LinkUse::Unacceptable("Enter a valid email address.".into()));
         };
+        if let Err(reason) = check_new_password(&password) {
+            return Ok(LinkUse::Unacceptable(format!("The password {reason}.")));
+        }
         let password_hash = self.passwords.hash(password).await?;
         let person = NewPerson { id: Uuid::now_v7(), email: email.clone(), password_hash };
         let signed_up = match link {
@@ -74,7 +75,7 @@ impl Auth {
             SignUp::Created(_) => LinkUse::Done(email),
             SignUp::LinkGone => LinkUse::LinkGone,
             SignUp::EmailTaken => {
-                LinkUse::Unacceptable("There is an account with this address: log in.".into())
+                LinkUse::Unacceptable("An account with this email already exists. Sign in instead.".into())
             }
         })
     }
@@ -90,7 +91,7 @@ impl Auth {
         password: String,
     ) -> Result<LinkUse, Fault> {
         if let Err(reason) = check_new_password(&password) {
-            return Ok(LinkUse::Unacceptable(format!("This does not work: {reason}.")));
+            return Ok(LinkUse::Unacceptable(format!("The password {reason}.")));
         }
         // Before the work: a made-up link must not burn the server's time.
         if self.find_link(LinkKind::Reset, secret).await?.is_none() {

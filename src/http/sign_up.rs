@@ -35,27 +35,27 @@ impl Entry<'_> {
         match (self.kind, &self.link) {
             (Some(LinkKind::Setup), _) => "Set up this server".into(),
             (Some(LinkKind::Reset), _) => "Set a new password".into(),
-            (_, Some(Link { app_name: Some(app), .. })) => format!("Make an account for {app}"),
-            _ => "Make an account".into(),
+            (_, Some(Link { app_name: Some(app), .. })) => format!("Create an account for {app}"),
+            _ => "Create an account".into(),
         }
     }
 
     fn introduction(&self) -> Markup {
         match self.kind {
             Some(LinkKind::Setup) => html! {
-                p { "You are the first here: this account will administer the server. Others are invited by it, or by you." }
+                p { "Create the first account. It will administer this server." }
             },
             Some(LinkKind::Reset) => html! {
-                p { "For the account " strong { (self.link.as_ref().and_then(|link| link.email.as_deref()).unwrap_or_default()) } "." }
+                p { "For your account " strong { (self.link.as_ref().and_then(|link| link.email.as_deref()).unwrap_or_default()) } "." }
                 p.quiet {
-                    "This changes the password by which you log in, and nothing else. The passphrase that encrypts your data stays \
-                     what it is: this server has never known it and cannot change it. Every app has to sign in again."
+                    "This changes only the password you sign in with. The passphrase that encrypts your data stays the same: this \
+                     server has never known it and can't change it. All your apps will have to sign in again."
                 }
             },
             _ => html! {
                 p {
-                    "With this account your devices sync. What they store here is encrypted before it leaves them, under a passphrase \
-                     that your app asks for: it is another thing than this password."
+                    "Your devices sync through this account. Your data is encrypted before it leaves them, with a passphrase that your \
+                     app asks for. That passphrase is separate from the password you choose here."
                 }
             },
         }
@@ -65,7 +65,7 @@ impl Entry<'_> {
 /// The entry of a path, if it is open.
 async fn entry<'a>(state: &State, kind: Option<LinkKind>, secret: &'a str) -> Result<Entry<'a>, PageError> {
     let gone = |sentence| {
-        sorry("This link leads nowhere", Brand::own(), sentence, None)
+        sorry("This link is no longer valid", Brand::own(), sentence, None)
             .with_secret_address()
             .status(StatusCode::NOT_FOUND)
     };
@@ -73,7 +73,7 @@ async fn entry<'a>(state: &State, kind: Option<LinkKind>, secret: &'a str) -> Re
         if state.sign_up == SignUpRule::Open {
             return Ok(Entry { kind: None, secret, link: None });
         }
-        let sentence = "Accounts on this server are made by its operator. Ask them for an invite.";
+        let sentence = "Accounts on this server are created by its operator. Ask them for an invite.";
         return Err(sorry("Sign-up is closed", Brand::own(), sentence, None)
             .status(StatusCode::NOT_FOUND)
             .into());
@@ -82,10 +82,10 @@ async fn entry<'a>(state: &State, kind: Option<LinkKind>, secret: &'a str) -> Re
     let link = if is_open { state.auth.find_link(kind, secret).await? } else { None };
     match link {
         Some(link) => Ok(Entry { kind: Some(kind), secret, link: Some(link) }),
-        None => Err(gone(
-            "It was used already, is too old, or was copied in part. Ask whoever sent it for a new one.",
-        )
-        .into()),
+        None => {
+            Err(gone("It was already used, has expired or is incomplete. Ask whoever sent it for a new one.")
+                .into())
+        }
     }
 }
 
@@ -101,16 +101,16 @@ fn page(state: &State, entry: &Entry<'_>, token: &str, (email, fault): (&str, Op
                     value=(entry.link.as_ref().and_then(|link| link.email.as_deref()).unwrap_or_default());
             } @else {
                 (field(Field {
-                    name: "email", label: "E-mail address", kind: "email", autocomplete: "username", value: email,
+                    name: "email", label: "Email", kind: "email", autocomplete: "username", value: email,
                     focus: true, ..Field::default()
                 }))
             }
             (field(Field {
                 name: "password", label: if is_reset { "New password" } else { "Password" }, kind: "password",
-                autocomplete: "new-password", hint: Some("8 characters or more."), min: Some(8), focus: is_reset,
+                autocomplete: "new-password", hint: Some("At least 8 characters."), min: Some(8), focus: is_reset,
                 ..Field::default()
             }))
-            (button(if is_reset { "Set password" } else { "Make account" }))
+            (button(if is_reset { "Set password" } else { "Create account" }))
         }
     };
     let page = Page::new(entry.title(), Brand::own(), body);
@@ -118,16 +118,19 @@ fn page(state: &State, entry: &Entry<'_>, token: &str, (email, fault): (&str, Op
 }
 
 fn finished(state: &State, kind: Option<LinkKind>, email: &str) -> Page {
-    let (title, sentence) = match kind {
-        Some(LinkKind::Setup) => {
-            ("This server is yours", "Make an app with `tidelog app create`, and sign in to it as")
+    let (title, next_step) = match kind {
+        Some(LinkKind::Setup) => (
+            "Your server is ready",
+            html! { "Create an app with " code { "tidelog app create" } ", then sign in to it as " },
+        ),
+        Some(LinkKind::Reset) => {
+            ("Your password has been changed", html! { "From now on, sign in with it as " })
         }
-        Some(LinkKind::Reset) => ("Your password is set", "From now on you log in with it, as"),
-        _ => ("Your account is ready", "Go back to your app and sign in as"),
+        _ => ("Your account is ready", html! { "Go back to your app and sign in as " }),
     };
     let body = html! {
-        p { (sentence) " " strong { (email) } "." }
-        p.actions { a.button href=(state.site.path("/account")) { "Look at your account" } }
+        p { (next_step) strong { (email) } "." }
+        p.actions { a.button href=(state.site.path("/account")) { "Go to your account" } }
     };
     let page = Page::new(title, Brand::own(), body);
     if kind.is_some() { page.with_secret_address() } else { page }

@@ -104,8 +104,7 @@ impl Parameters {
     /// See [`Flaw`].
     pub fn request_of(&self, client: &Client) -> Result<AuthorizationRequest, Flaw> {
         let redirect_uri = self.get("redirect_uri").filter(|uri| client.takes(uri));
-        let unknown =
-            Flaw::Shown("The address to go back to is missing, or is not one that this app has registered.");
+        let unknown = Flaw::Shown("The redirect URL is missing, or isn't registered for this app.");
         let redirect_uri = redirect_uri.ok_or(unknown)?.to_owned();
         let state = self.get("state").filter(|state| state.len() <= MAX_STATE_BYTES);
         let tell = |error, description| {

@@ -103,7 +103,7 @@ pub fn place(uri: &str) -> String {
     match Url::parse(uri) {
         _ if is_loopback(uri) => "a program on this device".into(),
         Ok(url) if url.scheme() == "https" => url.host_str().unwrap_or_default().to_owned(),
-        Ok(url) => format!("the app that answers to {}:", url.scheme()),
+        Ok(url) => format!("the app that opens {}: links", url.scheme()),
         Err(_) => String::new(),
     }
 }
@@ -219,6 +219,6 @@ mod tests {
         assert_eq!(csp_source("http://[::1]:4711/x"), "http:");
         assert_eq!(place("http://[::1]:4711/x"), "a program on this device");
         assert_eq!(place("https://notes.example/x"), "notes.example");
-        assert_eq!(place("org.example.notes:/x"), "the app that answers to org.example.notes:");
+        assert_eq!(place("org.example.notes:/x"), "the app that opens org.example.notes: links");
     }
 }

@@ -29,14 +29,14 @@ pub struct User {
 pub fn normalize_email(email: &str) -> Result<String, String> {
     let email = email.trim().to_lowercase();
     if email.len() > MAX_EMAIL_BYTES {
-        return Err(format!("an e-mail address has at most {MAX_EMAIL_BYTES} bytes"));
+        return Err(format!("an email address has at most {MAX_EMAIL_BYTES} bytes"));
     }
-    let (local, domain) = email.rsplit_once('@').ok_or("an e-mail address has an @")?;
+    let (local, domain) = email.rsplit_once('@').ok_or("an email address contains an @")?;
     if local.is_empty() || domain.is_empty() {
-        return Err("an e-mail address has something before and after the @".into());
+        return Err("an email address has something before and after the @".into());
     }
     if email.chars().any(|char| char.is_control() || char.is_whitespace()) {
-        return Err("an e-mail address has no spaces or control characters".into());
+        return Err("an email address contains no spaces or control characters".into());
     }
     Ok(email)
 }
@@ -44,12 +44,11 @@ pub fn normalize_email(email: &str) -> Result<String, String> {
 /// Whether an account may be given this password.
 ///
 /// # Errors
-/// A sentence that says what is wrong, without the password.
+/// What it must be, to follow "the password", without the password itself.
 pub fn check_new_password(password: &str) -> Result<(), String> {
     match password.len() {
         MIN_PASSWORD_BYTES..=MAX_PASSWORD_BYTES => Ok(()),
-        length => Err(format!(
-            "a password has {MIN_PASSWORD_BYTES} to {MAX_PASSWORD_BYTES} bytes, this one has {length}"
-        )),
+        ..MIN_PASSWORD_BYTES => Err(format!("must have at least {MIN_PASSWORD_BYTES} characters")),
+        _ => Err(format!("must have at most {MAX_PASSWORD_BYTES} bytes")),
     }
 }

@@ -14,7 +14,7 @@ fn account_of(server: &Server, user: &User, password: &str) -> Caller {
 /// Logs in to the account on its page.
 fn page_of(server: &Server, user: &User) -> (Tab, Shown) {
     let tab = server.tab();
-    let page = tab.open("/account").expect(200).titled("Log in");
+    let page = tab.open("/account").expect(200).titled("Sign in");
     let sent = tab.send(&page, &[("email", &user.email), ("password", PASSWORD)]).expect(303);
     let page = tab.follow(&sent).expect(200).titled("Your account");
     (tab, page)
@@ -69,11 +69,11 @@ fn the_page_does_the_same_in_one_click_each() {
     strangers_tab.post(&path, &strangers_page.filled(&[])).expect(303);
     app.get("/api/sync/status").ok();
     let sent = tab.post(&path, &form.filled(&[])).expect(303);
-    assert!(tab.follow(&sent).text.contains("The session has ended."));
+    assert!(tab.follow(&sent).text.contains("Access revoked."));
     app.get("/api/sync/status").refused(401, "unauthenticated");
-    let form = page.form_to("/account/log-out");
-    tab.post("/account/log-out", &form.filled(&[])).expect(303);
-    tab.open("/account").expect(200).titled("Log in");
+    let form = page.form_to("/account/sign-out");
+    tab.post("/account/sign-out", &form.filled(&[])).expect(303);
+    tab.open("/account").expect(200).titled("Sign in");
     tab.post(&path, &form.filled(&[])).expect(400).titled("This page has expired");
 }
 
@@ -98,7 +98,7 @@ fn another_password_ends_everything_that_the_old_one_began() {
     }
     app.get("/api/sync/status").refused(401, "unauthenticated");
     stream.ends();
-    tab.open("/account").expect(200).titled("Log in");
+    tab.open("/account").expect(200).titled("Sign in");
     account_of(&server, &ada, "another password").get("/api/account").ok();
 }
 
@@ -111,12 +111,12 @@ fn the_page_changes_the_password_and_stays_open() {
     let form = page.form_to("/account/password");
     let wrong =
         tab.post("/account/password", &form.filled(&[("current", "wrong"), ("new", "another password")]));
-    assert!(wrong.expect(422).fault().expect("a fault").contains("current password is wrong"));
+    assert!(wrong.expect(422).fault().expect("a fault").contains("Incorrect current password"));
     let right = form.filled(&[("current", PASSWORD), ("new", "another password")]);
     let sent = tab.post("/account/password", &right).expect(303);
     let done = tab.follow(&sent).expect(200).titled("Your account");
-    assert!(done.text.contains("Your password is changed."));
-    elsewhere.open("/account").titled("Log in");
+    assert!(done.text.contains("Your password has been changed."));
+    elsewhere.open("/account").titled("Sign in");
     account_of(&server, &ada, "another password");
 }
 
@@ -128,7 +128,7 @@ fn a_second_factor_is_turned_on_and_off_on_the_page() {
     let act = |page: &Shown, fields: &[(&str, &str)]| {
         tab.post("/account/two-factor", &page.form_to("/account/two-factor").filled(fields))
     };
-    let enrolment = act(&page, &[("act", "begin")]).expect(200).titled("Turn on the second factor");
+    let enrolment = act(&page, &[("act", "begin")]).expect(200).titled("Turn on two-factor authentication");
     assert!(enrolment.text.contains("<svg"), "a picture for the phone");
     let secret = enrolment
         .text
@@ -151,7 +151,7 @@ fn a_second_factor_is_turned_on_and_off_on_the_page() {
         codes.text.split("<li>").skip(1).filter_map(|rest| rest.split("</li>").next()).collect();
     assert_eq!(recovery.len(), 10);
     let page = tab.open("/account");
-    assert!(page.text.contains("10 of 10 recovery codes are left"), "{}", page.text);
+    assert!(page.text.contains("10 of 10 recovery codes left"), "{}", page.text);
     let fresh =
         act(&page, &[("act", "codes"), ("code", recovery[0])]).expect(200).titled("Your recovery codes");
     assert!(!fresh.text.contains(recovery[1]));
@@ -159,7 +159,7 @@ fn a_second_factor_is_turned_on_and_off_on_the_page() {
     assert!(wrong.fault().is_some());
     let code = fresh.text.split("<li>").nth(1).and_then(|rest| rest.split("</li>").next()).expect("a code");
     let sent = act(&page, &[("act", "off"), ("code", code)]).expect(303);
-    assert!(tab.follow(&sent).text.contains("No second factor is asked for any more."));
+    assert!(tab.follow(&sent).text.contains("Two-factor authentication is off."));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn an_account_is_deleted_with_all_it_has_after_its_password() {
     assert!(page.text.contains("Backups"), "what stays is told");
     tab.send(&page, &[("password", "wrong")]).expect(422);
     app.get("/api/sync/status").ok();
-    let gone = tab.send(&page, &[("password", PASSWORD)]).expect(200).titled("Your account is deleted");
+    let gone = tab.send(&page, &[("password", PASSWORD)]).expect(200).titled("Your account has been deleted");
     assert_eq!(tab.send(&page, &[("password", PASSWORD)]).text, gone.text, "a second click");
     app.get("/api/sync/status").refused(401, "unauthenticated");
     stream.ends();
@@ -212,7 +212,7 @@ fn an_account_session_lasts_a_quarter_of_an_hour_whatever_one_does() {
     tab.open("/account").titled("Your account");
     server.pass_seconds(1);
     account.get("/api/account").refused(401, "unauthenticated");
-    tab.open("/account").titled("Log in");
+    tab.open("/account").titled("Sign in");
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn each_log_in_has_a_cookie_of_its_own_that_another_site_never_brings() {
     assert!(first.starts_with("tidelog-account=tlv_") && first.contains("SameSite=Strict"), "{first}");
     assert!(first.contains("HttpOnly") && !first.contains("Domain"), "{first}");
     let fixed = server.tab().with("cookie", "tidelog-account=tlv_chosen-by-somebody-else");
-    let page = fixed.open("/account").titled("Log in");
+    let page = fixed.open("/account").titled("Sign in");
     assert!(!page.header("set-cookie").contains("chosen"));
 }
 

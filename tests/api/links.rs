@@ -36,10 +36,10 @@ fn the_first_administrator_is_made_by_a_link_that_is_new_at_each_start() {
     tab.open(&path(&json!({"url": first.trim()}))).expect(404);
     let page = tab.open(second.trim()).expect(200);
     let sent = tab.send(&page, &[("email", "root@example.org"), ("password", PASSWORD)]);
-    sent.expect(200).titled("This server is yours");
+    sent.expect(200).titled("Your server is ready");
     let users = server.cli().run(&["user", "list"]).json();
     assert_eq!((&users[0]["email"], &users[0]["admin"]), (&json!("root@example.org"), &json!(true)));
-    tab.open(second.trim()).expect(404).titled("This link leads nowhere");
+    tab.open(second.trim()).expect(404).titled("This link is no longer valid");
     server.restart();
     assert!(!file.exists(), "no link where there is an administrator");
 }
@@ -63,7 +63,7 @@ fn an_invite_makes_as_many_accounts_as_it_says() {
     let path = path(&made);
     let tab = server.tab();
     for _ in 0..5 {
-        tab.open(&path).expect(200).titled("Make an account for Notes");
+        tab.open(&path).expect(200).titled("Create an account for Notes");
     }
     assert!(sign_up(&tab, &path, "nobody", PASSWORD).expect(422).fault().is_some());
     assert!(sign_up(&tab, &path, "ada@example.org", "short").expect(422).fault().expect("why").contains("8"));
@@ -73,12 +73,12 @@ fn an_invite_makes_as_many_accounts_as_it_says() {
             .expect(422)
             .fault()
             .expect("why")
-            .contains("log in")
+            .contains("Sign in")
     );
     let left = server.cli().run(&["invite", "list"]).json();
     assert_eq!((&left[0]["uses_left"], &left[0]["app"]), (&json!(1), &json!("Notes")));
     sign_up(&tab, &path, "bob@example.org", PASSWORD).expect(200);
-    tab.open(&path).expect(404).titled("This link leads nowhere");
+    tab.open(&path).expect(404).titled("This link is no longer valid");
     assert_eq!(server.cli().run(&["invite", "list"]).json(), json!([]));
     let users = server.cli().run(&["user", "list"]).json();
     assert!(users.as_array().expect("users").iter().all(|user| user["admin"] == false));
@@ -153,7 +153,7 @@ fn a_reset_sets_a_password_and_nothing_else() {
     );
     assert!(tab.send(&page, &[("password", "short")]).expect(422).fault().is_some());
     caller.get("/api/sync/status").ok();
-    tab.send(&page, &[("password", "another password")]).expect(200).titled("Your password is set");
+    tab.send(&page, &[("password", "another password")]).expect(200).titled("Your password has been changed");
     tab.open(&link).expect(404);
     caller.get("/api/sync/status").refused(401, "unauthenticated");
     let credentials = json!({"email": user.email, "password": "another password", "api_key": app.api_key});

@@ -11,8 +11,8 @@ fn with_mail(mail: &MailServer) -> Server {
 
 fn forget(server: &Server, email: &str) -> String {
     let tab = server.tab();
-    let page = tab.open("/forgot").expect(200).titled("Forgot your password?");
-    tab.send(&page, &[("email", email)]).expect(200).titled("Look into your mail").text
+    let page = tab.open("/forgot-password").expect(200).titled("Reset your password");
+    tab.send(&page, &[("email", email)]).expect(200).titled("Check your email").text
 }
 
 /// A page without what is new each time.
@@ -46,7 +46,7 @@ fn an_invite_is_mailed_and_its_link_is_shown_to_nobody_else() {
         letter.header("Content-Type").starts_with("text/plain") && letter.text().contains("Noten für Ümit")
     );
     let tab = server.tab();
-    let page = tab.open(&letter.link()).expect(200).titled("Make an account for Noten für Ümit");
+    let page = tab.open(&letter.link()).expect(200).titled("Create an account for Noten für Ümit");
     tab.send(&page, &[("email", "ada@example.org"), ("password", PASSWORD)]).expect(200);
     tab.open(&letter.link()).expect(404);
     let refused = server.cli().run(&["invite", "create", "--mail", "ada@b@example.org"]).refusal();
@@ -66,7 +66,7 @@ fn a_link_for_a_new_password_is_mailed_by_the_operator_beside_a_server_and_witho
     assert!(made["url"].is_null() && !made.to_string().contains("tll_"), "{made}");
     let (tab, letter) = (server.tab(), mail.next());
     let page = tab.open(&letter.link()).expect(200).titled("Set a new password");
-    tab.send(&page, &[("password", "another password")]).expect(200).titled("Your password is set");
+    tab.send(&page, &[("password", "another password")]).expect(200).titled("Your password has been changed");
     server.stop();
     reset(&server);
     assert_eq!(mail.next().to(), "ada@example.org");
@@ -78,8 +78,8 @@ fn a_link_for_a_new_password_is_mailed_by_the_operator_beside_a_server_and_witho
 fn without_a_mail_server_nothing_is_offered_and_commands_say_what_to_set() {
     let server = Server::start();
     server.new_user("ada@example.org");
-    server.tab().open("/forgot").expect(404);
-    assert!(!server.tab().open("/account").expect(200).text.contains("/forgot"));
+    server.tab().open("/forgot-password").expect(404);
+    assert!(!server.tab().open("/account").expect(200).text.contains("/forgot-password"));
     for arguments in [
         vec!["invite", "create", "--mail", "bob@example.org"],
         vec!["user", "reset-password", "ada@example.org", "--mail"],
@@ -115,7 +115,7 @@ fn who_forgot_a_password_gets_a_link_and_who_has_no_account_gets_the_same_page()
         server.new_user(email);
     }
     server.cli().run(&["user", "disable", "eve@example.org"]).json();
-    assert!(server.tab().open("/account").expect(200).text.contains("/forgot"));
+    assert!(server.tab().open("/account").expect(200).text.contains("/forgot-password"));
     let pages = [
         forget(&server, "nobody@example.org"),
         forget(&server, "eve@example.org"),
@@ -142,7 +142,7 @@ fn who_forgot_a_password_gets_a_link_and_who_has_no_account_gets_the_same_page()
     assert_eq!(mail.next().to(), "bob@example.org");
     let tab = server.tab();
     let page = tab.open(&letter.link()).expect(200);
-    tab.send(&page, &[("password", "another password")]).expect(200).titled("Your password is set");
+    tab.send(&page, &[("password", "another password")]).expect(200).titled("Your password has been changed");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_link_names_the_server_as_its_operator_does_and_never_as_a_stranger_does() {
     server.new_user("ada@example.org");
     let tab = server.tab().with("x-forwarded-host", "evil.example");
     // Asked by another name: its IP address.
-    let page = tab.open("/forgot").expect(200);
+    let page = tab.open("/forgot-password").expect(200);
     tab.send(&page, &[("email", "ada@example.org")]).expect(200);
     assert!(mail.next().link().starts_with("http://sync.example.org/reset/tll_"));
 }
@@ -166,9 +166,9 @@ fn forms_of_other_sites_and_too_many_of_one_address_mail_nothing() {
         server.new_user(email);
     }
     let foreign = [("email".to_owned(), "ada@example.org".to_owned()), ("step".to_owned(), "x".to_owned())];
-    server.tab().post("/forgot", &foreign).expect(400);
+    server.tab().post("/forgot-password", &foreign).expect(400);
     let tab = server.tab().with("x-forwarded-for", "192.0.2.1");
-    let page = tab.open("/forgot").expect(200);
+    let page = tab.open("/forgot-password").expect(200);
     let statuses: Vec<_> = (0..40)
         .map(|number| tab.send(&page, &[("email", &format!("{number}@example.org"))]).status)
         .collect();

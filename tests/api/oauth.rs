@@ -68,9 +68,9 @@ impl World {
 
     /// The person logs in, and is asked for consent.
     fn consent_page(&self, tab: &Tab) -> Shown {
-        let page = tab.open(&self.request(&[])).expect(200).titled("Log in");
+        let page = tab.open(&self.request(&[])).expect(200).titled("Sign in");
         let sent = tab.send(&page, &[("email", &self.user.email), ("password", PASSWORD)]).expect(303);
-        tab.follow(&sent).expect(200).titled("Let Notes in?")
+        tab.follow(&sent).expect(200).titled("Allow Notes to sync?")
     }
 
     /// The person lets the app in. Gives the code.
@@ -145,7 +145,7 @@ fn metadata_says_where_everything_is() {
     }
     assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
     let page = world.server.tab().with("host", "sync.example.org").open(&world.request(&[]));
-    assert_eq!(page.action(), "/tide/log-in", "forms lead where browsers find them");
+    assert_eq!(page.action(), "/tide/sign-in", "forms lead where browsers find them");
     let cookie = page.header("set-cookie");
     assert!(cookie.starts_with("__Secure-tidelog-browser=") && cookie.contains("Path=/tide/;"), "{cookie}");
 }

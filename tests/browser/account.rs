@@ -10,20 +10,20 @@ async fn a_person_turns_the_second_factor_on_with_what_the_page_shows() {
     world.log_in().await;
     world.window.shows("Your account").await;
     world.window.click("Turn on").await;
-    world.window.shows("Turn on the second factor").await;
+    world.window.shows("Turn on two-factor authentication").await;
     assert!(world.window.has("svg.squares path").await);
     let phone = Authenticator::new(&world.window.find("code").await.text().await.expect("a secret"));
-    world.window.fill("The code that it shows now", &phone.code(world.server().now_seconds())).await;
+    world.window.fill("6-digit code", &phone.code(world.server().now_seconds())).await;
     world.window.double_click("Turn on").await;
     world.window.shows("Your recovery codes").await;
     let shown = world.window.find("ol.codes").await.text().await.expect("codes");
     assert_eq!(shown.lines().count(), 10, "{shown}");
-    world.window.click("I have kept them").await;
-    world.window.says("10 of 10 recovery codes are left").await;
-    world.window.click("Log out").await;
-    world.window.says("This is where you look after your account").await;
+    world.window.click("I've saved these codes").await;
+    world.window.says("10 of 10 recovery codes left").await;
+    world.window.click("Sign out").await;
+    world.window.says("Manage your password").await;
     world.log_in().await;
-    world.window.shows("Enter your code").await;
+    world.window.shows("Two-factor authentication").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,20 +37,20 @@ async fn a_person_ends_a_session_and_then_everything() {
     world.window.goto(&format!("{}/account", world.server().url())).await;
     world.log_in().await;
     world.window.says("Laptop").await;
-    world.window.click("End").await;
-    world.window.says("The session has ended.").await;
+    world.window.click("Revoke").await;
+    world.window.says("Access revoked.").await;
     tokio::task::block_in_place(|| app.get("/api/sync/status").refused(401, "unauthenticated"));
     world.window.click("Remove").await;
-    world.window.says("The device is removed.").await;
-    world.window.click("Delete this account").await;
+    world.window.says("Device removed.").await;
+    world.window.click("Delete account").await;
     world.window.shows("Delete your account?").await;
-    world.window.fill("Your password", "wrong").await;
-    world.window.click("Delete my account").await;
-    world.window.says("nothing was deleted").await;
-    world.window.fill("Your password", world.server().password()).await;
-    world.window.click("Delete my account").await;
-    world.window.shows("Your account is deleted").await;
+    world.window.fill("Password", "wrong").await;
+    world.window.click("Delete account").await;
+    world.window.says("Nothing was deleted").await;
+    world.window.fill("Password", world.server().password()).await;
+    world.window.click("Delete account").await;
+    world.window.shows("Your account has been deleted").await;
     world.window.goto(&format!("{}/account", world.server().url())).await;
     world.log_in().await;
-    world.window.says("The e-mail address or the password is wrong.").await;
+    world.window.says("Incorrect email or password.").await;
 }

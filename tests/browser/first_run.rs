@@ -15,19 +15,19 @@ async fn the_operator_makes_the_first_account_and_looks_at_it() {
     let window = Window::open().await;
     window.goto(link.trim()).await;
     window.shows("Set up this server").await;
-    window.fill("E-mail address", "root@example.org").await;
+    window.fill("Email", "root@example.org").await;
     window.fill("Password", PASSWORD).await;
-    window.click("Make account").await;
-    window.shows("This server is yours").await;
-    window.click("Look at your account").await;
-    window.shows("Log in").await;
-    window.fill("E-mail address", "root@example.org").await;
+    window.click("Create account").await;
+    window.shows("Your server is ready").await;
+    window.click("Go to your account").await;
+    window.shows("Sign in").await;
+    window.fill("Email", "root@example.org").await;
     window.fill("Password", PASSWORD).await;
-    window.click("Log in").await;
+    window.click("Sign in").await;
     window.shows("Your account").await;
     window.says("root@example.org").await;
     window.goto(link.trim()).await;
-    window.shows("This link leads nowhere").await;
+    window.shows("This link is no longer valid").await;
     tokio::task::block_in_place(|| drop(server));
 }
 
@@ -41,18 +41,18 @@ async fn somebody_signs_up_by_invite_with_a_double_click_and_no_mouse_wheel() {
     });
     let window = Window::open().await;
     window.goto(&url).await;
-    window.shows("Make an account for Field Notes").await;
-    window.fill("E-mail address", "ada@example.org").await;
+    window.shows("Create an account for Field Notes").await;
+    window.fill("Email", "ada@example.org").await;
     // The browser itself keeps what is too short.
     window.fill("Password", "short").await;
-    window.click("Make account").await;
-    window.shows("Make an account for Field Notes").await;
+    window.click("Create account").await;
+    window.shows("Create an account for Field Notes").await;
     window.fill("Password", PASSWORD).await;
-    window.double_click("Make account").await;
+    window.double_click("Create account").await;
     window.shows("Your account is ready").await;
     window.says("ada@example.org").await;
     window.goto(&url).await;
-    window.shows("This link leads nowhere").await;
+    window.shows("This link is no longer valid").await;
     let users = tokio::task::block_in_place(|| server.cli().run(&["user", "list"]).json());
     assert_eq!(users.as_array().map(Vec::len), Some(1));
 }

@@ -15,7 +15,7 @@ async fn no_page_can_be_shown_inside_of_another_sites() {
         world.window.goto(&evil.at("localhost")).await;
         world.window.shows("Evil").await;
         let framed = world.window.text_in_frame().await;
-        assert!(!framed.contains("Log in") && !framed.contains("E-mail"), "{framed}");
+        assert!(!framed.contains("Sign in") && !framed.contains("Email"), "{framed}");
     }
 }
 
@@ -24,7 +24,7 @@ async fn a_form_of_another_site_does_nothing_even_with_a_step_of_this_browser() 
     let world = World::new().await;
     world.window.goto(&world.request()).await;
     world.log_in().await;
-    world.window.shows("Let dev in?").await;
+    world.window.shows("Allow dev to sync?").await;
     let step =
         world.window.find("input[name=step]").await.attr("value").await.expect("an answer").expect("a step");
     let evil = Callback::listen();

@@ -61,26 +61,24 @@ async fn every_page_fits_reads_well_and_is_labelled() {
         let at = |path: &str| format!("{}{path}", world.server().url());
         let window = &world.window;
         for (path, title) in [
-            ("/sign-up", "Make an account"),
-            ("/invite/none", "This link leads nowhere"),
-            ("/oauth/authorize", "This app cannot be let in"),
+            ("/sign-up", "Create an account"),
+            ("/invite/none", "This link is no longer valid"),
+            ("/oauth/authorize", "This app can't connect"),
             ("/oauth/consent", "This page has expired"),
-            ("/account", "Log in"),
+            ("/account", "Sign in"),
         ] {
             window.goto(&at(path)).await;
             is_within_reach(&world, title, look).await;
         }
         window.goto(&world.request()).await;
-        is_within_reach(&world, "Log in", look).await;
-        window
-            .fill("E-mail address", "a.rather.long.name.that.goes.on@a.rather.long.domain.example.org")
-            .await;
+        is_within_reach(&world, "Sign in", look).await;
+        window.fill("Email", "a.rather.long.name.that.goes.on@a.rather.long.domain.example.org").await;
         window.fill("Password", "wrong").await;
-        window.click("Log in").await;
-        window.says("is wrong").await;
-        is_within_reach(&world, "Log in", look).await;
+        window.click("Sign in").await;
+        window.says("Incorrect").await;
+        is_within_reach(&world, "Sign in", look).await;
         world.log_in().await;
-        is_within_reach(&world, "Let dev in?", look).await;
+        is_within_reach(&world, "Allow dev to sync?", look).await;
         tokio::task::block_in_place(|| {
             world.server().somebody().device("A laptop with a name that nobody would give it")
         });
@@ -88,19 +86,19 @@ async fn every_page_fits_reads_well_and_is_labelled() {
         world.log_in().await;
         is_within_reach(&world, "Your account", look).await;
         window.click("Turn on").await;
-        is_within_reach(&world, "Turn on the second factor", look).await;
+        is_within_reach(&world, "Turn on two-factor authentication", look).await;
         let phone =
             crate::support::Authenticator::new(&window.find("code").await.text().await.expect("a secret"));
-        window.fill("The code that it shows now", &phone.code(world.server().now_seconds())).await;
+        window.fill("6-digit code", &phone.code(world.server().now_seconds())).await;
         window.click("Turn on").await;
         is_within_reach(&world, "Your recovery codes", look).await;
-        window.click("I have kept them").await;
+        window.click("I've saved these codes").await;
         is_within_reach(&world, "Your account", look).await;
-        window.click("Delete this account").await;
+        window.click("Delete account").await;
         is_within_reach(&world, "Delete your account?", look).await;
         window.goto(&world.request()).await;
         world.log_in().await;
-        is_within_reach(&world, "Enter your code", look).await;
+        is_within_reach(&world, "Two-factor authentication", look).await;
         window.click("Use a recovery code").await;
         is_within_reach(&world, "Use a recovery code", look).await;
     }

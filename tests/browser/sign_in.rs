@@ -52,10 +52,10 @@ impl World {
     }
 
     pub(crate) async fn log_in(&self) {
-        self.window.shows("Log in").await;
-        self.window.fill("E-mail address", self.server().email()).await;
+        self.window.shows("Sign in").await;
+        self.window.fill("Email", self.server().email()).await;
         self.window.fill("Password", self.server().password()).await;
-        self.window.click("Log in").await;
+        self.window.click("Sign in").await;
     }
 
     fn exchange(&self, code: &str) -> Value {
@@ -94,16 +94,16 @@ impl Drop for World {
 async fn a_person_lets_an_app_in_after_a_slip_and_the_code_works() {
     let world = World::new().await;
     world.window.goto(&world.request()).await;
-    world.window.shows("Log in").await;
-    world.window.fill("E-mail address", world.server().email()).await;
+    world.window.shows("Sign in").await;
+    world.window.fill("Email", world.server().email()).await;
     world.window.fill("Password", "wrong").await;
-    world.window.click("Log in").await;
-    world.window.says("The e-mail address or the password is wrong.").await;
+    world.window.click("Sign in").await;
+    world.window.says("Incorrect email or password.").await;
     world.window.fill("Password", world.server().password()).await;
-    world.window.click("Log in").await;
-    world.window.shows("Let dev in?").await;
+    world.window.click("Sign in").await;
+    world.window.shows("Allow dev to sync?").await;
     world.window.reload().await;
-    world.window.shows("Let dev in?").await;
+    world.window.shows("Allow dev to sync?").await;
     world.window.click("Allow").await;
     world.window.shows("Back in the app").await;
     assert_eq!(world.app.heard("state"), ["a-state"]);
@@ -116,7 +116,7 @@ async fn a_double_click_on_allow_gives_one_code_that_works() {
     let world = World::new().await;
     world.window.goto(&world.request()).await;
     world.log_in().await;
-    world.window.shows("Let dev in?").await;
+    world.window.shows("Allow dev to sync?").await;
     world.window.double_click("Allow").await;
     world.window.shows("Back in the app").await;
     let codes = world.app.heard("code");
@@ -129,18 +129,18 @@ async fn going_back_after_consent_finds_a_page_that_has_expired_and_a_way_on() {
     let world = World::new().await;
     world.window.goto(&world.request()).await;
     world.log_in().await;
-    world.window.shows("Let dev in?").await;
+    world.window.shows("Allow dev to sync?").await;
     world.window.click("Allow").await;
     world.window.shows("Back in the app").await;
     world.window.back().await;
     // Some browsers show what they remember of a page, whatever they were told; it leads nowhere all the same.
     world.window.reload().await;
     world.window.shows("This page has expired").await;
-    world.window.click("Begin again").await;
+    world.window.click("Start again").await;
     world.log_in().await;
-    world.window.shows("Let dev in?").await;
+    world.window.shows("Allow dev to sync?").await;
     world.window.back().await;
-    world.window.shows("Log in").await;
+    world.window.shows("Sign in").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,12 +148,12 @@ async fn a_person_who_says_no_goes_back_without_a_code() {
     let world = World::new().await;
     world.window.goto(&world.request()).await;
     world.log_in().await;
-    world.window.shows("Let dev in?").await;
+    world.window.shows("Allow dev to sync?").await;
     world.window.click("Cancel").await;
     world.window.shows("Back in the app").await;
     assert_eq!(world.app.heard("error"), ["access_denied"]);
     world.window.goto(&world.request()).await;
-    world.window.shows("Log in").await;
+    world.window.shows("Sign in").await;
     world.window.click("Cancel").await;
     world.window.shows("Back in the app").await;
     assert!(world.app.heard("code").is_empty());
@@ -165,28 +165,28 @@ async fn a_second_factor_is_asked_for_and_a_recovery_code_works_once() {
     let (phone, recovery) = world.enrol();
     world.window.goto(&world.request()).await;
     world.log_in().await;
-    world.window.shows("Enter your code").await;
-    world.window.fill("Code", "000000").await;
-    world.window.click("Continue").await;
-    world.window.says("This code is wrong").await;
-    world.window.fill("Code", &phone.code(world.server().now_seconds())).await;
-    world.window.double_click("Continue").await;
-    world.window.shows("Let dev in?").await;
+    world.window.shows("Two-factor authentication").await;
+    world.window.fill("6-digit code", "000000").await;
+    world.window.click("Verify").await;
+    world.window.says("This code is incorrect").await;
+    world.window.fill("6-digit code", &phone.code(world.server().now_seconds())).await;
+    world.window.double_click("Verify").await;
+    world.window.shows("Allow dev to sync?").await;
 
     for works in [true, false] {
         world.window.goto(&world.request()).await;
         world.log_in().await;
-        world.window.shows("Enter your code").await;
+        world.window.shows("Two-factor authentication").await;
         world.window.click("Use a recovery code").await;
         world.window.shows("Use a recovery code").await;
         world.window.fill("Recovery code", &recovery[0]).await;
-        world.window.click("Continue").await;
+        world.window.click("Verify").await;
         if works {
-            world.window.shows("Let dev in?").await;
+            world.window.shows("Allow dev to sync?").await;
             world.window.click("Allow").await;
             world.window.shows("Back in the app").await;
         } else {
-            world.window.says("it was used already").await;
+            world.window.says("already used").await;
         }
     }
 }
@@ -196,13 +196,13 @@ async fn a_page_that_was_left_open_says_so_and_begins_again() {
     let world = World::new().await;
     world.window.goto(&world.request()).await;
     world.log_in().await;
-    world.window.shows("Let dev in?").await;
+    world.window.shows("Allow dev to sync?").await;
     world.server().pass_seconds(10 * 60);
     world.window.click("Allow").await;
     world.window.shows("This page has expired").await;
-    world.window.click("Begin again").await;
+    world.window.click("Start again").await;
     world.log_in().await;
-    world.window.shows("Let dev in?").await;
+    world.window.shows("Allow dev to sync?").await;
     world.window.click("Allow").await;
     world.window.shows("Back in the app").await;
     world.exchange(&world.app.heard("code")[0]);
@@ -212,12 +212,12 @@ async fn a_page_that_was_left_open_says_so_and_begins_again() {
 async fn a_keyboard_is_enough() {
     let world = World::new().await;
     world.window.goto(&world.request()).await;
-    world.window.shows("Log in").await;
+    world.window.shows("Sign in").await;
     world.window.press(world.server().email()).await;
     world.window.key(Key::Tab).await;
     world.window.press(world.server().password()).await;
     world.window.key(Key::Enter).await;
-    world.window.shows("Let dev in?").await;
+    world.window.shows("Allow dev to sync?").await;
     world
         .window
         .find("button[value=deny]")
@@ -239,7 +239,7 @@ async fn browsers_find_back_by_every_name_of_this_machine() {
     for (app, host) in ways {
         world.window.goto(&world.request_back_to(&app.at(host))).await;
         world.log_in().await;
-        world.window.shows("Let dev in?").await;
+        world.window.shows("Allow dev to sync?").await;
         world.window.click("Allow").await;
         world.window.shows("Back in the app").await;
         assert_eq!(app.heard("code").len(), 1, "{host}");

@@ -13,9 +13,9 @@ use crate::wire::{self, Wire};
 pub(super) enum Door {
     /// `POST /api/sync/auth`, with a wrong password.
     Auth,
-    /// `POST /log-in`, likewise.
+    /// `POST /sign-in`, likewise.
     LogIn,
-    /// `POST /forgot`.
+    /// `POST /forgot-password`.
     Forgot,
 }
 
@@ -32,8 +32,8 @@ impl Door {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Auth => "POST /api/sync/auth",
-            Self::LogIn => "POST /log-in",
-            Self::Forgot => "POST /forgot",
+            Self::LogIn => "POST /sign-in",
+            Self::Forgot => "POST /forgot-password",
         }
     }
 
@@ -59,7 +59,7 @@ impl Door {
         let path = match self {
             Self::Auth => return Ok(Page::default()),
             Self::LogIn => "/account",
-            Self::Forgot => "/forgot",
+            Self::Forgot => "/forgot-password",
         };
         let answer = wire.exchange(&wire::get(address, path, None)).await?;
         let (head, body) = (std::str::from_utf8(answer.head)?, std::str::from_utf8(answer.body)?);
@@ -81,8 +81,8 @@ impl Door {
                 "/api/sync/auth",
                 json!({ "email": email, "password": password, "api_key": API_KEY }).to_string(),
             ),
-            Self::LogIn => ("/log-in", form(format!("password={password}"))),
-            Self::Forgot => ("/forgot", form(format!("unlike={password}"))),
+            Self::LogIn => ("/sign-in", form(format!("password={password}"))),
+            Self::Forgot => ("/forgot-password", form(format!("unlike={password}"))),
         };
         if page.step.is_empty() {
             return [wire::head(address, path, None, body.len()), body.into_bytes()].concat();

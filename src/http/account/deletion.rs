@@ -17,21 +17,21 @@ use crate::http::pages::{Brand, Field, Page, PageError, field, notice, see_other
 fn page(context: &Context<'_>, fault: Option<&str>) -> Page {
     let body = html! {
         (notice(fault, None))
-        p { "Everything that this server has of you goes: your data in all apps, your files, your devices and sessions, this account. \
-             Nobody can bring it back." }
-        p { "Your devices keep what they have. Backups that the operator made before today hold your data, encrypted, until they \
-             are thrown away." }
-        p { a href=(context.state.site.path("/account/export")) download { "Download everything first" } }
+        p { "Everything this server stores about you will be deleted: your data in all apps, your files, devices and sessions, and \
+             this account. This can't be undone." }
+        p { "Your devices keep their data. Backups that the operator has already made contain your encrypted data until they are \
+             deleted." }
+        p { a href=(context.state.site.path("/account/export")) download { "Download your data first" } }
         (context.form("/account/delete", &html! {
             (field(Field {
-                name: "password", label: "Your password", kind: "password", autocomplete: "current-password",
+                name: "password", label: "Password", kind: "password", autocomplete: "current-password",
                 ..Field::default()
             }))
             div.actions {
-                button.danger type="submit" { "Delete my account" }
+                button.danger type="submit" { "Delete account" }
             }
         }))
-        footer { p { a href=(context.state.site.path("/account")) { "Keep it" } } }
+        footer { p { a href=(context.state.site.path("/account")) { "Cancel" } } }
     };
     Page::new("Delete your account?", Brand::own(), body)
 }
@@ -65,12 +65,12 @@ async fn carry_out(
     if !state.auth.delete_account(actor(&http), &visitor, form.text("password").into()).await? {
         turn.failed();
         let context = Context { state: &state, token: form.text("step") };
-        let page = page(&context, Some("The password is wrong; nothing was deleted."));
+        let page = page(&context, Some("Incorrect password. Nothing was deleted."));
         return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?);
     }
     turn.passed();
-    let body = html! { p { "Everything that this server had of you is gone." } };
-    let mut response = Page::new("Your account is deleted", Brand::own(), body).answer()?;
+    let body = html! { p { "Everything this server stored about you has been deleted." } };
+    let mut response = Page::new("Your account has been deleted", Brand::own(), body).answer()?;
     response.add_cookie(&visitor_cookie(&state.site, None)).map_err(Fault::internal)?;
     Ok(response)
 }

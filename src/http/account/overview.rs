@@ -42,11 +42,11 @@ impl Context<'_> {
 
 fn sentence_of(done: &str) -> Option<&'static str> {
     match done {
-        "password" => Some("Your password is changed. Every app has to sign in again."),
-        "two-factor-off" => Some("No second factor is asked for any more."),
-        "session" => Some("The session has ended."),
-        "device" => Some("The device is removed."),
-        "out" => Some("You are logged out."),
+        "password" => Some("Your password has been changed. Your apps have to sign in again."),
+        "two-factor-off" => Some("Two-factor authentication is off."),
+        "session" => Some("Access revoked."),
+        "device" => Some("Device removed."),
+        "signed-out" => Some("You're signed out."),
         _ => None,
     }
 }
@@ -83,16 +83,16 @@ pub(super) async fn page(
     let devices = state.store.devices_of_user(visitor.user_row).await?;
     let body = html! {
         (notice(fault, done))
-        p { "Logged in as " strong { (visitor.email) } "." }
-        (context.form("/account/log-out", &html! { button type="submit" { "Log out" } }))
+        p { "Signed in as " strong { (visitor.email) } "." }
+        (context.form("/account/sign-out", &html! { button type="submit" { "Sign out" } }))
         (password(context, visitor))
         (second_factor(context, factor))
         (sessions_list(context, &sessions))
         (devices_list(context, &devices))
         h2 { "Your data" }
-        p { "Take everything with you that this server has of you, as it has it: encrypted." }
-        p { a.button href=(state.site.path("/account/export")) download { "Download everything" } }
-        p { a href=(state.site.path("/account/delete")) { "Delete this account" } }
+        p { "Download all your data from this server (still encrypted)." }
+        p { a.button href=(state.site.path("/account/export")) download { "Download your data" } }
+        p { a href=(state.site.path("/account/delete")) { "Delete account" } }
     };
     Ok(Page::new("Your account", Brand::own(), body).wide())
 }
@@ -101,8 +101,8 @@ fn password(context: &Context<'_>, visitor: &AccountSession) -> Markup {
     html! {
         h2 { "Password" }
         p.quiet {
-            "This is the password of your account. The passphrase that encrypts your data is another thing, which this server never \
-             learns: it stays what it is."
+            "The password you sign in with. The passphrase that encrypts your data is separate: this server never learns it, and it \
+             stays the same."
         }
         div.narrow {
             (context.form("/account/password", &html! {
@@ -113,7 +113,7 @@ fn password(context: &Context<'_>, visitor: &AccountSession) -> Markup {
                 }))
                 (field(Field {
                     name: "new", label: "New password", kind: "password", autocomplete: "new-password", min: Some(8),
-                    hint: Some("8 characters or more. Every app will have to sign in again."), ..Field::default()
+                    hint: Some("At least 8 characters. All your apps will have to sign in again."), ..Field::default()
                 }))
                 (button("Change password"))
             }))
@@ -128,25 +128,28 @@ fn second_factor(context: &Context<'_>, factor: SecondFactor) -> Markup {
             label: "Code",
             kind: "text",
             autocomplete: "one-time-code",
-            hint: Some("From your app, or a recovery code."),
+            hint: Some("From your authenticator app, or a recovery code."),
             ..Field::default()
         })
     };
     html! {
-        h2 { "Second factor" }
+        h2 { "Two-factor authentication" }
         @if factor.enabled {
-            p { "On: logging in takes a code from your phone. " (factor.recovery_codes_left) " of 10 recovery codes are left." }
+            p {
+                "On. Signing in requires a code from your authenticator app. "
+                (factor.recovery_codes_left) " of 10 recovery codes left."
+            }
             div.narrow.code {
                 (context.form("/account/two-factor", &html! {
                     (code("code"))
                     div.actions {
-                        button type="submit" name="act" value="codes" { "New recovery codes" }
+                        button type="submit" name="act" value="codes" { "Generate new recovery codes" }
                         button.danger type="submit" name="act" value="off" { "Turn off" }
                     }
                 }))
             }
         } @else {
-            p { "Off: your password is all that is asked for. With a second factor, a stolen password is not enough." }
+            p { "Off. Turn it on to require a code from your phone as well, so that a stolen password isn't enough." }
             (context.form("/account/two-factor", &html! {
                 button.primary type="submit" name="act" value="begin" { "Turn on" }
             }))
@@ -163,17 +166,17 @@ fn day(time: Timestamp) -> Markup {
 fn sessions_list(context: &Context<'_>, sessions: &[UserSession]) -> Markup {
     html! {
         h2 { "Sessions" }
-        @if sessions.is_empty() { p.quiet { "No app is signed in." } }
+        @if sessions.is_empty() { p.quiet { "No apps are signed in." } }
         ul.things {
             @for session in sessions {
                 li {
                     div {
                         strong { (session.app) }
                         @if !session.devices.is_empty() { (session.devices) " · " }
-                        "since " (day(session.created_at))
+                        "signed in " (day(session.created_at))
                     }
                     (context.form(&format!("/account/sessions/{}", session.id), &html! {
-                        button type="submit" aria-label={ "End the session of " (session.app) " " (session.devices) } { "End" }
+                        button type="submit" aria-label={ "Revoke access of " (session.app) " " (session.devices) } { "Revoke" }
                     }))
                 }
             }
@@ -184,7 +187,7 @@ fn sessions_list(context: &Context<'_>, sessions: &[UserSession]) -> Markup {
 fn devices_list(context: &Context<'_>, devices: &[UserDevice]) -> Markup {
     html! {
         h2 { "Devices" }
-        @if devices.is_empty() { p.quiet { "No device is registered." } }
+        @if devices.is_empty() { p.quiet { "No devices are registered." } }
         ul.things {
             @for device in devices {
                 li {
@@ -193,7 +196,7 @@ fn devices_list(context: &Context<'_>, devices: &[UserDevice]) -> Markup {
                         (device.app) " on " (device.platform) " · last seen " (day(device.last_seen_at))
                     }
                     (context.form(&format!("/account/devices/{}", device.id), &html! {
-                        button type="submit" aria-label={ "Remove the device " (device.device_name) } { "Remove" }
+                        button type="submit" aria-label={ "Remove device " (device.device_name) } { "Remove" }
                     }))
                 }
             }
@@ -227,7 +230,7 @@ async fn carry_out(
 ) -> Result<HttpResponse, PageError> {
     let visitor = sender(&state, &http, &form).await?;
     state.store.end_account_session(visitor.id).await?;
-    let mut response = done(&state, "out");
+    let mut response = done(&state, "signed-out");
     response.add_cookie(&visitor_cookie(&state.site, None)).map_err(crate::error::Fault::internal)?;
     Ok(response)
 }

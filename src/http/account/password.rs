@@ -44,11 +44,11 @@ async fn carry_out(
         }
         AccountPassword::Refused => {
             turn.failed();
-            "The current password is wrong; nothing was changed.".into()
+            "Incorrect current password. Nothing was changed.".into()
         }
         AccountPassword::Unacceptable(reason) => {
             turn.passed();
-            format!("Nothing was changed: {reason}.")
+            format!("Your new password {reason}. Nothing was changed.")
         }
     };
     let context = Context { state: &state, token: form.text("step") };

@@ -17,7 +17,7 @@ use crate::http::pages::{Brand, Field, Page, PageError, button, field, notice};
 /// Squares of white that a code needs around it.
 const QUIET: i32 = 4;
 const WRONG: &str =
-    "This code is wrong, or it was used already. Codes change every thirty seconds: try the next one.";
+    "This code is incorrect or was already used. Codes change every 30 seconds, so try the next one.";
 
 pub(in crate::http) async fn act(
     state: web::Data<State>,
@@ -81,32 +81,32 @@ async fn carry_out(
 fn enrolment_page(context: &Context<'_>, enrolment: &Enrolment, fault: Option<&str>) -> Page {
     let body = html! {
         (notice(fault, None))
-        p { "Point the app on your phone that makes codes at this picture:" }
+        p { "Scan this QR code with your authenticator app:" }
         (squares(&enrolment.url))
-        p { "Or type this into it: " code { (spaced(&enrolment.secret)) } }
+        p { "Or enter this key in the app: " code { (spaced(&enrolment.secret)) } }
         div.code {
             (context.form("/account/two-factor", &html! {
                 input type="hidden" name="act" value="confirm";
                 (field(Field {
-                    name: "code", label: "The code that it shows now", kind: "text", autocomplete: "one-time-code",
+                    name: "code", label: "6-digit code", kind: "text", autocomplete: "one-time-code",
                     focus: true, digits: true, ..Field::default()
                 }))
                 (button("Turn on"))
             }))
         }
-        footer { p { a href=(context.state.site.path("/account")) { "Leave it off" } } }
+        footer { p { a href=(context.state.site.path("/account")) { "Cancel" } } }
     };
-    Page::new("Turn on the second factor", Brand::own(), body)
+    Page::new("Turn on two-factor authentication", Brand::own(), body)
 }
 
 fn codes_page(context: &Context<'_>, codes: &[String]) -> Page {
     let body = html! {
         p {
-            "If you lose your phone, each of these lets you in once. Print them, or keep them in a password manager: they are shown \
-             only now. Codes from before no longer work."
+            "If you lose your phone, you can sign in with each of these codes once. Print them or save them in a password manager: \
+             you won't see them again. Earlier codes no longer work."
         }
         ol.codes { @for code in codes { li { (code) } } }
-        p.actions { a.button href=(context.state.site.path("/account")) { "I have kept them" } }
+        p.actions { a.button href=(context.state.site.path("/account")) { "I've saved these codes" } }
     };
     Page::new("Your recovery codes", Brand::own(), body)
 }
@@ -126,7 +126,7 @@ fn squares(text: &str) -> Markup {
     let side = size + 2 * QUIET;
     html! {
         svg.squares xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (side) " " (side) } role="img"
-            aria-label="A picture that holds the key below, for the camera of a phone" shape-rendering="crispEdges" {
+            aria-label="QR code of the key below" shape-rendering="crispEdges" {
             rect width="100%" height="100%" fill="#fff" {}
             path d=(path) fill="#000" {}
         }

@@ -13,10 +13,10 @@ use crate::http::sign_in::log_in;
 use crate::model::authorization::{Flaw, Parameters};
 use crate::model::redirects;
 
-const UNKNOWN_APP: &str = "The app that sent you here is not known on this server. It may be out of date.";
+const UNKNOWN_APP: &str = "This server doesn't know the app that sent you here. The app may be out of date.";
 
 fn shown(sentence: &str) -> PageError {
-    sorry("This app cannot be let in", Brand::own(), sentence, None).status(StatusCode::BAD_REQUEST).into()
+    sorry("This app can't connect", Brand::own(), sentence, None).status(StatusCode::BAD_REQUEST).into()
 }
 
 pub(in crate::http) async fn authorize(

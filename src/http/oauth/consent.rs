@@ -38,10 +38,13 @@ pub(in crate::http) async fn show(
     let body = html! {
         p { strong { (client.name) } " wants to sync with your account " strong { (account.email) } "." }
         ul {
-            li { "It can store encrypted data of its own here, and read it." }
-            li { "It cannot see your password, your account, or what other apps store." }
+            li { "It can store its own encrypted data here and read it back." }
+            li { "It can't see your password, your account settings or other apps' data." }
         }
-        p.quiet { "You will be sent back to " (redirects::place(&request.redirect_uri)) ". You can end this at any time under Sessions in your account." }
+        p.quiet {
+            "You'll be redirected to " (redirects::place(&request.redirect_uri)) ". "
+            "You can revoke access at any time under Sessions in your account."
+        }
         form method="post" action=(state.site.path("/oauth/consent")) {
             (hidden("step", &query.step))
             div.actions {
@@ -50,7 +53,7 @@ pub(in crate::http) async fn show(
             }
         }
     };
-    let title = format!("Let {} in?", client.name);
+    let title = format!("Allow {} to sync?", client.name);
     let page = Page::new(title, Brand::of_client(&state.site, &client), body);
     Ok(page.leads_to(redirects::csp_source(&request.redirect_uri)).answer()?)
 }

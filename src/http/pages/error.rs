@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpResponse, ResponseError};
 
@@ -24,12 +25,16 @@ impl From<Page> for PageError {
 impl From<ApiError> for PageError {
     fn from(error: ApiError) -> Self {
         let title = match error.status_code().as_u16() {
-            404 => "There is nothing here",
+            404 => "Page not found",
             429 => "Too many attempts",
             500.. => "Something went wrong",
-            _ => "This did not work",
+            _ => "Invalid request",
         };
-        let page = sorry(title, Brand::own(), error.message(), None).status(error.status_code());
+        let message = match error.status_code() {
+            StatusCode::NOT_FOUND => "There is no page at this address.",
+            _ => error.message(),
+        };
+        let page = sorry(title, Brand::own(), message, None).status(error.status_code());
         Self { page: Box::new(page), headers: error.headers().clone() }
     }
 }
@@ -53,7 +58,7 @@ impl fmt::Display for PageError {
 }
 
 impl ResponseError for PageError {
-    fn status_code(&self) -> actix_web::http::StatusCode {
+    fn status_code(&self) -> StatusCode {
         self.page.status
     }
 

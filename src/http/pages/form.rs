@@ -93,12 +93,12 @@ pub(in crate::http) fn read_step(state: &State, token: &str, browser: &str) -> R
 pub(in crate::http) fn stale(state: &State, request: Option<&AuthorizationRequest>) -> PageError {
     let again = request.map(|request| state.site.path(&format!("/oauth/authorize?{}", request.query())));
     let sentence = match again {
-        Some(_) => "It was open for too long, or it was used already. Nothing has happened.",
+        Some(_) => "It was open too long, or was already submitted. Nothing was changed.",
         None => {
-            "It was open for too long, was used already, or this browser keeps no cookies. Nothing has happened: go back to where \
-             you came from and begin again."
+            "It was open too long, was already submitted, or your browser blocks cookies. Nothing was changed. Go back to where \
+             you started and try again."
         }
     };
-    let page = sorry("This page has expired", Brand::own(), sentence, again.map(|url| (url, "Begin again")));
+    let page = sorry("This page has expired", Brand::own(), sentence, again.map(|url| (url, "Start again")));
     page.status(StatusCode::BAD_REQUEST).into()
 }

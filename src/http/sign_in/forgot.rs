@@ -1,4 +1,4 @@
-//! `/forgot`: the way back in for who forgot their password, on a server that sends mail.
+//! `/forgot-password`: the way back in for who forgot their password, on a server that sends mail.
 //!
 //! Whoever types an address is shown one and the same page, before anybody looks whether there is such an account.
 
@@ -22,8 +22,8 @@ use crate::model::users::normalize_email;
 /// A page that says that there is no such way.
 fn requests(state: &State) -> Result<&Sender<String>, PageError> {
     state.forgotten.as_ref().ok_or_else(|| {
-        let sentence = "This server sends no mail. Ask its operator for a new password.";
-        sorry("There is nothing here", Brand::own(), sentence, None).status(StatusCode::NOT_FOUND).into()
+        let sentence = "This server doesn't send email. Ask its operator to reset your password.";
+        sorry("Page not found", Brand::own(), sentence, None).status(StatusCode::NOT_FOUND).into()
     })
 }
 
@@ -34,20 +34,20 @@ pub(in crate::http) async fn show(
     requests(&state)?;
     let browser = Browser::bound(&http, &state.site)?;
     let body = html! {
-        p { "Type the address of your account. A link to set a new password is mailed to it." }
-        form method="post" action=(state.site.path("/forgot")) {
+        p { "Enter the email address of your account, and we'll send you a link to reset your password." }
+        form method="post" action=(state.site.path("/forgot-password")) {
             (hidden("step", &form_token(&state, &browser)?))
             (field(Field {
-                name: "email", label: "E-mail address", kind: "email", autocomplete: "username", focus: true,
+                name: "email", label: "Email", kind: "email", autocomplete: "username", focus: true,
                 ..Field::default()
             }))
-            (button("Mail me a link"))
+            (button("Send reset link"))
         }
         footer.quiet {
-            p { "The passphrase that encrypts your data is another thing: nobody but you can know it, and it stays what it is." }
+            p { "This doesn't change the passphrase that encrypts your data. Only you know it." }
         }
     };
-    Ok(Page::new("Forgot your password?", Brand::own(), body).answer_with(|response| {
+    Ok(Page::new("Reset your password", Brand::own(), body).answer_with(|response| {
         browser.cookie.map(|cookie| response.cookie(cookie));
     })?)
 }
@@ -73,10 +73,10 @@ async fn take(state: web::Data<State>, http: HttpRequest, form: Form) -> Result<
         tracing::warn!("too many people forgot their passwords at once: some get no mail");
     }
     let body = html! {
-        p { "If there is an account with that address, a mail with a link is on its way to it. The link is good once, for a day." }
+        p { "If there is an account with that email, we've sent a reset link to it. The link works once and expires in 24 hours." }
         p.quiet {
-            "Where none has come after a few minutes, look among the unwanted mail. You can ask for another one in ten minutes."
+            "If nothing arrives within a few minutes, check your spam folder. You can request another link in 10 minutes."
         }
     };
-    Ok(Page::new("Look into your mail", Brand::own(), body).answer()?)
+    Ok(Page::new("Check your email", Brand::own(), body).answer()?)
 }

@@ -1,4 +1,4 @@
-//! The log-in page, and `POST /log-in`, where its form goes.
+//! The log-in page, and `POST /sign-in`, where its form goes.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -17,7 +17,7 @@ use crate::http::pages::{Brand, Field, Page, PageError, button, field, hidden, n
 use crate::model::authorization::AuthorizationRequest;
 use crate::model::redirects;
 
-const WRONG: &str = "The e-mail address or the password is wrong.";
+const WRONG: &str = "Incorrect email or password.";
 
 /// A log-in page for an app or for the account itself.
 pub(in crate::http) fn page(
@@ -31,33 +31,33 @@ pub(in crate::http) fn page(
     let step = state.auth.sign_flow(FlowState::SignIn(request), &browser.id)?;
     let body = html! {
         (notice(fault, None))
-        form method="post" action=(state.site.path("/log-in")) {
+        form method="post" action=(state.site.path("/sign-in")) {
             (hidden("step", &step))
             (field(Field {
-                name: "email", label: "E-mail address", kind: "email", autocomplete: "username", value: email,
+                name: "email", label: "Email", kind: "email", autocomplete: "username", value: email,
                 focus: email.is_empty(), ..Field::default()
             }))
             (field(Field {
                 name: "password", label: "Password", kind: "password", autocomplete: "current-password",
                 focus: !email.is_empty(), ..Field::default()
             }))
-            (button("Log in"))
+            (button("Sign in"))
         }
         @if state.forgotten.is_some() {
-            p.actions { a href=(state.site.path("/forgot")) { "Forgot your password?" } }
+            p.actions { a href=(state.site.path("/forgot-password")) { "Forgot your password?" } }
         }
         @if cancel.is_none() && state.sign_up == SignUpRule::Open {
-            p.actions { a href=(state.site.path("/sign-up")) { "Make an account" } }
+            p.actions { a href=(state.site.path("/sign-up")) { "Create an account" } }
         }
         footer.quiet {
             @match &cancel {
-                Some(address) => p { "You will be asked before the app is let in. " a href=(address) { "Cancel" } },
-                None => p { "This is where you look after your account: its password, second factor, sessions and devices." }
+                Some(address) => p { "You'll be asked before the app gets access. " a href=(address) { "Cancel" } },
+                None => p { "Manage your password, two-factor authentication, sessions and devices." }
             }
         }
     };
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    Ok(Page::new("Log in", brand, body).status(status))
+    Ok(Page::new("Sign in", brand, body).status(status))
 }
 
 /// The way back to an app that is not let in.
@@ -91,7 +91,7 @@ async fn check(state: web::Data<State>, http: HttpRequest, form: Form) -> Result
         PasswordCheck::SecondFactor(person) => {
             turn.passed();
             let step = state.auth.sign_flow(FlowState::SecondFactor(request, person), &form.browser)?;
-            Ok(see_other(&state.site.path(&format!("/second-factor?step={step}"))))
+            Ok(see_other(&state.site.path(&format!("/two-factor?step={step}"))))
         }
         PasswordCheck::Done(person) => {
             turn.succeeded();

@@ -1,4 +1,4 @@
-//! `/second-factor`: the code from the person's phone, or one from the paper that they kept.
+//! `/two-factor`: the code from the person's phone, or one from the paper that they kept.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -14,8 +14,9 @@ use crate::http::pages::browser::Browser;
 use crate::http::pages::form::{Form, read_step, stale};
 use crate::http::pages::{Brand, Field, Page, PageError, button, field, hidden, notice};
 
-const WRONG: &str =
-    "This code is wrong, or it was used already. Codes change every thirty seconds: try the next one.";
+const WRONG_CODE: &str =
+    "This code is incorrect or was already used. Codes change every 30 seconds, so try the next one.";
+const WRONG_RECOVERY_CODE: &str = "This recovery code is incorrect or was already used.";
 
 /// What the page's address says.
 #[derive(Deserialize)]
@@ -28,31 +29,32 @@ pub(in crate::http) struct Query {
 }
 
 fn page(state: &State, brand: Brand, step: &str, recovery: bool, fault: Option<&str>) -> Page {
-    let other = format!("/second-factor?step={step}{}", if recovery { "" } else { "&recovery=true" });
+    let other = format!("/two-factor?step={step}{}", if recovery { "" } else { "&recovery=true" });
     let (label, hint) = match recovery {
-        true => {
-            ("Recovery code", "One of the ten codes that you kept when you turned this on. Each works once.")
-        }
-        false => ("Code", "Six digits, from the app on your phone that makes codes for this account."),
+        true => (
+            "Recovery code",
+            "One of the 10 codes you saved when you turned on two-factor authentication. Each works once.",
+        ),
+        false => ("6-digit code", "From your authenticator app."),
     };
     let body = html! {
         (notice(fault, None))
-        form.code method="post" action=(state.site.path("/second-factor")) {
+        form.code method="post" action=(state.site.path("/two-factor")) {
             (hidden("step", step))
             @if recovery { (hidden("recovery", "true")) }
             (field(Field {
                 name: "code", label, kind: "text", autocomplete: if recovery { "off" } else { "one-time-code" },
                 hint: Some(hint), focus: true, digits: !recovery, ..Field::default()
             }))
-            (button("Continue"))
+            (button("Verify"))
         }
         footer {
             p { a href=(state.site.path(&other)) {
-                @if recovery { "Use a code from your app" } @else { "Use a recovery code" }
+                @if recovery { "Use your authenticator app" } @else { "Use a recovery code" }
             } }
         }
     };
-    Page::new(if recovery { "Use a recovery code" } else { "Enter your code" }, brand, body)
+    Page::new(if recovery { "Use a recovery code" } else { "Two-factor authentication" }, brand, body)
 }
 
 pub(in crate::http) async fn show(
@@ -90,6 +92,7 @@ async fn check(state: web::Data<State>, http: HttpRequest, form: Form) -> Result
     turn.failed();
     let brand = brand_of(&state, request.as_ref()).await?;
     let recovery = form.fields.get("recovery").is_some();
-    let page = page(&state, brand, form.text("step"), recovery, Some(WRONG));
+    let fault = if recovery { WRONG_RECOVERY_CODE } else { WRONG_CODE };
+    let page = page(&state, brand, form.text("step"), recovery, Some(fault));
     Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?)
 }

@@ -17,7 +17,7 @@ pub(super) async fn create(
     admin: bool,
 ) -> Outcome {
     let email = address(email)?;
-    check_new_password(&password)?;
+    check_new_password(&password).map_err(|reason| format!("the password {reason}"))?;
     let hash = passwords.hash(password).await?;
     match store.create_user(Actor::Operator, Uuid::now_v7(), email.clone(), hash, admin).await? {
         NewUser::Created(user) => Ok(json!({ "user_id": user.id, "email": user.email, "admin": user.admin })),
@@ -36,7 +36,7 @@ pub(super) async fn reset_password(
     email: &str,
     password: String,
 ) -> Outcome {
-    check_new_password(&password)?;
+    check_new_password(&password).map_err(|reason| format!("the password {reason}"))?;
     let hash = passwords.hash(password).await?;
     changed(store.set_password(Actor::Operator, address(email)?, hash).await?, email)
 }

@@ -29,7 +29,7 @@ fn an_unknown_app_or_way_back_is_shown_and_never_followed() {
     ];
     for (name, value) in unknown {
         let shown = tab.open(&world.request(&[(name, value)])).expect(400);
-        assert_eq!(shown.title(), "This app cannot be let in", "{name}={value}");
+        assert_eq!(shown.title(), "This app can't connect", "{name}={value}");
         assert!(!shown.text.contains("evil") && shown.headers.get("location").is_none(), "{value}");
     }
 }
@@ -138,7 +138,7 @@ fn garbage_in_the_address_is_a_page_and_not_a_fault() {
     }
     tab.open(&world.request(&[("state", &long)])).expect(303);
     tab.open("/oauth/authorize?%ff=%ff&client_id=%fe").expect(400);
-    for path in ["/second-factor?step=", "/oauth/consent?step=x.y", "/oauth/consent"] {
+    for path in ["/two-factor?step=", "/oauth/consent?step=x.y", "/oauth/consent"] {
         tab.open(path).expect(400).titled("This page has expired");
     }
 }

@@ -120,7 +120,7 @@ fn a_code_lives_a_minute_and_a_page_half_an_hour() {
     let consent = tab.follow(&tab.send(&page, &credentials).expect(303)).expect(200);
     server.pass_seconds(10 * 60);
     let expired = tab.send(&consent, &[("decision", "allow")]).expect(400).titled("This page has expired");
-    assert!(expired.text.contains("Begin again") && expired.text.contains("/oauth/authorize?"), "a way on");
+    assert!(expired.text.contains("Start again") && expired.text.contains("/oauth/authorize?"), "a way on");
     tab.send(&page, &credentials).expect(303);
     server.pass_seconds(20 * 60);
     tab.send(&page, &credentials).expect(400).titled("This page has expired");

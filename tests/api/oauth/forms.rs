@@ -48,9 +48,9 @@ fn a_step_cannot_be_left_out_or_used_for_another() {
     let with =
         |step: &(String, String), more: (&str, &str)| vec![step.clone(), (more.0.into(), more.1.into())];
     tab.post("/oauth/consent", &with(&early, ("decision", "allow"))).expect(400);
-    tab.post("/second-factor", &with(&early, ("code", "000000"))).expect(400);
-    tab.post("/second-factor", &with(&late, ("code", "000000"))).expect(400);
-    tab.post("/log-in", &with(&late, ("email", "x"))).expect(400);
+    tab.post("/two-factor", &with(&early, ("code", "000000"))).expect(400);
+    tab.post("/two-factor", &with(&late, ("code", "000000"))).expect(400);
+    tab.post("/sign-in", &with(&late, ("email", "x"))).expect(400);
     tab.post("/account/password", &with(&late, ("current", PASSWORD))).expect(400);
     tab.open(&format!("/oauth/consent?step={}", early.1)).expect(400);
     tab.post("/oauth/consent", &[]).expect(400);
@@ -67,7 +67,7 @@ fn a_page_is_good_for_one_decision_and_a_second_click_changes_nothing() {
     tab.send(&page, &[("decision", "deny")]).expect(400).titled("This page has expired");
     let step = page.filled(&[])[0].1.clone();
     let back = tab.open(&format!("/oauth/consent?step={step}")).expect(400).titled("This page has expired");
-    assert!(back.text.contains("Begin again"));
+    assert!(back.text.contains("Start again"));
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Owner {
         );
         let page = tab.open(&request).expect(200);
         let credentials = [("email", self.server.email()), ("password", self.server.password())];
-        tab.follow(&tab.send(&page, &credentials).expect(303)).expect(200).titled("Enter your code")
+        tab.follow(&tab.send(&page, &credentials).expect(303)).expect(200).titled("Two-factor authentication")
     }
 
     /// A session of the app, by a recovery code.
@@ -74,7 +74,7 @@ impl Owner {
         match shown.status {
             303 => true,
             _ => {
-                assert!(shown.expect(422).fault().expect("a fault").contains("wrong"));
+                assert!(shown.expect(422).fault().expect("a fault").contains("incorrect"));
                 false
             }
         }
@@ -181,7 +181,7 @@ fn a_second_click_on_a_code_lets_in_like_the_first() {
     let first = tab.send(&page, &[("code", &code)]).expect(303);
     let second = tab.send(&page, &[("code", &code)]).expect(303);
     assert_eq!(first.location(), second.location());
-    tab.follow(&second).expect(200).titled("Let dev in?");
+    tab.follow(&second).expect(200).titled("Allow dev to sync?");
 }
 
 #[test]

@@ -61,13 +61,13 @@ fn no_token_passes_for_another_kind() {
     }
     let cookie = format!("tidelog-account={}", access.as_str().expect("a token"));
     let page = world.server.tab().with("cookie", &cookie).open("/account");
-    assert_eq!(page.title(), "Log in", "a bearer is no cookie");
+    assert_eq!(page.title(), "Sign in", "a bearer is no cookie");
     let page = world
         .server
         .tab()
         .with("authorization", &format!("Bearer {}", access.as_str().expect("a token")))
         .open("/account");
-    assert_eq!(page.title(), "Log in", "pages look at no bearer");
+    assert_eq!(page.title(), "Sign in", "pages look at no bearer");
 }
 
 #[test]
