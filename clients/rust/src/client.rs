@@ -11,7 +11,7 @@ use crate::encryption::{Encryption, EncryptionOptions};
 use crate::formats::{KdfCost, Padding};
 use crate::keystore::{self, KeyStore};
 use crate::notifications::Patience;
-use crate::outbox::Outbox;
+use crate::push::Outbox;
 use crate::retry::RetryPolicy;
 use crate::session::{CurrentSession, SessionInfo, SessionWatcher};
 use crate::status::KnownLimits;

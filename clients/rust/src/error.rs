@@ -264,26 +264,6 @@ impl From<EnvelopeError> for SyncKitError {
 }
 
 impl SyncKitError {
-    /// Whether the server has looked at a push and not taken it: it is not in the log. What is temporary, or was said by
-    /// somebody on the way, leaves that open.
-    #[cfg(feature = "sqlite")]
-    pub(crate) fn is_refusal(&self) -> bool {
-        match self {
-            Self::LogMoved
-            | Self::LogRewound { .. }
-            | Self::KeyVersionConflict { .. }
-            | Self::WrongKey { .. }
-            | Self::BatchIdReused { .. }
-            | Self::InvalidChanges { .. }
-            | Self::InvalidField { .. }
-            | Self::DeviceRevoked
-            | Self::QuotaExceeded
-            | Self::MembershipRequired => true,
-            Self::Server { status, .. } => matches!(status, 400 | 413 | 415 | 422),
-            _ => false,
-        }
-    }
-
     /// The typed error for this answer.
     pub(crate) fn from_answer(status: u16, body: Option<ErrorBody>, retry_after: Option<Duration>) -> Self {
         let Some(body) = body else { return Self::from_bare_status(status, retry_after) };

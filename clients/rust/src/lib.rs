@@ -13,14 +13,12 @@ pub mod keystore;
 mod notifications;
 mod oauth;
 mod open;
-mod outbox;
 mod pinned;
 mod pull;
 mod push;
 #[cfg(feature = "sqlite")]
 pub mod replica;
 mod retry;
-mod seal;
 mod session;
 mod status;
 mod transport;

@@ -9,6 +9,7 @@ use tidelog_protocol::Op;
 
 use crate::ChangeEntry;
 use crate::formats::Stream;
+use crate::push::{Added, BatchBuilder, payload_of};
 use crate::replica::error::Result;
 use crate::replica::local::app_rows as content;
 use crate::replica::local::database::{Database, begin};
@@ -22,7 +23,6 @@ use crate::replica::metadata::state::State;
 use crate::replica::outbox::{self, Batch, Sent};
 use crate::replica::values::row::{self, Row, Stamps, digest};
 use crate::replica::values::row_key::RowKey;
-use crate::seal::{Added, BatchBuilder};
 
 /// Marks that are read at a time.
 const CHUNK: usize = 500;
@@ -71,10 +71,10 @@ impl Database {
         for table in &tables {
             filling.add_marked(table, false)?;
         }
-        let Filling { builder, sent, .. } = filling;
-        let batch = match builder.finish()? {
-            Some((body, stream)) => {
-                let batch = Batch { body, entries: sent, stream };
+        let Filling { mut builder, sent, .. } = filling;
+        let batch = match builder.take_batch()? {
+            Some(sealed) => {
+                let batch = Batch { body: sealed.body, entries: sent, stream: builder.into_stream() };
                 outbox::put(&transaction, &batch)?;
                 Some(batch)
             }
@@ -115,7 +115,7 @@ impl Filling<'_, '_> {
         match self.candidate(table, mark)? {
             Candidate::Unchanged => marks::remove(self.connection, table.no, &mark.row),
             Candidate::Unfit(reason) => self.park(table, mark, &reason),
-            Candidate::Changed(found) => match self.builder.add(&found.0)? {
+            Candidate::Changed(found) => match self.builder.add(&found.0, &payload_of(&found.0)?)? {
                 Added::Yes => {
                     let (change, sent) = *found;
                     if sent.mark != mark.stamp {

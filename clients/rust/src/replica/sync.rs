@@ -8,6 +8,7 @@ use tidelog_protocol::Cursor;
 use uuid::Uuid;
 
 use crate::formats::Stream;
+use crate::push::{BatchBuilder, BatchOptions, PushOutcome, Refusal, SealedBatch};
 use crate::replica::Replica;
 use crate::replica::engine::progress::Progress;
 use crate::replica::engine::status::Status;
@@ -18,7 +19,6 @@ use crate::replica::local::database::Database;
 use crate::replica::metadata::clock::Ceiling;
 use crate::replica::metadata::dirty_rows as marks;
 use crate::replica::outbox::{self, Batch};
-use crate::seal::{BatchBuilder, Common, own_entries};
 use crate::session::Owner;
 use crate::watch::Subject;
 use crate::{PullFilter, SyncKitClient, SyncKitError};
@@ -199,16 +199,16 @@ impl Exchange<'_> {
             .replica
             .with(move |database| {
                 let expected_cursor = database.state()?.cursor;
-                let common = Common {
+                let options = BatchOptions {
                     vault: &key.vault,
                     padding,
                     head,
                     limits: &limits,
                     max_changes,
                     device_id,
-                    expected_cursor,
+                    expected_cursor: Some(expected_cursor),
                 };
-                database.collect(ceiling, |stream| BatchBuilder::new(common, stream))
+                database.collect(ceiling, |stream| BatchBuilder::new(options, stream))
             })
             .await?;
         Ok(batch.is_some())
@@ -217,63 +217,46 @@ impl Exchange<'_> {
     async fn send(&mut self, batch: Batch) -> Result<Outcome> {
         let key = self.client.checked_key(self.owner).await?;
         let subject = Subject::new(self.device_id, &key.vault);
-        let own = own_entries(&key, &batch.body)?;
-        let error = match self.client.push_kept(subject, batch.body.clone(), own).await {
-            Ok((cursor, last_seq)) => {
-                let sent = batch.entries.len();
+        let sealed = SealedBatch::from_body(&key, batch.body.clone())?;
+        let outbox = self.client.outbox.lock().await;
+        let outcome = self.client.send_batch(&outbox, subject, sealed, true).await;
+        drop(outbox);
+        let changes = batch.entries.len();
+        let (refusal, error) = match outcome {
+            PushOutcome::Stored { cursor, last_seq } => {
                 let watch = self.watch();
                 self.replica.with(move |database| database.settle(&batch, cursor, last_seq, watch)).await?;
-                self.progress.pushed(sent);
+                self.progress.pushed(changes);
                 return Ok(Outcome::Taken);
             }
-            Err(error) if error.is_refusal() => error,
-            Err(error) => return Err(error.into()),
+            PushOutcome::Refused(refusal, error) => (refusal, error),
+            PushOutcome::Unknown(error) => return Err(error.into()),
         };
-        if !matches!(error, SyncKitError::LogMoved) {
+        if refusal != Refusal::LogMoved {
             self.memory.refusals += 1;
         }
-        let changes = batch.entries.len();
-        let at_fault = self.at_fault(&error, changes);
+        let at_fault = at_fault(refusal, &error, changes);
         self.replica.with(move |database| database.drop_batch(&batch, &at_fault)).await?;
         if self.memory.refusals > MAX_REFUSALS {
             self.memory.refusals = 0;
             return Err(error.into());
         }
-        match error {
-            SyncKitError::LogMoved => self.memory.caught_up = false,
-            SyncKitError::LogRewound { resume_from } => {
+        match refusal {
+            Refusal::LogMoved => self.memory.caught_up = false,
+            Refusal::LogRewound { resume_from } => {
                 self.rewind(resume_from).await?;
                 self.memory.caught_up = false;
             }
-            SyncKitError::KeyVersionConflict { .. } => {
+            Refusal::KeyReplaced { .. } => {
                 self.client.encryption.doubt();
                 self.client.followed_key(self.owner, |_| false).await?;
             }
-            SyncKitError::InvalidChanges { .. } | SyncKitError::BatchIdReused { .. } => {}
-            SyncKitError::Server { status: 413, .. } => {
-                self.client.limits.forget();
-                self.memory.max_changes = (changes / 2).max(1);
-            }
-            SyncKitError::QuotaExceeded | SyncKitError::MembershipRequired => {
-                return Ok(Outcome::Blocked(error));
-            }
-            other => return Err(other.into()),
+            Refusal::TooLarge => self.memory.max_changes = (changes / 2).max(1),
+            Refusal::InvalidBatch => {}
+            Refusal::NotNow => return Ok(Outcome::Blocked(error)),
+            Refusal::Rejected => return Err(error.into()),
         }
         Ok(Outcome::Dropped)
-    }
-
-    /// The changes that the server would refuse again, with its reasons.
-    fn at_fault(&self, error: &SyncKitError, changes: usize) -> Vec<(usize, String)> {
-        match error {
-            SyncKitError::InvalidChanges { faults } => faults
-                .iter()
-                .map(|fault| (fault.index, format!("{}: {}", fault.field, fault.reason)))
-                .collect(),
-            SyncKitError::Server { status: 413, .. } if changes == 1 => {
-                vec![(0, String::from("the server takes no request that large"))]
-            }
-            _ => Vec::new(),
-        }
     }
 
     async fn rewind(&mut self, resume_from: Cursor) -> Result<crate::replica::metadata::state::State> {
@@ -291,6 +274,19 @@ impl Exchange<'_> {
 
     fn ceiling(&self) -> Ceiling {
         Ceiling::new(self.client.transport.server_ahead())
+    }
+}
+
+/// The changes that the server would refuse again, with its reasons.
+fn at_fault(refusal: Refusal, error: &SyncKitError, changes: usize) -> Vec<(usize, String)> {
+    match error {
+        SyncKitError::InvalidChanges { faults } => {
+            faults.iter().map(|fault| (fault.index, format!("{}: {}", fault.field, fault.reason))).collect()
+        }
+        _ if refusal == Refusal::TooLarge && changes == 1 => {
+            vec![(0, String::from("the server takes no request that large"))]
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -1,16 +1,29 @@
 //! Pushing: seal, split, send, and send again until it is on the server's disk once.
 
-use tidelog_protocol::{Cursor, ErrorCode, PushResponse};
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only replicas build batches across restarts"))]
+mod batch;
+mod outbox;
+#[cfg_attr(
+    not(feature = "sqlite"),
+    allow(dead_code, reason = "only replicas place their batches in the log")
+)]
+mod send;
+
+use tidelog_protocol::Cursor;
 use uuid::Uuid;
+
+#[cfg(feature = "sqlite")]
+pub(crate) use batch::{Added, SealedBatch};
+pub(crate) use batch::{BatchBuilder, BatchOptions, payload_of};
+pub(crate) use outbox::Outbox;
+pub(crate) use send::{PushOutcome, Refusal};
 
 use crate::blocking::blocking;
 use crate::change::faults_of;
 use crate::encryption::HeldKey;
-use crate::outbox::{Fingerprint, Outbox, SealedBatch};
-use crate::seal::{Sealing, payloads_of, seal_push};
-use crate::transport::Request;
 use crate::watch::Subject;
 use crate::{ChangeEntry, Result, SyncKitClient, SyncKitError};
+use outbox::Fingerprint;
 
 /// Keys that one push follows: another device would have to complete rotation after rotation meanwhile.
 const MAX_KEYS_FOLLOWED: usize = 3;
@@ -56,23 +69,30 @@ impl SyncKitClient {
         device_id: Uuid,
         changes: Vec<ChangeEntry>,
     ) -> Result<()> {
-        let payloads = payloads_of(&changes)?;
+        let payloads = changes.iter().map(payload_of).collect::<Result<Vec<_>>>()?;
         let fingerprint = Fingerprint::of(device_id, &key.vault, &changes, &payloads);
         if outbox.holds(fingerprint) {
             return Ok(());
         }
         let limits = self.limits().await?;
         let subject = Subject::new(device_id, &key.vault);
-        let mut stream = outbox.stream(&key.vault)?;
+        let stream = outbox.stream(&key.vault)?;
         if let Some(given_up) = outbox.in_doubt() {
             self.watch.gave_up(given_up, false);
         }
         let head = self.watch.head(subject, &key.vault);
         let (vault, padding) = (key.vault.clone(), self.padding);
         let (batches, stream) = blocking(move || {
-            let sealing = Sealing { vault: &vault, stream: &mut stream, padding, head, limits: &limits };
-            let batches = seal_push(sealing, device_id, &changes, &payloads)?;
-            Ok((batches, stream))
+            let options = BatchOptions {
+                vault: &vault,
+                padding,
+                head,
+                limits: &limits,
+                max_changes: usize::MAX,
+                device_id,
+                expected_cursor: None,
+            };
+            BatchBuilder::new(options, stream).seal_all(&changes, &payloads)
         })
         .await?;
         outbox.put(fingerprint, subject, batches, key.vault.clone(), stream);
@@ -82,58 +102,27 @@ impl SyncKitClient {
     async fn send_pending(&self, outbox: &mut Outbox, mut key: HeldKey, subject: Subject) -> Result<Cursor> {
         let (mut cursor, mut followed) = (Cursor::Start, 0);
         while let Some(batch) = outbox.next() {
-            self.watch.sending(subject);
-            match self.fetch::<PushResponse>(&Request::post_bytes("/push", batch.body.clone())).await {
-                Ok(answer) => {
-                    let last = outbox.at_last();
-                    cursor = self.watch.sent(subject, batch.own, answer.cursor, answer.last_seq, last);
+            match self.send_batch(outbox, subject, batch, outbox.at_last()).await {
+                PushOutcome::Stored { cursor: reached, .. } => {
+                    cursor = reached;
                     outbox.acknowledge();
                 }
-                Err(SyncKitError::KeyVersionConflict { key_version, .. }) => {
+                PushOutcome::Refused(Refusal::KeyReplaced { key_version }, _) => {
                     followed += 1;
                     key = self.replaced_key(outbox, key, key_version, followed).await?;
                     outbox.reseal(&key.vault)?;
                 }
-                Err(error) => {
-                    if never_to_be_taken(&error) {
+                PushOutcome::Refused(refusal, error) => {
+                    let error = in_pushed_list(error, outbox.acknowledged());
+                    if matches!(refusal, Refusal::TooLarge | Refusal::InvalidBatch | Refusal::Rejected) {
                         outbox.give_up();
-                        self.watch.gave_up(subject, true);
                     }
-                    return Err(self.explained(error, &batch));
+                    return Err(error);
                 }
+                PushOutcome::Unknown(error) => return Err(error),
             }
         }
         Ok(cursor)
-    }
-
-    /// Sends a batch that its owner keeps until it is acknowledged; gives back the position to pull from, and the place of the
-    /// batch's last entry.
-    #[cfg(feature = "sqlite")]
-    pub(crate) async fn push_kept(
-        &self,
-        subject: Subject,
-        body: bytes::Bytes,
-        own: Option<Vec<crate::watch::OwnEntry>>,
-    ) -> Result<(Cursor, Option<i64>)> {
-        let _one_at_a_time = self.outbox.lock().await;
-        self.watch.sending(subject);
-        match self.fetch::<PushResponse>(&Request::post_bytes("/push", body)).await {
-            Ok(PushResponse { cursor, last_seq }) => {
-                // Entries that are not known cannot be accounted for.
-                let accounted = last_seq.filter(|_| own.is_some());
-                let safe = self.watch.sent(subject, own.unwrap_or_default(), cursor, accounted, true);
-                Ok((safe, last_seq))
-            }
-            Err(error) => {
-                if error.is_refusal() {
-                    self.watch.gave_up(subject, true);
-                }
-                if let SyncKitError::LogRewound { .. } = error {
-                    self.watch.rewound();
-                }
-                Err(error)
-            }
-        }
     }
 
     /// The key that has taken the place of the one which the server refuses. The batch is not in the log: a repeat of one that
@@ -153,37 +142,12 @@ impl SyncKitClient {
         }
         Ok(now)
     }
-
-    /// The error in the terms of the caller's list, and what this client has to learn from it.
-    fn explained(&self, error: SyncKitError, batch: &SealedBatch) -> SyncKitError {
-        match error {
-            SyncKitError::LogRewound { .. } => {
-                self.watch.rewound();
-                error
-            }
-            SyncKitError::InvalidChanges { mut faults } => {
-                faults.iter_mut().for_each(|fault| fault.index += batch.first_index);
-                SyncKitError::InvalidChanges { faults }
-            }
-            SyncKitError::Server { status: 413, .. } => {
-                self.limits.forget();
-                error
-            }
-            other => other,
-        }
-    }
 }
 
-/// Whether the same bytes would be refused for ever. Anything else, be it a lost answer or a full quota, may pass later.
-fn never_to_be_taken(error: &SyncKitError) -> bool {
-    match error {
-        SyncKitError::BatchIdReused { .. }
-        | SyncKitError::InvalidChanges { .. }
-        | SyncKitError::InvalidField { .. }
-        | SyncKitError::DeviceRevoked => true,
-        SyncKitError::Server { status, code, .. } => {
-            matches!(status, 400 | 413 | 415 | 422) || matches!(code, Some(ErrorCode::TooManyChanges))
-        }
-        _ => false,
+/// The error in terms of the pushed list, in which the batch begins at `first_index`.
+fn in_pushed_list(mut error: SyncKitError, first_index: usize) -> SyncKitError {
+    if let SyncKitError::InvalidChanges { faults } = &mut error {
+        faults.iter_mut().for_each(|fault| fault.index += first_index);
     }
+    error
 }
