@@ -1,4 +1,4 @@
-//! A server to try things out on: `tidelog dev` prints one, and the SDK's documentation and tests run against one.
+//! A temporary server with a sample app and user: what `tidelog dev` runs, and what the SDK's documentation and tests run against.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -6,6 +6,8 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use data_encoding::BASE64URL_NOPAD;
+use serde::Serialize;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -13,140 +15,136 @@ use uuid::Uuid;
 use crate::auth::secrets::random_256;
 use crate::clock::Clock;
 use crate::config::{Layers, load};
-use crate::server::commands::{Command, CommandError, Operator, execute};
+use crate::server::commands::{Command, CommandContext, CommandError, UserCommand, create_app, create_user};
 use crate::server::{self, StartError};
 
-/// What goes wrong while starting one.
+/// Why a temporary server did not start.
 pub type StartFailure = Box<dyn std::error::Error + Send + Sync>;
 
-/// A data folder that is removed when dropped. It is its owner's alone, like any other.
+/// Creates a data folder that only its owner can enter, and that is removed when dropped.
 ///
 /// # Errors
-/// It could not be made.
-pub fn throw_away_folder() -> std::io::Result<TempDir> {
+/// The folder could not be created.
+pub fn temporary_data_folder() -> std::io::Result<TempDir> {
     let owner_only = Permissions::from_mode(0o700);
     tempfile::Builder::new().prefix("tidelog-dev-").permissions(owner_only).tempdir()
 }
 
-/// An app and a user, made for trying things out. No `Debug`: it holds a password.
-pub struct Made {
-    /// The app.
+/// The sample app and user. No `Debug`: it holds a password.
+#[derive(Serialize)]
+pub struct Sample {
+    /// The app's ID.
     pub app_id: String,
-    /// Its API key.
+    /// The app's API key.
     pub api_key: String,
-    /// The user.
-    pub user_id: String,
-    /// The user's address.
+    /// The user's email address.
     pub email: String,
     /// The user's password.
     pub password: String,
+    /// The user's ID.
+    pub user_id: String,
 }
 
-/// Makes an app and a user whose names are free, with a random password.
+/// Creates an app and a user with unused names and a random password.
 ///
 /// # Errors
-/// A fault of the database, or no randomness.
-pub async fn make(operator: &Operator) -> Result<Made, CommandError> {
-    let random = BASE64URL_NOPAD.encode(&random_256()?[..12]);
-    let tag = &Uuid::new_v4().simple().to_string()[..6];
-    let taken = !operator.store.list_users().await?.is_empty();
-    let (name, email) = if taken {
-        (format!("dev-{tag}"), format!("dev-{tag}@example.com"))
+/// See [`CommandError`].
+pub async fn create_sample(context: &CommandContext) -> Result<Sample, CommandError> {
+    let password = BASE64URL_NOPAD.encode(&random_256()?[..12]);
+    let name = if context.store.list_users().await?.is_empty() {
+        "dev".to_owned()
     } else {
-        ("dev".into(), "dev@example.com".into())
+        format!("dev-{}", &Uuid::new_v4().simple().to_string()[..6])
     };
-    let app = execute(operator, Command::AppCreate { name }).await?;
-    let create = Command::UserCreate { email: email.clone(), password: random.clone(), admin: false };
-    let user = execute(operator, create).await?;
-    Ok(Made {
-        app_id: text(&app["app_id"]),
-        api_key: text(&app["api_key"]),
-        user_id: text(&user["user_id"]),
+    let email = format!("{name}@example.com");
+    let app = create_app(context, name).await?;
+    let user = create_user(context, &email, password.clone(), false).await?;
+    Ok(Sample {
+        app_id: app.app_id.to_string(),
+        api_key: app.api_key,
+        user_id: user.user_id.to_string(),
         email,
-        password: random,
+        password,
     })
 }
 
-fn text(value: &serde_json::Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-/// A server in this process, on a free port and a temporary folder, with an app and a user. It stops when dropped.
+/// A server in this process, on a free port and a temporary data folder, with a sample app and user. It stops when dropped.
 pub struct Server {
     url: String,
-    made: Made,
-    commands: tokio::sync::mpsc::Sender<Ask>,
+    sample: Sample,
+    commands: tokio::sync::mpsc::Sender<CommandRequest>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-type Ask = (Command, oneshot::Sender<Result<serde_json::Value, CommandError>>);
+type CommandRequest = (Command, oneshot::Sender<Result<Value, CommandError>>);
 
 impl Server {
-    /// Starts one, on a thread and a runtime of its own, so that it works inside any other.
+    /// Starts one on its own thread and runtime, so that it works inside any other.
     ///
     /// # Errors
-    /// It could not listen or make its folder.
+    /// It could not listen or create its folder.
     pub async fn start() -> Result<Self, StartFailure> {
         let (ready, is_ready) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
-        let (commands, asked) = tokio::sync::mpsc::channel(1);
+        let (commands, requests) = tokio::sync::mpsc::channel(1);
         let thread = std::thread::Builder::new().name("tidelog-dev".into()).spawn(move || {
-            let failure = serve(&ready, stopped, asked);
+            let failure = serve(&ready, stopped, requests);
             if let Err(failure) = failure {
                 let _ = ready.send(Err(failure));
             }
         })?;
-        let (url, made) = tokio::task::spawn_blocking(move || is_ready.recv()).await???;
-        Ok(Self { url, made, commands, stop: Some(stop), thread: Some(thread) })
+        let (url, sample) = tokio::task::spawn_blocking(move || is_ready.recv()).await???;
+        Ok(Self { url, sample, commands, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it answers.
+    /// Its URL.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The app's id.
+    /// The app's ID.
     pub fn app_id(&self) -> &str {
-        &self.made.app_id
+        &self.sample.app_id
     }
 
     /// The app's API key.
     pub fn api_key(&self) -> &str {
-        &self.made.api_key
+        &self.sample.api_key
     }
 
-    /// The user's address.
+    /// The user's email address.
     pub fn email(&self) -> &str {
-        &self.made.email
+        &self.sample.email
     }
 
     /// The user's password.
     pub fn password(&self) -> &str {
-        &self.made.password
+        &self.sample.password
     }
 
-    /// Makes another user, and gives its id.
+    /// Creates another user and returns its ID.
     ///
     /// # Errors
     /// See [`CommandError`].
     pub async fn create_user(&self, email: &str, password: &str) -> Result<String, CommandError> {
-        let create = Command::UserCreate { email: email.into(), password: password.into(), admin: false };
-        Ok(text(&self.command(create).await?["user_id"]))
+        let create = UserCommand::Create { email: email.into(), password: password.into(), admin: false };
+        let user = self.command(Command::User(create)).await?;
+        Ok(user["user_id"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// Carries out an operator's command.
+    /// Executes an operator's command; the answer is what `--json` prints.
     ///
     /// # Errors
     /// See [`CommandError`].
-    pub async fn command(&self, command: Command) -> Result<serde_json::Value, CommandError> {
-        let gone = || CommandError::Failed("the server has stopped".into());
+    pub async fn command(&self, command: Command) -> Result<Value, CommandError> {
+        let stopped = || CommandError::Failed("the server has stopped".into());
         let (reply, answer) = oneshot::channel();
-        self.commands.send((command, reply)).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        self.commands.send((command, reply)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
     }
 
-    /// Stops it and removes its folder, as dropping it does, but without holding up the caller's other tasks.
+    /// Stops it and removes its folder, as dropping it does, but without blocking the caller's other tasks.
     pub async fn stop(self) {
         let _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
@@ -161,37 +159,38 @@ impl Drop for Server {
     }
 }
 
-type Ready = mpsc::Sender<Result<(String, Made), StartFailure>>;
+type Ready = mpsc::Sender<Result<(String, Sample), StartFailure>>;
 
 fn serve(
     ready: &Ready,
     stopped: oneshot::Receiver<()>,
-    mut asked: tokio::sync::mpsc::Receiver<Ask>,
+    mut requests: tokio::sync::mpsc::Receiver<CommandRequest>,
 ) -> Result<(), StartFailure> {
-    let folder = throw_away_folder()?;
-    let mut layers = Layers::default();
-    layers.flags.push(("data", folder.path().to_string_lossy().into_owned()));
-    layers.flags.push(("listen", "127.0.0.1:0".into()));
-    layers.flags.push(("auth.burst", "100000".into()));
-    layers.flags.push(("auth.free_failures", "100000".into()));
-    layers.flags.push(("shutdown_seconds", "1".into()));
-    let (settings, _) = load(&layers)?;
+    let folder = temporary_data_folder()?;
+    let flags = vec![
+        ("data", folder.path().to_string_lossy().into_owned()),
+        ("listen", "127.0.0.1:0".into()),
+        ("auth.burst", "100000".into()),
+        ("auth.free_failures", "100000".into()),
+        ("shutdown_seconds", "1".into()),
+    ];
+    let (settings, _) = load(&Layers { flags, ..Layers::default() })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let running =
             server::start(settings, Clock::system()).await.map_err(|error: StartError| Box::new(error))?;
-        let operator = running.operator().clone();
-        let made = make(&operator).await?;
-        let _ = ready.send(Ok((running.url().to_owned(), made)));
-        let answer = async {
-            while let Some((command, reply)) = asked.recv().await {
-                let _ = reply.send(execute(&operator, command).await);
+        let context = running.command_context().clone();
+        let sample = create_sample(&context).await?;
+        let _ = ready.send(Ok((running.url().to_owned(), sample)));
+        let execute_commands = async {
+            while let Some((command, reply)) = requests.recv().await {
+                let _ = reply.send(command.execute(&context).await);
             }
             std::future::pending::<()>().await
         };
         tokio::select! {
             _ = stopped => {}
-            () = answer => {}
+            () = execute_commands => {}
         }
         running.stop().await;
         Ok(())
@@ -206,10 +205,10 @@ mod tests {
     async fn a_stopped_server_no_longer_listens() {
         let server = Server::start().await.expect("a server");
         let user = server.create_user("b@example.com", "correct horse").await.expect("a user");
-        let users = server.command(Command::UserList).await.expect("users");
+        let users = server.command(Command::User(UserCommand::List)).await.expect("users");
         assert_eq!(users[1]["user_id"], user);
         let address = server.url().trim_start_matches("http://").to_owned();
         server.stop().await;
-        std::net::TcpStream::connect(address).expect_err("nobody listens");
+        std::net::TcpStream::connect(address).expect_err("nothing listens");
     }
 }

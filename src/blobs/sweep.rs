@@ -5,7 +5,7 @@
 
 use futures_util::TryStreamExt;
 use object_store::path::Path;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Blobs;
@@ -32,7 +32,7 @@ pub struct Sweep {
 }
 
 /// What a sweep found. What can be deleted is, unless it was only to look.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Swept {
     /// Uploads that were not confirmed in time, given up.
     pub expired_uploads: usize,

@@ -1,9 +1,9 @@
 //! `tidelog config`.
 
-use super::{Common, Failure};
+use super::args::{BoxError, GlobalArgs};
 
-/// Shows every setting with where it came from.
-pub(super) fn run(common: &Common) -> Result<(), Failure> {
-    let (_, shown) = common.settings(Vec::new())?;
-    common.output().answer(&serde_json::to_value(shown)?)
+/// Shows every setting and where it comes from.
+pub(super) fn run(global: &GlobalArgs) -> Result<(), BoxError> {
+    let (_, shown) = global.settings(Vec::new())?;
+    global.output().answer(&shown)
 }

@@ -1,54 +1,57 @@
-//! `tidelog dev`: everything there at once, to try things out.
+//! `tidelog dev`: a temporary server with a sample app and user, to try things out.
 
-use serde_json::json;
+use serde::Serialize;
 
-use super::{Common, Failure, serve};
+use super::args::{BoxError, GlobalArgs};
+use super::serve::{ServeArgs, log_to_stderr};
 use crate::clock::Clock;
 use crate::config::Origin;
-use crate::dev::{Made, make, throw_away_folder};
+use crate::dev::{Sample, create_sample, temporary_data_folder};
 use crate::server::{self, Signals};
 
-/// Log of a server that a person watches, unless they ask for another: what goes wrong, and nothing else.
-const LOG: &str = "warn";
+/// Log filter unless one is set: somebody is watching the terminal, and needs to see only problems.
+const LOG_FILTER: &str = "warn";
 
-/// Serves until SIGTERM or SIGINT; a throw-away data folder goes with it.
-pub(super) async fn run(common: &Common, flags: serve::Flags) -> Result<(), Failure> {
-    let folder = if common.data.is_none() { Some(throw_away_folder()?) } else { None };
-    let mut set = flags.settings();
-    set.extend(folder.as_ref().map(|folder| ("data", folder.path().to_string_lossy().into_owned())));
-    let (settings, shown) = common.settings(set)?;
-    let silent = shown.iter().any(|shown| shown.key == "log" && shown.origin == Origin::Default);
-    serve::log_to_stderr(if silent { LOG } else { &settings.log })?;
+#[derive(Serialize)]
+struct Ready<'a> {
+    url: &'a str,
+    #[serde(flatten)]
+    sample: &'a Sample,
+}
+
+/// Runs the server until SIGTERM or SIGINT, then removes a temporary data folder.
+pub(super) async fn run(global: &GlobalArgs, args: ServeArgs) -> Result<(), BoxError> {
+    let folder = if global.data.is_none() { Some(temporary_data_folder()?) } else { None };
+    let mut flags = args.settings();
+    flags.extend(folder.as_ref().map(|folder| ("data", folder.path().to_string_lossy().into_owned())));
+    let (settings, shown) = global.settings(flags)?;
+    let is_default = shown.iter().any(|shown| shown.key == "log" && shown.origin == Origin::Default);
+    log_to_stderr(if is_default { LOG_FILTER } else { &settings.log })?;
     let signals = Signals::listen()?;
     let running = server::start(settings, Clock::system()).await?;
-    let made = make(running.operator()).await?;
-    let url = running.url().to_owned();
-    // Before the print: whoever has read what is printed may go on to read the file.
-    flags.announce(&url)?;
-    if common.json {
-        let Made { app_id, api_key, email, password, user_id } = &made;
-        let all = json!({
-            "url": url, "app_id": app_id, "api_key": api_key,
-            "email": email, "password": password, "user_id": user_id,
-        });
-        common.output().answer(&all)?;
+    let sample = create_sample(running.command_context()).await?;
+    let url = running.url();
+    // Before the output: a program that has read it may go on to read the file.
+    args.write_address_file(url)?;
+    if global.json {
+        global.output().answer(&Ready { url, sample: &sample })?;
     } else {
-        let kept = if folder.is_some() { "Throw-away data" } else { "The data is kept" };
-        common.output().raw(&welcome(&url, kept, &made))?;
+        global.output().text(&instructions(url, folder.is_some(), &sample))?;
     }
     running.run_until(signals).await;
     Ok(())
 }
 
-/// What a person sees, with commands that work when pasted into a shell as they stand.
-fn welcome(url: &str, kept: &str, made: &Made) -> String {
-    let Made { app_id, api_key, email, password, .. } = made;
+/// What people see, with commands that work as they stand when pasted into a shell.
+fn instructions(url: &str, is_temporary: bool, sample: &Sample) -> String {
+    let Sample { app_id, api_key, email, password, .. } = sample;
     let (curl, base) = match url.strip_prefix("unix:") {
         Some(socket) => (format!("curl -s --unix-socket '{socket}'"), "http://localhost"),
         None => ("curl -s".into(), url),
     };
+    let data = if is_temporary { "Its data is deleted when it stops." } else { "Its data is kept." };
     format!(
-        r#"Tidelog is ready at {url}. {kept}; Ctrl-C ends it.
+        r#"Tidelog is running at {url}. {data} Press Ctrl-C to stop.
 
   app_id    {app_id}
   api_key   {api_key}
@@ -56,9 +59,9 @@ fn welcome(url: &str, kept: &str, made: &Made) -> String {
   password  {password}
   account   {base}/account
 
-Paste these into another shell:
+Paste these commands into another shell:
 
-# What the examples are started with
+# Variables for these commands and the examples
 URL={base} API_KEY={api_key} EMAIL={email} PASSWORD={password}
 
 # Sign in
@@ -72,12 +75,12 @@ register() {{ {curl} {base}/api/sync/devices -H "Authorization: Bearer $TOKEN" -
 LAPTOP=$(register Laptop)
 PHONE=$(register Phone)
 
-# Push a change from one
+# Push a change from the laptop
 BATCH=$(cat /proc/sys/kernel/random/uuid 2>/dev/null || uuidgen)
 {curl} {base}/api/sync/push -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
   -d "{{\"device_id\":\"$LAPTOP\",\"batch_id\":\"$BATCH\",\"changes\":[{{\"table\":\"tasks\",\"op\":\"insert\",\"row_id\":\"1\",\"timestamp\":\"2026-01-01T12:00:00Z\",\"data\":\"c2VhbGVk\"}}]}}"; echo
 
-# Pull it with the other
+# Pull it on the phone
 {curl} {base}/api/sync/pull -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
   -d "{{\"device_id\":\"$PHONE\",\"cursor\":0}}"; echo
 "#

@@ -1,175 +1,81 @@
-//! The command line: one file per noun, each of which turns flags into a command and says how its answer looks.
+//! The command line. What an operator can ask for is declared in `server::commands`; here are the commands that belong to the program
+//! itself, how a command reaches a running server, and how its answer is printed.
 
-mod app;
-mod ask;
-mod audit;
+mod args;
 mod config;
 mod dev;
-mod device;
-mod health;
-mod invite;
-mod issuer;
-mod key;
+mod execute;
+mod healthcheck;
 mod output;
-mod rotation;
-mod secret;
+mod password;
 mod serve;
-mod session;
-mod sweep;
-mod token;
-mod user;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use self::output::Output;
-use crate::config::{ConfigError, Layers, Origin, Settings, Shown, load};
+use self::args::{BoxError, GlobalArgs};
+use crate::config::{ConfigError, Origin};
 use crate::server::commands::Command;
 
-/// Exit code of a command line that makes no sense, as clap gives it.
-const MISUSE: u8 = 2;
+/// Exit code of a usage error, the same as clap's.
+const USAGE_ERROR: u8 = 2;
 
-/// What a command that fails says.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// End-to-end encrypted sync for any app: one binary, one SQLite file.
+/// End-to-end encrypted sync for any app
 #[derive(Parser)]
 #[command(version, propagate_version = true, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
-    common: Common,
+    global: GlobalArgs,
     #[command(subcommand)]
-    verb: Verb,
-}
-
-/// Flags of every command.
-#[derive(Args, Clone)]
-struct Common {
-    /// The data folder [default: ./data]
-    #[arg(long, global = true, value_name = "DIR", value_parser = NonEmptyStringValueParser::new())]
-    data: Option<String>,
-    /// A settings file; see config/default.toml for what it may hold
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Print one JSON value instead of text
-    #[arg(long, global = true)]
-    json: bool,
-}
-
-impl Common {
-    fn settings(
-        &self,
-        mut flags: Vec<(&'static str, String)>,
-    ) -> Result<(Settings, Vec<Shown>), ConfigError> {
-        flags.extend(self.data.clone().map(|data| ("data", data)));
-        load(&Layers::of_process(self.config.clone(), flags)?)
-    }
-
-    fn output(&self) -> Output {
-        Output { json: self.json }
-    }
+    command: CliCommand,
 }
 
 #[derive(Subcommand)]
-enum Verb {
-    /// Serve with a throw-away data folder, an app and a user, and print commands to paste
-    Dev(serve::Flags),
-    /// Serve
-    Serve(serve::Flags),
-    /// The programs that sync
-    #[command(subcommand)]
-    App(app::Verb),
-    /// The accounts that sign in
-    #[command(subcommand)]
-    User(user::Verb),
-    /// The links by which people make accounts
-    #[command(subcommand)]
-    Invite(invite::Verb),
-    /// The installations among which changes travel
-    #[command(subcommand)]
-    Device(device::Verb),
-    /// The sign-ins that are in force
-    #[command(subcommand)]
-    Session(session::Verb),
-    /// The replacements of users' master keys
-    #[command(subcommand)]
-    Rotation(rotation::Verb),
-    /// The key that signs tokens
-    #[command(subcommand)]
-    Key(key::Verb),
-    /// Tell who signed in, who was turned away and what was done to accounts and apps, the newest first
-    Audit(audit::Flags),
-    /// The systems whose users an app lets in
-    #[command(subcommand)]
-    Issuer(issuer::Verb),
-    /// The access tokens of programs that administer, or publish releases
-    #[command(subcommand)]
-    Token(token::Verb),
-    /// Show every setting with where it came from
+enum CliCommand {
+    /// Run a temporary server with a sample app and user
+    Dev(serve::ServeArgs),
+    /// Run the server
+    Serve(serve::ServeArgs),
+    #[command(flatten)]
+    Operator(Command),
+    /// Show all settings and where each comes from
     Config,
-    /// Check that the database is whole
-    Check,
-    /// Delete what no blob needs any more, and tell which blobs have lost their bytes; fails if there are any
-    Sweep(sweep::Flags),
-    /// Ask the running server whether it is ready; fails if it is not
-    Healthcheck(health::Flags),
-    /// Print the OpenAPI document of the HTTP interface
+    /// Check whether the server is ready; fails if it isn't
+    Healthcheck(healthcheck::HealthcheckArgs),
+    /// Print the OpenAPI description of the HTTP API
     Openapi,
 }
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let output = cli.common.output();
+    let Cli { global, command } = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli)),
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(&global, command)),
         Err(error) => Err(error.into()),
     };
-    match outcome {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            output.failure(failure.as_ref());
-            if is_misuse(failure.as_ref()) { MISUSE.into() } else { ExitCode::FAILURE }
+        Err(error) => {
+            global.output().error(error.as_ref());
+            if is_usage_error(error.as_ref()) { USAGE_ERROR.into() } else { ExitCode::FAILURE }
         }
     }
 }
 
-/// A flag whose value no setting takes is the caller's slip, like a flag that does not exist.
-fn is_misuse(failure: &(dyn std::error::Error + 'static)) -> bool {
-    let of_flag = |error: &ConfigError| matches!(error, ConfigError::Invalid { origin: Origin::Flag(_), .. });
-    failure.downcast_ref().is_some_and(of_flag)
+/// Whether a flag has a value that its setting doesn't take, which is as wrong as an unknown flag.
+fn is_usage_error(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(ConfigError::Invalid { origin: Origin::Flag(_), .. }))
 }
 
-async fn run(Cli { common, verb }: Cli) -> Result<(), Failure> {
-    let command = match verb {
-        Verb::Dev(flags) => return dev::run(&common, flags).await,
-        Verb::Serve(flags) => return serve::run(&common, flags).await,
-        Verb::Config => return config::run(&common),
-        Verb::Check => return check(&common).await,
-        Verb::Sweep(flags) => return sweep::run(&common, flags).await,
-        Verb::Healthcheck(flags) => return health::run(&common, flags).await,
-        Verb::Openapi => return common.output().raw(crate::http::openapi::DOCUMENT),
-        Verb::App(verb) => verb.command()?,
-        Verb::User(verb) => verb.command()?,
-        Verb::Invite(verb) => verb.command(),
-        Verb::Device(verb) => verb.command(),
-        Verb::Session(verb) => verb.command(),
-        Verb::Rotation(verb) => verb.command(),
-        Verb::Key(verb) => verb.command(),
-        Verb::Audit(flags) => flags.command(),
-        Verb::Issuer(verb) => verb.command()?,
-        Verb::Token(verb) => verb.command(),
-    };
-    let answer = ask::ask(&common, command).await?;
-    common.output().answer(&answer)
-}
-
-async fn check(common: &Common) -> Result<(), Failure> {
-    let answer = ask::ask(common, Command::Check).await?;
-    common.output().answer(&answer)?;
-    if answer["ok"] == true { Ok(()) } else { Err("the database is damaged".into()) }
+async fn run(global: &GlobalArgs, command: CliCommand) -> Result<(), BoxError> {
+    match command {
+        CliCommand::Dev(args) => dev::run(global, args).await,
+        CliCommand::Serve(args) => serve::run(global, args).await,
+        CliCommand::Operator(command) => execute::run(global, command).await,
+        CliCommand::Config => config::run(global),
+        CliCommand::Healthcheck(args) => healthcheck::run(global, args).await,
+        CliCommand::Openapi => global.output().text(crate::http::openapi::DOCUMENT),
+    }
 }

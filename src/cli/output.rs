@@ -1,50 +1,51 @@
-//! How answers look: JSON for programs, lines and tables for people. Logs go to stderr, so stdout is only ever the answer.
+//! How answers are printed: as JSON for programs, as lines and tables for people. Logs go to stderr, so stdout holds only the answer.
 
 use std::io::{self, Write};
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::Failure;
+use super::args::BoxError;
 
-/// Blanks between two columns.
-const GAP: usize = 2;
+/// Spaces between two columns.
+const COLUMN_GAP: usize = 2;
 
-/// Where answers go.
+/// Prints answers and errors.
 #[derive(Clone, Copy)]
 pub(super) struct Output {
-    /// One JSON value instead of text.
+    /// As JSON instead of text.
     pub(super) json: bool,
 }
 
 impl Output {
-    /// Prints an answer: an object as `name: value` lines, a list of objects as a table.
-    pub(super) fn answer(self, answer: &Value) -> Result<(), Failure> {
-        match answer {
-            _ if self.json => self.raw(&answer.to_string()),
-            Value::Array(rows) => self.raw(&table(rows)),
-            Value::Object(fields) => self.raw(&lines(fields)),
-            other => self.raw(&plain(other)),
+    /// Prints an answer. As text, a struct becomes `name: value` lines and a list of structs a table.
+    pub(super) fn answer(self, answer: &impl Serialize) -> Result<(), BoxError> {
+        match serde_json::to_value(answer)? {
+            answer if self.json => self.text(&answer.to_string()),
+            Value::Array(rows) => self.text(&table(&rows)),
+            Value::Object(fields) => self.text(&lines(&fields)),
+            other => self.text(&plain(&other)),
         }
     }
 
     /// Prints text as it is.
-    pub(super) fn raw(self, text: &str) -> Result<(), Failure> {
+    pub(super) fn text(self, text: &str) -> Result<(), BoxError> {
         let mut out = io::stdout().lock();
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         match write!(out, "{text}{end}").and_then(|()| out.flush()) {
-            // Whoever read us has had enough.
+            // The reader has closed the pipe, as `head` does.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => Ok(written?),
         }
     }
 
-    /// Says why a command did nothing, on stderr.
-    pub(super) fn failure(self, failure: &dyn std::error::Error) {
+    /// Prints an error to stderr.
+    pub(super) fn error(self, error: &dyn std::error::Error) {
         let text = match self.json {
-            true => json!({ "error": failure.to_string() }).to_string(),
-            false => format!("tidelog: {failure}"),
+            true => json!({ "error": error.to_string() }).to_string(),
+            false => format!("error: {error}"),
         };
-        // Where nobody listens, the exit code has to do.
+        // If stderr is closed, the exit code must do.
         let _ = writeln!(io::stderr(), "{text}");
     }
 }
@@ -60,7 +61,7 @@ fn plain(value: &Value) -> String {
 }
 
 fn lines(fields: &Map<String, Value>) -> String {
-    let width = fields.keys().map(String::len).max().unwrap_or(0) + GAP;
+    let width = fields.keys().map(String::len).max().unwrap_or(0) + COLUMN_GAP;
     fields.iter().map(|(name, value)| format!("{:width$}{}\n", format!("{name}:"), plain(value))).collect()
 }
 
@@ -70,7 +71,8 @@ fn table(rows: &[Value]) -> String {
     let cells = |row: &Value| names.iter().map(|name| plain(&row[name.as_str()])).collect::<Vec<_>>();
     let mut all = vec![names.iter().map(|name| (*name).clone()).collect::<Vec<_>>()];
     all.extend(rows.iter().map(cells));
-    let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0) + GAP;
+    let width =
+        |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0) + COLUMN_GAP;
     let widths: Vec<usize> = (0..names.len()).map(width).collect();
     let line = |row: &Vec<String>| {
         let padded: String = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();

@@ -22,7 +22,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use commands::{Command, Operator};
+use commands::{Command, CommandContext};
 use control::Control;
 pub use control::{CallError, call};
 use listen::SocketFile;
@@ -71,7 +71,7 @@ pub enum StartError {
 /// A server at work. Stop it with [`Running::stop`]; dropping it leaves what is on disk as a crash would.
 pub struct Running {
     url: String,
-    operator: Operator,
+    command_context: CommandContext,
     auth: Auth,
     handle: ServerHandle,
     http: JoinHandle<std::io::Result<()>>,
@@ -90,8 +90,8 @@ impl Running {
     }
 
     /// What commands work with.
-    pub fn operator(&self) -> &Operator {
-        &self.operator
+    pub fn command_context(&self) -> &CommandContext {
+        &self.command_context
     }
 
     /// Its sign-in.
@@ -111,7 +111,7 @@ impl Running {
         self.forgotten.abort();
         self.spreading.abort();
         self.control.stop().await;
-        self.operator.store.close().await;
+        self.command_context.store.close().await;
     }
 
     /// Works until a signal comes, then stops. A second signal ends the waiting for what still runs.
@@ -187,7 +187,7 @@ async fn open(settings: &Settings, clock: &Clock, hub: &Hub) -> Result<Store, Op
 }
 
 async fn nobody_serves(data: &Path) -> bool {
-    matches!(call(data, &Command::Address).await, Err(CallError::NobodyThere))
+    matches!(call(data, &Command::Url).await, Err(CallError::NotRunning))
 }
 
 async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> Result<Running, StartError> {
@@ -234,7 +234,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
     }));
     let front = Front::new(settings, store.clone(), hub);
     let listen::Answering { server, url, socket } = listen::listen(settings, state, front)?;
-    let operator = Operator {
+    let command_context = CommandContext {
         store: store.clone(),
         auth: Some(auth.clone()),
         passwords: auth.passwords().clone(),
@@ -244,17 +244,17 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         clock: clock.clone(),
         url: settings.public_url.as_ref().unwrap_or(&url).trim_end_matches('/').to_owned(),
     };
-    let control = Control::serve(&settings.data, &url, operator.clone())
+    let control = Control::serve(&settings.data, &url, command_context.clone())
         .map_err(|error| StartError::Listen(control::path(&settings.data).display().to_string(), error))?;
     let handle = server.handle();
     let http = tokio::spawn(server);
     let upkeep = upkeep::start(store.clone(), auth.clone(), sweep, clock);
-    let forgotten = forgotten::start(operator.clone(), requests);
+    let forgotten = forgotten::start(command_context.clone(), requests);
     let spreading = tokio::spawn(subscribers.clone().spread());
     tracing::info!(url, data = %settings.data.display(), "ready");
     Ok(Running {
         url,
-        operator,
+        command_context,
         auth,
         handle,
         http,

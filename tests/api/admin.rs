@@ -1,7 +1,7 @@
 //! Access tokens, and what an app's own backend does with one.
 
 use serde_json::{Value, json};
-use tidelog::server::commands::Command;
+use tidelog::server::commands::{AppCommand, Command, TokenCommand};
 
 use crate::support::{App, Caller, ClockedServer, Server, User, text};
 
@@ -135,15 +135,16 @@ fn a_token_is_shown_once_listed_without_itself_and_ended_at_once() {
 #[test]
 fn a_token_ends_with_its_days() {
     let server = ClockedServer::start(&[]);
-    let create = Command::TokenCreate { scope: "admin".into(), app: Some("dev".into()), days: 7 };
+    let create =
+        Command::Token(TokenCommand::Create { scope: "admin".into(), app: Some("dev".into()), days: 7 });
     let made = server.command(create);
-    let app = text(&server.command(Command::AppShow { app: "dev".into() })["app_id"]);
+    let app = text(&server.command(Command::App(AppCommand::Show { app: "dev".into() }))["app_id"]);
     let backend = server.nobody().with_token(&text(&made["token"]));
     server.pass_hours(7 * HOURS_A_DAY - 1);
     let pair = backend.post(&sessions_of(&app), &external("ada")).ok();
     server.pass_hours(2);
     backend.post(&sessions_of(&app), &external("ada")).refused(401, "unauthenticated");
-    assert_eq!(server.command(Command::TokenList), json!([]));
+    assert_eq!(server.command(Command::Token(TokenCommand::List)), json!([]));
     server.nobody().with_token(&text(&pair["token"])).get("/api/sync/status").ok();
 }
 

@@ -1,7 +1,7 @@
 //! The audit log tells an operator who signed in, who was turned away, and what was done to accounts and apps.
 
 use serde_json::{Value, json};
-use tidelog::server::commands::Command;
+use tidelog::server::commands::{AuditCommand, Command};
 
 use crate::support::{App, Caller, ClockedServer, PASSWORD, Server, ServerSetup, User, credentials, text};
 
@@ -152,7 +152,7 @@ fn it_tells_of_a_refresh_token_that_somebody_copied() {
     refresh(&second["refresh_token"]).ok();
     server.pass_seconds(61);
     refresh(&first["refresh_token"]).refused(401, "unauthenticated");
-    let newest = server.command(Command::Audit { user: None, limit: 1 });
+    let newest = server.command(Command::Audit(AuditCommand { user: None, limit: 1 }));
     assert_eq!(
         (&newest[0]["action"], &newest[0]["address"]),
         (&json!("refresh_reused"), &json!("127.0.0.1"))

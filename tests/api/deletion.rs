@@ -1,7 +1,7 @@
 //! What is deleted is gone: all that a user has in one app, by the app's own token, or the whole account.
 
 use serde_json::{Value, json};
-use tidelog::server::commands::Command;
+use tidelog::server::commands::{Command, UserCommand};
 
 use crate::support::{App, Caller, ClockedServer, Server, User, change, changes};
 
@@ -84,9 +84,9 @@ fn no_object_of_what_was_deleted_is_left_after_the_next_round() {
     assert_eq!(server.objects(), [""; 0]);
     let me = server.somebody();
     fill(&me);
-    server.command(Command::UserDelete { email: server.email().into() });
+    server.command(Command::User(UserCommand::Delete { email: server.email().into() }));
     server.sweep();
     assert_eq!(server.objects(), [""; 0]);
     server.assert_whole();
-    assert_eq!(server.command(Command::UserList), Value::Array(Vec::new()));
+    assert_eq!(server.command(Command::User(UserCommand::List)), Value::Array(Vec::new()));
 }

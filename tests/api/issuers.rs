@@ -5,7 +5,9 @@ mod refusals;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tidelog::server::commands::Command;
+use tidelog::server::commands::{
+    AppCommand, Command, DeviceCommand, IssuerCommand, RotationCommand, SessionCommand, UserCommand,
+};
 
 use crate::support::{Caller, ClockedServer, Issuer, text};
 
@@ -31,7 +33,13 @@ impl Scene {
 
     fn trust(&self, app: &str, jwks_url: Option<String>, jwks: Option<String>) {
         let (issuer, audience) = (self.issuer.url().to_owned(), AUDIENCE.to_owned());
-        self.server.command(Command::IssuerAdd { app: app.into(), issuer, audience, jwks_url, jwks });
+        self.server.command(Command::Issuer(IssuerCommand::Add {
+            app: app.into(),
+            issuer,
+            audience,
+            jwks_url,
+            jwks,
+        }));
     }
 
     /// What an honest token says about this user.
@@ -143,7 +151,7 @@ fn keys_of_all_three_kinds_do_and_only_each_for_its_own_algorithm() {
 #[test]
 fn no_app_can_name_the_users_of_another_one() {
     let scene = Scene::set();
-    let made = scene.server.command(Command::AppCreate { name: "other".into() });
+    let made = scene.server.command(Command::App(AppCommand::Create { name: "other".into() }));
     let other_key = text(&made["api_key"]);
     let token = scene.token("ada");
     scene.exchange_at(&other_key, &token).is_error("another app", "invalid_grant");
@@ -157,13 +165,13 @@ fn no_app_can_name_the_users_of_another_one() {
 
     // What one app is told of a subject says nothing to another app whose issuer has the same subjects.
     let elsewhere = Issuer::with_keys(&["EC"]);
-    let add = Command::IssuerAdd {
+    let add = Command::Issuer(IssuerCommand::Add {
         app: "other".into(),
         issuer: elsewhere.url().into(),
         audience: AUDIENCE.into(),
         jwks_url: Some(elsewhere.keys_url()),
         jwks: None,
-    };
+    });
     scene.server.command(add);
     let mut claims = scene.claims("ada");
     claims["iss"] = elsewhere.url().into();
@@ -186,10 +194,10 @@ fn a_disabled_user_is_refused_and_out_at_once() {
     let scene = Scene::set();
     let answer = scene.exchange(&scene.token("ada")).ok();
     let ada = scene.server.nobody().with_token(&text(&answer["access_token"]));
-    scene.server.command(Command::UserDisable { email: text(&answer["user_id"]) });
+    scene.server.command(Command::User(UserCommand::Disable { email: text(&answer["user_id"]) }));
     ada.get("/api/sync/status").refused(401, "unauthenticated");
     scene.refuses("a disabled user", &scene.token("ada"));
-    scene.server.command(Command::UserEnable { email: text(&answer["user_id"]) });
+    scene.server.command(Command::User(UserCommand::Enable { email: text(&answer["user_id"]) }));
     assert_eq!(scene.exchange(&scene.token("ada")).ok()["user_id"], answer["user_id"]);
 }
 
@@ -199,7 +207,8 @@ fn an_issuer_that_is_no_longer_trusted_takes_its_sessions_with_it_and_leaves_its
     let answer = scene.exchange(&scene.token("ada")).ok();
     let ada = scene.server.nobody().with_token(&text(&answer["access_token"]));
     let somebody = scene.server.somebody();
-    let remove = Command::IssuerRemove { app: "dev".into(), issuer: scene.issuer.url().into() };
+    let remove =
+        Command::Issuer(IssuerCommand::Remove { app: "dev".into(), issuer: scene.issuer.url().into() });
     scene.server.command(remove);
     ada.get("/api/sync/status").refused(401, "unauthenticated");
     scene.refuses("no longer trusted", &scene.token("ada"));
@@ -212,7 +221,7 @@ fn an_issuer_that_is_no_longer_trusted_takes_its_sessions_with_it_and_leaves_its
 fn a_new_key_of_the_app_ends_the_sessions_that_issuers_gave() {
     let scene = Scene::set();
     let ada = scene.sign_in(&scene.token("ada"));
-    scene.server.command(Command::AppRotateKey { app: "dev".into() });
+    scene.server.command(Command::App(AppCommand::RotateKey { app: "dev".into() }));
     ada.get("/api/sync/status").refused(401, "unauthenticated");
     scene.exchange(&scene.token("ada")).is_error("the key until then", "invalid_client");
 }
@@ -234,11 +243,16 @@ fn a_user_of_another_system_has_an_account_without_address_and_password_and_no_r
     let push = json!({"device_id": device, "batch_id": crate::support::fresh_id(), "changes": [crate::support::change("row")]});
     ada.post("/api/sync/push", &push).ok();
     ada.get("/api/sync/blobs").ok();
-    for command in [Command::UserList, Command::DeviceList, Command::SessionList, Command::RotationList] {
+    for command in [
+        Command::User(UserCommand::List),
+        Command::Device(DeviceCommand::List),
+        Command::Session(SessionCommand::List),
+        Command::Rotation(RotationCommand::List),
+    ] {
         scene.server.command(command);
     }
     ada.post("/api/sync/auth/logout", &Value::Null).expect(204);
-    scene.server.command(Command::UserDelete { email: text(&answer["user_id"]) });
+    scene.server.command(Command::User(UserCommand::Delete { email: text(&answer["user_id"]) }));
     scene.server.assert_whole();
     assert_ne!(scene.exchange(&scene.token("ada")).ok()["user_id"], answer["user_id"]);
 }

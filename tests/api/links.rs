@@ -192,9 +192,14 @@ fn a_link_is_a_secret_of_one_kind_and_its_page_tells_nobody_where_it_was() {
 fn links_end_in_their_time() {
     let server = ClockedServer::start(&[("auth.sign_up", "invite")]);
     let make = |command| path(&server.command(command));
-    use tidelog::server::commands::Command;
-    let invite = make(Command::InviteCreate { app: None, uses: 1, days: 2 });
-    let reset = make(Command::UserResetLink { email: server.email().into() });
+    use tidelog::server::commands::{Command, InviteCommand, Password, UserCommand};
+    let invite = make(Command::Invite(InviteCommand::Create { app: None, uses: 1, days: 2, mail: None }));
+    let reset = make(Command::User(UserCommand::ResetPassword {
+        email: server.email().into(),
+        link: true,
+        mail: false,
+        password: Password::default(),
+    }));
     let tab = Tab::on(&server.url());
     server.pass_seconds(24 * 60 * 60 - 1);
     tab.open(&reset).expect(200);

@@ -98,11 +98,11 @@ fn a_link_that_the_mail_server_does_not_take_is_withdrawn() {
     mail.refuse();
     let invite = ["invite", "create", "--mail", "bob@example.org"];
     let refused = server.cli().run(&invite).failed();
-    assert!(refused.contains("Not today") && refused.contains("withdrawn"), "{refused}");
+    assert!(refused.contains("Not today") && refused.contains("revoked"), "{refused}");
     drop(mail);
     for arguments in [&invite[..], &["user", "reset-password", "ada@example.org", "--mail"]] {
         let failed = server.cli().run(arguments).failed();
-        assert!(failed.contains("mail server at 127.0.0.1") && failed.contains("withdrawn"), "{failed}");
+        assert!(failed.contains("mail server at 127.0.0.1") && failed.contains("revoked"), "{failed}");
     }
     assert_eq!(server.cli().run(&["invite", "list"]).json(), json!([]));
 }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
-use tidelog::server::commands::Command;
+use tidelog::server::commands::{Command, KeyCommand};
 
 use crate::support::{Caller, ClockedServer, Server, header_of, text};
 
@@ -15,7 +15,7 @@ fn kid(caller: &Caller) -> String {
 }
 
 fn rotate(server: &ClockedServer) -> Value {
-    server.command(Command::KeyRotate)
+    server.command(Command::Key(KeyCommand::Rotate))
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What each command finds, as programs read it.
 
 use serde_json::{Value, json};
+use tidelog::server::commands::{Command, DeviceCommand};
 use tidelog_client::ChangeOp;
 
 use crate::world::{World, change};
@@ -145,7 +146,7 @@ async fn a_removed_device_is_known_by_its_id_only() {
     let (world, laptop) = World::lived_in().await;
     world
         .server
-        .command(tidelog::server::commands::Command::DeviceRevoke { device: laptop.id })
+        .command(Command::Device(DeviceCommand::Revoke { device: laptop.id }))
         .await
         .expect("it goes");
     let found = world.inspector().json(&["history", "notes", "n"]);

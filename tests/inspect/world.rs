@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tidelog::dev::Server;
-use tidelog::server::commands;
+use tidelog::server::commands::{self, DeviceCommand, SessionCommand};
 use tidelog_client::{ChangeEntry, ChangeOp, KdfCost, MemoryStore, SyncKitClient, SyncKitConfig};
 use uuid::Uuid;
 
@@ -66,7 +66,8 @@ impl World {
 
     /// The names of the user's devices, in order.
     pub(crate) async fn devices(&self) -> Vec<String> {
-        let devices = self.server.command(commands::Command::DeviceList).await.expect("devices");
+        let devices =
+            self.server.command(commands::Command::Device(DeviceCommand::List)).await.expect("devices");
         let name = |device: &Value| device["device_name"].as_str().expect("a name").to_owned();
         let mut names: Vec<_> = devices.as_array().expect("a list").iter().map(name).collect();
         names.sort();
@@ -75,7 +76,8 @@ impl World {
 
     /// How many sessions are in force.
     pub(crate) async fn sessions(&self) -> usize {
-        let sessions = self.server.command(commands::Command::SessionList).await.expect("sessions");
+        let sessions =
+            self.server.command(commands::Command::Session(SessionCommand::List)).await.expect("sessions");
         sessions.as_array().expect("a list").len()
     }
 

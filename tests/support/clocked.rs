@@ -6,8 +6,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tidelog::clock::{Clock, ClockHand};
 use tidelog::config::{Layers, load};
-use tidelog::dev::{Made, make};
-use tidelog::server::commands::{Command, execute};
+use tidelog::dev::{Sample, create_sample};
+use tidelog::server::commands::{Command, SweepCommand};
 use tidelog::server::{Running, start};
 use tokio::runtime::Runtime;
 
@@ -22,7 +22,7 @@ pub(crate) struct ClockedServer {
     runtime: Runtime,
     hand: ClockHand,
     origin: Origin,
-    made: Made,
+    sample: Sample,
     folder: TempDir,
 }
 
@@ -44,26 +44,26 @@ impl ClockedServer {
         let (clock, hand) = Clock::manual(now);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let (running, made) = runtime.block_on(async {
+        let (running, sample) = runtime.block_on(async {
             let running = start(settings, clock).await.expect("a server");
-            let made = make(running.operator()).await.expect("an app and a user");
-            (running, made)
+            let sample = create_sample(running.command_context()).await.expect("an app and a user");
+            (running, sample)
         });
         let origin = Origin::default();
         origin.set(running.url());
         if origin.url().starts_with("http:") {
             Contract::learn_from(&origin);
         }
-        Self { running: Some(running), runtime, hand, origin, made, folder }
+        Self { running: Some(running), runtime, hand, origin, sample, folder }
     }
 
     /// What its user signs in with.
     pub(crate) fn credentials(&self) -> Value {
         let app =
-            App { name: "dev".into(), id: self.made.app_id.clone(), api_key: self.made.api_key.clone() };
-        let user = User { email: self.made.email.clone(), id: self.made.user_id.clone() };
+            App { name: "dev".into(), id: self.sample.app_id.clone(), api_key: self.sample.api_key.clone() };
+        let user = User { email: self.sample.email.clone(), id: self.sample.user_id.clone() };
         let mut credentials = credentials(&user, &app);
-        credentials["password"] = self.made.password.clone().into();
+        credentials["password"] = self.sample.password.clone().into();
         credentials
     }
 
@@ -80,7 +80,7 @@ impl ClockedServer {
 
     /// What time it is there, in seconds since 1970.
     pub(crate) fn now_seconds(&self) -> i64 {
-        self.running.as_ref().expect("it runs").operator().store.now_us() / 1_000_000
+        self.running.as_ref().expect("it runs").command_context().store.now_us() / 1_000_000
     }
 
     /// Where it listens, like `http://127.0.0.1:4711`.
@@ -90,22 +90,22 @@ impl ClockedServer {
 
     /// The id of its user.
     pub(crate) fn user_id(&self) -> &str {
-        &self.made.user_id
+        &self.sample.user_id
     }
 
     /// The address of its user.
     pub(crate) fn email(&self) -> &str {
-        &self.made.email
+        &self.sample.email
     }
 
     /// The password of its user.
     pub(crate) fn password(&self) -> &str {
-        &self.made.password
+        &self.sample.password
     }
 
     /// The key of its app.
     pub(crate) fn api_key(&self) -> &str {
-        &self.made.api_key
+        &self.sample.api_key
     }
 
     /// Lets time pass.
@@ -118,10 +118,10 @@ impl ClockedServer {
         self.hand.advance(seconds);
     }
 
-    /// Carries out an operator's command.
+    /// Executes an operator's command.
     pub(crate) fn command(&self, command: Command) -> Value {
-        let operator = self.running.as_ref().expect("it runs").operator();
-        self.runtime.block_on(execute(operator, command)).expect("the command is carried out")
+        let context = self.running.as_ref().expect("it runs").command_context();
+        self.runtime.block_on(command.execute(context)).expect("the command succeeds")
     }
 
     /// Deletes signing keys that are no longer needed, as upkeep does now and then.
@@ -132,7 +132,7 @@ impl ClockedServer {
 
     /// Sweeps.
     pub(crate) fn sweep(&self) -> Value {
-        self.command(Command::Sweep { dry_run: false })
+        self.command(Command::Sweep(SweepCommand { dry_run: false }))
     }
 
     /// Fails the test if the database is not whole.

@@ -1,60 +1,152 @@
-//! `app`: the programs that sync.
+//! `tidelog app`.
 
-use serde_json::{Value, json};
+use clap::Subcommand;
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+use tidelog_protocol::{CursorFormat, Timestamp};
 use uuid::Uuid;
 
-use super::{CommandError, Outcome, no_app, time};
+use super::answer::{Answer, CommandError, answer, no_app, time};
+use super::context::CommandContext;
 use crate::auth::secrets::{hash_secret, new_api_key};
 use crate::model::actors::Actor;
-use crate::model::apps::{App, check_name};
-use crate::store::{NewApp, Store};
+use crate::model::apps::{App, Icon, check_name};
+use crate::store::NewApp;
 
-/// Makes one; its API key is shown only now.
-pub(super) async fn create(store: &Store, name: String) -> Outcome {
+/// Manages apps.
+#[derive(Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AppCommand {
+    /// Create an app and print its API key, which can't be shown again
+    Create {
+        /// Name of the app
+        name: String,
+    },
+    /// List all apps
+    List,
+    /// Show an app
+    Show {
+        /// Name or ID of the app
+        app: String,
+    },
+    /// Replace an app's API key and end all its sessions
+    RotateKey {
+        /// Name or ID of the app
+        app: String,
+    },
+    /// Change an app's settings
+    Set {
+        /// Name or ID of the app
+        app: String,
+        /// Settings to change: cursor_format=string|number, blob_hash=any|verified, redirects=URL,URL…, cors=ORIGIN,ORIGIN… (or
+        /// webview), color=#rrggbb, icon=FILE (PNG, JPEG or WebP). An empty value clears one
+        #[arg(required = true, value_name = "KEY=VALUE", value_parser = read_assignment)]
+        assignments: Vec<String>,
+    },
+}
+
+/// A new app. No `Debug`: it holds an API key.
+#[derive(Serialize)]
+pub struct CreatedApp {
+    /// Its ID.
+    pub app_id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Its API key, which is stored as a hash only.
+    pub api_key: String,
+}
+
+#[derive(Serialize)]
+struct RotatedApiKey {
+    app_id: Uuid,
+    api_key: String,
+}
+
+#[derive(Serialize)]
+struct AppDetails {
+    app_id: Uuid,
+    name: String,
+    cursor_format: CursorFormat,
+    blob_hash: &'static str,
+    redirects: Vec<String>,
+    cors: Vec<String>,
+    color: Option<String>,
+    icon: Option<String>,
+    created_at: Option<Timestamp>,
+}
+
+impl From<App> for AppDetails {
+    fn from(App { id, name, settings, created_at }: App) -> Self {
+        Self {
+            app_id: id,
+            name,
+            cursor_format: settings.cursor_format,
+            blob_hash: settings.blob_hash.name(),
+            redirects: settings.redirects,
+            cors: settings.origins,
+            color: settings.look.color,
+            icon: settings.look.icon.map(|icon| format!("{icon:?}")),
+            created_at: time(created_at),
+        }
+    }
+}
+
+impl AppCommand {
+    pub(super) async fn execute(self, context: &CommandContext) -> Answer {
+        let store = &context.store;
+        match self {
+            Self::Create { name } => answer(create_app(context, name).await?),
+            Self::List => {
+                answer(store.list_apps().await?.into_iter().map(AppDetails::from).collect::<Vec<_>>())
+            }
+            Self::Show { app } => details(store.find_app(app.clone()).await?, &app),
+            Self::RotateKey { app } => {
+                let api_key = new_api_key()?;
+                let rotated =
+                    store.rotate_app_key(Actor::Operator, app.clone(), hash_secret(&api_key)).await?;
+                let app_id = rotated.ok_or_else(|| no_app(&app))?.id;
+                answer(RotatedApiKey { app_id, api_key })
+            }
+            Self::Set { app, assignments } => {
+                let mut settings = store.find_app(app.clone()).await?.ok_or_else(|| no_app(&app))?.settings;
+                for assignment in &assignments {
+                    settings.assign(assignment)?;
+                }
+                details(store.set_app(Actor::Operator, app.clone(), settings).await?, &app)
+            }
+        }
+    }
+}
+
+fn details(found: Option<App>, app: &str) -> Answer {
+    answer(AppDetails::from(found.ok_or_else(|| no_app(app))?))
+}
+
+/// Creates an app.
+///
+/// # Errors
+/// The name is taken, or not allowed.
+pub async fn create_app(context: &CommandContext, name: String) -> Result<CreatedApp, CommandError> {
     check_name(&name)?;
     let api_key = new_api_key()?;
-    match store.create_app(Actor::Operator, Uuid::now_v7(), name.clone(), hash_secret(&api_key)).await? {
-        NewApp::Created(app) => Ok(json!({ "app_id": app.id, "name": app.name, "api_key": api_key })),
-        NewApp::NameTaken => Err(CommandError::Refused(format!("there is an app {name:?} already"))),
+    match context
+        .store
+        .create_app(Actor::Operator, Uuid::now_v7(), name.clone(), hash_secret(&api_key))
+        .await?
+    {
+        NewApp::Created(app) => Ok(CreatedApp { app_id: app.id, name: app.name, api_key }),
+        NewApp::NameTaken => Err(CommandError::Refused(format!("app {name:?} already exists"))),
     }
 }
 
-pub(super) async fn list(store: &Store) -> Outcome {
-    Ok(store.list_apps().await?.iter().map(app_json).collect())
-}
-
-pub(super) async fn show(store: &Store, app: String) -> Outcome {
-    let found = store.find_app(app.clone()).await?;
-    found.as_ref().map(app_json).ok_or_else(|| no_app(&app))
-}
-
-/// Gives one another API key, shown only now, and ends its sessions.
-pub(super) async fn rotate_key(store: &Store, app: String) -> Outcome {
-    let api_key = new_api_key()?;
-    let rotated = store.rotate_app_key(Actor::Operator, app.clone(), hash_secret(&api_key)).await?;
-    let rotated = rotated.ok_or_else(|| no_app(&app))?;
-    Ok(json!({ "app_id": rotated.id, "api_key": api_key }))
-}
-
-pub(super) async fn set(store: &Store, app: String, assignments: &[String]) -> Outcome {
-    let mut settings = store.find_app(app.clone()).await?.ok_or_else(|| no_app(&app))?.settings;
-    for assignment in assignments {
-        settings.assign(assignment)?;
+/// Replaces the name of an icon's file by its content, in base64, before the command is sent: the server may not be allowed to read
+/// the operator's files.
+fn read_assignment(assignment: &str) -> Result<String, String> {
+    match assignment.strip_prefix("icon=") {
+        None | Some("") => Ok(assignment.into()),
+        Some(path) => {
+            let bytes = std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+            Ok(format!("icon={}", BASE64.encode(&Icon::of_file(bytes)?.bytes)))
+        }
     }
-    let set = store.set_app(Actor::Operator, app.clone(), settings).await?;
-    set.as_ref().map(app_json).ok_or_else(|| no_app(&app))
-}
-
-fn app_json(app: &App) -> Value {
-    json!({
-        "app_id": app.id,
-        "name": app.name,
-        "cursor_format": app.settings.cursor_format,
-        "blob_hash": app.settings.blob_hash.name(),
-        "redirects": app.settings.redirects,
-        "cors": app.settings.origins,
-        "color": app.settings.look.color,
-        "icon": app.settings.look.icon.as_ref().map(|icon| format!("{icon:?}")),
-        "created_at": time(app.created_at),
-    })
 }

@@ -1,26 +1,56 @@
-//! `audit`: what the audit log tells.
+//! `tidelog audit`.
 
-use serde_json::json;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use tidelog_protocol::Timestamp;
+use uuid::Uuid;
 
-use super::{Outcome, selector, time};
+use super::answer::{Answer, answer, time};
+use super::context::CommandContext;
+use super::users::user_selector;
 use crate::model::audit::Audited;
-use crate::store::Store;
 
-/// The newest rows, of one account if it is named.
-pub(super) async fn list(store: &Store, user: Option<String>, limit: u32) -> Outcome {
-    let named = user.as_deref().map(selector).transpose()?;
-    let rows = store.list_audit(named, limit).await?;
-    let rows = rows.ok_or_else(|| format!("there is no user {}", user.unwrap_or_default()))?;
-    let row = |row: &Audited| {
-        json!({
-            "at": time(row.at),
-            "action": row.action,
-            "user_id": row.user,
-            "email": row.email,
-            "app": row.app_name,
-            "address": row.address,
-            "detail": row.detail,
-        })
-    };
-    Ok(rows.iter().map(row).collect())
+/// Shows the audit log.
+#[derive(Args, Serialize, Deserialize)]
+pub struct AuditCommand {
+    /// Show only entries about this user, given by email or ID
+    #[arg(long, value_name = "EMAIL")]
+    pub user: Option<String>,
+    /// Maximum number of entries
+    #[arg(long, default_value_t = 100)]
+    pub limit: u32,
+}
+
+#[derive(Serialize)]
+struct AuditEntry {
+    at: Option<Timestamp>,
+    action: String,
+    user_id: Option<Uuid>,
+    email: Option<String>,
+    app: Option<String>,
+    address: Option<String>,
+    detail: Option<String>,
+}
+
+impl From<Audited> for AuditEntry {
+    fn from(row: Audited) -> Self {
+        Self {
+            at: time(row.at),
+            action: row.action,
+            user_id: row.user,
+            email: row.email,
+            app: row.app_name,
+            address: row.address,
+            detail: row.detail,
+        }
+    }
+}
+
+impl AuditCommand {
+    pub(super) async fn execute(self, context: &CommandContext) -> Answer {
+        let selector = self.user.as_deref().map(user_selector).transpose()?;
+        let rows = context.store.list_audit(selector, self.limit).await?;
+        let rows = rows.ok_or_else(|| format!("no user {}", self.user.unwrap_or_default()))?;
+        answer(rows.into_iter().map(AuditEntry::from).collect::<Vec<_>>())
+    }
 }

@@ -1,128 +1,91 @@
-//! Invites, and the links by which people get in who have no password.
+//! One-time links that commands create, to show or to mail.
 
-use serde_json::json;
 use uuid::Uuid;
 
-use super::{CommandError, Operator, Outcome, address, found, no_app, time};
+use super::answer::CommandError;
+use super::context::CommandContext;
 use crate::auth::links::{new_link, path_of};
-use crate::clock::MICROS_PER_SECOND;
-use crate::config::SignUpRule;
 use crate::error::Fault;
+use crate::mail::{Letter, Mailer, SendError};
 use crate::model::actors::Actor;
-use crate::model::links::{Link, LinkKind, MAX_INVITE_DAYS, MAX_USES, RESET_LIVES_US, SETUP_LIVES_US};
+use crate::model::links::{LinkKind, RESET_LIVES_US, SETUP_LIVES_US};
+use crate::store::NewLink;
 
-/// Seconds in a day.
-const DAY_SECONDS: i64 = 24 * 60 * 60;
-
-/// What an operator is told whose invites lead nowhere.
-pub(super) const CLOSED: &str =
-    "sign-up is closed on this server: the link works once auth.sign_up is \"invite\" or \"open\"";
-
-/// A link that was just made. No `Debug`: its address holds a secret.
-pub(super) struct Made {
+/// A new link. No `Debug`: its URL holds a secret.
+pub(super) struct CreatedLink {
+    kind: LinkKind,
     pub(super) id: Uuid,
     pub(super) url: String,
-    /// Name of the app that an invite is to.
-    pub(super) app: Option<String>,
     /// Microseconds since 1970.
     pub(super) expires_at: i64,
 }
 
-/// Makes an invite; its address is shown only now.
-pub(super) async fn create_invite(operator: &Operator, app: Option<String>, uses: u32, days: u32) -> Outcome {
-    let made = make_invite(operator, app, uses, days).await?;
-    let mut answer = json!({
-        "url": made.url,
-        "invite_id": made.id,
-        "app": made.app,
-        "uses": uses,
-        "expires_at": time(made.expires_at),
-    });
-    if operator.sign_up == SignUpRule::Closed {
-        answer["note"] = CLOSED.into();
+impl CreatedLink {
+    /// A link, and what to store of it.
+    pub(super) fn new(
+        context: &CommandContext,
+        kind: LinkKind,
+        uses: u32,
+        lifetime_us: i64,
+    ) -> Result<(Self, NewLink), Fault> {
+        let (secret, stored) = new_link(&context.clock, uses, lifetime_us)?;
+        let url = format!("{}{}", context.url, path_of(kind, &secret));
+        Ok((Self { kind, id: stored.id, url, expires_at: stored.expires_at }, stored))
     }
-    Ok(answer)
+
+    /// Mails it. A link that could not be sent is revoked: nobody can tell where else it ended up.
+    pub(super) async fn mail(
+        &self,
+        context: &CommandContext,
+        actor: Actor,
+        mailer: &Mailer,
+        to: &str,
+        letter: &Letter,
+    ) -> Result<(), CommandError> {
+        if let Err(error) = mailer.send(to, letter).await {
+            context.store.withdraw_link(actor, self.kind, self.id).await?;
+            return Err(match error {
+                SendError::Address(_) => CommandError::Refused(error.to_string()),
+                SendError::NotTaken(..) => CommandError::Failed(format!("{error}; the link was revoked")),
+            });
+        }
+        Ok(())
+    }
 }
 
-pub(super) async fn make_invite(
-    operator: &Operator,
-    app: Option<String>,
-    uses: u32,
-    days: u32,
-) -> Result<Made, CommandError> {
-    let between = |value: u32, max: u32, what: &str| match value {
-        value if (1..=max).contains(&value) => Ok(()),
-        value => Err(CommandError::Refused(format!("an invite {what} 1 to {max}, not {value}"))),
-    };
-    between(uses, MAX_USES, "can be used by")?;
-    between(days, MAX_INVITE_DAYS, "is good for a number of days from")?;
-    let lives_us = i64::from(days) * DAY_SECONDS * MICROS_PER_SECOND;
-    let (secret, link) = new_link(&operator.clock, uses, lives_us)?;
-    let (id, expires_at) = (link.id, link.expires_at);
-    let made = operator.store.make_invite(Actor::Operator, link, app.clone()).await?;
-    let app = made.ok_or_else(|| no_app(app.as_deref().unwrap_or_default()))?;
-    Ok(Made { id, url: operator.address(&path_of(LinkKind::Invite, &secret)), app, expires_at })
-}
-
-/// Invites that are still good. Their addresses are not kept.
-pub(super) async fn list_invites(operator: &Operator) -> Outcome {
-    let row = |link: &Link| {
-        json!({
-            "invite_id": link.id,
-            "app": link.app_name,
-            "uses_left": link.uses_left,
-            "created_at": time(link.created_at),
-            "expires_at": time(link.expires_at),
-        })
-    };
-    Ok(operator.store.list_invites().await?.iter().map(row).collect())
-}
-
-pub(super) async fn revoke_invite(operator: &Operator, id: Uuid) -> Outcome {
-    let was_there = operator.store.withdraw_link(Actor::Operator, LinkKind::Invite, id).await?;
-    found(was_there, json!({ "invite_id": id }), || format!("there is no invite {id}"))
-}
-
-/// Makes a link by which a person sets a new password.
-pub(super) async fn reset_link(operator: &Operator, email: &str) -> Outcome {
-    let email = address(email)?;
-    let made = make_reset(operator, Actor::Operator, &email).await?.ok_or_else(|| nobody(&email))?;
-    Ok(json!({ "url": made.url, "email": email, "expires_at": time(made.expires_at) }))
-}
-
-/// The same for an account of this normalised address. `None`: there is none that may sign in.
-pub(super) async fn make_reset(
-    operator: &Operator,
-    actor: Actor,
-    email: &str,
-) -> Result<Option<Made>, Fault> {
-    let (secret, link) = new_link(&operator.clock, 1, RESET_LIVES_US)?;
-    let (id, expires_at) = (link.id, link.expires_at);
-    let made = operator.store.make_reset_link(actor, link, email.into()).await?;
-    let url = operator.address(&path_of(LinkKind::Reset, &secret));
-    Ok(made.then_some(Made { id, url, app: None, expires_at }))
-}
-
-pub(super) fn nobody(email: &str) -> CommandError {
-    CommandError::Refused(format!("there is no user {email} who may sign in"))
-}
-
-/// The address at which the first administrator makes their account. `None`: there is one.
+/// Creates a link to set up the first administrator. `None`: there is an administrator.
 ///
 /// # Errors
 /// A fault of the database, or no randomness.
-pub async fn setup_link(operator: &Operator) -> Result<Option<String>, Fault> {
-    let (secret, link) = new_link(&operator.clock, 1, SETUP_LIVES_US)?;
-    let made = operator.store.make_setup_link(link).await?;
-    Ok(made.then(|| operator.address(&path_of(LinkKind::Setup, &secret))))
+pub async fn setup_link(context: &CommandContext) -> Result<Option<String>, Fault> {
+    let (link, stored) = CreatedLink::new(context, LinkKind::Setup, 1, SETUP_LIVES_US)?;
+    Ok(context.store.make_setup_link(stored).await?.then_some(link.url))
 }
 
-/// Takes an account's second factor away.
-pub(super) async fn disable_second_factor(operator: &Operator, email: &str) -> Outcome {
-    let email = address(email)?;
-    match operator.store.disable_second_factor_of(Actor::Operator, email.clone()).await? {
-        None => Err(CommandError::Refused(format!("there is no user {email}"))),
-        Some(false) => Err(CommandError::Refused(format!("{email} has no second factor"))),
-        Some(true) => Ok(json!({ "email": email })),
-    }
+/// Creates a link to set a new password for the account of this normalised email. `None`: no account with it may sign in.
+pub(super) async fn reset_link(
+    context: &CommandContext,
+    actor: Actor,
+    email: &str,
+) -> Result<Option<CreatedLink>, Fault> {
+    let (link, stored) = CreatedLink::new(context, LinkKind::Reset, 1, RESET_LIVES_US)?;
+    Ok(context.store.make_reset_link(actor, stored, email.into()).await?.then_some(link))
+}
+
+/// The same, mailed to the account's owner.
+pub(in crate::server) async fn mail_reset_link(
+    context: &CommandContext,
+    actor: Actor,
+    email: &str,
+) -> Result<Option<i64>, CommandError> {
+    let mailer = mailer(context)?;
+    let Some(link) = reset_link(context, actor, email).await? else { return Ok(None) };
+    let letter = Letter::reset(&context.url, &link.url, link.expires_at);
+    link.mail(context, actor, mailer, email, &letter).await?;
+    Ok(Some(link.expires_at))
+}
+
+pub(super) fn mailer(context: &CommandContext) -> Result<&Mailer, CommandError> {
+    let missing = "this server sends no mail: set mail.smtp and mail.from, then restart it";
+    context.mailer.as_ref().ok_or_else(|| CommandError::Refused(missing.into()))
 }

@@ -1,4 +1,4 @@
-//! The control socket, with a real store behind it.
+//! The control socket in front of a real store.
 
 use std::path::Path;
 
@@ -6,9 +6,11 @@ use super::*;
 use crate::auth::passwords::Passwords;
 use crate::clock::Clock;
 use crate::notify::Hub;
+use crate::server::commands::{AppCommand, UserCommand};
 use crate::store::{Options, Store, Synchronous};
 
 const URL: &str = "http://127.0.0.1:7878";
+const LIST_APPS: Command = Command::App(AppCommand::List);
 
 async fn serve(data: &Path) -> (Control, Store) {
     let options = Options {
@@ -21,7 +23,7 @@ async fn serve(data: &Path) -> (Control, Store) {
     };
     let store = Store::open(options, Clock::system(), Hub::default()).expect("a store");
     let passwords = Passwords::new(1).expect("randomness");
-    let operator = Operator {
+    let context = CommandContext {
         mailer: None,
         sign_up: crate::config::SignUpRule::Closed,
         store: store.clone(),
@@ -31,12 +33,12 @@ async fn serve(data: &Path) -> (Control, Store) {
         clock: Clock::system(),
         url: String::new(),
     };
-    (Control::serve(data, URL, operator).expect("a socket"), store)
+    (Control::serve(data, URL, context).expect("a socket"), store)
 }
 
-/// Sends bytes as they are, and gives the line that comes back.
+/// Sends bytes as they are and returns the line that comes back.
 async fn exchange(data: &Path, bytes: &[u8]) -> String {
-    let mut stream = UnixStream::connect(path(data)).await.expect("somebody listens");
+    let mut stream = UnixStream::connect(path(data)).await.expect("a server listens");
     stream.write_all(bytes).await.expect("sent");
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).await.expect("an answer");
@@ -44,14 +46,14 @@ async fn exchange(data: &Path, bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_command_is_carried_out_by_the_process_that_has_the_store() {
+async fn a_command_is_executed_by_the_process_that_has_the_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_control, store) = serve(folder.path()).await;
-    let create = Command::AppCreate { name: "Notes".into() };
+    let create = Command::App(AppCommand::Create { name: "Notes".into() });
     let made = call(folder.path(), &create).await.expect("an app");
     assert_eq!(made["app_id"], store.list_apps().await.expect("apps")[0].id.to_string());
     assert!(matches!(call(folder.path(), &create).await, Err(CallError::Command(CommandError::Refused(_)))));
-    assert_eq!(call(folder.path(), &Command::Address).await.expect("an address")["url"], URL);
+    assert_eq!(call(folder.path(), &Command::Url).await.expect("a URL")["url"], URL);
 }
 
 #[tokio::test]
@@ -63,31 +65,31 @@ async fn only_the_owner_can_open_the_socket() {
 }
 
 #[tokio::test]
-async fn a_socket_that_a_killed_server_left_is_nobody_and_gives_way() {
+async fn a_socket_left_by_a_killed_server_counts_as_not_running_and_is_replaced() {
     let folder = tempfile::tempdir().expect("a folder");
     drop(std::os::unix::net::UnixListener::bind(path(folder.path())).expect("a socket"));
-    assert!(matches!(call(folder.path(), &Command::AppList).await, Err(CallError::NobodyThere)));
+    assert!(matches!(call(folder.path(), &LIST_APPS).await, Err(CallError::NotRunning)));
     let (_control, _store) = serve(folder.path()).await;
-    call(folder.path(), &Command::AppList).await.expect("somebody listens again");
+    call(folder.path(), &LIST_APPS).await.expect("a server listens again");
 }
 
 #[tokio::test]
-async fn a_data_folder_may_lie_deeper_than_a_socket_path_may_be_long() {
+async fn a_data_folder_path_may_be_longer_than_a_socket_path() {
     let folder = tempfile::tempdir().expect("a folder");
     let deep = folder.path().join("d".repeat(200));
     let (control, _store) = serve(&deep).await;
-    call(&deep, &Command::AppList).await.expect("somebody listens");
+    call(&deep, &LIST_APPS).await.expect("a server listens");
     control.stop().await;
     assert!(!path(&deep).exists());
 }
 
 #[tokio::test]
-async fn what_is_no_command_is_refused_and_never_quoted() {
+async fn an_invalid_command_is_refused_and_never_quoted() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_control, _store) = serve(folder.path()).await;
     for line in [
-        &b"{\"command\":\"user_create\",\"email\":\"a@b.c\",\"password\":\"correct horse\"}\n"[..],
-        b"{\"command\":\"user_crate\",\"password\":\"correct horse\"}\n",
+        &b"{\"user\":{\"create\":{\"email\":\"a@b.c\",\"password\":\"correct horse\"}}}\n"[..],
+        b"{\"user\":{\"crate\":{\"password\":\"correct horse\"}}}\n",
         b"\xFF\xFE\n",
         b"\n",
         &[b'x'; MAX_COMMAND_BYTES as usize],
@@ -99,26 +101,26 @@ async fn what_is_no_command_is_refused_and_never_quoted() {
 }
 
 #[tokio::test]
-async fn a_command_that_is_too_long_to_send_is_refused_here() {
+async fn a_command_that_is_too_long_is_refused_before_it_is_sent() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_control, _store) = serve(folder.path()).await;
-    let create = Command::AppCreate { name: "x".repeat(MAX_COMMAND_BYTES as usize) };
+    let create = Command::App(AppCommand::Create { name: "x".repeat(MAX_COMMAND_BYTES as usize) });
     assert!(matches!(call(folder.path(), &create).await, Err(CallError::Command(CommandError::Refused(_)))));
 }
 
 #[tokio::test]
-async fn stopping_waits_for_the_commands_that_run() {
+async fn stopping_waits_for_running_commands() {
     let folder = tempfile::tempdir().expect("a folder");
     let (control, store) = serve(folder.path()).await;
-    let create =
-        Command::UserCreate { email: "a@example.com".into(), password: "correct horse".into(), admin: false };
-    // Connections are accepted in their order: once the second is answered, the first has been taken.
-    let mut stream = UnixStream::connect(path(folder.path())).await.expect("somebody listens");
+    let (email, password) = ("a@example.com".into(), "correct horse".into());
+    let create = Command::User(UserCommand::Create { email, password, admin: false });
+    // Connections are accepted in order: once the second is answered, the first has been accepted.
+    let mut stream = UnixStream::connect(path(folder.path())).await.expect("a server listens");
     let mut line = serde_json::to_vec(&create).expect("a command");
     line.push(b'\n');
     stream.write_all(&line).await.expect("sent");
-    call(folder.path(), &Command::AppList).await.expect("an answer");
+    call(folder.path(), &LIST_APPS).await.expect("an answer");
     control.stop().await;
     assert_eq!(store.list_users().await.expect("users").len(), 1);
-    assert!(matches!(call(folder.path(), &Command::AppList).await, Err(CallError::NobodyThere)));
+    assert!(matches!(call(folder.path(), &LIST_APPS).await, Err(CallError::NotRunning)));
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use tidelog::server::commands::Command;
+use tidelog::server::commands::{Command, SweepCommand, UserCommand};
 
 use super::{World, absent, bytes, on_each_store};
 use crate::support::{Bucket, Caller, ClockedServer, hash_of};
@@ -32,7 +32,7 @@ fn an_upload_that_is_not_confirmed_in_a_day_is_given_up() {
     server.pass_hours(2);
     // Given up even before it is swept.
     me.confirm(&hash_of(&blob), 900).refused(409, "not_uploaded");
-    let look = server.command(Command::Sweep { dry_run: true });
+    let look = server.command(Command::Sweep(SweepCommand { dry_run: true }));
     assert_eq!((counts(&look), server.objects().len()), ([1, 0, 0, 0], 1));
     assert_eq!(counts(&server.sweep()), [1, 1, 0, 0]);
     assert_eq!(server.objects(), [""; 0]);
@@ -70,7 +70,7 @@ fn an_object_that_no_row_names_goes_and_what_is_none_of_ours_stays() {
     // What has just come may be an upload that is under way.
     assert_eq!(counts(&server.sweep()), [0, 0, 0, 0]);
     server.pass_hours(DAY_HOURS + 1);
-    assert_eq!(counts(&server.command(Command::Sweep { dry_run: true })), [0, 0, 2, 0]);
+    assert_eq!(counts(&server.command(Command::Sweep(SweepCommand { dry_run: true }))), [0, 0, 2, 0]);
     // One of the two names both, as it may be the same object on its way.
     let swept = server.sweep();
     assert!(swept["unknown_objects"].as_u64().expect("a count") >= 1, "{swept}");
@@ -96,7 +96,7 @@ fn what_is_sent_to_a_bucket_after_its_blob_was_confirmed_goes_and_the_blob_stays
     assert_eq!(bucket.objects().len(), 2);
     assert_eq!(counts(&server.sweep()), [0, 0, 0, 0]);
     server.pass_hours(DAY_HOURS + 1);
-    assert_eq!(counts(&server.command(Command::Sweep { dry_run: true })), [0, 0, 1, 0]);
+    assert_eq!(counts(&server.command(Command::Sweep(SweepCommand { dry_run: true }))), [0, 0, 1, 0]);
     assert_eq!(counts(&server.sweep()), [0, 0, 1, 0]);
     assert_eq!(bucket.objects().len(), 1);
     assert_eq!(counts(&server.sweep()), [0, 0, 0, 0]);
@@ -130,7 +130,7 @@ fn the_blobs_of_a_deleted_user_go_at_the_next_round() {
         me.put_blob(&bytes(length));
     }
     me.send_blob(&me.upload_url(&hash_of(b"abc"), 3), b"abc").expect_bytes(200);
-    server.command(Command::UserDelete { email: server.email().into() });
+    server.command(Command::User(UserCommand::Delete { email: server.email().into() }));
     server.assert_whole();
     assert_eq!(counts(&server.sweep()), [0, 6, 0, 0]);
     assert_eq!(server.objects(), [""; 0]);
@@ -150,7 +150,7 @@ fn the_command_line_sweeps_beside_a_server_and_without_one() {
         };
         fs::remove_file(file).expect("it is lost");
         let complaint = world.server.cli().run(&["sweep"]).failed();
-        assert!(complaint.contains("lost their bytes"), "{complaint}");
+        assert!(complaint.contains("is missing"), "{complaint}");
     });
     let mut world = World::on_disk();
     world.server.somebody().put_blob(&bytes(10));

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 
 use serde_json::json;
-use tidelog::server::commands::Command;
+use tidelog::server::commands::{Command, IssuerCommand};
 
 use super::{AUDIENCE, Scene};
 use crate::support::{Issuer, Server};
@@ -95,13 +95,13 @@ fn a_redirect_is_not_followed_and_neither_an_endless_nor_a_nonsensical_answer_is
 fn an_issuer_that_hangs_holds_up_nobody_else() {
     let scene = Scene::set();
     let other = Issuer::with_keys(&["EC"]);
-    scene.server.command(Command::IssuerAdd {
+    scene.server.command(Command::Issuer(IssuerCommand::Add {
         app: "dev".into(),
         issuer: other.url().into(),
         audience: AUDIENCE.into(),
         jwks_url: Some(other.keys_url()),
         jwks: None,
-    });
+    }));
     let mut claims = scene.claims("ada");
     claims["iss"] = other.url().into();
     let of_other = other.sign("EC", &json!({"alg": "ES256", "kid": "EC"}), &claims);
@@ -188,7 +188,7 @@ fn an_openid_provider_tells_by_itself_where_its_keys_are() {
     let scene = Scene::set();
     scene.trust("dev", None, None);
     scene.sign_in(&scene.token("ada"));
-    let shown = scene.server.command(Command::IssuerList { app: "dev".into() });
+    let shown = scene.server.command(Command::Issuer(IssuerCommand::List { app: "dev".into() }));
     assert_eq!(shown[0]["jwks_url"], scene.issuer.keys_url());
 }
 

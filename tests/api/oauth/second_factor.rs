@@ -2,8 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tidelog::server::commands::{Command, UserCommand};
 
 use super::{REDIRECT, VERIFIER, challenge};
+
 use crate::support::{Authenticator, Caller, ClockedServer, Shown, Tab};
 
 /// An account with a second factor, and what its owner has.
@@ -146,7 +148,7 @@ fn new_recovery_codes_and_turning_it_off_take_a_code() {
 fn the_operator_can_take_it_away() {
     let owner = Owner::new();
     let email = owner.server.email().to_owned();
-    owner.server.command(tidelog::server::commands::Command::UserDisableTwoFactor { email });
+    owner.server.command(Command::User(UserCommand::DisableTwoFactor { email }));
     owner.server.nobody().post("/api/sync/auth", &owner.server.credentials()).ok();
 }
 

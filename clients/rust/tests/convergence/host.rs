@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tidelog::clock::Clock;
 use tidelog::config::{Layers, load};
-use tidelog::server::commands::{Command, execute};
+use tidelog::server::commands::{AppCommand, Command};
 use tidelog::server::{self, Running};
 
 use crate::proxy::Proxy;
@@ -20,10 +20,10 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) async fn start() -> Self {
-        let folder = tidelog::dev::throw_away_folder().unwrap();
+        let folder = tidelog::dev::temporary_data_folder().unwrap();
         let mut host = Self { folder, copy: None, running: None, api_key: String::new() };
         host.start_again().await;
-        let app = host.command(Command::AppCreate { name: "music store".into() }).await;
+        let app = host.command(Command::App(AppCommand::Create { name: "music store".into() })).await;
         host.api_key = app["api_key"].as_str().unwrap().to_owned();
         host
     }
@@ -34,7 +34,7 @@ impl Host {
 
     pub(crate) async fn command(&self, command: Command) -> serde_json::Value {
         let running = self.running();
-        execute(running.operator(), command).await.unwrap()
+        command.execute(running.command_context()).await.unwrap()
     }
 
     pub(crate) async fn stop(&mut self) {

@@ -1,6 +1,6 @@
 //! One user's story: who edits what, and what befalls the devices, the network and the server.
 
-use tidelog::server::commands::Command;
+use tidelog::server::commands::{Command, UserCommand};
 use tidelog_client::{Rotation, SyncKitClient};
 
 use crate::chinook;
@@ -80,8 +80,12 @@ impl<'h> Story<'h> {
         let mut dice = Dice::new(seed);
         host.forget_copy();
         let (email, password) = (format!("user-{seed}@example.org"), "a password of theirs");
-        host.command(Command::UserCreate { email: email.clone(), password: password.into(), admin: false })
-            .await;
+        host.command(Command::User(UserCommand::Create {
+            email: email.clone(),
+            password: password.into(),
+            admin: false,
+        }))
+        .await;
         let proxy = Proxy::before(host.url()).await;
         let client = SyncKitClient::new(config(proxy.url(), &host.api_key));
         client.authenticate(&email, password).await.unwrap();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::DateTime;
 use serde_json::{Value, json};
-use tidelog::server::commands::Command;
+use tidelog::server::commands::{Command, UserCommand};
 use tidelog_client::{ChangeEntry, ChangeOp, Cursor, MemoryStore, PullFilter, Rotation, SyncKitClient};
 
 use crate::dice::Dice;
@@ -32,7 +32,11 @@ pub(crate) struct History {
 impl History {
     pub(crate) async fn new(world: &World, seed: u64) -> Self {
         let (email, password) = (format!("user-{seed}@example.org"), "a password of theirs");
-        let create = Command::UserCreate { email: email.clone(), password: password.into(), admin: false };
+        let create = Command::User(UserCommand::Create {
+            email: email.clone(),
+            password: password.into(),
+            admin: false,
+        });
         world.server.command(create).await.unwrap();
         let proxy = Proxy::before(world.server.url()).await;
         let client = SyncKitClient::new(config(proxy.url(), world.server.api_key()));

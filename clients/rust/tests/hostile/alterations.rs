@@ -181,11 +181,11 @@ async fn an_entry_of_another_user_does_not_open() {
 
 #[tokio::test]
 async fn an_entry_of_the_same_user_in_another_app_does_not_open() {
-    use tidelog::server::commands::Command;
+    use tidelog::server::commands::{AppCommand, Command};
 
     let scene = Scene::new().await;
     let server = &scene.world.server;
-    let app = server.command(Command::AppCreate { name: "another".into() }).await.unwrap();
+    let app = server.command(Command::App(AppCommand::Create { name: "another".into() })).await.unwrap();
     let there = builder(config(server.url(), app["api_key"].as_str().unwrap())).build();
     there.authenticate(server.email(), server.password()).await.unwrap();
     there.setup_encryption_new(PASSPHRASE).await.unwrap();

@@ -1,7 +1,7 @@
 //! What a replica does when it cannot go on as usual: nothing that was written is lost, and one thing never holds up another.
 
 use serde_json::json;
-use tidelog::server::commands::Command;
+use tidelog::server::commands::{Command, DeviceCommand};
 use tidelog_client::replica::{ProblemKind, ReplicaError};
 use tidelog_client::{BlockReason, Rotation, SyncKitError};
 
@@ -90,7 +90,7 @@ async fn a_removed_device_keeps_what_it_has_and_goes_on_as_a_new_one() {
     let world = World::new().await;
     let (laptop, phone, _proxy) = pair(&world).await;
     phone.run("INSERT INTO todos VALUES ('a', 'kept')");
-    world.server.command(Command::DeviceRevoke { device: phone.device.id }).await.unwrap();
+    world.server.command(Command::Device(DeviceCommand::Revoke { device: phone.device.id })).await.unwrap();
     assert!(phone.try_sync().await.is_err());
     phone.client.authenticate(world.server.email(), world.server.password()).await.unwrap();
     let refused = phone.try_sync().await;

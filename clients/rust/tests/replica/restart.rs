@@ -19,7 +19,7 @@ pub(crate) struct Scene {
     folder: TempDir,
     listen: String,
     running: Option<Running>,
-    pub(crate) made: dev::Made,
+    pub(crate) sample: dev::Sample,
 }
 
 impl Scene {
@@ -27,8 +27,8 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let running = start(&folder.path().join("data"), "127.0.0.1:0").await;
         let listen = running.url().trim_start_matches("http://").to_owned();
-        let made = dev::make(running.operator()).await.unwrap();
-        Self { folder, listen, running: Some(running), made }
+        let sample = dev::create_sample(running.command_context()).await.unwrap();
+        Self { folder, listen, running: Some(running), sample }
     }
 
     pub(crate) async fn copy(&mut self) {
@@ -64,10 +64,10 @@ impl Scene {
     pub(crate) async fn install(&self, name: &str) -> Installation {
         let config = SyncKitConfig {
             server_url: format!("http://{}", self.listen),
-            api_key: self.made.api_key.clone(),
+            api_key: self.sample.api_key.clone(),
         };
         let client = builder(config).build();
-        client.authenticate(&self.made.email, &self.made.password).await.unwrap();
+        client.authenticate(&self.sample.email, &self.sample.password).await.unwrap();
         client.setup_encryption_new(PASSPHRASE).await.unwrap();
         let device = client.register_device(name, "linux").await.unwrap();
         Installation::with(client, device, TODOS, ["todos"])

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::{TimeDelta, Utc};
-use tidelog::server::commands::Command;
+use tidelog::server::commands::{Command, UserCommand};
 use tidelog_client::{SessionInfo, SyncKitError};
 
 use crate::proxy::Proxy;
@@ -160,7 +160,7 @@ async fn a_disabled_user_is_out_at_once() {
     let world = World::new().await;
     let client = world.signed_in().await;
     let email = world.server.email().to_owned();
-    world.server.command(Command::UserDisable { email }).await.unwrap();
+    world.server.command(Command::User(UserCommand::Disable { email })).await.unwrap();
     assert!(matches!(client.status().await, Err(SyncKitError::Unauthenticated)));
 }
 

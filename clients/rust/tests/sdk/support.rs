@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tidelog::dev::Server;
-use tidelog::server::commands::Command;
+use tidelog::server::commands::{Command, UserCommand};
 use tidelog_client::{
     ChangeEntry, ChangeOp, ClientBuilder, Cursor, Device, KdfCost, KeyStore, MemoryStore, PullFilter,
     PulledPage, SyncKitClient, SyncKitConfig,
@@ -62,7 +62,11 @@ impl World {
     /// Another user of the same app, signed in, keeping the key there.
     pub(crate) async fn other_user(&self, store: &Arc<impl KeyStore + 'static>) -> SyncKitClient {
         let (email, password) = ("other@example.com", "another password");
-        let create = Command::UserCreate { email: email.into(), password: password.into(), admin: false };
+        let create = Command::User(UserCommand::Create {
+            email: email.into(),
+            password: password.into(),
+            admin: false,
+        });
         self.server.command(create).await.unwrap();
         let client = builder(self.config()).shared_key_store(store.clone()).build();
         client.authenticate(email, password).await.unwrap();

@@ -1,6 +1,6 @@
 //! What waiting does not mend.
 
-use tidelog::server::commands::Command;
+use tidelog::server::commands::{Command, UserCommand};
 use tidelog_client::{Cursor, Notification, SyncKitError};
 
 use super::{Listener, device_behind};
@@ -39,7 +39,7 @@ async fn a_disabled_user_hears_nothing_more() {
     let (laptop, device) = world.device("laptop").await;
     let mut listener = Listener::on_a_stream(&laptop, &device, Cursor::Start).await;
     let email = world.server.email().to_owned();
-    world.server.command(Command::UserDisable { email }).await.unwrap();
+    world.server.command(Command::User(UserCommand::Disable { email })).await.unwrap();
     let error = listener.fails().await;
     assert!(matches!(error, SyncKitError::Unauthenticated), "{error:?}");
 }

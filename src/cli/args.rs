@@ -1,0 +1,40 @@
+//! Flags of every command, and the settings that they lead to.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+
+use super::output::Output;
+use crate::config::{ConfigError, Layers, Settings, Shown, load};
+
+/// Why a command failed, for people.
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Args)]
+pub(super) struct GlobalArgs {
+    /// Data folder [default: ./data]
+    #[arg(long, global = true, value_name = "DIR", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) data: Option<String>,
+    /// Settings file
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+impl GlobalArgs {
+    /// The settings, with these flags on top.
+    pub(super) fn settings(
+        &self,
+        mut flags: Vec<(&'static str, String)>,
+    ) -> Result<(Settings, Vec<Shown>), ConfigError> {
+        flags.extend(self.data.clone().map(|data| ("data", data)));
+        load(&Layers::of_process(self.config.clone(), flags)?)
+    }
+
+    pub(super) fn output(&self) -> Output {
+        Output { json: self.json }
+    }
+}
