@@ -1,226 +1,178 @@
-//! Slows down whoever guesses passwords and codes, without keeping their owners out.
+//! Slows down guessing of passwords and codes without locking out the accounts' owners.
 //!
-//! Four bounds, asked in this order; what one of them refuses costs nothing of the next:
+//! Four limits, checked in this order; an attempt that one of them refuses does not count against the next:
 //!
-//! - Each address has a budget, for whatever it asks.
-//! - Who fails for one account from one address waits, twice as long each time. Others who sign in to that account do not.
-//! - Each account has a budget over all addresses, since guesses can come from thousands. Addresses from which that account lately
-//!   signed in are exempt: guessers use up what is left to strangers, and the owner does not notice.
-//! - Second factors have budgets and waits of their own, and stricter ones: six digits are few.
+//! - Each client IP has a rate limit, whatever it asks for.
+//! - After failures at one account from one IP, that IP waits, twice as long each time. Other IPs do not.
+//! - Each account has a rate limit over all IPs, since guesses can come from thousands of them. IPs from which the account signed
+//!   in lately are trusted and exempt: guessers use up what is left for strangers, and the owner notices nothing.
+//! - Second factors have their own, stricter rate limits and waits: six digits are few.
 //!
-//! Whether an account exists is never asked here: those that do not are counted like those that do. Everything is in memory, and
-//! bounded: whoever makes up enough accounts and addresses to fill it has made more attempts than forgetting gives back.
+//! Nothing here looks up whether an account exists: attempts at unknown accounts count like any other. All state is in memory and
+//! bounded: filling it with made-up accounts and IPs takes more attempts than its eviction gives back.
 
-mod account;
-mod address;
-mod back_off;
-mod budget;
-mod familiar;
-mod recent;
+mod backoff;
+mod expiring_map;
+mod keys;
+mod limits;
+mod rate_limiter;
 #[cfg(test)]
 mod tests;
+mod trusted_ips;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::account::Account;
-use self::address::Address;
-use self::back_off::BackOff;
-use self::budget::Budget;
-use self::familiar::{Familiar, LATELY};
+use self::backoff::Backoff;
+use self::keys::{AccountKey, NetworkKey};
+pub use self::limits::{AttemptLimits, Rate, TooManyAttempts};
+use self::rate_limiter::KeyedRateLimiter;
+use self::trusted_ips::TrustedIps;
 use crate::clock::Clock;
-use crate::model::audit::{Failure, Guessed};
+use crate::model::audit::{Credential, FailedSignIn};
 use crate::store::Store;
 
-/// Mails to one account that strangers may cause: so many at once, and one more each time.
+/// Mails to one account that requests without a sign-in may cause.
 const MAILS: Rate = Rate { burst: NonZeroU32::MIN, period: Duration::from_secs(10 * 60) };
 
-/// A refused attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooMany {
-    /// Attempts that are let through at once.
-    pub limit: u32,
-    /// Seconds to wait, at least 1.
-    pub retry_after: u64,
-}
-
-/// How many attempts there are.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Of one address.
-    pub address: Rate,
-    /// At the password of one account, over all addresses that are not familiar.
-    pub account: Rate,
-    /// Likewise at its second factor.
-    pub second_factor: Rate,
-    /// Failures, of one account from one address, after which nobody waits.
-    pub free_failures: u32,
-    /// What the wait after further failures grows to.
-    pub longest_wait: Duration,
-}
-
-/// So many at once, and another one every so often.
-#[derive(Clone, Copy, Debug)]
-pub struct Rate {
-    /// At once.
-    pub burst: NonZeroU32,
-    /// In which one is given back.
-    pub period: Duration,
-}
-
-/// What is guessed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Factor {
-    Password,
-    Second,
-}
-
-/// Counts attempts. Cheap to clone.
+/// Limits attempts to sign in. Cheap to clone.
 #[derive(Clone)]
-pub struct Attempts(Arc<Counts>);
+pub struct Attempts(Arc<Limiters>);
 
-struct Counts {
-    addresses: Budget<Address>,
-    accounts: Budget<Account>,
-    second_factors: Budget<Account>,
-    mails: Budget<Account>,
-    back_off: BackOff,
-    familiar: Familiar,
-    /// What is left of the time before this server started, and where failures are told. `None`: nothing.
+struct Limiters {
+    ips: KeyedRateLimiter<NetworkKey>,
+    accounts: KeyedRateLimiter<AccountKey>,
+    second_factors: KeyedRateLimiter<AccountKey>,
+    mails: KeyedRateLimiter<AccountKey>,
+    backoff: Backoff,
+    trusted_ips: TrustedIps,
+    /// Whose audit log records failures. `None`: they are not recorded.
     history: Option<Store>,
-    clock: Clock,
 }
 
 impl Attempts {
-    /// Within these bounds.
-    pub fn new(bounds: Bounds, clock: Clock) -> Self {
-        Self(Arc::new(Counts {
-            addresses: Budget::new(bounds.address, clock.clone()),
-            accounts: Budget::new(bounds.account, clock.clone()),
-            second_factors: Budget::new(bounds.second_factor, clock.clone()),
-            mails: Budget::new(MAILS, clock.clone()),
-            back_off: BackOff::new(bounds.free_failures, bounds.longest_wait, clock.clone()),
-            familiar: Familiar::new(clock.clone()),
-            history: None,
-            clock,
+    /// With these limits. `history` is the store whose audit log records failures and knows the IPs of earlier sign-ins.
+    pub fn new(limits: AttemptLimits, history: Option<Store>, clock: Clock) -> Self {
+        Self(Arc::new(Limiters {
+            ips: KeyedRateLimiter::new(limits.per_ip, clock.clone()),
+            accounts: KeyedRateLimiter::new(limits.per_account, clock.clone()),
+            second_factors: KeyedRateLimiter::new(limits.second_factor, clock.clone()),
+            mails: KeyedRateLimiter::new(MAILS, clock.clone()),
+            backoff: Backoff::new(limits.free_failures, limits.longest_wait, clock.clone()),
+            trusted_ips: TrustedIps::new(history.clone(), clock),
+            history,
         }))
     }
 
-    /// Also knows what the audit log tells, and tells it of failures.
-    #[must_use]
-    pub fn with_history(mut self, store: Store) -> Self {
-        if let Some(counts) = Arc::get_mut(&mut self.0) {
-            counts.history = Some(store);
-        }
-        self
-    }
-
-    /// Attempts of one address that are let through at once.
+    /// Attempts that one client IP has at once.
     pub fn limit(&self) -> u32 {
-        self.0.addresses.limit()
+        self.0.ips.burst()
     }
 
-    /// Counts one attempt of an address at what belongs to no account, and tells how many more it has at once.
+    /// Counts an attempt that concerns no account. Returns how many more the client IP has right now.
     ///
     /// # Errors
-    /// It has none left.
-    pub fn count(&self, address: IpAddr) -> Result<u32, TooMany> {
-        self.0.addresses.take(&address.into(), 1)
+    /// The IP has none left.
+    pub fn count(&self, ip: IpAddr) -> Result<u32, TooManyAttempts> {
+        self.0.ips.take(&ip.into(), 1)
     }
 
-    /// Counts one mail that somebody who has not signed in wants sent to an account, and tells whether it may be.
+    /// Counts a mail to an account that a request without a sign-in asks for. Returns whether it may be sent.
     pub fn may_mail(&self, account: &str) -> bool {
-        self.0.mails.take(&Account::named(account), 1).is_ok()
+        self.0.mails.take(&AccountKey::new(account), 1).is_ok()
     }
 
-    /// Begins an attempt at the password of an account: its e-mail address as it was typed, or whatever else names it.
+    /// Begins an attempt at the password of an account, named by its email as it was typed, or by anything else.
     ///
     /// # Errors
     /// It is one too many.
-    pub async fn begin(&self, account: &str, address: IpAddr) -> Result<Turn, TooMany> {
-        self.begin_guesses(account, address, 1).await
+    pub async fn begin(&self, account: &str, ip: IpAddr) -> Result<AttemptPermit, TooManyAttempts> {
+        self.begin_guesses(account, ip, 1).await
     }
 
     /// As [`Attempts::begin`], for a request that tries several passwords.
     ///
     /// # Errors
     /// It is one too many.
-    pub async fn begin_guesses(&self, account: &str, address: IpAddr, guesses: u32) -> Result<Turn, TooMany> {
-        self.turn(Factor::Password, account, address, guesses).await
+    pub async fn begin_guesses(
+        &self,
+        account: &str,
+        ip: IpAddr,
+        guesses: u32,
+    ) -> Result<AttemptPermit, TooManyAttempts> {
+        self.permit(Credential::Password, account, ip, guesses).await
     }
 
     /// Begins an attempt at the second factor of an account, by code or recovery code.
     ///
     /// # Errors
     /// It is one too many.
-    pub async fn begin_second_factor(&self, account: &str, address: IpAddr) -> Result<Turn, TooMany> {
-        self.turn(Factor::Second, account, address, 1).await
+    pub async fn begin_second_factor(
+        &self,
+        account: &str,
+        ip: IpAddr,
+    ) -> Result<AttemptPermit, TooManyAttempts> {
+        self.permit(Credential::SecondFactor, account, ip, 1).await
     }
 
-    async fn turn(&self, factor: Factor, name: &str, host: IpAddr, guesses: u32) -> Result<Turn, TooMany> {
-        let counts = &self.0;
-        let (account, address) = (Account::named(name), Address::from(host));
-        let left_to_address = counts.addresses.take(&address, guesses)?;
-        // From here on, a turn that is dropped takes nothing.
-        let left_free = counts.back_off.begin((factor, account, address))?;
-        let turn = Turn {
-            counts: counts.clone(),
-            key: (factor, account, address),
+    async fn permit(
+        &self,
+        credential: Credential,
+        account_name: &str,
+        ip: IpAddr,
+        guesses: u32,
+    ) -> Result<AttemptPermit, TooManyAttempts> {
+        let limiters = &self.0;
+        let (account, network) = (AccountKey::new(account_name), NetworkKey::from(ip));
+        let left_to_ip = limiters.ips.take(&network, guesses)?;
+        let left_free = limiters.backoff.begin((credential, account, network))?;
+        // From here on, a permit that is dropped undoes the attempt.
+        let mut permit = AttemptPermit {
+            limiters: limiters.clone(),
+            key: (credential, account, network),
             guesses,
-            limit: counts.addresses.limit(),
-            remaining: left_to_address,
-            name: name.to_owned(),
-            host,
-            decided: false,
+            limit: limiters.ips.burst(),
+            remaining: left_to_ip,
+            account_name: account_name.to_owned(),
+            ip,
+            is_decided: false,
         };
-        if !counts.familiar.knows(account, address) {
-            let budget = match factor {
-                Factor::Password => &counts.accounts,
-                Factor::Second => &counts.second_factors,
+        if !limiters.trusted_ips.contains(account, network) {
+            let limiter = match credential {
+                Credential::Password => &limiters.accounts,
+                Credential::SecondFactor => &limiters.second_factors,
             };
-            if let Err(refused) = budget.take(&account, guesses)
-                && !counts.was_familiar(name, address).await
-            {
-                return Err(refused);
+            if let Err(refused) = limiter.take(&account, guesses) {
+                limiters.trusted_ips.load_history(account_name).await;
+                if !limiters.trusted_ips.contains(account, network) {
+                    return Err(refused);
+                }
             }
         }
-        Ok(turn.with_free(left_free, counts.back_off.free_failures()))
+        if left_free < permit.remaining {
+            (permit.limit, permit.remaining) = (limiters.backoff.free_failures(), left_free);
+        }
+        Ok(permit)
     }
 }
 
-impl Counts {
-    /// Whether the account signed in from there before this server started. What the log tells is remembered.
-    async fn was_familiar(&self, name: &str, address: Address) -> bool {
-        let Some(store) = &self.history else { return false };
-        let since = self.clock.now_us() - LATELY.as_micros() as i64;
-        let told = store.signed_in_from(name.trim().to_lowercase(), since).await;
-        let told = told.unwrap_or_else(|fault| {
-            tracing::warn!(%fault, "the audit log could not be asked");
-            Vec::new()
-        });
-        let account = Account::named(name);
-        told.into_iter().for_each(|host| self.familiar.learn(account, host.into()));
-        self.familiar.knows(account, address)
-    }
-}
-
-/// An attempt under way. One that is dropped without a verdict, because the server had to give up, was none.
-#[must_use = "an attempt ends by a verdict"]
-pub struct Turn {
-    counts: Arc<Counts>,
-    key: (Factor, Account, Address),
+/// A pending attempt. One that is dropped undecided, because the server had to give up, does not count.
+#[must_use = "an attempt must be decided"]
+pub struct AttemptPermit {
+    limiters: Arc<Limiters>,
+    key: backoff::Key,
     guesses: u32,
     limit: u32,
     remaining: u32,
-    name: String,
-    host: IpAddr,
-    decided: bool,
+    account_name: String,
+    ip: IpAddr,
+    is_decided: bool,
 }
 
-impl Turn {
-    /// Attempts that are let through at once, by that bound of which the least is left.
+impl AttemptPermit {
+    /// Attempts allowed at once, by the limit of which the fewest are left.
     pub fn limit(&self) -> u32 {
         self.limit
     }
@@ -230,46 +182,35 @@ impl Turn {
         self.remaining
     }
 
-    /// It was a wrong guess.
+    /// The guess was wrong.
     pub fn failed(mut self) {
-        self.decided = true;
-        self.counts.back_off.failed(&self.key, self.guesses);
-        if let Some(store) = &self.counts.history {
-            let guessed = match self.key.0 {
-                Factor::Password => Guessed::Password,
-                Factor::Second => Guessed::SecondFactor,
-            };
-            let account = std::mem::take(&mut self.name);
-            store.note_failure(Failure { account, ip: self.host, guessed });
+        self.is_decided = true;
+        self.limiters.backoff.fail(&self.key, self.guesses);
+        if let Some(store) = &self.limiters.history {
+            let account = std::mem::take(&mut self.account_name);
+            store.record_failure(FailedSignIn { account, ip: self.ip, credential: self.key.0 });
         }
     }
 
-    /// It was right, and that is not enough: the second factor is still to come.
+    /// The guess was right, but nobody is signed in by it yet: the second factor is still to come, for instance.
     pub fn passed(mut self) {
-        self.decided = true;
-        self.counts.back_off.forget(&self.key);
+        self.is_decided = true;
+        self.limiters.backoff.reset(&self.key);
     }
 
-    /// Whoever it was is signed in: their address is familiar from now on.
+    /// The guess was right and completed a sign-in: the IP is trusted from now on.
     pub fn succeeded(mut self) {
-        self.decided = true;
-        self.counts.back_off.forget(&self.key);
-        let (_, account, address) = self.key;
-        self.counts.familiar.learn(account, address);
-    }
-
-    fn with_free(mut self, left: u32, free: u32) -> Self {
-        if left < self.remaining {
-            (self.limit, self.remaining) = (free, left);
-        }
-        self
+        self.is_decided = true;
+        self.limiters.backoff.reset(&self.key);
+        let (_, account, network) = self.key;
+        self.limiters.trusted_ips.insert(account, network);
     }
 }
 
-impl Drop for Turn {
+impl Drop for AttemptPermit {
     fn drop(&mut self) {
-        if !self.decided {
-            self.counts.back_off.undo(&self.key);
+        if !self.is_decided {
+            self.limiters.backoff.undo(&self.key);
         }
     }
 }

@@ -11,7 +11,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use tidelog_protocol::{ChangeFault, Cursor, ErrorBody, ErrorCode};
 
-use crate::auth::attempts::TooMany;
+use crate::auth::attempts::TooManyAttempts;
 use crate::error::Fault;
 
 /// Seconds after which a client may ask a busy server again.
@@ -174,7 +174,7 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, ErrorCode::RotationStarted, message)
     }
 
-    pub(super) fn rate_limited(exceeded: TooMany) -> Self {
+    pub(super) fn rate_limited(exceeded: TooManyAttempts) -> Self {
         let message = format!("Too many attempts. Try again in {} seconds.", exceeded.retry_after);
         Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, message)
             .with_header(header::RETRY_AFTER, exceeded.retry_after)

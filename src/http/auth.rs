@@ -7,7 +7,7 @@ use super::api_error::{ApiError, RATE_LIMIT, RATE_REMAINING};
 use super::client_ip::{actor, client_ip};
 use super::request::{Json, Open, Signed};
 use super::{State, keys};
-use crate::auth::attempts::Turn;
+use crate::auth::attempts::AttemptPermit;
 use crate::auth::{PasswordChange, SignIn};
 use crate::model::actors::Actor;
 use crate::model::keys::Rewrap;
@@ -106,7 +106,11 @@ pub(super) fn count(state: &State, request: &HttpRequest) -> Result<u32, ApiErro
 }
 
 /// Begins an attempt at the password of an account.
-pub(super) async fn begin(state: &State, request: &HttpRequest, account: &str) -> Result<Turn, ApiError> {
+pub(super) async fn begin(
+    state: &State,
+    request: &HttpRequest,
+    account: &str,
+) -> Result<AttemptPermit, ApiError> {
     state.attempts.begin(account, client_ip(request)).await.map_err(ApiError::rate_limited)
 }
 
@@ -115,7 +119,7 @@ pub(super) async fn begin_second_factor(
     state: &State,
     request: &HttpRequest,
     account: &str,
-) -> Result<Turn, ApiError> {
+) -> Result<AttemptPermit, ApiError> {
     state.attempts.begin_second_factor(account, client_ip(request)).await.map_err(ApiError::rate_limited)
 }
 

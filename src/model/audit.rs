@@ -1,12 +1,12 @@
-//! What the audit log holds: who signed in, who was turned away, and what was done to accounts and apps.
+//! What the audit log records: sign-ins, failed sign-ins, and what was done to accounts and apps.
 
 use std::net::IpAddr;
 
 use uuid::Uuid;
 
-/// Something that was done. Its name is stable.
+/// What was done. Names are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "they say what they are")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Action {
     SignedIn,
     SignInFailed,
@@ -37,7 +37,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// As it is kept and shown.
+    /// Its name in the database and in output.
     pub fn name(self) -> &'static str {
         match self {
             Self::SignedIn => "signed_in",
@@ -70,36 +70,36 @@ impl Action {
     }
 }
 
-/// A row of the audit log, as an operator sees it.
+/// A row of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audited {
+pub struct AuditRecord {
     /// Microseconds since 1970.
-    pub at: i64,
-    /// What was done: the name of an [`Action`].
+    pub occurred_at: i64,
+    /// The name of an [`Action`].
     pub action: String,
-    /// The user whom it concerns.
+    /// The user it concerns.
     pub user: Option<Uuid>,
-    /// Their address, if they have one.
+    /// The user's email, if there is one.
     pub email: Option<String>,
-    /// The app that it concerns.
+    /// The app it concerns.
     pub app_name: Option<String>,
-    /// Where it came from. `None`: an operator did it.
-    pub address: Option<String>,
-    /// What else there is to say.
+    /// The client that caused it. `None`: an operator or the server did.
+    pub client_ip: Option<String>,
+    /// Further details.
     pub detail: Option<String>,
 }
 
-/// What was guessed wrongly.
+/// What a sign-in is attempted with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Guessed {
+pub enum Credential {
     /// A password.
     Password,
-    /// A code, or a recovery code.
+    /// A code of an authenticator app, or a recovery code.
     SecondFactor,
 }
 
-impl Guessed {
-    /// In words.
+impl Credential {
+    /// In words, as the audit log says it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Password => "password",
@@ -108,13 +108,13 @@ impl Guessed {
     }
 }
 
-/// A failed attempt to sign in, before anybody has looked whether there is such an account.
+/// A failed attempt to sign in, at an account that may not exist.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Failure {
-    /// What was typed, or another name of the account.
+pub struct FailedSignIn {
+    /// The account, as it was typed or otherwise named.
     pub account: String,
-    /// Where it came from.
+    /// The client's IP.
     pub ip: IpAddr,
     /// What was wrong.
-    pub guessed: Guessed,
+    pub credential: Credential,
 }

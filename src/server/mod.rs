@@ -27,7 +27,7 @@ use control::Control;
 pub use control::{CallError, call};
 use listen::SocketFile;
 
-use crate::auth::attempts::{Attempts, Bounds, Rate};
+use crate::auth::attempts::{AttemptLimits, Attempts, Rate};
 use crate::auth::passwords::Passwords;
 use crate::auth::{Auth, AuthSettings};
 use crate::blobs::{self, Blobs, Sweep};
@@ -199,7 +199,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         // Nothing is being uploaded yet.
         sweep.blobs().clear_unfinished().await?;
     }
-    let attempts = Attempts::new(bounds(&settings.auth), clock.clone()).with_history(store.clone());
+    let attempts = Attempts::new(attempt_limits(&settings.auth), Some(store.clone()), clock.clone());
     let limits = Limits {
         sign_in_burst: settings.auth.burst.get(),
         sign_ins_per_second: settings.auth.per_second.get(),
@@ -301,12 +301,12 @@ pub fn store_options(settings: &Settings, serving: bool) -> Options {
     }
 }
 
-fn bounds(settings: &AuthLimits) -> Bounds {
+fn attempt_limits(settings: &AuthLimits) -> AttemptLimits {
     let every = |seconds: NonZeroU32| Duration::from_secs(seconds.get().into());
     let period = (Duration::from_secs(1) / settings.per_second.get()).max(Duration::from_nanos(1));
-    Bounds {
-        address: Rate { burst: settings.burst, period },
-        account: Rate { burst: settings.account_burst, period: every(settings.account_seconds) },
+    AttemptLimits {
+        per_ip: Rate { burst: settings.burst, period },
+        per_account: Rate { burst: settings.account_burst, period: every(settings.account_seconds) },
         second_factor: Rate {
             burst: settings.second_factor_burst,
             period: every(settings.second_factor_seconds),

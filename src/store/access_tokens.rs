@@ -64,7 +64,7 @@ impl Store {
             let row = (new.id.as_bytes(), new.hash, new.scope.name(), app_id, tx.now_us, new.expires_at);
             tx.prepare_cached(INSERT)?.execute(row)?;
             let which = format!("{} {}", new.scope.name(), new.id);
-            audit::note(tx, actor, Action::TokenCreated, (None, app), Some(&which))?;
+            audit::record(tx, actor, Action::TokenCreated, (None, app), Some(&which))?;
             Ok(true)
         })
         .await
@@ -93,7 +93,7 @@ impl Store {
             let revoke = "DELETE FROM personal_access_tokens WHERE uuid = ?1";
             let revoked = tx.prepare_cached(revoke)?.execute([id.as_bytes()])? > 0;
             if revoked {
-                audit::note(tx, actor, Action::TokenRevoked, (None, None), Some(&id.to_string()))?;
+                audit::record(tx, actor, Action::TokenRevoked, (None, None), Some(&id.to_string()))?;
             }
             Ok(revoked)
         })

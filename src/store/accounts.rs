@@ -156,7 +156,7 @@ impl Store {
             let row = (new.id.as_bytes(), new.user, new.cookie_hash, tx.now_us, new.expires_at);
             tx.prepare_cached(BEGIN)?.execute(row)?;
             tx.prepare_cached(SURPLUS)?.execute([new.user])?;
-            audit::note_user(tx, actor, Action::SignedIn, new.user, Some("to the account"))?;
+            audit::record_user(tx, actor, Action::SignedIn, new.user, Some("to the account"))?;
             let mut statement =
                 tx.prepare_cached(&format!("{ACCOUNT_SESSION} AND account_sessions.uuid = ?2"))?;
             Ok(statement.query_row((tx.now_us, new.id.as_bytes()), session_of).optional()?)
@@ -214,7 +214,7 @@ impl Store {
             }
             tx.prepare_cached(SET_PASSWORD)?.execute((user, &password_hash))?;
             sessions::end_of_user(tx, user)?;
-            audit::note_user(tx, actor, Action::PasswordChanged, user, Some("in the account"))?;
+            audit::record_user(tx, actor, Action::PasswordChanged, user, Some("in the account"))?;
             Ok(true)
         })
         .await

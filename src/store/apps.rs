@@ -100,7 +100,7 @@ impl Store {
                 return Ok(NewApp::NameTaken);
             }
             tx.prepare_cached(INSERT)?.execute((id.as_bytes(), &name, &api_key_hash, tx.now_us))?;
-            audit::note(tx, actor, Action::AppCreated, (None, Some(id)), None)?;
+            audit::record(tx, actor, Action::AppCreated, (None, Some(id)), None)?;
             Ok(NewApp::Created(App {
                 id,
                 name: name.clone(),
@@ -152,7 +152,7 @@ impl Store {
                 "log IN (SELECT logs.id FROM logs JOIN apps ON apps.id = logs.app WHERE apps.uuid = ?1)";
             sessions::end_where(tx, of_app, app.id.as_bytes())?;
             tx.execute(WITHDRAW_CODES, [app.id.as_bytes()])?;
-            audit::note(tx, actor, Action::AppKeyRotated, (None, Some(app.id)), None)?;
+            audit::record(tx, actor, Action::AppKeyRotated, (None, Some(app.id)), None)?;
             Ok(Some(app))
         })
         .await
@@ -176,7 +176,7 @@ impl Store {
             origins::set(tx, row, &settings.origins)?;
             tx.leave(Event::SessionsChanged);
             tx.leave(Event::AppsChanged);
-            audit::note(tx, actor, Action::AppSet, (None, Some(app.id)), None)?;
+            audit::record(tx, actor, Action::AppSet, (None, Some(app.id)), None)?;
             Ok(Some(App { settings: settings.clone(), ..app }))
         })
         .await

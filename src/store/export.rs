@@ -90,7 +90,7 @@ impl Store {
         let noted = taker.clone();
         self.write(1, move |tx| {
             require(tx, &noted)?;
-            audit::note_caller(tx, actor, Action::DataExported, &noted.caller)
+            audit::record_caller(tx, actor, Action::DataExported, &noted.caller)
         })
         .await?;
         let (shared, log) = (self.shared.clone(), taker.caller.log);

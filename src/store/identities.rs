@@ -113,7 +113,7 @@ fn user_of(
             let user = tx.last_insert_rowid();
             let (app, issuer, subject) = identity;
             tx.prepare_cached(MAKE)?.execute((app, issuer, subject, user, tx.now_us))?;
-            audit::note(tx, actor, Action::UserCreated, (Some(new), None), Some("another system's"))?;
+            audit::record(tx, actor, Action::UserCreated, (Some(new), None), Some("another system's"))?;
             Ok(Some(user))
         }
     }

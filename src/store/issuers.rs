@@ -59,7 +59,7 @@ impl Store {
             let row = (app.id.as_bytes(), &new.issuer, &new.audience, &new.jwks_url, &new.jwks, tx.now_us);
             tx.prepare_cached(SET)?.execute(row)?;
             let what = format!("trusts {}", new.issuer);
-            audit::note(tx, actor, Action::AppSet, (None, Some(app.id)), Some(&what))?;
+            audit::record(tx, actor, Action::AppSet, (None, Some(app.id)), Some(&what))?;
             Ok(list(tx, app.id)?.into_iter().find(|issuer| issuer.issuer == new.issuer))
         })
         .await
@@ -91,7 +91,7 @@ impl Store {
             }
             sessions::delete(tx, ITS_SESSIONS, which)?;
             let what = format!("no longer trusts {issuer}");
-            audit::note(tx, actor, Action::AppSet, (None, Some(app.id)), Some(&what))?;
+            audit::record(tx, actor, Action::AppSet, (None, Some(app.id)), Some(&what))?;
             Ok(true)
         })
         .await

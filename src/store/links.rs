@@ -137,7 +137,7 @@ impl Store {
                 Some(Some((row, name))) => (Some(row), Some(name)),
             };
             insert(tx, &new, LinkKind::Invite, None, row)?;
-            audit::note(tx, actor, Action::InviteCreated, (None, None), Some(&new.id.to_string()))?;
+            audit::record(tx, actor, Action::InviteCreated, (None, None), Some(&new.id.to_string()))?;
             Ok(Some(name))
         })
         .await
@@ -152,7 +152,7 @@ impl Store {
             Some((user, found)) if found.email.is_some() && found.disabled_at.is_none() => {
                 tx.prepare_cached(REMOVE_RESETS)?.execute([user])?;
                 insert(tx, &new, LinkKind::Reset, Some(user), None)?;
-                audit::note_user(tx, actor, Action::ResetLinkCreated, user, None)?;
+                audit::record_user(tx, actor, Action::ResetLinkCreated, user, None)?;
                 Ok(true)
             }
             _ => Ok(false),
@@ -182,7 +182,7 @@ impl Store {
         self.write(1, move |tx| {
             let was_there = tx.prepare_cached(REMOVE)?.execute((id.as_bytes(), kind.name()))? > 0;
             if was_there && kind == LinkKind::Invite {
-                audit::note(tx, actor, Action::InviteRevoked, (None, None), Some(&id.to_string()))?;
+                audit::record(tx, actor, Action::InviteRevoked, (None, None), Some(&id.to_string()))?;
             }
             Ok(was_there)
         })
@@ -217,7 +217,7 @@ impl Store {
             let Some(user) = made else { return Ok(SignUp::EmailTaken) };
             tx.prepare_cached(USE)?.execute([link])?;
             if kind == LinkKind::Invite {
-                audit::note(
+                audit::record(
                     tx,
                     actor,
                     Action::InviteUsed,
@@ -258,7 +258,7 @@ impl Store {
             tx.prepare_cached(SET_PASSWORD)?.execute((user, &password_hash))?;
             // The link goes with them.
             sessions::end_of_user(tx, user)?;
-            audit::note_user(tx, actor, Action::PasswordChanged, user, Some("by a link"))?;
+            audit::record_user(tx, actor, Action::PasswordChanged, user, Some("by a link"))?;
             Ok(Some(email))
         })
         .await

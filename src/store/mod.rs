@@ -160,7 +160,7 @@ struct Shared {
     /// Until when the last proof that the database can be written is good, microseconds since 1970.
     proven_until_us: AtomicI64,
     presence: Presence,
-    failures: audit::Failures,
+    failures: audit::FailureBuffer,
     tails: Tails,
 }
 
@@ -186,7 +186,7 @@ impl Store {
             epochs: RwLock::new(None),
             proven_until_us: AtomicI64::new(0),
             presence: Presence::default(),
-            failures: audit::Failures::default(),
+            failures: audit::FailureBuffer::default(),
             tails: Tails::default(),
             options,
             clock,
@@ -212,7 +212,7 @@ impl Store {
             tracing::warn!(%fault, "device positions were not written at shutdown");
         }
         if let Err(fault) = self.flush_failures().await {
-            tracing::warn!(%fault, "failed sign-ins were not noted at shutdown");
+            tracing::warn!(%fault, "could not write failed sign-ins at shutdown");
         }
         // So that the next start has nothing to read before it is ready.
         if let Err(fault) = self.write(1, changes::file_everything).await {

@@ -119,6 +119,6 @@ fn change(
     }
     tx.prepare_cached(SET)?.execute((user, &new.password_hash))?;
     sessions::end_others(tx, user, caller.session)?;
-    audit::note_caller(tx, actor, Action::PasswordChanged, caller)?;
+    audit::record_caller(tx, actor, Action::PasswordChanged, caller)?;
     Ok(SetPassword::Done(key))
 }

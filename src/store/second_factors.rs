@@ -38,7 +38,7 @@ fn remove_second_factor(tx: &WriteTx<'_>, actor: Actor, user: i64) -> Result<boo
     tx.prepare_cached(FORGET_CODES)?.execute([user])?;
     let was_there = tx.prepare_cached(DISABLE)?.execute([user])? > 0;
     if was_there {
-        audit::note_user(tx, actor, Action::TwoFactorDisabled, user, None)?;
+        audit::record_user(tx, actor, Action::TwoFactorDisabled, user, None)?;
     }
     Ok(was_there)
 }
@@ -63,7 +63,7 @@ impl Store {
             Shown::Recovery(hash) => {
                 let taken = tx.prepare_cached(USE_RECOVERY_CODE)?.execute((user, hash))? > 0;
                 if taken {
-                    audit::note_user(tx, actor, Action::RecoveryCodeUsed, user, None)?;
+                    audit::record_user(tx, actor, Action::RecoveryCodeUsed, user, None)?;
                 }
                 Ok(taken)
             }
@@ -125,7 +125,7 @@ impl Store {
             }
             tx.prepare_cached(CONFIRM)?.execute((user, tx.now_us, step))?;
             replace_codes(tx, user, &recovery_codes)?;
-            audit::note_user(tx, actor, Action::TwoFactorEnabled, user, None)?;
+            audit::record_user(tx, actor, Action::TwoFactorEnabled, user, None)?;
             Ok(true)
         })
         .await

@@ -136,7 +136,7 @@ pub(super) fn begin(
     tx.prepare_cached(INSERT_TOKEN)?.execute((refresh_hash, session, 0))?;
     let Some(caller) = find_caller(tx, id, tx.now_us)? else { return Ok(None) };
     end_where(tx, SURPLUS, caller.log)?;
-    audit::note_caller(tx, actor, Action::SignedIn, &caller)?;
+    audit::record_caller(tx, actor, Action::SignedIn, &caller)?;
     Ok(Some(caller))
 }
 
@@ -271,6 +271,6 @@ pub(super) fn end(tx: &mut WriteTx<'_>, actor: Actor, session: Uuid) -> Result<b
 
 fn end_as(tx: &mut WriteTx<'_>, actor: Actor, session: Uuid, action: Action) -> Result<bool, Fault> {
     let logs = delete(tx, "uuid = ?1", [session.as_bytes()])?;
-    logs.iter().try_for_each(|log| audit::note_log(tx, actor, action, *log, None))?;
+    logs.iter().try_for_each(|log| audit::record_log(tx, actor, action, *log, None))?;
     Ok(!logs.is_empty())
 }

@@ -62,7 +62,7 @@ impl Store {
     ) -> Result<Vec<SigningKey>, Fault> {
         self.write(1, move |tx| {
             tx.execute(INSERT, (&fresh.kid, &fresh.secret, tx.now_us))?;
-            audit::note(tx, actor, Action::KeyRotated, (None, None), Some(&fresh.kid))?;
+            audit::record(tx, actor, Action::KeyRotated, (None, None), Some(&fresh.kid))?;
             list(tx)
         })
         .await

@@ -113,7 +113,7 @@ pub(super) fn create(
         return Ok(None);
     }
     tx.prepare_cached(INSERT)?.execute((id.as_bytes(), email, password_hash, admin, tx.now_us))?;
-    audit::note(tx, actor, Action::UserCreated, (Some(*id), None), admin.then_some("administrator"))?;
+    audit::record(tx, actor, Action::UserCreated, (Some(*id), None), admin.then_some("administrator"))?;
     Ok(Some(User { id: *id, email: Some(email.clone()), admin, disabled_at: None, created_at: tx.now_us }))
 }
 
@@ -164,7 +164,7 @@ impl Store {
         self.write(1, move |tx| {
             let Some((user, _)) = find(tx, &selector)? else { return Ok(false) };
             disable(tx, user)?;
-            audit::note_user(tx, actor, Action::UserDisabled, user, None)?;
+            audit::record_user(tx, actor, Action::UserDisabled, user, None)?;
             Ok(true)
         })
         .await
@@ -181,7 +181,7 @@ impl Store {
                 "UPDATE users SET disabled_at = NULL WHERE id = ?1 AND deletion_started_at IS NULL",
                 [user],
             )?;
-            audit::note_user(tx, actor, Action::UserEnabled, user, None)?;
+            audit::record_user(tx, actor, Action::UserEnabled, user, None)?;
             Ok(true)
         })
         .await
@@ -200,7 +200,7 @@ impl Store {
         self.write(1, move |tx| {
             let Some((user, _)) = find(tx, &selector)? else { return Ok(false) };
             tx.execute("UPDATE users SET password_hash = ?2 WHERE id = ?1", (user, &password_hash))?;
-            audit::note_user(tx, actor, Action::PasswordChanged, user, Some("by an operator"))?;
+            audit::record_user(tx, actor, Action::PasswordChanged, user, Some("by an operator"))?;
             sessions::end_of_user(tx, user)?;
             Ok(true)
         })
@@ -218,7 +218,7 @@ impl Store {
             disable(tx, user)?;
             tx.prepare_cached(MARK)?.execute((user, tx.now_us))?;
             // Of the user it names nothing but an id that nobody will bear any more.
-            audit::note(tx, actor, Action::UserDeleted, (None, None), Some(&id.to_string()))?;
+            audit::record(tx, actor, Action::UserDeleted, (None, None), Some(&id.to_string()))?;
             Ok(Some(user))
         });
         let Some(user) = marked.await? else { return Ok(false) };
@@ -237,7 +237,7 @@ impl Store {
             let nobody = tx.last_insert_rowid();
             tx.prepare_cached(GIVE_LOG)?.execute((whose.log, nobody))?;
             sessions::end_where(tx, "log = ?1", whose.log)?;
-            audit::note_caller(tx, actor, Action::DataDeleted, &whose)?;
+            audit::record_caller(tx, actor, Action::DataDeleted, &whose)?;
             Ok(nobody)
         });
         self.delete_marked(given.await?).await

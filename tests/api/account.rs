@@ -267,5 +267,5 @@ fn the_audit_log_tells_of_log_ins_passwords_and_links() {
     ];
     assert_eq!(actions, expected);
     assert!(told[1..5].iter().all(|row| row["email"] == "ada@example.org"));
-    assert!(told[1..4].iter().all(|row| row["address"] == "127.0.0.1") && told[4]["address"].is_null());
+    assert!(told[1..4].iter().all(|row| row["client_ip"] == "127.0.0.1") && told[4]["client_ip"].is_null());
 }

@@ -61,14 +61,14 @@ fn it_tells_who_came_and_went_from_where_the_newest_first() {
         assert_eq!(row["email"], scene.user.email.as_str());
         assert_eq!(row["user_id"], scene.user.id.as_str());
         assert_eq!(row["app"], "Notes");
-        assert_eq!(row["address"], "203.0.113.7");
+        assert_eq!(row["client_ip"], "203.0.113.7");
         assert!(row["at"].is_string());
     }
     assert_eq!(rows.len(), 2);
     let others = scene.server.new_user("bob@example.org");
     let of_bob = scene.audit(&["--user", &others.email]);
     assert_eq!(of_bob.len(), 1);
-    assert_eq!((&of_bob[0]["action"], &of_bob[0]["address"]), (&json!("user_created"), &Value::Null));
+    assert_eq!((&of_bob[0]["action"], &of_bob[0]["client_ip"]), (&json!("user_created"), &Value::Null));
     assert_eq!(scene.audit(&["--user", &others.id]), of_bob);
     scene.server.cli().run(&["audit", "--user", "nobody@example.org"]).refusal();
     let table = scene.server.cli().run_plain(&["audit"]).text();
@@ -86,7 +86,7 @@ fn failures_are_told_once_for_each_account_and_address_and_name_nobody_who_is_no
     let rows = scene.audit(&["--limit", "3"]);
     assert!(rows.iter().all(|row| row["action"] == "sign_in_failed"), "{rows:?}");
     let row = |address: &str, user: Value| {
-        let found = rows.iter().find(|row| row["address"] == address && row["user_id"] == user);
+        let found = rows.iter().find(|row| row["client_ip"] == address && row["user_id"] == user);
         text(&found.unwrap_or_else(|| panic!("no row of {address}: {rows:?}"))["detail"])
     };
     assert_eq!(row("203.0.113.7", json!(scene.user.id)), "password, 3 times");
@@ -103,7 +103,7 @@ fn it_tells_what_was_done_to_accounts_and_apps_and_by_whom() {
     me.delete(&format!("/api/sync/devices/{device}")).expect(204);
     let removed = scene.newest();
     assert_eq!((&removed["action"], &removed["detail"]), (&json!("device_removed"), &json!(device)));
-    assert_eq!(removed["address"], "203.0.113.7");
+    assert_eq!(removed["client_ip"], "203.0.113.7");
 
     let me = scene.sign_in("203.0.113.7");
     let change = json!({"current_password": PASSWORD, "new_password": "another good password"});
@@ -121,7 +121,7 @@ fn it_tells_what_was_done_to_accounts_and_apps_and_by_whom() {
         scene.cli(arguments);
         let newest = scene.newest();
         assert_eq!(newest["action"], action);
-        assert_eq!(newest["address"], Value::Null, "{action}");
+        assert_eq!(newest["client_ip"], Value::Null, "{action}");
     }
     scene
         .server
@@ -139,7 +139,7 @@ fn it_tells_of_a_session_that_was_ended() {
     let session = text(&scene.server.cli().run(&["session", "list"]).json()[0]["session_id"]);
     scene.cli(&["session", "revoke", &session]);
     let ended = scene.newest();
-    assert_eq!((&ended["action"], &ended["address"]), (&json!("session_ended"), &Value::Null));
+    assert_eq!((&ended["action"], &ended["client_ip"]), (&json!("session_ended"), &Value::Null));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn it_tells_of_a_refresh_token_that_somebody_copied() {
     refresh(&first["refresh_token"]).refused(401, "unauthenticated");
     let newest = server.command(Command::Audit(AuditCommand { user: None, limit: 1 }));
     assert_eq!(
-        (&newest[0]["action"], &newest[0]["address"]),
+        (&newest[0]["action"], &newest[0]["client_ip"]),
         (&json!("refresh_reused"), &json!("127.0.0.1"))
     );
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use tidelog_protocol::Timestamp;
 use uuid::Uuid;
 
-use crate::auth::attempts::Turn;
+use crate::auth::attempts::AttemptPermit;
 use crate::auth::{AccountPassword, PasswordCheck};
 use crate::clock::MICROS_PER_SECOND;
 use crate::http::State;
@@ -189,7 +189,7 @@ pub(in crate::http) async fn disable(
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn codes(turn: Turn, codes: Option<Vec<String>>) -> Result<HttpResponse, ApiError> {
+fn codes(turn: AttemptPermit, codes: Option<Vec<String>>) -> Result<HttpResponse, ApiError> {
     let Some(codes) = codes else {
         turn.failed();
         return Err(ApiError::wrong_code());

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::answer::{Answer, answer, time};
 use super::context::CommandContext;
 use super::users::user_selector;
-use crate::model::audit::Audited;
+use crate::model::audit::AuditRecord;
 
 /// Shows the audit log.
 #[derive(Args, Serialize, Deserialize)]
@@ -28,19 +28,19 @@ struct AuditEntry {
     user_id: Option<Uuid>,
     email: Option<String>,
     app: Option<String>,
-    address: Option<String>,
+    client_ip: Option<String>,
     detail: Option<String>,
 }
 
-impl From<Audited> for AuditEntry {
-    fn from(row: Audited) -> Self {
+impl From<AuditRecord> for AuditEntry {
+    fn from(row: AuditRecord) -> Self {
         Self {
-            at: time(row.at),
+            at: time(row.occurred_at),
             action: row.action,
             user_id: row.user,
             email: row.email,
             app: row.app_name,
-            address: row.address,
+            client_ip: row.client_ip,
             detail: row.detail,
         }
     }
