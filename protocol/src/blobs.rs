@@ -1,158 +1,193 @@
-//! Encrypted files that are too large for the log, named by a hash.
+//! Blobs: encrypted files that are too large for the log, named by a hash.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
+#[cfg(feature = "schema")]
+use crate::{limits::MAX_BLOBS_PER_PAGE, schema};
 
-/// `POST /blobs/upload`: asks for somewhere to send a blob.
+/// The body of `POST /blobs/upload`, which asks where to send a blob.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobUploadRequest {
-    /// The blob's name: 64 lower-case hexadecimal digits, as a rule the SHA-256 of its bytes.
+    /// The blob's name: 64 lower-case hexadecimal digits, normally the SHA-256 of its bytes.
+    #[cfg_attr(feature = "schema", schemars(with = "schema::BlobHash"))]
     pub hash: String,
-    /// How many bytes it has; [`crate::limits::BLOB_OVERHEAD_BYTES`] more may be sent, where a client means the plaintext's.
+    /// Size of the blob in bytes. 40 bytes more may be sent, for a client that names and measures the plaintext.
     pub size_bytes: u64,
 }
 
-/// The answer to it.
+/// The answer to `POST /blobs/upload`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobUploadResponse {
-    /// Where to `PUT` the bytes, for a limited time; `""` if the blob is there.
+    /// Presigned URL to `PUT` the bytes to within `blob_url_seconds`, at this server or at an object store. It needs no token.
+    /// Empty if the blob already exists.
     pub upload_url: String,
-    /// Whether the user has this blob in this app already.
+    /// Whether the user already has this blob in this app.
     pub already_exists: bool,
 }
 
-/// `POST /blobs/confirm`: makes what was uploaded a blob. Repeating it changes nothing.
+/// The body of `POST /blobs/confirm`, which turns an upload into a blob. Idempotent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobConfirmRequest {
     /// The blob's name.
+    #[cfg_attr(feature = "schema", schemars(with = "schema::BlobHash"))]
     pub hash: String,
-    /// As in the request for the upload.
+    /// Size in bytes, as in the request for the upload.
     pub size_bytes: u64,
-    /// The sealed key of the blob, base64 of at most [`crate::limits::MAX_WRAPPED_KEY_BYTES`] bytes; opaque to the server.
+    /// The blob's key, sealed: standard base64 of 1 to `max_wrapped_key_bytes` bytes, opaque to the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("contentEncoding" = "base64")))]
     pub wrapped_key: Option<String>,
-    /// The master key that it is sealed under. Absent: the current one.
+    /// Version of the master key that sealed `wrapped_key`. If absent, the current one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_version: Option<u32>,
 }
 
-/// The answer, sent once the blob is on disk.
+/// The answer to `POST /blobs/confirm`, sent once the blob is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobConfirmResponse {
     /// The blob's name.
+    #[cfg_attr(feature = "schema", schemars(with = "schema::BlobHash"))]
     pub hash: String,
     /// Bytes that are stored.
     pub size_bytes: u64,
-    /// Whether the server has seen that the bytes hash to the name.
+    /// Whether the server has checked that the stored bytes hash to the name.
     #[serde(default)]
     pub verified: bool,
 }
 
-/// `POST /blobs/download`: asks where a blob can be fetched.
+/// The body of `POST /blobs/download`, which asks where to fetch a blob.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobDownloadRequest {
     /// The blob's name.
+    #[cfg_attr(feature = "schema", schemars(with = "schema::BlobHash"))]
     pub hash: String,
 }
 
-/// The answer to it.
+/// The answer to `POST /blobs/download`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobDownloadResponse {
-    /// Where to `GET` the bytes, for a limited time.
+    /// Presigned URL to `GET` the bytes from within `blob_url_seconds`. It needs no token.
     pub download_url: String,
-    /// As it was confirmed, or as a rotation has sealed it since.
+    /// The blob's sealed key, base64, as it was confirmed or as a rotation has sealed it since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("contentEncoding" = "base64")))]
     pub wrapped_key: Option<String>,
-    /// The master key that it is sealed under.
+    /// Version of the master key that sealed `wrapped_key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_version: Option<u32>,
-    /// Bytes that are stored; absent from servers that do not tell.
+    /// Bytes that are stored. Older servers do not send it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(!skip_serializing_if, required))]
     pub size_bytes: Option<u64>,
 }
 
 /// A blob in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Blob {
-    /// Its name.
+    /// The blob's name.
+    #[cfg_attr(feature = "schema", schemars(with = "schema::BlobHash"))]
     pub hash: String,
     /// Bytes that are stored.
     pub size_bytes: u64,
-    /// Its sealed key.
+    /// The blob's sealed key, base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("contentEncoding" = "base64")))]
     pub wrapped_key: Option<String>,
-    /// The master key that it is sealed under.
+    /// Version of the master key that sealed `wrapped_key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_version: Option<u32>,
-    /// Whether the server has seen that the bytes hash to the name.
+    /// Whether the server has checked that the stored bytes hash to the name.
     pub verified: bool,
-    /// When it was confirmed, by the server's clock.
+    /// When the blob was confirmed, by the server's clock.
     pub created_at: Timestamp,
 }
 
-/// `GET /blobs?after=&limit=`: the user's blobs in this app, in the order of their names.
+/// The answer to `GET /blobs?after=&limit=`: the user's blobs in this app, ordered by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobListResponse {
-    /// The page.
+    /// One page of blobs.
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_BLOBS_PER_PAGE)))]
     pub blobs: Vec<Blob>,
-    /// Whether there are more; the next page begins `after` the last name of this one.
+    /// Whether there are more. The next page starts `after` the last name of this one.
     pub has_more: bool,
 }
 
-/// `POST /keys/rotate/blobs`: asks for sealed keys of blobs that are not under the new master key yet. The body may be missing.
+/// The body of `POST /keys/rotate/blobs`, which lists sealed keys that are not under the new master key yet. The body may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RotationBlobsRequest {
-    /// The name of the last blob of the page before.
+    /// Name of the last blob of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// Blobs in the page, at most [`crate::limits::MAX_BLOBS_PER_PAGE`], which is also the default.
+    /// Blobs per page, at most `max_blobs_per_page`, which is also the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub limit: Option<usize>,
 }
 
-/// The answer to it, in the order of the names. Blobs without a sealed key are not in it.
+/// The answer to `POST /keys/rotate/blobs`, ordered by name, without blobs that have no sealed key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RotationBlobsResponse {
-    /// The page.
+    /// One page of sealed keys.
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_BLOBS_PER_PAGE)))]
     pub blobs: Vec<BlobKey>,
     /// Whether there are more.
     pub has_more: bool,
-    /// Blobs of the whole log that are left to do.
+    /// Sealed keys of the whole log that are left to replace.
     pub remaining: u64,
 }
 
-/// A blob's sealed key.
+/// The sealed key of a blob.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobKey {
     /// The blob's name.
+    #[cfg_attr(feature = "schema", schemars(with = "schema::BlobHash"))]
     pub hash: String,
-    /// Its sealed key, base64.
+    /// The blob's sealed key, base64.
+    #[cfg_attr(feature = "schema", schemars(extend("contentEncoding" = "base64")))]
     pub wrapped_key: String,
-    /// The master key that it is sealed under.
+    /// Version of the master key that sealed `wrapped_key`.
     pub key_version: u32,
 }
 
-/// A blob in a rotation's batch: either sealed anew, or kept as it is because nobody can open it.
+/// A blob in a batch of a rotation, with either `wrapped_key` or `keep`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RotatedBlobKey {
     /// The blob's name.
+    #[cfg_attr(feature = "schema", schemars(with = "schema::BlobHash"))]
     pub hash: String,
-    /// The key sealed under the new master key, base64.
+    /// The blob's key, sealed under the new master key: standard base64 of 1 to `max_wrapped_key_bytes` bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("contentEncoding" = "base64")))]
     pub wrapped_key: Option<String>,
-    /// Leaves it under its old version.
+    /// Whether to leave the key under its old master key, because nobody can open it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = false)))]
     pub keep: bool,
 }
 
-/// `POST /keys/rotate/blobs/batch`; answered like a batch of entries, with `remaining` in blobs.
+/// The body of `POST /keys/rotate/blobs/batch`. It is answered like a batch of entries, with `remaining` counting sealed keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RotationBlobsBatchRequest {
-    /// The version of the key that they are sealed under. If another rotation has taken the place of that one, nothing is done:
-    /// 409 [`crate::ErrorCode::NoRotation`]. Absent: whichever rotation runs.
+    /// Version of the master key that sealed the keys in this batch. If another rotation has begun since, nothing is stored and the
+    /// answer is 409 `no_rotation`. If absent, the batch belongs to whichever rotation is running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub key_version: Option<u32>,
-    /// 1 to [`crate::limits::MAX_BLOBS_PER_PAGE`]; all or none. Repeating one changes nothing more.
+    /// All are stored, or none. Idempotent.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_BLOBS_PER_PAGE)))]
     pub blobs: Vec<RotatedBlobKey>,
 }

@@ -1,29 +1,29 @@
 //! Positions in a log, as clients hold them.
 //!
-//! A cursor is opaque to its holder. Inside it is a seq and the epoch in which the server gave it out: the epoch is what
-//! makes a cursor from a lost history recognisable after a database was put back from an older copy.
+//! A cursor is opaque to clients. It consists of a seq and the epoch in which the server issued it; the epoch makes a cursor from a
+//! lost history recognisable after a database was restored from an older copy.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The short random tag of one opening of a database: eight characters of `[a-z2-7]`.
+/// The random tag of an epoch, one opening of a database for serving: eight characters of `[a-z2-7]`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EpochTag([u8; 8]);
 
 impl EpochTag {
-    /// Length of a tag in characters.
+    /// Length of a tag, in characters.
     pub const LEN: usize = 8;
 
-    /// The tag made of these 40 random bits.
+    /// Creates a tag from 40 random bits.
     pub fn from_random(bits: [u8; 5]) -> Self {
         const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
         let number = bits.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
         Self(std::array::from_fn(|place| ALPHABET[(number >> (5 * place)) as usize & 31]))
     }
 
-    /// The tag as text.
+    /// Returns the tag as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
@@ -45,36 +45,36 @@ impl fmt::Debug for EpochTag {
     }
 }
 
-/// How an app receives cursors (setting `cursor_format`).
+/// The form in which an app receives cursors (its setting `cursor_format`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CursorFormat {
-    /// `"<seq>-<epoch>"`: notices a lost history.
+    /// `"<seq>-<epoch>"`, which detects a lost history.
     #[default]
     String,
-    /// A plain integer, for clients that are typed that way.
+    /// A plain integer, for clients whose cursors are integers.
     Number,
 }
 
 /// A position in a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Cursor {
-    /// Before everything: absent, `null`, `""`, `0` and `"0"`.
+    /// The start of the log: absent, `null`, `""`, `0` and `"0"`.
     #[default]
     Start,
-    /// A plain integer: the seq of the last entry that its holder has.
+    /// A plain integer: the seq of the last entry that the client has.
     Number(i64),
     /// `"<seq>-<epoch>"`.
     Mark {
-        /// The seq of the last entry that its holder has.
+        /// The seq of the last entry that the client has.
         seq: i64,
-        /// The epoch in which the server gave this cursor out.
+        /// The epoch in which the server issued this cursor.
         epoch: EpochTag,
     },
 }
 
 impl Cursor {
-    /// The seq inside, 0 for the start.
+    /// Returns the seq, 0 for the start.
     pub fn seq(&self) -> i64 {
         match self {
             Self::Start => 0,
@@ -82,7 +82,7 @@ impl Cursor {
         }
     }
 
-    /// The cursor of this seq and epoch in the form that an app receives.
+    /// Creates the cursor of a seq and an epoch, in the form that an app receives.
     pub fn formatted(seq: i64, epoch: EpochTag, format: CursorFormat) -> Self {
         match format {
             CursorFormat::String => Self::Mark { seq, epoch },
@@ -151,7 +151,7 @@ impl de::Visitor<'_> for CursorVisitor {
     type Value = Cursor;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a cursor that this server gave out, or 0")
+        out.write_str("a cursor that this server issued, or 0")
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Cursor, E> {
@@ -180,27 +180,27 @@ impl From<Option<Cursor>> for Cursor {
     }
 }
 
-/// For `pull(device, 0)` and for cursors kept as integers. A negative number is no position and reads as the start.
+/// For `pull(device, 0)` and for cursors kept as integers. A negative number becomes the start.
 impl From<i64> for Cursor {
     fn from(number: i64) -> Self {
         Self::from_number(number).unwrap_or_default()
     }
 }
 
-/// As from `i64`.
+/// Like the conversion from `i64`.
 impl From<i32> for Cursor {
     fn from(number: i32) -> Self {
         i64::from(number).into()
     }
 }
 
-/// A cursor that no server gave out.
+/// The error for a cursor that no server issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidCursor;
 
 impl fmt::Display for InvalidCursor {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("not a cursor that this server gave out")
+        out.write_str("not a cursor that this server issued")
     }
 }
 

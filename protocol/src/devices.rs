@@ -1,4 +1,4 @@
-//! The installations of an app among which a user's changes travel.
+//! Devices: the installations of an app that push to a log and pull from it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::Timestamp;
+#[cfg(feature = "schema")]
+use crate::limits::MAX_DEVICE_NAME_CHARS;
 
-/// What a device runs on.
+/// The operating system of a device, or `web`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = crate::schema::plain_enum))]
 #[serde(rename_all = "lowercase")]
 pub enum Platform {
     /// macOS.
@@ -27,10 +30,10 @@ pub enum Platform {
 }
 
 impl Platform {
-    /// Every platform.
+    /// All platforms.
     pub const ALL: [Self; 6] = [Self::Macos, Self::Windows, Self::Linux, Self::Ios, Self::Android, Self::Web];
 
-    /// The name on the wire.
+    /// Returns the platform's name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Macos => "macos",
@@ -51,7 +54,7 @@ impl FromStr for Platform {
     }
 }
 
-/// Text that names no platform.
+/// The error for text that is not the name of a platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownPlatform;
 
@@ -63,33 +66,39 @@ impl fmt::Display for UnknownPlatform {
 
 impl std::error::Error for UnknownPlatform {}
 
-/// `POST /devices`.
+/// The body of `POST /devices`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegisterDeviceRequest {
-    /// What the user calls this device.
+    /// The name that the user gives the device; no control characters.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_DEVICE_NAME_CHARS)))]
     pub device_name: String,
-    /// What it runs on; see [`Platform`].
+    /// The device's operating system, a [`Platform`].
+    #[cfg_attr(feature = "schema", schemars(with = "Platform", description = ""))]
     pub platform: String,
-    /// Tells two installations of one name apart.
+    /// Made once per installation. With it, two installations of one name are two devices, and the second gets a suffix such as
+    /// ` (2)`. Without it, the name alone identifies the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install_id: Option<Uuid>,
 }
 
 /// A registered device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Device {
-    /// Names the device in pushes and pulls.
+    /// The device's id, for pushes and pulls.
     pub id: Uuid,
-    /// The app it belongs to.
+    /// The app that it belongs to.
     pub app_id: Uuid,
-    /// The user it belongs to.
+    /// The user that it belongs to.
     pub user_id: Uuid,
-    /// What the user calls it.
+    /// The name that the user gave it, with a suffix where the name was taken.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_DEVICE_NAME_CHARS)))]
     pub device_name: String,
-    /// What it runs on.
+    /// The device's operating system.
     pub platform: Platform,
     /// When it was first registered.
     pub created_at: Timestamp,
-    /// When it was last registered, pushed or pulled; written lazily, so it may lag by a minute.
+    /// When it was last registered, pushed or pulled. May lag behind by a minute.
     pub last_seen_at: Timestamp,
 }

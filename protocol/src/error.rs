@@ -1,79 +1,80 @@
-//! What an error looks like on the wire: a sentence for a person, a code for a program, and details by code.
+//! Errors on the wire: a sentence for a person, a code for programs, and details that depend on the code.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Cursor;
 
-/// Why a request was refused, for programs. The spelling on the wire is the variant's name in snake case, and stable.
+/// Why a request was refused, for programs. The name on the wire is the variant's name in snake case, and never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorCode {
-    /// 400: the body or the query is not what the content type says.
+    /// 400: the body or the query is malformed for its content type, or was cut off.
     MalformedRequest,
-    /// 401: no token, or one that is garbage, expired or revoked.
+    /// 401: there is no token, or it is invalid, expired or revoked.
     Unauthenticated,
-    /// 401: wrong e-mail, password or API key; which of them is not told.
+    /// 401: the email, password, code or API key is wrong. The answer does not tell which.
     InvalidCredentials,
-    /// 402: storage quota or plan limit reached.
+    /// 402: the user's blobs would exceed the quota.
     QuotaExceeded,
-    /// 403: the app wants a membership that this user has not.
+    /// 403: the app requires a membership that this user does not have. Reserved: this server never sends it.
     MembershipRequired,
-    /// 403: the device was removed; register it again.
+    /// 403: the device was removed. Register it again.
     DeviceRevoked,
-    /// 403: right password, but the account has a second factor: sign in through OAuth.
+    /// 403: the password is right, but the account has two-factor authentication: send a `code`, or sign in through the browser.
     TwoFactorRequired,
-    /// The account has a second factor already.
+    /// 409: the account already has two-factor authentication.
     TwoFactorIsOn,
     /// 403: the token belongs to another app.
     WrongApp,
-    /// 404: absent, or another tenant's.
+    /// 404: it does not exist, or belongs to somebody else.
     NotFound,
-    /// 405: the path exists, the method does not.
+    /// 405: the path exists, but not with this method.
     MethodNotAllowed,
-    /// 409: the named key version or revision is not the current one.
+    /// 409: the given key version or revision is not the current one.
     KeyVersionConflict,
-    /// 409: another rotation is under way.
+    /// 409: another rotation is running.
     RotationInProgress,
-    /// 409: entries are still to be re-encrypted; see `remaining`.
+    /// 409: entries are left to re-encrypt.
     RotationIncomplete,
-    /// 409: no rotation is under way.
+    /// 409: no rotation is running.
     NoRotation,
-    /// 409: entries are under the new key already, so the rotation can only be completed.
+    /// 409: entries are already under the new key, so the rotation can only be completed.
     RotationStarted,
-    /// 409: the cursor comes from a history that this server has lost; see `resume_from`.
+    /// 409: the cursor comes from a history that this server has lost.
     LogRewound,
-    /// 409: the cursor is older than a removed tombstone; pull from the start.
+    /// 409: the cursor is older than a removed tombstone; pull from the start. Reserved: this server never sends it.
     LogCompacted,
-    /// 409: other devices wrote beyond `expected_cursor`.
+    /// 409: another device has written beyond `expected_cursor`.
     LogMoved,
-    /// 409: this `batch_id` was used for other content; see `cursor`.
+    /// 409: this `batch_id` was used for other content.
     BatchIdReused,
     /// 409: nothing was uploaded that could be confirmed.
     NotUploaded,
-    /// 412: what is stored is not what `If-Match` names.
+    /// 412: the stored object is not the one that `If-Match` names.
     PreconditionFailed,
-    /// 413: the body, or the blob, is larger than the server takes.
+    /// 413: the body, or the blob, is too large.
     TooLarge,
-    /// 415: a body that is not `application/json`.
+    /// 415: the body is not `application/json`.
     UnsupportedMediaType,
-    /// 416: the blob has no bytes in that range.
+    /// 416: the blob has no bytes in the requested range.
     RangeNotSatisfiable,
-    /// 421: the server does not know the name in `Host`.
+    /// 421: the name in `Host` is not one of this server.
     UnknownHost,
-    /// 422: a field has the wrong type, shape or value; see `field`.
+    /// 422: a field is missing, or has the wrong type, form or value.
     InvalidField,
-    /// 422: changes have faults; see `changes`.
+    /// 422: changes of a push, or entries of a batch, are invalid.
     InvalidChange,
-    /// 422: more changes than one push may carry.
+    /// 422: there are more changes than one request may carry.
     TooManyChanges,
-    /// 422: what was uploaded has another size or hash than it should have.
+    /// 422: the upload has another size or hash than was announced.
     BlobMismatch,
-    /// 429: too many requests; see `Retry-After`.
+    /// 429: too many requests. `Retry-After` says how long to wait.
     RateLimited,
-    /// 500: a fault of the server.
+    /// 500: the server failed.
     Internal,
-    /// 503: shutting down, overloaded or recovering; see `Retry-After`.
+    /// 503: the server is shutting down, overloaded or recovering. `Retry-After` says how long to wait.
     Unavailable,
     /// 503: this server stores no blobs.
     NoBlobs,
@@ -83,49 +84,54 @@ pub enum ErrorCode {
 
 /// One fault of one change in a refused push.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChangeFault {
-    /// Position of the change in the push, from 0.
+    /// Index of the change in the push, from 0.
     pub index: usize,
-    /// The faulty field's name.
+    /// Name of the faulty field.
     pub field: String,
     /// What is wrong with it, for a person.
     pub reason: String,
 }
 
-/// The body of every error.
+/// The body of every error outside OAuth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorBody {
-    /// A sentence for a person.
+    /// A sentence for a person. It may change.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub error: String,
-    /// A stable code for a program. `None` where a client does not know the code that the server sent.
+    /// A stable code for programs. In a client, `None` stands for a code that this version does not know.
     #[serde(default, deserialize_with = "known_code")]
     pub code: Option<ErrorCode>,
-    /// With [`ErrorCode::InvalidField`]: the field at fault.
+    /// With `invalid_field` and `too_many_changes`: the field at fault, with its path if it is nested, as in `tables[2]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// With [`ErrorCode::InvalidChange`]: every fault of every change.
+    /// With `invalid_change`: every fault of every change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub changes: Vec<ChangeFault>,
-    /// With [`ErrorCode::LogRewound`]: the last position of this device that the server knows; the beginning, if the cursor that was
-    /// sent is before that.
+    /// With `log_rewound`: the device's last position that this server knows, or the start if the cursor in the request is before
+    /// that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_from: Option<Cursor>,
-    /// With [`ErrorCode::BatchIdReused`]: the answer that the first push of this `batch_id` got.
+    /// With `batch_id_reused`: the cursor that the first push of this batch was answered with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Cursor>,
-    /// With [`ErrorCode::KeyVersionConflict`]: the current key version, 0 if there is no key.
+    /// With `key_version_conflict`: version of the current master key, 0 if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_version: Option<u32>,
-    /// With [`ErrorCode::KeyVersionConflict`] of a `PUT`: the current revision, 0 if there is no key.
+    /// With `key_version_conflict` in answers to `PUT /keys` and `POST /auth/password`: the current revision of the envelope, 0 if
+    /// there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
-    /// With [`ErrorCode::RotationIncomplete`]: entries that are left to do.
+    /// With `rotation_incomplete`: entries, and sealed keys of blobs, that are left to re-encrypt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
 }
 
 impl ErrorBody {
-    /// A body with no details.
+    /// Creates a body without details.
     pub fn new(code: ErrorCode, error: impl Into<String>) -> Self {
         Self {
             error: error.into(),
@@ -141,7 +147,7 @@ impl ErrorBody {
     }
 }
 
-/// A code that this version does not know reads as `None`: servers may grow codes.
+/// Reads a code; one that this version does not know as `None`, since newer servers may send more codes.
 fn known_code<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<ErrorCode>, D::Error> {
     let name = Option::<std::borrow::Cow<'de, str>>::deserialize(input)?;
     Ok(name.and_then(|name| {

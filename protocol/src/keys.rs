@@ -1,43 +1,50 @@
-//! The sealed master key that a user's devices share through the server.
+//! The key envelope: the master key, sealed, that a user's devices share through the server.
 
 use serde::{Deserialize, Serialize};
 
 use crate::PendingKey;
 
-/// `PUT /keys`.
+/// The body of `PUT /keys`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PutKeyRequest {
-    /// The envelope, base64 of at most [`crate::limits::MAX_ENVELOPE_BYTES`] bytes.
+    /// The envelope: standard base64 with padding, of 1 to `max_envelope_bytes` bytes.
+    #[cfg_attr(feature = "schema", schemars(length(min = 4), extend("contentEncoding" = "base64")))]
     pub encrypted_key: String,
-    /// Replace only this revision; 0 means "only if there is none".
+    /// Replaces only this revision; 0 means that there must be no envelope yet. If absent, any revision is replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_revision: Option<u64>,
-    /// The current version re-wraps the master key; [`crate::RotationStateResponse::next_key_version`] starts over with a new
-    /// one. Absent: the current.
+    /// The current version if the same master key is sealed again; `next_key_version` of `GET /keys/rotate` for a new master key.
+    /// If absent, the current version, or 1 for the first envelope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_version: Option<u32>,
 }
 
-/// The answer to a `PUT`.
+/// The answer to `PUT /keys` and to `POST /auth/password`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PutKeyResponse {
-    /// Names the master key.
+    /// Version of the master key in the envelope; after `POST /auth/password`, 0 if there is no envelope.
     pub key_version: u32,
-    /// Counts every `PUT`.
+    /// Revision of the envelope, which every `PUT` increments; after `POST /auth/password`, 0 if there is no envelope.
     pub revision: u64,
 }
 
-/// `GET /keys`.
+/// The answer to `GET /keys`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GetKeyResponse {
-    /// The envelope, base64.
+    /// The envelope, base64, as it was put.
+    #[cfg_attr(feature = "schema", schemars(extend("contentEncoding" = "base64")))]
     pub encrypted_key: String,
-    /// Names the master key inside.
+    /// Version of the master key in the envelope.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub key_version: u32,
-    /// Counts every `PUT`.
+    /// Revision of the envelope, which every `PUT` increments.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub revision: u64,
-    /// The key that is about to take its place, while a rotation is under way.
+    /// While a rotation runs: the key that is about to replace this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingKey>,
 }

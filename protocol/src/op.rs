@@ -1,4 +1,4 @@
-//! What a change does to its row.
+//! Operations: what a change does to its row.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,22 +6,22 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The operation of a change. On the wire it may come in any letter case.
+/// The operation of a change. On the wire it may be in any letter case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
-    /// A new row.
+    /// Creates the row.
     Insert,
-    /// A row that was there.
+    /// Changes an existing row.
     Update,
-    /// The row is gone.
+    /// Deletes the row.
     Delete,
 }
 
 impl Op {
-    /// Every operation.
+    /// All operations.
     pub const ALL: [Self; 3] = [Self::Insert, Self::Update, Self::Delete];
 
-    /// The documented, lower-case spelling.
+    /// Returns the documented, lower-case spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Insert => "insert",
@@ -51,7 +51,7 @@ impl<'de> Deserialize<'de> for Op {
     }
 }
 
-/// Text that names no operation.
+/// The error for text that is not the name of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownOp;
 

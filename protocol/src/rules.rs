@@ -1,11 +1,11 @@
-//! What names may look like: the same rule at both ends, so that a client refuses what the server would.
+//! Rules for names. Server and client share them, so that a client refuses what the server would refuse.
 
-use crate::limits::{MAX_ROW_ID_CHARS, MAX_TABLE_CHARS};
+use crate::limits::{MAX_DEVICE_NAME_CHARS, MAX_ROW_ID_CHARS, MAX_TABLE_CHARS};
 
-/// Whether a table may be called this.
+/// Checks the name of a table.
 ///
 /// # Errors
-/// What is wrong with it, for a person.
+/// Says what is wrong with it, for a person.
 pub fn check_table(table: &str) -> Result<(), String> {
     let fits = (1..=MAX_TABLE_CHARS).contains(&table.len());
     if fits && table.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
@@ -14,20 +14,20 @@ pub fn check_table(table: &str) -> Result<(), String> {
     Err(format!("must be 1 to {MAX_TABLE_CHARS} of A-Z, a-z, 0-9 and _"))
 }
 
-/// Whether a row may be called this.
+/// Checks the id of a row.
 ///
 /// # Errors
-/// What is wrong with it, for a person.
+/// Says what is wrong with it, for a person.
 pub fn check_row_id(row_id: &str) -> Result<(), String> {
     check_text(row_id, MAX_ROW_ID_CHARS)
 }
 
-/// Whether a device may be called this.
+/// Checks the name of a device.
 ///
 /// # Errors
-/// What is wrong with it, for a person.
+/// Says what is wrong with it, for a person.
 pub fn check_device_name(name: &str) -> Result<(), String> {
-    check_text(name, crate::limits::MAX_DEVICE_NAME_CHARS)
+    check_text(name, MAX_DEVICE_NAME_CHARS)
 }
 
 fn check_text(text: &str, max_chars: usize) -> Result<(), String> {

@@ -5,19 +5,19 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-/// A string, borrowed where the JSON held no escapes. Serde borrows a bare `Cow<str>` but not one inside an `Option` or a
-/// list; this wrapper borrows everywhere.
+/// A string, borrowed if the JSON had no escapes in it. Serde borrows a bare `Cow<str>`, but not one in an `Option` or a list; this
+/// wrapper borrows everywhere.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Text<'_> {
-    /// The same text, independent of where it came from.
+    /// Returns the same text, without a borrow.
     pub fn into_owned(self) -> Text<'static> {
         Text(Cow::Owned(self.0.into_owned()))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,7 +1,7 @@
-//! Instants on the wire: RFC 3339 text outside, microseconds inside.
+//! Timestamps: RFC 3339 on the wire, microseconds in memory.
 //!
-//! Every change that is pushed or pulled carries one, so the usual form of it, in UTC and in capitals, is written and read here;
-//! chrono, which knows all the other forms, takes ten times as long.
+//! Every change has one, so the usual form, in UTC and upper case, is formatted and parsed here. Other forms are left to chrono, which
+//! takes ten times as long.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,34 +9,34 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// An instant in microseconds since 1970-01-01T00:00:00Z, between the years 0 and 9999. Anything finer is floored away.
+/// A time in microseconds since 1970-01-01T00:00:00Z, in the years 0 to 9999. Finer fractions of a second are rounded down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
-    /// The earliest there is.
+    /// The earliest timestamp.
     pub const MIN: Self = Self(Self::MIN_US);
 
-    /// The first instant that RFC 3339 can write.
+    /// The first time that RFC 3339 can represent.
     const MIN_US: i64 = -62_167_219_200_000_000;
-    /// The last one.
+    /// The last time that RFC 3339 can represent.
     const MAX_US: i64 = 253_402_300_799_999_999;
 
-    /// The instant that lies this many microseconds after 1970, if RFC 3339 can write it.
+    /// Creates a timestamp from microseconds since 1970, if RFC 3339 can represent it.
     pub fn from_micros(micros: i64) -> Result<Self, InvalidTimestamp> {
         if (Self::MIN_US..=Self::MAX_US).contains(&micros) { Ok(Self(micros)) } else { Err(InvalidTimestamp) }
     }
 
-    /// Microseconds since 1970, negative before it.
+    /// Returns the microseconds since 1970, negative before it.
     pub fn as_micros(self) -> i64 {
         self.0
     }
 }
 
 impl Timestamp {
-    /// Appends its text: in UTC, with as many digits of a second as it needs, none, three or six.
+    /// Appends the text of the timestamp, in UTC, with as many fractional digits as it needs: none, three or six.
     pub fn write_to(self, out: &mut Vec<u8>) {
         let (text, length) = self.text();
         out.extend_from_slice(&text[..length]);
@@ -66,25 +66,25 @@ impl Timestamp {
 
 const SECOND_US: i64 = 1_000_000;
 const DAY_US: i64 = 86_400 * SECOND_US;
-/// Days from the first of March of the year 0 to 1970: counted from March, a leap day is the last of its year.
+/// Days from 1 March of the year 0 to 1970. In years that start in March, a leap day is the last day.
 const DAYS_TO_1970: i64 = 719_468;
-/// Days of 400 years, after which the calendar repeats itself.
+/// Days in 400 years, after which the calendar repeats.
 const CYCLE_DAYS: i64 = 146_097;
 
-/// Year, month and day of a number of days since 1970, by the Gregorian calendar.
+/// Returns year, month and day (Gregorian) of a number of days since 1970.
 fn date_of(days: i64) -> (i64, i64, i64) {
     let days = days + DAYS_TO_1970;
     let (cycle, day) = (days.div_euclid(CYCLE_DAYS), days.rem_euclid(CYCLE_DAYS));
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
-    // Months from March on have 31, 30, 31, 30, 31 days, over and over: 153 days in five of them.
+    // From March on, months have 31, 30, 31, 30, 31 days, over and over: 153 days in five months.
     let month = (5 * day + 2) / 153;
     let of_month = day - (153 * month + 2) / 5 + 1;
     let (years, month) = if month < 10 { (0, month + 3) } else { (1, month - 9) };
     (cycle * 400 + year + years, month, of_month)
 }
 
-/// Days from 1970 to a date of the Gregorian calendar.
+/// Returns the days from 1970 to a Gregorian date.
 fn days_to(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let (cycle, year) = (year.div_euclid(400), year.rem_euclid(400));
@@ -92,7 +92,7 @@ fn days_to(year: i64, month: i64, day: i64) -> i64 {
     cycle * CYCLE_DAYS + of_cycle - DAYS_TO_1970
 }
 
-/// Writes a number in as many digits as there is room for.
+/// Writes a number, padded with zeros to the length of `digits`.
 fn put(digits: &mut [u8], mut number: i64) {
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
@@ -100,7 +100,7 @@ fn put(digits: &mut [u8], mut number: i64) {
     }
 }
 
-/// Reads `2026-03-13T10:00:00Z`, with a fraction or without. `None`: it is in another form, or wrong.
+/// Parses `2026-03-13T10:00:00Z`, with or without a fraction. `None` if the text has another form or is invalid.
 fn parse_usual(text: &[u8]) -> Option<i64> {
     let (head, tail) = text.split_at_checked(19)?;
     let (fraction, [b'Z']) = tail.split_at_checked(tail.len().checked_sub(1)?)? else { return None };
@@ -111,7 +111,7 @@ fn parse_usual(text: &[u8]) -> Option<i64> {
     let (year, month, day) = (number(&head[0..4])?, number(&head[5..7])?, number(&head[8..10])?);
     let (hour, minute, second) = (number(&head[11..13])?, number(&head[14..16])?, number(&head[17..19])?);
     let days = days_to(year, month, day);
-    // A 31st of February would be some day of March.
+    // 31 February would be a day in March.
     if date_of(days) != (year, month, day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
@@ -189,7 +189,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Text or a number that is no instant which RFC 3339 can write.
+/// The error for text or a number that is not a time of RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidTimestamp;
 
@@ -214,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn every_day_of_a_cycle_of_the_calendar_is_that_of_chrono() {
+    fn every_day_of_the_400_year_cycle_agrees_with_chrono() {
         for day in 0..CYCLE_DAYS {
             assert_eq!(Timestamp(day * DAY_US).to_string(), by_chrono(day * DAY_US));
         }
     }
 
     #[test]
-    fn a_day_or_time_that_there_is_not_is_no_time() {
+    fn days_and_times_that_do_not_exist_are_refused() {
         for wrong in [
             "2026-02-29T00:00:00Z",
             "2100-02-29T00:00:00Z",
@@ -240,7 +240,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_what_chrono_writes_and_reads_back(micros in Timestamp::MIN_US..=Timestamp::MAX_US) {
+        fn formatting_agrees_with_chrono_and_parses_back(micros in Timestamp::MIN_US..=Timestamp::MAX_US) {
             for micros in [micros, micros / 1000 * 1000, micros / SECOND_US * SECOND_US] {
                 let text = Timestamp(micros).to_string();
                 prop_assert_eq!(&text, &by_chrono(micros));
@@ -249,7 +249,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_read_is_what_chrono_reads(text in "[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,10})?(Z|z|[+-][01][0-9]:00)") {
+        fn parsing_agrees_with_chrono(text in "[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,10})?(Z|z|[+-][01][0-9]:00)") {
             let ours = text.parse::<Timestamp>().ok().map(Timestamp::as_micros);
             let theirs = DateTime::parse_from_rfc3339(&text).ok().map(|instant| instant.timestamp_micros());
             let in_range = theirs.filter(|micros| (Timestamp::MIN_US..=Timestamp::MAX_US).contains(micros));

@@ -1,13 +1,12 @@
 //! Issuers: systems whose word an app takes for who somebody is, and when to ask them for their keys.
 
+use tidelog_protocol::limits::MAX_SUBJECT_CHARS;
 use uuid::Uuid;
 
 use crate::clock::MICROS_PER_SECOND;
 
 /// Longest name of an issuer or an audience, in bytes.
 const MAX_NAME_BYTES: usize = 2_000;
-/// Longest id that another system may give a user, in characters.
-const MAX_SUBJECT_CHARS: usize = 255;
 /// Time after which fetched keys are fetched again before they are used, in microseconds: an hour, so that a key which was
 /// withdrawn does not pass for longer.
 const MAX_KEYS_AGE_US: i64 = 60 * 60 * MICROS_PER_SECOND;

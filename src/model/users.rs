@@ -1,10 +1,7 @@
 //! Users: the accounts that sign in.
 
-use tidelog_protocol::limits::{MAX_EMAIL_BYTES, MAX_PASSWORD_BYTES};
+use tidelog_protocol::limits::{MAX_EMAIL_BYTES, MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES};
 use uuid::Uuid;
-
-/// Shortest password that an account may be given, in bytes.
-pub const MIN_PASSWORD_BYTES: usize = 8;
 
 /// An account, as an operator sees it. Its password is kept only as a hash.
 #[derive(Clone, Debug, PartialEq, Eq)]

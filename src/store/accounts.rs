@@ -1,11 +1,11 @@
 //! Accounts as their owners meet them: how they are let in, their sessions and devices.
 
 use rusqlite::{Connection, OptionalExtension, Row};
+use tidelog_protocol::{UserDevice, UserSession};
 use uuid::Uuid;
 
 use super::{Store, audit, devices, sessions, timestamp};
 use crate::error::Fault;
-use crate::model::accounts::{UserDevice, UserSession};
 use crate::model::actors::Actor;
 use crate::model::audit::Action;
 use crate::model::second_factors::SECRET_BYTES;

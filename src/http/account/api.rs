@@ -4,14 +4,16 @@
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_util::future::LocalBoxFuture;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use tidelog_protocol::Timestamp;
+use tidelog_protocol::{
+    AccountPasswordRequest, AccountResponse, AccountTokenRequest, AccountTokenResponse, DeleteAccountRequest,
+    RecoveryCodesResponse, Timestamp, TwoFactorCodeRequest, TwoFactorSetupResponse,
+};
 use uuid::Uuid;
 
 use crate::auth::attempts::AttemptPermit;
 use crate::auth::{AccountPassword, PasswordCheck};
 use crate::clock::MICROS_PER_SECOND;
+use crate::error::Fault;
 use crate::http::State;
 use crate::http::api_error::ApiError;
 use crate::http::auth::{begin, begin_second_factor};
@@ -44,24 +46,10 @@ impl<B: Input> FromRequest for Visiting<B> {
     }
 }
 
-#[derive(Deserialize)]
-pub(in crate::http) struct TokenBody {
-    email: String,
-    password: String,
-    #[serde(default)]
-    code: Option<String>,
-}
-
-#[derive(Serialize)]
-struct AccountToken {
-    token: String,
-    expires_at: Option<Timestamp>,
-}
-
 pub(in crate::http) async fn token(
     state: web::Data<State>,
     http: HttpRequest,
-    Open(Json(body)): Open<Json<TokenBody>>,
+    Open(Json(body)): Open<Json<AccountTokenRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = begin(&state, &http, &body.email).await?;
     let (person, needs_code) = match state.auth.check_password(&body.email, body.password).await? {
@@ -87,8 +75,8 @@ pub(in crate::http) async fn token(
     }
     let token = state.auth.account_token(actor(&http), &account).await?;
     let (token, end) = token.ok_or_else(ApiError::wrong_credentials)?;
-    let expires_at = Timestamp::from_micros(end * MICROS_PER_SECOND).ok();
-    Ok(HttpResponse::Ok().json(AccountToken { token, expires_at }))
+    let expires_at = Timestamp::from_micros(end * MICROS_PER_SECOND).map_err(Fault::internal)?;
+    Ok(HttpResponse::Ok().json(AccountTokenResponse { token, expires_at }))
 }
 
 pub(in crate::http) async fn show(
@@ -96,12 +84,12 @@ pub(in crate::http) async fn show(
     Visiting { visitor, .. }: Visiting<()>,
 ) -> Result<HttpResponse, ApiError> {
     let factor = state.store.second_factor(visitor.user_row).await?;
-    Ok(HttpResponse::Ok().json(json!({
-        "user_id": visitor.user,
-        "email": visitor.email,
-        "two_factor": factor.enabled,
-        "recovery_codes_left": factor.recovery_codes_left,
-    })))
+    Ok(HttpResponse::Ok().json(AccountResponse {
+        user_id: visitor.user,
+        email: visitor.email,
+        two_factor: factor.enabled,
+        recovery_codes_left: factor.recovery_codes_left,
+    }))
 }
 
 pub(in crate::http) async fn log_out(
@@ -112,16 +100,10 @@ pub(in crate::http) async fn log_out(
     Ok(HttpResponse::NoContent().finish())
 }
 
-#[derive(Deserialize)]
-pub(in crate::http) struct PasswordBody {
-    current_password: String,
-    new_password: String,
-}
-
 pub(in crate::http) async fn password(
     state: web::Data<State>,
     http: HttpRequest,
-    Visiting { visitor, body: Json(body) }: Visiting<Json<PasswordBody>>,
+    Visiting { visitor, body: Json(body) }: Visiting<Json<AccountPasswordRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = begin(&state, &http, &visitor.email).await?;
     match state
@@ -144,23 +126,19 @@ pub(in crate::http) async fn password(
     }
 }
 
-#[derive(Deserialize)]
-pub(in crate::http) struct CodeBody {
-    code: String,
-}
-
 pub(in crate::http) async fn enrol(
     state: web::Data<State>,
     Visiting { visitor, .. }: Visiting<()>,
 ) -> Result<HttpResponse, ApiError> {
     let enrolment = state.auth.enrol_second_factor(&visitor).await?.ok_or_else(ApiError::two_factor_is_on)?;
-    Ok(HttpResponse::Ok().json(json!({ "secret": enrolment.secret, "otpauth_url": enrolment.url })))
+    let answer = TwoFactorSetupResponse { secret: enrolment.secret, otpauth_url: enrolment.url };
+    Ok(HttpResponse::Ok().json(answer))
 }
 
 pub(in crate::http) async fn confirm(
     state: web::Data<State>,
     http: HttpRequest,
-    Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
+    Visiting { visitor, body: Json(body) }: Visiting<Json<TwoFactorCodeRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = begin_second_factor(&state, &http, &visitor.email).await?;
     codes(turn, state.auth.confirm_second_factor(actor(&http), &visitor, &body.code).await?)
@@ -169,7 +147,7 @@ pub(in crate::http) async fn confirm(
 pub(in crate::http) async fn recovery_codes(
     state: web::Data<State>,
     http: HttpRequest,
-    Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
+    Visiting { visitor, body: Json(body) }: Visiting<Json<TwoFactorCodeRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = begin_second_factor(&state, &http, &visitor.email).await?;
     codes(turn, state.auth.replace_recovery_codes(actor(&http), &visitor, &body.code).await?)
@@ -178,7 +156,7 @@ pub(in crate::http) async fn recovery_codes(
 pub(in crate::http) async fn disable(
     state: web::Data<State>,
     http: HttpRequest,
-    Visiting { visitor, body: Json(body) }: Visiting<Json<CodeBody>>,
+    Visiting { visitor, body: Json(body) }: Visiting<Json<TwoFactorCodeRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = begin_second_factor(&state, &http, &visitor.email).await?;
     if !state.auth.disable_second_factor(actor(&http), &visitor, &body.code).await? {
@@ -190,12 +168,12 @@ pub(in crate::http) async fn disable(
 }
 
 fn codes(turn: AttemptPermit, codes: Option<Vec<String>>) -> Result<HttpResponse, ApiError> {
-    let Some(codes) = codes else {
+    let Some(recovery_codes) = codes else {
         turn.failed();
         return Err(ApiError::wrong_code());
     };
     turn.succeeded();
-    Ok(HttpResponse::Ok().json(json!({ "recovery_codes": codes })))
+    Ok(HttpResponse::Ok().json(RecoveryCodesResponse { recovery_codes }))
 }
 
 pub(in crate::http) async fn export(
@@ -244,15 +222,10 @@ fn gone(was_there: bool) -> Result<HttpResponse, ApiError> {
     if was_there { Ok(HttpResponse::NoContent().finish()) } else { Err(ApiError::not_found()) }
 }
 
-#[derive(Deserialize)]
-pub(in crate::http) struct DeletionBody {
-    password: String,
-}
-
 pub(in crate::http) async fn delete(
     state: web::Data<State>,
     http: HttpRequest,
-    Visiting { visitor, body: Json(body) }: Visiting<Json<DeletionBody>>,
+    Visiting { visitor, body: Json(body) }: Visiting<Json<DeleteAccountRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = begin(&state, &http, &visitor.email).await?;
     if !state.auth.delete_account(actor(&http), &visitor, body.password).await? {

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use maud::{Markup, html};
 use serde::Deserialize;
-use tidelog_protocol::Timestamp;
+use tidelog_protocol::{Timestamp, UserDevice, UserSession};
 
 use super::{done, form_token, sender, visitor};
 use crate::http::State;
@@ -11,7 +11,6 @@ use crate::http::pages::browser::{Browser, visitor_cookie};
 use crate::http::pages::form::Form;
 use crate::http::pages::{Brand, Field, Page, PageError, button, field, hidden, notice, see_other};
 use crate::http::sign_in::log_in;
-use crate::model::accounts::{UserDevice, UserSession};
 use crate::model::second_factors::SecondFactor;
 use crate::store::AccountSession;
 

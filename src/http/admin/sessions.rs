@@ -1,7 +1,7 @@
 //! `/api/admin/apps/{id}/sessions`: an app's own backend lets its users in.
 
 use actix_web::{HttpResponse, web};
-use serde::Deserialize;
+use tidelog_protocol::BeginSessionRequest;
 use uuid::Uuid;
 
 use super::request::Administered;
@@ -12,20 +12,15 @@ use crate::http::request::Json;
 use crate::model::actors::Actor;
 use crate::model::issuers::check_subject;
 
-#[derive(Deserialize)]
-pub(in crate::http) struct BeginSession {
-    external_id: String,
-}
-
 pub(in crate::http) async fn begin(
     state: web::Data<State>,
     actor: Actor,
     app: web::Path<String>,
-    request: Administered<Json<BeginSession>>,
+    request: Administered<Json<BeginSessionRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let app = Uuid::parse_str(&app).map_err(|_| ApiError::not_found())?;
     let token = request.token_for(app)?;
-    let Json(BeginSession { external_id }) = &request.body;
+    let Json(BeginSessionRequest { external_id }) = &request.body;
     check_subject(external_id).map_err(|reason| ApiError::invalid_field("external_id", reason))?;
     match state.auth.sign_in_for_backend(actor, token, app, external_id.clone()).await? {
         SignIn::Done(pair) => Ok(HttpResponse::Ok().json(pair)),

@@ -1,7 +1,7 @@
 //! `POST /oauth/revoke` (RFC 7009): a program gives up a token, and the session with it.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
+use tidelog_protocol::RevokeRequest;
 
 use super::error::OAuthErrorResponse;
 use crate::http::State;
@@ -9,11 +9,6 @@ use crate::http::auth::count;
 use crate::http::client_ip::actor;
 use crate::http::request::{Kind, read_open};
 use crate::model::authorization::Parameters;
-
-#[derive(Deserialize)]
-struct Body {
-    token: Option<String>,
-}
 
 /// Whichever of its two tokens is shown, the session ends: neither is worth anything without it. Of an unknown one nothing is
 /// said.
@@ -25,7 +20,7 @@ pub(in crate::http) async fn revoke(
     count(&state, &http)?;
     let (body, kind) = read_open(&http, payload.into_inner()).await?;
     let token = match kind {
-        Kind::Json => crate::http::json::parse::<Body>(&body)?.token,
+        Kind::Json => crate::http::json::parse::<RevokeRequest>(&body)?.token,
         Kind::Form => Parameters::read(&body).get("token").map(Into::into),
     };
     let token =
