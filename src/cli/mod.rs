@@ -76,6 +76,6 @@ async fn run(global: &GlobalArgs, command: CliCommand) -> Result<(), BoxError> {
         CliCommand::Operator(command) => execute::run(global, command).await,
         CliCommand::Config => config::run(global),
         CliCommand::Healthcheck(args) => healthcheck::run(global, args).await,
-        CliCommand::Openapi => global.output().text(crate::http::openapi::DOCUMENT),
+        CliCommand::Openapi => global.output().text(&crate::http::openapi::DOCUMENT),
     }
 }
