@@ -1,31 +1,31 @@
-//! Notifications: what a stream is asked for, and how it finds its log when it begins.
+//! Notifications: where an event stream starts.
 
 use tidelog_protocol::{Cursor, EpochTag};
 use uuid::Uuid;
 
-/// Where a stream is to begin.
+/// Where a subscriber wants its stream to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Since {
-    /// The device that it is for, if it names one.
+pub struct StreamStart {
+    /// The subscriber's device, if the request named one.
     pub device: Option<Uuid>,
-    /// The position up to which its reader knows the log. `None`: it wants to hear only of what is yet to come.
+    /// The position up to which the subscriber has the log. `None`: it only wants events of later changes.
     pub cursor: Option<Cursor>,
 }
 
-/// What became of the look at the log.
+/// What became of looking up the start of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// The log is there.
-    Log {
-        /// Its newest seq.
+pub enum StreamStartOutcome {
+    /// The stream can start.
+    Found {
+        /// The log's newest seq.
         newest_seq: i64,
-        /// Whether a pull from the cursor would give anything. `None`: there is no cursor.
+        /// Whether a pull from the cursor would return anything. `None`: there is no cursor.
         has_missed: Option<bool>,
-        /// The epoch of the cursors that the stream gives out.
+        /// The epoch of the cursors in the stream's events.
         epoch: EpochTag,
     },
-    /// No such device of the caller, or it was removed.
+    /// The caller has no such device, or it was removed.
     UnknownDevice,
-    /// The cursor comes from a history that was lost: the position to resume from.
+    /// The cursor comes from a history that was lost. Contains the position to resume from.
     LogRewound(Cursor),
 }

@@ -1,8 +1,8 @@
-//! Who listens to which log.
+//! Which event streams are open, by log.
 //!
-//! A push must not wait for its audience. On the writer's thread it costs one look-up, and one more note if anybody listens to
-//! its log; a task of its own spreads the notes. A note says who pushed and how far the log has got, so pushes that come
-//! faster than they are spread become one. Endings and keys are rare, and told at once.
+//! A push must not wait for its subscribers. On the writer's thread it costs one look-up, and one update of the log's pending pushes if
+//! the log has subscribers; a separate task dispatches them. Pushes that come faster than they are dispatched are summarised. Ends of
+//! streams and key changes are rare and are delivered at once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,163 +10,171 @@ use std::task::{Context, Poll};
 
 use tokio::sync::Notify;
 
-use super::news::Mailbox;
-use super::notes::{Note, Subscriber};
-use super::{Event, News, Pushed};
+use super::hub::{Event, Pushed};
+use super::mailbox::{Mailbox, StreamEvent};
+use super::pending::{PendingPushes, Subscriber};
 
-/// How many streams there may be.
+/// How many streams may be open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caps {
-    /// Of one log.
-    pub log: usize,
-    /// Of all logs.
-    pub server: usize,
+pub struct StreamLimits {
+    /// Per log.
+    pub per_log: usize,
+    /// On the whole server.
+    pub total: usize,
 }
 
-/// Why there is no room for another stream.
+/// Why no stream was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
+pub enum SubscribeError {
     /// The log has as many as it may have.
-    Log,
-    /// The server has.
-    Server,
-    /// The server is stopping.
-    Stopping,
+    LogLimit,
+    /// The server has as many as it may have.
+    ServerLimit,
+    /// The server is shutting down.
+    ShuttingDown,
 }
 
-struct Place {
+struct OpenStream {
     subscriber: Subscriber,
     mailbox: Arc<Mailbox>,
 }
 
 #[derive(Default)]
-struct Logs {
-    by_log: HashMap<i64, Vec<Place>>,
-    streams: usize,
-    stopping: bool,
+struct Streams {
+    by_log: HashMap<i64, Vec<OpenStream>>,
+    count: usize,
+    shutting_down: bool,
 }
 
 struct Inner {
-    caps: Caps,
-    logs: Mutex<Logs>,
-    notes: Mutex<HashMap<i64, Note>>,
-    noted: Notify,
+    limits: StreamLimits,
+    streams: Mutex<Streams>,
+    pending: Mutex<HashMap<i64, PendingPushes>>,
+    has_pending: Notify,
 }
 
-/// The streams of a server. Cheap to clone.
+/// The open event streams of a server. Cheap to clone.
 #[derive(Clone)]
 pub struct Subscribers(Arc<Inner>);
 
 impl Subscribers {
-    /// Nobody yet.
-    pub fn new(caps: Caps) -> Self {
-        let (logs, notes, noted) = Default::default();
-        Self(Arc::new(Inner { caps, logs, notes, noted }))
+    /// Starts without any.
+    pub fn new(limits: StreamLimits) -> Self {
+        let (streams, pending, has_pending) = Default::default();
+        Self(Arc::new(Inner { limits, streams, pending, has_pending }))
     }
 
-    /// A place for one more, who hears of everything that is committed from now on.
+    /// Opens a stream, which gets everything that is committed from now on.
     ///
     /// # Errors
-    /// There is no room.
-    pub fn subscribe(&self, subscriber: Subscriber) -> Result<Subscription, Full> {
-        let mut logs = self.logs();
-        if logs.stopping {
-            return Err(Full::Stopping);
+    /// See [`SubscribeError`].
+    pub fn subscribe(&self, subscriber: Subscriber) -> Result<Subscription, SubscribeError> {
+        let mut streams = self.streams();
+        if streams.shutting_down {
+            return Err(SubscribeError::ShuttingDown);
         }
-        if logs.streams >= self.0.caps.server {
-            return Err(Full::Server);
+        if streams.count >= self.0.limits.total {
+            return Err(SubscribeError::ServerLimit);
         }
-        if logs.by_log.get(&subscriber.log).map_or(0, Vec::len) >= self.0.caps.log {
-            return Err(Full::Log);
+        if streams.by_log.get(&subscriber.log).map_or(0, Vec::len) >= self.0.limits.per_log {
+            return Err(SubscribeError::LogLimit);
         }
         let mailbox = Arc::<Mailbox>::default();
-        logs.streams += 1;
-        logs.by_log.entry(subscriber.log).or_default().push(Place { subscriber, mailbox: mailbox.clone() });
+        streams.count += 1;
+        let stream = OpenStream { subscriber, mailbox: mailbox.clone() };
+        streams.by_log.entry(subscriber.log).or_default().push(stream);
         Ok(Subscription { subscribers: self.clone(), log: subscriber.log, mailbox })
     }
 
-    /// Takes note of an event. For [`super::Hub::listen`].
-    pub fn hear(&self, event: &Event) {
+    /// Handles a committed event. For [`super::Hub::listen`].
+    pub fn handle(&self, event: &Event) {
         match event {
-            Event::Pushed(pushed) => self.note(pushed),
-            Event::KeysChanged { log } => self.each_of(*log, |_| true).iter().for_each(|to| to.keys()),
+            Event::Pushed(pushed) => self.add_pending(pushed),
+            Event::KeysChanged { log } => {
+                self.mailboxes(*log, |_| true).iter().for_each(|mailbox| mailbox.add_key_change());
+            }
             Event::SessionsEnded(sessions) => {
                 for ended in sessions {
-                    self.end(ended.log, |subscriber| subscriber.session == ended.session);
+                    self.close(ended.log, |subscriber| subscriber.session == ended.session);
                 }
             }
             Event::DeviceRemoved { log, device } => {
-                self.end(*log, |subscriber| subscriber.device == Some(*device));
+                self.close(*log, |subscriber| subscriber.device == Some(*device));
             }
-            Event::Reopened => self.end_all(),
+            Event::Reopened => self.close_all(),
             Event::SessionsChanged | Event::AppsChanged => {}
         }
     }
 
-    /// Spreads the word of pushes, for ever.
-    pub async fn spread(self) {
+    /// Dispatches pushes to the subscribers that they concern. Never returns.
+    pub async fn dispatch_pushes(self) {
         loop {
-            self.0.noted.notified().await;
-            let notes = std::mem::take(&mut *self.notes());
-            for (log, note) in notes {
-                let concerned = self.each_of(log, |subscriber| note.concerns(subscriber));
-                concerned.iter().for_each(|to| to.changed(note.growth));
+            self.0.has_pending.notified().await;
+            let pending = std::mem::take(&mut *self.pending());
+            for (log, pushes) in pending {
+                let mailboxes = self.mailboxes(log, |subscriber| pushes.concern(subscriber));
+                mailboxes.iter().for_each(|mailbox| mailbox.add_pushes(pushes.summary));
             }
         }
     }
 
-    /// Ends every stream, and lets nobody open another.
-    pub fn stop(&self) {
-        self.logs().stopping = true;
-        self.end_all();
+    /// Ends every stream and opens no more.
+    pub fn shut_down(&self) {
+        self.streams().shutting_down = true;
+        self.close_all();
     }
 
-    fn note(&self, pushed: &Pushed) {
-        if self.logs().by_log.contains_key(&pushed.log) {
-            self.notes().entry(pushed.log).or_default().add(pushed);
-            self.0.noted.notify_one();
+    fn add_pending(&self, pushed: &Pushed) {
+        if self.streams().by_log.contains_key(&pushed.log) {
+            self.pending().entry(pushed.log).or_default().add(pushed);
+            self.0.has_pending.notify_one();
         }
     }
 
-    fn end(&self, log: i64, whom: impl Fn(&Subscriber) -> bool) {
-        self.each_of(log, whom).iter().for_each(|to| to.end());
+    fn close(&self, log: i64, matches: impl Fn(&Subscriber) -> bool) {
+        self.mailboxes(log, matches).iter().for_each(|mailbox| mailbox.close());
     }
 
-    fn end_all(&self) {
-        let all: Vec<_> = self.logs().by_log.values().flatten().map(|place| place.mailbox.clone()).collect();
-        all.iter().for_each(|to| to.end());
+    fn close_all(&self) {
+        let all: Vec<_> =
+            self.streams().by_log.values().flatten().map(|stream| stream.mailbox.clone()).collect();
+        all.iter().for_each(|mailbox| mailbox.close());
     }
 
-    /// Taken out under the lock and woken outside of it: the writer may be waiting for it.
-    fn each_of(&self, log: i64, whom: impl Fn(&Subscriber) -> bool) -> Vec<Arc<Mailbox>> {
-        let logs = self.logs();
-        let places = logs.by_log.get(&log).map_or(&[][..], Vec::as_slice);
-        places.iter().filter(|place| whom(&place.subscriber)).map(|place| place.mailbox.clone()).collect()
+    /// Collects mailboxes under the lock, to be woken outside of it: the writer may be waiting for the lock.
+    fn mailboxes(&self, log: i64, matches: impl Fn(&Subscriber) -> bool) -> Vec<Arc<Mailbox>> {
+        let streams = self.streams();
+        let of_log = streams.by_log.get(&log).map_or(&[][..], Vec::as_slice);
+        of_log
+            .iter()
+            .filter(|stream| matches(&stream.subscriber))
+            .map(|stream| stream.mailbox.clone())
+            .collect()
     }
 
-    fn leave(&self, log: i64, mailbox: &Arc<Mailbox>) {
-        let mut logs = self.logs();
-        let Some(places) = logs.by_log.get_mut(&log) else { return };
-        let Some(place) = places.iter().position(|place| Arc::ptr_eq(&place.mailbox, mailbox)) else {
+    fn unsubscribe(&self, log: i64, mailbox: &Arc<Mailbox>) {
+        let mut streams = self.streams();
+        let Some(of_log) = streams.by_log.get_mut(&log) else { return };
+        let Some(index) = of_log.iter().position(|stream| Arc::ptr_eq(&stream.mailbox, mailbox)) else {
             return;
         };
-        places.swap_remove(place);
-        if places.is_empty() {
-            logs.by_log.remove(&log);
+        of_log.swap_remove(index);
+        if of_log.is_empty() {
+            streams.by_log.remove(&log);
         }
-        logs.streams -= 1;
+        streams.count -= 1;
     }
 
-    fn logs(&self) -> MutexGuard<'_, Logs> {
-        self.0.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    fn streams(&self) -> MutexGuard<'_, Streams> {
+        self.0.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn notes(&self) -> MutexGuard<'_, HashMap<i64, Note>> {
-        self.0.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, HashMap<i64, PendingPushes>> {
+        self.0.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A place among the subscribers, given up when dropped.
+/// An open stream. It is unsubscribed when dropped.
 pub struct Subscription {
     subscribers: Subscribers,
     log: i64,
@@ -174,20 +182,20 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Tells how the log was found, now that news of it is being kept: where it ends, and whether there is something that
-    /// the reader has not got. News of what was found is none.
-    pub fn catch_up(&self, newest_seq: i64, has_missed: bool) {
-        self.mailbox.catch_up(newest_seq, has_missed);
+    /// Records where the log ended when it was read after subscribing, and whether the subscriber has missed something up to there.
+    /// Pushes up to that seq no longer cause an event.
+    pub fn start_at(&self, newest_seq: i64, has_missed: bool) {
+        self.mailbox.start_at(newest_seq, has_missed);
     }
 
-    /// What to say next. `None`: the stream is over. While changes are `gathering`, they are neither given nor wake the reader.
-    pub fn poll_news(&self, context: &mut Context<'_>, gathering: bool) -> Poll<Option<News>> {
-        self.mailbox.poll(context, gathering)
+    /// Takes out the next event; `None` at the end of the stream. While `coalescing`, pushes are neither returned nor wake the task.
+    pub fn poll_event(&self, context: &mut Context<'_>, coalescing: bool) -> Poll<Option<StreamEvent>> {
+        self.mailbox.poll_event(context, coalescing)
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.subscribers.leave(self.log, &self.mailbox);
+        self.subscribers.unsubscribe(self.log, &self.mailbox);
     }
 }

@@ -36,7 +36,7 @@ use crate::config::{AuthLimits, Durability, Settings};
 use crate::error::Fault;
 use crate::http::{BlobState, Front, Parts, Site, State};
 use crate::mail::{self, Mailer};
-use crate::notify::{Caps, Hub, Subscribers};
+use crate::notify::{Hub, StreamLimits, Subscribers};
 use crate::store::{OpenError, Options, Store, Synchronous};
 
 /// `iss` of access tokens where no public URL is set.
@@ -78,7 +78,7 @@ pub struct Running {
     upkeep: JoinHandle<()>,
     forgotten: JoinHandle<()>,
     subscribers: Subscribers,
-    spreading: JoinHandle<()>,
+    dispatching: JoinHandle<()>,
     control: Control,
     socket: Option<SocketFile>,
 }
@@ -104,12 +104,12 @@ impl Running {
         // The sockets' files go while they are still ours: a successor may already be waiting to make its own.
         drop(self.socket);
         // A stream has no end of its own that one could wait for.
-        self.subscribers.stop();
+        self.subscribers.shut_down();
         self.handle.stop(true).await;
         let _ = self.http.await;
         self.upkeep.abort();
         self.forgotten.abort();
-        self.spreading.abort();
+        self.dispatching.abort();
         self.control.stop().await;
         self.command_context.store.close().await;
     }
@@ -250,7 +250,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
     let http = tokio::spawn(server);
     let upkeep = upkeep::start(store.clone(), auth.clone(), sweep, clock);
     let forgotten = forgotten::start(command_context.clone(), requests);
-    let spreading = tokio::spawn(subscribers.clone().spread());
+    let dispatching = tokio::spawn(subscribers.clone().dispatch_pushes());
     tracing::info!(url, data = %settings.data.display(), "ready");
     Ok(Running {
         url,
@@ -261,7 +261,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         upkeep,
         forgotten,
         subscribers,
-        spreading,
+        dispatching,
         control,
         socket,
     })
@@ -277,11 +277,12 @@ pub fn sweep(settings: &Settings, store: &Store, clock: &Clock) -> Result<Option
     Ok(blobs.map(|blobs| Sweep::new(store.clone(), blobs, clock.clone(), hours.0, hours.1)))
 }
 
-/// Nobody yet, but told of everything.
+/// The event streams, which the hub notifies of every committed event.
 fn subscribers(limits: &Limits, hub: &Hub) -> Subscribers {
-    let subscribers = Subscribers::new(Caps { log: limits.max_streams_per_user, server: limits.max_streams });
+    let limits = StreamLimits { per_log: limits.max_streams_per_user, total: limits.max_streams };
+    let subscribers = Subscribers::new(limits);
     let listener = subscribers.clone();
-    hub.listen(move |event| listener.hear(event));
+    hub.listen(move |event| listener.handle(event));
     subscribers
 }
 

@@ -1,4 +1,4 @@
-//! How a stream of notifications finds its log when it begins.
+//! Where an event stream starts in its log.
 
 use std::sync::Arc;
 
@@ -9,50 +9,53 @@ use super::{Device, cursor_at, find_device, find_log, resolve};
 use crate::error::Fault;
 use crate::model::cursors::BASE_SEQ;
 use crate::model::log_heads::LogHead;
-use crate::model::notifications::{Found, Since};
+use crate::model::notifications::{StreamStart, StreamStartOutcome};
 use crate::model::sessions::Caller;
 use crate::store::{Shared, Store, sessions};
 
 impl Store {
-    /// Looks at the caller's log for a stream, which must be among the subscribers already: what is committed after this look
-    /// it hears of by itself.
+    /// Finds where a stream starts in the caller's log. It must be subscribed already, so that it is told of what is committed later.
     ///
     /// # Errors
-    /// A fault of the database, or [`Fault::SessionEnded`].
-    pub async fn find_news(&self, caller: &Arc<Caller>, since: Since) -> Result<Found, Fault> {
+    /// [`Fault::SessionEnded`].
+    pub async fn find_stream_start(
+        &self,
+        caller: &Arc<Caller>,
+        start: StreamStart,
+    ) -> Result<StreamStartOutcome, Fault> {
         let (caller, shared) = (caller.clone(), self.shared.clone());
-        self.read(move |connection| find_news(connection, &shared, &caller, since)).await
+        self.read(move |connection| find_stream_start(connection, &shared, &caller, start)).await
     }
 }
 
-fn find_news(
+fn find_stream_start(
     connection: &Connection,
     shared: &Shared,
     caller: &Caller,
-    since: Since,
-) -> Result<Found, Fault> {
+    start: StreamStart,
+) -> Result<StreamStartOutcome, Fault> {
     let tail_end = shared.tails.newest_seq(caller.log);
     sessions::require(connection, caller.session)?;
-    let device = match since.device {
+    let device = match start.device {
         None => None,
         Some(id) => match find_device(connection, id, caller.log)? {
             Some(device) if !device.removed => Some(device.as_seen(shared)),
-            _ => return Ok(Found::UnknownDevice),
+            _ => return Ok(StreamStartOutcome::UnknownDevice),
         },
     };
     let epochs = shared.epochs()?;
     let head = find_log(connection, caller.log, tail_end)?.head;
-    let has_missed = match since.cursor {
+    let has_missed = match start.cursor {
         None => None,
         Some(cursor) => match resolve(connection, shared, &epochs, cursor)? {
             Some(from) => Some(would_get(&head, device.as_ref(), cursor, from)),
             None => {
                 let resume_from = device.map_or(BASE_SEQ, |device| device.resume_seq(cursor));
-                return Ok(Found::LogRewound(cursor_at(&epochs, caller, resume_from)));
+                return Ok(StreamStartOutcome::LogRewound(cursor_at(&epochs, caller, resume_from)));
             }
         },
     };
-    Ok(Found::Log { newest_seq: head.seq, has_missed, epoch: epochs.current().tag })
+    Ok(StreamStartOutcome::Found { newest_seq: head.seq, has_missed, epoch: epochs.current().tag })
 }
 
 /// Whether a pull from here would give anything. A log knows of each change which device wrote it, not which session: where no

@@ -1,4 +1,6 @@
-//! What only a clock that can be moved shows: beats, rests and ends.
+//! Heartbeats, coalescing and ends of streams, on a clock that the tests move.
+
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use tidelog_protocol::{CursorFormat, EpochTag, Timestamp};
@@ -6,13 +8,13 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::*;
-use crate::clock::ClockHand;
-use crate::notify::{Caps, Event as Told, Pushed, Subscriber, Subscribers};
+use crate::clock::{Clock, ClockHand};
+use crate::notify::{self, Pushed, StreamLimits, Subscriber, Subscribers};
 
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const LOG: i64 = 7;
 
-/// A stream, and all that it hears and sees.
+/// A stream with everything that it depends on.
 struct Scene {
     stream: EventStream<fn(i64) -> Cursor>,
     subscribers: Subscribers,
@@ -26,50 +28,55 @@ fn cursor(seq: i64) -> Cursor {
 
 impl Scene {
     fn set(token_seconds: i64) -> Self {
-        let subscribers = Subscribers::new(Caps { log: 1, server: 1 });
-        tokio::spawn(subscribers.clone().spread());
+        let subscribers = Subscribers::new(StreamLimits { per_log: 1, total: 1 });
+        tokio::spawn(subscribers.clone().dispatch_pushes());
         let subscriber = Subscriber { log: LOG, session: Uuid::from_u128(1), device: None };
-        let subscription = subscribers.subscribe(subscriber).expect("room");
+        let subscription = subscribers.subscribe(subscriber).expect("a stream");
         let (clock, hand) = Clock::manual(Timestamp::EPOCH);
-        let rhythm = Rhythm::new(clock, HEARTBEAT, token_seconds);
-        let stream = EventStream::new(subscription, rhythm, cursor as fn(i64) -> Cursor);
+        let heartbeat = Heartbeat::new(clock, HEARTBEAT, token_seconds);
+        let stream = EventStream::new(subscription, heartbeat, cursor as fn(i64) -> Cursor);
         Self { stream, subscribers, hand, seq: 1 }
     }
 
-    /// So many pushes at once, by somebody else.
-    async fn pushes(&mut self, count: i64) {
+    /// Pushes by somebody else, all at once.
+    async fn push(&mut self, count: i64) {
         for _ in 0..count {
             self.seq += 1;
             let (session, device) = (Uuid::from_u128(2), Uuid::from_u128(3));
-            self.subscribers.hear(&Told::Pushed(Pushed { log: LOG, session, device, seq: self.seq }));
+            self.subscribers.handle(&notify::Event::Pushed(Pushed {
+                log: LOG,
+                session,
+                device,
+                seq: self.seq,
+            }));
         }
         tokio::task::yield_now().await;
     }
 
-    /// What is said next, as `:` or as the seq that is told; and the milliseconds that it took.
+    /// The next event, as `:` for a heartbeat or as its seq, and after how many milliseconds it came.
     async fn next(&mut self) -> (Option<String>, u128) {
         let began = Instant::now();
-        let said = self.stream.next().await.map(|event| match event {
+        let event = self.stream.next().await.map(|event| match event {
             Event::Comment(_) => ":".to_owned(),
             Event::Data(data) => id_of(&data),
         });
-        (said, began.elapsed().as_millis())
+        (event, began.elapsed().as_millis())
     }
 
-    async fn says(&mut self, what: &str) -> u128 {
-        let (said, after) = self.next().await;
-        assert_eq!(said.as_deref(), Some(what));
+    async fn expect(&mut self, expected: &str) -> u128 {
+        let (event, after) = self.next().await;
+        assert_eq!(event.as_deref(), Some(expected));
         after
     }
 
-    /// The newest seq.
-    async fn tells_all(&mut self) -> u128 {
+    /// Expects the newest seq.
+    async fn expect_newest(&mut self) -> u128 {
         let newest = self.seq.to_string();
-        self.says(&newest).await
+        self.expect(&newest).await
     }
 }
 
-/// The library lets an event's id be set and not be read.
+/// The library lets one set an event's id but not read it.
 fn id_of(data: &Data) -> String {
     let shown = format!("{data:?}");
     let id = shown.split_once("id: Some(\"").and_then(|(_, rest)| rest.split_once('"'));
@@ -77,85 +84,85 @@ fn id_of(data: &Data) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_beats_at_once_and_then_each_time_that_its_heartbeat_has_passed() {
+async fn a_heartbeat_comes_at_once_and_then_after_each_interval() {
     let mut scene = Scene::set(3_600);
-    assert_eq!(scene.says(":").await, 0);
+    assert_eq!(scene.expect(":").await, 0);
     for _ in 0..3 {
-        assert_eq!(scene.says(":").await, HEARTBEAT.as_millis());
+        assert_eq!(scene.expect(":").await, HEARTBEAT.as_millis());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_ends_when_its_token_expires_and_not_at_the_next_beat() {
+async fn a_stream_ends_when_its_token_expires_and_not_at_the_next_heartbeat() {
     let mut scene = Scene::set(20);
-    scene.says(":").await;
+    scene.expect(":").await;
     scene.hand.advance(15);
-    assert_eq!(scene.says(":").await, HEARTBEAT.as_millis());
+    assert_eq!(scene.expect(":").await, HEARTBEAT.as_millis());
     scene.hand.advance(5);
     assert_eq!(scene.next().await, (None, 5_000));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_expired_while_the_machine_slept_ends_its_stream_at_the_next_beat() {
+async fn a_token_that_expired_while_the_machine_slept_ends_its_stream_at_the_next_heartbeat() {
     let mut scene = Scene::set(3_600);
-    scene.says(":").await;
+    scene.expect(":").await;
     scene.hand.advance(7_200);
     assert_eq!(scene.next().await, (None, HEARTBEAT.as_millis()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn pushes_that_come_one_at_a_time_are_told_at_once_however_fast_they_come() {
+async fn pushes_that_come_one_at_a_time_are_sent_at_once_however_fast_they_come() {
     let mut scene = Scene::set(3_600);
-    scene.says(":").await;
+    scene.expect(":").await;
     for _ in 0..1_000 {
-        scene.pushes(1).await;
-        assert_eq!(scene.tells_all().await, 0);
+        scene.push(1).await;
+        assert_eq!(scene.expect_newest().await, 0);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn pushes_that_pile_up_gather_for_longer_and_longer_and_no_longer_than_that() {
+async fn pushes_that_pile_up_are_coalesced_for_longer_each_time_up_to_a_maximum() {
     let mut scene = Scene::set(3_600);
-    scene.says(":").await;
+    scene.expect(":").await;
     let mut waits = Vec::new();
     for _ in 0..7 {
-        scene.pushes(30).await;
-        waits.push(scene.tells_all().await);
+        scene.push(30).await;
+        waits.push(scene.expect_newest().await);
     }
     assert_eq!(waits, [0, 5, 10, 20, 40, 50, 50]);
-    // The flood is over: what comes now is told sooner each time.
+    // The flood is over: events come sooner each time.
     let mut waits = Vec::new();
     for _ in 0..5 {
-        scene.pushes(1).await;
-        waits.push(scene.tells_all().await);
+        scene.push(1).await;
+        waits.push(scene.expect_newest().await);
     }
     assert_eq!(waits, [50, 25, 13, 7, 0]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn neither_keys_nor_the_end_wait_for_changes_to_gather() {
+async fn key_changes_and_the_end_of_the_stream_do_not_wait_for_the_coalescing_window() {
     let mut scene = Scene::set(3_600);
-    scene.says(":").await;
-    scene.pushes(30).await;
-    scene.tells_all().await;
-    scene.pushes(30).await;
-    assert!(timeout(Duration::from_millis(4), scene.next()).await.is_err(), "it rests");
-    scene.subscribers.hear(&Told::KeysChanged { log: LOG });
-    let (said, after) = scene.next().await;
-    assert!(said.is_some_and(|said| said.contains("keys")) && after == 0);
-    scene.subscribers.stop();
+    scene.expect(":").await;
+    scene.push(30).await;
+    scene.expect_newest().await;
+    scene.push(30).await;
+    assert!(timeout(Duration::from_millis(4), scene.next()).await.is_err(), "the window is open");
+    scene.subscribers.handle(&notify::Event::KeysChanged { log: LOG });
+    let (event, after) = scene.next().await;
+    assert!(event.is_some_and(|event| event.contains("keys")) && after == 0);
+    scene.subscribers.shut_down();
     assert_eq!(scene.next().await, (None, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_beat_that_falls_into_a_rest_is_not_left_out() {
+async fn a_heartbeat_during_a_coalescing_window_is_not_skipped() {
     let mut scene = Scene::set(3_600);
-    scene.says(":").await;
+    scene.expect(":").await;
     tokio::time::advance(HEARTBEAT - Duration::from_millis(2)).await;
-    scene.pushes(30).await;
-    scene.tells_all().await;
-    scene.pushes(30).await;
-    assert_eq!(scene.says(":").await, 2);
-    assert_eq!(scene.tells_all().await, 3);
-    assert_eq!(scene.says(":").await, HEARTBEAT.as_millis() - 3);
+    scene.push(30).await;
+    scene.expect_newest().await;
+    scene.push(30).await;
+    assert_eq!(scene.expect(":").await, 2);
+    assert_eq!(scene.expect_newest().await, 3);
+    assert_eq!(scene.expect(":").await, HEARTBEAT.as_millis() - 3);
 }
