@@ -14,7 +14,7 @@ const WHERE_IS_IT: &str =
     "import airportsdata as a; print(a.__file__.replace('__init__.py', 'airports.csv'))";
 
 /// Pythons to ask: that of the tests, then whichever comes first in the path.
-const PYTHONS: [&str; 2] = [concat!(env!("CARGO_MANIFEST_DIR"), "/.venv/bin/python"), "python3"];
+const PYTHONS: [&str; 2] = [concat!(env!("CARGO_MANIFEST_DIR"), "/../.venv/bin/python"), "python3"];
 
 /// One row, named by its ICAO code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,4 +1,5 @@
-#![doc = include_str!("../README.md")]
+// Its examples run in `tests/integration/readme.rs`, where there is a server.
+#![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
 mod blobs;

@@ -1,0 +1,155 @@
+//! What each command finds, as programs read it.
+
+use serde_json::{Value, json};
+use tidelog::server::commands::{Command, DeviceCommand};
+use tidelog_client::ChangeOp;
+
+use crate::inspect::world::{World, change};
+
+const THEN: &str = "2026-01-02T03:04:05Z";
+
+#[tokio::test]
+async fn tables_are_counted_with_their_rows_deleted_rows_and_entries() {
+    let (world, _) = World::lived_in().await;
+    let found = world.inspector().json(&["tables"]);
+    let table = |table, rows, deleted_rows, entries, newest_seq| {
+        json!({"table": table, "rows": rows, "deleted_rows": deleted_rows, "entries": entries,
+            "newest_seq": newest_seq, "newest_timestamp": THEN})
+    };
+    assert_eq!(found, json!({"tables": [table("notes", 1, 0, 1, 4), table("tasks", 1, 1, 4, 6)]}));
+}
+
+#[tokio::test]
+async fn rows_have_the_value_of_their_newest_entry_and_deleted_ones_are_left_out() {
+    let (world, _) = World::lived_in().await;
+    let found = world.inspector().json(&["rows", "tasks"]);
+    assert_eq!(found["deleted_rows"], 1);
+    let rows = found["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["row_id"], "1");
+    assert_eq!(rows[0]["value"], json!({"title": "Buy oat milk", "by": "Mia"}));
+    assert_eq!(rows[0]["device"], "Phone");
+}
+
+#[tokio::test]
+async fn deleted_rows_are_shown_when_asked_for() {
+    let (world, _) = World::lived_in().await;
+    let found = world.inspector().json(&["rows", "tasks", "--deleted"]);
+    let ops: Vec<&Value> = found["rows"].as_array().expect("rows").iter().map(|row| &row["op"]).collect();
+    assert_eq!(ops, ["update", "delete"]);
+    assert_eq!(found["rows"][1]["value"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_history_has_every_entry_of_the_row_with_its_device_key_and_value() {
+    let (world, laptop) = World::lived_in().await;
+    let found = world.inspector().json(&["history", "tasks", "1"]);
+    let history = found["history"].as_array().expect("entries");
+    assert_eq!(
+        history[0],
+        json!({"seq": 2, "row_id": "1", "op": "insert", "timestamp": THEN, "device_id": laptop.id,
+            "device": "Laptop", "key_version": 1, "value": {"title": "Buy milk", "done": false}})
+    );
+    assert_eq!(
+        (&history[1]["seq"], &history[1]["op"], &history[1]["device"]),
+        (&json!(5), &json!("update"), &json!("Phone"))
+    );
+    assert_eq!(history.len(), 2);
+    assert_eq!(found, world.inspector().json(&["row", "tasks", "1"]), "row is another word for it");
+}
+
+#[tokio::test]
+async fn a_log_of_many_pages_is_read_to_its_end() {
+    let world = World::empty().await;
+    let laptop = world.device("Laptop").await;
+    let many = 1_203;
+    let insert = |row: usize| change(ChangeOp::Insert, "tasks", &row.to_string(), Some(json!({"row": row})));
+    laptop.push((0..many).map(insert).collect()).await;
+    let found = world.inspector().json(&["rows", "tasks"]);
+    assert_eq!(found["rows"].as_array().expect("rows").len(), many);
+    assert_eq!(world.inspector().json(&["verify"])["verify"]["rows"], many);
+}
+
+#[tokio::test]
+async fn status_and_devices_are_told_without_the_passphrase() {
+    let (world, laptop) = World::lived_in().await;
+    let status = world.inspector().without("TIDELOG_PASSPHRASE").json(&["status"]);
+    assert_eq!(status["status"]["total_changes"], 5);
+    assert_eq!((&status["status"]["devices"], &status["status"]["key_version"]), (&json!(2), &json!(1)));
+    let devices = world.inspector().without("TIDELOG_PASSPHRASE").json(&["devices"]);
+    let names: Vec<&Value> =
+        devices["devices"].as_array().expect("devices").iter().map(|device| &device["device"]).collect();
+    assert_eq!(names, ["Laptop", "Phone"]);
+    assert_eq!(devices["devices"][0]["device_id"], json!(laptop.id));
+    assert_eq!(devices["devices"][0]["platform"], "linux");
+}
+
+#[tokio::test]
+async fn an_honest_server_is_found_clean() {
+    let (world, _) = World::lived_in().await;
+    let found = &world.inspector().json(&["verify"])["verify"];
+    assert_eq!((&found["clean"], &found["evidence"]), (&json!(true), &json!([])));
+    assert_eq!((&found["entries"], &found["rows"]), (&json!(5), &json!(2)));
+    let entries: u64 = found["streams"]
+        .as_array()
+        .expect("streams")
+        .iter()
+        .map(|stream| stream["entries"].as_u64().expect("a number"))
+        .sum();
+    assert_eq!(entries, 5, "two devices have written five entries");
+}
+
+#[tokio::test]
+async fn what_nobody_sealed_is_quarantined_and_makes_verify_end_with_2() {
+    let (world, laptop) = World::lived_in().await;
+    laptop.push_unsealed(&world.server, "1").await;
+
+    let found = world.inspector().json(&["quarantined"]);
+    let entry = &found["quarantined"][0];
+    assert_eq!(
+        (&entry["seq"], &entry["table"], &entry["row_id"], &entry["op"], &entry["device"]),
+        (&json!(7), &json!("tasks"), &json!("1"), &json!("update"), &json!("Laptop"))
+    );
+    assert_eq!(entry["reason"], "data is too short to be sealed");
+
+    let ran = world.inspector().run(&["verify", "--json"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    let report = &ran.json()["verify"];
+    assert_eq!((&report["clean"], &report["evidence"][0]["kind"]), (&json!(false), &json!("altered")));
+    assert_eq!(world.inspector().run(&[]).code, Some(2), "the overview verifies as well");
+}
+
+#[tokio::test]
+async fn a_history_names_the_entries_that_only_claim_to_be_of_the_row_and_rows_warns_of_them() {
+    let (world, laptop) = World::lived_in().await;
+    laptop.push_unsealed(&world.server, "1").await;
+    let found = world.inspector().json(&["history", "tasks", "1"]);
+    assert_eq!(found["history"].as_array().expect("entries").len(), 2);
+    assert_eq!(found["quarantined"][0]["seq"], 7);
+    let ran = world.inspector().run(&["rows", "tasks", "--json"]);
+    assert_eq!(ran.json()["rows"][0]["value"]["title"], "Buy oat milk");
+    assert!(ran.stderr.contains("entries kept apart: 1"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn the_overview_has_the_fields_of_the_commands_together() {
+    let (world, _) = World::lived_in().await;
+    let found = world.inspector().json(&[]);
+    for command in ["devices", "tables", "quarantined", "verify"] {
+        assert_eq!(found[command], world.inspector().json(&[command])[command], "{command}");
+    }
+    assert_eq!(found["status"]["total_changes"], 5);
+}
+
+#[tokio::test]
+async fn a_removed_device_is_known_by_its_id_only() {
+    let (world, laptop) = World::lived_in().await;
+    world
+        .server
+        .command(Command::Device(DeviceCommand::Revoke { device: laptop.id }))
+        .await
+        .expect("it goes");
+    let found = world.inspector().json(&["history", "notes", "n"]);
+    assert_eq!(found["history"][0]["device"], Value::Null);
+    assert_eq!(found["history"][0]["device_id"], json!(laptop.id));
+}

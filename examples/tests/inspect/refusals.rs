@@ -1,0 +1,70 @@
+//! Where there is no answer: a sentence, nothing on standard output, and nothing done.
+
+use crate::inspect::world::{PASSPHRASE, Ran, World};
+
+fn assert_refused(ran: &Ran, sentence: &str) {
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains(sentence), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn a_wrong_password_or_passphrase_is_called_so() {
+    let (world, _) = World::lived_in().await;
+    let ran = world.inspector().with("TIDELOG_PASSWORD", "guessed").run(&["tables"]);
+    assert_refused(&ran, "wrong e-mail, password or API key");
+    let ran = world.inspector().with("TIDELOG_PASSPHRASE", "guessed").run(&["tables"]);
+    assert_refused(&ran, "wrong passphrase");
+    let ran = world.inspector().with("TIDELOG_PASSPHRASE", "").run(&["tables"]);
+    assert_refused(&ran, "the passphrase is empty");
+}
+
+#[tokio::test]
+async fn a_user_without_a_key_is_told_so_and_gets_none() {
+    let world = World::empty().await;
+    assert_refused(&world.inspector().run(&["tables"]), "no key on the server");
+    assert_eq!(world.inspector().json(&["status"])["status"]["key_version"], 0);
+}
+
+#[tokio::test]
+async fn without_a_terminal_a_missing_secret_is_named_by_its_variable() {
+    let world = World::empty().await;
+    assert_refused(&world.inspector().without("TIDELOG_PASSWORD").run(&["tables"]), "set TIDELOG_PASSWORD");
+    assert_refused(
+        &world.inspector().without("TIDELOG_PASSPHRASE").run(&["tables"]),
+        "set TIDELOG_PASSPHRASE",
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_named_as_the_reason() {
+    let world = World::empty().await;
+    let nobody = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        format!("http://{}", listener.local_addr().expect("an address"))
+    };
+    assert_refused(&world.inspector_at(&nobody).run(&["status"]), "the server cannot be reached");
+}
+
+#[tokio::test]
+async fn an_unknown_table_or_row_is_named_beside_the_tables_that_there_are() {
+    let (world, _) = World::lived_in().await;
+    assert_refused(&world.inspector().run(&["rows", "task"]), "its tables: notes, tasks");
+    assert_refused(&world.inspector().run(&["history", "tasks", "7"]), "no entry of row \"7\"");
+}
+
+#[tokio::test]
+async fn a_command_line_that_makes_no_sense_ends_with_1_since_2_means_evidence() {
+    let world = World::empty().await;
+    assert_refused(&world.inspector().run(&["frobnicate"]), "unrecognized subcommand");
+}
+
+#[tokio::test]
+async fn no_secret_is_ever_printed() {
+    let (world, _) = World::lived_in().await;
+    for arguments in [&[] as &[&str], &["--json"], &["rows", "none"]] {
+        let Ran { stdout, stderr, .. } = world.inspector().run(arguments);
+        for secret in [world.server.password(), PASSPHRASE, world.server.api_key()] {
+            assert!(!stdout.contains(secret) && !stderr.contains(secret), "{arguments:?}");
+        }
+    }
+}

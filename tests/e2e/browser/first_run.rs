@@ -1,0 +1,58 @@
+//! The first minutes: a server is set up, people sign up.
+
+use std::fs;
+
+use crate::browser::window::Window;
+use tidelog_test_kit::{PASSWORD, Server, ServerSetup};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_makes_the_first_account_and_looks_at_it() {
+    let (server, link) = tokio::task::block_in_place(|| {
+        let server = Server::start();
+        let link = fs::read_to_string(server.data().join("setup-link")).expect("a link");
+        (server, link)
+    });
+    let window = Window::open().await;
+    window.goto(link.trim()).await;
+    window.shows("Set up this server").await;
+    window.fill("Email", "root@example.org").await;
+    window.fill("Password", PASSWORD).await;
+    window.click("Create account").await;
+    window.shows("Your server is ready").await;
+    window.click("Go to your account").await;
+    window.shows("Sign in").await;
+    window.fill("Email", "root@example.org").await;
+    window.fill("Password", PASSWORD).await;
+    window.click("Sign in").await;
+    window.shows("Your account").await;
+    window.says("root@example.org").await;
+    window.goto(link.trim()).await;
+    window.shows("This link is no longer valid").await;
+    tokio::task::block_in_place(|| drop(server));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_signs_up_by_invite_with_a_double_click_and_no_mouse_wheel() {
+    let (server, url) = tokio::task::block_in_place(|| {
+        let server = ServerSetup::default().with("TIDELOG_AUTH_SIGN_UP", "invite").start();
+        server.new_app("Field Notes");
+        let made = server.cli().run(&["invite", "create", "--app", "Field Notes"]).json();
+        (server, made["url"].as_str().expect("an address").to_owned())
+    });
+    let window = Window::open().await;
+    window.goto(&url).await;
+    window.shows("Create an account for Field Notes").await;
+    window.fill("Email", "ada@example.org").await;
+    // The browser itself keeps what is too short.
+    window.fill("Password", "short").await;
+    window.click("Create account").await;
+    window.shows("Create an account for Field Notes").await;
+    window.fill("Password", PASSWORD).await;
+    window.double_click("Create account").await;
+    window.shows("Your account is ready").await;
+    window.says("ada@example.org").await;
+    window.goto(&url).await;
+    window.shows("This link is no longer valid").await;
+    let users = tokio::task::block_in_place(|| server.cli().run(&["user", "list"]).json());
+    assert_eq!(users.as_array().map(Vec::len), Some(1));
+}

@@ -1,0 +1,40 @@
+//! What another site can make a browser do: nothing.
+
+use crate::browser::callback::Callback;
+use crate::browser::sign_in::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_can_be_shown_inside_of_another_sites() {
+    let world = World::new().await;
+    let evil = Callback::listen();
+    for page in [world.request(), format!("{}/account", world.server().url())] {
+        evil.serve(&format!(
+            "<h1>Evil</h1><iframe src=\"{}\" width=800 height=600></iframe>",
+            page.replace('&', "&amp;")
+        ));
+        world.window.goto(&evil.at("localhost")).await;
+        world.window.shows("Evil").await;
+        let framed = world.window.text_in_frame().await;
+        assert!(!framed.contains("Sign in") && !framed.contains("Email"), "{framed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_of_another_site_does_nothing_even_with_a_step_of_this_browser() {
+    let world = World::new().await;
+    world.window.goto(&world.request()).await;
+    world.log_in().await;
+    world.window.shows("Allow dev to sync?").await;
+    let step =
+        world.window.find("input[name=step]").await.attr("value").await.expect("an answer").expect("a step");
+    let evil = Callback::listen();
+    evil.serve(&format!(
+        "<h1>Evil</h1><form method=post action=\"{}/oauth/consent\"><input name=step value=\"{step}\">\
+         <button name=decision value=allow>Win a prize</button></form>",
+        world.server().url()
+    ));
+    world.window.goto(&evil.at("localhost")).await;
+    world.window.click("Win a prize").await;
+    world.window.shows("This page has expired").await;
+    assert!(world.app.heard("code").is_empty());
+}

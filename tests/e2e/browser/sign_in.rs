@@ -1,0 +1,247 @@
+//! An app sends a person's browser to sign in.
+
+use fantoccini::key::Key;
+use serde_json::{Value, json};
+
+use crate::browser::callback::Callback;
+use crate::browser::window::Window;
+use tidelog_test_kit::{Authenticator, ClockedServer};
+
+const VERIFIER: &str = "a-verifier-of-the-tests-that-is-long-enough-for-rfc-7636";
+/// SHA-256 of it, base64url.
+fn challenge() -> String {
+    use sha2::{Digest, Sha256};
+    data_encoding::BASE64URL_NOPAD.encode(&Sha256::digest(VERIFIER))
+}
+
+/// A server with an app and a person, a browser, and where the app waits.
+pub(crate) struct World {
+    server: Option<ClockedServer>,
+    pub(crate) window: Window,
+    pub(crate) app: Callback,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let server = tokio::task::block_in_place(|| ClockedServer::start(&[]));
+        Self::of(server, Window::open().await)
+    }
+
+    /// Of this server and this window.
+    pub(crate) fn of(server: ClockedServer, window: Window) -> Self {
+        Self { server: Some(server), window, app: Callback::listen() }
+    }
+
+    pub(crate) fn server(&self) -> &ClockedServer {
+        self.server.as_ref().expect("it runs until the end")
+    }
+
+    pub(crate) fn request(&self) -> String {
+        self.request_back_to(&self.app.at("127.0.0.1"))
+    }
+
+    fn request_back_to(&self, redirect: &str) -> String {
+        format!(
+            "{}/oauth/authorize?response_type=code&client_id={}&redirect_uri={}&state=a-state&code_challenge={}\
+             &code_challenge_method=S256",
+            self.server().url(),
+            self.server().api_key(),
+            redirect,
+            challenge()
+        )
+    }
+
+    pub(crate) async fn log_in(&self) {
+        self.window.shows("Sign in").await;
+        self.window.fill("Email", self.server().email()).await;
+        self.window.fill("Password", self.server().password()).await;
+        self.window.click("Sign in").await;
+    }
+
+    fn exchange(&self, code: &str) -> Value {
+        let body = json!({
+            "grant_type": "authorization_code", "code": code, "redirect_uri": self.app.at("127.0.0.1"),
+            "code_verifier": VERIFIER, "client_id": self.server().api_key(),
+        });
+        tokio::task::block_in_place(|| self.server().nobody().post("/oauth/token", &body).ok())
+    }
+
+    /// Turns the second factor on. Gives the phone, and the recovery codes.
+    fn enrol(&self) -> (Authenticator, Vec<String>) {
+        tokio::task::block_in_place(|| {
+            let body = json!({"email": self.server().email(), "password": self.server().password()});
+            let token = self.server().nobody().post("/api/account/token", &body).ok()["token"].clone();
+            let account = self.server().nobody().with_token(token.as_str().expect("a token"));
+            let secret = account.post("/api/account/two-factor", &json!({})).ok()["secret"].clone();
+            let phone = Authenticator::new(secret.as_str().expect("a secret"));
+            let code = phone.code(self.server().now_seconds());
+            let codes = account.post("/api/account/two-factor/confirm", &json!({"code": code})).ok();
+            let codes = codes["recovery_codes"].as_array().expect("codes").clone();
+            self.server().pass_seconds(30);
+            (phone, codes.iter().map(|code| code.as_str().expect("a code").to_owned()).collect())
+        })
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // It has a runtime of its own, which cannot end inside of another.
+        tokio::task::block_in_place(|| drop(self.server.take()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_lets_an_app_in_after_a_slip_and_the_code_works() {
+    let world = World::new().await;
+    world.window.goto(&world.request()).await;
+    world.window.shows("Sign in").await;
+    world.window.fill("Email", world.server().email()).await;
+    world.window.fill("Password", "wrong").await;
+    world.window.click("Sign in").await;
+    world.window.says("Incorrect email or password.").await;
+    world.window.fill("Password", world.server().password()).await;
+    world.window.click("Sign in").await;
+    world.window.shows("Allow dev to sync?").await;
+    world.window.reload().await;
+    world.window.shows("Allow dev to sync?").await;
+    world.window.click("Allow").await;
+    world.window.shows("Back in the app").await;
+    assert_eq!(world.app.heard("state"), ["a-state"]);
+    assert_eq!(world.app.heard("iss"), [world.server().url()]);
+    world.exchange(&world.app.heard("code")[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_double_click_on_allow_gives_one_code_that_works() {
+    let world = World::new().await;
+    world.window.goto(&world.request()).await;
+    world.log_in().await;
+    world.window.shows("Allow dev to sync?").await;
+    world.window.double_click("Allow").await;
+    world.window.shows("Back in the app").await;
+    let codes = world.app.heard("code");
+    assert_eq!(codes.len(), 1, "{codes:?}");
+    world.exchange(&codes[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn going_back_after_consent_finds_a_page_that_has_expired_and_a_way_on() {
+    let world = World::new().await;
+    world.window.goto(&world.request()).await;
+    world.log_in().await;
+    world.window.shows("Allow dev to sync?").await;
+    world.window.click("Allow").await;
+    world.window.shows("Back in the app").await;
+    world.window.back().await;
+    // Some browsers show what they remember of a page, whatever they were told; it leads nowhere all the same.
+    world.window.reload().await;
+    world.window.shows("This page has expired").await;
+    world.window.click("Start again").await;
+    world.log_in().await;
+    world.window.shows("Allow dev to sync?").await;
+    world.window.back().await;
+    world.window.shows("Sign in").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_says_no_goes_back_without_a_code() {
+    let world = World::new().await;
+    world.window.goto(&world.request()).await;
+    world.log_in().await;
+    world.window.shows("Allow dev to sync?").await;
+    world.window.click("Cancel").await;
+    world.window.shows("Back in the app").await;
+    assert_eq!(world.app.heard("error"), ["access_denied"]);
+    world.window.goto(&world.request()).await;
+    world.window.shows("Sign in").await;
+    world.window.click("Cancel").await;
+    world.window.shows("Back in the app").await;
+    assert!(world.app.heard("code").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_factor_is_asked_for_and_a_recovery_code_works_once() {
+    let world = World::new().await;
+    let (phone, recovery) = world.enrol();
+    world.window.goto(&world.request()).await;
+    world.log_in().await;
+    world.window.shows("Two-factor authentication").await;
+    world.window.fill("6-digit code", "000000").await;
+    world.window.click("Verify").await;
+    world.window.says("This code is incorrect").await;
+    world.window.fill("6-digit code", &phone.code(world.server().now_seconds())).await;
+    world.window.double_click("Verify").await;
+    world.window.shows("Allow dev to sync?").await;
+
+    for works in [true, false] {
+        world.window.goto(&world.request()).await;
+        world.log_in().await;
+        world.window.shows("Two-factor authentication").await;
+        world.window.click("Use a recovery code").await;
+        world.window.shows("Use a recovery code").await;
+        world.window.fill("Recovery code", &recovery[0]).await;
+        world.window.click("Verify").await;
+        if works {
+            world.window.shows("Allow dev to sync?").await;
+            world.window.click("Allow").await;
+            world.window.shows("Back in the app").await;
+        } else {
+            world.window.says("already used").await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_was_left_open_says_so_and_begins_again() {
+    let world = World::new().await;
+    world.window.goto(&world.request()).await;
+    world.log_in().await;
+    world.window.shows("Allow dev to sync?").await;
+    world.server().pass_seconds(10 * 60);
+    world.window.click("Allow").await;
+    world.window.shows("This page has expired").await;
+    world.window.click("Start again").await;
+    world.log_in().await;
+    world.window.shows("Allow dev to sync?").await;
+    world.window.click("Allow").await;
+    world.window.shows("Back in the app").await;
+    world.exchange(&world.app.heard("code")[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keyboard_is_enough() {
+    let world = World::new().await;
+    world.window.goto(&world.request()).await;
+    world.window.shows("Sign in").await;
+    world.window.press(world.server().email()).await;
+    world.window.key(Key::Tab).await;
+    world.window.press(world.server().password()).await;
+    world.window.key(Key::Enter).await;
+    world.window.shows("Allow dev to sync?").await;
+    world
+        .window
+        .find("button[value=deny]")
+        .await
+        .send_keys(&char::from(Key::Tab).to_string())
+        .await
+        .expect("a key");
+    world.window.key(Key::Enter).await;
+    world.window.shows("Back in the app").await;
+    assert_eq!(world.app.heard("code").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browsers_find_back_by_every_name_of_this_machine() {
+    let world = World::new().await;
+    let by_v6 = Callback::listen_v6();
+    let mut ways = vec![(&world.app, "localhost")];
+    ways.extend(by_v6.as_ref().map(|app| (app, "[::1]")));
+    for (app, host) in ways {
+        world.window.goto(&world.request_back_to(&app.at(host))).await;
+        world.log_in().await;
+        world.window.shows("Allow dev to sync?").await;
+        world.window.click("Allow").await;
+        world.window.shows("Back in the app").await;
+        assert_eq!(app.heard("code").len(), 1, "{host}");
+    }
+}

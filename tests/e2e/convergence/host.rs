@@ -1,0 +1,107 @@
+//! A server in this process that can be stopped, copied, put back from the copy, and started again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use tidelog::clock::Clock;
+use tidelog::config::{Layers, load};
+use tidelog::server::commands::{AppCommand, Command};
+use tidelog::server::{self, Running};
+
+use tidelog_test_kit::proxies::rewriting::Proxy;
+
+pub(crate) struct Host {
+    folder: TempDir,
+    copy: Option<TempDir>,
+    running: Option<Running>,
+    pub(crate) api_key: String,
+}
+
+impl Host {
+    pub(crate) async fn start() -> Self {
+        let folder = tidelog::dev::temporary_data_folder().unwrap();
+        let mut host = Self { folder, copy: None, running: None, api_key: String::new() };
+        host.start_again().await;
+        let app = host.command(Command::App(AppCommand::Create { name: "music store".into() })).await;
+        host.api_key = app["api_key"].as_str().unwrap().to_owned();
+        host
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.running().url()
+    }
+
+    pub(crate) async fn command(&self, command: Command) -> serde_json::Value {
+        let running = self.running();
+        command.execute(running.command_context()).await.unwrap()
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.running.take().expect("it runs").stop().await;
+    }
+
+    /// Copies the database, as an operator does who stops the server for it.
+    pub(crate) async fn copy(&mut self, proxy: &Proxy) {
+        self.stop().await;
+        let copy = tempfile::tempdir().unwrap();
+        copy_files(&self.data(), copy.path());
+        self.copy = Some(copy);
+        self.start_again().await;
+        proxy.point_to(self.url());
+    }
+
+    /// What came after the copy is lost. `false` if there is none.
+    pub(crate) async fn put_back(&mut self, proxy: &Proxy) -> bool {
+        let Some(copy) = self.copy.take() else { return false };
+        self.stop().await;
+        copy_files(copy.path(), &self.data());
+        self.start_again().await;
+        proxy.point_to(self.url());
+        true
+    }
+
+    pub(crate) fn forget_copy(&mut self) {
+        self.copy = None;
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn running(&self) -> &Running {
+        self.running.as_ref().expect("it runs")
+    }
+
+    async fn start_again(&mut self) {
+        let mut layers = Layers::default();
+        layers.flags.push(("data", self.data().to_string_lossy().into_owned()));
+        layers.flags.push(("listen", "127.0.0.1:0".into()));
+        layers.flags.push(("auth.burst", "100000".into()));
+        layers.flags.push(("auth.free_failures", "100000".into()));
+        layers.flags.push(("shutdown_seconds", "1".into()));
+        layers.flags.push(("storage.synchronous", "normal".into()));
+        let (settings, _) = load(&layers).unwrap();
+        self.running = Some(server::start(settings, Clock::system()).await.unwrap());
+    }
+}
+
+/// Makes the databases of one folder those of the other. Nobody has them open.
+pub(crate) fn copy_files(from: &Path, to: &Path) {
+    for old in databases(to) {
+        fs::remove_file(old).unwrap();
+    }
+    for file in databases(from) {
+        fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+    }
+}
+
+/// The shared memory of a write-ahead log is no part of the database.
+fn databases(folder: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let is_database = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        name.ends_with(".db") || name.ends_with(".db-wal")
+    };
+    paths.filter(is_database).collect()
+}

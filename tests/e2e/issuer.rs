@@ -1,0 +1,108 @@
+//! Another system that signs users in, by a library that is not ours: see `tests/wire/issuer.py`.
+
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use tidelog_test_kit::text;
+
+/// A running issuer. It ends when dropped.
+pub(crate) struct Issuer {
+    child: Child,
+    pipes: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
+    url: String,
+}
+
+impl Issuer {
+    /// One with keys of these kinds, named after them and published.
+    pub(crate) fn with_keys(kinds: &[&str]) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut child = Command::new(root.join(".venv/bin/python"))
+            .arg(root.join("tests/wire/issuer.py"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python and its packages are there: scripts/test installs them");
+        let input = child.stdin.take().expect("its input is a pipe");
+        let output = BufReader::new(child.stdout.take().expect("its output is a pipe"));
+        let mut issuer = Self { child, pipes: RefCell::new((input, output)), url: String::new() };
+        issuer.url = text(&issuer.heard()["url"]);
+        for kind in kinds {
+            issuer.make_key(kind, kind);
+        }
+        issuer.publish(kinds);
+        issuer
+    }
+
+    /// `iss` of its tokens.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where its keys are.
+    pub(crate) fn keys_url(&self) -> String {
+        format!("{}/keys", self.url)
+    }
+
+    /// Makes a key of this kind and name, and does not publish it.
+    pub(crate) fn make_key(&self, kid: &str, kind: &str) {
+        self.ask(json!({"do": "key", "kid": kid, "kind": kind}));
+    }
+
+    /// Publishes these keys and no others.
+    pub(crate) fn publish(&self, kids: &[&str]) {
+        self.publish_as(&json!(kids.iter().map(|kid| json!({"kid": kid})).collect::<Vec<_>>()));
+    }
+
+    /// The same, with changes to what is said of each.
+    pub(crate) fn publish_as(&self, keys: &Value) {
+        self.ask(json!({"do": "publish", "keys": keys}));
+    }
+
+    /// The document with its keys.
+    pub(crate) fn jwks(&self) -> String {
+        text(&self.ask(json!({"do": "jwks"}))["jwks"])
+    }
+
+    /// How it answers from now on.
+    pub(crate) fn behave(&self, how: &str) {
+        self.ask(json!({"do": "behave", "as": how}));
+    }
+
+    /// How often its keys were asked for.
+    pub(crate) fn asked(&self) -> u64 {
+        self.ask(json!({"do": "asked"}))["asked"].as_u64().expect("a number")
+    }
+
+    /// A token with exactly this in it, by this key.
+    pub(crate) fn sign(&self, kid: &str, header: &Value, claims: &Value) -> String {
+        text(&self.ask(json!({"do": "sign", "kid": kid, "header": header, "claims": claims}))["token"])
+    }
+
+    /// A token as no library would make it.
+    pub(crate) fn forge(&self, how: &str, kid: &str, header: &Value, claims: &Value) -> String {
+        let order = json!({"do": "forge", "how": how, "kid": kid, "header": header, "claims": claims});
+        text(&self.ask(order)["token"])
+    }
+
+    fn ask(&self, order: Value) -> Value {
+        writeln!(self.pipes.borrow_mut().0, "{order}").expect("it listens");
+        self.heard()
+    }
+
+    fn heard(&self) -> Value {
+        let mut line = String::new();
+        self.pipes.borrow_mut().1.read_line(&mut line).expect("it answers");
+        serde_json::from_str(&line).expect("JSON")
+    }
+}
+
+impl Drop for Issuer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,229 @@
+//! Where an issuer's keys come from, and how often.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use serde_json::json;
+use tidelog::server::commands::{Command, IssuerCommand};
+
+use super::{AUDIENCE, Scene};
+use crate::issuer::Issuer;
+use tidelog_test_kit::Server;
+
+const HOUR: i64 = 60 * 60;
+
+impl Scene {
+    fn by(&self, kid: &str) -> String {
+        self.issuer.sign(kid, &json!({"alg": "ES256", "kid": kid}), &self.claims("ada"))
+    }
+}
+
+#[test]
+fn keys_are_fetched_once_and_kept_across_an_outage() {
+    let scene = Scene::set();
+    scene.sign_in(&scene.token("ada"));
+    scene.sign_in(&scene.token("bob"));
+    assert_eq!(scene.issuer.asked(), 1);
+    for trouble in ["fail", "lead_away", "talk_too_much", "talk_nonsense"] {
+        scene.issuer.behave(trouble);
+        scene.server.pass_seconds(HOUR);
+        let asked = scene.issuer.asked();
+        scene.sign_in(&scene.token("ada"));
+        assert_eq!(
+            scene.issuer.asked(),
+            asked + 1,
+            "{trouble}: keys that are an hour old are asked for again"
+        );
+    }
+}
+
+#[test]
+fn a_new_key_is_found_when_its_first_token_comes_and_an_old_one_ends_within_the_hour() {
+    let scene = Scene::set();
+    scene.sign_in(&scene.token("ada"));
+    scene.issuer.make_key("next", "EC");
+    scene.issuer.publish(&["EC", "next"]);
+    scene.server.pass_seconds(60);
+    scene.sign_in(&scene.by("next"));
+    scene.issuer.publish(&["next"]);
+    scene.sign_in(&scene.token("ada"));
+    scene.server.pass_seconds(HOUR);
+    scene.refuses("a withdrawn key", &scene.token("ada"));
+    scene.sign_in(&scene.by("next"));
+}
+
+#[test]
+fn a_flood_of_unknown_keys_is_no_flood_of_fetches() {
+    let scene = Scene::set();
+    scene.sign_in(&scene.token("ada"));
+    scene.issuer.make_key("unpublished", "EC");
+    scene.server.pass_seconds(60);
+    for number in 0..50 {
+        let header = json!({"alg": "ES256", "kid": format!("made-up-{number}")});
+        let token = scene.issuer.sign("unpublished", &header, &scene.claims("mallory"));
+        scene.refuses("an unknown key", &token);
+    }
+    assert_eq!(scene.issuer.asked(), 2);
+    scene.sign_in(&scene.token("ada"));
+    scene.server.pass_seconds(60);
+    scene.refuses("an unknown key", &scene.by("unpublished"));
+    assert_eq!(scene.issuer.asked(), 3);
+}
+
+#[test]
+fn an_issuer_that_is_down_from_the_start_is_asked_once_a_minute() {
+    let scene = Scene::set();
+    scene.issuer.behave("fail");
+    for _ in 0..5 {
+        scene.refuses("no keys", &scene.token("ada"));
+    }
+    assert_eq!(scene.issuer.asked(), 1);
+    scene.issuer.behave("well");
+    scene.server.pass_seconds(60);
+    scene.sign_in(&scene.token("ada"));
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_neither_an_endless_nor_a_nonsensical_answer_is_taken() {
+    for trouble in ["lead_away", "talk_too_much", "talk_nonsense"] {
+        let scene = Scene::set();
+        scene.issuer.behave(trouble);
+        scene.refuses(trouble, &scene.token("ada"));
+    }
+}
+
+#[test]
+fn an_issuer_that_hangs_holds_up_nobody_else() {
+    let scene = Scene::set();
+    let other = Issuer::with_keys(&["EC"]);
+    scene.server.command(Command::Issuer(IssuerCommand::Add {
+        app: "dev".into(),
+        issuer: other.url().into(),
+        audience: AUDIENCE.into(),
+        jwks_url: Some(other.keys_url()),
+        jwks: None,
+    }));
+    let mut claims = scene.claims("ada");
+    claims["iss"] = other.url().into();
+    let of_other = other.sign("EC", &json!({"alg": "ES256", "kid": "EC"}), &claims);
+    let (nobody, api_key, token) =
+        (scene.server.nobody(), scene.server.api_key().to_owned(), scene.token("ada"));
+    scene.issuer.behave("hang");
+    let waiting: Vec<_> = (0..8)
+        .map(|_| {
+            let (nobody, api_key, token) = (nobody.clone(), api_key.clone(), token.clone());
+            std::thread::spawn(move || super::exchange(&nobody, &api_key, &token))
+        })
+        .collect();
+    while scene.issuer.asked() == 0 {
+        std::thread::yield_now();
+    }
+    scene.sign_in(&of_other);
+    scene.server.somebody().get("/api/sync/status").ok();
+    scene.issuer.behave("well");
+    for answer in waiting {
+        answer.join().expect("an answer").ok();
+    }
+    assert_eq!(scene.issuer.asked(), 1, "those who waited share one fetch");
+}
+
+#[test]
+fn whoever_hangs_up_during_a_fetch_spoils_it_for_nobody() {
+    let scene = Scene::set();
+    scene.issuer.behave("hang");
+    let address = scene.server.url().replace("http://", "");
+    let body = super::request(scene.server.api_key(), &scene.token("mallory")).to_string();
+    let mut stranger = TcpStream::connect(&address).expect("the server listens");
+    let head = format!("POST /oauth/token HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json");
+    let length = body.len();
+    write!(stranger, "{head}\r\ncontent-length: {length}\r\n\r\n{body}").expect("it is sent");
+    while scene.issuer.asked() == 0 {
+        std::thread::yield_now();
+    }
+    drop(stranger);
+    scene.issuer.behave("well");
+    scene.sign_in(&scene.token("ada"));
+    assert_eq!(scene.issuer.asked(), 1);
+}
+
+#[test]
+fn an_operator_names_keys_by_a_file_or_lets_the_provider_tell() {
+    let server = Server::start();
+    let (app, issuer) = (server.new_app("Notes"), Issuer::with_keys(&["EC"]));
+    let file = server.beside("keys.json");
+    std::fs::write(&file, issuer.jwks()).expect("a file");
+    let file = file.to_str().expect("a path");
+    let claims = |aud: &str| {
+        let now = chrono::Utc::now().timestamp();
+        json!({"iss": issuer.url(), "aud": aud, "sub": "ada", "iat": now, "exp": now + 300})
+    };
+    let token = |aud: &str| issuer.sign("EC", &json!({"alg": "ES256", "kid": "EC"}), &claims(aud));
+    let nobody = server.nobody();
+    let add = ["issuer", "add", "Notes", issuer.url(), "--audience"];
+    server.cli().run(&[&add[..], &["one", "--jwks-file", file]].concat()).json();
+    super::exchange(&nobody, &app.api_key, &token("one")).ok();
+    server.cli().run(&[&add[..], &["two"]].concat()).json();
+    super::exchange(&nobody, &app.api_key, &token("one"))
+        .is_error("the audience until then", "invalid_grant");
+    super::exchange(&nobody, &app.api_key, &token("two")).ok();
+    let listed = server.cli().run(&["issuer", "list", "Notes"]).json();
+    assert_eq!(listed.as_array().map(Vec::len), Some(1));
+    assert_eq!((&listed[0]["audience"], &listed[0]["jwks_url"]), (&json!("two"), &json!(issuer.keys_url())));
+    assert!(listed[0]["fetched_at"].is_string());
+}
+
+#[test]
+fn keys_from_a_file_are_never_fetched() {
+    let scene = Scene::set();
+    scene.trust("dev", None, Some(scene.issuer.jwks()));
+    scene.sign_in(&scene.token("ada"));
+    scene.issuer.make_key("unpublished", "EC");
+    scene.refuses("an unknown key", &scene.by("unpublished"));
+    scene.server.pass_seconds(2 * HOUR);
+    scene.sign_in(&scene.token("ada"));
+    assert_eq!(scene.issuer.asked(), 0);
+}
+
+#[test]
+fn an_openid_provider_tells_by_itself_where_its_keys_are() {
+    let scene = Scene::set();
+    scene.trust("dev", None, None);
+    scene.sign_in(&scene.token("ada"));
+    let shown = scene.server.command(Command::Issuer(IssuerCommand::List { app: "dev".into() }));
+    assert_eq!(shown[0]["jwks_url"], scene.issuer.keys_url());
+}
+
+#[test]
+fn only_keys_for_signatures_of_the_three_kinds_are_used() {
+    let scene = Scene::with_keys(&["EC", "OKP", "RSA", "RSA-1024", "P-384", "oct"]);
+    let by =
+        |kid: &str, alg: &str| scene.issuer.sign(kid, &json!({"alg": alg, "kid": kid}), &scene.claims("ada"));
+    scene.sign_in(&by("EC", "ES256"));
+    scene.refuses("1,024 bits", &by("RSA-1024", "RS256"));
+    scene.refuses("another curve", &by("P-384", "ES384"));
+    scene.refuses("a shared secret", &by("oct", "HS256"));
+    for change in [
+        json!({"use": "enc"}),
+        json!({"alg": "ES384"}),
+        json!({"key_ops": ["encrypt"]}),
+        json!({"kty": "unheard-of"}),
+        json!({"y": "AAAA"}),
+    ] {
+        let mut key = json!({"kid": "EC"});
+        key.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
+        scene.issuer.publish_as(&json!([key, {"kid": "OKP", "use": "sig", "alg": "EdDSA"}]));
+        scene.server.pass_seconds(HOUR);
+        scene.refuses(&change.to_string(), &by("EC", "ES256"));
+        scene.sign_in(&by("OKP", "EdDSA"));
+    }
+}
+
+#[test]
+fn of_two_keys_of_a_kind_an_unnamed_one_is_not_guessed() {
+    let scene = Scene::set();
+    scene.issuer.make_key("next", "EC");
+    scene.issuer.publish(&["EC", "next"]);
+    scene.refuses("no kid", &scene.issuer.sign("EC", &json!({"alg": "ES256"}), &scene.claims("ada")));
+    scene.server.pass_seconds(60);
+    scene.sign_in(&scene.by("next"));
+}

@@ -1,0 +1,259 @@
+//! Users of another system: its tokens are exchanged for ours, and only its own.
+
+mod keys;
+mod refusals;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tidelog::server::commands::{
+    AppCommand, Command, DeviceCommand, IssuerCommand, RotationCommand, SessionCommand, UserCommand,
+};
+
+use crate::issuer::Issuer;
+use tidelog_test_kit::{Caller, ClockedServer, text};
+
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const AUDIENCE: &str = "notes";
+
+/// A server whose first app trusts an issuer.
+struct Scene {
+    server: ClockedServer,
+    issuer: Issuer,
+}
+
+impl Scene {
+    fn set() -> Self {
+        Self::with_keys(&["EC"])
+    }
+
+    fn with_keys(kinds: &[&str]) -> Self {
+        let scene = Self { server: ClockedServer::start(&NO_RATE_LIMIT), issuer: Issuer::with_keys(kinds) };
+        scene.trust("dev", Some(scene.issuer.keys_url()), None);
+        scene
+    }
+
+    fn trust(&self, app: &str, jwks_url: Option<String>, jwks: Option<String>) {
+        let (issuer, audience) = (self.issuer.url().to_owned(), AUDIENCE.to_owned());
+        self.server.command(Command::Issuer(IssuerCommand::Add {
+            app: app.into(),
+            issuer,
+            audience,
+            jwks_url,
+            jwks,
+        }));
+    }
+
+    /// What an honest token says about this user.
+    fn claims(&self, subject: &str) -> Value {
+        let now = self.server.now_seconds();
+        json!({"iss": self.issuer.url(), "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 300})
+    }
+
+    fn token(&self, subject: &str) -> String {
+        self.issuer.sign("EC", &json!({"alg": "ES256", "kid": "EC"}), &self.claims(subject))
+    }
+
+    fn exchange(&self, token: &str) -> Told {
+        self.exchange_at(self.server.api_key(), token)
+    }
+
+    fn exchange_at(&self, api_key: &str, token: &str) -> Told {
+        exchange(&self.server.nobody(), api_key, token)
+    }
+
+    fn sign_in(&self, token: &str) -> Caller {
+        self.server.nobody().with_token(&text(&self.exchange(token).ok()["access_token"]))
+    }
+
+    #[track_caller]
+    fn refuses(&self, what: &str, token: &str) {
+        self.exchange(token).is_error(what, "invalid_grant");
+    }
+}
+
+const NO_RATE_LIMIT: [(&str, &str); 2] = [("auth.burst", "1000000"), ("auth.per_second", "100000")];
+
+/// What the token endpoint says, in the words of RFC 6749.
+struct Told {
+    status: u16,
+    body: Value,
+}
+
+impl Told {
+    #[track_caller]
+    fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.body);
+        self.body
+    }
+
+    #[track_caller]
+    fn is_error(&self, what: &str, error: &str) {
+        assert_eq!((self.status, &self.body["error"]), (400, &json!(error)), "{what}: {}", self.body);
+    }
+}
+
+fn ask(nobody: &Caller, body: &Value) -> Told {
+    let answer = nobody.post("/oauth/token", body);
+    Told { status: answer.status, body: answer.json() }
+}
+
+fn exchange(nobody: &Caller, api_key: &str, token: &str) -> Told {
+    ask(nobody, &request(api_key, token))
+}
+
+fn request(api_key: &str, token: &str) -> Value {
+    json!({"grant_type": GRANT, "client_id": api_key, "assertion": token})
+}
+
+#[test]
+fn a_user_of_another_system_is_let_in_and_is_the_same_user_the_next_time() {
+    let scene = Scene::set();
+    let first = scene.exchange(&scene.token("ada")).ok();
+    let again = scene.exchange(&scene.token("ada")).ok();
+    let other = scene.exchange(&scene.token("bob")).ok();
+    assert_eq!(first["user_id"], again["user_id"]);
+    assert_ne!(first["user_id"], other["user_id"]);
+    assert_eq!(first["token_type"], "Bearer");
+
+    let ada = scene.server.nobody().with_token(&text(&first["access_token"]));
+    ada.device("Laptop");
+    let refresh = json!({"refresh_token": first["refresh_token"]});
+    let refreshed = scene.server.nobody().post("/api/sync/auth/refresh", &refresh).ok();
+    let ada = scene.server.nobody().with_token(&text(&refreshed["token"]));
+    assert_eq!(ada.get("/api/sync/devices").ok()[0]["device_name"], "Laptop");
+    let bob = scene.server.nobody().with_token(&text(&other["access_token"]));
+    assert_eq!(bob.get("/api/sync/devices").ok(), json!([]));
+}
+
+#[test]
+fn a_form_does_as_well_as_json() {
+    let scene = Scene::set();
+    let form =
+        format!("grant_type={GRANT}&client_id={}&assertion={}", scene.server.api_key(), scene.token("ada"));
+    let kind = Some("application/x-www-form-urlencoded");
+    let answer = scene.server.nobody().send(Method::POST, "/oauth/token", kind, form.as_bytes());
+    assert!(answer.ok()["access_token"].is_string());
+}
+
+#[test]
+fn keys_of_all_three_kinds_do_and_only_each_for_its_own_algorithm() {
+    let scene = Scene::with_keys(&["EC", "OKP", "RSA"]);
+    for (kid, alg) in [("EC", "ES256"), ("OKP", "EdDSA"), ("RSA", "RS256")] {
+        scene.sign_in(&scene.issuer.sign(kid, &json!({"alg": alg, "kid": kid}), &scene.claims("ada")));
+        // With one key of the kind, there is no need to name it.
+        scene.sign_in(&scene.issuer.sign(kid, &json!({"alg": alg}), &scene.claims("ada")));
+    }
+    let other_alg = scene.issuer.sign("RSA", &json!({"alg": "PS256", "kid": "RSA"}), &scene.claims("ada"));
+    scene.refuses("PS256", &other_alg);
+    let wrong_kid = scene.issuer.sign("RSA", &json!({"alg": "RS256", "kid": "EC"}), &scene.claims("ada"));
+    scene.refuses("the kid of a key of another kind", &wrong_kid);
+}
+
+#[test]
+fn no_app_can_name_the_users_of_another_one() {
+    let scene = Scene::set();
+    let made = scene.server.command(Command::App(AppCommand::Create { name: "other".into() }));
+    let other_key = text(&made["api_key"]);
+    let token = scene.token("ada");
+    scene.exchange_at(&other_key, &token).is_error("another app", "invalid_grant");
+
+    // The same system, trusted by both: the same name stands for two users.
+    scene.trust("other", Some(scene.issuer.keys_url()), None);
+    let here = scene.exchange(&token).ok();
+    let there = scene.exchange_at(&other_key, &token).ok();
+    assert_ne!(here["user_id"], there["user_id"]);
+    assert_ne!(here["app_id"], there["app_id"]);
+
+    // What one app is told of a subject says nothing to another app whose issuer has the same subjects.
+    let elsewhere = Issuer::with_keys(&["EC"]);
+    let add = Command::Issuer(IssuerCommand::Add {
+        app: "other".into(),
+        issuer: elsewhere.url().into(),
+        audience: AUDIENCE.into(),
+        jwks_url: Some(elsewhere.keys_url()),
+        jwks: None,
+    });
+    scene.server.command(add);
+    let mut claims = scene.claims("ada");
+    claims["iss"] = elsewhere.url().into();
+    let header = json!({"alg": "ES256", "kid": "EC"});
+    let third = scene.exchange_at(&other_key, &elsewhere.sign("EC", &header, &claims)).ok();
+    assert_ne!(third["user_id"], there["user_id"]);
+    scene.refuses("the other app's issuer", &elsewhere.sign("EC", &header, &claims));
+    let impostor = elsewhere.sign("EC", &header, &scene.claims("ada"));
+    scene.exchange_at(&other_key, &impostor).is_error("one issuer's key is no other's", "invalid_grant");
+}
+
+#[test]
+fn an_unknown_app_is_an_unknown_client() {
+    let scene = Scene::set();
+    scene.exchange_at("tla_unknown", &scene.token("ada")).is_error("no app", "invalid_client");
+}
+
+#[test]
+fn a_disabled_user_is_refused_and_out_at_once() {
+    let scene = Scene::set();
+    let answer = scene.exchange(&scene.token("ada")).ok();
+    let ada = scene.server.nobody().with_token(&text(&answer["access_token"]));
+    scene.server.command(Command::User(UserCommand::Disable { email: text(&answer["user_id"]) }));
+    ada.get("/api/sync/status").refused(401, "unauthenticated");
+    scene.refuses("a disabled user", &scene.token("ada"));
+    scene.server.command(Command::User(UserCommand::Enable { email: text(&answer["user_id"]) }));
+    assert_eq!(scene.exchange(&scene.token("ada")).ok()["user_id"], answer["user_id"]);
+}
+
+#[test]
+fn an_issuer_that_is_no_longer_trusted_takes_its_sessions_with_it_and_leaves_its_users() {
+    let scene = Scene::set();
+    let answer = scene.exchange(&scene.token("ada")).ok();
+    let ada = scene.server.nobody().with_token(&text(&answer["access_token"]));
+    let somebody = scene.server.somebody();
+    let remove =
+        Command::Issuer(IssuerCommand::Remove { app: "dev".into(), issuer: scene.issuer.url().into() });
+    scene.server.command(remove);
+    ada.get("/api/sync/status").refused(401, "unauthenticated");
+    scene.refuses("no longer trusted", &scene.token("ada"));
+    somebody.get("/api/sync/status").ok();
+    scene.trust("dev", Some(scene.issuer.keys_url()), None);
+    assert_eq!(scene.exchange(&scene.token("ada")).ok()["user_id"], answer["user_id"]);
+}
+
+#[test]
+fn a_new_key_of_the_app_ends_the_sessions_that_issuers_gave() {
+    let scene = Scene::set();
+    let ada = scene.sign_in(&scene.token("ada"));
+    scene.server.command(Command::App(AppCommand::RotateKey { app: "dev".into() }));
+    ada.get("/api/sync/status").refused(401, "unauthenticated");
+    scene.exchange(&scene.token("ada")).is_error("the key until then", "invalid_client");
+}
+
+#[test]
+fn a_user_of_another_system_has_an_account_without_address_and_password_and_no_route_minds() {
+    let scene = Scene::set();
+    let answer = scene.exchange(&scene.token("ada")).ok();
+    let ada = scene.server.nobody().with_token(&text(&answer["access_token"]));
+    let userinfo = ada.get("/oauth/userinfo").ok();
+    assert_eq!((&userinfo["sub"], userinfo.get("email")), (&answer["user_id"], None));
+    for current in ["", "a password that was guessed"] {
+        let body = json!({"current_password": current, "new_password": "another password"});
+        ada.post("/api/sync/auth/password", &body).refused(401, "invalid_credentials");
+    }
+    let envelope = json!({"encrypted_key": "c2VhbGVk"});
+    ada.put("/api/sync/keys", &envelope).ok();
+    let device = ada.device("Laptop");
+    let push = json!({"device_id": device, "batch_id": tidelog_test_kit::fresh_id(), "changes": [tidelog_test_kit::change("row")]});
+    ada.post("/api/sync/push", &push).ok();
+    ada.get("/api/sync/blobs").ok();
+    for command in [
+        Command::User(UserCommand::List),
+        Command::Device(DeviceCommand::List),
+        Command::Session(SessionCommand::List),
+        Command::Rotation(RotationCommand::List),
+    ] {
+        scene.server.command(command);
+    }
+    ada.post("/api/sync/auth/logout", &Value::Null).expect(204);
+    scene.server.command(Command::User(UserCommand::Delete { email: text(&answer["user_id"]) }));
+    scene.server.assert_whole();
+    assert_ne!(scene.exchange(&scene.token("ada")).ok()["user_id"], answer["user_id"]);
+}

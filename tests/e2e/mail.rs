@@ -1,0 +1,215 @@
+//! Mail: invites and links for new passwords, to people and to nobody else.
+
+use serde_json::json;
+
+use crate::mail_server::MailServer;
+use tidelog_test_kit::{PASSWORD, Server, ServerSetup, text};
+
+/// A server that invites, and sends its mail there.
+fn with_mail(mail: &MailServer) -> Server {
+    mail.used_by(ServerSetup::default().with("TIDELOG_AUTH_SIGN_UP", "invite"))
+}
+
+fn forget(server: &Server, email: &str) -> String {
+    let tab = server.tab();
+    let page = tab.open("/forgot-password").expect(200).titled("Reset your password");
+    tab.send(&page, &[("email", email)]).expect(200).titled("Check your email").text
+}
+
+/// A page without what is new each time.
+fn lasting(page: &str) -> String {
+    let nonce = page.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a nonce");
+    page.replace(nonce, "")
+}
+
+#[test]
+fn an_invite_is_mailed_and_its_link_is_shown_to_nobody_else() {
+    let mail = MailServer::start();
+    let server = with_mail(&mail);
+    server.new_app("Noten für Ümit");
+    let made =
+        server.cli().run(&["invite", "create", "--mail", " Ada@example.org", "--app", "Noten für Ümit"]);
+    let made = made.json();
+    assert_eq!(
+        (&made["mailed_to"], &made["uses"], &made["app"]),
+        (&json!("ada@example.org"), &json!(1), &json!("Noten für Ümit"))
+    );
+    assert!(made["invite_id"].is_string() && made["expires_at"].is_string());
+    assert!(!made.to_string().contains("tll_"), "{made}");
+    let letter = mail.next();
+    assert_eq!(
+        (letter.to().as_str(), letter.header("From").as_str()),
+        ("ada@example.org", "Notes <sync@example.org>")
+    );
+    assert_eq!(letter.header("Subject"), "An invite to Noten für Ümit");
+    assert_eq!(letter.header("Auto-Submitted"), "auto-generated");
+    assert!(
+        letter.header("Content-Type").starts_with("text/plain") && letter.text().contains("Noten für Ümit")
+    );
+    let tab = server.tab();
+    let page = tab.open(&letter.link()).expect(200).titled("Create an account for Noten für Ümit");
+    tab.send(&page, &[("email", "ada@example.org"), ("password", PASSWORD)]).expect(200);
+    tab.open(&letter.link()).expect(404);
+    let refused = server.cli().run(&["invite", "create", "--mail", "ada@b@example.org"]).refusal();
+    assert!(refused.contains("no mail can be sent"), "{refused}");
+    assert_eq!(server.cli().run(&["invite", "list"]).json(), json!([]), "it is withdrawn");
+}
+
+#[test]
+fn a_link_for_a_new_password_is_mailed_by_the_operator_beside_a_server_and_without_one() {
+    let mail = MailServer::start();
+    let mut server = with_mail(&mail);
+    server.new_user("ada@example.org");
+    let reset =
+        |server: &Server| server.cli().run(&["user", "reset-password", "ada@example.org", "--mail"]).json();
+    let made = reset(&server);
+    assert_eq!(made["mailed_to"], "ada@example.org");
+    assert!(made["url"].is_null() && !made.to_string().contains("tll_"), "{made}");
+    let (tab, letter) = (server.tab(), mail.next());
+    let page = tab.open(&letter.link()).expect(200).titled("Set a new password");
+    tab.send(&page, &[("password", "another password")]).expect(200).titled("Your password has been changed");
+    server.stop();
+    reset(&server);
+    assert_eq!(mail.next().to(), "ada@example.org");
+    let refused = server.cli().run(&["user", "reset-password", "nobody@example.org", "--mail"]).refusal();
+    assert!(refused.contains("nobody@example.org"), "{refused}");
+}
+
+#[test]
+fn without_a_mail_server_nothing_is_offered_and_commands_say_what_to_set() {
+    let server = Server::start();
+    server.new_user("ada@example.org");
+    server.tab().open("/forgot-password").expect(404);
+    assert!(!server.tab().open("/account").expect(200).text.contains("/forgot-password"));
+    for arguments in [
+        vec!["invite", "create", "--mail", "bob@example.org"],
+        vec!["user", "reset-password", "ada@example.org", "--mail"],
+    ] {
+        let refused = server.cli().run(&arguments).refusal();
+        assert!(refused.contains("mail.smtp") && refused.contains("mail.from"), "{refused}");
+    }
+    assert_eq!(server.cli().run(&["invite", "list"]).json(), json!([]));
+}
+
+#[test]
+fn a_link_that_the_mail_server_does_not_take_is_withdrawn() {
+    let mail = MailServer::start();
+    let server = with_mail(&mail);
+    server.new_user("ada@example.org");
+    mail.refuse();
+    let invite = ["invite", "create", "--mail", "bob@example.org"];
+    let refused = server.cli().run(&invite).failed();
+    assert!(refused.contains("Not today") && refused.contains("revoked"), "{refused}");
+    drop(mail);
+    for arguments in [&invite[..], &["user", "reset-password", "ada@example.org", "--mail"]] {
+        let failed = server.cli().run(arguments).failed();
+        assert!(failed.contains("mail server at 127.0.0.1") && failed.contains("revoked"), "{failed}");
+    }
+    assert_eq!(server.cli().run(&["invite", "list"]).json(), json!([]));
+}
+
+#[test]
+fn who_forgot_a_password_gets_a_link_and_who_has_no_account_gets_the_same_page() {
+    let mail = MailServer::start();
+    let server = with_mail(&mail);
+    for email in ["ada@example.org", "bob@example.org", "eve@example.org"] {
+        server.new_user(email);
+    }
+    server.cli().run(&["user", "disable", "eve@example.org"]).json();
+    assert!(server.tab().open("/account").expect(200).text.contains("/forgot-password"));
+    let pages = [
+        forget(&server, "nobody@example.org"),
+        forget(&server, "eve@example.org"),
+        forget(&server, "no address"),
+        forget(&server, "ada@example.org, eve@example.org"),
+        forget(&server, " ADA@example.org"),
+    ];
+    assert!(pages.iter().all(|page| lasting(page) == lasting(&pages[0])), "one page for all");
+    let letter = mail.next();
+    assert_eq!(
+        (letter.to().as_str(), letter.header("Subject").as_str()),
+        ("ada@example.org", "Set a new password")
+    );
+    assert!(
+        letter.text().contains("ignore this mail") && letter.text().contains("passphrase"),
+        "{}",
+        letter.text()
+    );
+    assert!(letter.link().starts_with(&format!("{}/reset/", server.url())), "{}", letter.link());
+    assert!(!letter.text().contains("ADA@"), "nothing that was typed");
+    // One mail for an account at a time: the next that comes is to somebody else.
+    forget(&server, "ada@example.org");
+    forget(&server, "bob@example.org");
+    assert_eq!(mail.next().to(), "bob@example.org");
+    let tab = server.tab();
+    let page = tab.open(&letter.link()).expect(200);
+    tab.send(&page, &[("password", "another password")]).expect(200).titled("Your password has been changed");
+}
+
+#[test]
+fn a_link_names_the_server_as_its_operator_does_and_never_as_a_stranger_does() {
+    let mail = MailServer::start();
+    let server = mail.used_by(ServerSetup::default().with("TIDELOG_PUBLIC_URL", "http://sync.example.org/"));
+    server.new_user("ada@example.org");
+    let tab = server.tab().with("x-forwarded-host", "evil.example");
+    // Asked by another name: its IP address.
+    let page = tab.open("/forgot-password").expect(200);
+    tab.send(&page, &[("email", "ada@example.org")]).expect(200);
+    assert!(mail.next().link().starts_with("http://sync.example.org/reset/tll_"));
+}
+
+#[test]
+fn forms_of_other_sites_and_too_many_of_one_address_mail_nothing() {
+    let mail = MailServer::start();
+    let setup = ServerSetup::default().with("TIDELOG_AUTH_BURST", "3").with("TIDELOG_AUTH_PER_SECOND", "1");
+    let server = mail.used_by(setup.with("TIDELOG_TRUSTED_PROXIES", "127.0.0.1"));
+    for email in ["ada@example.org", "bob@example.org"] {
+        server.new_user(email);
+    }
+    let foreign = [("email".to_owned(), "ada@example.org".to_owned()), ("step".to_owned(), "x".to_owned())];
+    server.tab().post("/forgot-password", &foreign).expect(400);
+    let tab = server.tab().with("x-forwarded-for", "192.0.2.1");
+    let page = tab.open("/forgot-password").expect(200);
+    let statuses: Vec<_> = (0..40)
+        .map(|number| tab.send(&page, &[("email", &format!("{number}@example.org"))]).status)
+        .collect();
+    assert!(statuses.contains(&200) && statuses.contains(&429), "{statuses:?}");
+    forget(&server, "bob@example.org");
+    assert_eq!(mail.next().to(), "bob@example.org");
+}
+
+#[test]
+fn mail_goes_under_tls_to_whom_the_certificate_names_and_to_nobody_else() {
+    for how in ["smtps", "starttls"] {
+        let mail = MailServer::start_as(how);
+        let trusting =
+            |certificates: &str| mail.used_by(ServerSetup::default().with("SSL_CERT_FILE", certificates));
+        let server = trusting(mail.certificates().to_str().expect("a path"));
+        server.new_user("ada@example.org");
+        let reset = ["user", "reset-password", "ada@example.org", "--mail"];
+        server.cli().run(&reset).json();
+        let letter = mail.next();
+        assert!(letter.over_tls() && letter.to() == "ada@example.org", "{how}");
+        let other = MailServer::start_as(how);
+        let server = trusting(other.certificates().to_str().expect("a path"));
+        server.new_user("ada@example.org");
+        let failed = server.cli().run(&reset).failed();
+        assert!(failed.contains("certificate") && !failed.contains("p@ss"), "{how}: {failed}");
+    }
+}
+
+#[test]
+fn the_mail_servers_password_is_shown_nowhere() {
+    let mail = MailServer::start_as("smtps");
+    let server = mail.used_by(ServerSetup::default());
+    let shown = server.cli().run(&["config"]).json();
+    assert!(!shown.to_string().contains("p%40ss"), "{shown}");
+    let smtp = shown
+        .as_array()
+        .expect("settings")
+        .iter()
+        .find(|shown| shown["key"] == "mail.smtp")
+        .expect("a setting");
+    assert_eq!(text(&smtp["value"]), "(hidden)");
+    assert!(!server.log().contains("p%40ss") && !server.log().contains("p@ss"));
+}

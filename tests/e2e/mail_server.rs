@@ -1,0 +1,131 @@
+//! A mail server that somebody else wrote: see `tests/wire/mail.py`.
+
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use tidelog_test_kit::{Server, ServerSetup, text};
+
+/// A running mail server. It ends when dropped.
+pub(crate) struct MailServer {
+    child: Child,
+    pipes: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
+    home: TempDir,
+    how: &'static str,
+    port: u64,
+}
+
+/// A mail that it took.
+pub(crate) struct Mail(Value);
+
+impl MailServer {
+    /// One that takes everything, in the clear.
+    pub(crate) fn start() -> Self {
+        Self::start_as("plain")
+    }
+
+    /// One that is spoken to like this: `plain`, `smtps` or `starttls`.
+    pub(crate) fn start_as(how: &'static str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let mut child = Command::new(root.join(".venv/bin/python"))
+            .arg(root.join("tests/wire/mail.py"))
+            .arg(how)
+            .arg(home.path().join("root.pem"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python and its packages are there: scripts/test installs them");
+        let input = child.stdin.take().expect("its input is a pipe");
+        let output = BufReader::new(child.stdout.take().expect("its output is a pipe"));
+        let mut server = Self { child, pipes: RefCell::new((input, output)), home, how, port: 0 };
+        server.port = server.heard()["port"].as_u64().expect("a port");
+        server
+    }
+
+    /// Its address, as the setting `mail.smtp` takes it.
+    pub(crate) fn address(&self) -> String {
+        let port = self.port;
+        match self.how {
+            "smtps" => format!("smtps://ada%40example.org:p%40ss%2Fword@localhost:{port}"),
+            "starttls" => format!("smtp://ada%40example.org:p%40ss%2Fword@localhost:{port}?tls=required"),
+            _ => format!("smtp://127.0.0.1:{port}"),
+        }
+    }
+
+    /// The certificates of those who vouch for it.
+    pub(crate) fn certificates(&self) -> PathBuf {
+        self.home.path().join("root.pem")
+    }
+
+    /// A server that sends its mail there.
+    pub(crate) fn used_by(&self, setup: ServerSetup) -> Server {
+        setup
+            .with("TIDELOG_MAIL_SMTP", &self.address())
+            .with("TIDELOG_MAIL_FROM", "Notes <sync@example.org>")
+            .start()
+    }
+
+    /// The next mail, waited for.
+    pub(crate) fn next(&self) -> Mail {
+        Mail(self.ask(json!({"do": "next"})))
+    }
+
+    /// Takes no mail from now on.
+    pub(crate) fn refuse(&self) {
+        self.ask(json!({"do": "refuse"}));
+    }
+
+    fn ask(&self, order: Value) -> Value {
+        writeln!(self.pipes.borrow_mut().0, "{order}").expect("it listens");
+        self.heard()
+    }
+
+    fn heard(&self) -> Value {
+        let mut line = String::new();
+        self.pipes.borrow_mut().1.read_line(&mut line).expect("it answers");
+        serde_json::from_str(&line).expect("JSON")
+    }
+}
+
+impl Drop for MailServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Mail {
+    /// Whom it went to, and nobody else.
+    pub(crate) fn to(&self) -> String {
+        let all = self.0["to"].as_array().expect("recipients");
+        assert_eq!(all.len(), 1, "{all:?}");
+        text(&all[0])
+    }
+
+    /// A header.
+    pub(crate) fn header(&self, name: &str) -> String {
+        text(&self.0["headers"][name])
+    }
+
+    /// What it says.
+    pub(crate) fn text(&self) -> String {
+        text(&self.0["text"])
+    }
+
+    /// Whether it came under TLS.
+    pub(crate) fn over_tls(&self) -> bool {
+        self.0["over_tls"] == true
+    }
+
+    /// The link in it.
+    pub(crate) fn link(&self) -> String {
+        let text = self.text();
+        let link = text.lines().find(|line| line.starts_with("http") && line.contains("/tll_"));
+        link.unwrap_or_else(|| panic!("no link: {text}")).to_owned()
+    }
+}

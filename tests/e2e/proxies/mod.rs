@@ -1,0 +1,119 @@
+//! Notifications behind the proxies that people put before a server: each as its distribution ships it, with its defaults.
+//!
+//! `scripts/behind-proxies` runs these.
+
+mod proxy;
+
+use proxy::{Kind, Proxy};
+use serde_json::json;
+use tidelog_client::{
+    ChangeEntry, ChangeOp, Connection, Cursor, KdfCost, MemoryStore, Notification, Notifications,
+    SyncKitClient, SyncKitConfig,
+};
+use tidelog_test_kit::{App, PASSWORD, Server, ServerSetup, User};
+use uuid::Uuid;
+
+/// Long enough that a push does not pass for a sign of life, short enough to wait for a few.
+const HEARTBEAT_SECONDS: &str = "5";
+
+#[test]
+#[ignore = "needs nginx: run scripts/behind-proxies"]
+fn notifications_come_through_nginx() {
+    come_through(Kind::Nginx);
+}
+
+#[test]
+#[ignore = "needs Caddy: run scripts/behind-proxies"]
+fn notifications_come_through_caddy() {
+    come_through(Kind::Caddy);
+}
+
+fn come_through(kind: Kind) {
+    // Both wait for processes, which is no work for a runtime.
+    let world = World::new();
+    let proxy = Proxy::before(kind, &world.server.url());
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(listen_through(proxy, &world));
+}
+
+async fn listen_through(mut proxy: Proxy, world: &World) {
+    let laptop = world.device(proxy.url(), "laptop").await;
+    let phone = world.device(&world.server.url(), "phone").await;
+    let mut notifications = laptop.client.subscribe_notifications(laptop.id, Cursor::Start);
+    let connection = notifications.connection();
+
+    // Signs of life: one when the stream begins, and another.
+    for _ in 0..2 {
+        assert_eq!(notifications.next().await.expect("a stream"), Notification::Keepalive);
+        assert_eq!(*connection.borrow(), Connection::Streaming);
+    }
+    for row in 0..3 {
+        phone.push(row).await;
+        hears_promptly(&mut notifications).await;
+    }
+
+    proxy.stop();
+    phone.push(3).await;
+    proxy.start();
+    while notifications.next().await.expect("it comes back") != Notification::Changed {}
+    assert_eq!(*connection.borrow(), Connection::Streaming);
+    let (changes, ..) = laptop.client.pull(laptop.id, Cursor::Start).await.expect("a page");
+    assert_eq!(changes.len(), 4);
+    phone.push(4).await;
+    hears_promptly(&mut notifications).await;
+}
+
+/// One sign of life may come just before the news; news that comes after a second one was held back.
+async fn hears_promptly(notifications: &mut Notifications<'_>) {
+    for _ in 0..2 {
+        if notifications.next().await.expect("a stream") == Notification::Changed {
+            return;
+        }
+    }
+    panic!("a push is not heard of");
+}
+
+/// A server with a user.
+struct World {
+    server: Server,
+    app: App,
+    user: User,
+}
+
+/// One of the user's devices.
+struct Device {
+    client: SyncKitClient,
+    id: Uuid,
+}
+
+impl World {
+    fn new() -> Self {
+        let server =
+            ServerSetup::default().with("TIDELOG_NOTIFICATIONS_HEARTBEAT_SECONDS", HEARTBEAT_SECONDS).start();
+        let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
+        Self { server, app, user }
+    }
+
+    /// A device that reaches the server there.
+    async fn device(&self, url: &str, name: &str) -> Device {
+        let config = SyncKitConfig { server_url: url.to_owned(), api_key: self.app.api_key.clone() };
+        let client =
+            SyncKitClient::builder(config).key_store(MemoryStore::new()).kdf_cost(KdfCost::MIN).build();
+        client.authenticate(&self.user.email, PASSWORD).await.expect("a session");
+        client.setup_encryption_new("another passphrase").await.expect("a key");
+        let device = client.register_device(name, "linux").await.expect("a device");
+        Device { client, id: device.id }
+    }
+}
+
+impl Device {
+    async fn push(&self, row: u32) {
+        let change = ChangeEntry {
+            table: "tasks".into(),
+            op: ChangeOp::Insert,
+            row_id: row.to_string(),
+            timestamp: chrono::Utc::now(),
+            data: Some(json!({ "title": "Buy milk" })),
+        };
+        self.client.push(self.id, vec![change]).await.expect("a push");
+    }
+}

@@ -1,0 +1,85 @@
+//! The same log read and written by the formats' other implementation, in Python: what the SDK seals opens there, what is
+//! sealed there opens in the SDK.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tidelog_client::ChangeOp;
+
+use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::sdk::{PASSPHRASE, World, first_page, task};
+
+/// Runs `tests/wire/formats.py`; gives the lines that it prints.
+fn python(command: &str, request: &Value) -> Vec<Value> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let interpreter = root.join(".venv/bin/python");
+    assert!(interpreter.exists(), "the Python packages are missing: run scripts/test once");
+    let mut child = Command::new(interpreter)
+        .arg(root.join("tests/wire/formats.py"))
+        .arg(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(request.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn what_the_sdk_wrote_to_a_server_opens_in_another_language() {
+    let world = World::new().await;
+    let (client, device) = world.device("laptop").await;
+    let mut gone = task("ü/2");
+    (gone.op, gone.data) = (ChangeOp::Delete, None);
+    client.push(device.id, vec![task("1"), gone]).await.unwrap();
+    client.push(device.id, vec![task("3")]).await.unwrap();
+
+    let raw = Raw::beside(&world, &client);
+    let request = json!({
+        "envelope_b64": raw.envelope().await,
+        "passphrase": PASSPHRASE,
+        "entries": raw.entries(&device).await,
+    });
+    let opened = python("open", &request);
+
+    let said: Vec<_> = opened.iter().map(|entry| (&entry["kind"], &entry["payload"])).collect();
+    let task = |title: &str| json!(json!({ "title": title }).to_string());
+    let (value, tombstone) = (json!("value"), json!("tombstone"));
+    assert_eq!(said, [(&value, &task("task 1")), (&tombstone, &json!("")), (&value, &task("task 3"))]);
+    let counters: Vec<_> = opened.iter().map(|entry| entry["counter"].as_u64().unwrap()).collect();
+    assert_eq!(counters, [0, 1, 2], "one stream across pushes");
+    assert!(
+        opened.windows(2).all(|pair| pair[1]["prev"] == pair[0]["link"]),
+        "each holds the link before it"
+    );
+}
+
+#[tokio::test]
+async fn what_another_language_sealed_opens_in_the_sdk() {
+    let world = World::new().await;
+    let (client, device) = world.device("laptop").await;
+    let raw = Raw::beside(&world, &client);
+    let change = |op: &str, payload: Value| json!({ "table": "tasks", "op": op, "row_id": "ü/1", "timestamp": "2026-03-13T10:00:00.123456Z", "payload": payload });
+    let request = json!({
+        "envelope_b64": raw.envelope().await,
+        "passphrase": PASSPHRASE,
+        "changes": [change("insert", json!(r#"{"title":"from elsewhere"}"#)), change("delete", Value::Null)],
+    });
+    let mut sealed = python("seal", &request);
+    sealed.pop().expect("the stream's state comes last");
+    raw.push(&device, Value::Array(sealed)).await;
+
+    let page = first_page(&client, device.id).await;
+    assert_eq!(page.quarantined, []);
+    let said: Vec<_> =
+        page.changes.iter().map(|change| (change.entry.op, change.entry.data.clone())).collect();
+    assert_eq!(
+        said,
+        [(ChangeOp::Insert, Some(json!({ "title": "from elsewhere" }))), (ChangeOp::Delete, None)]
+    );
+}

@@ -1,0 +1,73 @@
+//! `examples/sidecar` whole: a web app with users of its own, the real server beside it, and a program on two devices.
+
+mod world;
+
+use crate::issuer::Issuer;
+use serde_json::json;
+use tidelog_client::{MemoryStore, SyncKitClient, SyncKitConfig, SyncKitError};
+use tidelog_test_kit::{Server, text};
+use world::World;
+
+#[test]
+fn users_of_a_web_app_sync_without_a_second_account() {
+    let world = World::new();
+    world.sign_up("ada", "a password for ada");
+    world.sign_up("bob", "a password for bob");
+    let (laptop, phone) = (["--device", "Laptop"], ["--device", "Phone"]);
+    world.program("ada", &laptop).arg("https://example.org/ada").says("");
+    world.program("ada", &phone).arg("https://example.org/more").says("");
+    let both = "https://example.org/ada\nhttps://example.org/more\n";
+    world.program("ada", &phone).says(both);
+    world.program("ada", &laptop).says(both);
+    world.program("bob", &laptop).says("");
+
+    let users = world.server.cli().run(&["user", "list"]).json();
+    assert_eq!(users.as_array().map(Vec::len), Some(2), "{users}");
+    assert!(users.as_array().expect("a list").iter().all(|user| user["email"].is_null()));
+    world.assert_nothing_shows("example.org");
+}
+
+#[test]
+fn whoever_is_not_logged_in_or_was_disabled_gets_nothing() {
+    let world = World::new();
+    world.sign_up("ada", "a password for ada");
+    assert_eq!(world.post("/sync", "", None).0, 403);
+    assert_eq!(world.post("/sync", "", Some("bookmarks=guessed")).0, 403);
+    assert!(world.program("mallory", &[]).fails().contains("Wrong name or password"));
+    world.program("ada", &[]).says("");
+
+    let users = world.server.cli().run(&["user", "list"]).json();
+    world.server.cli().run(&["user", "disable", &text(&users[0]["user_id"])]).json();
+    assert!(world.program("ada", &[]).fails().contains("sync is not available"));
+}
+
+#[test]
+fn the_web_app_goes_on_without_its_sidecar() {
+    let mut world = World::new();
+    world.sign_up("ada", "a password for ada");
+    world.server.stop();
+    assert_eq!(world.log_in("ada", "a password for ada").0, 303);
+    assert!(world.program("ada", &[]).fails().contains("sync is not available"));
+}
+
+#[tokio::test]
+async fn the_token_of_an_existing_login_is_all_that_a_program_needs() {
+    let (server, issuer) = tokio::task::spawn_blocking(|| (Server::start(), Issuer::with_keys(&["OKP"])))
+        .await
+        .expect("both start");
+    let app = server.new_app("Notes");
+    server.cli().run(&["issuer", "add", "Notes", issuer.url(), "--audience", "notes"]).json();
+    let config = SyncKitConfig { server_url: server.url(), api_key: app.api_key };
+    let client = SyncKitClient::builder(config).key_store(MemoryStore::new()).build();
+    let now = chrono::Utc::now().timestamp();
+    let sign = |audience: &str| {
+        let claims =
+            json!({"iss": issuer.url(), "aud": audience, "sub": "ada", "iat": now, "exp": now + 300});
+        issuer.sign("OKP", &json!({"alg": "EdDSA", "kid": "OKP", "typ": "JWT"}), &claims)
+    };
+    let refused = client.authenticate_with_assertion(&sign("another-app")).await;
+    assert!(matches!(refused, Err(SyncKitError::CodeRefused)), "{refused:?}");
+    let (user, _) = client.authenticate_with_assertion(&sign("notes")).await.expect("a session");
+    assert_eq!(client.session_info().expect("it is signed in").user_id, user);
+    assert_eq!(client.status().await.expect("an answer").total_changes, 0);
+}

@@ -1,0 +1,55 @@
+//! A user with an account, and the to-do app on the user's devices.
+
+use std::process::Command;
+
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::todo::terminal::Terminal;
+use tidelog_test_kit::proxies::relay::Relay;
+use tidelog_test_kit::{App, PASSWORD, Server, User};
+
+pub(crate) const PASSPHRASE: &str = "seven wet geese over the harbour";
+
+/// A server at an address that stays when it is started anew, and a folder for the devices' files.
+pub(crate) struct World {
+    pub(crate) server: Server,
+    relay: Relay,
+    app: App,
+    user: User,
+    home: TempDir,
+    _runtime: Runtime,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let server = Server::start();
+        let (app, user) = (server.new_app("Todos"), server.new_user("mia@example.com"));
+        let runtime = Runtime::new().expect("a runtime");
+        let relay = runtime.block_on(Relay::to(&server.url()));
+        Self { server, relay, app, user, home: tempfile::tempdir().expect("a folder"), _runtime: runtime }
+    }
+
+    /// Starts the server again, where everybody finds it.
+    pub(crate) fn start_again(&mut self) {
+        self.server.start_again();
+        self.relay.pointer()(&self.server.url());
+    }
+
+    /// The app on a device, with nothing in its environment.
+    pub(crate) fn app_on(&self, device: &str) -> Command {
+        let mut app = Command::new(tidelog_test_kit::example("todo"));
+        app.args(["--server", self.relay.url(), "--api-key", &self.app.api_key, "--email", &self.user.email]);
+        app.arg("--database").arg(self.home.path().join(format!("{device}.db")));
+        app
+    }
+
+    /// Starts the app on a device, which signs in by itself, and waits until it is live.
+    pub(crate) fn start(&self, device: &str) -> Terminal {
+        let mut app = self.app_on(device);
+        app.env("TIDELOG_PASSWORD", PASSWORD).env("TIDELOG_PASSPHRASE", PASSPHRASE);
+        let terminal = Terminal::run(&app);
+        terminal.shows("● live");
+        terminal
+    }
+}

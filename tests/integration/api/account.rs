@@ -1,0 +1,271 @@
+//! A person's own account, on its page and through `/api/account`.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use tidelog_test_kit::{Authenticator, Caller, PASSWORD, Server, Shown, Tab, User, change};
+
+fn account_of(server: &Server, user: &User, password: &str) -> Caller {
+    let body = json!({"email": user.email, "password": password});
+    let token = server.nobody().post("/api/account/token", &body).ok()["token"].clone();
+    server.bearer(token.as_str().expect("a token"))
+}
+
+/// Logs in to the account on its page.
+fn page_of(server: &Server, user: &User) -> (Tab, Shown) {
+    let tab = server.tab();
+    let page = tab.open("/account").expect(200).titled("Sign in");
+    let sent = tab.send(&page, &[("email", &user.email), ("password", PASSWORD)]).expect(303);
+    let page = tab.follow(&sent).expect(200).titled("Your account");
+    (tab, page)
+}
+
+fn list(caller: &Caller, path: &str) -> Vec<Value> {
+    caller.get(path).ok().as_array().expect("a list").clone()
+}
+
+#[test]
+fn an_account_shows_what_has_access_and_ends_it() {
+    let server = Server::start();
+    let (notes, tasks) = (server.new_app("Notes"), server.new_app("Tasks"));
+    let (ada, bob) = (server.new_user("ada@example.org"), server.new_user("bob@example.org"));
+    let (laptop, phone) = (server.sign_in(&ada, &notes), server.sign_in(&ada, &tasks));
+    laptop.device("Laptop");
+    phone.device("Phone");
+    let account = account_of(&server, &ada, PASSWORD);
+    let sessions = list(&account, "/api/account/sessions");
+    assert_eq!(sessions.len(), 2);
+    assert_eq!((&sessions[0]["app"], &sessions[0]["devices"]), (&json!("Tasks"), &json!("Phone")));
+    let id = sessions[0]["id"].as_str().expect("an id");
+    let theirs = account_of(&server, &bob, PASSWORD);
+    theirs.delete(&format!("/api/account/sessions/{id}")).refused(404, "not_found");
+    phone.get("/api/sync/status").ok();
+    account.delete(&format!("/api/account/sessions/{id}")).expect(204);
+    phone.get("/api/sync/status").refused(401, "unauthenticated");
+    account.delete(&format!("/api/account/sessions/{id}")).refused(404, "not_found");
+
+    let devices = list(&account, "/api/account/devices");
+    assert_eq!(devices.len(), 2, "a device outlives its session");
+    let laptops = devices.iter().find(|device| device["device_name"] == "Laptop").expect("the laptop");
+    let id = laptops["id"].as_str().expect("an id");
+    theirs.delete(&format!("/api/account/devices/{id}")).refused(404, "not_found");
+    laptop.get("/api/sync/status").ok();
+    account.delete(&format!("/api/account/devices/{id}")).expect(204);
+    laptop.get("/api/sync/status").refused(401, "unauthenticated");
+}
+
+#[test]
+fn the_page_does_the_same_in_one_click_each() {
+    let server = Server::start();
+    let notes = server.new_app("Notes");
+    let (ada, bob) = (server.new_user("ada@example.org"), server.new_user("bob@example.org"));
+    let app = server.sign_in(&ada, &notes);
+    app.device("Laptop");
+    let (tab, page) = page_of(&server, &ada);
+    let (strangers_tab, strangers_page) = page_of(&server, &bob);
+    let sessions = list(&account_of(&server, &ada, PASSWORD), "/api/account/sessions");
+    let path = format!("/account/sessions/{}", sessions[0]["id"].as_str().expect("an id"));
+    let form = page.form_to(&path);
+    strangers_tab.post(&path, &strangers_page.filled(&[])).expect(303);
+    app.get("/api/sync/status").ok();
+    let sent = tab.post(&path, &form.filled(&[])).expect(303);
+    assert!(tab.follow(&sent).text.contains("Access revoked."));
+    app.get("/api/sync/status").refused(401, "unauthenticated");
+    let form = page.form_to("/account/sign-out");
+    tab.post("/account/sign-out", &form.filled(&[])).expect(303);
+    tab.open("/account").expect(200).titled("Sign in");
+    tab.post(&path, &form.filled(&[])).expect(400).titled("This page has expired");
+}
+
+#[test]
+fn another_password_ends_everything_that_the_old_one_began() {
+    let server = Server::start();
+    let (notes, ada) = (server.new_app("Notes"), server.new_user("ada@example.org"));
+    let app = server.sign_in(&ada, &notes);
+    let device = app.device("Laptop");
+    let mut stream = app.open_stream(&format!("/api/sync/subscribe?app_id={}&device_id={device}", notes.id));
+    let (account, other) = (account_of(&server, &ada, PASSWORD), account_of(&server, &ada, PASSWORD));
+    let (tab, _) = page_of(&server, &ada);
+    let change = |current: &str, new: &str| {
+        account.post("/api/account/password", &json!({"current_password": current, "new_password": new}))
+    };
+    change("wrong", "another password").refused(401, "invalid_credentials");
+    change(PASSWORD, "short").refused(422, "invalid_field");
+    app.get("/api/sync/status").ok();
+    change(PASSWORD, "another password").expect(204);
+    for ended in [&account, &other] {
+        ended.get("/api/account").refused(401, "unauthenticated");
+    }
+    app.get("/api/sync/status").refused(401, "unauthenticated");
+    stream.ends();
+    tab.open("/account").expect(200).titled("Sign in");
+    account_of(&server, &ada, "another password").get("/api/account").ok();
+}
+
+#[test]
+fn the_page_changes_the_password_and_stays_open() {
+    let server = Server::start();
+    let ada = server.new_user("ada@example.org");
+    let (tab, page) = page_of(&server, &ada);
+    let (elsewhere, _) = page_of(&server, &ada);
+    let form = page.form_to("/account/password");
+    let wrong =
+        tab.post("/account/password", &form.filled(&[("current", "wrong"), ("new", "another password")]));
+    assert!(wrong.expect(422).fault().expect("a fault").contains("Incorrect current password"));
+    let right = form.filled(&[("current", PASSWORD), ("new", "another password")]);
+    let sent = tab.post("/account/password", &right).expect(303);
+    let done = tab.follow(&sent).expect(200).titled("Your account");
+    assert!(done.text.contains("Your password has been changed."));
+    elsewhere.open("/account").titled("Sign in");
+    account_of(&server, &ada, "another password");
+}
+
+#[test]
+fn a_second_factor_is_turned_on_and_off_on_the_page() {
+    let server = Server::start();
+    let ada = server.new_user("ada@example.org");
+    let (tab, page) = page_of(&server, &ada);
+    let act = |page: &Shown, fields: &[(&str, &str)]| {
+        tab.post("/account/two-factor", &page.form_to("/account/two-factor").filled(fields))
+    };
+    let enrolment = act(&page, &[("act", "begin")]).expect(200).titled("Turn on two-factor authentication");
+    assert!(enrolment.text.contains("<svg"), "a picture for the phone");
+    let secret = enrolment
+        .text
+        .split("<code>")
+        .nth(1)
+        .and_then(|rest| rest.split("</code>").next())
+        .expect("a secret");
+    let phone = Authenticator::new(secret);
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs()
+            as i64;
+    let wrong = act(&enrolment, &[("act", "confirm"), ("code", "aaaaaa")]).expect(422);
+    assert!(wrong.text.contains(secret), "the same secret again");
+    let codes = act(&enrolment, &[("act", "confirm"), ("code", &phone.code(now))])
+        .expect(200)
+        .titled("Your recovery codes");
+    let again = act(&enrolment, &[("act", "confirm"), ("code", &phone.code(now))]).expect(200);
+    assert_eq!(codes.text, again.text, "a second click shows the codes again");
+    let recovery: Vec<&str> =
+        codes.text.split("<li>").skip(1).filter_map(|rest| rest.split("</li>").next()).collect();
+    assert_eq!(recovery.len(), 10);
+    let page = tab.open("/account");
+    assert!(page.text.contains("10 of 10 recovery codes left"), "{}", page.text);
+    let fresh =
+        act(&page, &[("act", "codes"), ("code", recovery[0])]).expect(200).titled("Your recovery codes");
+    assert!(!fresh.text.contains(recovery[1]));
+    let wrong = act(&page, &[("act", "off"), ("code", recovery[1])]).expect(422);
+    assert!(wrong.fault().is_some());
+    let code = fresh.text.split("<li>").nth(1).and_then(|rest| rest.split("</li>").next()).expect("a code");
+    let sent = act(&page, &[("act", "off"), ("code", code)]).expect(303);
+    assert!(tab.follow(&sent).text.contains("Two-factor authentication is off."));
+}
+
+#[test]
+fn an_account_is_deleted_with_all_it_has_after_its_password() {
+    let server = Server::start();
+    let (notes, ada) = (server.new_app("Notes"), server.new_user("ada@example.org"));
+    let app = server.sign_in(&ada, &notes);
+    let device = app.device("Laptop");
+    app.push(&device, vec![change("row")]);
+    app.put_blob(b"a file");
+    let mut stream = app.open_stream(&format!("/api/sync/subscribe?app_id={}&device_id={device}", notes.id));
+    let (tab, _) = page_of(&server, &ada);
+    let page = tab.open("/account/delete").expect(200).titled("Delete your account?");
+    assert!(page.text.contains("Backups"), "what stays is told");
+    tab.send(&page, &[("password", "wrong")]).expect(422);
+    app.get("/api/sync/status").ok();
+    let gone = tab.send(&page, &[("password", PASSWORD)]).expect(200).titled("Your account has been deleted");
+    assert_eq!(tab.send(&page, &[("password", PASSWORD)]).text, gone.text, "a second click");
+    app.get("/api/sync/status").refused(401, "unauthenticated");
+    stream.ends();
+    assert_eq!(server.cli().run(&["user", "list"]).json(), json!([]));
+    let refused = json!({"email": ada.email, "password": PASSWORD});
+    server.nobody().post("/api/account/token", &refused).refused(401, "invalid_credentials");
+}
+
+#[test]
+fn a_program_deletes_an_account_likewise() {
+    let server = Server::start();
+    let ada = server.new_user("ada@example.org");
+    let account = account_of(&server, &ada, PASSWORD);
+    let delete =
+        |password: &str| account.call(Method::DELETE, "/api/account", Some(&json!({"password": password})));
+    delete("wrong").refused(401, "invalid_credentials");
+    delete(PASSWORD).expect(204);
+    account.get("/api/account").refused(401, "unauthenticated");
+    assert_eq!(server.cli().run(&["user", "list"]).json(), json!([]));
+}
+
+#[test]
+fn an_account_session_lasts_a_quarter_of_an_hour_whatever_one_does() {
+    let server = tidelog_test_kit::ClockedServer::start(&[]);
+    let body = json!({"email": server.email(), "password": server.password()});
+    let token = server.nobody().post("/api/account/token", &body).ok()["token"].clone();
+    let account = server.nobody().with_token(token.as_str().expect("a token"));
+    let tab = Tab::on(&server.url());
+    let page = tab.open("/account");
+    tab.send(&page, &[("email", server.email()), ("password", server.password())]).expect(303);
+    server.pass_seconds(15 * 60 - 1);
+    account.get("/api/account").ok();
+    tab.open("/account").titled("Your account");
+    server.pass_seconds(1);
+    account.get("/api/account").refused(401, "unauthenticated");
+    tab.open("/account").titled("Sign in");
+}
+
+#[test]
+fn logging_out_ends_the_token() {
+    let server = Server::start();
+    let ada = server.new_user("ada@example.org");
+    let account = account_of(&server, &ada, PASSWORD);
+    account.post("/api/account/logout", &json!({})).expect(204);
+    account.get("/api/account").refused(401, "unauthenticated");
+}
+
+#[test]
+fn each_log_in_has_a_cookie_of_its_own_that_another_site_never_brings() {
+    let server = Server::start();
+    let ada = server.new_user("ada@example.org");
+    let tab = server.tab();
+    let page = tab.open("/account");
+    let cookie = || {
+        let sent = tab.send(&page, &[("email", &ada.email), ("password", PASSWORD)]).expect(303);
+        sent.header("set-cookie")
+    };
+    let first = cookie();
+    assert!(first.starts_with("tidelog-account=tlv_") && first.contains("SameSite=Strict"), "{first}");
+    assert!(first.contains("HttpOnly") && !first.contains("Domain"), "{first}");
+    let fixed = server.tab().with("cookie", "tidelog-account=tlv_chosen-by-somebody-else");
+    let page = fixed.open("/account").titled("Sign in");
+    assert!(!page.header("set-cookie").contains("chosen"));
+}
+
+#[test]
+fn the_audit_log_tells_of_log_ins_passwords_and_links() {
+    let server = Server::start();
+    let ada = server.new_user("ada@example.org");
+    let account = account_of(&server, &ada, PASSWORD);
+    page_of(&server, &ada);
+    let change = json!({"current_password": PASSWORD, "new_password": "another password"});
+    account.post("/api/account/password", &change).expect(204);
+    server.cli().run(&["user", "reset-password", &ada.email, "--link"]).json();
+    let invite = server.cli().run(&["invite", "create"]).json();
+    server.cli().run(&["invite", "revoke", invite["invite_id"].as_str().expect("an id")]).json();
+    let rows = server.cli().run(&["audit"]).json();
+    let told: Vec<_> = rows.as_array().expect("rows").iter().rev().collect();
+    let actions: Vec<_> = told.iter().map(|row| row["action"].as_str().expect("a name")).collect();
+    let expected = [
+        "user_created",
+        "signed_in",
+        "signed_in",
+        "password_changed",
+        "reset_link_created",
+        "invite_created",
+        "invite_revoked",
+    ];
+    assert_eq!(actions, expected);
+    assert!(told[1..5].iter().all(|row| row["email"] == "ada@example.org"));
+    assert!(told[1..4].iter().all(|row| row["client_ip"] == "127.0.0.1") && told[4]["client_ip"].is_null());
+}

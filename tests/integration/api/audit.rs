@@ -1,0 +1,212 @@
+//! The audit log tells an operator who signed in, who was turned away, and what was done to accounts and apps.
+
+use serde_json::{Value, json};
+use tidelog::server::commands::{AuditCommand, Command};
+
+use tidelog_test_kit::{App, Caller, ClockedServer, PASSWORD, Server, ServerSetup, User, credentials, text};
+
+struct Scene {
+    server: Server,
+    app: App,
+    user: User,
+}
+
+impl Scene {
+    /// A server behind a proxy for which the test speaks.
+    fn set() -> Self {
+        let server = ServerSetup::default().with("TIDELOG_TRUSTED_PROXIES", "127.0.0.1").start();
+        let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
+        Self { server, app, user }
+    }
+
+    /// The rows, the newest first.
+    fn audit(&self, arguments: &[&str]) -> Vec<Value> {
+        let rows = self.server.cli().run(&[&["audit"], arguments].concat()).json();
+        rows.as_array().expect("a list").clone()
+    }
+
+    fn newest(&self) -> Value {
+        self.audit(&["--limit", "1"]).remove(0)
+    }
+
+    fn from(&self, address: &str) -> Caller {
+        self.server.nobody().forwarded_for(address)
+    }
+
+    fn sign_in(&self, address: &str) -> Caller {
+        let tokens = self.from(address).post("/api/sync/auth", &credentials(&self.user, &self.app)).ok();
+        self.from(address).with_token(&text(&tokens["token"]))
+    }
+
+    fn fail(&self, address: &str, email: &str) {
+        let mut wrong = credentials(&self.user, &self.app);
+        wrong["email"] = email.into();
+        wrong["password"] = "a secret of somebody".into();
+        self.from(address).post("/api/sync/auth", &wrong).refused(401, "invalid_credentials");
+    }
+
+    fn cli(&self, arguments: &[&str]) {
+        self.server.cli().run(arguments).json();
+    }
+}
+
+#[test]
+fn it_tells_who_came_and_went_from_where_the_newest_first() {
+    let scene = Scene::set();
+    let me = scene.sign_in("203.0.113.7");
+    me.post("/api/sync/auth/logout", &Value::Null).expect(204);
+    let rows = scene.audit(&["--limit", "2"]);
+    for (row, action) in rows.iter().zip(["signed_out", "signed_in"]) {
+        assert_eq!(row["action"], action);
+        assert_eq!(row["email"], scene.user.email.as_str());
+        assert_eq!(row["user_id"], scene.user.id.as_str());
+        assert_eq!(row["app"], "Notes");
+        assert_eq!(row["client_ip"], "203.0.113.7");
+        assert!(row["at"].is_string());
+    }
+    assert_eq!(rows.len(), 2);
+    let others = scene.server.new_user("bob@example.org");
+    let of_bob = scene.audit(&["--user", &others.email]);
+    assert_eq!(of_bob.len(), 1);
+    assert_eq!((&of_bob[0]["action"], &of_bob[0]["client_ip"]), (&json!("user_created"), &Value::Null));
+    assert_eq!(scene.audit(&["--user", &others.id]), of_bob);
+    scene.server.cli().run(&["audit", "--user", "nobody@example.org"]).refusal();
+    let table = scene.server.cli().run_plain(&["audit"]).text();
+    assert!(table.starts_with("at") && table.contains("signed_in"), "{table}");
+}
+
+#[test]
+fn failures_are_told_once_for_each_account_and_address_and_name_nobody_who_is_not_there() {
+    let scene = Scene::set();
+    for _ in 0..3 {
+        scene.fail("203.0.113.7", "ADA@example.org ");
+    }
+    scene.fail("203.0.113.8", "ada@example.org");
+    scene.fail("203.0.113.8", "my password, typed into the wrong field");
+    let rows = scene.audit(&["--limit", "3"]);
+    assert!(rows.iter().all(|row| row["action"] == "sign_in_failed"), "{rows:?}");
+    let row = |address: &str, user: Value| {
+        let found = rows.iter().find(|row| row["client_ip"] == address && row["user_id"] == user);
+        text(&found.unwrap_or_else(|| panic!("no row of {address}: {rows:?}"))["detail"])
+    };
+    assert_eq!(row("203.0.113.7", json!(scene.user.id)), "password, 3 times");
+    assert_eq!(row("203.0.113.8", json!(scene.user.id)), "password");
+    assert_eq!(row("203.0.113.8", Value::Null), "password");
+    assert!(!format!("{:?}", scene.audit(&[])).contains("typed"));
+}
+
+#[test]
+fn it_tells_what_was_done_to_accounts_and_apps_and_by_whom() {
+    let scene = Scene::set();
+    let me = scene.sign_in("203.0.113.7");
+    let device = me.device("Laptop");
+    me.delete(&format!("/api/sync/devices/{device}")).expect(204);
+    let removed = scene.newest();
+    assert_eq!((&removed["action"], &removed["detail"]), (&json!("device_removed"), &json!(device)));
+    assert_eq!(removed["client_ip"], "203.0.113.7");
+
+    let me = scene.sign_in("203.0.113.7");
+    let change = json!({"current_password": PASSWORD, "new_password": "another good password"});
+    me.post("/api/sync/auth/password", &change).ok();
+    assert_eq!(scene.newest()["action"], "password_changed");
+
+    let by_operator: [(&[&str], &str); 5] = [
+        (&["user", "disable", "ada@example.org"], "user_disabled"),
+        (&["user", "enable", "ada@example.org"], "user_enabled"),
+        (&["app", "set", "Notes", "blob_hash=verified"], "app_set"),
+        (&["app", "rotate-key", "Notes"], "app_key_rotated"),
+        (&["app", "create", "Photos"], "app_created"),
+    ];
+    for (arguments, action) in by_operator {
+        scene.cli(arguments);
+        let newest = scene.newest();
+        assert_eq!(newest["action"], action);
+        assert_eq!(newest["client_ip"], Value::Null, "{action}");
+    }
+    scene
+        .server
+        .cli()
+        .run_with_input(&["user", "reset-password", "ada@example.org", "--password-stdin"], PASSWORD)
+        .json();
+    let reset = scene.newest();
+    assert_eq!((&reset["action"], &reset["detail"]), (&json!("password_changed"), &json!("by an operator")));
+}
+
+#[test]
+fn it_tells_of_a_session_that_was_ended() {
+    let scene = Scene::set();
+    scene.sign_in("203.0.113.7");
+    let session = text(&scene.server.cli().run(&["session", "list"]).json()[0]["session_id"]);
+    scene.cli(&["session", "revoke", &session]);
+    let ended = scene.newest();
+    assert_eq!((&ended["action"], &ended["client_ip"]), (&json!("session_ended"), &Value::Null));
+}
+
+#[test]
+fn it_tells_of_a_refresh_token_that_somebody_copied() {
+    let server = ClockedServer::start(&[]);
+    let refresh =
+        |token: &Value| server.nobody().post("/api/sync/auth/refresh", &json!({"refresh_token": token}));
+    let first = server.nobody().post("/api/sync/auth", &server.credentials()).ok();
+    let second = refresh(&first["refresh_token"]).ok();
+    refresh(&second["refresh_token"]).ok();
+    server.pass_seconds(61);
+    refresh(&first["refresh_token"]).refused(401, "unauthenticated");
+    let newest = server.command(Command::Audit(AuditCommand { user: None, limit: 1 }));
+    assert_eq!(
+        (&newest[0]["action"], &newest[0]["client_ip"]),
+        (&json!("refresh_reused"), &json!("127.0.0.1"))
+    );
+}
+
+#[test]
+fn it_holds_no_secret() {
+    let scene = Scene::set();
+    let tokens = scene.server.tokens(&scene.user, &scene.app);
+    scene.fail("203.0.113.7", "ada@example.org");
+    scene.fail("203.0.113.7", PASSWORD);
+    let refresh = json!({"refresh_token": tokens["refresh_token"]});
+    scene.server.nobody().post("/api/sync/auth/refresh", &refresh).ok();
+    let key = text(&scene.server.cli().run(&["app", "rotate-key", "Notes"]).json()["api_key"]);
+    let told = scene.server.cli().run(&["audit", "--limit", "1000"]).text();
+    let (token, refresh) = (text(&tokens["token"]), text(&tokens["refresh_token"]));
+    for secret in [PASSWORD, "a secret of somebody", &token, &refresh, &scene.app.api_key, &key] {
+        assert!(!told.contains(secret), "it tells {secret}");
+    }
+}
+
+#[test]
+fn a_deleted_users_rows_go_with_them() {
+    let scene = Scene::set();
+    scene.sign_in("203.0.113.7");
+    scene.cli(&["user", "delete", "ada@example.org"]);
+    let rows = scene.audit(&[]);
+    assert!(rows.iter().all(|row| row["user_id"].is_null() && row["email"].is_null()), "{rows:?}");
+    assert!(!format!("{rows:?}").contains("203.0.113.7"));
+    assert_eq!((&rows[0]["action"], &rows[0]["detail"]), (&json!("user_deleted"), &json!(scene.user.id)));
+}
+
+#[test]
+fn after_a_restart_an_owner_is_still_known_by_the_addresses_from_which_they_came() {
+    let mut scene = Scene {
+        server: ServerSetup::default()
+            .with("TIDELOG_TRUSTED_PROXIES", "127.0.0.1")
+            .with("TIDELOG_AUTH_ACCOUNT_BURST", "5")
+            .with("TIDELOG_AUTH_ACCOUNT_SECONDS", "100000")
+            .start(),
+        app: App { name: String::new(), id: String::new(), api_key: String::new() },
+        user: User { email: String::new(), id: String::new() },
+    };
+    scene.app = scene.server.new_app("Notes");
+    scene.user = scene.server.new_user("ada@example.org");
+    scene.sign_in("203.0.113.7");
+    scene.sign_in("2001:db8:1:2::3");
+    scene.server.restart();
+    for number in 0..5 {
+        scene.fail(&format!("198.51.100.{number}"), "ada@example.org");
+    }
+    let right = credentials(&scene.user, &scene.app);
+    scene.from("198.51.100.99").post("/api/sync/auth", &right).refused(429, "rate_limited");
+    scene.sign_in("203.0.113.7");
+    scene.sign_in("2001:db8:1:2:ffff::1");
+}

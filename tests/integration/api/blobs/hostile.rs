@@ -1,0 +1,246 @@
+//! Addresses and names in the wrong hands.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use data_encoding::BASE64URL_NOPAD;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{World, absent, bytes, on_each_store};
+use tidelog_test_kit::{Caller, ClockedServer, Server, hash_of};
+
+fn get(me: &Caller, url: &str) -> tidelog_test_kit::Answer {
+    me.at(Method::GET, url, Default::default(), None)
+}
+
+#[test]
+fn an_address_with_any_part_of_it_changed_is_none() {
+    let world = World::on_disk();
+    let me = world.server.somebody();
+    let stored = me.put_blob(&bytes(10));
+    let (up, down) = (me.upload_url(&absent(), 10), me.download_url(&stored));
+    let (upper, lower) = (up.rsplit_once('/').expect("a path"), down.rsplit_once('/').expect("a path"));
+    let mut token = BASE64URL_NOPAD.decode(lower.1.as_bytes()).expect("base64url");
+    for place in (0..token.len()).step_by(7) {
+        token[place] ^= 1;
+        let changed = format!("{}/{}", lower.0, BASE64URL_NOPAD.encode(&token));
+        get(&me, &changed).refused(401, "unauthenticated");
+        token[place] ^= 1;
+    }
+    // An address to send to is none to fetch from, and the other way round.
+    get(&me, &format!("{}/{}", lower.0, upper.1)).refused(401, "unauthenticated");
+    me.send_blob(&format!("{}/{}", upper.0, lower.1), &bytes(10)).refused(401, "unauthenticated");
+    for wrong in ["x", "..%2f..%2ftidelog.db", &"A".repeat(10_000), "%00", "%ff"] {
+        get(&me, &format!("{}/{wrong}", lower.0)).refused(401, "unauthenticated");
+        me.send_blob(&format!("{}/{wrong}", upper.0), b"x").refused(401, "unauthenticated");
+    }
+    assert_eq!(get(&me, &down).expect_bytes(200), bytes(10));
+}
+
+#[test]
+fn an_address_dies_with_its_session() {
+    let world = World::on_disk();
+    let (app, user) = (world.server.new_app("Notes"), world.server.new_user("ada@example.org"));
+    let (me, witness) = (world.server.sign_in(&user, &app), world.server.sign_in(&user, &app));
+    let stored = me.put_blob(&bytes(10));
+    let (up, down) = (me.upload_url(&absent(), 10), me.download_url(&stored));
+    let fetched = witness.download_url(&stored);
+    me.call(Method::POST, "/api/sync/auth/logout", None).expect(204);
+    me.send_blob(&up, &bytes(10)).refused(401, "unauthenticated");
+    get(&me, &down).refused(401, "unauthenticated");
+    assert_eq!(get(&me, &fetched).expect_bytes(200), bytes(10));
+    assert_eq!(world.objects().len(), 1);
+}
+
+#[test]
+fn an_address_is_good_for_a_quarter_of_an_hour() {
+    let server = ClockedServer::start(&[]);
+    let me = server.somebody();
+    let stored = me.put_blob(&bytes(10));
+    let (up, down) = (me.upload_url(&absent(), 10), me.download_url(&stored));
+    let seconds = me.get("/api/sync/limits").ok()["blob_url_seconds"].as_i64().expect("seconds");
+    assert_eq!(seconds, 15 * 60);
+    server.pass_seconds(seconds - 1);
+    assert_eq!(get(&me, &down).expect_bytes(200), bytes(10));
+    server.pass_seconds(1);
+    get(&me, &down).refused(401, "unauthenticated");
+    me.send_blob(&up, &bytes(10)).refused(401, "unauthenticated");
+    assert_eq!(server.objects().len(), 1);
+}
+
+#[test]
+fn a_used_address_changes_nothing_once_the_blob_is_confirmed() {
+    on_each_store(|world| {
+        let me = world.server.somebody();
+        let blob = bytes(80);
+        let hash = hash_of(&blob);
+        let url = me.upload_url(&hash, 80);
+        me.send_blob(&url, &blob).expect_bytes(200);
+        me.confirm(&hash, 80).ok();
+        let late = me.send_blob(&url, &[9; 80]);
+        if url.starts_with(&world.server.url()) {
+            late.refused(404, "not_found");
+        }
+        assert_eq!(me.fetch_blob(&hash), blob);
+        assert_eq!(me.confirm(&hash, 80).ok()["size_bytes"], 80);
+        assert_eq!(me.fetch_blob(&hash), blob);
+        assert_eq!(world.final_objects().len(), 1);
+    });
+}
+
+#[test]
+fn anothers_blob_is_answered_as_one_that_is_not_there() {
+    on_each_store(|world| {
+        let (notes, tasks) = (world.server.new_app("Notes"), world.server.new_app("Tasks"));
+        let (ada, bob) = (world.server.new_user("ada@example.org"), world.server.new_user("bob@example.org"));
+        let owner = world.server.sign_in(&ada, &notes);
+        let hash = owner.put_blob(&bytes(60));
+        let sent = hash_of(b"sent, not confirmed");
+        owner.send_blob(&owner.upload_url(&sent, 3), b"abc").expect_bytes(200);
+        for stranger in [world.server.sign_in(&bob, &notes), world.server.sign_in(&ada, &tasks)] {
+            for name in [&hash, &sent] {
+                let answers = |name: &str| {
+                    let asked = stranger.ask_download(name);
+                    let removed = stranger.delete(&format!("/api/sync/blobs/{name}"));
+                    let confirmed = stranger.confirm(name, 60);
+                    [asked, removed, confirmed].map(|answer| (answer.status, answer.text()))
+                };
+                assert_eq!(answers(name), answers(&absent()));
+            }
+            assert_eq!(stranger.ask_upload(&hash, 60).ok()["already_exists"], false);
+            assert_eq!(stranger.get("/api/sync/blobs").ok()["blobs"], json!([]));
+            assert_eq!(stranger.blob_bytes(), 0);
+        }
+        assert_eq!(owner.fetch_blob(&hash), bytes(60));
+    });
+}
+
+#[test]
+fn no_field_is_taken_for_a_path() {
+    let world = World::on_disk();
+    let me = world.server.somebody();
+    let before = everything_in(&world.server);
+    let tricks = [
+        "../../../../etc/passwd".into(),
+        "/etc/passwd".into(),
+        "a/../b".into(),
+        "..".into(),
+        "%2e%2e%2f".into(),
+        "C:\\windows".into(),
+        "\0".into(),
+        String::new(),
+        "F".repeat(64),
+        "../".repeat(21) + "a",
+        "é".repeat(32),
+        "0".repeat(65),
+    ];
+    for trick in &tricks {
+        for (path, body) in [
+            ("upload", json!({"hash": trick, "size_bytes": 1})),
+            ("confirm", json!({"hash": trick, "size_bytes": 1})),
+            ("download", json!({"hash": trick})),
+        ] {
+            me.post(&format!("/api/sync/blobs/{path}"), &body).refused(422, "invalid_field");
+        }
+    }
+    for path in ["..%2f..%2f..%2fetc%2fpasswd", "%2e%2e", "....//", "%00"] {
+        let answer = me.delete(&format!("/api/sync/blobs/{path}"));
+        assert!(matches!(answer.status, 404 | 405), "{path}: {}", answer.status);
+    }
+    assert_eq!(everything_in(&world.server), before);
+}
+
+fn everything_in(server: &Server) -> Vec<String> {
+    tidelog_test_kit::objects_in(server.data().parent().expect("a folder"))
+}
+
+/// Sends the head of an upload and these bytes.
+fn send_raw(url: &str, promised: &str, sent: &[u8]) -> TcpStream {
+    let (address, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("a URL");
+    let mut stream = TcpStream::connect(address).expect("the server listens");
+    let head = format!("PUT /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{promised}\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("the head is sent");
+    stream.write_all(sent).expect("some bytes are sent");
+    stream
+}
+
+/// Sends some bytes of an upload, and goes away.
+fn cut_off(url: &str, promised: &str, sent: &[u8]) {
+    let mut stream = send_raw(url, promised, sent);
+    stream.shutdown(Shutdown::Write).expect("nothing more comes");
+    // Until the server has noticed.
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+/// The first line of the answer to an upload in chunks.
+fn in_chunks(url: &str, chunks: &[u8]) -> String {
+    let mut answer = String::new();
+    let mut stream = send_raw(url, "transfer-encoding: chunked", chunks);
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn an_upload_that_is_cut_off_leaves_nothing_and_can_be_sent_again() {
+    for world in [World::on_disk(), World::in_bucket(|setup| setup.with("TIDELOG_BLOBS_S3_PROXY", "true"))] {
+        let me = world.server.somebody();
+        let blob = bytes(1_000_000);
+        let hash = hash_of(&blob);
+        let url = me.upload_url(&hash, 1_000_000);
+        cut_off(&url, "content-length: 1000000", &blob[..999_999]);
+        cut_off(&url, "content-length: 1000000", &[]);
+        // In chunks, of which the last never comes.
+        cut_off(&url, "transfer-encoding: chunked", b"5\r\nabcde\r\n");
+        me.confirm(&hash, 1_000_000).refused(409, "not_uploaded");
+        me.send_blob(&url, &blob).expect_bytes(200);
+        me.confirm(&hash, 1_000_000).ok();
+        assert!(me.fetch_blob(&hash) == blob);
+        assert_eq!(world.final_objects().len(), 1);
+        assert_eq!(me.get("/api/sync/status").ok()["blob_bytes"], 1_000_000);
+    }
+}
+
+#[test]
+fn bytes_in_chunks_are_counted_as_they_come() {
+    let world = World::on_disk();
+    let me = world.server.somebody();
+    let hash = hash_of(b"abcde");
+    let url = me.upload_url(&hash, 5);
+    // 46 bytes: no announced length says so beforehand.
+    let chunk = format!("2e\r\n{}\r\n0\r\n\r\n", "x".repeat(46));
+    assert!(in_chunks(&url, chunk.as_bytes()).contains(" 422 "));
+    me.confirm(&hash, 5).refused(409, "not_uploaded");
+    assert!(in_chunks(&url, b"5\r\nabcde\r\n0\r\n\r\n").contains(" 200 "));
+    let confirmed: Value = me.confirm(&hash, 5).ok();
+    assert_eq!(confirmed["verified"], true);
+}
+
+#[test]
+fn clients_that_stall_hold_up_nobody() {
+    /// More than there are threads for work that blocks.
+    const STALLED: usize = 600;
+    let world = World::on_disk();
+    let me = world.server.somebody();
+    let half = bytes(30_000);
+    let (up, stored) = (me.upload_url(&absent(), 60_000), me.put_blob(&bytes(60_000)));
+    let down = me.download_url(&stored);
+    let (address, path) = down.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("a URL");
+    let mut stalled: Vec<_> = (0..STALLED).map(|_| send_raw(&up, "content-length: 60000", &half)).collect();
+    for _ in 0..STALLED {
+        let mut reader = TcpStream::connect(address).expect("the server listens");
+        let head = format!("GET /{path} HTTP/1.1\r\nhost: {address}\r\n\r\n");
+        reader.write_all(head.as_bytes()).expect("the head is sent");
+        stalled.push(reader);
+    }
+    let hash = me.put_blob(&bytes(1_000));
+    assert_eq!(me.fetch_blob(&hash), bytes(1_000));
+    // Each of them may still go on.
+    let first = &mut stalled[0];
+    first.write_all(&half).expect("the other half is sent");
+    let mut answer = String::new();
+    first.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    drop(stalled);
+    assert_eq!(me.confirm(&absent(), 60_000).ok()["size_bytes"], 60_000);
+}

@@ -1,0 +1,101 @@
+//! Parts of a blob, and conditions on it.
+
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{World, bytes};
+use tidelog_test_kit::{Answer, Caller};
+
+const SIZE: usize = 300_000;
+
+fn ask(me: &Caller, method: Method, url: &str, headers: &[(&'static str, &str)]) -> Answer {
+    let header = |(name, value): &(&'static str, &str)| {
+        (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header"))
+    };
+    me.at(method, url, headers.iter().map(header).collect::<HeaderMap>(), None)
+}
+
+fn each_served_store(test: impl Fn(&Caller, &str, &[u8])) {
+    let proxied = World::in_bucket(|setup| setup.with("TIDELOG_BLOBS_S3_PROXY", "true"));
+    for world in [World::on_disk(), proxied] {
+        let me = world.server.somebody();
+        let blob = bytes(SIZE);
+        let url = me.download_url(&me.put_blob(&blob));
+        test(&me, &url, &blob);
+    }
+}
+
+#[test]
+fn a_range_gives_those_bytes_and_says_which() {
+    each_served_store(|me, url, blob| {
+        let last = SIZE - 1;
+        for (range, from, to) in [
+            ("bytes=0-0", 0, 0),
+            ("bytes=5-140000", 5, 140_000),
+            ("bytes=299999-", last, last),
+            ("bytes=1000-999999999999999", 1_000, last),
+            ("bytes=-10", SIZE - 10, last),
+            ("bytes=-999999999", 0, last),
+        ] {
+            let answer = ask(me, Method::GET, url, &[("range", range)]);
+            assert!(answer.expect_bytes(206) == blob[from..=to], "{range}");
+            assert_eq!(answer.header("content-range"), format!("bytes {from}-{to}/{SIZE}"));
+        }
+    });
+}
+
+#[test]
+fn a_range_with_nothing_in_it_is_refused_and_one_without_sense_is_ignored() {
+    each_served_store(|me, url, blob| {
+        for range in ["bytes=300000-", "bytes=999999999999-"] {
+            let answer = ask(me, Method::GET, url, &[("range", range)]);
+            answer.refused(416, "range_not_satisfiable");
+            assert_eq!(answer.header("content-range"), format!("bytes */{SIZE}"));
+        }
+        for range in ["bytes=0-1,5-6", "lines=1-2", "bytes=x", "bytes=5-1", ""] {
+            let answer = ask(me, Method::GET, url, &[("range", range)]);
+            assert!(answer.expect_bytes(200) == blob, "{range}");
+        }
+    });
+}
+
+#[test]
+fn a_look_tells_the_size_without_the_bytes() {
+    each_served_store(|me, url, _| {
+        let answer = ask(me, Method::HEAD, url, &[]);
+        assert_eq!((answer.status, answer.header("content-length")), (200, "300000"));
+        assert_eq!(answer.header("accept-ranges"), "bytes");
+        let part = ask(me, Method::HEAD, url, &[("range", "bytes=0-9")]);
+        assert_eq!((part.status, part.header("content-length")), (206, "10"));
+    });
+}
+
+#[test]
+fn a_download_goes_on_only_with_the_same_bytes() {
+    each_served_store(|me, url, blob| {
+        let tag = ask(me, Method::HEAD, url, &[]).header("etag").to_owned();
+        let part = [("range", "bytes=10-19"), ("if-range", tag.as_str())];
+        assert_eq!(ask(me, Method::GET, url, &part).expect_bytes(206), &blob[10..20]);
+        for other in ["\"other\"", "Wed, 21 Oct 2026 07:28:00 GMT", "W/\"other\""] {
+            let part = [("range", "bytes=10-19"), ("if-range", other)];
+            assert!(ask(me, Method::GET, url, &part).expect_bytes(200) == blob, "{other}");
+        }
+        ask(me, Method::GET, url, &[("if-match", "\"other\"")]).refused(412, "precondition_failed");
+        let same = [("if-match", tag.as_str()), ("range", "bytes=0-1")];
+        assert_eq!(ask(me, Method::GET, url, &same).expect_bytes(206), &blob[..2]);
+        assert_eq!(ask(me, Method::GET, url, &[("if-match", "*"), ("range", "bytes=0-0")]).status, 206);
+        assert!(ask(me, Method::GET, url, &[("if-none-match", &tag)]).expect_bytes(304).is_empty());
+        assert_eq!(ask(me, Method::GET, url, &[("if-none-match", "\"other\"")]).status, 200);
+    });
+}
+
+#[test]
+fn a_browser_makes_nothing_of_it() {
+    each_served_store(|me, url, _| {
+        let answer = ask(me, Method::GET, url, &[]);
+        assert_eq!(answer.header("content-type"), "application/octet-stream");
+        assert_eq!(answer.header("content-disposition"), "attachment");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert!(answer.header("content-security-policy").starts_with("sandbox"));
+    });
+}

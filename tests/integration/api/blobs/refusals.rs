@@ -1,0 +1,190 @@
+//! What is not as announced, too much, or not there.
+
+use serde_json::{Value, json};
+
+use super::{World, absent, bytes, on_each_store};
+use tidelog_test_kit::{Caller, ServerSetup, hash_of};
+
+fn granted_with(setup: ServerSetup) -> (World, Caller) {
+    let world = World { server: setup.start(), bucket: None };
+    let me = world.server.somebody();
+    (world, me)
+}
+
+#[test]
+fn what_is_not_as_long_as_announced_is_never_a_blob() {
+    on_each_store(|world| {
+        let me = world.server.somebody();
+        let is_direct = world.bucket.is_some();
+        for length in [0, 999, 1_001, 1_039, 1_041, 100_000] {
+            let blob = bytes(length);
+            let hash = hash_of(&blob);
+            let url = me.upload_url(&hash, 1_000);
+            let sent = me.send_blob(&url, &blob);
+            if url.starts_with(&world.server.url()) {
+                sent.refused(422, "blob_mismatch");
+                me.confirm(&hash, 1_000).refused(409, "not_uploaded");
+            } else {
+                assert!(is_direct);
+                // The store takes what it gets; this server looks when it is confirmed.
+                sent.expect_bytes(200);
+                me.confirm(&hash, 1_000).refused(422, "blob_mismatch");
+                me.confirm(&hash, 1_000).refused(409, "not_uploaded");
+            }
+            me.ask_download(&hash).refused(404, "not_found");
+        }
+        world.server.cli().run(&["sweep"]).json();
+        assert_eq!(world.objects(), [""; 0]);
+        assert_eq!(me.blob_bytes(), 0);
+    });
+}
+
+#[test]
+fn a_small_grant_does_not_let_much_be_confirmed() {
+    on_each_store(|world| {
+        let me = world.server.somebody();
+        let blob = bytes(10_000);
+        let hash = hash_of(&blob);
+        let url = me.upload_url(&hash, 10);
+        me.send_blob(&url, &blob);
+        let refused = me.confirm(&hash, 10_000);
+        assert!(matches!(refused.status, 409 | 422), "{}", refused.text());
+        me.ask_download(&hash).refused(404, "not_found");
+    });
+}
+
+#[test]
+fn an_app_may_ask_for_the_bytes_to_hash_to_the_name() {
+    on_each_store(|world| {
+        let me = world.server.somebody();
+        world.server.cli().run(&["app", "set", "Notes", "blob_hash=verified"]).json();
+        let blob = bytes(700);
+        let name = hash_of(b"another");
+        me.send_blob(&me.upload_url(&name, 700), &blob).expect_bytes(200);
+        me.confirm(&name, 700).refused(422, "blob_mismatch");
+        me.confirm(&name, 700).refused(409, "not_uploaded");
+        // The size is exact, too: here a plaintext's would do no good.
+        let hash = hash_of(&blob);
+        me.send_blob(&me.upload_url(&hash, 660), &blob).expect_bytes(200);
+        me.confirm(&hash, 660).refused(422, "blob_mismatch");
+        me.send_blob(&me.upload_url(&hash, 700), &blob).expect_bytes(200);
+        let confirmed = me.confirm(&hash, 700).ok();
+        assert_eq!(confirmed, json!({"hash": hash, "size_bytes": 700, "verified": true}));
+        world.server.cli().run(&["sweep"]).json();
+        assert_eq!(world.objects().len(), 1);
+    });
+}
+
+#[test]
+fn only_the_upload_that_is_wrong_is_given_up() {
+    on_each_store(|world| {
+        world.server.new_app("Notes");
+        world.server.cli().run(&["app", "set", "Notes", "blob_hash=verified"]).json();
+        let key = world.server.cli().run(&["app", "rotate-key", "Notes"]).json()["api_key"].clone();
+        let key = key.as_str().expect("a key").to_owned();
+        let app = tidelog_test_kit::App { name: "Notes".into(), id: String::new(), api_key: key };
+        let user = world.server.new_user("ada@example.org");
+        let (honest, broken) = (world.server.sign_in(&user, &app), world.server.sign_in(&user, &app));
+        let blob = bytes(50);
+        let hash = hash_of(&blob);
+        honest.send_blob(&honest.upload_url(&hash, 50), &blob).expect_bytes(200);
+        broken.send_blob(&broken.upload_url(&hash, 50), &[0; 50]).expect_bytes(200);
+        // Its own upload is looked at first, and then there still is the other device's.
+        broken.confirm(&hash, 50).ok();
+        assert_eq!(honest.fetch_blob(&hash), blob);
+    });
+}
+
+#[test]
+fn what_was_never_sent_cannot_be_confirmed() {
+    on_each_store(|world| {
+        let me = world.server.somebody();
+        me.confirm(&absent(), 10).refused(409, "not_uploaded");
+        me.upload_url(&absent(), 10);
+        me.confirm(&absent(), 10).refused(409, "not_uploaded");
+    });
+}
+
+#[test]
+fn no_size_is_too_large_to_be_refused() {
+    let world = World::on_disk();
+    let me = world.server.somebody();
+    let limits = me.get("/api/sync/limits").ok();
+    let max = limits["max_blob_bytes"].as_u64().expect("a number");
+    me.upload_url(&absent(), max);
+    for size in [max + 1, 2_000_000_000_000, i64::MAX as u64, u64::MAX - 39, u64::MAX] {
+        me.ask_upload(&absent(), size).refused(413, "too_large");
+        me.confirm(&absent(), size).refused(413, "too_large");
+    }
+    for size in [json!(-1), json!(1.5), json!("5"), json!(1e300), Value::Null, json!([5])] {
+        let body = json!({"hash": absent(), "size_bytes": size});
+        me.post("/api/sync/blobs/upload", &body).refused(422, "invalid_field");
+    }
+}
+
+#[test]
+fn a_server_that_is_let_to_takes_two_terabytes_in_writing_but_not_in_bytes() {
+    let (world, me) = granted_with(ServerSetup::default().with("TIDELOG_BLOBS_MAX_BYTES", "4000000000000"));
+    let url = me.upload_url(&absent(), 2_000_000_000_000);
+    me.send_blob(&url, &bytes(1_000)).refused(422, "blob_mismatch");
+    me.ask_upload(&absent(), 4_000_000_000_001).refused(413, "too_large");
+    assert_eq!(world.objects(), [""; 0]);
+}
+
+#[test]
+fn a_quota_counts_from_the_grant_on() {
+    let (_world, me) = granted_with(ServerSetup::default().with("TIDELOG_BLOBS_USER_BYTES", "1000"));
+    assert_eq!(me.get("/api/sync/status").ok()["quota_bytes"], 1_000);
+    let first = bytes(600);
+    let url = me.upload_url(&hash_of(&first), 600);
+    me.ask_upload(&absent(), 401).refused(402, "quota_exceeded");
+    // Asking again for the same does not count twice.
+    assert_ne!(me.upload_url(&hash_of(&first), 600), "");
+    me.send_blob(&url, &first).expect_bytes(200);
+    me.confirm(&hash_of(&first), 600).ok();
+    me.ask_upload(&absent(), 401).refused(402, "quota_exceeded");
+    let second = me.put_blob(&bytes(400));
+    me.ask_upload(&absent(), 1).refused(402, "quota_exceeded");
+    assert_eq!(me.ask_upload(&second, 400).ok()["already_exists"], true);
+    assert_eq!(me.fetch_blob(&second), bytes(400), "reading goes on");
+    me.delete(&format!("/api/sync/blobs/{second}")).expect(204);
+    me.upload_url(&absent(), 400);
+}
+
+#[test]
+fn a_server_without_blobs_says_so() {
+    let (_world, me) = granted_with(ServerSetup::default().with("TIDELOG_BLOBS_STORAGE", "none"));
+    assert_eq!(me.get("/api/sync/limits").ok()["max_blob_bytes"], 0);
+    let body = json!({"hash": absent(), "size_bytes": 1});
+    for path in ["upload", "confirm", "download"] {
+        me.post(&format!("/api/sync/blobs/{path}"), &body).refused(503, "no_blobs");
+    }
+    me.get("/api/sync/blobs").refused(503, "no_blobs");
+    me.delete(&format!("/api/sync/blobs/{}", absent())).refused(503, "no_blobs");
+}
+
+#[test]
+fn a_sealed_key_has_a_bound_and_names_a_key_that_is_in_use() {
+    let world = World::on_disk();
+    let me = world.server.somebody();
+    let blob = bytes(5);
+    let hash = hash_of(&blob);
+    me.send_blob(&me.upload_url(&hash, 5), &blob).expect_bytes(200);
+    let confirm = |wrapped_key: &str, key_version: Value| {
+        let body =
+            json!({"hash": hash, "size_bytes": 5, "wrapped_key": wrapped_key, "key_version": key_version});
+        me.post("/api/sync/blobs/confirm", &body)
+    };
+    let encode = |length| data_encoding::BASE64.encode(&vec![7; length]);
+    for wrong in [String::new(), encode(257), "no base64".into(), encode(256) + "AAAA"] {
+        confirm(&wrong, Value::Null).refused(422, "invalid_field");
+    }
+    me.put("/api/sync/keys", &json!({"encrypted_key": "a2V5"})).ok();
+    let conflict = confirm(&encode(256), json!(2)).refused(409, "key_version_conflict");
+    assert_eq!(conflict["key_version"], 1);
+    confirm(&encode(256), json!(1)).ok();
+    // A lost answer may be asked for again, whatever the key is by then.
+    confirm(&encode(9), json!(2)).ok();
+    let download = me.ask_download(&hash).ok();
+    assert_eq!((&download["wrapped_key"], &download["key_version"]), (&json!(encode(256)), &json!(1)));
+}

@@ -1,0 +1,410 @@
+//! Who may call what: a table of every route and every kind of caller.
+//!
+//! The table and the server's OpenAPI document must name the same operations, so a route that nobody thought about here
+//! fails the test.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use data_encoding::BASE64;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use tidelog_test_kit::{
+    App, Caller, Contract, Operation, PASSWORD, Server, SigningKey, change, claims_of, fresh_id, hash_of,
+    header_of,
+};
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Everybody, and a token changes nothing.
+    Public,
+    /// Whoever has a live session; its effects stay inside that session's own log.
+    Own,
+    /// As `Own`, and it names a thing of the owner: to anybody else that thing does not exist.
+    Owned,
+    /// Whoever has the address that the owner was given, and a token changes nothing.
+    Address,
+    /// Whoever has a token for their own account; everything is in terms of that account.
+    Account,
+    /// Pages: no token changes anything. What comes in the rows is no form, so no row gets further than that.
+    Page,
+    /// Whoever has an administrator's access token. To one of another app, this app does not exist.
+    Admin,
+}
+
+/// One row: an operation, who may call it, what with, and what its owner is answered.
+struct Row {
+    method: Method,
+    path: &'static str,
+    access: Access,
+    body: fn(&Scene) -> Option<Value>,
+    answer: u16,
+}
+
+fn row(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    body: fn(&Scene) -> Option<Value>,
+    answer: u16,
+) -> Row {
+    Row { method, path, access, body, answer }
+}
+
+fn table() -> Vec<Row> {
+    use Access::{Account, Address, Admin, Own, Owned, Page, Public};
+    let nothing: fn(&Scene) -> Option<Value> = |_| None;
+    let empty: fn(&Scene) -> Option<Value> = |_| Some(json!({}));
+    let code: fn(&Scene) -> Option<Value> = |_| Some(json!({"code": "000000"}));
+    vec![
+        row(Method::GET, "/health", Public, |_| None, 200),
+        row(Method::GET, "/ready", Public, |_| None, 200),
+        row(Method::GET, "/api/openapi.json", Public, |_| None, 200),
+        row(Method::GET, "/api/sync/limits", Public, |_| None, 200),
+        row(Method::GET, "/.well-known/oauth-authorization-server", Public, nothing, 200),
+        row(Method::GET, "/oauth/authorize", Public, nothing, 400),
+        row(Method::GET, "/oauth/consent", Public, nothing, 400),
+        row(Method::POST, "/oauth/consent", Page, empty, 415),
+        row(Method::POST, "/oauth/token", Public, empty, 400),
+        row(Method::GET, "/oauth/userinfo", Own, nothing, 200),
+        row(Method::POST, "/oauth/revoke", Public, empty, 400),
+        row(Method::GET, "/oauth/icons/{app}", Public, nothing, 404),
+        row(Method::POST, "/sign-in", Page, empty, 415),
+        row(Method::GET, "/two-factor", Public, nothing, 400),
+        row(Method::POST, "/two-factor", Page, empty, 415),
+        row(Method::GET, "/forgot-password", Public, nothing, 404),
+        row(Method::POST, "/forgot-password", Page, empty, 415),
+        row(Method::GET, "/sign-up", Public, nothing, 404),
+        row(Method::POST, "/sign-up", Page, empty, 415),
+        row(Method::GET, "/setup/{secret}", Public, nothing, 404),
+        row(Method::POST, "/setup/{secret}", Page, empty, 415),
+        row(Method::GET, "/invite/{secret}", Public, nothing, 404),
+        row(Method::POST, "/invite/{secret}", Page, empty, 415),
+        row(Method::GET, "/reset/{secret}", Public, nothing, 404),
+        row(Method::POST, "/reset/{secret}", Page, empty, 415),
+        row(Method::GET, "/account", Public, nothing, 200),
+        row(Method::GET, "/account/delete", Public, nothing, 303),
+        row(Method::GET, "/account/export", Public, nothing, 303),
+        row(Method::POST, "/account/delete", Page, empty, 415),
+        row(Method::POST, "/account/sign-out", Page, empty, 415),
+        row(Method::POST, "/account/password", Page, empty, 415),
+        row(Method::POST, "/account/two-factor", Page, empty, 415),
+        row(Method::POST, "/account/sessions/{id}", Page, empty, 415),
+        row(Method::POST, "/account/devices/{id}", Page, empty, 415),
+        row(
+            Method::POST,
+            "/api/account/token",
+            Public,
+            |_| Some(json!({"email": "nobody@example.org", "password": "wrong"})),
+            401,
+        ),
+        row(Method::GET, "/api/account", Account, nothing, 200),
+        row(Method::GET, "/api/account/export", Account, nothing, 200),
+        row(Method::GET, "/api/account/sessions", Account, nothing, 200),
+        row(Method::GET, "/api/account/devices", Account, nothing, 200),
+        row(Method::POST, "/api/account/two-factor", Account, nothing, 200),
+        // With a wrong password or code, as a right one would end what the next rows need.
+        row(Method::POST, "/api/account/two-factor/confirm", Account, code, 401),
+        row(Method::POST, "/api/account/recovery-codes", Account, code, 401),
+        row(Method::DELETE, "/api/account/two-factor", Account, code, 401),
+        row(
+            Method::POST,
+            "/api/account/password",
+            Account,
+            |_| Some(json!({"current_password": PASSWORD, "new_password": ""})),
+            422,
+        ),
+        row(Method::DELETE, "/api/account", Account, |_| Some(json!({"password": "wrong"})), 401),
+        row(Method::DELETE, "/api/account/sessions/{id}", Account, nothing, 404),
+        row(Method::DELETE, "/api/account/devices/{id}", Account, nothing, 404),
+        row(Method::POST, "/api/account/logout", Account, nothing, 204),
+        row(
+            Method::POST,
+            "/api/sync/auth",
+            Public,
+            |_| Some(json!({"email": "a", "password": "b", "api_key": "c"})),
+            401,
+        ),
+        row(Method::POST, "/api/sync/auth/refresh", Public, |_| Some(json!({"refresh_token": "none"})), 401),
+        // A real change would end the sessions that the next rows need; a new password that may not be given ends none.
+        row(
+            Method::POST,
+            "/api/sync/auth/password",
+            Own,
+            |_| Some(json!({"current_password": PASSWORD, "new_password": ""})),
+            422,
+        ),
+        row(Method::GET, "/api/sync/devices", Own, |_| None, 200),
+        row(
+            Method::POST,
+            "/api/sync/devices",
+            Own,
+            |_| Some(json!({"device_name": "New", "platform": "web"})),
+            200,
+        ),
+        row(Method::GET, "/api/sync/status", Own, |_| None, 200),
+        row(Method::PUT, "/api/sync/keys", Own, |_| Some(json!({"encrypted_key": "c2VhbGVk"})), 200),
+        row(Method::GET, "/api/sync/keys", Own, |_| None, 200),
+        row(
+            Method::POST,
+            "/api/sync/keys/rotate/begin",
+            Own,
+            |_| Some(json!({"new_encrypted_key": BASE64.encode(fresh_id().as_bytes())})),
+            200,
+        ),
+        row(Method::GET, "/api/sync/keys/rotate", Own, |_| None, 200),
+        row(Method::POST, "/api/sync/keys/rotate/entries", Own, |_| None, 200),
+        row(
+            Method::POST,
+            "/api/sync/keys/rotate/batch",
+            Own,
+            |_| Some(json!({"entries": [{"seq": 1, "keep": true}]})),
+            422,
+        ),
+        row(
+            Method::POST,
+            "/api/sync/keys/rotate/complete",
+            Own,
+            |_| Some(json!({"key_version": 1_000})),
+            409,
+        ),
+        row(Method::POST, "/api/sync/keys/rotate/cancel", Own, |_| None, 204),
+        row(Method::POST, "/api/sync/keys/rotate/blobs", Own, |_| None, 409),
+        row(
+            Method::POST,
+            "/api/sync/keys/rotate/blobs/batch",
+            Own,
+            |scene| Some(json!({"blobs": [{"hash": scene.blob, "keep": true}]})),
+            409,
+        ),
+        row(
+            Method::POST,
+            "/api/sync/blobs/upload",
+            Own,
+            |_| Some(json!({"hash": hash_of(b"another"), "size_bytes": 7})),
+            200,
+        ),
+        row(
+            Method::POST,
+            "/api/sync/blobs/confirm",
+            Own,
+            |_| Some(json!({"hash": hash_of(b"another"), "size_bytes": 7})),
+            409,
+        ),
+        row(Method::POST, "/api/sync/blobs/download", Owned, |scene| Some(json!({"hash": scene.blob})), 200),
+        row(Method::GET, "/api/sync/blobs", Own, |_| None, 200),
+        row(Method::PUT, "/api/sync/blobs/up/{token}", Address, |_| Some(json!("BLOB")), 200),
+        row(Method::GET, "/api/sync/blobs/down/{token}", Address, |_| None, 200),
+        row(Method::HEAD, "/api/sync/blobs/down/{token}", Address, |_| None, 200),
+        row(Method::POST, "/api/sync/push", Owned, |scene| Some(scene.batch()), 200),
+        row(Method::POST, "/api/sync/pull", Owned, |scene| Some(json!({"device_id": scene.device})), 200),
+        row(Method::GET, "/api/sync/subscribe", Owned, |_| None, 200),
+        row(Method::GET, "/api/sync/export", Own, |_| None, 200),
+        row(Method::DELETE, "/api/sync/data", Own, |_| None, 204),
+        row(Method::DELETE, "/api/sync/devices/{id}", Owned, |_| None, 204),
+        row(Method::DELETE, "/api/sync/blobs/{hash}", Owned, |_| None, 204),
+        row(Method::POST, "/api/sync/auth/logout", Own, |_| None, 204),
+        row(
+            Method::POST,
+            "/api/admin/apps/{id}/sessions",
+            Admin,
+            |_| Some(json!({"external_id": "somebody"})),
+            200,
+        ),
+    ]
+}
+
+/// An owner with a device, and everybody else.
+struct Scene {
+    server: Server,
+    app: App,
+    elsewhere: App,
+    device: String,
+    /// The name of a blob, and the tokens of the addresses at which it can be sent again and fetched.
+    blob: String,
+    up: String,
+    down: String,
+    owner: Caller,
+    other_user: Caller,
+    other_app: Caller,
+    without_session: Vec<(&'static str, Caller)>,
+    /// Access tokens, and what administration answers them.
+    access_tokens: Vec<(&'static str, Caller, u16)>,
+    /// The owner, logged in to the account itself: no part of any app.
+    account: Caller,
+}
+
+impl Scene {
+    fn set() -> Self {
+        let mut server = Server::start();
+        let (app, elsewhere) = (server.new_app("Notes"), server.new_app("Tasks"));
+        let (ada, bob) = (server.new_user("ada@example.org"), server.new_user("bob@example.org"));
+        let owner = server.sign_in(&ada, &app);
+        let revoked = server.sign_in(&ada, &app);
+        revoked.call(Method::POST, "/api/sync/auth/logout", None);
+        let (other_user, other_app) = (server.sign_in(&bob, &app), server.sign_in(&ada, &elsewhere));
+        let device = owner.device("Laptop");
+        // A key each, and a device of that name each, so that the same calls succeed for all of them.
+        for caller in [&owner, &other_user, &other_app] {
+            caller.put("/api/sync/keys", &json!({"encrypted_key": "c2VhbGVk"})).ok();
+            caller.post("/api/sync/devices", &json!({"device_name": "New", "platform": "web"})).expect(201);
+        }
+        let blob = owner.put_blob(b"blob");
+        let token = |url: String| url.rsplit('/').next().expect("a token").to_owned();
+        let up = token(owner.upload_url(&hash_of(b"sent"), 6));
+        let down = token(owner.download_url(&blob));
+        server.stop();
+        let expired = expired(&SigningKey::stolen_from(&server.data()), owner.token());
+        server.start_again();
+        let without_session = vec![
+            ("none", server.nobody()),
+            ("garbage", server.bearer("garbage")),
+            ("expired", server.bearer(&expired)),
+            ("revoked", revoked),
+        ];
+        let access_token = |arguments: &[&str]| {
+            let made = server.cli().run(&[&["token", "create"], arguments].concat()).json();
+            server.bearer(made["token"].as_str().expect("a token"))
+        };
+        let access_tokens = vec![
+            ("administrator", access_token(&["--scope", "admin"]), 200),
+            ("administrator of the app", access_token(&["--scope", "admin", "--app", "Notes"]), 200),
+            ("administrator of another app", access_token(&["--scope", "admin", "--app", "Tasks"]), 404),
+            ("publisher of the app", access_token(&["--scope", "ota", "--app", "Notes"]), 401),
+        ];
+        server.new_user("cleo@example.org");
+        let credentials = json!({"email": ada.email, "password": PASSWORD});
+        let account = server.nobody().post("/api/account/token", &credentials).ok()["token"].clone();
+        let account = server.bearer(account.as_str().expect("a token"));
+        Self {
+            server,
+            app,
+            elsewhere,
+            device,
+            blob,
+            up,
+            down,
+            owner,
+            other_user,
+            other_app,
+            without_session,
+            access_tokens,
+            account,
+        }
+    }
+
+    /// Somebody who is logged in to their account, which has a device in no app.
+    fn account_token(&self) -> Caller {
+        let credentials = json!({"email": "cleo@example.org", "password": PASSWORD});
+        let token = self.server.nobody().post("/api/account/token", &credentials).ok()["token"].clone();
+        self.server.bearer(token.as_str().expect("a token"))
+    }
+
+    fn batch(&self) -> Value {
+        json!({"device_id": self.device, "batch_id": fresh_id(), "changes": [change("row")]})
+    }
+
+    fn call(&self, caller: &Caller, row: &Row, prefix: &str) -> u16 {
+        let token = if row.method == Method::PUT { &self.up } else { &self.down };
+        let id = if row.access == Access::Admin { &self.app.id } else { &self.device };
+        let path = row.path.replace("{id}", id).replace("{hash}", &self.blob);
+        let mut path = path.replace("{token}", token).replace("/api/sync", prefix);
+        if path.ends_with("/subscribe") {
+            // To name another app than that of the token is another fault, with a test of its own.
+            let app = if std::ptr::eq(caller, &self.other_app) { &self.elsewhere } else { &self.app };
+            path = format!("{path}?app_id={}&device_id={}", app.id, self.device);
+        }
+        caller.call(row.method.clone(), &path, (row.body)(self).as_ref()).status
+    }
+}
+
+/// The same token, had it been made a month earlier.
+fn expired(key: &SigningKey, token: &str) -> String {
+    const MONTH: i64 = 30 * 24 * 60 * 60;
+    let mut claims = claims_of(token);
+    for claim in ["iat", "exp"] {
+        claims[claim] = json!(claims[claim].as_i64().expect("a number") - MONTH);
+    }
+    key.sign(&header_of(token), &claims)
+}
+
+#[test]
+fn the_table_of_callers_and_the_openapi_document_name_the_same_operations() {
+    let _server = Server::start();
+    let operation = |row: &Row| Operation { method: row.method.to_string(), path: row.path.to_owned() };
+    let in_table: BTreeSet<_> = table().iter().map(operation).collect();
+    let documented = Contract::operations();
+    let without_row: Vec<_> = documented.difference(&in_table).collect();
+    let without_route: Vec<_> = in_table.difference(&documented).collect();
+    assert!(without_row.is_empty(), "routes without a row in the table of callers: {without_row:?}");
+    assert!(without_route.is_empty(), "rows whose route is not documented: {without_route:?}");
+}
+
+#[test]
+fn every_caller_gets_from_every_route_what_the_table_says() {
+    let scene = Scene::set();
+    let mut wrong = BTreeMap::new();
+    for prefix in ["/api/sync", "/api/v1/sync"] {
+        for row in table() {
+            let mut expect = |who: &str, caller: &Caller, status: u16| {
+                let answered = scene.call(caller, &row, prefix);
+                if answered != status {
+                    let what = format!("{} {} {who}", row.method, row.path.replace("/api/sync", prefix));
+                    wrong.insert(what, format!("answered {answered}, not {status}"));
+                }
+            };
+            let needs_none = matches!(row.access, Access::Public | Access::Address | Access::Page);
+            for (who, caller) in &scene.without_session {
+                expect(who, caller, if needs_none { row.answer } else { 401 });
+            }
+            if row.access == Access::Account {
+                // Whoever is called by it is another account, of which the scene's things are none.
+                let account = scene.account_token();
+                expect("account", &account, row.answer);
+            } else {
+                expect("account", &scene.account, if needs_none { row.answer } else { 401 });
+            }
+            for (who, caller, administered) in &scene.access_tokens {
+                let answer = match row.access {
+                    Access::Public | Access::Address | Access::Page => row.answer,
+                    Access::Admin => *administered,
+                    Access::Own | Access::Owned | Access::Account => 401,
+                };
+                expect(who, caller, answer);
+            }
+            if matches!(row.access, Access::Admin | Access::Account) {
+                for caller in [&scene.owner, &scene.other_user, &scene.other_app] {
+                    expect("session", caller, 401);
+                }
+                continue;
+            }
+            // These would end the very sessions that the next rows need; tests of their own do it.
+            if ["/api/sync/auth/logout", "/api/sync/data"].contains(&row.path) {
+                continue;
+            }
+            let to_strangers = if row.access == Access::Owned { 404 } else { row.answer };
+            expect("other user", &scene.other_user, to_strangers);
+            expect("other app", &scene.other_app, to_strangers);
+            if row.method != Method::DELETE {
+                expect("owner", &scene.owner, row.answer);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(scene.owner.total_changes(), 2, "one push by the owner under each prefix, none by others");
+    assert_eq!(scene.other_user.total_changes() + scene.other_app.total_changes(), 0);
+}
+
+#[test]
+fn the_owner_may_remove_the_device_and_log_out() {
+    let scene = Scene::set();
+    let destroying = |path: &str| table().into_iter().find(|row| row.path == path).expect("a row");
+    let remove = destroying("/api/sync/devices/{id}");
+    assert_eq!(scene.call(&scene.owner, &remove, "/api/sync"), remove.answer);
+    let logout = destroying("/api/sync/auth/logout");
+    assert_eq!(scene.call(&scene.other_user, &logout, "/api/v1/sync"), logout.answer);
+    for out in [&scene.owner, &scene.other_user] {
+        out.get("/api/sync/status").refused(401, "unauthenticated");
+    }
+}

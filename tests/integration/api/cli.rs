@@ -1,0 +1,204 @@
+//! The command line: the same commands with the same answers, whether a server runs or not.
+
+use serde_json::{Value, json};
+
+use tidelog_test_kit::{Cli, PASSWORD, Server, claims_of, text};
+
+/// Runs a test beside a running server, and again on a data folder that no server uses.
+fn beside_a_server_and_without_one(test: impl Fn(&Cli)) {
+    let mut server = Server::start();
+    test(&server.cli());
+    server.stop();
+    let alone = tempfile::tempdir().expect("a temporary folder");
+    test(&Cli::new(&alone.path().join("data")));
+}
+
+fn create_user(cli: &Cli, email: &str) -> String {
+    text(&cli.run_with_input(&["user", "create", email, "--password-stdin"], PASSWORD).json()["user_id"])
+}
+
+fn only(list: &Value) -> Value {
+    let list = list.as_array().unwrap_or_else(|| panic!("{list} is no list"));
+    assert_eq!(list.len(), 1, "{list:?}");
+    list[0].clone()
+}
+
+#[test]
+fn an_app_is_made_listed_shown_and_set_and_its_key_is_told_only_once() {
+    beside_a_server_and_without_one(|cli| {
+        let made = cli.run(&["app", "create", "Notes"]).json();
+        let (id, key) = (text(&made["app_id"]), text(&made["api_key"]));
+        let listed = only(&cli.run(&["app", "list"]).json());
+        assert_eq!((&listed["app_id"], &listed["name"]), (&json!(id), &json!("Notes")));
+        let shown = cli.run(&["app", "show", "Notes"]).json();
+        assert_eq!((&shown["app_id"], &shown["cursor_format"]), (&json!(id), &json!("string")));
+        assert_eq!(cli.run(&["app", "show", &id]).json(), shown, "an app is named by its id as well");
+        let rotated = text(&cli.run(&["app", "rotate-key", "Notes"]).json()["api_key"]);
+        assert_ne!(rotated, key);
+        assert_eq!(shown["blob_hash"], "any");
+        cli.run(&["app", "set", "Notes", "cursor_format=number", "blob_hash=verified"]).json();
+        let shown = cli.run(&["app", "show", "Notes"]).json();
+        assert_eq!((&shown["cursor_format"], &shown["blob_hash"]), (&json!("number"), &json!("verified")));
+        for secret in [key, rotated] {
+            assert!(!shown.to_string().contains(&secret) && !listed.to_string().contains(&secret));
+        }
+    });
+}
+
+#[test]
+fn a_user_is_made_listed_disabled_enabled_reset_and_deleted() {
+    beside_a_server_and_without_one(|cli| {
+        let id = create_user(cli, "Ada@Example.org");
+        let listed = || only(&cli.run(&["user", "list"]).json());
+        assert_eq!((&listed()["user_id"], &listed()["email"]), (&json!(id), &json!("ada@example.org")));
+        assert_eq!(listed()["disabled_at"], Value::Null);
+        cli.run(&["user", "disable", "ADA@example.org"]).json();
+        assert!(listed()["disabled_at"].is_string());
+        cli.run(&["user", "enable", "ada@example.org"]).json();
+        assert_eq!(listed()["disabled_at"], Value::Null);
+        let reset = ["user", "reset-password", "ada@example.org", "--password-stdin"];
+        cli.run_with_input(&reset, "another good password\n").json();
+        cli.run(&["user", "delete", "ada@example.org"]).json();
+        assert_eq!(cli.run(&["user", "list"]).json(), json!([]));
+    });
+}
+
+#[test]
+fn an_administrator_is_made_by_a_flag() {
+    beside_a_server_and_without_one(|cli| {
+        let create = ["user", "create", "root@example.org", "--password-stdin", "--admin"];
+        cli.run_with_input(&create, PASSWORD).json();
+        assert_eq!(only(&cli.run(&["user", "list"]).json())["admin"], true);
+    });
+}
+
+#[test]
+fn devices_and_sessions_are_listed_and_revoked_beside_a_server_and_without_one() {
+    let mut server = Server::start();
+    let me = server.somebody();
+    let session = text(&claims_of(me.token())["sid"]);
+    let devices = [me.device("Laptop"), me.device("Phone")];
+    let listed = |server: &Server, noun: &str| server.cli().run(&[noun, "list"]).json();
+    let beside = [listed(&server, "device"), listed(&server, "session")];
+    assert_eq!(beside[0].as_array().map(Vec::len), Some(2));
+    assert_eq!(only(&beside[1])["session_id"], json!(session));
+    for device in &devices {
+        assert!(beside[0].to_string().contains(device));
+    }
+    server.stop();
+    assert_eq!([listed(&server, "device"), listed(&server, "session")], beside, "the same without a server");
+    server.cli().run(&["device", "revoke", &devices[0]]).json();
+    assert_eq!(only(&listed(&server, "device"))["device_name"], "Phone");
+    assert_eq!(listed(&server, "session"), json!([]), "its session went with it");
+    server.start_again();
+    me.get("/api/sync/status").refused(401, "unauthenticated");
+    server.cli().run(&["device", "revoke", &devices[1]]).json();
+    assert_eq!(listed(&server, "device"), json!([]));
+}
+
+#[test]
+fn what_a_command_cannot_do_it_says_on_standard_error() {
+    beside_a_server_and_without_one(|cli| {
+        cli.run(&["app", "create", "Notes"]).json();
+        create_user(cli, "ada@example.org");
+        let nobody = "0190a0a0-0000-7000-8000-000000000000";
+        let refused: [&[&str]; 17] = [
+            &["app", "set", "Notes", "blob_hash=some"],
+            &["app", "create", "Notes"],
+            &["app", "create", ""],
+            &["app", "create", &"n".repeat(101)],
+            &["app", "show", "Absent"],
+            &["app", "rotate-key", "Absent"],
+            &["app", "set", "Notes", "cursor_format=roman"],
+            &["app", "set", "Notes", "colour=red"],
+            &["app", "set", "Absent", "cursor_format=number"],
+            &["user", "disable", "nobody@example.org"],
+            &["user", "enable", "nobody@example.org"],
+            &["user", "delete", "nobody@example.org"],
+            &["device", "revoke", nobody],
+            &["device", "revoke", "no-uuid"],
+            &["session", "revoke", nobody],
+            &["nonsense"],
+            &["app"],
+        ];
+        for command in refused {
+            cli.run(command).refusal();
+        }
+        let create = |email: &str, password: &str| {
+            cli.run_with_input(&["user", "create", email, "--password-stdin"], password).refusal()
+        };
+        create("ADA@example.org", PASSWORD);
+        create("no address", PASSWORD);
+        create("bob@example.org", "short");
+        create("bob@example.org", "");
+        let complaint = create("bob@example.org", &"secret".repeat(30));
+        assert!(!complaint.contains("secret"), "a complaint repeats the password");
+        assert_eq!(cli.run(&["user", "list"]).json().as_array().map(Vec::len), Some(1));
+        assert_eq!(cli.run(&["app", "list"]).json().as_array().map(Vec::len), Some(1));
+    });
+}
+
+#[test]
+fn lists_are_readable_without_json_too() {
+    beside_a_server_and_without_one(|cli| {
+        cli.run(&["app", "create", "Notes"]).json();
+        create_user(cli, "ada@example.org");
+        assert!(cli.run_plain(&["app", "list"]).text().contains("Notes"));
+        assert!(cli.run_plain(&["app", "show", "Notes"]).text().contains("cursor_format"));
+        assert!(cli.run_plain(&["user", "list"]).text().contains("ada@example.org"));
+        cli.run_plain(&["device", "list"]).text();
+        cli.run_plain(&["session", "list"]).text();
+        cli.run_plain(&["check"]).text();
+        cli.run_plain(&["config"]).text();
+    });
+}
+
+#[test]
+fn check_passes_on_a_sound_database_and_fails_on_a_damaged_one() {
+    let mut server = Server::start();
+    let me = server.somebody();
+    me.push(&me.device("Laptop"), tidelog_test_kit::changes("row", 500));
+    server.cli().run(&["check"]).json();
+    server.stop();
+    server.cli().run(&["check"]).json();
+    let file = server.data().join("tidelog.db");
+    let mut bytes = std::fs::read(&file).expect("the database is a file");
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 8192].fill(0x5a);
+    std::fs::write(&file, bytes).expect("the database can be damaged");
+    server.cli().run(&["check"]).failed();
+}
+
+#[test]
+fn the_openapi_document_is_the_one_that_the_server_serves() {
+    let server = Server::start();
+    let printed = server.cli().run(&["openapi"]).json();
+    assert_eq!(printed, server.nobody().get("/api/openapi.json").ok());
+    assert!(text(&printed["openapi"]).starts_with("3.1"));
+}
+
+#[test]
+fn every_setting_is_shown_with_its_origin() {
+    let cli = Cli::new(&tempfile::tempdir().expect("a temporary folder").path().join("data"));
+    let settings = cli.run(&["config"]).json().to_string();
+    assert!(settings.contains("default"), "{settings}");
+    assert!(settings.contains("body"), "the cap on bodies is a setting: {settings}");
+}
+
+#[test]
+fn healthcheck_tells_a_running_server_from_a_stopped_one() {
+    let mut server = Server::start();
+    let url = server.url();
+    assert_eq!(server.cli().run(&["healthcheck"]).json()["url"], json!(url));
+    server.cli().run(&["healthcheck", "--url", &url]).json();
+    server.stop();
+    server.cli().run(&["healthcheck"]).refusal();
+    server.cli().run(&["healthcheck", "--url", &url]).refusal();
+}
+
+#[test]
+fn a_second_server_on_the_same_data_is_refused() {
+    let server = Server::start();
+    server.cli().run(&["serve", "--listen", "127.0.0.1:0"]).refusal();
+    server.nobody().get("/health").ok();
+}

@@ -1,0 +1,254 @@
+//! `kill -9` at every step of uploads, confirmations, deletions and sweeps: no confirmed blob is lost, two sweeps later nothing is
+//! left that nobody needs, and the sums are those of the rows.
+//!
+//! Towards a bucket each step is a request, so the bucket itself ends the server right before or right after the one that the
+//! dice choose: every step there is, without a word about it in the program. On a disk the instants are random. Days pass between two
+//! crashes: the times in the database and of the files are moved back while the server is down.
+
+use std::collections::BTreeMap;
+use std::fs::{File, FileTimes};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use reqwest::Method;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::{CYCLES, SEED, Work, kill_under};
+use tidelog_test_kit::{Bucket, Caller, Dice, Server, hash_of};
+
+/// Different blobs that are sent: few, so that the same one comes, goes and comes again.
+const BLOBS: u64 = 8;
+/// Bytes of the largest: more than one part on a disk.
+const MOST_BYTES: u64 = 600_000;
+/// Moments of the traffic with a bucket before the server dies, at most: so many as a few blobs take.
+const MOST_MOMENTS: u64 = 40;
+/// Steps to one sweep, on average: it takes many requests, and the others must have their share of the crashes.
+const SWEEP_ONE_IN: u64 = 12;
+/// Hours that pass between two crashes: more than an upload may wait, and now and then more than the grace time.
+const HOURS: [i64; 3] = [1, 25, 200];
+
+fn schedules() -> usize {
+    std::env::var("TIDELOG_CRASH_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(CYCLES)
+}
+
+/// The blob of this number; its bytes follow from it.
+fn blob(number: u64) -> Vec<u8> {
+    Dice::new(number).bytes((number * MOST_BYTES / BLOBS) as usize)
+}
+
+/// Whether a blob is there, as far as anybody was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    There,
+    Gone,
+    /// The server died before it answered.
+    Either,
+}
+
+/// A device that sends, confirms, removes and fetches blobs.
+struct Device {
+    caller: Caller,
+    dice: Dice,
+    known: BTreeMap<u64, Known>,
+}
+
+impl Device {
+    /// `None`: the server died.
+    fn post(&self, path: &str, body: &Value) -> Option<Value> {
+        Some(self.caller.try_call(Method::POST, path, Some(body)).ok()?.json())
+    }
+
+    /// Puts, removes or fetches a blob. `None`: the server died.
+    fn step(&mut self) -> Option<()> {
+        let number = self.dice.below(BLOBS);
+        match self.dice.below(4) {
+            0 => self.remove(number),
+            1 => self.leave_unconfirmed(number),
+            _ => self.put(number),
+        }
+    }
+
+    fn upload(&mut self, number: u64) -> Option<(String, usize)> {
+        let bytes = blob(number);
+        let (hash, size) = (hash_of(&bytes), bytes.len());
+        let asked = self.post("/api/sync/blobs/upload", &json!({"hash": hash, "size_bytes": size}))?;
+        let url = asked["upload_url"].as_str()?;
+        if !url.is_empty() {
+            self.caller.try_at(Method::PUT, url, Default::default(), Some(&bytes)).ok()?.expect_bytes(200);
+        }
+        Some((hash, size))
+    }
+
+    /// Sends one and forgets about it.
+    fn leave_unconfirmed(&mut self, number: u64) -> Option<()> {
+        self.upload(number).map(drop)
+    }
+
+    fn put(&mut self, number: u64) -> Option<()> {
+        let (hash, size) = self.upload(number)?;
+        if self.known.get(&number) != Some(&Known::There) {
+            self.known.insert(number, Known::Either);
+        }
+        let key = data_encoding::BASE64.encode(b"sealed");
+        let body = json!({"hash": hash, "size_bytes": size, "wrapped_key": key});
+        let confirmed = self.post("/api/sync/blobs/confirm", &body)?;
+        assert_eq!(
+            confirmed["verified"].as_bool().map(|_| &confirmed["hash"]),
+            Some(&json!(hash)),
+            "{confirmed}"
+        );
+        self.known.insert(number, Known::There);
+        Some(())
+    }
+
+    fn remove(&mut self, number: u64) -> Option<()> {
+        self.known.insert(number, Known::Either);
+        let path = format!("/api/sync/blobs/{}", hash_of(&blob(number)));
+        let removed = self.caller.try_call(Method::DELETE, &path, None).ok()?;
+        assert!(matches!(removed.status, 204 | 404), "{}", removed.text());
+        self.known.insert(number, Known::Gone);
+        Some(())
+    }
+
+    /// What was acknowledged is so, bytes and all; what was not is told from now on.
+    fn audit(&mut self) {
+        for (number, known) in &mut self.known {
+            let bytes = blob(*number);
+            let hash = hash_of(&bytes);
+            let is_there = self.caller.ask_download(&hash).status == 200;
+            if is_there {
+                assert!(self.caller.fetch_blob(&hash) == bytes, "blob {number} came back otherwise");
+            }
+            let now = if is_there { Known::There } else { Known::Gone };
+            assert!(
+                *known == Known::Either || *known == now,
+                "blob {number} should be {known:?}, is {now:?}"
+            );
+            *known = now;
+        }
+    }
+
+    /// How many blobs there are, and how many bytes they have.
+    fn there(&self) -> (usize, usize) {
+        let there = self.known.iter().filter(|(_, known)| **known == Known::There);
+        there.fold((0, 0), |(count, bytes), (number, _)| (count + 1, bytes + blob(*number).len()))
+    }
+}
+
+/// The server and what it keeps its blobs in.
+struct World {
+    server: Server,
+    bucket: Option<Bucket>,
+}
+
+impl World {
+    fn objects(&self) -> Vec<String> {
+        self.bucket.as_ref().map_or_else(|| self.server.objects(), Bucket::objects)
+    }
+
+    /// Lets hours pass while the server is down.
+    fn age(&self, hours: i64) {
+        let micros = hours * 60 * 60 * 1_000_000;
+        let file = Connection::open(self.server.data().join("tidelog.db")).expect("a database");
+        file.execute(
+            "UPDATE uploads SET granted_at = granted_at - ?1, expires_at = expires_at - ?1",
+            [micros],
+        )
+        .and_then(|_| file.execute("UPDATE removed_objects SET removed_at = removed_at - ?1", [micros]))
+        .expect("its times are moved");
+        for object in self.objects() {
+            let path = match &self.bucket {
+                Some(bucket) => bucket.file(&object),
+                None => self.server.data().join("blobs").join(&object),
+            };
+            let file = File::options().write(true).open(path).expect("an object");
+            let modified = file.metadata().and_then(|found| found.modified()).expect("its time");
+            let earlier = modified - Duration::from_secs(hours.unsigned_abs() * 60 * 60);
+            file.set_times(FileTimes::new().set_modified(earlier)).expect("its time is moved");
+        }
+    }
+
+    fn sweep(&self) -> Value {
+        self.server.cli().run(&["sweep"]).json()
+    }
+}
+
+/// Works until the server dies, a sweep now and then in between.
+fn work(device: &mut Device, sweeper: &tidelog_test_kit::Cli, done: &AtomicUsize) {
+    while device.step().is_some() {
+        done.fetch_add(1, Ordering::SeqCst);
+        if device.dice.below(SWEEP_ONE_IN) == 0 {
+            // It may die under it.
+            let _ = sweeper.run(&["sweep"]);
+        }
+    }
+}
+
+fn crash(world: &mut World, device: &mut Device, dice: &mut Dice) {
+    let sweeper = world.server.cli();
+    let Some(bucket) = &world.bucket else {
+        let pieces: Vec<Work<'_>> = vec![Box::new(|done: &AtomicUsize| work(device, &sweeper, done))];
+        return kill_under(&mut world.server, pieces, dice);
+    };
+    bucket.trap(world.server.pid(), dice.below(MOST_MOMENTS) as usize);
+    work(device, &sweeper, &AtomicUsize::new(0));
+    assert!(!bucket.disarm(), "the server ended, and not by the bucket's hand");
+    world.server.wait_until_killed();
+}
+
+fn nothing_is_lost_or_left(mut world: World) {
+    let caller = world.server.somebody();
+    let mut device = Device { caller, dice: Dice::new(SEED), known: BTreeMap::new() };
+    let mut dice = Dice::new(SEED + 1);
+    for schedule in 0..schedules() {
+        crash(&mut world, &mut device, &mut dice);
+        world.age(*dice.pick(&HOURS));
+        world.server.start_again();
+        device.audit();
+        assert_eq!(world.server.cli().run(&["check"]).json()["faults"], json!([]), "schedule {schedule}");
+        assert_eq!(device.caller.blob_bytes(), device.there().1, "schedule {schedule}");
+        // What a crash left is found by the first sweep, and gone after the second, days later.
+        world.sweep();
+        world.server.stop();
+        world.age(HOURS[2]);
+        world.server.start_again();
+        let swept = world.sweep();
+        assert_eq!(swept["missing_objects"], 0, "schedule {schedule}: {swept}");
+        let objects = world.objects();
+        assert_eq!(objects.len(), device.there().0, "schedule {schedule}: {objects:?}");
+        device.audit();
+        assert_eq!(world.server.cli().run(&["check"]).json()["faults"], json!([]), "schedule {schedule}");
+    }
+}
+
+#[test]
+fn no_blob_is_lost_or_left_over_when_the_server_is_killed_at_any_request_to_its_bucket() {
+    let bucket = Bucket::start();
+    let server = bucket.setup().start();
+    nothing_is_lost_or_left(World { server, bucket: Some(bucket) });
+}
+
+#[test]
+fn no_blob_is_lost_or_left_over_when_the_server_is_killed_while_bytes_pass_through_it() {
+    let bucket = Bucket::start();
+    let server = bucket.setup().with("TIDELOG_BLOBS_S3_PROXY", "true").start();
+    nothing_is_lost_or_left(World { server, bucket: Some(bucket) });
+}
+
+#[test]
+fn no_blob_is_lost_or_left_over_when_the_server_is_killed_over_a_disk() {
+    nothing_is_lost_or_left(World { server: Server::start(), bucket: None });
+}
+
+#[test]
+fn the_times_that_these_tests_move_are_all_there_are() {
+    // A file that could not be aged would hide what is left over.
+    let world = World { server: Server::start(), bucket: None };
+    let me = world.server.somebody();
+    me.put_blob(b"aged");
+    world.age(48);
+    let file = world.server.data().join("blobs").join(&world.objects()[0]);
+    let modified = file.metadata().and_then(|found| found.modified()).expect("its time");
+    assert!(modified < SystemTime::now() - Duration::from_secs(47 * 60 * 60));
+}

@@ -1,0 +1,234 @@
+//! `kill -9` at random instants under four pushers: what was acknowledged is there, once and in order, after every restart.
+//!
+//! The instants come from a seed. Twenty-five cycles by default; `TIDELOG_CRASH_CYCLES` asks for more.
+mod blobs;
+mod rotation;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use tidelog_test_kit::{Caller, Dice, Server, change, copy_database, fresh_id, text};
+
+const PUSHERS: usize = 4;
+const CYCLES: usize = 25;
+const SEED: u64 = 9;
+/// Acknowledged pushes of a cycle before the kill, at most.
+const MOST_PUSHES: u64 = 60;
+/// Time between the last of them and the kill, at most: about as long as a push takes.
+const MOST_MICROS: u64 = 3_000;
+/// Changes in a batch, at most.
+const MOST_CHANGES: u64 = 20;
+
+/// A batch and what came of it.
+struct Batch {
+    body: Value,
+    /// The cursor that its answer gave; `None`: the server died first.
+    acknowledged: Option<Value>,
+}
+
+/// One device that pushes batch after batch, and remembers all of them.
+struct Pusher {
+    name: String,
+    caller: Caller,
+    device: String,
+    dice: Dice,
+    batches: Vec<Batch>,
+}
+
+impl Pusher {
+    fn new(caller: &Caller, number: usize) -> Self {
+        let name = format!("pusher-{number}");
+        let device = caller.device(&name);
+        Self {
+            name,
+            caller: caller.clone(),
+            device,
+            dice: Dice::new(SEED + number as u64),
+            batches: Vec::new(),
+        }
+    }
+
+    /// Pushes new batches until the server is gone.
+    fn push_until_it_dies(&mut self, acknowledged: &AtomicUsize) {
+        loop {
+            let number = self.batches.len();
+            let count = 1 + self.dice.below(MOST_CHANGES);
+            let rows: Vec<_> =
+                (0..count).map(|row| change(&format!("{}/{number}/{row}", self.name))).collect();
+            let body = json!({"device_id": self.device, "batch_id": fresh_id(), "changes": rows});
+            let answer = self.caller.try_call(Method::POST, "/api/sync/push", Some(&body));
+            let cursor = answer.ok().map(|answer| answer.ok()["cursor"].clone());
+            let died = cursor.is_none();
+            self.batches.push(Batch { body, acknowledged: cursor });
+            if died {
+                return;
+            }
+            acknowledged.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Sends the last batches again under new nonces. What was acknowledged gets the same answer, what was not is now.
+    fn repeat_the_last(&mut self) {
+        let recent = self.batches.len().saturating_sub(3);
+        for batch in &mut self.batches[recent..] {
+            let mut again = batch.body.clone();
+            for change in again["changes"].as_array_mut().expect("a batch has changes") {
+                change["data"] = json!("cmUtZW5jcnlwdGVk");
+            }
+            let answer = self.caller.post("/api/sync/push", &again).ok();
+            match &batch.acknowledged {
+                Some(cursor) => assert_eq!(answer["cursor"], *cursor, "a repeat was answered otherwise"),
+                None => batch.acknowledged = Some(answer["cursor"].clone()),
+            }
+        }
+    }
+
+    /// The rows that must be in the log, in their order.
+    fn acknowledged_rows(&self) -> Vec<String> {
+        let is_acknowledged = |batch: &&Batch| batch.acknowledged.is_some();
+        let rows = |batch: &Batch| -> Vec<String> {
+            let changes = batch.body["changes"].as_array().expect("a batch has changes");
+            changes.iter().map(|change| text(&change["row_id"])).collect()
+        };
+        self.batches.iter().filter(is_acknowledged).flat_map(rows).collect()
+    }
+}
+
+/// A device that reads along across all crashes.
+struct Auditor {
+    caller: Caller,
+    request: Value,
+    seen: Vec<Value>,
+}
+
+impl Auditor {
+    fn new(caller: &Caller) -> Self {
+        Self {
+            request: json!({"device_id": caller.device("Auditor")}),
+            caller: caller.clone(),
+            seen: Vec::new(),
+        }
+    }
+
+    fn read_on(&mut self) {
+        let news = self.caller.pull_pages(&mut self.request);
+        self.seen.extend(news);
+    }
+
+    /// The rows of each device in the order of the log.
+    fn rows_by_device(&self) -> HashMap<String, Vec<String>> {
+        let mut rows: HashMap<String, Vec<String>> = HashMap::new();
+        for entry in &self.seen {
+            rows.entry(text(&entry["device_id"])).or_default().push(text(&entry["row_id"]));
+        }
+        rows
+    }
+
+    fn assert_in_order(&self) {
+        let seqs: Vec<_> = self.seen.iter().map(|entry| entry["seq"].as_i64().expect("a seq")).collect();
+        assert!(
+            seqs.is_sorted_by(|one, next| one < next),
+            "the log was not given in order, or an entry twice"
+        );
+    }
+}
+
+/// Those whose acknowledged rows are not, in their order, the first of what the log holds of them.
+fn lost(pushers: &[Pusher], auditor: &Auditor) -> Vec<String> {
+    let there = auditor.rows_by_device();
+    let is_whole = |pusher: &&Pusher| {
+        let (acknowledged, rows) = (pusher.acknowledged_rows(), there.get(&pusher.device));
+        rows.map_or(acknowledged.is_empty(), |rows| rows.starts_with(&acknowledged))
+    };
+    pushers.iter().filter(|pusher| !is_whole(pusher)).map(|pusher| pusher.name.clone()).collect()
+}
+
+/// Lets the pushers push, and kills the server at an instant that the dice choose.
+fn crash_under_load(server: &mut Server, pushers: &mut [Pusher], dice: &mut Dice) {
+    let mut work: Vec<Work<'_>> = Vec::new();
+    for pusher in pushers {
+        work.push(Box::new(|acknowledged| pusher.push_until_it_dies(acknowledged)));
+    }
+    kill_under(server, work, dice);
+}
+
+/// What somebody does until the server is gone, counting what is acknowledged.
+type Work<'w> = Box<dyn FnOnce(&AtomicUsize) + Send + 'w>;
+
+/// Lets all this work go on, and kills the server at an instant that the dice choose.
+fn kill_under(server: &mut Server, work: Vec<Work<'_>>, dice: &mut Dice) {
+    let acknowledged = AtomicUsize::new(0);
+    let enough = 1 + dice.below(MOST_PUSHES) as usize;
+    let beyond = Duration::from_micros(dice.below(MOST_MICROS));
+    thread::scope(|scope| {
+        let acknowledged = &acknowledged;
+        let threads: Vec<_> =
+            work.into_iter().map(|piece| scope.spawn(move || piece(acknowledged))).collect();
+        while acknowledged.load(Ordering::SeqCst) < enough {
+            assert!(
+                threads.iter().any(|thread| !thread.is_finished()),
+                "nobody works any more, and nothing killed the server"
+            );
+            thread::yield_now();
+        }
+        let reached = Instant::now();
+        while reached.elapsed() < beyond {
+            std::hint::spin_loop();
+        }
+        server.kill();
+    });
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed_under_four_pushers() {
+    let cycles =
+        std::env::var("TIDELOG_CRASH_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(CYCLES);
+    let mut server = Server::start();
+    let caller = server.somebody();
+    let mut pushers: Vec<_> = (0..PUSHERS).map(|number| Pusher::new(&caller, number)).collect();
+    let mut auditor = Auditor::new(&caller);
+    let mut dice = Dice::new(SEED);
+    for cycle in 0..cycles {
+        crash_under_load(&mut server, &mut pushers, &mut dice);
+        server.start_again();
+        // Before anything is repeated: what the dead server had acknowledged is there already.
+        auditor.read_on();
+        assert_eq!(lost(&pushers, &auditor), [""; 0], "cycle {cycle}");
+        pushers.iter_mut().for_each(Pusher::repeat_the_last);
+        auditor.read_on();
+        auditor.assert_in_order();
+        let expected: HashMap<_, _> =
+            pushers.iter().map(|pusher| (pusher.device.clone(), pusher.acknowledged_rows())).collect();
+        assert_eq!(auditor.rows_by_device(), expected, "cycle {cycle}: the log is not what was acknowledged");
+        server.cli().run(&["check"]).json();
+    }
+    let from_the_start = caller.pull_everything(&caller.device("Late"));
+    assert_eq!(from_the_start, auditor.seen, "who comes late sees the same log");
+    let pushed: usize = pushers.iter().map(|pusher| pusher.batches.len()).sum();
+    eprintln!("{cycles} crashes, {pushed} batches, {} changes", auditor.seen.len());
+}
+
+#[test]
+fn a_loss_would_be_noticed() {
+    let mut server = Server::start();
+    let caller = server.somebody();
+    let mut pushers: Vec<_> = (0..PUSHERS).map(|number| Pusher::new(&caller, number)).collect();
+    let (device, before) = (caller.device("Auditor"), server.beside("before"));
+    server.stop();
+    copy_database(&server.data(), &before);
+    server.start_again();
+    crash_under_load(&mut server, &mut pushers, &mut Dice::new(SEED));
+    // A server that answered before it wrote would leave what this leaves: the files as they were.
+    copy_database(&before, &server.data());
+    server.start_again();
+    let mut auditor = Auditor { request: json!({"device_id": device}), caller, seen: Vec::new() };
+    auditor.read_on();
+    let acknowledged = pushers.iter().filter(|pusher| !pusher.acknowledged_rows().is_empty());
+    assert_eq!(lost(&pushers, &auditor).len(), acknowledged.count());
+    assert!(!lost(&pushers, &auditor).is_empty());
+}

@@ -1,0 +1,252 @@
+//! `kill -9` while the master key is rotated and devices push: no acknowledged step is lost, every entry is under the key that
+//! it says, and the rotation can be finished.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::Ordering;
+
+use data_encoding::BASE64;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{CYCLES, SEED, Work, kill_under};
+use tidelog_test_kit::{Answer, Caller, Dice, Server, change, fresh_id, text};
+
+const WRITERS: usize = 3;
+/// Changes in a batch, at most.
+const MOST_CHANGES: u64 = 3;
+/// Entries that are rotated at a time: a rotation takes many steps, so most of them meet a crash.
+const ROTATED_AT_ONCE: u64 = 20;
+/// Cycles after which the rotation under way is finished before the next crash.
+const FINISH_EVERY: usize = 4;
+
+fn sealed(row: &str, key_version: u64) -> String {
+    BASE64.encode(format!("{row} under key {key_version}").as_bytes())
+}
+
+/// `None`: the server died.
+fn ask(caller: &Caller, method: Method, path: &str, body: Option<Value>) -> Option<Answer> {
+    caller.try_call(method, path, body.as_ref()).ok()
+}
+
+/// A device that seals under the key that is current when it pushes, and tells which that is.
+struct Writer {
+    name: String,
+    caller: Caller,
+    device: String,
+    dice: Dice,
+    /// Id and rows of the batch under way; kept until it is acknowledged, as a client keeps it.
+    under_way: Option<(String, Vec<String>)>,
+    batches: usize,
+    acknowledged: Vec<String>,
+}
+
+impl Writer {
+    fn new(caller: &Caller, number: usize) -> Self {
+        let name = format!("writer-{number}");
+        let device = caller.device(&name);
+        let dice = Dice::new(SEED + number as u64);
+        let caller = caller.clone();
+        Self { name, caller, device, dice, under_way: None, batches: 0, acknowledged: Vec::new() }
+    }
+
+    /// Pushes the batch under way, or a new one. `None`: the server died.
+    fn push(&mut self) -> Option<()> {
+        if self.under_way.is_none() {
+            self.batches += 1;
+            let rows = (0..1 + self.dice.below(MOST_CHANGES))
+                .map(|row| format!("{}/{}/{row}", self.name, self.batches))
+                .collect();
+            self.under_way = Some((fresh_id(), rows));
+        }
+        let (id, rows) = self.under_way.as_ref()?;
+        loop {
+            let key = ask(&self.caller, Method::GET, "/api/sync/keys", None)?.ok();
+            let version = key["key_version"].as_u64().expect("a version");
+            let changes = rows.iter().map(|row| {
+                let mut change = change(row);
+                change["data"] = json!(sealed(row, version));
+                change["key_version"] = json!(version);
+                change
+            });
+            let changes: Vec<_> = changes.collect();
+            let batch = json!({"device_id": self.device, "batch_id": id, "changes": changes});
+            let answer = ask(&self.caller, Method::POST, "/api/sync/push", Some(batch))?;
+            if answer.status == 200 {
+                break;
+            }
+            // The rotation was completed in between: seal it again, under the same id.
+            answer.refused(409, "key_version_conflict");
+        }
+        self.acknowledged.extend(self.under_way.take().into_iter().flat_map(|(_, rows)| rows));
+        Some(())
+    }
+}
+
+/// Whoever rotates, and what was acknowledged of it.
+struct Rotator {
+    caller: Caller,
+    /// The newest key that each entry was sealed under.
+    rotated: BTreeMap<i64, u64>,
+    /// Where the last page ended.
+    cursor: Value,
+    begun: u64,
+    completed: u64,
+}
+
+impl Rotator {
+    /// Goes one step on with the rotation that runs, or begins the next. `None`: the server died.
+    fn step(&mut self) -> Option<()> {
+        let state = ask(&self.caller, Method::GET, "/api/sync/keys/rotate", None)?.ok();
+        let Some(version) = state["pending"]["key_version"].as_u64() else {
+            let version = state["next_key_version"].as_u64().expect("a version");
+            return self.begin(version);
+        };
+        let page = json!({"limit": ROTATED_AT_ONCE, "cursor": self.cursor});
+        let page = ask(&self.caller, Method::POST, "/api/sync/keys/rotate/entries", Some(page))?.ok();
+        let entries = page["entries"].as_array().expect("entries");
+        self.cursor = page["cursor"].clone();
+        if entries.is_empty() { self.complete(version) } else { self.rotate(entries, version) }
+    }
+
+    fn begin(&mut self, version: u64) -> Option<()> {
+        let envelope = BASE64.encode(format!("key {version}").as_bytes());
+        let body = json!({"new_encrypted_key": envelope, "key_version": version});
+        ask(&self.caller, Method::POST, "/api/sync/keys/rotate/begin", Some(body))?.ok();
+        (self.begun, self.cursor) = (version, Value::Null);
+        Some(())
+    }
+
+    fn rotate(&mut self, entries: &[Value], version: u64) -> Option<()> {
+        let rotated =
+            |entry: &Value| json!({"seq": entry["seq"], "data": sealed(&text(&entry["row_id"]), version)});
+        let body = json!({"entries": entries.iter().map(rotated).collect::<Vec<_>>()});
+        ask(&self.caller, Method::POST, "/api/sync/keys/rotate/batch", Some(body))?.ok();
+        self.rotated.extend(entries.iter().map(|entry| (entry["seq"].as_i64().expect("a seq"), version)));
+        Some(())
+    }
+
+    fn complete(&mut self, version: u64) -> Option<()> {
+        let body = json!({"key_version": version});
+        let answer = ask(&self.caller, Method::POST, "/api/sync/keys/rotate/complete", Some(body))?;
+        match answer.status {
+            200 => self.completed = version,
+            // Something was passed over: a batch that the crash swallowed, though its page had been read.
+            _ => {
+                answer.refused(409, "rotation_incomplete");
+                self.cursor = Value::Null;
+            }
+        }
+        Some(())
+    }
+
+    /// Begins one if none runs, and carries it through.
+    fn finish(&mut self) {
+        let before = self.completed;
+        while self.completed == before {
+            self.step().expect("the server lives");
+        }
+    }
+
+    /// What the log says of each entry is so, and nothing that was acknowledged is undone.
+    fn assert_nothing_is_lost(&self, log: &[Value]) {
+        for entry in log {
+            let (seq, row) = (entry["seq"].as_i64().expect("a seq"), text(&entry["row_id"]));
+            let version = entry["key_version"].as_u64().expect("a version");
+            assert_eq!(
+                entry["data"],
+                json!(sealed(&row, version)),
+                "entry {seq} is not under the key that it says"
+            );
+            let acknowledged = self.rotated.get(&seq).copied().unwrap_or_default();
+            assert!(
+                version >= acknowledged,
+                "entry {seq} is under {version}, {acknowledged} was acknowledged"
+            );
+        }
+        let state = self.caller.get("/api/sync/keys/rotate").ok();
+        let current = state["key_version"].as_u64().expect("a version");
+        let newest = state["pending"]["key_version"].as_u64().unwrap_or(current);
+        assert!(current >= self.completed && newest >= self.begun, "{state}");
+        let left = log.iter().filter(|entry| entry["key_version"] != newest).count();
+        assert!(
+            state["pending"].is_null() || state["pending"]["remaining"] == left,
+            "{left} are left: {state}"
+        );
+    }
+}
+
+fn rows_by_device(log: &[Value]) -> HashMap<String, Vec<String>> {
+    let mut rows: HashMap<String, Vec<String>> = HashMap::new();
+    for entry in log {
+        rows.entry(text(&entry["device_id"])).or_default().push(text(&entry["row_id"]));
+    }
+    rows
+}
+
+/// Lets everybody work, and kills the server at an instant that the dice choose.
+fn crash_under_work(server: &mut Server, writers: &mut [Writer], rotator: &mut Rotator, dice: &mut Dice) {
+    let mut work: Vec<Work<'_>> = Vec::new();
+    for writer in writers {
+        work.push(Box::new(|done| {
+            while writer.push().is_some() {
+                done.fetch_add(1, Ordering::SeqCst);
+            }
+        }));
+    }
+    work.push(Box::new(|done| {
+        while rotator.step().is_some() {
+            done.fetch_add(1, Ordering::SeqCst);
+        }
+    }));
+    kill_under(server, work, dice);
+}
+
+#[test]
+fn no_acknowledged_step_is_lost_when_the_server_is_killed_during_a_rotation() {
+    let cycles =
+        std::env::var("TIDELOG_CRASH_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(CYCLES);
+    let mut server = Server::start();
+    let caller = server.somebody();
+    caller.put("/api/sync/keys", &json!({"encrypted_key": BASE64.encode(b"key 1")})).ok();
+    let reader = caller.device("Reader");
+    let mut writers: Vec<_> = (0..WRITERS).map(|number| Writer::new(&caller, number)).collect();
+    let mut rotator = Rotator {
+        caller: caller.clone(),
+        rotated: BTreeMap::new(),
+        cursor: Value::Null,
+        begun: 1,
+        completed: 1,
+    };
+    let mut dice = Dice::new(SEED);
+    for cycle in 0..cycles {
+        crash_under_work(&mut server, &mut writers, &mut rotator, &mut dice);
+        server.start_again();
+        let log = caller.pull_everything(&reader);
+        rotator.assert_nothing_is_lost(&log);
+        let there = rows_by_device(&log);
+        for writer in &mut writers {
+            let rows = there.get(&writer.device).map_or(&[][..], Vec::as_slice);
+            assert!(rows.starts_with(&writer.acknowledged), "cycle {cycle}: {} lost something", writer.name);
+            if writer.under_way.is_some() {
+                writer.push().expect("the server lives");
+            }
+        }
+        if cycle % FINISH_EVERY == FINISH_EVERY - 1 {
+            rotator.finish();
+        }
+        let log = caller.pull_everything(&reader);
+        rotator.assert_nothing_is_lost(&log);
+        let expected: HashMap<_, _> =
+            writers.iter().map(|writer| (writer.device.clone(), writer.acknowledged.clone())).collect();
+        assert_eq!(rows_by_device(&log), expected, "cycle {cycle}: the log is not what was acknowledged");
+        assert_eq!(server.cli().run(&["check"]).json()["faults"], json!([]), "cycle {cycle}");
+    }
+    rotator.finish();
+    let log = caller.pull_everything(&reader);
+    assert!(log.iter().all(|entry| entry["key_version"] == rotator.completed));
+    let (rotations, changes) = (rotator.completed - 1, log.len());
+    eprintln!(
+        "{cycles} crashes, {rotations} rotations, {} entries rotated, {changes} changes",
+        rotator.rotated.len()
+    );
+}

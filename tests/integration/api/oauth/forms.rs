@@ -1,0 +1,162 @@
+//! Forms that another site sends, or that another browser was shown; pages in frames; cookies.
+
+use super::World;
+use tidelog_test_kit::{PASSWORD, Shown};
+
+#[test]
+fn a_form_is_good_in_the_browser_that_was_shown_it_and_in_no_other() {
+    let world = World::new();
+    let (mine, theirs) = (world.server.tab(), world.server.tab());
+    let page = mine.open(&world.request(&[]));
+    let credentials = [("email", world.user.email.as_str()), ("password", PASSWORD)];
+    // An attacker's page cannot make the victim's browser log in as the attacker, nor finish what the attacker began.
+    theirs.send(&page, &credentials).expect(400).titled("This page has expired");
+    theirs.open(&world.request(&[])).expect(200);
+    theirs.send(&page, &credentials).expect(400).titled("This page has expired");
+    let consent = world.consent_page(&mine);
+    theirs.send(&consent, &[("decision", "allow")]).expect(400).titled("This page has expired");
+    mine.send(&consent, &[("decision", "allow")]).expect(303);
+}
+
+#[test]
+fn a_form_of_another_site_is_refused_whatever_else_it_has() {
+    let world = World::new();
+    for (name, value) in [
+        ("origin", "https://evil.example"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ] {
+        let tab = world.server.tab();
+        let page = world.consent_page(&tab);
+        let tab = tab.with(name, value);
+        tab.send(&page, &[("decision", "allow")]).expect(400).titled("This page has expired");
+    }
+    let tab = world.server.tab().with("sec-fetch-site", "same-origin").with("origin", "null");
+    let page = world.consent_page(&tab);
+    tab.send(&page, &[("decision", "allow")]).expect(303);
+}
+
+#[test]
+fn a_step_cannot_be_left_out_or_used_for_another() {
+    let world = World::new();
+    let tab = world.server.tab();
+    let log_in = tab.open(&world.request(&[]));
+    let consent = world.consent_page(&tab);
+    let step_of =
+        |page: &Shown| page.filled(&[]).into_iter().find(|(name, _)| name == "step").expect("a step");
+    let (early, late) = (step_of(&log_in), step_of(&consent));
+    let with =
+        |step: &(String, String), more: (&str, &str)| vec![step.clone(), (more.0.into(), more.1.into())];
+    tab.post("/oauth/consent", &with(&early, ("decision", "allow"))).expect(400);
+    tab.post("/two-factor", &with(&early, ("code", "000000"))).expect(400);
+    tab.post("/two-factor", &with(&late, ("code", "000000"))).expect(400);
+    tab.post("/sign-in", &with(&late, ("email", "x"))).expect(400);
+    tab.post("/account/password", &with(&late, ("current", PASSWORD))).expect(400);
+    tab.open(&format!("/oauth/consent?step={}", early.1)).expect(400);
+    tab.post("/oauth/consent", &[]).expect(400);
+}
+
+#[test]
+fn a_page_is_good_for_one_decision_and_a_second_click_changes_nothing() {
+    let world = World::new();
+    let tab = world.server.tab();
+    let page = world.consent_page(&tab);
+    let first = tab.send(&page, &[("decision", "allow")]).expect(303);
+    let second = tab.send(&page, &[("decision", "allow")]).expect(303);
+    assert_eq!(first.location(), second.location(), "one code, so none is used twice");
+    tab.send(&page, &[("decision", "deny")]).expect(400).titled("This page has expired");
+    let step = page.filled(&[])[0].1.clone();
+    let back = tab.open(&format!("/oauth/consent?step={step}")).expect(400).titled("This page has expired");
+    assert!(back.text.contains("Start again"));
+}
+
+#[test]
+fn no_page_can_be_framed_or_load_anything_and_only_the_consent_page_leads_away() {
+    let world = World::new();
+    let tab = world.server.tab();
+    let pages = [
+        tab.open(&world.request(&[])),
+        world.consent_page(&tab),
+        tab.open("/account"),
+        tab.open("/sign-up"),
+        tab.open("/invite/x"),
+        tab.open("/oauth/authorize"),
+    ];
+    for (number, page) in pages.iter().enumerate() {
+        let policy = page.header("content-security-policy");
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
+        assert!(policy.contains("base-uri 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(page.header("x-frame-options"), "DENY");
+        assert_eq!(page.header("cache-control"), "no-store");
+        assert!(["same-origin", "no-referrer"].contains(&page.header("referrer-policy").as_str()));
+        let leads = policy.split(';').find(|part| part.contains("form-action")).expect("a rule").trim();
+        let expected =
+            if number == 1 { "form-action 'self' http://127.0.0.1:4711" } else { "form-action 'self'" };
+        assert_eq!(leads, expected);
+        assert!(
+            !page.text.contains("<script") && !page.text.contains("src=\"http"),
+            "nothing from elsewhere"
+        );
+        for event in ["onclick", "onload", "onerror", "onsubmit", "onfocus", "javascript:"] {
+            assert!(!page.text.contains(event), "{event}");
+        }
+    }
+}
+
+#[test]
+fn cookies_are_out_of_reach_for_scripts_and_other_sites() {
+    let world = World::with_public_url("https://sync.example.org");
+    let tab = world.server.tab().with("host", "sync.example.org");
+    let cookie = tab.open(&world.request(&[])).header("set-cookie");
+    assert!(cookie.starts_with("__Host-tidelog-browser="), "{cookie}");
+    for attribute in ["HttpOnly", "Secure", "SameSite=Lax", "Path=/;"] {
+        assert!(cookie.contains(attribute), "{attribute} in {cookie}");
+    }
+    assert!(!cookie.contains("Domain"));
+}
+
+#[test]
+fn what_people_and_apps_are_called_is_text_and_nothing_else() {
+    let world = World::new();
+    let nasty = "<script>alert(1)</script>\"'>&amp;";
+    let app = world.server.new_app(nasty);
+    let tab = world.server.tab();
+    let page = tab.open(&world.request(&[("client_id", &app.api_key), ("state", nasty)]));
+    assert!(!page.text.contains("<script>") && page.text.contains("&lt;script&gt;"), "{}", page.text);
+    let again = tab.send(&page, &[("email", nasty), ("password", "wrong")]).expect(422);
+    assert!(!again.text.contains("<script>"), "{}", again.text);
+    let sent = tab.send(&again, &[("email", &world.user.email), ("password", PASSWORD)]).expect(303);
+    let consent = tab.follow(&sent).expect(200);
+    assert_eq!(tab.send(&consent, &[("decision", "allow")]).parameter("state").as_deref(), Some(nasty));
+}
+
+#[test]
+fn wrong_credentials_are_told_on_the_page_and_alike() {
+    let world = World::new();
+    world.server.new_user("disabled@example.org");
+    world.server.cli().run(&["user", "disable", "disabled@example.org"]).json();
+    let tab = world.server.tab();
+    let page = tab.open(&world.request(&[]));
+    let faults: Vec<_> = [
+        ("ada@example.org", "wrong"),
+        ("nobody@example.org", PASSWORD),
+        ("disabled@example.org", PASSWORD),
+        ("", ""),
+        ("no address", PASSWORD),
+        ("ada@example.org", &"x".repeat(200)),
+    ]
+    .into_iter()
+    .map(|(email, password)| {
+        let again = tab.send(&page, &[("email", email), ("password", password)]).expect(422);
+        assert!(
+            !again.text.contains(&format!("value=\"{password}\"")) || password.is_empty(),
+            "no password comes back"
+        );
+        again.fault()
+    })
+    .collect();
+    assert!(faults.iter().all(|fault| fault.is_some() && *fault == faults[0]), "{faults:?}");
+}

@@ -1,0 +1,208 @@
+//! Second factors: turned on, asked for, used up.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tidelog::server::commands::{Command, UserCommand};
+
+use super::{REDIRECT, VERIFIER, challenge};
+
+use tidelog_test_kit::{Authenticator, Caller, ClockedServer, Shown, Tab};
+
+/// An account with a second factor, and what its owner has.
+struct Owner {
+    server: ClockedServer,
+    app: Authenticator,
+    recovery_codes: Vec<String>,
+}
+
+fn account(server: &ClockedServer, code: Option<&str>) -> Caller {
+    let mut body = json!({"email": server.email(), "password": server.password()});
+    if let Some(code) = code {
+        body["code"] = code.into();
+    }
+    let token = server.nobody().post("/api/account/token", &body).ok()["token"].clone();
+    server.nobody().with_token(token.as_str().expect("a token"))
+}
+
+impl Owner {
+    fn new() -> Self {
+        let server = ClockedServer::start(&[]);
+        let account = account(&server, None);
+        let enrolment = account.post("/api/account/two-factor", &json!({})).ok();
+        let app = Authenticator::new(enrolment["secret"].as_str().expect("a secret"));
+        let code = app.code(server.now_seconds());
+        let confirmed = account.post("/api/account/two-factor/confirm", &json!({"code": code})).ok();
+        let codes = confirmed["recovery_codes"].as_array().expect("codes");
+        let recovery_codes = codes.iter().map(|code| code.as_str().expect("a code").to_owned()).collect();
+        // The code that turned it on is used up.
+        server.pass_seconds(30);
+        Self { server, app, recovery_codes }
+    }
+
+    fn code(&self) -> String {
+        self.app.code(self.server.now_seconds())
+    }
+
+    /// As far as the page that asks for the code.
+    fn asked(&self, tab: &Tab) -> Shown {
+        let request = format!(
+            "/oauth/authorize?response_type=code&client_id={}&redirect_uri={REDIRECT}&state=s&code_challenge={}\
+             &code_challenge_method=S256",
+            self.server.api_key(),
+            challenge(VERIFIER)
+        );
+        let page = tab.open(&request).expect(200);
+        let credentials = [("email", self.server.email()), ("password", self.server.password())];
+        tab.follow(&tab.send(&page, &credentials).expect(303)).expect(200).titled("Two-factor authentication")
+    }
+
+    /// A session of the app, by a recovery code.
+    fn session(&self) -> Value {
+        let tab = Tab::on(&self.server.url());
+        let sent = tab.send(&self.asked(&tab), &[("code", &self.recovery_codes[0])]).expect(303);
+        let consent = tab.follow(&sent).expect(200);
+        let code = tab.send(&consent, &[("decision", "allow")]).parameter("code").expect("a code");
+        let body = json!({
+            "grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT,
+            "code_verifier": VERIFIER, "client_id": self.server.api_key(),
+        });
+        self.server.nobody().post("/oauth/token", &body).ok()
+    }
+
+    fn lets_in(&self, code: &str) -> bool {
+        let tab = Tab::on(&self.server.url());
+        let page = self.asked(&tab);
+        let shown = tab.send(&page, &[("code", code)]);
+        match shown.status {
+            303 => true,
+            _ => {
+                assert!(shown.expect(422).fault().expect("a fault").contains("incorrect"));
+                false
+            }
+        }
+    }
+}
+
+#[test]
+fn the_password_alone_lets_nobody_in_any_more() {
+    let owner = Owner::new();
+    let credentials = owner.server.credentials();
+    let nobody = owner.server.nobody();
+    nobody.post("/api/sync/auth", &credentials).refused(403, "two_factor_required");
+    let mut wrong = credentials.clone();
+    wrong["password"] = "wrong".into();
+    nobody.post("/api/sync/auth", &wrong).refused(401, "invalid_credentials");
+    let account = json!({"email": owner.server.email(), "password": owner.server.password()});
+    nobody.post("/api/account/token", &account).refused(403, "two_factor_required");
+    let tab = Tab::on(&owner.server.url());
+    let page = owner.asked(&tab);
+    let step = page.filled(&[])[0].1.clone();
+    tab.open(&format!("/oauth/consent?step={step}")).expect(400);
+}
+
+#[test]
+fn a_code_is_taken_once_around_its_time_and_no_older_one_after_it() {
+    let owner = Owner::new();
+    let before = owner.app.code(owner.server.now_seconds() - 30);
+    let code = owner.code();
+    assert!(!owner.lets_in("000000") || code == "000000");
+    assert!(owner.lets_in(&code));
+    assert!(!owner.lets_in(&code), "used");
+    assert!(!owner.lets_in(&before), "of a step before the one that was used");
+    let next = owner.app.code(owner.server.now_seconds() + 30);
+    assert!(owner.lets_in(&next), "of a clock that is fast");
+    owner.server.pass_seconds(24 * 60 * 60);
+    assert!(!owner.lets_in(&owner.app.code(owner.server.now_seconds() - 90)), "too old");
+    let slow = owner.app.code(owner.server.now_seconds() - 30);
+    assert!(owner.lets_in(&slow), "of a clock that is slow");
+}
+
+#[test]
+fn a_recovery_code_works_once_however_it_is_typed() {
+    let owner = Owner::new();
+    assert_eq!(owner.recovery_codes.len(), 10);
+    assert!(owner.lets_in(&owner.recovery_codes[0]));
+    assert!(!owner.lets_in(&owner.recovery_codes[0]), "used");
+    assert!(owner.lets_in(&owner.recovery_codes[1].to_uppercase().replace('-', " ")));
+    let left = account(&owner.server, Some(&owner.recovery_codes[2])).get("/api/account").ok();
+    assert_eq!((&left["two_factor"], &left["recovery_codes_left"]), (&json!(true), &json!(7)));
+}
+
+#[test]
+fn new_recovery_codes_and_turning_it_off_take_a_code() {
+    let owner = Owner::new();
+    let account = account(&owner.server, Some(&owner.code()));
+    let wrong = json!({"code": "aaaa-aaaa-aaaa-aaaa"});
+    account.post("/api/account/recovery-codes", &wrong).refused(401, "invalid_credentials");
+    account.call(Method::DELETE, "/api/account/two-factor", Some(&wrong)).refused(401, "invalid_credentials");
+    account.post("/api/account/two-factor", &json!({})).refused(409, "two_factor_is_on");
+    let old = json!({"code": owner.recovery_codes[0]});
+    let fresh = account.post("/api/account/recovery-codes", &old).ok();
+    assert!(!owner.lets_in(&owner.recovery_codes[1]), "replaced");
+    let fresh = fresh["recovery_codes"][0].as_str().expect("a code");
+    account.call(Method::DELETE, "/api/account/two-factor", Some(&json!({"code": fresh}))).expect(204);
+    owner.server.nobody().post("/api/sync/auth", &owner.server.credentials()).ok();
+}
+
+#[test]
+fn the_operator_can_take_it_away() {
+    let owner = Owner::new();
+    let email = owner.server.email().to_owned();
+    owner.server.command(Command::User(UserCommand::DisableTwoFactor { email }));
+    owner.server.nobody().post("/api/sync/auth", &owner.server.credentials()).ok();
+}
+
+#[test]
+fn a_secret_that_was_never_confirmed_is_not_asked_for() {
+    let server = ClockedServer::start(&[]);
+    let account = account(&server, None);
+    account.post("/api/account/two-factor", &json!({})).ok();
+    account
+        .post("/api/account/two-factor/confirm", &json!({"code": "000000"}))
+        .refused(401, "invalid_credentials");
+    server.nobody().post("/api/sync/auth", &server.credentials()).ok();
+}
+
+#[test]
+fn what_was_begun_before_the_second_factor_changed_ends() {
+    let owner = Owner::new();
+    let tab = Tab::on(&owner.server.url());
+    let page = owner.asked(&tab);
+    let account = account(&owner.server, Some(&owner.code()));
+    account
+        .call(Method::DELETE, "/api/account/two-factor", Some(&json!({"code": owner.recovery_codes[0]})))
+        .expect(204);
+    tab.send(&page, &[("code", &owner.recovery_codes[1])]).expect(400).titled("This page has expired");
+}
+
+#[test]
+fn a_second_click_on_a_code_lets_in_like_the_first() {
+    let owner = Owner::new();
+    let tab = Tab::on(&owner.server.url());
+    let (page, code) = (owner.asked(&tab), owner.code());
+    let first = tab.send(&page, &[("code", &code)]).expect(303);
+    let second = tab.send(&page, &[("code", &code)]).expect(303);
+    assert_eq!(first.location(), second.location());
+    tab.follow(&second).expect(200).titled("Allow dev to sync?");
+}
+
+#[test]
+fn another_password_takes_a_code_too_and_a_repeat_of_it_none() {
+    let owner = Owner::new();
+    let tokens = owner.session();
+    let app = owner.server.nobody().with_token(tokens["access_token"].as_str().expect("a token"));
+    let change = |current: &str, code: Option<&str>| {
+        let mut body = json!({"current_password": current, "new_password": "tidy lantern forgets october"});
+        if let Some(code) = code {
+            body["code"] = code.into();
+        }
+        app.post("/api/sync/auth/password", &body)
+    };
+    let current = owner.server.password();
+    change(current, None).refused(403, "two_factor_required");
+    change(current, Some("aaaa-aaaa-aaaa-aaaa")).refused(401, "invalid_credentials");
+    change("wrong", Some(&owner.recovery_codes[1])).refused(401, "invalid_credentials");
+    change(current, Some(&owner.recovery_codes[1])).ok();
+    change(current, Some(&owner.recovery_codes[1])).ok();
+    change(current, None).ok();
+}

@@ -1,0 +1,307 @@
+//! Changing the password: the envelope goes with it or nothing changes, and everybody else is out.
+
+use std::thread;
+
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+
+use tidelog_test_kit::{Answer, App, Caller, PASSWORD, Server, ServerSetup, User, text};
+
+const CHANGE: &str = "/api/sync/auth/password";
+const KEYS: &str = "/api/sync/keys";
+const STATUS: &str = "/api/sync/status";
+const NEW: &str = "tidy lantern forgets october";
+
+/// One user with a session and an envelope in an app.
+struct Scene {
+    server: Server,
+    app: App,
+    user: User,
+    me: Caller,
+}
+
+impl Scene {
+    fn set() -> Self {
+        let server = Server::start();
+        let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
+        let me = server.sign_in(&user, &app);
+        me.put(KEYS, &json!({"encrypted_key": envelope("old")})).ok();
+        Self { server, app, user, me }
+    }
+
+    fn try_sign_in(&self, password: &str) -> Answer {
+        let body = json!({"email": self.user.email, "password": password, "api_key": self.app.api_key});
+        self.server.nobody().post("/api/sync/auth", &body)
+    }
+
+    #[track_caller]
+    fn password_is(&self, password: &str) {
+        let other = if password == PASSWORD { NEW } else { PASSWORD };
+        self.try_sign_in(other).refused(401, "invalid_credentials");
+        self.try_sign_in(password).ok();
+    }
+
+    #[track_caller]
+    fn key_is(&self, content: &str, revision: u64) {
+        let key = self.me.get(KEYS).ok();
+        assert_eq!(key["encrypted_key"], json!(envelope(content)));
+        assert_eq!((&key["key_version"], &key["revision"]), (&json!(1), &json!(revision)));
+    }
+
+    #[track_caller]
+    fn nothing_has_changed(&self) {
+        self.password_is(PASSWORD);
+        self.key_is("old", 1);
+    }
+
+    /// Neither its token nor its refresh token works.
+    #[track_caller]
+    fn is_over(&self, pair: &Value) {
+        self.server.bearer(&text(&pair["token"])).get(STATUS).refused(401, "unauthenticated");
+        refresh(&self.server, pair).refused(401, "unauthenticated");
+    }
+}
+
+fn envelope(content: &str) -> String {
+    BASE64.encode(content.as_bytes())
+}
+
+fn refresh(server: &Server, pair: &Value) -> Answer {
+    server.nobody().post("/api/sync/auth/refresh", &json!({"refresh_token": pair["refresh_token"]}))
+}
+
+/// From the tests' password to the new one, with these fields besides or instead.
+fn change_to(new: &str, extra: &Value) -> Value {
+    let mut body = json!({"current_password": PASSWORD, "new_password": new});
+    body.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
+    body
+}
+
+#[test]
+fn password_and_envelope_change_together_and_outlive_a_crash() {
+    let mut scene = Scene::set();
+    let body = change_to(NEW, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
+    assert_eq!(scene.me.post(CHANGE, &body).ok(), json!({"key_version": 1, "revision": 2}));
+    scene.server.kill();
+    scene.server.start_again();
+    scene.password_is(NEW);
+    scene.key_is("new", 2);
+}
+
+#[test]
+fn without_an_envelope_the_stored_one_stays_and_its_state_is_the_answer() {
+    let scene = Scene::set();
+    assert_eq!(
+        scene.me.post(CHANGE, &change_to(NEW, &json!({}))).ok(),
+        json!({"key_version": 1, "revision": 1})
+    );
+    scene.password_is(NEW);
+    scene.key_is("old", 1);
+}
+
+#[test]
+fn a_log_without_a_key_answers_zeros_and_takes_no_envelope() {
+    let server = Server::start();
+    let me = server.somebody();
+    for expected in [json!({}), json!({"expected_revision": 0})] {
+        let mut extra = json!({"encrypted_key": envelope("first")});
+        extra.as_object_mut().expect("an object").extend(expected.as_object().expect("an object").clone());
+        let refusal = me.post(CHANGE, &change_to(NEW, &extra)).refused(409, "key_version_conflict");
+        assert_eq!((&refusal["key_version"], &refusal["revision"]), (&json!(0), &json!(0)));
+    }
+    me.get(KEYS).refused(404, "not_found");
+    assert_eq!(me.post(CHANGE, &change_to(NEW, &json!({}))).ok(), json!({"key_version": 0, "revision": 0}));
+}
+
+#[test]
+fn a_wrong_current_password_changes_nothing() {
+    let scene = Scene::set();
+    for wrong in ["", "wrong", &format!("{PASSWORD} "), &"x".repeat(1_000)] {
+        let extra = json!({"current_password": wrong, "encrypted_key": envelope("new")});
+        scene.me.post(CHANGE, &change_to(NEW, &extra)).refused(401, "invalid_credentials");
+    }
+    scene.nothing_has_changed();
+}
+
+#[test]
+fn a_stale_revision_changes_neither_the_envelope_nor_the_password() {
+    let scene = Scene::set();
+    let bystander = scene.server.tokens(&scene.user, &scene.app);
+    for stale in [0, 2] {
+        let extra = json!({"encrypted_key": envelope("new"), "expected_revision": stale});
+        let refusal = scene.me.post(CHANGE, &change_to(NEW, &extra)).refused(409, "key_version_conflict");
+        assert_eq!((&refusal["key_version"], &refusal["revision"]), (&json!(1), &json!(1)));
+    }
+    scene.nothing_has_changed();
+    refresh(&scene.server, &bystander).ok();
+}
+
+#[test]
+fn a_password_that_may_not_be_given_changes_nothing_and_one_at_the_limits_may() {
+    let scene = Scene::set();
+    for faulty in [String::new(), "short".into(), "x".repeat(129), "x".repeat(100_000)] {
+        let extra = json!({"encrypted_key": envelope("new")});
+        let refusal = scene.me.post(CHANGE, &change_to(&faulty, &extra)).refused(422, "invalid_field");
+        assert_eq!(refusal["field"], "new_password");
+    }
+    for encrypted_key in [json!(""), json!("a2V"), json!(BASE64.encode(&[7; 4097])), json!(7)] {
+        let refusal = scene.me.post(CHANGE, &change_to(NEW, &json!({"encrypted_key": encrypted_key})));
+        assert_eq!(refusal.refused(422, "invalid_field")["field"], "encrypted_key");
+    }
+    for missing in ["current_password", "new_password"] {
+        let mut body = change_to(NEW, &json!({}));
+        body.as_object_mut().expect("an object").remove(missing);
+        scene.me.post(CHANGE, &body).refused(422, "invalid_field");
+    }
+    scene.nothing_has_changed();
+    let longest = "x".repeat(128);
+    scene.me.post(CHANGE, &change_to(&longest, &json!({}))).ok();
+    scene.me.post(CHANGE, &change_to("8 bytes!", &json!({"current_password": longest}))).ok();
+    scene.try_sign_in("8 bytes!").ok();
+}
+
+#[test]
+fn every_other_session_of_the_user_ends_in_all_apps_and_the_calling_one_lives() {
+    let scene = Scene::set();
+    let elsewhere = scene.server.new_app("Tasks");
+    let mine = scene.server.tokens(&scene.user, &scene.app);
+    let others = [&scene.app, &scene.app, &elsewhere].map(|app| scene.server.tokens(&scene.user, app));
+    for pair in &others {
+        scene.server.bearer(&text(&pair["token"])).get(STATUS).ok();
+    }
+    let caller = scene.server.bearer(&text(&mine["token"]));
+    caller.post(CHANGE, &change_to(NEW, &json!({}))).ok();
+    others.iter().for_each(|pair| scene.is_over(pair));
+    scene.me.get(STATUS).refused(401, "unauthenticated");
+    caller.get(STATUS).ok();
+    let next = refresh(&scene.server, &mine).ok();
+    scene.server.bearer(&text(&next["token"])).get(STATUS).ok();
+}
+
+#[test]
+fn a_repeat_after_a_lost_answer_is_answered_as_the_first_time_and_does_nothing_more() {
+    let scene = Scene::set();
+    let body = change_to(NEW, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
+    let first = scene.me.post(CHANGE, &body).ok();
+    let signed_in_since = scene.try_sign_in(NEW).ok();
+    assert_eq!(scene.me.post(CHANGE, &body).ok(), first);
+    scene.key_is("new", 2);
+    refresh(&scene.server, &signed_in_since).ok();
+    let other_envelope = change_to(NEW, &json!({"encrypted_key": envelope("another")}));
+    scene.me.post(CHANGE, &other_envelope).refused(401, "invalid_credentials");
+    scene.key_is("new", 2);
+    scene.me.post(CHANGE, &change_to("yet another password", &json!({}))).refused(401, "invalid_credentials");
+    scene.password_is(NEW);
+}
+
+#[test]
+fn a_repeat_with_the_same_password_on_both_sides_is_one_too() {
+    let scene = Scene::set();
+    let body = change_to(PASSWORD, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
+    let first = scene.me.post(CHANGE, &body).ok();
+    assert_eq!(first, json!({"key_version": 1, "revision": 2}));
+    assert_eq!(scene.me.post(CHANGE, &body).ok(), first);
+    scene.key_is("new", 2);
+    scene.password_is(PASSWORD);
+}
+
+#[test]
+fn of_eight_changes_at_once_exactly_one_wins_with_password_and_envelope() {
+    let scene = Scene::set();
+    let password = |number: usize| format!("password number {number}");
+    let content = |number: usize| format!("envelope {number}");
+    let statuses: Vec<u16> = thread::scope(|scope| {
+        let change = |number: usize| {
+            let extra = json!({"encrypted_key": envelope(&content(number))});
+            scene.me.post(CHANGE, &change_to(&password(number), &extra)).status
+        };
+        let threads: Vec<_> = (0..8).map(|number| scope.spawn(move || change(number))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+    });
+    let winners: Vec<_> = (0..8).filter(|number| statuses[*number] == 200).collect();
+    assert_eq!(winners.len(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 401)), "{statuses:?}");
+    scene.key_is(&content(winners[0]), 2);
+    for number in 0..8 {
+        let answer = scene.try_sign_in(&password(number));
+        assert_eq!(answer.status, if number == winners[0] { 200 } else { 401 });
+    }
+}
+
+#[test]
+fn the_same_change_sent_twice_at_once_succeeds_twice_and_is_made_once() {
+    let scene = Scene::set();
+    let body = change_to(NEW, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
+    let answers: Vec<Value> = thread::scope(|scope| {
+        let change = || scene.me.post(CHANGE, &body).ok();
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(change)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+    });
+    assert!(answers.iter().all(|answer| *answer == json!({"key_version": 1, "revision": 2})), "{answers:?}");
+    scene.key_is("new", 2);
+    scene.password_is(NEW);
+}
+
+#[test]
+fn of_two_sessions_that_change_it_at_once_one_is_ended_by_the_other() {
+    let scene = Scene::set();
+    let sessions = [scene.me.clone(), scene.server.sign_in(&scene.user, &scene.app)];
+    let change = |session: &Caller, new: &str| session.post(CHANGE, &change_to(new, &json!({})));
+    let answers: Vec<Answer> = thread::scope(|scope| {
+        let threads = [
+            scope.spawn(|| change(&sessions[0], "the first password")),
+            scope.spawn(|| change(&sessions[1], "the second password")),
+        ];
+        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+    });
+    let winner = usize::from(answers[1].status == 200);
+    answers[winner].ok();
+    answers[1 - winner].expect(401);
+    sessions[winner].get(STATUS).ok();
+    sessions[1 - winner].get(STATUS).refused(401, "unauthenticated");
+}
+
+#[test]
+fn other_users_and_the_users_other_apps_keep_their_passwords_and_envelopes() {
+    let scene = Scene::set();
+    let elsewhere = scene.server.new_app("Tasks");
+    let my_other = scene.server.sign_in(&scene.user, &elsewhere);
+    my_other.put(KEYS, &json!({"encrypted_key": envelope("elsewhere")})).ok();
+    let bob = scene.server.new_user("bob@example.org");
+    let stranger = scene.server.sign_in(&bob, &scene.app);
+    stranger.put(KEYS, &json!({"encrypted_key": envelope("bob's")})).ok();
+    let extra = json!({"encrypted_key": envelope("new"), "expected_revision": 1});
+    scene.me.post(CHANGE, &change_to(NEW, &extra)).ok();
+    scene.key_is("new", 2);
+    assert_eq!(stranger.get(KEYS).ok()["encrypted_key"], json!(envelope("bob's")));
+    scene.server.sign_in(&bob, &scene.app).get(STATUS).ok();
+    let body = json!({"email": scene.user.email, "password": NEW, "api_key": elsewhere.api_key});
+    let pair = scene.server.nobody().post("/api/sync/auth", &body).ok();
+    let key = scene.server.bearer(&text(&pair["token"])).get(KEYS).ok();
+    assert_eq!((&key["encrypted_key"], &key["revision"]), (&json!(envelope("elsewhere")), &json!(1)));
+}
+
+#[test]
+fn a_session_that_is_over_changes_nothing() {
+    let scene = Scene::set();
+    let gone = scene.server.sign_in(&scene.user, &scene.app);
+    gone.post("/api/sync/auth/logout", &Value::Null).expect(204);
+    gone.post(CHANGE, &change_to(NEW, &json!({}))).refused(401, "unauthenticated");
+    scene.server.nobody().post(CHANGE, &change_to(NEW, &json!({}))).refused(401, "unauthenticated");
+    scene.nothing_has_changed();
+}
+
+#[test]
+fn guessing_the_current_password_is_slowed_down() {
+    const ATTEMPTS: usize = 50;
+    let server =
+        ServerSetup::default().with("TIDELOG_AUTH_BURST", "3").with("TIDELOG_AUTH_PER_SECOND", "1").start();
+    let me = server.somebody();
+    // What is refused before a hash is worked out counts as well.
+    let body = change_to(NEW, &json!({"encrypted_key": "no base64"}));
+    let limited = (0..ATTEMPTS).map(|_| me.post(CHANGE, &body)).find(|answer| answer.status == 429);
+    let limited = limited.expect("one of many attempts in a row is limited");
+    limited.refused(429, "rate_limited");
+    assert!(limited.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds >= 1));
+    me.get(STATUS).ok();
+}

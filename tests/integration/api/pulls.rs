@@ -1,0 +1,177 @@
+//! Pulls that ask for less than everything, or for more: filters, limits, own changes.
+
+use serde_json::{Value, json};
+
+use tidelog_test_kit::{Server, change, changes, instant};
+
+/// A wanted table among three, and a time per change.
+fn mixed_changes() -> Vec<Value> {
+    let of_number = |number: i64| {
+        let table = ["notes", "tags", "links"][number as usize % 3];
+        json!({
+            "table": table,
+            "op": "insert",
+            "row_id": format!("{number}"),
+            "timestamp": instant(number * 7 % 50),
+            "data": null,
+        })
+    };
+    (0..50).map(of_number).collect()
+}
+
+fn rows(entries: &[Value]) -> Vec<Value> {
+    entries.iter().map(|entry| entry["row_id"].clone()).collect()
+}
+
+#[test]
+fn filters_give_exactly_what_a_filtered_list_would() {
+    let server = Server::start();
+    let caller = server.somebody();
+    let written = mixed_changes();
+    caller.push(&caller.device("Writer"), written.clone());
+    let reader = caller.device("Reader");
+    let filters = [
+        json!({"tables": ["notes"]}),
+        json!({"tables": ["tags", "links"], "limit": 7}),
+        json!({"tables": ["absent"]}),
+        json!({"since": instant(25)}),
+        json!({"since": instant(49), "limit": 1}),
+        json!({"tables": ["links"], "since": instant(20), "limit": 3}),
+    ];
+    for filter in filters {
+        let wanted = |change: &&Value| {
+            let table_fits =
+                filter["tables"].as_array().is_none_or(|tables| tables.contains(&change["table"]));
+            let time_fits =
+                filter["since"].as_str().is_none_or(|since| change["timestamp"].as_str() >= Some(since));
+            table_fits && time_fits
+        };
+        let expected: Vec<_> = written.iter().filter(wanted).map(|change| change["row_id"].clone()).collect();
+        let mut request = filter.clone();
+        request["device_id"] = json!(reader);
+        assert_eq!(rows(&caller.pull_pages(&mut request)), expected, "{filter}");
+    }
+}
+
+#[test]
+fn a_filtered_pull_moves_past_what_it_left_out() {
+    let server = Server::start();
+    let caller = server.somebody();
+    caller.push(&caller.device("Writer"), mixed_changes());
+    let mut filtered = json!({"device_id": caller.device("Reader"), "tables": ["absent"]});
+    assert_eq!(caller.pull_pages(&mut filtered), [Value::Null; 0]);
+    let mut rest = json!({"device_id": filtered["device_id"], "cursor": filtered["cursor"]});
+    assert_eq!(caller.pull_pages(&mut rest), [Value::Null; 0], "the cursor stands behind them");
+}
+
+#[test]
+fn a_page_that_looked_long_enough_may_be_empty_and_still_leads_on() {
+    let server = Server::start();
+    let caller = server.somebody();
+    let writer = caller.device("Writer");
+    let scanned = caller.get("/api/sync/limits").ok()["max_scanned_per_page"].as_u64().expect("a limit");
+    for batch in 0..=scanned / 500 {
+        caller.push(&writer, changes(&format!("{batch}"), 500));
+    }
+    let mut wanted = change("needle");
+    wanted["table"] = json!("needles");
+    caller.push(&writer, vec![wanted]);
+    let mut request = json!({"device_id": caller.device("Reader"), "tables": ["needles"]});
+    let first = caller.post("/api/sync/pull", &request).ok();
+    assert_eq!(first["changes"], json!([]));
+    assert_eq!(first["has_more"], true);
+    request["cursor"] = first["cursor"].clone();
+    assert_eq!(rows(&caller.pull_pages(&mut request)), ["needle"]);
+}
+
+#[test]
+fn pages_hold_what_the_limit_says_and_never_more_than_the_cap() {
+    let server = Server::start();
+    let caller = server.somebody();
+    let writer = caller.device("Writer");
+    caller.push(&writer, changes("a", 500));
+    caller.push(&writer, changes("b", 101));
+    let reader = caller.device("Reader");
+    let page_of = |limit: Value| {
+        let page = caller.post("/api/sync/pull", &json!({"device_id": reader, "limit": limit})).ok();
+        (page["changes"].as_array().expect("changes").len(), page["has_more"].as_bool())
+    };
+    assert_eq!(page_of(json!(1)), (1, Some(true)));
+    assert_eq!(page_of(json!(500)), (500, Some(true)));
+    assert_eq!(page_of(Value::Null), (500, Some(true)));
+    let mut request = json!({"device_id": reader, "limit": 200});
+    assert_eq!(caller.pull_pages(&mut request).len(), 601);
+}
+
+#[test]
+fn a_page_of_large_changes_ends_after_a_few_megabytes() {
+    let server = Server::start();
+    let caller = server.somebody();
+    let limits = caller.get("/api/sync/limits").ok();
+    let number = |name: &str| limits[name].as_u64().expect("a limit") as usize;
+    let large = "x".repeat(number("max_data_bytes"));
+    let mut written = changes("large", 8);
+    written.iter_mut().for_each(|change| change["data"] = json!(large));
+    caller.push(&caller.device("Writer"), written);
+    let mut request = json!({"device_id": caller.device("Reader")});
+    let first = caller.post("/api/sync/pull", &request).ok();
+    let count = first["changes"].as_array().expect("changes").len();
+    assert!((1..=number("max_page_bytes") / large.len() + 1).contains(&count), "{count} megabytes in a page");
+    assert_eq!(first["has_more"], true);
+    assert_eq!(caller.pull_pages(&mut request).len(), 8);
+}
+
+#[test]
+fn include_own_overrides_what_a_device_is_given_of_its_own() {
+    let server = Server::start();
+    let caller = server.somebody();
+    let (mine, other) = (caller.device("Mine"), caller.device("Other"));
+    caller.push(&mine, vec![change("mine")]);
+    caller.push(&other, vec![change("other")]);
+    let pulled = |extra: Value| {
+        let mut request = json!({"device_id": mine});
+        request.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
+        rows(&caller.pull_pages(&mut request))
+    };
+    let after_nothing = caller.post("/api/sync/pull", &json!({"device_id": other, "limit": 1})).ok();
+    assert_eq!(pulled(json!({"include_own": false})), ["other"]);
+    assert_eq!(pulled(json!({"include_own": true})), ["mine", "other"]);
+    assert_eq!(pulled(json!({})), ["mine", "other"], "a pull from the start restores a device");
+    let cursor = after_nothing["cursor"].clone();
+    assert_eq!(pulled(json!({"include_own": true, "cursor": cursor})), ["other"]);
+}
+
+#[test]
+fn a_pull_that_asks_for_nonsense_is_told_which_field_is_wrong() {
+    let server = Server::start();
+    let caller = server.somebody();
+    let device = caller.device("Laptop");
+    let faulty = [
+        ("device_id", json!("no uuid")),
+        ("device_id", Value::Null),
+        ("cursor", json!("12-abc")),
+        ("cursor", json!(-1)),
+        ("cursor", json!(1.5)),
+        ("cursor", json!("-5-aaaaaaaa")),
+        ("cursor", json!([])),
+        ("limit", json!(-1)),
+        ("limit", json!("ten")),
+        ("limit", json!(0)),
+        ("tables", json!("notes")),
+        ("tables", json!([1])),
+        ("tables", json!(vec!["t"; 101])),
+        ("since", json!("yesterday")),
+        ("since", json!(12)),
+        ("include_own", json!("yes")),
+    ];
+    for (field, value) in faulty {
+        let mut request = json!({"device_id": device});
+        request[field] = value.clone();
+        let body = caller.post("/api/sync/pull", &request).expect(422);
+        assert_eq!(
+            body["field"].as_str().map(|name| name.split(['[', '.']).next()),
+            Some(Some(field)),
+            "{value}: {body}"
+        );
+    }
+}

@@ -1,0 +1,175 @@
+//! Guessing passwords is slowed down.
+
+use serde_json::{Value, json};
+
+use tidelog_test_kit::{Answer, Caller, ClockedServer, PASSWORD, Server, ServerSetup};
+
+/// Sign-ins at once, and on average in a second.
+const BURST: u64 = 2;
+/// Far more attempts than the limit lets through in the time that they take.
+const ATTEMPTS: usize = 50;
+
+fn strict() -> Server {
+    ServerSetup::default().with("TIDELOG_AUTH_BURST", "2").with("TIDELOG_AUTH_PER_SECOND", "1").start()
+}
+
+/// Asks until there is a refusal for asking too often. Refreshing counts like signing in, and costs no hash.
+fn ask_until_limited(nobody: &Caller) -> (Vec<Answer>, Answer) {
+    let mut answered = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let answer = nobody.post("/api/sync/auth/refresh", &json!({"refresh_token": "guess"}));
+        if answer.status == 429 {
+            return (answered, answer);
+        }
+        answered.push(answer);
+    }
+    panic!("{ATTEMPTS} attempts in a row, and none was limited");
+}
+
+fn number(answer: &Answer, header: &str) -> u64 {
+    answer.header(header).parse().unwrap_or_else(|_| panic!("{header} is no number"))
+}
+
+#[test]
+fn who_asks_too_often_is_told_when_to_come_back() {
+    let server = strict();
+    let (answered, limited) = ask_until_limited(&server.nobody());
+    assert!(answered.len() >= BURST as usize, "only {} attempts were let through", answered.len());
+    for answer in &answered {
+        answer.refused(401, "unauthenticated");
+        assert_eq!(number(answer, "x-ratelimit-limit"), BURST);
+        assert!(number(answer, "x-ratelimit-remaining") < BURST);
+    }
+    limited.refused(429, "rate_limited");
+    assert!(number(&limited, "retry-after") >= 1);
+    assert_eq!(number(&limited, "x-ratelimit-limit"), BURST);
+    assert_eq!(number(&limited, "x-ratelimit-remaining"), 0);
+}
+
+#[test]
+fn the_limit_does_not_touch_those_who_are_signed_in() {
+    let server = strict();
+    let me = server.somebody();
+    ask_until_limited(&server.nobody());
+    for _ in 0..ATTEMPTS {
+        me.get("/api/sync/status").ok();
+    }
+}
+
+/// Attempts at one account that strangers share.
+const ACCOUNT_BURST: usize = 8;
+/// Failures that cost no wait.
+const FREE: usize = 3;
+
+/// A server whose time the test moves, behind a proxy that this test speaks for.
+struct Guarded {
+    server: ClockedServer,
+    right: Value,
+}
+
+impl Guarded {
+    fn start() -> Self {
+        let server = ClockedServer::start(&[
+            ("trusted_proxies", "127.0.0.1"),
+            ("auth.account_burst", "8"),
+            ("auth.free_failures", "3"),
+        ]);
+        let right = server.credentials();
+        Self { server, right }
+    }
+
+    /// Signs in from an address.
+    fn sign_in(&self, address: &str, body: &Value) -> Answer {
+        self.server.nobody().forwarded_for(address).post("/api/sync/auth", body)
+    }
+
+    fn wrong(&self) -> Value {
+        let mut wrong = self.right.clone();
+        wrong["password"] = "a guess".into();
+        wrong
+    }
+
+    fn unknown(&self) -> Value {
+        let mut unknown = self.wrong();
+        unknown["email"] = "nobody@example.org".into();
+        unknown
+    }
+}
+
+#[test]
+fn who_fails_again_and_again_waits_longer_each_time_and_others_do_not() {
+    let guarded = Guarded::start();
+    for left in (0..FREE).rev() {
+        let answer = guarded.sign_in("203.0.113.1", &guarded.wrong());
+        answer.refused(401, "invalid_credentials");
+        assert_eq!(
+            (number(&answer, "x-ratelimit-limit"), number(&answer, "x-ratelimit-remaining")),
+            (3, left as u64)
+        );
+    }
+    for wait in [1, 2, 4] {
+        let answer = guarded.sign_in("203.0.113.1", &guarded.right);
+        answer.refused(429, "rate_limited");
+        assert_eq!(number(&answer, "retry-after"), wait);
+        guarded.server.pass_seconds(wait as i64);
+        guarded.sign_in("203.0.113.1", &guarded.wrong()).refused(401, "invalid_credentials");
+    }
+    guarded.sign_in("203.0.113.2", &guarded.right).ok();
+    guarded.server.pass_seconds(8);
+    guarded.sign_in("203.0.113.1", &guarded.right).ok();
+    for _ in 0..FREE {
+        guarded.sign_in("203.0.113.1", &guarded.wrong()).refused(401, "invalid_credentials");
+    }
+}
+
+#[test]
+fn guesses_from_everywhere_use_up_what_strangers_have_and_the_owner_signs_in() {
+    let guarded = Guarded::start();
+    guarded.sign_in("203.0.113.1", &guarded.right).ok();
+    let guess = |number: usize, body: &Value| guarded.sign_in(&format!("198.51.100.{number}"), body);
+    for number in 0..ACCOUNT_BURST - 1 {
+        guess(number, &guarded.wrong()).refused(401, "invalid_credentials");
+    }
+    let limited = guess(100, &guarded.right);
+    limited.refused(429, "rate_limited");
+    assert_eq!(number(&limited, "x-ratelimit-limit"), ACCOUNT_BURST as u64);
+    assert_eq!(number(&limited, "x-ratelimit-remaining"), 0);
+    guarded.sign_in("203.0.113.1", &guarded.right).ok();
+    guarded.server.pass_seconds(i64::try_from(number(&limited, "retry-after")).expect("seconds"));
+    guess(101, &guarded.right).ok();
+}
+
+#[test]
+fn an_account_that_does_not_exist_is_counted_like_one_that_does() {
+    let guarded = Guarded::start();
+    let telling = |answer: &Answer| {
+        let mut headers: Vec<_> = answer.headers.iter().filter(|(name, _)| *name != "date").collect();
+        headers.sort_by_key(|(name, _)| name.as_str());
+        format!("{} {headers:?} {}", answer.status, answer.text())
+    };
+    let story = |body: &Value, network: &str| {
+        let from = |host: usize| telling(&guarded.sign_in(&format!("{network}.{host}"), body));
+        let one: Vec<_> = (0..FREE + 2).map(|_| from(1)).collect();
+        let many: Vec<_> = (2..ACCOUNT_BURST + 3).map(from).collect();
+        [one, many].concat()
+    };
+    let (known, unknown) = (story(&guarded.wrong(), "203.0.113"), story(&guarded.unknown(), "198.51.100"));
+    assert_eq!(known, unknown);
+    assert!(known.iter().any(|answer| answer.starts_with("429")) && known[0].starts_with("401"));
+}
+
+#[test]
+fn guessing_from_a_stolen_session_makes_it_wait_too() {
+    let guarded = Guarded::start();
+    let me = guarded.server.somebody();
+    let body = |current: &str| json!({"current_password": current, "new_password": PASSWORD});
+    // Each of these requests holds two passwords against the account's.
+    for _ in 0..FREE.div_ceil(2) {
+        me.post("/api/sync/auth/password", &body("a guess")).refused(401, "invalid_credentials");
+    }
+    let limited = me.post("/api/sync/auth/password", &body("another"));
+    limited.refused(429, "rate_limited");
+    me.get("/api/sync/status").ok();
+    guarded.server.pass_seconds(i64::try_from(number(&limited, "retry-after")).expect("seconds"));
+    me.post("/api/sync/auth/password", &body("another")).refused(401, "invalid_credentials");
+}

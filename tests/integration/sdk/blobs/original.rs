@@ -1,0 +1,81 @@
+//! The five calls of the original SDK.
+
+use tidelog_client::formats::{BlobHash, seal_once};
+use tidelog_client::{BlobError, ErrorCode, SyncKitError};
+
+use super::scene::{Scene, content};
+use tidelog_test_kit::raw::Raw;
+
+#[tokio::test]
+async fn a_file_that_fits_into_memory_comes_back_by_its_name() {
+    let scene = Scene::new().await;
+    for size in [0, 1, 100_000] {
+        let hash = scene.client.blob_upload(content(size)).await.unwrap();
+        let url = scene.client.blob_download_url(&hash).await.unwrap();
+        assert_eq!(scene.client.blob_download(&url).await.unwrap(), content(size));
+        let sealed = scene.proxy.take_asked().into_iter().find(|it| it.method == "PUT").unwrap().body;
+        assert_eq!((sealed.len(), BlobHash::of(&sealed).to_string()), (size + 40, hash));
+    }
+}
+
+#[tokio::test]
+async fn what_opens_a_blob_stands_behind_the_address_and_no_request_carries_it() {
+    let scene = Scene::new().await;
+    let hash = scene.client.blob_upload(content(10)).await.unwrap();
+    let url = scene.client.blob_download_url(&hash).await.unwrap();
+    let (address, behind) = url.split_once('#').unwrap();
+    scene.proxy.take_asked();
+    scene.client.blob_download(&url).await.unwrap();
+    let asked = scene.proxy.take_asked();
+    assert!(address.ends_with(&asked[0].path) && !asked[0].path.contains(behind));
+    let without = scene.client.blob_download(address).await;
+    assert!(matches!(without, Err(SyncKitError::BadBlob(BlobError::NoKey))), "{without:?}");
+}
+
+#[tokio::test]
+async fn each_way_of_getting_reads_what_either_way_of_putting_wrote() {
+    let scene = Scene::new().await;
+    let whole = scene.client.blob_upload(content(200_000)).await.unwrap();
+    let chunks = scene.put(&content(200_000)).await.hash;
+    assert_ne!(whole, chunks);
+    for hash in [&whole, &chunks] {
+        assert_eq!(scene.get(hash).await, content(200_000));
+        let url = scene.client.blob_download_url(hash).await.unwrap();
+        assert_eq!(scene.client.blob_download(&url).await.unwrap(), content(200_000));
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_would_take_too_much_memory_is_left_to_the_call_that_takes_it() {
+    let scene = Scene::new().await;
+    let hash = scene.client.blob_upload(content(3_000_000)).await.unwrap();
+    let refused = scene.client.get_blob(&hash, scene.path("got"), |_| {}).await;
+    assert!(matches!(refused, Err(SyncKitError::BadBlob(BlobError::TooLarge))), "{refused:?}");
+    assert!(scene.is_tidy());
+    let url = scene.client.blob_download_url(&hash).await.unwrap();
+    assert_eq!(scene.client.blob_download(&url).await.unwrap(), content(3_000_000));
+}
+
+#[tokio::test]
+async fn a_program_can_seal_and_send_by_itself() {
+    let scene = Scene::new().await;
+    let vault = Raw::beside(&scene.world, &scene.client).opened_envelope().await.vault;
+    let (_, sealed) = seal_once(&vault, b"sealed by the program");
+    let (hash, size) = (BlobHash::of(&sealed).to_string(), sealed.len() as u64);
+    let early = scene.client.blob_confirm(&hash, size).await;
+    assert!(
+        matches!(early, Err(SyncKitError::Server { code: Some(ErrorCode::NotUploaded), .. })),
+        "{early:?}"
+    );
+    let (url, exists) = scene.client.blob_upload_url(&hash, size).await.unwrap();
+    assert!(!exists);
+    let sent = reqwest::Client::new().put(url).body(sealed).send().await.unwrap();
+    assert!(sent.status().is_success());
+    scene.client.blob_confirm(&hash, size).await.unwrap();
+    scene.client.blob_confirm(&hash, size).await.unwrap();
+    assert_eq!(scene.client.blob_upload_url(&hash, size).await.unwrap(), (String::new(), true));
+    // It brought no key along.
+    let keyless = scene.client.get_blob(&hash, scene.path("got"), |_| {}).await;
+    assert!(matches!(keyless, Err(SyncKitError::BadBlob(BlobError::NoKey))), "{keyless:?}");
+    assert!(!scene.client.blob_download_url(&hash).await.unwrap().contains('#'));
+}

@@ -1,0 +1,218 @@
+//! Lies about the key. A device that knows the key and one that is new are both told each of them.
+
+use std::sync::Arc;
+
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+use tidelog_client::formats::{EnvelopeError, PinError, Vault, seal_envelope};
+use tidelog_client::{KdfCost, MemoryStore, Result, Rotation, SyncKitError};
+
+use crate::hostile::scene::Scene;
+use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::sdk::{PASSPHRASE, tasks};
+
+/// Where the first slot begins, behind the header and the number of slots, and how long a slot is.
+const SLOT_AT: usize = 47;
+const SLOT_BYTES: usize = 149;
+/// Where the memory cost stands in it.
+const COST_AT: usize = SLOT_AT + 1;
+
+/// What a device says that has the key, and what one says that has nothing but the passphrase.
+struct Said {
+    known: Result<()>,
+    new: Result<()>,
+}
+
+async fn told(scene: &Scene, lie: impl Fn(&mut Value) + Send + 'static) -> Said {
+    let known = scene.next_run().await;
+    let new = scene.client_with(&Arc::new(MemoryStore::new()));
+    let before = scene.log().await.len();
+    scene.proxy.lie(move |asked, answer| {
+        if asked.path == "/keys" && asked.method == "GET" {
+            lie(&mut answer.body);
+        }
+    });
+    let pushed = known.push(scene.laptop.device.id, tasks(1)).await.map(drop);
+    let set_up = new.setup_encryption_new(PASSPHRASE).await;
+    scene.proxy.be_honest();
+    if pushed.is_err() {
+        assert_eq!(scene.log().await.len(), before, "nothing was pushed");
+    }
+    if set_up.is_err() {
+        let refused = new.push(scene.laptop.device.id, tasks(1)).await;
+        assert!(matches!(refused, Err(SyncKitError::NoMasterKey)), "nothing was taken for a key");
+    }
+    Said { known: pushed, new: set_up }
+}
+
+fn altered(change: impl Fn(&mut Vec<u8>) + Send + 'static) -> impl Fn(&mut Value) + Send + 'static {
+    move |body| {
+        let mut envelope = BASE64.decode(body["encrypted_key"].as_str().unwrap().as_bytes()).unwrap();
+        change(&mut envelope);
+        body["encrypted_key"] = json!(BASE64.encode(&envelope));
+    }
+}
+
+fn replaced(envelope: String, version: u32) -> impl Fn(&mut Value) + Send + 'static {
+    move |body| (body["encrypted_key"], body["key_version"]) = (json!(envelope), json!(version))
+}
+
+async fn envelope_of(scene: &Scene) -> String {
+    Raw::beside(&scene.world, &scene.laptop.client).envelope().await
+}
+
+fn is(outcome: &Result<()>, error: PinError) -> bool {
+    matches!(outcome, Err(SyncKitError::KeyChanged(found)) if *found == error)
+}
+
+#[tokio::test]
+async fn the_true_envelope_is_taken_by_both() {
+    let scene = Scene::new().await;
+    let said = told(&scene, |_| {}).await;
+    assert!(said.known.is_ok() && said.new.is_ok());
+}
+
+#[tokio::test]
+async fn a_passphrase_cannot_be_made_cheaper_or_dearer_than_is_accepted() {
+    let scene = Scene::new().await;
+    for m_kib in [8_u32, 1 << 24] {
+        let said = told(
+            &scene,
+            altered(move |bytes| bytes[COST_AT..COST_AT + 4].copy_from_slice(&m_kib.to_le_bytes())),
+        )
+        .await;
+        for outcome in [said.known, said.new] {
+            let refused =
+                matches!(outcome, Err(SyncKitError::BadEnvelope(EnvelopeError::KdfCost(KdfCost { .. }))));
+            assert!(refused, "{outcome:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_byte_of_an_envelope_can_be_altered() {
+    let scene = Scene::new().await;
+    let length = BASE64.decode(envelope_of(&scene).await.as_bytes()).unwrap().len();
+    // Of the header, the slot's cost, salt, commitment, nonce and key, and of the ring and the mac.
+    for at in [6, 10, 14, 30, COST_AT, 70, 100, 130, 160, 200, 240, length - 1] {
+        let said = told(&scene, altered(move |bytes| bytes[at] ^= 1)).await;
+        assert!(said.known.is_err() && said.new.is_err(), "byte {at}: {:?}, {:?}", said.known, said.new);
+    }
+}
+
+#[tokio::test]
+async fn the_slot_of_an_older_envelope_cannot_be_put_into_a_newer_one() {
+    let scene = Scene::new().await;
+    let old = BASE64.decode(envelope_of(&scene).await.as_bytes()).unwrap();
+    scene.laptop.client.change_passphrase(PASSPHRASE, "another passphrase altogether").await.unwrap();
+    let spliced = move |bytes: &mut Vec<u8>| {
+        let slot = SLOT_AT..SLOT_AT + SLOT_BYTES;
+        bytes[slot.clone()].copy_from_slice(&old[slot]);
+    };
+    let said = told(&scene, altered(spliced)).await;
+    for outcome in [said.known, said.new] {
+        assert!(
+            matches!(outcome, Err(SyncKitError::BadEnvelope(EnvelopeError::Tampered))),
+            "the old passphrase opens the slot, and not the envelope: {outcome:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_vault_is_refused_by_who_knows_the_true_one() {
+    let scene = Scene::new().await;
+    let another = seal_envelope(&Vault::generate().unwrap(), "somebody else's", KdfCost::MIN, 0).unwrap();
+    let said = told(&scene, replaced(BASE64.encode(&another), 1)).await;
+    assert!(is(&said.known, PinError::OtherVault));
+    assert!(matches!(said.new, Err(SyncKitError::WrongPassphrase)));
+}
+
+#[tokio::test]
+async fn an_older_wrapping_is_refused_by_who_has_seen_the_newer_one() {
+    let scene = Scene::new().await;
+    let old = envelope_of(&scene).await;
+    scene.laptop.client.create_recovery_code(PASSPHRASE).await.unwrap();
+    let said = told(&scene, replaced(old, 1)).await;
+    assert!(is(&said.known, PinError::OlderWrap));
+}
+
+#[tokio::test]
+async fn an_older_key_is_refused_by_who_has_the_newer_one_and_of_no_use_to_a_new_device() {
+    let scene = Scene::new().await;
+    let old = envelope_of(&scene).await;
+    scene.laptop.client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
+    let said = told(&scene, replaced(old.clone(), 1)).await;
+    assert!(is(&said.known, PinError::OlderKey));
+    // A device that knows nothing yet cannot tell; what is under the newer key does not open to it.
+    let new = scene.client_with(&Arc::new(MemoryStore::new()));
+    scene.proxy.lie(move |asked, answer| {
+        if asked.path == "/keys" && asked.method == "GET" {
+            replaced(old.clone(), 1)(&mut answer.body);
+        }
+    });
+    new.setup_encryption_existing(PASSPHRASE).await.unwrap();
+    let (opened, _, _) = new.pull(scene.phone.device.id, 0).await.unwrap();
+    assert_eq!(opened, []);
+    assert!(!new.evidence().is_empty(), "entries under a key that the server denies are no honest log");
+}
+
+#[tokio::test]
+async fn an_envelope_under_another_version_than_its_own_is_refused() {
+    let scene = Scene::new().await;
+    let said = told(&scene, |body| body["key_version"] = json!(2)).await;
+    let told = PinError::OtherVersion { server: 2, envelope: 1 };
+    assert!(is(&said.known, told) && is(&said.new, told), "{:?} {:?}", said.known, said.new);
+}
+
+#[tokio::test]
+async fn what_is_no_envelope_is_refused() {
+    let scene = Scene::new().await;
+    let lies: [fn(&mut Vec<u8>); 4] =
+        [|bytes| bytes.truncate(100), |bytes| bytes.resize(4_096, 0), Vec::clear, |bytes| bytes.push(0)];
+    for lie in lies {
+        let said = told(&scene, altered(lie)).await;
+        for outcome in [said.known, said.new] {
+            assert!(matches!(outcome, Err(SyncKitError::BadEnvelope(_))), "{outcome:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_denied_is_never_made_anew_by_who_has_seen_it() {
+    let scene = Scene::new().await;
+    let known = scene.next_run().await;
+    scene.proxy.lie(|asked, answer| {
+        if asked.path == "/keys" && asked.method == "GET" {
+            (answer.status, answer.body) = (404, json!({ "error": "absent", "code": "not_found" }));
+        }
+    });
+    let gone = |outcome: Result<()>| matches!(outcome, Err(SyncKitError::KeyGone));
+    assert!(gone(known.setup_encryption_new(PASSPHRASE).await));
+    assert!(gone(known.setup_encryption_existing(PASSPHRASE).await));
+    assert!(gone(known.push(scene.laptop.device.id, tasks(1)).await.map(drop)));
+    assert!(gone(known.verify(scene.laptop.device.id).await.map(drop)));
+    let rotated = known.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.map(drop);
+    assert!(gone(rotated));
+}
+
+#[tokio::test]
+async fn a_rotation_that_nobody_began_leads_to_no_other_key() {
+    let scene = Scene::new().await;
+    let another = Vault::generate_as(2, false).unwrap();
+    let envelope = BASE64.encode(&seal_envelope(&another, PASSPHRASE, KdfCost::MIN, 0).unwrap());
+    let pending = json!({ "encrypted_key": envelope, "key_version": 2 });
+    let known = scene.next_run().await;
+    let new = scene.client_with(&Arc::new(MemoryStore::new()));
+    scene.proxy.lie(move |asked, answer| {
+        if asked.path == "/keys" && asked.method == "GET" {
+            answer.body["pending"] = pending.clone();
+        }
+    });
+    // What is not linked from the key that is held is not taken, and the passphrase alone makes it no key of this vault.
+    known.push(scene.laptop.device.id, tasks(1)).await.unwrap();
+    assert!(is(&new.setup_encryption_new(PASSPHRASE).await, PinError::OtherVault));
+    let rotated = known.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.map(drop);
+    assert!(is(&rotated, PinError::OtherVault), "{rotated:?}");
+    scene.proxy.be_honest();
+    assert_eq!(scene.laptop.pull().await.unwrap().quarantined, []);
+}

@@ -1,0 +1,160 @@
+//! Pages that are none: numbers that do not ascend, or do not lie between the two cursors. No client takes them.
+
+use serde_json::json;
+use tidelog_client::{Cursor, Evidence, SyncKitError, TamperPolicy};
+
+use crate::hostile::scene::{LEN, Scene, end_at, in_pages, refusal, row, seq_of, update};
+use tidelog_test_kit::proxies::rewriting::{Answer, Asked};
+
+/// Whatever the policy, a page with this lie is given out by nobody; who refuses goes on refusing.
+async fn no_page(scene: &Scene, lie: impl Fn(&Asked, &mut Answer) + Send + 'static) -> Evidence {
+    let trusting = scene.device("trusting", TamperPolicy::Warn).await;
+    let strict = scene.device("strict", TamperPolicy::Refuse).await;
+    assert_eq!(scene.device("control", TamperPolicy::Refuse).await.pull().await.unwrap().changes.len(), LEN);
+    scene.proxy.lie(lie);
+    let Err(SyncKitError::Tampered { evidence }) = trusting.pull().await else { panic!("it was given out") };
+    assert_eq!(refusal(&strict).await, evidence);
+    assert_eq!(trusting.client.evidence(), evidence);
+    let report = trusting.verify().await;
+    assert_eq!(report.evidence[..1], evidence);
+    scene.proxy.be_honest();
+    assert_eq!(trusting.pull().await.unwrap().changes.len(), LEN);
+    assert_eq!(refusal(&strict).await, evidence, "it goes on refusing");
+    strict.client.reset_watch();
+    assert_eq!(strict.pull().await.unwrap().changes.len(), LEN);
+    evidence[0]
+}
+
+#[tokio::test]
+async fn numbers_that_do_not_ascend_are_no_page() {
+    let scene = Scene::new().await;
+    let seq = seq_of(&scene.log().await[2]);
+    let found = no_page(&scene, in_pages(|entries| entries.swap(2, 3))).await;
+    assert_eq!(found, Evidence::Disordered { seq });
+}
+
+#[tokio::test]
+async fn a_number_twice_is_no_page() {
+    let scene = Scene::new().await;
+    let seq = seq_of(&scene.log().await[2]);
+    let found = no_page(&scene, in_pages(move |entries| entries[3]["seq"] = json!(seq))).await;
+    assert_eq!(found, Evidence::Disordered { seq });
+}
+
+#[tokio::test]
+async fn an_entry_beyond_the_cursor_is_no_page() {
+    let scene = Scene::new().await;
+    let log = scene.log().await;
+    let (last, before) = (seq_of(&log[LEN - 1]), seq_of(&log[LEN - 2]));
+    let lie = move |asked: &Asked, answer: &mut Answer| {
+        if asked.path == "/pull" {
+            end_at(answer, before);
+        }
+    };
+    assert_eq!(no_page(&scene, lie).await, Evidence::Disordered { seq: last });
+}
+
+/// Else a server could lead a client back to old values, and end there.
+#[tokio::test]
+async fn a_page_never_leads_back() {
+    let scene = Scene::new().await;
+    let reader = scene.device("reader", TamperPolicy::Warn).await;
+    let cursor = reader.pull().await.unwrap().cursor;
+    let third = seq_of(&scene.log().await[2]);
+    scene.proxy.lie(move |_, answer| end_at(answer, third));
+    let led_back = reader.client.pull(reader.device.id, cursor).await;
+    assert!(matches!(led_back, Err(SyncKitError::Tampered { .. })), "{led_back:?}");
+    scene.proxy.be_honest();
+    assert_eq!(reader.pull_from(cursor).await.unwrap().changes, []);
+}
+
+/// A client that took it would skip what others wrote, and, having jumped, miss nothing.
+#[tokio::test]
+async fn the_cursor_of_a_push_never_leads_past_what_was_given() {
+    let scene = Scene::new().await;
+    let reader = scene.device("reader", TamperPolicy::Warn).await;
+    let seen = reader.pull().await.unwrap().cursor;
+    scene.phone.push(vec![row("tasks", "hidden", 1)]).await;
+    scene.proxy.lie(|asked, answer| {
+        if asked.path == "/push" {
+            end_at(answer, i64::MAX);
+        }
+    });
+    let cursor = reader.push(vec![row("tasks", "mine", 1)]).await;
+    assert_eq!(cursor, seen);
+    scene.proxy.be_honest();
+    assert_eq!(reader.pull_from(cursor).await.unwrap().changes.len(), 1);
+}
+
+/// The end of the batch is where an honest server leads a device that has seen everything.
+#[tokio::test]
+async fn entries_that_the_cursor_of_a_push_skips_are_missed() {
+    let scene = Scene::new().await;
+    let reader = scene.device("reader", TamperPolicy::Warn).await;
+    reader.pull().await.unwrap();
+    scene.phone.push(vec![row("tasks", "hidden", 1)]).await;
+    scene.proxy.lie(|asked, answer| {
+        if asked.path == "/push" {
+            let last_seq = answer.body["last_seq"].as_i64().unwrap();
+            end_at(answer, last_seq);
+        }
+    });
+    let cursor = reader.push(vec![row("tasks", "mine", 1)]).await;
+    scene.proxy.be_honest();
+    scene.phone.push(vec![update("tasks", "hidden", 2)]).await;
+    let got = reader.pull_from(cursor).await.unwrap();
+    assert!(matches!(got.evidence[..], [Evidence::Missing { .. }, ..]), "{got:?}");
+}
+
+#[tokio::test]
+async fn the_cursor_of_a_push_never_leads_back() {
+    let scene = Scene::new().await;
+    let reader = scene.device("reader", TamperPolicy::Warn).await;
+    let seen = reader.pull().await.unwrap().cursor;
+    let third = seq_of(&scene.log().await[2]);
+    scene.proxy.lie(move |asked, answer| {
+        if asked.path == "/push" {
+            end_at(answer, third);
+        }
+    });
+    let cursor = reader.push(vec![row("tasks", "mine", 1)]).await;
+    assert!(cursor.seq() >= seen.seq());
+}
+
+#[tokio::test]
+async fn numbers_out_of_this_world_do_no_harm() {
+    for last_seq in [i64::MAX, i64::MIN, 0, -1] {
+        let scene = Scene::new().await;
+        let reader = scene.device("reader", TamperPolicy::Warn).await;
+        reader.pull().await.unwrap();
+        scene.proxy.lie(move |asked, answer| {
+            if asked.path == "/push" {
+                answer.body["last_seq"] = json!(last_seq);
+            }
+        });
+        reader.push(vec![row("tasks", "mine", 1), row("tasks", "too", 1)]).await;
+        scene.proxy.be_honest();
+        assert_eq!(reader.pull_from(Cursor::Start).await.unwrap().evidence, []);
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_at_the_end_of_all_numbers_does_no_harm() {
+    let scene = Scene::new().await;
+    let reader = scene.device("reader", TamperPolicy::Warn).await;
+    scene.proxy.lie(|asked, answer| {
+        if asked.path == "/pull" {
+            end_at(answer, i64::MAX);
+        }
+    });
+    let far = reader.pull().await.unwrap().cursor;
+    // The real server does not know such a place, so the proxy answers for it.
+    scene.proxy.lie(move |asked, answer| {
+        if asked.path == "/pull" {
+            answer.status = 200;
+            answer.body = json!({ "changes": [], "cursor": far, "has_more": false });
+        }
+    });
+    assert_eq!(reader.pull_from(far).await.unwrap().changes, []);
+    reader.push(vec![row("tasks", "mine", 1)]).await;
+}

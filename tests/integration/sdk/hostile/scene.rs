@@ -1,0 +1,279 @@
+//! A user with a laptop and a phone, a log that both have written, and readers that come later, all through one proxy.
+//!
+//! ```text
+//! 0 tasks/a insert   1 tasks/b insert   2 notes/n insert   3 tasks/a update   4 tasks/b delete      the laptop, in 3 pushes
+//! 5 tasks/c insert   6 notes/n update                                         the phone, with a head: it has seen 0 to 4
+//! 7 tasks/d insert   8 tasks/a update                                         the laptop, with a head: it has seen 0 to 6
+//! ```
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tidelog_client::{
+    ChangeEntry, ChangeOp, Cursor, Device, Evidence, MemoryStore, PullFilter, PulledChange, QuarantinedEntry,
+    SessionInfo, SyncKitClient, SyncKitError, TamperPolicy, VerifyReport,
+};
+
+use tidelog_test_kit::proxies::rewriting::{Answer, Asked, Proxy};
+use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, insert};
+
+/// Entries of the log.
+pub(crate) const LEN: usize = 9;
+
+/// An installation: a client and its device.
+pub(crate) struct Installation {
+    pub(crate) client: SyncKitClient,
+    pub(crate) device: Device,
+}
+
+/// All that a reader has got.
+#[derive(Debug, Default)]
+pub(crate) struct Got {
+    pub(crate) changes: Vec<PulledChange>,
+    pub(crate) quarantined: Vec<QuarantinedEntry>,
+    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) cursor: Cursor,
+}
+
+impl Installation {
+    /// Pulls to the end, page by page.
+    pub(crate) async fn pull_from(&self, cursor: Cursor) -> Result<Got, SyncKitError> {
+        let mut got = Got { cursor, ..Got::default() };
+        loop {
+            let page = self.client.pull_page(self.device.id, got.cursor, PullFilter::default()).await?;
+            got.changes.extend(page.changes);
+            got.quarantined.extend(page.quarantined);
+            got.evidence.extend(page.evidence);
+            got.cursor = page.cursor;
+            if !page.has_more {
+                return Ok(got);
+            }
+        }
+    }
+
+    pub(crate) async fn pull(&self) -> Result<Got, SyncKitError> {
+        self.pull_from(Cursor::Start).await
+    }
+
+    pub(crate) async fn push(&self, changes: Vec<ChangeEntry>) -> Cursor {
+        self.client.push(self.device.id, changes).await.unwrap()
+    }
+
+    pub(crate) async fn verify(&self) -> VerifyReport {
+        self.client.verify(self.device.id).await.unwrap()
+    }
+}
+
+/// What readers make of a lie. That they get everything, and complain of nothing, without it, was seen before.
+#[derive(Debug)]
+pub(crate) struct Reaction {
+    /// Of a reader that goes on.
+    pub(crate) warned: Got,
+    /// Of one that does not; empty if it saw no reason.
+    pub(crate) refused: Vec<Evidence>,
+    /// Of one that looks at the whole log.
+    pub(crate) verified: VerifyReport,
+}
+
+impl Reaction {
+    /// Rows of what was given to be applied, in order.
+    pub(crate) fn applied(&self) -> Vec<&str> {
+        rows(&self.warned.changes)
+    }
+
+    /// Seqs of what was kept apart.
+    pub(crate) fn kept_apart(&self) -> Vec<i64> {
+        self.warned.quarantined.iter().map(|entry| entry.seq).collect()
+    }
+
+    /// All three have found this, and nothing else.
+    pub(crate) fn is_exactly(&self, evidence: &[Evidence]) {
+        assert_eq!(self.warned.evidence, evidence, "who goes on");
+        assert_eq!(self.refused, evidence, "who refuses");
+        assert_eq!(self.verified.evidence, evidence, "who verifies");
+    }
+
+    /// All three have found something of this kind.
+    pub(crate) fn all_say(&self, is_it: impl Fn(&Evidence) -> bool) {
+        for found in [&self.warned.evidence, &self.refused, &self.verified.evidence] {
+            assert!(found.iter().any(&is_it), "{self:#?}");
+        }
+    }
+}
+
+pub(crate) fn rows(changes: &[PulledChange]) -> Vec<&str> {
+    changes.iter().map(|change| change.entry.row_id.as_str()).collect()
+}
+
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) proxy: Proxy,
+    pub(crate) laptop: Installation,
+    pub(crate) phone: Installation,
+    session: SessionInfo,
+    keys: Arc<MemoryStore>,
+}
+
+impl Scene {
+    /// Nothing is written yet.
+    pub(crate) async fn empty() -> Self {
+        let world = World::new().await;
+        let proxy = Proxy::before(world.server.url()).await;
+        let keys = Arc::new(MemoryStore::new());
+        let first =
+            builder(config(proxy.url(), world.server.api_key())).shared_key_store(keys.clone()).build();
+        first.authenticate(world.server.email(), world.server.password()).await.unwrap();
+        first.setup_encryption_new(PASSPHRASE).await.unwrap();
+        let session = first.session_info().unwrap();
+        let device = first.register_device("laptop", "linux").await.unwrap();
+        let laptop = Installation { client: first, device };
+        let phone = reader(&world, &proxy, &keys, &session, "phone", TamperPolicy::Warn).await;
+        Self { world, proxy, laptop, phone, session, keys }
+    }
+
+    /// The log is written as above.
+    pub(crate) async fn new() -> Self {
+        let scene = Self::empty().await;
+        scene.laptop.pull().await.unwrap();
+        scene.laptop.push(vec![row("tasks", "a", 1), row("tasks", "b", 1), row("notes", "n", 1)]).await;
+        scene.laptop.push(vec![update("tasks", "a", 2)]).await;
+        scene.laptop.push(vec![delete("tasks", "b")]).await;
+        let seen = scene.phone.pull().await.unwrap().cursor;
+        scene.phone.push(vec![row("tasks", "c", 1), update("notes", "n", 2)]).await;
+        scene.laptop.pull_from(seen).await.unwrap();
+        scene.laptop.push(vec![row("tasks", "d", 1), update("tasks", "a", 3)]).await;
+        scene
+    }
+
+    /// Another device of the user, with the key.
+    pub(crate) async fn device(&self, name: &str, policy: TamperPolicy) -> Installation {
+        reader(&self.world, &self.proxy, &self.keys, &self.session, name, policy).await
+    }
+
+    /// A signed-in client without key, that keeps keys there.
+    pub(crate) fn client_with(&self, keys: &Arc<MemoryStore>) -> SyncKitClient {
+        signed_in(&self.world, &self.proxy, keys, &self.session, TamperPolicy::Warn)
+    }
+
+    /// A signed-in client that has the user's key from its key store.
+    pub(crate) async fn next_run(&self) -> SyncKitClient {
+        let client = self.client_with(&self.keys);
+        assert!(client.try_load_key_from_keychain().await.unwrap());
+        client
+    }
+
+    /// What an honest server gives: all that can be pulled, as JSON.
+    pub(crate) async fn log(&self) -> Vec<Value> {
+        tidelog_test_kit::raw::Raw::beside(&self.world, &self.laptop.client)
+            .entries(&self.laptop.device)
+            .await
+    }
+
+    /// Shows new readers the log with this lie, after others were shown it without.
+    pub(crate) async fn reaction(
+        &self,
+        lie: impl Fn(&Asked, &mut Answer) + Send + Sync + 'static,
+    ) -> Reaction {
+        let total = self.log().await.len();
+        let control = self.device("control", TamperPolicy::Refuse).await;
+        assert_eq!(control.pull().await.unwrap().changes.len(), total);
+        let report = control.verify().await;
+        assert!(report.is_clean() && report.entries == total as u64, "{report:?}");
+
+        let (trusting, strict) = (TamperPolicy::Warn, TamperPolicy::Refuse);
+        let [trusting, strict, verifying] =
+            [("trusting", trusting), ("strict", strict), ("verifying", trusting)]
+                .map(|it| self.device(it.0, it.1));
+        let (trusting, strict, verifying) = (trusting.await, strict.await, verifying.await);
+        self.proxy.lie(lie);
+        let warned = trusting.pull().await.unwrap();
+        assert_eq!(trusting.client.evidence(), warned.evidence);
+        let refused = refusal(&strict).await;
+        let verified = verifying.verify().await;
+        self.proxy.be_honest();
+        if !refused.is_empty() {
+            assert_eq!(refusal(&strict).await, refused, "it goes on refusing");
+            strict.client.reset_watch();
+        }
+        assert_eq!(strict.pull().await.unwrap().changes.len(), total, "the user has decided to go on");
+        Reaction { warned, refused, verified }
+    }
+}
+
+/// Why a strict client gives nothing; empty if it gives something.
+pub(crate) async fn refusal(strict: &Installation) -> Vec<Evidence> {
+    match strict.pull().await {
+        Ok(_) => Vec::new(),
+        Err(SyncKitError::Tampered { evidence }) => evidence,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+async fn reader(
+    world: &World,
+    proxy: &Proxy,
+    keys: &Arc<MemoryStore>,
+    session: &SessionInfo,
+    name: &str,
+    policy: TamperPolicy,
+) -> Installation {
+    let client = signed_in(world, proxy, keys, session, policy);
+    assert!(client.try_load_key_from_keychain().await.unwrap());
+    let device = client.register_device(name, "linux").await.unwrap();
+    Installation { client, device }
+}
+
+fn signed_in(
+    world: &World,
+    proxy: &Proxy,
+    keys: &Arc<MemoryStore>,
+    session: &SessionInfo,
+    policy: TamperPolicy,
+) -> SyncKitClient {
+    let config = config(proxy.url(), world.server.api_key());
+    let client = builder(config).retries(0).shared_key_store(keys.clone()).tamper_policy(policy).build();
+    client.restore_session(session.clone());
+    client
+}
+
+pub(crate) fn row(table: &str, row_id: &str, value: u32) -> ChangeEntry {
+    insert(table, row_id, json!(value))
+}
+
+pub(crate) fn update(table: &str, row_id: &str, value: u32) -> ChangeEntry {
+    ChangeEntry { op: ChangeOp::Update, ..row(table, row_id, value) }
+}
+
+pub(crate) fn delete(table: &str, row_id: &str) -> ChangeEntry {
+    ChangeEntry { op: ChangeOp::Delete, data: None, ..row(table, row_id, 0) }
+}
+
+/// A lie about the entries of each page.
+pub(crate) fn in_pages(
+    lie: impl Fn(&mut Vec<Value>) + Send + Sync + 'static,
+) -> impl Fn(&Asked, &mut Answer) + Send + Sync + 'static {
+    move |asked, answer| {
+        if asked.path == "/pull" && answer.status == 200 {
+            lie(answer.body["changes"].as_array_mut().unwrap());
+        }
+    }
+}
+
+/// The place of an entry.
+pub(crate) fn seq_of(entry: &Value) -> i64 {
+    entry["seq"].as_i64().unwrap()
+}
+
+/// Lets the page end at this place.
+pub(crate) fn end_at(answer: &mut Answer, seq: i64) {
+    let cursor = answer.body["cursor"].as_str().unwrap();
+    let (_, epoch) = cursor.split_once('-').unwrap();
+    answer.body["cursor"] = format!("{seq}-{epoch}").into();
+}
+
+/// Two entries change places, and keep their numbers where they are.
+pub(crate) fn swap_contents(entries: &mut [Value], one: usize, other: usize) {
+    entries.swap(one, other);
+    let kept = entries[one]["seq"].take();
+    entries[one]["seq"] = std::mem::replace(&mut entries[other]["seq"], kept);
+}

@@ -1,0 +1,140 @@
+//! What a server can do unnoticed, and what brings it to light later. These tests fail when the limits move.
+
+use tidelog_client::{Evidence, TamperPolicy};
+
+use crate::hostile::scene::{Installation, LEN, Scene, end_at, in_pages, row, seq_of, update};
+use tidelog_test_kit::proxies::rewriting::{Answer, Asked};
+
+/// Leaves out the last two entries of the scene's log, and lets pages end before the first that was left out.
+async fn hide_the_newest(scene: &Scene) -> (i64, i64) {
+    let log = scene.log().await;
+    let (before, last) = (seq_of(&log[LEN - 3]), seq_of(&log[LEN - 1]));
+    let hide = in_pages(move |entries| entries.retain(|entry| !(before + 1..=last).contains(&seq_of(entry))));
+    scene.proxy.lie(move |asked: &Asked, answer: &mut Answer| {
+        hide(asked, answer);
+        if asked.path == "/pull" {
+            let newest = answer.body["changes"].as_array().unwrap().last().map_or(before, seq_of);
+            end_at(answer, newest.max(before));
+        }
+    });
+    (before, last)
+}
+
+/// A reader that was not shown the newest, and has no way of knowing.
+async fn deceived(scene: &Scene) -> (Installation, tidelog_client::Cursor) {
+    let reader = scene.device("reader", TamperPolicy::Refuse).await;
+    hide_the_newest(scene).await;
+    let got = reader.pull().await.unwrap();
+    assert_eq!(got.changes.len(), LEN - 2);
+    assert!(reader.verify().await.is_clean());
+    (reader, got.cursor)
+}
+
+fn evidence_of(pulled: Result<crate::hostile::scene::Got, tidelog_client::SyncKitError>) -> Vec<Evidence> {
+    match pulled {
+        Err(tidelog_client::SyncKitError::Tampered { evidence }) => evidence,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn hiding_the_newest_is_noticed_with_the_next_entry_of_the_same_writer() {
+    let scene = Scene::new().await;
+    let (reader, cursor) = deceived(&scene).await;
+    scene.laptop.push(vec![update("tasks", "d", 2)]).await;
+    let evidence = evidence_of(reader.pull_from(cursor).await);
+    assert!(matches!(evidence[0], Evidence::Missing { expected: 5, found: 7, .. }), "{evidence:?}");
+}
+
+#[tokio::test]
+async fn hiding_the_newest_is_noticed_with_the_next_head_of_somebody_who_was_shown_it() {
+    let scene = Scene::new().await;
+    let (reader, cursor) = deceived(&scene).await;
+    scene.proxy.be_honest();
+    scene.phone.pull().await.unwrap();
+    scene.phone.push(vec![row("tasks", "e", 1)]).await;
+    let (_, last) = hide_the_newest(&scene).await;
+    let evidence = evidence_of(reader.pull_from(cursor).await);
+    assert!(matches!(evidence[..], [Evidence::OtherPast { up_to, .. }] if up_to == last), "{evidence:?}");
+}
+
+/// Leaves entries out, and says that they were superseded ones.
+fn say_they_were_superseded(
+    seqs: Vec<i64>,
+    through: i64,
+) -> impl Fn(&Asked, &mut Answer) + Send + Sync + 'static {
+    move |asked, answer| {
+        let seqs = seqs.clone();
+        in_pages(move |entries| entries.retain(|entry| !seqs.contains(&seq_of(entry))))(asked, answer);
+        if asked.path == "/pull" {
+            answer.body["compacted_through"] = through.into();
+        }
+    }
+}
+
+#[tokio::test]
+async fn superseded_entries_that_are_said_to_have_been_removed_are_not_missed() {
+    let scene = Scene::new().await;
+    let seqs: Vec<_> = scene.log().await.iter().map(seq_of).collect();
+    let lie = say_they_were_superseded(vec![seqs[0], seqs[2], seqs[3]], seqs[6]);
+    let reaction = scene.reaction(lie).await;
+    reaction.is_exactly(&[]);
+    assert_eq!(reaction.applied(), ["b", "b", "c", "n", "d", "a"]);
+    assert_eq!(reaction.verified.compacted_through, seqs[6]);
+}
+
+#[tokio::test]
+async fn beyond_what_is_said_to_be_compacted_nothing_may_be_missing() {
+    let scene = Scene::new().await;
+    let seqs: Vec<_> = scene.log().await.iter().map(seq_of).collect();
+    let reaction = scene.reaction(say_they_were_superseded(vec![seqs[0], seqs[7]], seqs[3])).await;
+    reaction
+        .all_say(|it| matches!(it, Evidence::Missing { expected: 5, found: 6, seq, .. } if *seq == seqs[8]));
+}
+
+/// A row is gone whose newest entry nothing superseded. No head from before says so, as heads from before compaction cannot be
+/// compared; the next one does.
+#[tokio::test]
+async fn a_row_that_is_falsely_said_to_be_superseded_is_noticed_with_the_next_head() {
+    let scene = Scene::new().await;
+    let seqs: Vec<_> = scene.log().await.iter().map(seq_of).collect();
+    let gone = say_they_were_superseded(vec![seqs[2], seqs[6]], seqs[6]);
+    let reader = scene.device("reader", TamperPolicy::Refuse).await;
+    scene.proxy.lie(gone);
+    let got = reader.pull().await.unwrap();
+    assert_eq!(got.changes.len(), LEN - 2);
+    let report = reader.verify().await;
+    assert!(report.is_clean() && report.heads_checked == 0, "{report:?}");
+
+    scene.proxy.be_honest();
+    scene.laptop.pull().await.unwrap();
+    scene.laptop.push(vec![update("tasks", "d", 2)]).await;
+    let evidence = evidence_of(reader.pull_from(got.cursor).await);
+    assert!(matches!(evidence[..], [Evidence::OtherPast { .. }]), "{evidence:?}");
+}
+
+/// Pulls with filters are not watched: what is left out there says nothing.
+#[tokio::test]
+async fn what_is_missing_behind_a_filter_is_not_missed() {
+    let scene = Scene::new().await;
+    let reader = scene.device("reader", TamperPolicy::Refuse).await;
+    scene.proxy.lie(in_pages(|entries| drop(entries.remove(0))));
+    let tables = Some(vec!["tasks".into()]);
+    let filter = tidelog_client::PullFilter { tables, ..Default::default() };
+    let page = reader.client.pull_page(reader.device.id, 0, filter).await.unwrap();
+    assert_eq!((page.changes.len(), page.evidence.len()), (6, 0));
+}
+
+/// A run that does not know what the one before had seen takes streams as it finds them; looking at everything helps.
+#[tokio::test]
+async fn who_begins_in_the_middle_without_memory_does_not_miss_what_came_before() {
+    let scene = Scene::new().await;
+    let reader = scene.device("reader", TamperPolicy::Refuse).await;
+    let cursor = reader.pull().await.unwrap().cursor;
+    scene.phone.push(vec![row("tasks", "x", 1), row("tasks", "y", 1)]).await;
+    let next_run = scene.device("reader", TamperPolicy::Refuse).await;
+    let first = seq_of(&scene.log().await[LEN]);
+    scene.proxy.lie(in_pages(move |entries| entries.retain(|entry| seq_of(entry) != first)));
+    assert_eq!(next_run.pull_from(cursor).await.unwrap().changes.len(), 1);
+    assert!(!next_run.verify().await.is_clean());
+}

@@ -1,0 +1,59 @@
+//! What the server gets to see of names and lengths, where an app minds.
+
+use serde_json::json;
+use tidelog_client::{Padding, PullFilter, Rotation};
+
+use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, insert, pull_all, task};
+
+#[tokio::test]
+async fn a_vault_that_hides_names_shows_the_server_stand_ins_and_devices_the_names() {
+    let world = World::new().await;
+    let client = world.signed_in_with(builder(world.config()).hide_names()).await;
+    client.setup_encryption_new(PASSPHRASE).await.unwrap();
+    let device = client.register_device("laptop", "linux").await.unwrap();
+    let changes = vec![task("secret-row"), insert("diagnoses", "secret-row", json!(1)), task("secret-row")];
+    client.push(device.id, changes).await.unwrap();
+
+    let entries = Raw::beside(&world, &client).entries(&device).await;
+    let seen = serde_json::to_string(&entries).unwrap();
+    assert!(!seen.contains("tasks") && !seen.contains("diagnoses") && !seen.contains("secret-row"));
+    assert_eq!(entries[0]["table"], entries[2]["table"], "the same row has the same stand-in");
+    assert_eq!(entries[0]["row_id"], entries[2]["row_id"]);
+    assert_ne!(entries[0]["row_id"], entries[1]["row_id"], "in another table it is another row");
+
+    // Other devices learn from the envelope that names are hidden, and filters go by the names.
+    let (other, phone) = world.device("phone").await;
+    other.push(phone.id, vec![insert("diagnoses", "another", json!(2))]).await.unwrap();
+    let filter = PullFilter { tables: Some(vec!["diagnoses".into()]), ..PullFilter::default() };
+    let (found, _, _) = client.pull_filtered(device.id, 0, filter).await.unwrap();
+    let rows: Vec<_> = found.iter().map(|change| (change.table.as_str(), change.row_id.as_str())).collect();
+    assert_eq!(rows, [("diagnoses", "secret-row"), ("diagnoses", "another")]);
+    assert!(client.verify(device.id).await.unwrap().is_clean());
+
+    client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
+    assert_eq!(pull_all(&client, &device).await.len(), 4);
+    assert_eq!((client.quarantined(), client.evidence()), (0, Vec::new()));
+}
+
+#[tokio::test]
+async fn padding_keeps_similar_lengths_alike_and_can_be_switched_off() {
+    let world = World::new().await;
+    let padded = world.signed_in().await;
+    padded.setup_encryption_new(PASSPHRASE).await.unwrap();
+    let device = padded.register_device("laptop", "linux").await.unwrap();
+    let bare = world.signed_in_with(builder(world.config()).padding(Padding::Off)).await;
+    bare.setup_encryption_existing(PASSPHRASE).await.unwrap();
+    let other = bare.register_device("phone", "linux").await.unwrap();
+    let of_length = |length: usize| vec![insert("notes", "1", json!("x".repeat(length)))];
+    for length in [1_000, 1_003] {
+        padded.push(device.id, of_length(length)).await.unwrap();
+        bare.push(other.id, of_length(length)).await.unwrap();
+    }
+    let entries = Raw::beside(&world, &padded).entries(&device).await;
+    let lengths: Vec<_> = entries.iter().map(|entry| entry["data"].as_str().unwrap().len()).collect();
+    assert!(lengths[1] < lengths[3], "without padding every byte shows: {lengths:?}");
+    // The second entries carry a head, which is as long for both.
+    assert!(lengths[0] > lengths[1] && lengths[2] > lengths[3]);
+    assert_eq!(pull_all(&bare, &other).await.len(), 4);
+}

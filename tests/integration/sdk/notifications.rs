@@ -1,0 +1,100 @@
+//! Being told that others have written, through a real server, whatever the network does.
+
+mod endings;
+mod hearing;
+mod polling;
+mod reconnecting;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tidelog_client::{
+    ClientBuilder, Connection, Cursor, Device, Notification, Notifications, SyncKitClient, SyncKitError,
+};
+use tokio::sync::watch;
+
+use tidelog_test_kit::proxies::network::Proxy;
+use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config};
+
+/// So short that nobody waits for it; nothing is told by how long it takes.
+const SHORT: Duration = Duration::from_millis(50);
+
+/// Somebody who listens.
+struct Listener<'c> {
+    notifications: Notifications<'c>,
+    connection: watch::Receiver<Connection>,
+    /// What was heard while waiting for something else.
+    heard: VecDeque<Notification>,
+}
+
+impl<'c> Listener<'c> {
+    fn new(client: &'c SyncKitClient, device: &Device, cursor: impl Into<Cursor>) -> Self {
+        let notifications = client.subscribe_notifications(device.id, cursor);
+        let connection = notifications.connection();
+        Self { notifications, connection, heard: VecDeque::new() }
+    }
+
+    /// One whose stream is open.
+    async fn on_a_stream(client: &'c SyncKitClient, device: &Device, cursor: impl Into<Cursor>) -> Self {
+        let mut listener = Self::new(client, device, cursor);
+        listener.becomes(Connection::Streaming).await;
+        listener
+    }
+
+    /// The next notification that is not only a sign of life.
+    async fn hears(&mut self) -> Notification {
+        while self.heard.is_empty() {
+            let notification = self.notifications.next().await.unwrap();
+            self.keep(notification);
+        }
+        self.heard.pop_front().unwrap()
+    }
+
+    /// Listens until this has been heard.
+    async fn hears_at_last(&mut self, wanted: Notification) {
+        while self.hears().await != wanted {}
+    }
+
+    /// Listens until it is connected so. Calls for the next notification are given up again and again on the way.
+    async fn becomes(&mut self, wanted: Connection) {
+        loop {
+            let notification = tokio::select! {
+                biased;
+                reached = self.connection.wait_for(|connection| *connection == wanted) => {
+                    reached.unwrap();
+                    return;
+                }
+                notification = self.notifications.next() => notification,
+            };
+            self.keep(notification.unwrap());
+        }
+    }
+
+    /// Listens until that ends with an error.
+    async fn fails(&mut self) -> SyncKitError {
+        loop {
+            if let Err(error) = self.notifications.next().await {
+                return error;
+            }
+        }
+    }
+
+    fn keep(&mut self, notification: Notification) {
+        if notification != Notification::Keepalive {
+            self.heard.push_back(notification);
+        }
+    }
+}
+
+/// A device that reaches the server through the proxy.
+async fn device_behind(proxy: &Proxy, world: &World, name: &str) -> (SyncKitClient, Device) {
+    device_with(builder(config(proxy.url(), world.server.api_key())), world, name).await
+}
+
+/// A device whose client is built so.
+async fn device_with(builder: ClientBuilder, world: &World, name: &str) -> (SyncKitClient, Device) {
+    let client = world.signed_in_with(builder).await;
+    client.setup_encryption_new(PASSPHRASE).await.unwrap();
+    let device = client.register_device(name, "linux").await.unwrap();
+    (client, device)
+}

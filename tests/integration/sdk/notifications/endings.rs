@@ -1,0 +1,77 @@
+//! What waiting does not mend.
+
+use tidelog::server::commands::{Command, UserCommand};
+use tidelog_client::{Cursor, Notification, SyncKitError};
+
+use super::{Listener, device_behind};
+use tidelog_test_kit::proxies::network::{Proxy, Streams};
+use tidelog_test_kit::sdk::{World, tasks};
+
+#[tokio::test]
+async fn nobody_listens_without_having_signed_in() {
+    let world = World::new().await;
+    let (_, device) = world.device("laptop").await;
+    let stranger = world.stranger();
+    let error = Listener::new(&stranger, &device, Cursor::Start).fails().await;
+    assert!(matches!(error, SyncKitError::NotAuthenticated), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_is_ended_elsewhere_ends_the_notifications_until_somebody_signs_in() {
+    let world = World::new().await;
+    let (laptop, laptop_device) = world.device("laptop").await;
+    let (phone, phone_device) = world.device("phone").await;
+    let copy = world.stranger();
+    copy.restore_session(laptop.session_info().unwrap());
+    let mut listener = Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
+    copy.logout().await.unwrap();
+    let error = listener.fails().await;
+    assert!(matches!(error, SyncKitError::Unauthenticated), "{error:?}");
+
+    laptop.authenticate(world.server.email(), world.server.password()).await.unwrap();
+    phone.push(phone_device.id, tasks(1)).await.unwrap();
+    listener.hears_at_last(Notification::Changed).await;
+}
+
+#[tokio::test]
+async fn a_disabled_user_hears_nothing_more() {
+    let world = World::new().await;
+    let (laptop, device) = world.device("laptop").await;
+    let mut listener = Listener::on_a_stream(&laptop, &device, Cursor::Start).await;
+    let email = world.server.email().to_owned();
+    world.server.command(Command::User(UserCommand::Disable { email })).await.unwrap();
+    let error = listener.fails().await;
+    assert!(matches!(error, SyncKitError::Unauthenticated), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_removed_device_is_told_that_it_was() {
+    let world = World::new().await;
+    let (laptop, _) = world.device("laptop").await;
+    let (tablet, tablet_device) = world.device("tablet").await;
+    let mut listener = Listener::on_a_stream(&laptop, &tablet_device, Cursor::Start).await;
+    tablet.remove_device(tablet_device.id).await.unwrap();
+    let error = listener.fails().await;
+    assert!(matches!(error, SyncKitError::DeviceRevoked), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_cursor_from_a_lost_history_is_told_where_to_resume() {
+    let world = World::new().await;
+    let (laptop, device) = world.device("laptop").await;
+    let lost: Cursor = "7-aaaaaaaa".parse().unwrap();
+    let error = Listener::new(&laptop, &device, lost).fails().await;
+    assert!(matches!(error, SyncKitError::LogRewound { resume_from } if resume_from.seq() < 7), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_ended_membership_is_told() {
+    const REFUSAL: &str = "HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n\
+                           {\"error\": \"No membership.\", \"code\": \"membership_required\"}";
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (laptop, device) = device_behind(&proxy, &world, "laptop").await;
+    proxy.treat_streams(Streams::Answer(REFUSAL));
+    let error = Listener::new(&laptop, &device, Cursor::Start).fails().await;
+    assert!(matches!(error, SyncKitError::MembershipRequired), "{error:?}");
+}

@@ -1,0 +1,72 @@
+//! What is told, and to whom.
+
+use tidelog_client::{Cursor, Notification, Rotation};
+
+use super::{Listener, device_behind};
+use tidelog_test_kit::proxies::network::Proxy;
+use tidelog_test_kit::sdk::{PASSPHRASE, World, tasks};
+
+#[tokio::test]
+async fn what_others_push_is_told_and_what_oneself_pushes_is_not() {
+    let world = World::new().await;
+    let (laptop, laptop_device) = world.device("laptop").await;
+    let (phone, phone_device) = world.device("phone").await;
+    let mut on_laptop = Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
+    let mut on_phone = Listener::on_a_stream(&phone, &phone_device, Cursor::Start).await;
+    laptop.push(laptop_device.id, tasks(1)).await.unwrap();
+    assert_eq!(on_phone.hears().await, Notification::Changed);
+    // Whoever is told of a push is told at the same time; so the laptop was not, if it hears of something later first.
+    phone.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
+    assert_eq!(on_laptop.hears().await, Notification::Keys);
+    phone.push(phone_device.id, tasks(1)).await.unwrap();
+    on_laptop.hears_at_last(Notification::Changed).await;
+}
+
+#[tokio::test]
+async fn what_was_pushed_since_the_cursor_is_told_at_once_and_what_was_pulled_is_not() {
+    let world = World::new().await;
+    let (laptop, laptop_device) = world.device("laptop").await;
+    let (phone, phone_device) = world.device("phone").await;
+    phone.push(phone_device.id, tasks(3)).await.unwrap();
+    let mut behind = Listener::new(&laptop, &laptop_device, Cursor::Start);
+    assert_eq!(behind.hears().await, Notification::Changed);
+
+    let (_, cursor, _) = laptop.pull(laptop_device.id, Cursor::Start).await.unwrap();
+    let mut up_to_date = Listener::on_a_stream(&laptop, &laptop_device, cursor).await;
+    phone.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
+    assert_eq!(up_to_date.hears().await, Notification::Keys);
+}
+
+#[tokio::test]
+async fn a_rotation_is_told() {
+    let world = World::new().await;
+    let (laptop, laptop_device) = world.device("laptop").await;
+    let (phone, _) = world.device("phone").await;
+    let mut listener = Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
+    phone.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
+    assert_eq!(listener.hears().await, Notification::Keys);
+}
+
+#[tokio::test]
+async fn calls_that_are_given_up_again_and_again_lose_nothing() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
+    let (phone, phone_device) = world.device("phone").await;
+    proxy.send_byte_by_byte();
+    let mut listener = Listener::new(&laptop, &laptop_device, Cursor::Start);
+    for _ in 0..3 {
+        phone.push(phone_device.id, tasks(1)).await.unwrap();
+        loop {
+            let heard = tokio::select! {
+                biased;
+                heard = listener.notifications.next() => heard.unwrap(),
+                () = tokio::task::yield_now() => continue,
+            };
+            if heard == Notification::Changed {
+                break;
+            }
+        }
+    }
+    assert_eq!(proxy.requests(tidelog_test_kit::proxies::network::SUBSCRIBE), 1);
+}

@@ -1,0 +1,150 @@
+//! Where streams cannot be had.
+
+use std::time::Duration;
+
+use tidelog_client::{ClientBuilder, Connection, Cursor, Device, Notification, Rotation, SyncKitClient};
+
+use super::{Listener, SHORT, device_with};
+use tidelog_test_kit::proxies::network::{Proxy, SUBSCRIBE, Streams};
+use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, task, tasks};
+
+const NOT_ALLOWED: &str = "HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const NOT_FOUND: &str = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const A_PAGE: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
+const NO_ROOM: &str =
+    "HTTP/1.1 503 Service Unavailable\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+/// Longer than any answer takes, shorter than anybody wants to wait.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A laptop behind a proxy that treats streams so, and a phone before it.
+struct Scene {
+    proxy: Proxy,
+    laptop: (SyncKitClient, Device),
+    phone: (SyncKitClient, Device),
+    _world: World,
+}
+
+impl Scene {
+    async fn new(streams: Streams) -> Self {
+        Self::with(streams, |builder| builder).await
+    }
+
+    async fn with(streams: Streams, set: impl Fn(ClientBuilder) -> ClientBuilder) -> Self {
+        let world = World::new().await;
+        let proxy = Proxy::before(world.server.url()).await;
+        let builder = builder(config(proxy.url(), world.server.api_key())).poll_interval(SHORT);
+        let laptop = device_with(set(builder), &world, "laptop").await;
+        let phone = world.device("phone").await;
+        proxy.treat_streams(streams);
+        Self { proxy, laptop, phone, _world: world }
+    }
+
+    fn listener(&self) -> Listener<'_> {
+        Listener::new(&self.laptop.0, &self.laptop.1, Cursor::Start)
+    }
+
+    async fn push(&self) {
+        self.phone.0.push(self.phone.1.id, vec![task("phone")]).await.unwrap();
+    }
+
+    /// Falls back to polling, and still hears of pushes.
+    async fn polls(&self) {
+        let mut listener = self.listener();
+        listener.becomes(Connection::Polling).await;
+        for _ in 0..3 {
+            self.push().await;
+            listener.hears_at_last(Notification::Changed).await;
+            assert_eq!(*listener.connection.borrow(), Connection::Polling);
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_another_kind_of_answer_comes_the_server_is_asked() {
+    for answer in [NOT_ALLOWED, NOT_FOUND, A_PAGE, NO_ROOM] {
+        Scene::new(Streams::Answer(answer)).await.polls().await;
+    }
+}
+
+#[tokio::test]
+async fn where_streams_are_held_back_whole_the_server_is_asked() {
+    let scene = Scene::with(Streams::HoldBack, |builder| builder.timeout(PATIENCE)).await;
+    scene.polls().await;
+}
+
+#[tokio::test]
+async fn where_all_but_the_head_of_a_stream_is_held_back_the_server_is_asked() {
+    let scene = Scene::with(Streams::HoldBackBodies, |builder| builder.silence(PATIENCE)).await;
+    scene.polls().await;
+    assert_eq!(scene.proxy.requests(SUBSCRIBE), 2);
+}
+
+#[tokio::test]
+async fn a_line_without_end_is_hung_up_on_and_the_server_is_asked() {
+    let scene = Scene::new(Streams::Endless).await;
+    let mut hang_ups = scene.proxy.hang_ups();
+    scene.polls().await;
+    hang_ups.wait_for(|hang_ups| *hang_ups == 2).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_is_taken_as_soon_as_there_is_room_again() {
+    let scene = Scene::new(Streams::Answer(NO_ROOM)).await;
+    let mut listener = scene.listener();
+    listener.becomes(Connection::Polling).await;
+    scene.proxy.treat_streams(Streams::Pass);
+    listener.becomes(Connection::Streaming).await;
+    scene.push().await;
+    listener.hears_at_last(Notification::Changed).await;
+}
+
+#[tokio::test]
+async fn a_server_without_streams_that_goes_away_is_offline_until_it_is_back() {
+    let scene = Scene::with(Streams::Answer(NOT_ALLOWED), |builder| builder.retries(0)).await;
+    let mut listener = scene.listener();
+    listener.becomes(Connection::Polling).await;
+    scene.proxy.go_away();
+    listener.becomes(Connection::Offline).await;
+    scene.push().await;
+    scene.proxy.come_back();
+    listener.becomes(Connection::Polling).await;
+    listener.hears_at_last(Notification::Changed).await;
+
+    scene.proxy.go_away();
+    listener.becomes(Connection::Offline).await;
+    scene.proxy.treat_streams(Streams::Pass);
+    scene.proxy.come_back();
+    listener.becomes(Connection::Streaming).await;
+}
+
+#[tokio::test]
+async fn a_new_key_is_told_by_asking_too() {
+    let scene = Scene::new(Streams::Answer(NOT_ALLOWED)).await;
+    let mut listener = scene.listener();
+    listener.becomes(Connection::Polling).await;
+    // The first question tells it in any case: nobody knows since when this key is the key.
+    listener.hears_at_last(Notification::Keys).await;
+    scene.phone.0.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
+    listener.hears_at_last(Notification::Keys).await;
+}
+
+#[tokio::test]
+async fn a_question_is_answered_although_every_call_for_it_is_given_up() {
+    let scene = Scene::new(Streams::Answer(NOT_ALLOWED)).await;
+    scene.proxy.send_byte_by_byte();
+    let (phone, device) = &scene.phone;
+    phone.push(device.id, tasks(1)).await.unwrap();
+    let mut listener = scene.listener();
+    loop {
+        let heard = tokio::select! {
+            biased;
+            heard = listener.notifications.next() => heard.unwrap(),
+            () = tokio::task::yield_now() => continue,
+        };
+        if heard == Notification::Changed {
+            break;
+        }
+    }
+    assert_eq!(scene.proxy.requests("GET /api/sync/status"), 1);
+}

@@ -1,0 +1,118 @@
+//! Streams that break, in all the ways in which they do.
+
+use std::time::Duration;
+
+use tidelog_client::{Connection, Cursor, Device, Notification, SyncKitClient};
+
+use super::{Listener, device_behind, device_with};
+use tidelog_test_kit::proxies::network::{Proxy, SUBSCRIBE};
+use tidelog_test_kit::sdk::{World, builder, config, task, tasks};
+
+/// Pulls all there is beyond the cursor, and tells how many rows that were.
+async fn pull_on(client: &SyncKitClient, device: &Device, cursor: &mut Cursor) -> usize {
+    let mut rows = 0;
+    loop {
+        let (changes, next, has_more) = client.pull(device.id, *cursor).await.unwrap();
+        rows += changes.len();
+        *cursor = next;
+        if !has_more {
+            return rows;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_happened_while_the_server_was_away_is_told_when_it_is_back() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
+    let (phone, phone_device) = world.device("phone").await;
+    let mut listener = Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
+    proxy.go_away();
+    listener.becomes(Connection::Offline).await;
+    phone.push(phone_device.id, tasks(1)).await.unwrap();
+    proxy.come_back();
+    listener.becomes(Connection::Streaming).await;
+    assert_eq!(listener.hears().await, Notification::Keys, "a rotation may have been missed");
+    assert_eq!(listener.hears().await, Notification::Changed);
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_at_the_beginning_is_waited_for() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
+    proxy.go_away();
+    let mut listener = Listener::new(&laptop, &laptop_device, Cursor::Start);
+    assert_eq!(*listener.connection.borrow(), Connection::Connecting);
+    listener.becomes(Connection::Offline).await;
+    proxy.come_back();
+    listener.becomes(Connection::Streaming).await;
+    assert_eq!(listener.hears().await, Notification::Keys, "a rotation may have been missed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_missed_over_many_cuts_while_others_push() {
+    const PUSHES: usize = 60;
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
+    let (phone, phone_device) = world.device("phone").await;
+    let pushing = tokio::spawn(async move {
+        for row in 0..PUSHES {
+            phone.push(phone_device.id, vec![task(&row.to_string())]).await.unwrap();
+        }
+    });
+    let mut listener = Listener::new(&laptop, &laptop_device, Cursor::Start);
+    let (mut cursor, mut rows) = (Cursor::Start, 0);
+    while rows < PUSHES {
+        listener.hears_at_last(Notification::Changed).await;
+        rows += pull_on(&laptop, &laptop_device, &mut cursor).await;
+        proxy.cut();
+    }
+    pushing.await.unwrap();
+    assert_eq!(rows, PUSHES);
+}
+
+#[tokio::test]
+async fn a_stream_that_falls_silent_is_taken_for_dead() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    // Longer than it takes to open a stream on a busy machine: one that is dead before it has spoken is another matter.
+    let impatient = builder(config(proxy.url(), world.server.api_key())).silence(Duration::from_secs(2));
+    let (laptop, laptop_device) = device_with(impatient, &world, "laptop").await;
+    let (phone, phone_device) = world.device("phone").await;
+    let mut listener = Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
+    proxy.freeze();
+    phone.push(phone_device.id, tasks(1)).await.unwrap();
+    assert_eq!(listener.hears().await, Notification::Keys, "it is another stream");
+    assert_eq!(listener.hears().await, Notification::Changed);
+    assert!(proxy.requests(SUBSCRIBE) > 1);
+}
+
+#[tokio::test]
+async fn a_token_that_the_server_refuses_is_replaced_once() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
+    let mut session = laptop.session_info().unwrap();
+    session.token = "garbage".into();
+    laptop.restore_session(session);
+    Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
+    assert_eq!(proxy.requests("POST /api/sync/auth/refresh"), 1);
+    assert_eq!(proxy.requests(SUBSCRIBE), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_replaced_just_now_is_waited_for() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let hasty = builder(config(proxy.url(), world.server.api_key())).retries(0).poll_interval(super::SHORT);
+    let (laptop, laptop_device) = device_with(hasty, &world, "laptop").await;
+    let mut session = laptop.session_info().unwrap();
+    session.expires_at = Some(chrono::Utc::now());
+    laptop.restore_session(session);
+    proxy.refuse_requests(2);
+    Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
+    assert_eq!(proxy.requests("POST /api/sync/auth/refresh"), 3);
+}

@@ -1,0 +1,177 @@
+//! The passphrase and what stands in for it: each change happens whole or not at all, and none makes a key by accident.
+
+use std::sync::Arc;
+
+use tidelog_client::formats::PinError;
+use tidelog_client::{MemoryStore, RecoveryCode, SyncKitError};
+
+use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, pull_all, tasks};
+
+const ANOTHER: &str = "another passphrase altogether";
+
+#[tokio::test]
+async fn a_passphrase_is_changed_and_the_key_stays() {
+    let world = World::new().await;
+    let (client, device) = world.device("laptop").await;
+    client.push(device.id, tasks(3)).await.unwrap();
+    let before = Raw::beside(&world, &client).opened_envelope().await;
+
+    client.change_passphrase(PASSPHRASE, ANOTHER).await.unwrap();
+
+    let new_device = world.signed_in().await;
+    let outcome = new_device.setup_encryption_existing(PASSPHRASE).await;
+    assert!(matches!(outcome, Err(SyncKitError::WrongPassphrase)));
+    new_device.setup_encryption_existing(ANOTHER).await.unwrap();
+    let other = new_device.register_device("phone", "linux").await.unwrap();
+    assert_eq!(pull_all(&new_device, &other).await.len(), 3);
+    client.push(device.id, tasks(1)).await.unwrap();
+    assert_eq!(before.vault.key_version(), 1);
+}
+
+#[tokio::test]
+async fn a_device_that_has_seen_the_new_wrapping_refuses_the_old_one() {
+    let world = World::new().await;
+    let store = Arc::new(MemoryStore::new());
+    let client = world.with_store(&store).await;
+    client.setup_encryption_new(PASSPHRASE).await.unwrap();
+    let raw = Raw::beside(&world, &client);
+    let old = raw.envelope().await;
+    client.change_passphrase(PASSPHRASE, ANOTHER).await.unwrap();
+    raw.replace_envelope(&old, 1).await;
+    let outcome = client.setup_encryption_existing(PASSPHRASE).await;
+    assert!(matches!(outcome, Err(SyncKitError::KeyChanged(PinError::OlderWrap))));
+}
+
+#[tokio::test]
+async fn a_wrong_or_empty_passphrase_changes_nothing_and_makes_no_key() {
+    let world = World::new().await;
+    let (client, _) = world.device("laptop").await;
+    let raw = Raw::beside(&world, &client);
+    let before = raw.envelope().await;
+    let wrong = client.change_passphrase("wrong", ANOTHER).await;
+    assert!(matches!(wrong, Err(SyncKitError::WrongPassphrase)));
+    for (current, new) in [("", ANOTHER), (PASSPHRASE, "")] {
+        let empty = client.change_passphrase(current, new).await;
+        assert!(matches!(empty, Err(SyncKitError::EmptyPassphrase)));
+    }
+    assert!(matches!(client.create_recovery_code("wrong").await, Err(SyncKitError::WrongPassphrase)));
+    assert!(matches!(client.start_over("").await, Err(SyncKitError::EmptyPassphrase)));
+    assert_eq!(raw.envelope().await, before);
+}
+
+#[tokio::test]
+async fn before_there_is_a_key_nothing_but_a_first_set_up_makes_one() {
+    let world = World::new().await;
+    let client = world.signed_in().await;
+    let code = RecoveryCode::generate().unwrap();
+    assert!(matches!(client.change_passphrase(PASSPHRASE, ANOTHER).await, Err(SyncKitError::NoServerKey)));
+    assert!(matches!(client.create_recovery_code(PASSPHRASE).await, Err(SyncKitError::NoServerKey)));
+    assert!(matches!(client.recover(&code, ANOTHER).await, Err(SyncKitError::NoServerKey)));
+    assert!(matches!(client.start_over(ANOTHER).await, Err(SyncKitError::NoServerKey)));
+    assert!(!client.has_server_key().await.unwrap());
+    client.setup_encryption_new(PASSPHRASE).await.unwrap();
+    assert!(client.has_server_key().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_recovery_code_opens_the_key_and_sets_a_new_passphrase() {
+    let world = World::new().await;
+    let (client, device) = world.device("laptop").await;
+    client.push(device.id, tasks(3)).await.unwrap();
+    let code = client.create_recovery_code(PASSPHRASE).await.unwrap();
+
+    let typed = RecoveryCode::parse(&code.to_text().to_lowercase().replace('-', " ")).unwrap();
+    let forgetful = world.signed_in().await;
+    forgetful.recover(&typed, ANOTHER).await.unwrap();
+    let phone = forgetful.register_device("phone", "linux").await.unwrap();
+    assert_eq!(pull_all(&forgetful, &phone).await.len(), 3);
+    world.signed_in().await.setup_encryption_existing(ANOTHER).await.unwrap();
+    // The code stays good.
+    world.signed_in().await.recover(&typed, PASSPHRASE).await.unwrap();
+}
+
+#[tokio::test]
+async fn only_the_newest_recovery_code_opens_the_key() {
+    let world = World::new().await;
+    let (client, _) = world.device("laptop").await;
+    let other = RecoveryCode::generate().unwrap();
+    assert!(matches!(client.recover(&other, ANOTHER).await, Err(SyncKitError::NoRecoveryCode)));
+    let first = client.create_recovery_code(PASSPHRASE).await.unwrap();
+    let second = client.create_recovery_code(PASSPHRASE).await.unwrap();
+    for void in [&first, &other] {
+        assert!(matches!(client.recover(void, ANOTHER).await, Err(SyncKitError::WrongRecoveryCode)));
+    }
+    client.recover(&second, ANOTHER).await.unwrap();
+}
+
+#[tokio::test]
+async fn changing_the_passphrase_keeps_the_recovery_code_good() {
+    let world = World::new().await;
+    let (client, _) = world.device("laptop").await;
+    let code = client.create_recovery_code(PASSPHRASE).await.unwrap();
+    client.change_passphrase(PASSPHRASE, ANOTHER).await.unwrap();
+    client.recover(&code, "a third one").await.unwrap();
+}
+
+#[tokio::test]
+async fn two_devices_that_wrap_at_once_do_not_overwrite_each_other() {
+    let world = World::new().await;
+    let (one, _) = world.device("laptop").await;
+    let (two, _) = world.device("phone").await;
+    let outcomes =
+        tokio::join!(one.change_passphrase(PASSPHRASE, "one's"), two.change_passphrase(PASSPHRASE, "two's"));
+    let lost = |outcome: &tidelog_client::Result<()>| {
+        matches!(outcome, Err(SyncKitError::KeyVersionConflict { .. } | SyncKitError::WrongPassphrase))
+    };
+    let winner = match (&outcomes.0, &outcomes.1) {
+        (Ok(()), other) if lost(other) => "one's",
+        (other, Ok(())) if lost(other) => "two's",
+        other => panic!("{other:?}"),
+    };
+    world.signed_in().await.setup_encryption_existing(winner).await.unwrap();
+}
+
+#[tokio::test]
+async fn starting_over_keeps_account_and_log_and_makes_a_new_vault() {
+    let world = World::new().await;
+    let (client, device) = world.device("laptop").await;
+    client.push(device.id, tasks(3)).await.unwrap();
+    let (other, other_device) = world.device("phone").await;
+
+    client.start_over(ANOTHER).await.unwrap();
+    client.push(device.id, tasks(2)).await.unwrap();
+
+    let page = client.pull_page(device.id, 0, Default::default()).await.unwrap();
+    assert_eq!((page.changes.len(), page.quarantined.len()), (2, 3));
+    assert_eq!(page.evidence, [], "what cannot be read any more is nobody's fault");
+    let pulled = other.pull(other_device.id, 0).await;
+    assert!(matches!(pulled, Err(SyncKitError::KeyChanged(PinError::OtherVault))), "{pulled:?}");
+    other.forget_key().await.unwrap();
+    other.setup_encryption_existing(ANOTHER).await.unwrap();
+    assert_eq!(pull_all(&other, &other_device).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_passphrase_that_is_the_account_password_is_refused() {
+    let world = World::new().await;
+    let client = world.signed_in().await;
+    let password = world.server.password();
+    let refused = client.setup_encryption_new(password).await;
+    assert!(matches!(refused, Err(SyncKitError::PassphraseIsPassword)));
+    assert!(!client.has_server_key().await.unwrap());
+    client.setup_encryption_new(PASSPHRASE).await.unwrap();
+    for refused in [client.change_passphrase(PASSPHRASE, password).await, client.start_over(password).await] {
+        assert!(matches!(refused, Err(SyncKitError::PassphraseIsPassword)));
+    }
+}
+
+#[tokio::test]
+async fn an_app_may_insist_on_one_password_for_both() {
+    let world = World::new().await;
+    let client = world.signed_in_with(builder(world.config()).allow_passphrase_as_password()).await;
+    client.setup_encryption_new(world.server.password()).await.unwrap();
+    // Whoever has such a key already is not locked out of it.
+    let strict = world.signed_in().await;
+    strict.setup_encryption_existing(world.server.password()).await.unwrap();
+}

@@ -1,0 +1,317 @@
+//! What a replica does when it cannot go on as usual: nothing that was written is lost, and one thing never holds up another.
+
+use serde_json::json;
+use tidelog::server::commands::{Command, DeviceCommand};
+use tidelog_client::replica::{ProblemKind, ReplicaError};
+use tidelog_client::{BlockReason, Rotation, SyncKitError};
+
+use crate::replica::setup::{Installation, sync_all};
+use tidelog_test_kit::proxies::rewriting::{Answer, Asked, Loss, Proxy};
+use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config};
+
+const TODOS: &str =
+    "CREATE TABLE todos (id TEXT PRIMARY KEY, title TEXT NOT NULL CHECK (title <> 'forbidden'));";
+
+/// Two devices, the second one behind a proxy.
+async fn pair(world: &World) -> (Installation, Installation, Proxy) {
+    let laptop = Installation::new(world, "laptop", TODOS, ["todos"]).await;
+    laptop.sync().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let client = builder(config(proxy.url(), world.server.api_key())).retries(0).build();
+    client.authenticate(world.server.email(), world.server.password()).await.unwrap();
+    client.setup_encryption_new(PASSPHRASE).await.unwrap();
+    let device = client.register_device("phone", "linux").await.unwrap();
+    let phone = Installation::with(client, device, TODOS, ["todos"]);
+    phone.sync().await;
+    (laptop, phone, proxy)
+}
+
+fn refuse(answer: &mut Answer, status: u16, code: &str) {
+    (answer.status, answer.body) = (status, json!({"error": "a refusal", "code": code}));
+}
+
+fn titles(installation: &Installation) -> Vec<String> {
+    installation.texts("SELECT title FROM todos ORDER BY id")
+}
+
+#[tokio::test]
+async fn a_push_whose_answer_is_lost_is_in_the_log_once_also_after_a_restart() {
+    let world = World::new().await;
+    let (laptop, mut phone, proxy) = pair(&world).await;
+    phone.run("INSERT INTO todos VALUES ('a', 'once')");
+    proxy.lose_next("/push", Loss::Answer);
+    assert!(matches!(phone.try_sync().await, Err(ReplicaError::Sync(SyncKitError::Network(_)))));
+    phone.attach_again(["todos"]).unwrap();
+    phone.run("UPDATE todos SET title = 'twice'");
+    sync_all(&[&phone, &laptop]).await;
+    assert_eq!(titles(&laptop), ["twice"]);
+    assert_eq!(phone.client.status().await.unwrap().total_changes, 2);
+    assert_eq!(phone.client.verify(phone.device.id).await.unwrap().evidence, []);
+}
+
+#[tokio::test]
+async fn a_row_that_is_replaced_while_its_push_has_no_answer_is_gone_everywhere() {
+    let world = World::new().await;
+    let schema = "CREATE TABLE todos (id TEXT PRIMARY KEY, title TEXT UNIQUE);";
+    let laptop = Installation::new(&world, "laptop", schema, ["todos"]).await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let client = builder(config(proxy.url(), world.server.api_key())).retries(0).build();
+    client.authenticate(world.server.email(), world.server.password()).await.unwrap();
+    client.setup_encryption_new(PASSPHRASE).await.unwrap();
+    let device = client.register_device("phone", "linux").await.unwrap();
+    let phone = Installation::with(client, device, schema, ["todos"]);
+    phone.run("INSERT INTO todos VALUES ('a', 'same')");
+    proxy.lose_next("/push", Loss::Answer);
+    phone.try_sync().await.unwrap_err();
+    phone.run("INSERT OR REPLACE INTO todos VALUES ('b', 'same')");
+    sync_all(&[&phone, &laptop]).await;
+    for device in [&phone, &laptop] {
+        assert_eq!(device.texts("SELECT id FROM todos"), ["b"]);
+    }
+}
+
+#[tokio::test]
+async fn a_push_that_never_arrived_gives_way_to_what_others_wrote_meanwhile() {
+    let world = World::new().await;
+    let (laptop, phone, proxy) = pair(&world).await;
+    phone.run("INSERT INTO todos VALUES ('a', 'phone')");
+    proxy.lose_next("/push", Loss::Request);
+    phone.try_sync().await.unwrap_err();
+    laptop.wait_until_later_than(&phone);
+    laptop.run("INSERT INTO todos VALUES ('a', 'laptop')");
+    laptop.sync().await;
+    sync_all(&[&phone, &laptop]).await;
+    assert_eq!((titles(&phone), titles(&laptop)), (vec!["laptop".to_owned()], vec!["laptop".to_owned()]));
+    assert_eq!(phone.client.status().await.unwrap().total_changes, 1);
+}
+
+#[tokio::test]
+async fn a_removed_device_keeps_what_it_has_and_goes_on_as_a_new_one() {
+    let world = World::new().await;
+    let (laptop, phone, _proxy) = pair(&world).await;
+    phone.run("INSERT INTO todos VALUES ('a', 'kept')");
+    world.server.command(Command::Device(DeviceCommand::Revoke { device: phone.device.id })).await.unwrap();
+    assert!(phone.try_sync().await.is_err());
+    phone.client.authenticate(world.server.email(), world.server.password()).await.unwrap();
+    let refused = phone.try_sync().await;
+    assert!(matches!(refused, Err(ReplicaError::Sync(SyncKitError::DeviceRevoked))), "{refused:?}");
+    let anew = phone.client.register_device("phone", "linux").await.unwrap();
+    phone.replica.sync(&phone.client, anew.id).await.unwrap();
+    laptop.sync().await;
+    assert_eq!(titles(&laptop), ["kept"]);
+}
+
+#[tokio::test]
+async fn a_full_quota_holds_up_pushes_and_not_what_others_write() {
+    let world = World::new().await;
+    let (laptop, phone, proxy) = pair(&world).await;
+    proxy.lie(|asked: &Asked, answer: &mut Answer| {
+        if asked.path == "/push" {
+            refuse(answer, 402, "quota_exceeded");
+        }
+    });
+    // The proxy lets the first push through before it lies, so that one is a repeat later.
+    phone.run("INSERT INTO todos VALUES ('b', 'phone')");
+    laptop.run("INSERT INTO todos VALUES ('a', 'laptop')");
+    laptop.sync().await;
+    let refused = phone.try_sync().await;
+    assert!(matches!(refused, Err(ReplicaError::Sync(SyncKitError::QuotaExceeded))), "{refused:?}");
+    assert_eq!(titles(&phone), ["laptop", "phone"]);
+    proxy.be_honest();
+    sync_all(&[&phone, &laptop]).await;
+    assert_eq!(titles(&laptop), ["laptop", "phone"]);
+}
+
+#[tokio::test]
+async fn a_lapsed_membership_is_told_and_keeps_everything() {
+    let world = World::new().await;
+    let (laptop, phone, proxy) = pair(&world).await;
+    proxy.lie(|asked: &Asked, answer: &mut Answer| {
+        if asked.path == "/push" || asked.path == "/pull" {
+            refuse(answer, 403, "membership_required");
+        }
+    });
+    phone.run("INSERT INTO todos VALUES ('a', 'kept')");
+    let refused = phone.try_sync().await;
+    assert!(matches!(refused, Err(ReplicaError::Sync(SyncKitError::MembershipRequired))), "{refused:?}");
+    proxy.be_honest();
+    sync_all(&[&phone, &laptop]).await;
+    assert_eq!(titles(&laptop), ["kept"]);
+}
+
+#[tokio::test]
+async fn a_row_that_is_too_large_is_put_aside_and_sent_once_it_fits() {
+    let world = World::new().await;
+    let (laptop, phone, _proxy) = pair(&world).await;
+    phone.run("INSERT INTO todos VALUES ('big', hex(zeroblob(1000000))), ('small', 'fits')");
+    sync_all(&[&phone, &laptop]).await;
+    assert_eq!(titles(&laptop), ["fits"]);
+    let problems = phone.problems().await;
+    assert_eq!((problems.len(), problems[0].kind), (1, ProblemKind::NotPushed));
+    assert_eq!((problems[0].table.as_str(), problems[0].row.as_str()), ("todos", "'big'"));
+    phone.run("UPDATE todos SET title = 'shorter' WHERE id = 'big'");
+    sync_all(&[&phone, &laptop]).await;
+    assert_eq!(titles(&laptop), ["shorter", "fits"]);
+    assert_eq!(phone.problems().await, []);
+}
+
+#[tokio::test]
+async fn a_row_whose_key_cannot_travel_is_put_aside() {
+    let world = World::new().await;
+    let (laptop, phone, _proxy) = pair(&world).await;
+    phone.run("INSERT INTO todos VALUES (printf('%.300c', 'x'), 'long key'), ('short', 'short key')");
+    sync_all(&[&phone, &laptop]).await;
+    assert_eq!(titles(&laptop), ["short key"]);
+    assert_eq!(phone.problems().await[0].kind, ProblemKind::NotPushed);
+}
+
+#[tokio::test]
+async fn a_row_that_the_other_app_refuses_waits_and_holds_up_nothing() {
+    let world = World::new().await;
+    let (_, phone, _proxy) = pair(&world).await;
+    let lenient = TODOS.replace("CHECK (title <> 'forbidden')", "");
+    let laptop = Installation::new(&world, "lenient", &lenient, ["todos"]).await;
+    laptop.run("INSERT INTO todos VALUES ('a', 'forbidden'), ('b', 'allowed')");
+    sync_all(&[&laptop, &phone]).await;
+    assert_eq!(titles(&phone), ["allowed"]);
+    let problems = phone.problems().await;
+    assert_eq!((problems.len(), problems[0].kind), (1, ProblemKind::NotApplied), "{problems:?}");
+    laptop.run("UPDATE todos SET title = 'better' WHERE id = 'a'");
+    sync_all(&[&laptop, &phone]).await;
+    assert_eq!(titles(&phone), ["better", "allowed"]);
+    assert_eq!(phone.problems().await, []);
+}
+
+#[tokio::test]
+async fn an_entry_that_does_not_open_is_skipped_and_reported() {
+    let world = World::new().await;
+    let (laptop, phone, proxy) = pair(&world).await;
+    laptop.run("INSERT INTO todos VALUES ('a', 'altered on its way'), ('b', 'as it was')");
+    laptop.sync().await;
+    proxy.lie(|asked: &Asked, answer: &mut Answer| {
+        if asked.path == "/pull" && answer.body["changes"][0].is_object() {
+            answer.body["changes"][0]["row_id"] = json!("'other'");
+        }
+    });
+    phone.sync().await;
+    assert_eq!(titles(&phone), ["as it was"]);
+    let problems = phone.problems().await;
+    assert_eq!((problems[0].kind, problems[0].row.as_str()), (ProblemKind::Unreadable, "'other'"));
+    phone.replica.dismiss_problems().await.unwrap();
+    assert_eq!(phone.problems().await, []);
+}
+
+#[tokio::test]
+async fn a_cursor_older_than_a_removed_deletion_starts_over_and_drops_what_is_gone() {
+    let world = World::new().await;
+    let (laptop, phone, proxy) = pair(&world).await;
+    laptop.run("INSERT INTO todos VALUES ('a', 'stays'), ('b', 'goes'), ('c', 'edited here')");
+    sync_all(&[&laptop, &phone]).await;
+    laptop.run("DELETE FROM todos WHERE id IN ('b', 'c')");
+    laptop.sync().await;
+    phone
+        .run("UPDATE todos SET title = 'edited'  WHERE id = 'c'; INSERT INTO todos VALUES ('d', 'new here')");
+    // The log without the two rows and their deletions, as a server leaves it that removes what is superseded.
+    let mut told = false;
+    proxy.lie(move |asked: &Asked, answer: &mut Answer| {
+        if asked.path != "/pull" {
+            return;
+        }
+        if !std::mem::replace(&mut told, true) {
+            return refuse(answer, 409, "log_compacted");
+        }
+        if let Some(entries) = answer.body["changes"].as_array_mut() {
+            entries.retain(|entry| {
+                entry["row_id"] != "'b'" && (entry["row_id"] != "'c'" || entry["op"] == "update")
+            });
+            answer.body["compacted_through"] = answer.body["cursor"]
+                .as_str()
+                .unwrap()
+                .split('-')
+                .next()
+                .unwrap()
+                .parse::<i64>()
+                .unwrap()
+                .into();
+        }
+    });
+    phone.sync().await;
+    assert_eq!(titles(&phone), ["stays", "edited", "new here"]);
+    proxy.be_honest();
+    sync_all(&[&laptop, &phone]).await;
+    assert_eq!(titles(&laptop), ["stays", "edited", "new here"]);
+}
+
+#[tokio::test]
+async fn after_a_routine_rotation_nobody_has_to_do_anything() {
+    let world = World::new().await;
+    let (laptop, phone, _proxy) = pair(&world).await;
+    laptop.run("INSERT INTO todos VALUES ('a', 'before')");
+    sync_all(&[&laptop, &phone]).await;
+    phone.run("INSERT INTO todos VALUES ('b', 'unsent')");
+    laptop.client.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
+    laptop.run("INSERT INTO todos VALUES ('c', 'after')");
+    sync_all(&[&phone, &laptop, &phone]).await;
+    assert_eq!(titles(&phone), ["before", "unsent", "after"]);
+    assert_eq!(titles(&laptop), titles(&phone));
+}
+
+#[tokio::test]
+async fn after_a_compromise_the_passphrase_is_asked_for_and_what_was_written_is_kept() {
+    let world = World::new().await;
+    let (laptop, phone, proxy) = pair(&world).await;
+    laptop.run("INSERT INTO todos VALUES ('a', 'before')");
+    sync_all(&[&laptop, &phone]).await;
+    phone.run("INSERT INTO todos VALUES ('b', 'sealed, and never arrived')");
+    proxy.lose_next("/push", Loss::Request);
+    phone.try_sync().await.unwrap_err();
+    laptop.client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
+    phone.run("INSERT INTO todos VALUES ('c', 'written while blocked')");
+    for _ in 0..2 {
+        let blocked = phone.try_sync().await;
+        let reason = BlockReason::PassphraseNeeded;
+        assert!(
+            matches!(blocked, Err(ReplicaError::Sync(SyncKitError::Blocked(found))) if found == reason),
+            "{blocked:?}"
+        );
+    }
+    phone.client.setup_encryption_existing(PASSPHRASE).await.unwrap();
+    sync_all(&[&phone, &laptop]).await;
+    assert_eq!(titles(&laptop), ["before", "sealed, and never arrived", "written while blocked"]);
+}
+
+#[tokio::test]
+async fn a_proxy_that_takes_no_large_requests_gets_smaller_ones() {
+    let world = World::new().await;
+    let (laptop, phone, proxy) = pair(&world).await;
+    proxy.lie(|asked: &Asked, answer: &mut Answer| {
+        let changes = asked.body["changes"].as_array().map_or(0, Vec::len);
+        if asked.path == "/push" && changes > 30 && answer.status == 200 {
+            refuse(answer, 413, "too_large");
+        }
+    });
+    phone.run(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+         INSERT INTO todos SELECT i, 'title ' || i FROM n",
+    );
+    sync_all(&[&phone, &laptop]).await;
+    let all = "SELECT * FROM todos ORDER BY id";
+    assert_eq!(laptop.query(all), phone.query(all));
+    assert_eq!(phone.problems().await, []);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_years_ahead_neither_wins_for_ever_nor_drags_others_along() {
+    let world = World::new().await;
+    let (laptop, phone, _proxy) = pair(&world).await;
+    phone.run("INSERT INTO todos VALUES ('a', 'from the future')");
+    // As if this machine's clock showed the year 2100.
+    phone.run("UPDATE tidelog_inserts SET stamp = 4102444800000000");
+    sync_all(&[&phone, &laptop]).await;
+    assert_eq!(titles(&laptop), ["from the future"]);
+    let stamps = laptop.query("SELECT stamp < 4000000000000000 FROM tidelog_clock");
+    assert_eq!(stamps, laptop.query("SELECT 1"));
+    laptop.run("UPDATE todos SET title = 'from now'");
+    sync_all(&[&laptop, &phone]).await;
+    assert_eq!(titles(&phone), ["from now"]);
+}

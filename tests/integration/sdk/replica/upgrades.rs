@@ -1,0 +1,94 @@
+//! Apps of different versions, and with triggers of their own.
+
+use crate::replica::setup::{Installation, sync_all};
+use tidelog_test_kit::sdk::World;
+
+const OLD: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, title TEXT);";
+const NEW: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, title TEXT, colour TEXT DEFAULT 'grey');
+    CREATE TABLE tags (id INTEGER PRIMARY KEY, note INTEGER REFERENCES notes, name TEXT);";
+
+#[tokio::test]
+async fn an_older_app_keeps_and_passes_on_what_it_does_not_know() {
+    let world = World::new().await;
+    let old = Installation::new(&world, "old", OLD, ["notes"]).await;
+    let new = Installation::new(&world, "new", NEW, ["notes", "tags"]).await;
+    new.run("INSERT INTO notes VALUES (1, 'title', 'red'); INSERT INTO tags VALUES (7, 1, 'later')");
+    sync_all(&[&new, &old]).await;
+    old.run("UPDATE notes SET title = 'edited by the old app'");
+    sync_all(&[&old, &new]).await;
+    assert_eq!(new.texts("SELECT title || ', ' || colour FROM notes"), ["edited by the old app, red"]);
+    assert_eq!(old.problems().await, []);
+}
+
+#[tokio::test]
+async fn columns_and_tables_that_come_with_an_update_are_filled_and_sync_on() {
+    let world = World::new().await;
+    let mut old = Installation::new(&world, "old", OLD, ["notes"]).await;
+    let new = Installation::new(&world, "new", NEW, ["notes", "tags"]).await;
+    new.run("INSERT INTO notes VALUES (1, 'one', 'red'), (2, 'two', 'blue'); INSERT INTO tags VALUES (7, 1, 'early')");
+    sync_all(&[&new, &old]).await;
+    old.run("UPDATE notes SET title = 'edited before the update' WHERE id = 2");
+    old.run(
+        "ALTER TABLE notes ADD COLUMN colour TEXT DEFAULT 'grey';
+         CREATE TABLE tags (id INTEGER PRIMARY KEY, note INTEGER REFERENCES notes, name TEXT);
+         INSERT INTO tags VALUES (8, 2, 'already there');",
+    );
+    old.attach_again(["notes", "tags"]).unwrap();
+    assert_eq!(old.texts("SELECT colour FROM notes ORDER BY id"), ["red", "blue"]);
+    old.run("UPDATE notes SET colour = 'green' WHERE id = 1");
+    sync_all(&[&old, &new]).await;
+    for all in ["SELECT * FROM notes ORDER BY id", "SELECT * FROM tags ORDER BY id"] {
+        assert_eq!(new.query(all), old.query(all));
+    }
+    assert_eq!(
+        new.texts("SELECT title || ', ' || colour FROM notes ORDER BY id"),
+        ["one, green", "edited before the update, blue"]
+    );
+    assert_eq!(new.texts("SELECT name FROM tags ORDER BY id"), ["early", "already there"]);
+}
+
+#[tokio::test]
+async fn what_is_written_while_a_table_is_not_named_is_found_when_it_is_again() {
+    let world = World::new().await;
+    let mut one = Installation::new(&world, "one", NEW, ["notes", "tags"]).await;
+    let two = Installation::new(&world, "two", NEW, ["notes", "tags"]).await;
+    one.run("INSERT INTO notes VALUES (1, 'one', 'red'); INSERT INTO tags VALUES (1, 1, 'a'), (2, 1, 'b'), (3, 1, 'c')");
+    sync_all(&[&one, &two]).await;
+    one.attach_again(["notes"]).unwrap();
+    one.run("UPDATE tags SET name = 'A' WHERE id = 1; DELETE FROM tags WHERE id = 2; INSERT INTO tags VALUES (4, 1, 'd')");
+    two.run("INSERT INTO tags VALUES (5, 1, 'from two')");
+    sync_all(&[&one, &two, &one]).await;
+    assert_eq!(two.texts("SELECT name FROM tags ORDER BY id"), ["a", "b", "c", "from two"]);
+    one.attach_again(["notes", "tags"]).unwrap();
+    sync_all(&[&one, &two]).await;
+    for device in [&one, &two] {
+        assert_eq!(device.texts("SELECT name FROM tags ORDER BY id"), ["A", "c", "d", "from two"]);
+    }
+}
+
+#[tokio::test]
+async fn triggers_of_the_app_keep_an_index_up_to_date_and_do_their_work_once() {
+    let schema = "
+        CREATE TABLE lists (id INTEGER PRIMARY KEY, todos INTEGER NOT NULL DEFAULT 0);
+        CREATE TABLE todos (id INTEGER PRIMARY KEY, list INTEGER NOT NULL REFERENCES lists, title TEXT, touched TEXT);
+        CREATE VIRTUAL TABLE found USING fts5 (title);
+        CREATE TRIGGER counted AFTER INSERT ON todos BEGIN UPDATE lists SET todos = todos + 1 WHERE id = NEW.list; END;
+        CREATE TRIGGER touched AFTER INSERT ON todos BEGIN
+            UPDATE todos SET touched = hex(randomblob(8)) WHERE id = NEW.id;
+        END;
+        CREATE TRIGGER indexed AFTER INSERT ON todos BEGIN INSERT INTO found (rowid, title) VALUES (NEW.id, NEW.title); END;";
+    let world = World::new().await;
+    let one = Installation::new(&world, "one", schema, ["lists", "todos"]).await;
+    let two = Installation::new(&world, "two", schema, ["lists", "todos"]).await;
+    one.run("INSERT INTO lists (id) VALUES (1); INSERT INTO todos (id, list, title) VALUES (10, 1, 'oat milk'), (11, 1, 'tea')");
+    sync_all(&[&one, &two]).await;
+    for all in [
+        "SELECT * FROM lists",
+        "SELECT * FROM todos ORDER BY id",
+        "SELECT rowid FROM found WHERE found MATCH 'milk'",
+    ] {
+        assert_eq!(two.query(all), one.query(all), "{all}");
+    }
+    assert_eq!(one.query("SELECT todos FROM lists"), one.query("SELECT 2"));
+    assert_eq!(two.replica.unsent().await.unwrap(), 0);
+}

@@ -1,0 +1,137 @@
+//! Bad days: answers that get lost, servers that are busy or gone. Whatever happens, a change is there once.
+
+use tidelog_client::{Device, SyncKitClient, SyncKitError};
+
+use crate::push::opened;
+use tidelog_test_kit::proxies::network::Proxy;
+use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, task, tasks};
+
+/// A set-up client that reaches the server through the proxy, with so many retries.
+async fn through(proxy: &Proxy, world: &World, retries: u32) -> (SyncKitClient, Device) {
+    let client = builder(config(proxy.url(), world.server.api_key())).retries(retries).build();
+    client.authenticate(world.server.email(), world.server.password()).await.unwrap();
+    client.setup_encryption_new(PASSPHRASE).await.unwrap();
+    let device = client.register_device("laptop", "linux").await.unwrap();
+    // The limits are asked for with the first push; from then on, a push is one request for each batch.
+    client.push(device.id, vec![task("first")]).await.unwrap();
+    (client, device)
+}
+
+async fn total(world: &World) -> u64 {
+    world.signed_in().await.status().await.unwrap().total_changes
+}
+
+#[tokio::test]
+async fn a_push_whose_answers_get_lost_is_tried_again_and_is_there_once() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (client, device) = through(&proxy, &world, 3).await;
+    proxy.swallow_answers(3);
+    let cursor = client.push(device.id, tasks(5)).await.unwrap();
+    assert_eq!(total(&world).await, 6);
+    assert_eq!(client.status().await.unwrap().latest_cursor, cursor);
+}
+
+#[tokio::test]
+async fn a_set_up_whose_answer_gets_lost_finds_its_own_key() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let client = builder(config(proxy.url(), world.server.api_key())).build();
+    client.authenticate(world.server.email(), world.server.password()).await.unwrap();
+    // The answer to the look for a key passes, the one to the PUT does not.
+    proxy.swallow_answers_after(1, 1);
+    client.setup_encryption_new(PASSPHRASE).await.unwrap();
+    let device = client.register_device("laptop", "linux").await.unwrap();
+    client.push(device.id, tasks(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refresh_whose_answer_gets_lost_keeps_the_session() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (client, _) = through(&proxy, &world, 3).await;
+    let mut session = client.session_info().unwrap();
+    session.expires_at = Some(chrono::Utc::now());
+    client.restore_session(session);
+    proxy.swallow_answers(2);
+    client.status().await.unwrap();
+    client.status().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_busy_server_is_asked_again_three_times_and_no_more() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (client, device) = through(&proxy, &world, 3).await;
+    proxy.refuse_requests(3);
+    client.push(device.id, tasks(1)).await.unwrap();
+
+    proxy.refuse_requests(10);
+    let refused = client.status().await;
+    assert!(matches!(refused, Err(SyncKitError::Server { status: 503, .. })));
+    assert_eq!(proxy.requests("GET /api/sync/status"), 4);
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_a_network_error() {
+    let world = World::new().await;
+    let client = world.signed_in().await;
+    let session = client.session_info().unwrap();
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let client = builder(config(&format!("http://{nobody}"), "key")).build();
+    client.restore_session(session);
+    assert!(matches!(client.status().await, Err(SyncKitError::Network(_))));
+    let client = builder(config("no url at all", "key")).build();
+    assert!(matches!(client.authenticate("a", "b").await, Err(SyncKitError::Network(_))));
+}
+
+#[tokio::test]
+async fn a_push_that_failed_without_an_answer_is_completed_by_pushing_the_same_again() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (client, device) = through(&proxy, &world, 0).await;
+    let changes = tasks(3);
+    proxy.swallow_answers(1);
+    assert!(matches!(client.push(device.id, changes.clone()).await, Err(SyncKitError::Network(_))));
+    assert_eq!(total(&world).await, 4, "the server had it all the time");
+
+    let cursor = client.push(device.id, changes.clone()).await.unwrap();
+    assert_eq!(total(&world).await, 4);
+    assert_eq!(client.status().await.unwrap().latest_cursor, cursor);
+
+    client.push(device.id, changes).await.unwrap();
+    assert_eq!(total(&world).await, 7, "once acknowledged, the same changes are new ones");
+    assert_eq!(streams(&world, &client, &device).await, [(0, 7)]);
+}
+
+#[tokio::test]
+async fn a_push_of_several_batches_goes_on_where_it_was_interrupted() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (client, device) = through(&proxy, &world, 0).await;
+    let changes = tasks(1_201);
+    proxy.swallow_answers_after(1, 1);
+    assert!(matches!(client.push(device.id, changes.clone()).await, Err(SyncKitError::Network(_))));
+    assert_eq!(total(&world).await, 1_001);
+    client.push(device.id, changes).await.unwrap();
+    assert_eq!(total(&world).await, 1_202);
+}
+
+#[tokio::test]
+async fn other_changes_after_a_lost_answer_begin_a_new_stream() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (client, device) = through(&proxy, &world, 0).await;
+    proxy.swallow_answers(1);
+    assert!(client.push(device.id, vec![task("lost")]).await.is_err());
+    client.push(device.id, vec![task("other"), task("more")]).await.unwrap();
+    assert_eq!(streams(&world, &client, &device).await, [(0, 2), (0, 2)]);
+}
+
+/// First counter and length of each stream in the log, in order.
+async fn streams(world: &World, client: &SyncKitClient, device: &Device) -> Vec<(u64, usize)> {
+    let raw = Raw::beside(world, client);
+    let entries = opened(&raw.opened_envelope().await.vault, &raw.entries(device).await);
+    entries.chunk_by(|one, next| one.stream == next.stream).map(|run| (run[0].counter, run.len())).collect()
+}

@@ -1,0 +1,268 @@
+//! Rotation: a new key, everything sealed again under it, and nobody left behind.
+
+use tidelog_client::{
+    BlockReason, ChangeOp, PasswordChange, PullFilter, Rotation, SyncKitClient, SyncKitError,
+};
+
+use tidelog_test_kit::proxies::network::Proxy;
+use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, first_page, pull_all, task, tasks};
+
+const ANOTHER: &str = "another passphrase altogether";
+
+/// What a device that was never there before can read, with nothing kept apart and nothing found against the server.
+async fn read_anew(world: &World, passphrase: &str) -> usize {
+    let client = world.signed_in().await;
+    client.setup_encryption_existing(passphrase).await.unwrap();
+    let device = client.register_device("reader", "linux").await.unwrap();
+    let rows = pull_all(&client, &device).await.len();
+    let report = client.verify(device.id).await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!((client.quarantined(), client.evidence()), (0, Vec::new()));
+    rows
+}
+
+async fn versions(client: &SyncKitClient, device: uuid::Uuid) -> Vec<u32> {
+    let everything = PullFilter { include_own: Some(true), ..PullFilter::default() };
+    let page = client.pull_page(device, 1, everything).await.unwrap();
+    page.changes.iter().map(|change| change.key_version).collect()
+}
+
+#[tokio::test]
+async fn a_rotation_seals_every_entry_again_and_tells_how_far_it_is() {
+    let world = World::new().await;
+    let (client, device) = world.device("laptop").await;
+    client.push(device.id, tasks(1_200)).await.unwrap();
+    let mut seen = Vec::new();
+    let outcome = client
+        .rotate_key(PASSPHRASE, Rotation::Routine, |progress| seen.push((progress.done, progress.total)))
+        .await
+        .unwrap();
+    assert_eq!((outcome.key_version, outcome.resealed, outcome.kept), (2, 1_200, 0));
+    assert_eq!(seen, [(500, 1_200), (1_000, 1_200), (1_200, 1_200)]);
+    assert!(versions(&client, device.id).await.iter().all(|version| *version == 2));
+    client.push(device.id, vec![task("new")]).await.unwrap();
+    assert_eq!(read_anew(&world, PASSPHRASE).await, 1_201);
+}
+
+#[tokio::test]
+async fn after_a_routine_rotation_other_devices_follow_by_themselves() {
+    let world = World::new().await;
+    let (client, device) = world.device("laptop").await;
+    let (pusher, phone) = world.device("phone").await;
+    let (puller, tablet) = world.device("tablet").await;
+    client.push(device.id, tasks(3)).await.unwrap();
+    pusher.push(phone.id, vec![task("old")]).await.unwrap();
+    client.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
+    pusher.push(phone.id, vec![task("phone")]).await.unwrap();
+    assert_eq!(pull_all(&puller, &tablet).await.len(), 5);
+    assert_eq!((puller.quarantined(), puller.evidence()), (0, Vec::new()));
+    assert_eq!(read_anew(&world, PASSPHRASE).await, 5);
+}
+
+#[tokio::test]
+async fn after_a_compromise_other_devices_ask_and_what_they_were_to_push_is_kept() {
+    let world = World::new().await;
+    let (client, device) = world.device("laptop").await;
+    let (behind, phone) = world.device("phone").await;
+    client.push(device.id, tasks(3)).await.unwrap();
+    behind.push(phone.id, vec![task("old")]).await.unwrap();
+    client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
+    let to_push = vec![task("a"), task("b")];
+    for _ in 0..2 {
+        let blocked = behind.push(phone.id, to_push.clone()).await;
+        assert!(matches!(blocked, Err(SyncKitError::Blocked(BlockReason::PassphraseNeeded))), "{blocked:?}");
+    }
+    let blocked = behind.pull(phone.id, 0).await;
+    assert!(matches!(blocked, Err(SyncKitError::Blocked(BlockReason::PassphraseNeeded))));
+    behind.setup_encryption_existing(PASSPHRASE).await.unwrap();
+    behind.push(phone.id, to_push).await.unwrap();
+    assert_eq!(pull_all(&behind, &phone).await.len(), 6);
+    assert_eq!(behind.evidence(), []);
+    assert_eq!(read_anew(&world, PASSPHRASE).await, 6);
+}
+
+#[tokio::test]
+async fn a_rotation_issues_a_recovery_code_and_voids_the_one_before() {
+    let world = World::new().await;
+    let (client, device) = world.device("laptop").await;
+    client.push(device.id, tasks(3)).await.unwrap();
+    let old = client.create_recovery_code(PASSPHRASE).await.unwrap();
+    let new = client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap().recovery_code;
+    let forgetful = world.signed_in().await;
+    assert!(matches!(forgetful.recover(&old, ANOTHER).await, Err(SyncKitError::WrongRecoveryCode)));
+    forgetful.recover(&new, ANOTHER).await.unwrap();
+    assert_eq!(read_anew(&world, ANOTHER).await, 3);
+}
+
+#[tokio::test]
+async fn a_wrong_passphrase_begins_no_rotation() {
+    let world = World::new().await;
+    let (client, _) = world.device("laptop").await;
+    let before = Raw::beside(&world, &client).envelope().await;
+    let wrong = client.rotate_key("wrong", Rotation::Routine, |_| {}).await;
+    assert!(matches!(wrong, Err(SyncKitError::WrongPassphrase)));
+    assert!(matches!(
+        client.rotate_key("", Rotation::Routine, |_| {}).await,
+        Err(SyncKitError::EmptyPassphrase)
+    ));
+    assert_eq!(Raw::beside(&world, &client).envelope().await, before);
+}
+
+#[tokio::test]
+async fn a_rotation_that_broke_off_is_finished_by_another_device_which_gets_a_code_too() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (client, device) = world.device("laptop").await;
+    client.push(device.id, tasks(1_200)).await.unwrap();
+    let unlucky = builder(config(proxy.url(), world.server.api_key())).retries(0);
+    let unlucky = world.signed_in_with(unlucky).await;
+    unlucky.setup_encryption_existing(PASSPHRASE).await.unwrap();
+    let mut batches = 0;
+    let broken = unlucky
+        .rotate_key(PASSPHRASE, Rotation::Compromise, |_| {
+            batches += 1;
+            proxy.refuse_requests(usize::from(batches == 2));
+        })
+        .await;
+    assert!(broken.is_err());
+    // Half of the entries are under the new key, which this device cannot have by itself.
+    let blocked = client.pull(device.id, 0).await;
+    assert!(matches!(blocked, Err(SyncKitError::Blocked(BlockReason::PassphraseNeeded))), "{blocked:?}");
+    client.setup_encryption_existing(PASSPHRASE).await.unwrap();
+    assert_eq!(pull_all(&client, &device).await.len(), 1_200);
+    client.push(device.id, vec![task("meanwhile")]).await.unwrap();
+
+    let outcome = client.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
+    assert_eq!(outcome.key_version, 2);
+    world.signed_in().await.recover(&outcome.recovery_code, ANOTHER).await.unwrap();
+    assert_eq!(read_anew(&world, ANOTHER).await, 1_201);
+}
+
+#[tokio::test]
+async fn in_the_middle_of_a_routine_rotation_every_device_can_read_everything() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (client, device) = world.device("laptop").await;
+    client.push(device.id, tasks(700)).await.unwrap();
+    let unlucky = world.signed_in_with(builder(config(proxy.url(), world.server.api_key())).retries(0)).await;
+    unlucky.setup_encryption_existing(PASSPHRASE).await.unwrap();
+    let broken = unlucky.rotate_key(PASSPHRASE, Rotation::Routine, |_| proxy.refuse_requests(1)).await;
+    assert!(broken.is_err());
+    assert_eq!(pull_all(&client, &device).await.len(), 700);
+    assert_eq!(read_anew(&world, PASSPHRASE).await, 700);
+    let changed = client.change_passphrase(PASSPHRASE, ANOTHER).await;
+    assert!(matches!(changed, Err(SyncKitError::RotationInProgress)), "{changed:?}");
+    let cancelled = client.cancel_rotation().await;
+    assert!(matches!(cancelled, Err(SyncKitError::RotationInProgress)));
+}
+
+#[tokio::test]
+async fn two_devices_that_rotate_at_once_end_with_one_key() {
+    let world = World::new().await;
+    for (one_mode, two_mode) in [
+        (Rotation::Routine, Rotation::Routine),
+        (Rotation::Routine, Rotation::Compromise),
+        (Rotation::Compromise, Rotation::Compromise),
+    ] {
+        let (one, laptop) = world.device("laptop").await;
+        let (two, phone) = world.device("phone").await;
+        one.push(laptop.id, tasks(600)).await.unwrap();
+        let outcomes = tokio::join!(
+            one.rotate_key(PASSPHRASE, one_mode, |_| {}),
+            two.rotate_key(PASSPHRASE, two_mode, |_| {})
+        );
+        for outcome in [outcomes.0, outcomes.1] {
+            // Both finished, and the slower one's new code may have lost against the faster one's.
+            assert!(matches!(outcome, Ok(_) | Err(SyncKitError::KeyVersionConflict { .. })), "{outcome:?}");
+        }
+        two.setup_encryption_existing(PASSPHRASE).await.unwrap();
+        two.push(phone.id, vec![task("after")]).await.unwrap();
+        let version = *versions(&two, phone.id).await.iter().max().unwrap();
+        assert!(versions(&two, phone.id).await.iter().all(|it| *it == version));
+    }
+    read_anew(&world, PASSPHRASE).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_left_as_it_is() {
+    let world = World::new().await;
+    let (client, device) = world.device("laptop").await;
+    client.push(device.id, tasks(2)).await.unwrap();
+    let junk = serde_json::json!([{ "table": "tasks", "op": "insert", "row_id": "junk",
+        "timestamp": "2026-01-01T00:00:00Z", "data": "bm90IHNlYWxlZA==" }]);
+    Raw::beside(&world, &client).push(&device, junk).await;
+    let outcome = client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
+    assert_eq!((outcome.resealed, outcome.kept), (2, 1));
+    let page = first_page(&client, device.id).await;
+    assert_eq!((page.changes.len(), page.quarantined.len()), (2, 1));
+}
+
+#[tokio::test]
+async fn starting_over_in_the_middle_of_a_rotation_brings_it_to_an_end() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let (client, device) = world.device("laptop").await;
+    client.push(device.id, tasks(700)).await.unwrap();
+    let unlucky = world.signed_in_with(builder(config(proxy.url(), world.server.api_key())).retries(0)).await;
+    unlucky.setup_encryption_existing(PASSPHRASE).await.unwrap();
+    unlucky.rotate_key(PASSPHRASE, Rotation::Compromise, |_| proxy.refuse_requests(1)).await.unwrap_err();
+    client.start_over(ANOTHER).await.unwrap();
+    client.push(device.id, tasks(2)).await.unwrap();
+    let everything = pull_all(&client, &device).await;
+    assert_eq!(everything.len(), 2);
+    assert!(everything.iter().all(|change| change.op == ChangeOp::Insert));
+}
+
+#[tokio::test]
+async fn password_and_passphrase_change_together_or_not_at_all() {
+    let world = World::new().await;
+    let (client, device) = world.device("laptop").await;
+    client.push(device.id, tasks(2)).await.unwrap();
+    let elsewhere = world.signed_in().await;
+    let password = world.server.password();
+    let change = PasswordChange {
+        current_password: password,
+        new_password: "an entirely new password",
+        current_passphrase: PASSPHRASE,
+        new_passphrase: ANOTHER,
+        code: None,
+    };
+    let wrong = PasswordChange { current_password: "wrong password", ..change };
+    let refused = client.change_password_and_passphrase(wrong).await;
+    assert!(matches!(refused, Err(SyncKitError::InvalidCredentials)), "{refused:?}");
+    let wrong = PasswordChange { current_passphrase: "wrong", ..change };
+    let refused = client.change_password_and_passphrase(wrong).await;
+    assert!(matches!(refused, Err(SyncKitError::WrongPassphrase)), "{refused:?}");
+    let same = PasswordChange { new_passphrase: change.new_password, ..change };
+    let refused = client.change_password_and_passphrase(same).await;
+    assert!(matches!(refused, Err(SyncKitError::PassphraseIsPassword)));
+    world.signed_in().await.setup_encryption_existing(PASSPHRASE).await.unwrap();
+
+    client.change_password_and_passphrase(change).await.unwrap();
+    client.change_password_and_passphrase(change).await.unwrap();
+    client.push(device.id, vec![task("after")]).await.unwrap();
+    assert!(matches!(elsewhere.status().await, Err(SyncKitError::Unauthenticated)));
+    let stranger = world.stranger();
+    let old = stranger.authenticate(world.server.email(), password).await;
+    assert!(matches!(old, Err(SyncKitError::InvalidCredentials)));
+    stranger.authenticate(world.server.email(), change.new_password).await.unwrap();
+    stranger.setup_encryption_existing(ANOTHER).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_of_password_whose_answer_was_lost_is_found_done_by_the_next_try() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let unlucky = builder(config(proxy.url(), world.server.api_key())).retries(0);
+    let client = world.signed_in_with(unlucky.allow_passphrase_as_password()).await;
+    let password = world.server.password();
+    client.setup_encryption_new(password).await.unwrap();
+    proxy.swallow_answers_after(1, 1);
+    let lost = client.change_password(password, "an entirely new password").await;
+    assert!(matches!(lost, Err(SyncKitError::Network(_))), "{lost:?}");
+    client.change_password(password, "an entirely new password").await.unwrap();
+    let stranger = world.stranger();
+    stranger.authenticate(world.server.email(), "an entirely new password").await.unwrap();
+    stranger.setup_encryption_existing("an entirely new password").await.unwrap();
+}

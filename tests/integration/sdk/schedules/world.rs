@@ -1,0 +1,299 @@
+//! A user, a few devices, a server, and what befalls them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+use tidelog_client::{MemoryStore, PullFilter, Result, Rotation, SessionInfo, SyncKitError};
+
+use crate::schedules::device::{Device, PASSPHRASE, client, new_rows, read_anew};
+use tidelog_test_kit::interrupted;
+use tidelog_test_kit::proxies::relay::Relay;
+use tidelog_test_kit::{App, Dice, Server};
+
+const DEVICES: u64 = 3;
+const MOST_STEPS: u64 = 12;
+/// Rows of one push, at most.
+const MOST_ROWS: u64 = 12;
+/// How often a task is woken before something happens to it, at most: about as often as a rotation of a small log is.
+const MOST_POLLS: u64 = 160;
+/// Tries at the end, when nothing goes wrong any more.
+const PATIENCE: usize = 5;
+
+pub(crate) struct World<'s> {
+    server: &'s mut Server,
+    relay: Relay,
+    api_key: String,
+    session: SessionInfo,
+    number: u64,
+    next_row: u64,
+    /// Rows whose push was answered: in the log once.
+    acknowledged: BTreeSet<String>,
+    /// Rows whose push was not, by a program that is gone: in the log once or not at all.
+    in_doubt: BTreeSet<String>,
+}
+
+/// What a device does in a step.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Push(u64),
+    Pull { pages: usize, limit: Option<usize>, include_own: Option<bool> },
+    PullFromStart,
+    Peek,
+    Rotate(Rotation),
+    Verify,
+}
+
+/// What befalls it in the middle.
+#[derive(Clone, Copy, Debug)]
+enum Mishap {
+    Nothing,
+    /// The program crashes after so many polls.
+    Crash(u64),
+    /// The server is killed after so many polls, and comes back at another address.
+    Kill(u64),
+}
+
+impl<'s> World<'s> {
+    pub(crate) fn new(server: &'s mut Server, relay: Relay, app: &App, seed: u64) -> Self {
+        let user = server.new_user(&format!("user-{seed}@example.org"));
+        let mut tokens = server.tokens(&user, app);
+        tokens["expires_at"] = Value::Null;
+        let session = serde_json::from_value(tokens).expect("a session");
+        Self {
+            server,
+            relay,
+            api_key: app.api_key.clone(),
+            session,
+            number: seed,
+            next_row: 0,
+            acknowledged: BTreeSet::new(),
+            in_doubt: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) async fn run(&mut self, dice: &mut Dice) {
+        let mut devices = Vec::new();
+        for number in 0..DEVICES {
+            let name = format!("device-{number}");
+            devices.push(Device::install(&name, self.relay.url(), &self.api_key, self.session.clone()).await);
+        }
+        for _ in 0..2 + dice.below(MOST_STEPS) {
+            self.step(dice, &mut devices).await;
+        }
+        self.conclude(&mut devices).await;
+    }
+
+    async fn step(&mut self, dice: &mut Dice, devices: &mut [Device]) {
+        match dice.below(8) {
+            0 => {
+                let device = dice.below(DEVICES) as usize;
+                self.give_up(&mut devices[device]);
+                devices[device].restart().await;
+            }
+            1 => {
+                let device = dice.below(DEVICES) as usize;
+                self.give_up(&mut devices[device]);
+                devices[device].reinstall().await.expect("the passphrase opens the key");
+            }
+            2..=4 => {
+                let (deed, mishap) = (deed(dice), mishap(dice));
+                let device = dice.below(DEVICES) as usize;
+                self.one(&mut devices[device], deed, mishap).await;
+            }
+            _ => self.two_at_once(dice, devices).await,
+        }
+    }
+
+    async fn one(&mut self, device: &mut Device, deed: Deed, mishap: Mishap) {
+        let rows = self.rows_for(device, deed);
+        let (server, point) = (&mut *self.server, self.relay.pointer());
+        let (polls, mut happens): (u64, Box<dyn FnMut() -> bool>) = match mishap {
+            Mishap::Nothing => (0, Box::new(|| true)),
+            Mishap::Crash(polls) => (polls, Box::new(|| false)),
+            Mishap::Kill(polls) => (polls, Box::new(|| restart(server, &point))),
+        };
+        let outcome = interrupted(polls, &mut happens, carry_out(device, deed, rows.clone())).await;
+        drop(happens);
+        self.account(device, deed, &rows, outcome).await;
+    }
+
+    async fn two_at_once(&mut self, dice: &mut Dice, devices: &mut [Device]) {
+        let first = dice.below(DEVICES - 1) as usize;
+        let (left, right) = devices.split_at_mut(first + 1);
+        let (one, two) = (&mut left[first], &mut right[0]);
+        let (one_deed, two_deed) = (deed(dice), deed(dice));
+        let (one_rows, two_rows) = (self.rows_for(one, one_deed), self.rows_for(two, two_deed));
+        let (one_mishap, two_crash) = (mishap(dice), crash(dice));
+        let (server, point) = (&mut *self.server, self.relay.pointer());
+        let (polls, mut happens): (u64, Box<dyn FnMut() -> bool>) = match one_mishap {
+            Mishap::Nothing => (0, Box::new(|| true)),
+            Mishap::Crash(polls) => (polls, Box::new(|| false)),
+            Mishap::Kill(polls) => (polls, Box::new(|| restart(server, &point))),
+        };
+        let (one_outcome, two_outcome) = tokio::join!(
+            interrupted(polls, &mut happens, carry_out(one, one_deed, one_rows.clone())),
+            interrupted(two_crash, || false, carry_out(two, two_deed, two_rows.clone())),
+        );
+        drop(happens);
+        self.account(one, one_deed, &one_rows, one_outcome).await;
+        self.account(two, two_deed, &two_rows, two_outcome).await;
+    }
+
+    /// The rows that a push is to bring: what is still unanswered goes first.
+    fn rows_for(&mut self, device: &Device, deed: Deed) -> Vec<tidelog_client::ChangeEntry> {
+        match (deed, &device.unanswered) {
+            (Deed::Push(_), Some(unanswered)) => unanswered.changes.clone(),
+            (Deed::Push(count), None) => {
+                self.next_row += count;
+                new_rows(&format!("{}/{}", self.number, device.name), self.next_row - count, count)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a deed came to. A program that crashed has forgotten what it was about to push.
+    async fn account(
+        &mut self,
+        device: &mut Device,
+        deed: Deed,
+        rows: &[tidelog_client::ChangeEntry],
+        outcome: Option<Result<()>>,
+    ) {
+        match outcome {
+            Some(Ok(())) => self.acknowledged.extend(rows.iter().map(|row| row.row_id.clone())),
+            Some(Err(error)) => assert!(is_bad_luck(&error), "{deed:?} of {}: {error:?}", device.name),
+            None => {
+                self.give_up(device);
+                device.restart().await;
+            }
+        }
+    }
+
+    fn give_up(&mut self, device: &mut Device) {
+        if let Some(unanswered) = device.unanswered.take() {
+            self.in_doubt.extend(unanswered.changes.into_iter().map(|row| row.row_id));
+        }
+    }
+
+    /// Nothing goes wrong any more: everything is pushed, a rotation that broke off is finished, all pull, and all agree.
+    async fn conclude(&mut self, devices: &mut [Device]) {
+        for device in devices.iter_mut() {
+            if let Some(unanswered) = device.unanswered.clone() {
+                device.push(unanswered.changes.clone()).await.expect("a push gets through in the end");
+                self.acknowledged.extend(unanswered.changes.into_iter().map(|row| row.row_id));
+            }
+        }
+        let mut tries = 0;
+        while let Err(error) = devices[0].rotate(Rotation::Routine).await {
+            tries += 1;
+            assert!(tries < PATIENCE, "a rotation gets through in the end: {error:?}");
+        }
+        let (log, version) = self.look().await;
+        for row in &self.acknowledged {
+            assert_eq!(log.get(row), Some(&1), "{row} was acknowledged, and is there once");
+        }
+        for (row, count) in &log {
+            assert_eq!(*count, 1, "{row} is there once");
+            assert!(self.acknowledged.contains(row) || self.in_doubt.contains(row), "{row} was pushed");
+        }
+        for device in devices.iter_mut() {
+            device.pull(usize::MAX, PullFilter::default()).await.expect("a device catches up");
+            let late = new_rows(&format!("{}/{}/late", self.number, device.name), 0, 1);
+            device.push(late).await.expect("a device goes on");
+            device.cursor = tidelog_client::Cursor::Start;
+            device.pull(usize::MAX, PullFilter::default()).await.expect("a device reads from the start");
+            let have: BTreeSet<_> = device.rows.keys().filter(|row| !row.contains("late")).collect();
+            let want: BTreeSet<_> = log.keys().collect();
+            assert_eq!(have, want, "{} has every row", device.name);
+            assert_eq!(device.client.evidence(), []);
+        }
+        assert!(version == 0 || version == self.look().await.1, "nothing but a rotation brings a new key");
+    }
+
+    /// What a new device finds, all of it under one key, with nothing to be said against the server.
+    async fn look(&mut self) -> (BTreeMap<String, u64>, u32) {
+        let store = Arc::new(MemoryStore::new());
+        let reader = client(self.relay.url(), &self.api_key, &store, &self.session);
+        reader.setup_encryption_existing(PASSPHRASE).await.expect("the passphrase opens the key");
+        let id = reader.register_device("reader", "linux").await.expect("a device is registered").id;
+        let (log, mut versions) = read_anew(&reader, id).await;
+        versions.sort_unstable();
+        versions.dedup();
+        assert!(versions.len() <= 1, "two live keys: {versions:?}");
+        let report = reader.verify(id).await.expect("the log can be verified");
+        assert!(report.is_clean(), "{report:?}");
+        (log, versions.first().copied().unwrap_or_default())
+    }
+}
+
+/// Kills the server and starts it again.
+fn restart(server: &mut Server, point: impl Fn(&str)) -> bool {
+    server.kill();
+    server.start_again();
+    point(&server.url());
+    true
+}
+
+async fn carry_out(device: &mut Device, deed: Deed, rows: Vec<tidelog_client::ChangeEntry>) -> Result<()> {
+    match deed {
+        Deed::Push(_) => device.push(rows).await,
+        Deed::Pull { pages, limit, include_own } => {
+            device.pull(pages, PullFilter { limit, include_own, ..PullFilter::default() }).await
+        }
+        Deed::PullFromStart => {
+            device.cursor = tidelog_client::Cursor::Start;
+            device.pull(usize::MAX, PullFilter::default()).await
+        }
+        Deed::Peek => device.peek().await,
+        Deed::Rotate(mode) => device.rotate(mode).await,
+        Deed::Verify => match device.client.verify(device.id).await {
+            Ok(report) => {
+                assert!(report.is_clean(), "{report:?}");
+                Ok(())
+            }
+            Err(SyncKitError::Blocked(_)) => Ok(()),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+fn deed(dice: &mut Dice) -> Deed {
+    match dice.below(12) {
+        0..=3 => Deed::Push(1 + dice.below(MOST_ROWS)),
+        4 | 5 => Deed::Pull {
+            pages: *dice.pick(&[1, 2, usize::MAX]),
+            limit: *dice.pick(&[None, Some(1), Some(3), Some(7)]),
+            include_own: *dice.pick(&[None, None, Some(true)]),
+        },
+        6 => Deed::PullFromStart,
+        7 => *dice.pick(&[Deed::Peek, Deed::Verify]),
+        8 | 9 => Deed::Rotate(Rotation::Routine),
+        _ => Deed::Rotate(Rotation::Compromise),
+    }
+}
+
+fn mishap(dice: &mut Dice) -> Mishap {
+    match dice.below(6) {
+        0..=2 => Mishap::Nothing,
+        3 | 4 => Mishap::Crash(1 + dice.below(MOST_POLLS)),
+        _ => Mishap::Kill(1 + dice.below(MOST_POLLS)),
+    }
+}
+
+fn crash(dice: &mut Dice) -> u64 {
+    let polls = 1 + dice.below(MOST_POLLS);
+    *dice.pick(&[0, 0, polls])
+}
+
+/// What an honest server, a network and other devices may do to a program.
+fn is_bad_luck(error: &SyncKitError) -> bool {
+    matches!(
+        error,
+        SyncKitError::Network(_)
+            | SyncKitError::Blocked(_)
+            | SyncKitError::KeyVersionConflict { .. }
+            | SyncKitError::RotationInProgress
+            | SyncKitError::Server { status: 503, .. }
+    )
+}

@@ -1,0 +1,200 @@
+//! Signing in, staying signed in, signing out.
+
+use std::sync::{Arc, Mutex};
+
+use chrono::{TimeDelta, Utc};
+use tidelog::server::commands::{Command, UserCommand};
+use tidelog_client::{SessionInfo, SyncKitError};
+
+use tidelog_test_kit::proxies::network::Proxy;
+use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, tasks};
+
+/// The client's session, made to end so many seconds from now.
+fn ending_in(session: &SessionInfo, seconds: i64) -> SessionInfo {
+    let mut session = session.clone();
+    session.expires_at = Some(Utc::now() + TimeDelta::seconds(seconds));
+    session
+}
+
+#[tokio::test]
+async fn signing_in_tells_who_and_where() {
+    let world = World::new().await;
+    let client = world.stranger();
+    let (user_id, app_id) = client.authenticate(world.server.email(), world.server.password()).await.unwrap();
+    let session = client.session_info().unwrap();
+    assert_eq!((session.user_id, session.app_id), (user_id, app_id));
+    assert_eq!(app_id.to_string(), world.server.app_id());
+    assert!(session.expires_at.unwrap() > Utc::now() + TimeDelta::days(6));
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_app_are_the_same_error() {
+    let world = World::new().await;
+    let wrong_password = world.stranger().authenticate(world.server.email(), "wrong").await;
+    assert!(matches!(wrong_password, Err(SyncKitError::InvalidCredentials)));
+    let elsewhere = builder(config(world.server.url(), "unknown")).build();
+    let unknown_app = elsewhere.authenticate(world.server.email(), world.server.password()).await;
+    assert!(matches!(unknown_app, Err(SyncKitError::InvalidCredentials)));
+    assert_eq!(elsewhere.session_info(), None);
+}
+
+#[tokio::test]
+async fn a_saved_session_goes_on_in_another_run() {
+    let world = World::new().await;
+    let saved = serde_json::to_string(&world.signed_in().await.session_info()).unwrap();
+    let client = world.stranger();
+    client.restore_session(serde_json::from_str(&saved).unwrap());
+    assert_eq!(client.status().await.unwrap().total_changes, 0);
+}
+
+#[tokio::test]
+async fn a_program_is_told_of_every_session_so_that_it_can_save_it() {
+    let world = World::new().await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let save = told.clone();
+    let builder =
+        builder(world.config()).on_session_change(move |session| save.lock().unwrap().push(session.cloned()));
+    let client = world.signed_in_with(builder).await;
+    let first = client.session_info().unwrap();
+    client.restore_session(ending_in(&first, 0));
+    client.status().await.unwrap();
+    let second = client.session_info().unwrap();
+    client.logout().await.unwrap();
+    assert!(*told.lock().unwrap() == [Some(first), Some(second), None]);
+}
+
+#[tokio::test]
+async fn a_token_in_its_last_half_minute_is_replaced_before_it_is_used() {
+    let world = World::new().await;
+    let client = world.signed_in().await;
+    let before = client.session_info().unwrap();
+    client.restore_session(ending_in(&before, 29));
+    client.status().await.unwrap();
+    let after = client.session_info().unwrap();
+    assert!(after.refresh_token != before.refresh_token);
+    assert!(after.expires_at >= before.expires_at);
+}
+
+#[tokio::test]
+async fn a_token_with_a_minute_left_is_used_as_it_is() {
+    let world = World::new().await;
+    let client = world.signed_in().await;
+    let before = client.session_info().unwrap();
+    client.restore_session(ending_in(&before, 60));
+    client.status().await.unwrap();
+    assert!(client.session_info().unwrap().refresh_token == before.refresh_token);
+}
+
+#[tokio::test]
+async fn an_ended_session_without_a_refresh_token_says_so_without_asking_the_server() {
+    let world = World::new().await;
+    let client = world.signed_in().await;
+    let mut session = ending_in(&client.session_info().unwrap(), -1);
+    session.refresh_token = None;
+    client.restore_session(session);
+    assert!(matches!(client.status().await, Err(SyncKitError::TokenExpired)));
+}
+
+#[tokio::test]
+async fn a_token_that_the_server_refuses_is_replaced_once() {
+    let world = World::new().await;
+    let client = world.signed_in().await;
+    let mut session = client.session_info().unwrap();
+    session.token = "garbage".into();
+    client.restore_session(session.clone());
+    assert_eq!(client.status().await.unwrap().total_changes, 0);
+
+    session.refresh_token = None;
+    client.restore_session(session);
+    assert!(matches!(client.status().await, Err(SyncKitError::Unauthenticated)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_tasks_that_find_an_ending_token_share_one_refresh() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let client = Arc::new(builder(config(proxy.url(), world.server.api_key())).build());
+    client.restore_session(ending_in(&world.signed_in().await.session_info().unwrap(), 0));
+    let ask = |_| {
+        let client = client.clone();
+        tokio::spawn(async move { client.status().await })
+    };
+    for task in (0..16).map(ask).collect::<Vec<_>>() {
+        task.await.unwrap().unwrap();
+    }
+    assert_eq!(proxy.requests("POST /api/sync/auth/refresh"), 1);
+    assert_eq!(proxy.requests("GET /api/sync/status"), 16);
+}
+
+#[tokio::test]
+async fn a_refresh_goes_on_when_whoever_began_it_turns_to_something_else() {
+    const REFRESH: &str = "POST /api/sync/auth/refresh";
+    let world = World::new().await;
+    let proxy = Proxy::before(world.server.url()).await;
+    let client = builder(config(proxy.url(), world.server.api_key())).build();
+    client.restore_session(ending_in(&world.signed_in().await.session_info().unwrap(), 0));
+    let mut first = Box::pin(client.status());
+    tokio::select! {
+        biased;
+        () = async { while proxy.requests(REFRESH) == 0 { tokio::task::yield_now().await } } => {}
+        _ = &mut first => unreachable!("the proxy has seen no refresh"),
+    }
+    // Kept, but not polled: as a stream of notifications is while its program pulls.
+    client.status().await.unwrap();
+    first.await.unwrap();
+    assert_eq!(proxy.requests(REFRESH), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_elsewhere_is_refused_although_it_can_refresh() {
+    let world = World::new().await;
+    let client = world.signed_in().await;
+    let copy = world.stranger();
+    copy.restore_session(client.session_info().unwrap());
+    client.logout().await.unwrap();
+    assert!(matches!(copy.status().await, Err(SyncKitError::Unauthenticated)));
+}
+
+#[tokio::test]
+async fn a_disabled_user_is_out_at_once() {
+    let world = World::new().await;
+    let client = world.signed_in().await;
+    let email = world.server.email().to_owned();
+    world.server.command(Command::User(UserCommand::Disable { email })).await.unwrap();
+    assert!(matches!(client.status().await, Err(SyncKitError::Unauthenticated)));
+}
+
+#[tokio::test]
+async fn nothing_works_before_signing_in_and_after_signing_out() {
+    let world = World::new().await;
+    assert!(matches!(world.stranger().status().await, Err(SyncKitError::NotAuthenticated)));
+
+    let (client, device) = world.device("laptop").await;
+    client.logout().await.unwrap();
+    assert_eq!(client.session_info(), None);
+    assert!(matches!(client.push(device.id, tasks(1)).await, Err(SyncKitError::NotAuthenticated)));
+    client.logout().await.unwrap();
+}
+
+#[tokio::test]
+async fn signing_out_forgets_the_key() {
+    let world = World::new().await;
+    let (client, device) = world.device("laptop").await;
+    client.logout().await.unwrap();
+    client.authenticate(world.server.email(), world.server.password()).await.unwrap();
+    assert!(matches!(client.push(device.id, tasks(1)).await, Err(SyncKitError::NoMasterKey)));
+    assert!(!client.try_load_key_from_keychain().await.unwrap());
+    client.setup_encryption_existing(PASSPHRASE).await.unwrap();
+}
+
+#[tokio::test]
+async fn debug_output_of_a_client_shows_neither_token_nor_api_key() {
+    let world = World::new().await;
+    let client = world.signed_in().await;
+    let shown = format!("{client:?} {:?} {:?}", client.session_info(), world.config());
+    let session = client.session_info().unwrap();
+    for secret in [session.token.as_str(), session.refresh_token.as_deref().unwrap(), world.server.api_key()]
+    {
+        assert!(!shown.contains(secret));
+    }
+}

@@ -1,0 +1,229 @@
+//! The server's own OpenAPI document, and whether an answer is in it.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{Answer, Origin, Shown};
+
+static CONTRACT: OnceLock<Contract> = OnceLock::new();
+
+/// Methods that an OpenAPI path may have; its other members are not operations.
+const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/// A documented method of a documented path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Operation {
+    /// In capitals.
+    pub method: String,
+    /// Template, like `/api/sync/devices/{id}`.
+    pub path: String,
+}
+
+/// The document of this build. It is the same for every server that this process starts.
+pub struct Contract {
+    document: Value,
+}
+
+impl Contract {
+    /// Reads the document of a server, the first time.
+    pub(crate) fn learn_from(origin: &Origin) {
+        CONTRACT.get_or_init(|| {
+            let url = format!("{}/api/openapi.json", origin.url());
+            let answer = reqwest::blocking::get(url).and_then(|answer| answer.error_for_status()?.json());
+            Self { document: answer.expect("a server serves its OpenAPI document") }
+        });
+    }
+
+    /// The document as it was served.
+    pub fn document() -> &'static Value {
+        &Self::known().document
+    }
+
+    /// Everything that the document describes, the versioned prefix folded into the plain one.
+    pub fn operations() -> BTreeSet<Operation> {
+        let paths = Self::document()["paths"].as_object().expect("the document has paths");
+        let of_path = |(path, item): (&String, &Value)| {
+            let methods: Vec<_> = METHODS.iter().filter(|method| item.get(method).is_some()).collect();
+            let path = plain_prefix(path);
+            methods
+                .into_iter()
+                .map(move |method| Operation { method: method.to_uppercase(), path: path.clone() })
+        };
+        paths.iter().flat_map(of_path).collect()
+    }
+
+    /// Fails the test if the document does not foresee this answer.
+    pub(crate) fn check(method: &Method, path: &str, answer: &Answer) {
+        let what = format!("{} answered {} {}", answer.what(), answer.status, answer.text());
+        let is_of_its_settings = answer.status == 503 && answer.text().contains("\"no_blobs\"");
+        assert!(answer.status < 500 || is_of_its_settings, "a fault of the server: {what}");
+        // People are told by pages, OAuth clients in the words of their standard: the document says how.
+        if answer.status >= 400 && method != Method::HEAD && path.starts_with("/api/") {
+            assert_error_shape(answer);
+        }
+        let Some(item) = Self::known().path_item(path) else {
+            assert_eq!(answer.status, 404, "not in the document, so not there: {what}");
+            return;
+        };
+        let Some(operation) = item.get(method.as_str().to_lowercase()) else {
+            assert_eq!(answer.status, 405, "the document has no such method: {what}");
+            return;
+        };
+        let Some(documented) = operation["responses"].get(answer.status.to_string()) else {
+            panic!("an undocumented status: {what}");
+        };
+        if method == Method::HEAD {
+            assert!(answer.body.is_empty(), "{}: a look has a body", answer.what());
+            return;
+        }
+        Self::known().check_body(documented, answer);
+    }
+
+    /// Fails the test if the document does not foresee this answer to a tab.
+    pub(crate) fn check_page(method: &str, path: &str, shown: &Shown) {
+        let what = format!("{method} {path} answered {}", shown.status);
+        assert!(shown.status < 500, "a fault of the server: {what}");
+        let item = Self::known().path_item(path).unwrap_or_else(|| panic!("not in the document: {what}"));
+        let documented = &item[method.to_lowercase()]["responses"][shown.status.to_string()];
+        let documented = Self::known().resolved(documented);
+        assert!(documented.is_object(), "an undocumented status: {what}");
+        let kind = shown.header("content-type");
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        let known = documented["content"].get(kind).is_some();
+        assert!(known || shown.text.is_empty(), "{what}: undocumented content {kind}");
+    }
+
+    fn known() -> &'static Self {
+        CONTRACT.get().expect("a server was started first")
+    }
+
+    /// What the document says of this path; a template without parameters wins.
+    fn path_item(&self, path: &str) -> Option<&Value> {
+        let path = plain_prefix(path.split(['?', '#']).next().unwrap_or_default());
+        let paths = self.document["paths"].as_object().expect("the document has paths");
+        let mut matching: Vec<_> =
+            paths.iter().filter(|(template, _)| fits(&plain_prefix(template), &path)).collect();
+        matching.sort_by_key(|(template, _)| template.matches('{').count());
+        matching.first().map(|(_, item)| *item)
+    }
+
+    fn check_body(&self, documented: &Value, answer: &Answer) {
+        let documented = self.resolved(documented);
+        let Some(content) = documented.get("content") else {
+            assert!(
+                answer.body.is_empty(),
+                "{}: a body that the document does not have: {}",
+                answer.what(),
+                answer.text()
+            );
+            return;
+        };
+        let kind = answer.header("content-type").split(';').next().unwrap_or_default().trim();
+        let schema = &content
+            .get(kind)
+            .unwrap_or_else(|| panic!("{}: undocumented content {kind}", answer.what()))["schema"];
+        if kind == "application/json" {
+            let faults = self.faults(schema, &answer.json(), "$");
+            assert!(faults.is_empty(), "{}: not as documented: {faults:?}\n{}", answer.what(), answer.text());
+        }
+    }
+
+    fn resolved<'a>(&'a self, node: &'a Value) -> &'a Value {
+        match node.get("$ref").and_then(Value::as_str) {
+            Some(reference) => {
+                let pointer = reference.strip_prefix('#').expect("references stay inside the document");
+                self.resolved(
+                    self.document.pointer(pointer).unwrap_or_else(|| panic!("{reference} is nowhere")),
+                )
+            }
+            None => node,
+        }
+    }
+
+    /// Where a value departs from a schema. Knows the words of JSON Schema that say what is there and of which type.
+    fn faults(&self, schema: &Value, value: &Value, place: &str) -> Vec<String> {
+        let schema = self.resolved(schema);
+        let mut faults = Vec::new();
+        if let Some(choices) = schema.get("oneOf").or(schema.get("anyOf")).and_then(Value::as_array)
+            && !choices.iter().any(|choice| self.faults(choice, value, place).is_empty())
+        {
+            faults.push(format!("{place} fits no choice"));
+        }
+        for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+            faults.extend(self.faults(part, value, place));
+        }
+        if !has_type(schema.get("type"), value) {
+            faults.push(format!("{place} should be {}, is {value}", schema["type"]));
+        }
+        if let Some(known) = schema.get("enum").and_then(Value::as_array)
+            && !known.contains(value)
+        {
+            faults.push(format!("{place} is none of {known:?}"));
+        }
+        for field in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
+            if value.is_object() && value.get(field.as_str().unwrap_or_default()).is_none() {
+                faults.push(format!("{place} lacks {field}"));
+            }
+        }
+        if let (Some(properties), Some(fields)) = (schema.get("properties"), value.as_object()) {
+            for (name, field) in fields {
+                match properties.get(name) {
+                    Some(property) => faults.extend(self.faults(property, field, &format!("{place}.{name}"))),
+                    None => faults.push(format!("{place}.{name} is undocumented")),
+                }
+            }
+        }
+        if let (Some(items), Some(list)) = (schema.get("items"), value.as_array()) {
+            for (index, item) in list.iter().enumerate() {
+                faults.extend(self.faults(items, item, &format!("{place}[{index}]")));
+            }
+        }
+        faults
+    }
+}
+
+fn assert_error_shape(answer: &Answer) {
+    let body = answer.json();
+    let kind = answer.header("content-type");
+    assert!(kind.starts_with("application/json"), "{}: an error as {kind}", answer.what());
+    assert!(body["error"].is_string() && body["code"].is_string(), "{}: an error like {body}", answer.what());
+}
+
+fn plain_prefix(path: &str) -> String {
+    match path.strip_prefix("/api/v1/sync") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("/api/sync{rest}"),
+        _ => path.to_owned(),
+    }
+}
+
+fn fits(template: &str, path: &str) -> bool {
+    let (mut expected, mut actual) = (template.split('/'), path.split('/'));
+    loop {
+        match (expected.next(), actual.next()) {
+            (None, None) => return true,
+            (Some(expected), Some(actual)) if expected == actual => {}
+            (Some(expected), Some(actual)) if expected.starts_with('{') && !actual.is_empty() => {}
+            _ => return false,
+        }
+    }
+}
+
+fn has_type(wanted: Option<&Value>, value: &Value) -> bool {
+    match wanted {
+        None => true,
+        Some(Value::Array(any)) => any.iter().any(|one| has_type(Some(one), value)),
+        Some(one) => match one.as_str().unwrap_or_default() {
+            "null" => value.is_null(),
+            "boolean" => value.is_boolean(),
+            "object" => value.is_object(),
+            "array" => value.is_array(),
+            "number" => value.is_number(),
+            "string" => value.is_string(),
+            "integer" => value.is_i64() || value.is_u64(),
+            other => panic!("the document has an unknown type {other}"),
+        },
+    }
+}

@@ -1,0 +1,87 @@
+//! The same server without the SDK: what a plain HTTP client sees and can do to a log.
+
+use serde_json::{Value, json};
+use tidelog_client::formats::{OpenedEnvelope, open_envelope};
+use tidelog_client::{Device, SyncKitClient};
+use uuid::Uuid;
+
+use crate::sdk::{PASSPHRASE, World};
+
+pub struct Raw {
+    url: String,
+    token: String,
+}
+
+impl Raw {
+    /// Speaks with the token of this client's session.
+    pub fn beside(world: &World, client: &SyncKitClient) -> Self {
+        Self { url: world.server.url().to_owned(), token: client.session_info().unwrap().token.clone() }
+    }
+
+    async fn send(&self, method: reqwest::Method, path: &str, body: Value) -> Value {
+        let request = reqwest::Client::new()
+            .request(method, format!("{}/api/sync{path}", self.url))
+            .bearer_auth(&self.token)
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+
+    /// Pushes these changes as they are.
+    pub async fn push(&self, device: &Device, changes: Value) {
+        let body = json!({ "device_id": device.id, "batch_id": Uuid::new_v4(), "changes": changes });
+        self.send(reqwest::Method::POST, "/push", body).await;
+    }
+
+    /// The entries of the log as they stand on the server.
+    pub async fn entries(&self, device: &Device) -> Vec<Value> {
+        let body = json!({ "device_id": device.id, "include_own": true });
+        let mut page = self.send(reqwest::Method::POST, "/pull", body).await;
+        serde_json::from_value(page["changes"].take()).unwrap()
+    }
+
+    /// The envelope on the server, base64.
+    pub async fn envelope(&self) -> String {
+        let answer = reqwest::Client::new()
+            .get(format!("{}/api/sync/keys", self.url))
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .unwrap();
+        let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        body["encrypted_key"].as_str().unwrap().to_owned()
+    }
+
+    /// The same, opened.
+    pub async fn opened_envelope(&self) -> OpenedEnvelope {
+        let envelope = data_encoding::BASE64.decode(self.envelope().await.as_bytes()).unwrap();
+        open_envelope(&envelope, PASSPHRASE).unwrap()
+    }
+
+    /// Puts this envelope in the place of the one on the server.
+    pub async fn replace_envelope(&self, encrypted_key: &str, key_version: u32) {
+        let body = json!({ "encrypted_key": encrypted_key, "key_version": key_version });
+        self.send(reqwest::Method::PUT, "/keys", body).await;
+    }
+
+    /// The sealed key of a blob, base64.
+    pub async fn wrapped_key(&self, hash: &str) -> String {
+        let answer = self.send(reqwest::Method::POST, "/blobs/download", json!({ "hash": hash })).await;
+        answer["wrapped_key"].as_str().unwrap().to_owned()
+    }
+
+    /// Puts these bytes as they are, under their hash, with what else is to be confirmed; gives the hash.
+    pub async fn put_blob(&self, bytes: &[u8], mut confirmation: Value) -> String {
+        let hash = tidelog_client::formats::BlobHash::of(bytes).to_string();
+        let what = json!({ "hash": hash, "size_bytes": bytes.len() });
+        let answer = self.send(reqwest::Method::POST, "/blobs/upload", what).await;
+        let url = answer["upload_url"].as_str().unwrap();
+        let sent = reqwest::Client::new().put(url).body(bytes.to_vec()).send().await.unwrap();
+        assert!(sent.status().is_success());
+        (confirmation["hash"], confirmation["size_bytes"]) = (hash.clone().into(), bytes.len().into());
+        self.send(reqwest::Method::POST, "/blobs/confirm", confirmation).await;
+        hash
+    }
+}

@@ -1,0 +1,105 @@
+//! The real server in a process of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::{Result, process};
+
+/// How long the server may take to become ready: far more than it needs.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often to look.
+const GLANCE: Duration = Duration::from_millis(5);
+/// As many sign-ins as there are clients, all from one address.
+const SIGN_INS: &str = "100000";
+
+/// A running server. It is killed when this is dropped.
+pub(crate) struct Server {
+    process: Child,
+    /// `host:port`.
+    address: String,
+}
+
+impl Server {
+    /// Starts it on a data folder and a free port, and waits until it is ready.
+    pub(crate) fn start(binary: &Path, data: &Path) -> Result<Self> {
+        Self::start_with(binary, data, &[])
+    }
+
+    /// The same, with these settings by their names in the environment.
+    pub(crate) fn start_with(binary: &Path, data: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+        let folder = TempDir::new()?;
+        let address_file = folder.path().join("address");
+        let process = Command::new(binary)
+            .args(["serve", "--listen", "127.0.0.1:0", "--address-file"])
+            .arg(&address_file)
+            .arg("--data")
+            .arg(data)
+            .env("TIDELOG_LOG", "warn")
+            .env("TIDELOG_AUTH_BURST", SIGN_INS)
+            .env("TIDELOG_AUTH_PER_SECOND", SIGN_INS)
+            .env("TIDELOG_AUTH_ACCOUNT_BURST", SIGN_INS)
+            .env("TIDELOG_AUTH_FREE_FAILURES", SIGN_INS)
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let mut server = Self { process, address: String::new() };
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            let url = fs::read_to_string(&address_file).unwrap_or_default();
+            if let Some(address) = url.trim().strip_prefix("http://") {
+                server.address = address.to_owned();
+                return Ok(server);
+            }
+            if let Some(status) = server.process.try_wait()? {
+                return Err(format!("the server did not start: {status}").into());
+            }
+            sleep(GLANCE);
+        }
+        Err("the server did not become ready".into())
+    }
+
+    /// Where clients reach it.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its number, as `process` takes it.
+    pub(crate) fn pid(&self) -> String {
+        self.process.id().to_string()
+    }
+
+    /// Its resident memory, in bytes.
+    pub(crate) fn rss(&self) -> Result<u64> {
+        process::memory(&self.pid(), "VmRSS")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Builds the binary beside this program, in the same profile.
+pub(crate) fn build() -> Result<PathBuf> {
+    // This program is TARGET/PROFILE/tidelog-load, the server TARGET/PROFILE/tidelog.
+    let program = std::env::current_exe()?;
+    let folder = program.parent().ok_or("this program is in no target folder")?;
+    let target = folder.parent().ok_or("the profile's folder is in no other")?;
+    let profile = folder.file_name().and_then(|name| name.to_str()).ok_or("the profile has no name")?;
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "-p", "tidelog", "--bin", "tidelog", "--manifest-path"]);
+    cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).arg("--target-dir").arg(target);
+    cargo.args(["--profile", if profile == "debug" { "dev" } else { profile }]);
+    if !cargo.status()?.success() {
+        return Err("the server does not build".into());
+    }
+    Ok(folder.join("tidelog"))
+}
