@@ -56,6 +56,9 @@ struct Arguments {
     /// The table, if it is not where pip puts it.
     #[arg(long, value_name = "FILE")]
     data_set: Option<PathBuf>,
+    /// The server's binary, if not the one of this source.
+    #[arg(long, value_name = "PATH")]
+    server: Option<PathBuf>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -66,7 +69,7 @@ async fn main() -> Result<()> {
         return Err(format!("{} rows are too few, take {FEWEST_ROWS} or more", airports.len()).into());
     }
     let home = tempfile::tempdir()?;
-    let mut server = Server::start().await?;
+    let mut server = Server::start(arguments.server).await?;
     let account = open_account(&server)?;
     println!("server at {}", server.url());
 

@@ -27,10 +27,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Builds the server as this program was built, and starts it on a free port.
-    pub async fn start() -> Result<Self> {
+    /// Starts this binary on a free port; without one, builds the server as this program was built.
+    pub async fn start(binary: Option<PathBuf>) -> Result<Self> {
         let mut server = Self {
-            binary: build()?,
+            binary: binary.map_or_else(build, Ok)?,
             home: tempfile::tempdir()?,
             address: "127.0.0.1:0".into(),
             process: None,

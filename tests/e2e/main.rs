@@ -14,3 +14,4 @@ mod proxies;
 mod second_opinion;
 mod sidecar;
 mod todo;
+mod two_devices;

@@ -30,6 +30,18 @@ fn python(command: &str, request: &Value) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+#[test]
+fn another_language_computes_the_same_golden_vectors() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let check = Command::new(root.join(".venv/bin/python"))
+        .arg(root.join("tests/wire/formats.py"))
+        .arg("check")
+        .arg(root.join("protocol/vectors"))
+        .output()
+        .expect("scripts/test has installed Python");
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+}
+
 #[tokio::test]
 async fn what_the_sdk_wrote_to_a_server_opens_in_another_language() {
     let world = World::new().await;

@@ -1,6 +1,4 @@
 //! Notifications behind the proxies that people put before a server: each as its distribution ships it, with its defaults.
-//!
-//! `scripts/behind-proxies` runs these.
 
 mod proxy;
 
@@ -17,13 +15,11 @@ use uuid::Uuid;
 const HEARTBEAT_SECONDS: &str = "5";
 
 #[test]
-#[ignore = "needs nginx: run scripts/behind-proxies"]
 fn notifications_come_through_nginx() {
     come_through(Kind::Nginx);
 }
 
 #[test]
-#[ignore = "needs Caddy: run scripts/behind-proxies"]
 fn notifications_come_through_caddy() {
     come_through(Kind::Caddy);
 }

@@ -70,7 +70,7 @@ impl Proxy {
             command.env(home, self.folder.path());
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
-        self.process = Some(child.expect("the proxy is installed: run scripts/behind-proxies"));
+        self.process = Some(child.expect("the proxy is installed: run scripts/test"));
         let address = self.address.clone();
         self.wait_for(|proxy| {
             assert!(proxy.child().try_wait().expect("a process").is_none(), "{}", proxy.log());

@@ -8,8 +8,12 @@ use std::sync::LazyLock;
 use std::time::SystemTime;
 
 static TIDELOG: LazyLock<PathBuf> = LazyLock::new(|| {
-    let path = profile_folder().join("tidelog");
-    build_if_stale(&path, &["-p", "tidelog", "--bin", "tidelog"]);
+    let folder = profile_folder();
+    let path = folder.join("tidelog");
+    // Cargo writes no list beside a program that it builds for tests, but each library has one.
+    let lists = fs::read_dir(folder.join("deps")).expect("the libraries are there");
+    let lists = lists.filter_map(|entry| list_of_library(&entry.expect("a file").path()));
+    build_if_stale(&path, lists.collect(), &["-p", "tidelog", "--bin", "tidelog"]);
     path
 });
 
@@ -21,8 +25,15 @@ pub fn tidelog() -> &'static Path {
 /// The binary of an example.
 pub fn example(name: &str) -> PathBuf {
     let path = profile_folder().join("examples").join(name);
-    build_if_stale(&path, &["-p", "tidelog-examples", "--example", name]);
+    build_if_stale(&path, vec![path.with_extension("d")], &["-p", "tidelog-examples", "--example", name]);
     path
+}
+
+/// Where the sources of a library of the server's are listed, if this is one, in any selection of features.
+fn list_of_library(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?.strip_prefix("lib")?.strip_suffix(".rlib")?;
+    let (library, _hash) = name.split_once('-')?;
+    matches!(library, "tidelog" | "tidelog_protocol").then(|| path.with_file_name(format!("{name}.d")))
 }
 
 /// `TARGET/PROFILE`, where this test is `TARGET/PROFILE/deps/NAME-HASH`.
@@ -31,8 +42,13 @@ fn profile_folder() -> PathBuf {
     test.ancestors().nth(2).expect("a test is in TARGET/PROFILE/deps").to_owned()
 }
 
-fn build_if_stale(program: &Path, arguments: &[&str]) {
-    if is_fresh(program).unwrap_or(false) {
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn build_if_stale(program: &Path, lists: Vec<PathBuf>, arguments: &[&str]) {
+    let changed = lists.iter().flat_map(|list| sources(list)).filter_map(|source| modified(&source)).max();
+    if modified(program) > changed {
         return;
     }
     let folder = profile_folder();
@@ -43,21 +59,21 @@ fn build_if_stale(program: &Path, arguments: &[&str]) {
         .args(arguments)
         .arg("--target-dir")
         .arg(target)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(root())
         .status();
     assert!(status.expect("cargo runs").success(), "{} does not build", program.display());
 }
 
-/// Whether a program is newer than each of its sources, by the list that Cargo writes beside it.
-fn is_fresh(program: &Path) -> Option<bool> {
-    let built = modified(program)?;
-    let list = fs::read_to_string(program.with_extension("d")).ok()?;
-    let (_, sources) = list.trim_end().split_once(": ")?;
+/// What a list of Cargo's or of the compiler's names as sources: `output: source source …`. Sources that are gone do not count: then
+/// one that named them has changed, too.
+fn sources(list: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(list).unwrap_or_default();
+    let Some((_, sources)) = text.lines().next().and_then(|line| line.split_once(": ")) else {
+        return Vec::new();
+    };
     // A blank that is part of a name is written as `\\ `.
     let sources = sources.replace("\\ ", "\0");
-    Some(sources.split(' ').all(|source| {
-        modified(Path::new(&source.replace('\0', " "))).is_some_and(|changed| changed <= built)
-    }))
+    sources.split(' ').map(|source| root().join(source.replace('\0', " "))).collect()
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {
