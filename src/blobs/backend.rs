@@ -1,4 +1,4 @@
-//! Which store it is: a folder, or a bucket.
+//! The two kinds of store: a folder on disk, or an S3 bucket.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,25 +9,38 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::local::LocalFileSystem;
 use object_store::signer::Signer;
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
+use thiserror::Error;
 
-use super::OpenError;
 use crate::config::{BlobSettings, BlobStorage, S3Settings};
 use crate::error::Fault;
 
-/// Bytes that S3 copies in one request, at most, which is how a confirmed object gets its name.
+/// Bytes that S3 copies in one request, which is how an object moves to its final location.
 const MAX_COPY_BYTES: u64 = 5 * 1024 * 1024 * 1024;
-/// How long connecting to a bucket may take.
-const CONNECT: Duration = Duration::from_secs(5);
-/// How long a bucket may be silent: it copies an object of gigabytes before it answers.
-const SILENCE: Duration = Duration::from_secs(120);
-/// Attempts after the first, and how long they may go on: somebody waits for the answer.
-const RETRIES: usize = 3;
-const RETRY: Duration = Duration::from_secs(20);
+/// Timeout for connecting to S3.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Timeout for each read from S3. Long, since S3 copies an object of gigabytes before it answers.
+const READ_TIMEOUT: Duration = Duration::from_secs(120);
+/// Retries of a request to S3, and how long they may take together: a client is waiting for the answer.
+const MAX_RETRIES: usize = 3;
+const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What is open.
+/// Why a blob store could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Its folder could not be created or read.
+    #[error("{0}: {1}")]
+    Io(PathBuf, std::io::Error),
+    /// The settings contradict each other.
+    #[error("[blobs]: {0}")]
+    Settings(String),
+}
+
+/// An open store.
 pub(super) struct Backend {
     pub(super) objects: Arc<dyn ObjectStore>,
+    /// Presigns URLs with which clients reach the store themselves. `None` if the bytes pass through this server.
     pub(super) signer: Option<Arc<dyn Signer>>,
+    /// The folder of a store on disk.
     pub(super) folder: Option<PathBuf>,
 }
 
@@ -46,12 +59,12 @@ impl Backend {
 }
 
 fn on_disk(folder: &Path) -> Result<Backend, OpenError> {
-    // Durable from the start: what is synced into a folder is lost if the folder's own name is.
-    let made = fs::create_dir_all(folder).and_then(|()| match folder.parent() {
+    // Synced at once: files in a folder are lost with the name of the folder itself.
+    let created = fs::create_dir_all(folder).and_then(|()| match folder.parent() {
         Some(parent) => fs::File::open(parent)?.sync_all(),
         None => Ok(()),
     });
-    made.map_err(|error| OpenError::Io(folder.into(), error))?;
+    created.map_err(|error| OpenError::Io(folder.into(), error))?;
     let objects = LocalFileSystem::new_with_prefix(folder)
         .map_err(|error| OpenError::Io(folder.into(), std::io::Error::other(error)))?
         .with_fsync(true);
@@ -78,25 +91,26 @@ fn on_s3(settings: &S3Settings) -> Result<Backend, OpenError> {
 
 fn bucket(settings: &S3Settings, endpoint: Option<&str>) -> Result<AmazonS3, OpenError> {
     let client = ClientOptions::new()
-        // A large object takes as long as it takes.
+        // A large object may take any time.
         .with_timeout_disabled()
-        .with_connect_timeout(CONNECT)
-        .with_read_timeout(SILENCE);
-    let retry = RetryConfig { max_retries: RETRIES, retry_timeout: RETRY, ..RetryConfig::default() };
+        .with_connect_timeout(CONNECT_TIMEOUT)
+        .with_read_timeout(READ_TIMEOUT);
+    let retry =
+        RetryConfig { max_retries: MAX_RETRIES, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
     let mut builder = AmazonS3Builder::new()
         .with_client_options(client)
         .with_retry(retry)
         .with_region(&settings.region)
         .with_bucket_name(&settings.bucket)
         .with_virtual_hosted_style_request(!settings.path_style)
-        // Objects are deleted one at a time, by the request that every store knows.
+        // Objects are deleted one at a time, with the request that every S3 store supports.
         .with_disable_bulk_delete(true);
     if let Some(endpoint) = endpoint {
-        let address = match endpoint.split_once("://") {
+        let url = match endpoint.split_once("://") {
             Some((scheme, host)) if !settings.path_style => format!("{scheme}://{}.{host}", settings.bucket),
             _ => endpoint.into(),
         };
-        builder = builder.with_allow_http(address.starts_with("http://")).with_endpoint(address);
+        builder = builder.with_allow_http(url.starts_with("http://")).with_endpoint(url);
     }
     if !settings.access_key_id.is_empty() {
         builder = builder
@@ -106,7 +120,7 @@ fn bucket(settings: &S3Settings, endpoint: Option<&str>) -> Result<AmazonS3, Ope
     builder.build().map_err(|error| OpenError::Settings(error.to_string()))
 }
 
-/// Removes the files in which uploads gather before they get their names: the library marks them by a `#`.
+/// Deletes the temporary files of uploads, which the library marks with a `#`.
 pub(super) fn clear_unfinished(folder: &Path) -> std::io::Result<()> {
     let entries = match fs::read_dir(folder.join("pending")) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -121,7 +135,7 @@ pub(super) fn clear_unfinished(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What a failure of the store means to a caller.
+/// Converts an error of the store to what it means for a caller.
 pub(super) fn fault(error: object_store::Error) -> Fault {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(error) = cause {
@@ -135,8 +149,8 @@ pub(super) fn fault(error: object_store::Error) -> Fault {
     }
     match error {
         object_store::Error::Generic { store: "S3", source } => {
-            tracing::warn!(%source, "the store of blobs failed");
-            Fault::Unavailable("the store of blobs does not answer")
+            tracing::warn!(%source, "the blob store failed");
+            Fault::Unavailable("the blob store does not answer")
         }
         other => Fault::internal(other),
     }

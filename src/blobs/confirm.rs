@@ -1,62 +1,64 @@
-//! Confirming: what was uploaded is looked at, gets its final place, and then its row. In this order, so that there never is a
-//! row without its object; and what a crash leaves half-way, the same request again finds and finishes.
+//! Confirming a blob: its upload is checked, moved to its final location, and then gets its row. In this order, so that there is never
+//! a row without its object; what a crash leaves half done, the same request finds and completes.
 
 use uuid::Uuid;
 
-use super::Blobs;
+use super::store::BlobStore;
 use crate::error::Fault;
-use crate::model::blobs::{Blob, BlobHash, Content, HashRule, Upload, judge};
+use crate::model::blobs::{Blob, BlobHash, Content, HashRule, Upload, verify};
 use crate::model::sessions::Caller;
-use crate::store::{self, Confirmed, Prepared, Store};
+use crate::store::{CheckedUpload, ConfirmUploadOutcome, Confirmable, Store};
 
-/// Uploads of one name that are looked at, at most: one is the rule, and each may cost a read of the whole object.
-const MOST_UPLOADS: usize = 8;
-/// Times that it begins anew, because what it was looking at was replaced meanwhile.
-const ATTEMPTS: usize = 4;
+/// Uploads of one name that are checked. There is normally one, and each may cost a read of the whole object.
+const MAX_UPLOADS: usize = 8;
+/// Attempts, if an upload is replaced by another one while it is being checked.
+const MAX_ATTEMPTS: usize = 4;
 
-/// What a caller wants to be confirmed.
+/// A blob that a caller asks to confirm.
 #[derive(Clone, Debug)]
-pub struct Confirmation {
+pub struct ConfirmRequest {
     /// The blob's name.
     pub hash: BlobHash,
-    /// Its size, as announced.
+    /// Its announced size.
     pub size_bytes: u64,
-    /// Its sealed key, and the master key's version if the client names it.
+    /// Its sealed key, and the version of the master key if the client names it.
     pub wrapped_key: Option<(Vec<u8>, Option<u32>)>,
 }
 
-/// What came of it.
+/// What became of a request to confirm a blob.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// This is the blob, now or since an earlier request.
+pub enum ConfirmOutcome {
+    /// It is confirmed, now or since an earlier request.
     Blob(Blob),
     /// Nothing was uploaded.
     NotUploaded,
-    /// What was uploaded is something else; it is given up.
+    /// The upload is not what was announced, and was discarded.
     Mismatch,
-    /// The sealed key is of another master key than those in use; the current one is this.
+    /// The sealed key is of a master key that is not in use; the current one has this version.
     KeyVersionConflict(u32),
 }
 
 /// Confirms a blob of the caller.
 ///
 /// # Errors
-/// A fault of the database or the store.
+/// `Fault::Unavailable` if uploads of the blob keep replacing each other.
 pub async fn confirm(
     store: &Store,
-    blobs: &Blobs,
+    blobs: &BlobStore,
     caller: &Caller,
-    wanted: &Confirmation,
-) -> Result<Outcome, Fault> {
-    let key_version = wanted.wrapped_key.as_ref().and_then(|(_, version)| *version);
-    for _ in 0..ATTEMPTS {
-        let (rule, uploads) = match store.prepare_confirmation(caller, wanted.hash, key_version).await? {
-            Prepared::Exists(blob) => return Ok(Outcome::Blob(blob)),
-            Prepared::KeyVersionConflict(current) => return Ok(Outcome::KeyVersionConflict(current)),
-            Prepared::Uploads(rule, uploads) => (rule, uploads),
+    request: &ConfirmRequest,
+) -> Result<ConfirmOutcome, Fault> {
+    let key_version = request.wrapped_key.as_ref().and_then(|(_, version)| *version);
+    for _ in 0..MAX_ATTEMPTS {
+        let (rule, uploads) = match store.find_confirmable(caller, request.hash, key_version).await? {
+            Confirmable::Blob(blob) => return Ok(ConfirmOutcome::Blob(blob)),
+            Confirmable::KeyVersionConflict(current) => {
+                return Ok(ConfirmOutcome::KeyVersionConflict(current));
+            }
+            Confirmable::Uploads(rule, uploads) => (rule, uploads),
         };
-        let attempt = Attempt { store, blobs, caller, wanted, rule };
-        if let Some(outcome) = attempt.first_that_fits(uploads).await? {
+        let attempt = Attempt { store, blobs, caller, request, rule };
+        if let Some(outcome) = attempt.confirm_first_match(uploads).await? {
             return Ok(outcome);
         }
     }
@@ -65,45 +67,47 @@ pub async fn confirm(
 
 struct Attempt<'a> {
     store: &'a Store,
-    blobs: &'a Blobs,
+    blobs: &'a BlobStore,
     caller: &'a Caller,
-    wanted: &'a Confirmation,
+    request: &'a ConfirmRequest,
     rule: HashRule,
 }
 
 impl Attempt<'_> {
-    /// `None`: an upload was replaced or given up meanwhile.
-    async fn first_that_fits(&self, uploads: Vec<Upload>) -> Result<Option<Outcome>, Fault> {
-        let mut otherwise = Outcome::NotUploaded;
-        for upload in uploads.into_iter().take(MOST_UPLOADS) {
-            let Some((object, content)) = self.look(&upload).await? else { continue };
-            let Some(verified) = judge(self.rule, &upload, self.wanted.size_bytes, &content) else {
+    /// `None` if an upload was replaced or discarded meanwhile.
+    async fn confirm_first_match(&self, uploads: Vec<Upload>) -> Result<Option<ConfirmOutcome>, Fault> {
+        let mut without_match = ConfirmOutcome::NotUploaded;
+        for upload in uploads.into_iter().take(MAX_UPLOADS) {
+            let Some((object, content)) = self.content_of(&upload).await? else { continue };
+            let Some(verified) = verify(self.rule, &upload, self.request.size_bytes, &content) else {
                 self.store.discard_upload(self.caller, upload).await?;
-                otherwise = Outcome::Mismatch;
+                without_match = ConfirmOutcome::Mismatch;
                 continue;
             };
             if !self.blobs.publish(object).await? {
                 continue;
             }
-            let new = store::Confirmation {
+            let checked = CheckedUpload {
                 upload,
                 object,
                 bytes: content.bytes,
                 verified,
-                wrapped_key: self.wanted.wrapped_key.clone(),
+                wrapped_key: self.request.wrapped_key.clone(),
             };
-            return Ok(match self.store.confirm_upload(self.caller, new).await? {
-                Confirmed::Blob(blob) => Some(Outcome::Blob(blob)),
-                Confirmed::KeyVersionConflict(current) => Some(Outcome::KeyVersionConflict(current)),
-                Confirmed::Gone => None,
+            return Ok(match self.store.confirm_upload(self.caller, checked).await? {
+                ConfirmUploadOutcome::Blob(blob) => Some(ConfirmOutcome::Blob(blob)),
+                ConfirmUploadOutcome::KeyVersionConflict(current) => {
+                    Some(ConfirmOutcome::KeyVersionConflict(current))
+                }
+                ConfirmUploadOutcome::Gone => None,
             });
         }
-        Ok(Some(otherwise))
+        Ok(Some(without_match))
     }
 
-    /// What came of an upload: as it was counted on its way through this server, or as it lies in its final place, where nobody
-    /// but this server can write any more. `None`: nothing has come.
-    async fn look(&self, upload: &Upload) -> Result<Option<(Uuid, Content)>, Fault> {
+    /// Returns the object of an upload and what is in it: as it was measured on its way through this server, or as it is in its final
+    /// location, where only this server can write. `None` if nothing was uploaded.
+    async fn content_of(&self, upload: &Upload) -> Result<Option<(Uuid, Content)>, Fault> {
         if let Some(received) = upload.received {
             return Ok(Some(received));
         }

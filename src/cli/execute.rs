@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::args::{BoxError, GlobalArgs};
 use super::password;
-use crate::blobs::Swept;
+use crate::blobs::SweepReport;
 use crate::clock::Clock;
 use crate::config::{Listen, Settings};
 use crate::mail::Mailer;
 use crate::notify::Hub;
 use crate::server::commands::{CheckReport, Command, CommandContext, SweepCommand};
-use crate::server::{CallError, call, passwords, store_options, sweep};
+use crate::server::{CallError, call, open_blobs, passwords, store_options};
 use crate::store::{DATABASE_FILE, OpenError, Store};
 
 /// Attempts while the data folder is locked but no server listens: one is starting or stopping.
@@ -29,7 +29,7 @@ pub(super) async fn run(global: &GlobalArgs, mut command: Command) -> Result<(),
     if is_check && !serde_json::from_value::<CheckReport>(answer.clone())?.ok {
         return Err("the database is damaged".into());
     }
-    if is_sweep && serde_json::from_value::<Swept>(answer)?.missing_objects > 0 {
+    if is_sweep && serde_json::from_value::<SweepReport>(answer)?.missing_objects > 0 {
         return Err("the data of some blobs is missing".into());
     }
     Ok(())
@@ -60,14 +60,16 @@ async fn execute(global: &GlobalArgs, command: Command) -> Result<Value, BoxErro
 
 /// Executes it in this process, as no server is running.
 async fn execute_here(settings: &Settings, store: &Store, command: Command) -> Result<Value, BoxError> {
-    let sweep = match command {
-        Command::Sweep(SweepCommand { dry_run }) => {
-            let sweep = sweep(settings, store, &Clock::system())?;
-            if let Some(sweep) = sweep.as_ref().filter(|_| !dry_run) {
-                sweep.blobs().clear_unfinished().await?;
+    let sweeper = match command {
+        Command::Sweep(SweepCommand { dry_run }) => match open_blobs(settings, store, &Clock::system())? {
+            Some((blobs, sweeper)) => {
+                if !dry_run {
+                    blobs.clear_unfinished().await?;
+                }
+                Some(sweeper)
             }
-            sweep
-        }
+            None => None,
+        },
         _ => None,
     };
     let url = match (&settings.public_url, &settings.listen) {
@@ -79,7 +81,7 @@ async fn execute_here(settings: &Settings, store: &Store, command: Command) -> R
         store: store.clone(),
         auth: None,
         passwords: passwords(settings)?,
-        sweep,
+        sweeper,
         mailer: if command.sends_mail() { Mailer::open(&settings.mail)? } else { None },
         sign_up: settings.auth.sign_up,
         clock: Clock::system(),

@@ -16,28 +16,26 @@ use super::api_error::ApiError;
 use super::request::{Json, Signed};
 use super::{State, hosts};
 use crate::auth::urls::{Purpose, UrlTarget};
-use crate::blobs::{Blobs, Confirmation, Outcome, Sweep, confirm as confirm_blob};
-use crate::model::blobs::{self, BlobHash, HASH_SHAPE, decode_wrapped_key};
+use crate::blobs::{BlobStore, ConfirmOutcome, ConfirmRequest, confirm as confirm_blob};
+use crate::model::blobs::{self, BlobHash, HASH_FORMAT, decode_wrapped_key};
 use crate::model::sessions::Caller;
-use crate::store::{Grant, NewUpload};
+use crate::store::{GrantOutcome, NewUpload};
 
-/// What this server does with blobs.
-pub struct BlobState {
-    /// Store and times. `None`: it takes none.
-    pub sweep: Option<Sweep>,
-    /// Bytes of blobs that a user may have in an app. `None`: no bound.
-    pub quota_bytes: Option<u64>,
-    /// The address under which clients know this server, if that is not the one that they call.
-    pub public_url: Option<String>,
+/// What handlers need to serve blobs.
+pub struct BlobService {
+    /// The objects.
+    pub store: BlobStore,
+    /// How long an upload may wait to be confirmed, in microseconds.
+    pub upload_lifetime_us: i64,
 }
 
 impl State {
-    pub(super) fn sweep(&self) -> Result<&Sweep, ApiError> {
-        self.blobs.sweep.as_ref().ok_or_else(ApiError::no_blobs)
+    fn blob_service(&self) -> Result<&BlobService, ApiError> {
+        self.blobs.as_ref().ok_or_else(ApiError::no_blobs)
     }
 
-    fn blobs(&self) -> Result<&Blobs, ApiError> {
-        self.sweep().map(Sweep::blobs)
+    fn blob_store(&self) -> Result<&BlobStore, ApiError> {
+        self.blob_service().map(|service| &service.store)
     }
 
     fn check_size(&self, size_bytes: u64) -> Result<(), ApiError> {
@@ -47,8 +45,8 @@ impl State {
         }
     }
 
-    /// An address at this server, as the caller reaches it.
-    fn own_url(
+    /// Presigns a URL at this server, as the caller reaches it.
+    fn presigned_url(
         &self,
         request: &HttpRequest,
         caller: &Caller,
@@ -56,8 +54,8 @@ impl State {
         target: UrlTarget,
     ) -> Result<String, ApiError> {
         let token = self.auth.url_token(caller, purpose, target)?;
-        let origin = match &self.blobs.public_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
+        let origin = match self.site.public_url() {
+            Some(url) => url.to_owned(),
             None => hosts::origin(request),
         };
         let path = match purpose {
@@ -69,82 +67,82 @@ impl State {
 }
 
 fn hash_of(text: &str) -> Result<BlobHash, ApiError> {
-    BlobHash::parse(text).ok_or_else(|| ApiError::invalid_field("hash", format!("it {HASH_SHAPE}")))
+    BlobHash::parse(text).ok_or_else(|| ApiError::invalid_field("hash", format!("it {HASH_FORMAT}")))
 }
 
 pub(super) async fn upload(
     state: web::Data<State>,
     request: HttpRequest,
-    Signed { caller, body: Json(wanted), .. }: Signed<Json<BlobUploadRequest>>,
+    Signed { caller, body: Json(body), .. }: Signed<Json<BlobUploadRequest>>,
 ) -> Result<HttpResponse, ApiError> {
-    let sweep = state.sweep()?;
-    let hash = hash_of(&wanted.hash)?;
-    state.check_size(wanted.size_bytes)?;
+    let service = state.blob_service()?;
+    let hash = hash_of(&body.hash)?;
+    state.check_size(body.size_bytes)?;
     let new = NewUpload {
-        // Random from the first digit on, which names the shelf of an object.
+        // Random from the first digit on, by which objects are spread over folders.
         id: Uuid::new_v4(),
         hash,
-        size_bytes: wanted.size_bytes,
-        lives_us: sweep.pending_us(),
-        quota_bytes: state.blobs.quota_bytes,
+        size_bytes: body.size_bytes,
+        lifetime_us: service.upload_lifetime_us,
+        quota_bytes: state.blob_quota_bytes,
     };
     let id = match state.store.grant_upload(&caller, new).await? {
-        Grant::Granted(id) => id,
-        Grant::Exists => {
+        GrantOutcome::Granted(id) => id,
+        GrantOutcome::Exists => {
             let answer = BlobUploadResponse { upload_url: String::new(), already_exists: true };
             return Ok(HttpResponse::Ok().json(answer));
         }
-        Grant::QuotaExceeded => {
-            return Err(ApiError::quota_exceeded(state.blobs.quota_bytes.unwrap_or_default()));
+        GrantOutcome::QuotaExceeded => {
+            return Err(ApiError::quota_exceeded(state.blob_quota_bytes.unwrap_or_default()));
         }
     };
-    let target = UrlTarget { id, hash, size_bytes: wanted.size_bytes };
-    let upload_url = match sweep.blobs().upload_url(id).await? {
+    let target = UrlTarget { id, hash, size_bytes: body.size_bytes };
+    let upload_url = match service.store.upload_url(id).await? {
         Some(url) => url,
-        None => state.own_url(&request, &caller, Purpose::Upload, target)?,
+        None => state.presigned_url(&request, &caller, Purpose::Upload, target)?,
     };
     Ok(HttpResponse::Ok().json(BlobUploadResponse { upload_url, already_exists: false }))
 }
 
 pub(super) async fn confirm(
     state: web::Data<State>,
-    Signed { caller, body: Json(wanted), .. }: Signed<Json<BlobConfirmRequest>>,
+    Signed { caller, body: Json(body), .. }: Signed<Json<BlobConfirmRequest>>,
 ) -> Result<HttpResponse, ApiError> {
-    let blobs = state.blobs()?;
-    let hash = hash_of(&wanted.hash)?;
-    state.check_size(wanted.size_bytes)?;
-    let wrapped_key = wanted.wrapped_key.as_deref().map(decode_wrapped_key).transpose();
+    let blobs = state.blob_store()?;
+    let hash = hash_of(&body.hash)?;
+    state.check_size(body.size_bytes)?;
+    let wrapped_key = body.wrapped_key.as_deref().map(decode_wrapped_key).transpose();
     let wrapped_key =
         wrapped_key.map_err(|reason| ApiError::invalid_field("wrapped_key", format!("it {reason}")))?;
-    let wanted = Confirmation {
+    let request = ConfirmRequest {
         hash,
-        size_bytes: wanted.size_bytes,
-        wrapped_key: wrapped_key.map(|key| (key, wanted.key_version)),
+        size_bytes: body.size_bytes,
+        wrapped_key: wrapped_key.map(|key| (key, body.key_version)),
     };
-    match confirm_blob(&state.store, blobs, &caller, &wanted).await? {
-        Outcome::Blob(blob) => Ok(HttpResponse::Ok().json(BlobConfirmResponse {
+    match confirm_blob(&state.store, blobs, &caller, &request).await? {
+        ConfirmOutcome::Blob(blob) => Ok(HttpResponse::Ok().json(BlobConfirmResponse {
             hash: blob.hash.to_string(),
             size_bytes: blob.size_bytes,
             verified: blob.verified,
         })),
-        Outcome::NotUploaded => Err(ApiError::not_uploaded()),
-        Outcome::Mismatch => Err(ApiError::blob_mismatch()),
-        Outcome::KeyVersionConflict(current) => Err(ApiError::key_version_conflict(current, None)),
+        ConfirmOutcome::NotUploaded => Err(ApiError::not_uploaded()),
+        ConfirmOutcome::Mismatch => Err(ApiError::blob_mismatch()),
+        ConfirmOutcome::KeyVersionConflict(current) => Err(ApiError::key_version_conflict(current, None)),
     }
 }
 
 pub(super) async fn download(
     state: web::Data<State>,
     request: HttpRequest,
-    Signed { caller, body: Json(wanted), .. }: Signed<Json<BlobDownloadRequest>>,
+    Signed { caller, body: Json(body), .. }: Signed<Json<BlobDownloadRequest>>,
 ) -> Result<HttpResponse, ApiError> {
-    let blobs = state.blobs()?;
-    let blob = state.store.find_blob(caller.log, hash_of(&wanted.hash)?).await?;
+    let blobs = state.blob_store()?;
+    let blob = state.store.find_blob(caller.log, hash_of(&body.hash)?).await?;
     let blob = blob.ok_or_else(ApiError::not_found)?;
     let target = UrlTarget { id: blob.object, hash: blob.hash, size_bytes: blob.size_bytes };
     let download_url = match blobs.download_url(blob.object).await? {
         Some(url) => url,
-        None => state.own_url(&request, &caller, Purpose::Download, target)?,
+        None => state.presigned_url(&request, &caller, Purpose::Download, target)?,
     };
     Ok(HttpResponse::Ok().json(BlobDownloadResponse {
         download_url,
@@ -165,7 +163,7 @@ pub(super) async fn list(
     request: HttpRequest,
     Signed { caller, .. }: Signed<()>,
 ) -> Result<HttpResponse, ApiError> {
-    state.blobs()?;
+    state.blob_service()?;
     let query = web::Query::<ListQuery>::from_query(request.query_string());
     let ListQuery { after, limit } =
         query.map_err(|error| ApiError::invalid_field("query", error))?.into_inner();
@@ -177,13 +175,13 @@ pub(super) async fn list(
     Ok(HttpResponse::Ok().json(BlobListResponse { blobs, has_more }))
 }
 
-/// Where a page begins and how long it is.
+/// Reads where a page starts and how long it is.
 pub(super) fn page_of(
     after: Option<&str>,
     limit: Option<usize>,
 ) -> Result<(Option<BlobHash>, usize), ApiError> {
     let after = after.map(|text| {
-        BlobHash::parse(text).ok_or_else(|| ApiError::invalid_field("after", format!("it {HASH_SHAPE}")))
+        BlobHash::parse(text).ok_or_else(|| ApiError::invalid_field("after", format!("it {HASH_FORMAT}")))
     });
     match limit.unwrap_or(MAX_BLOBS_PER_PAGE).min(MAX_BLOBS_PER_PAGE) {
         0 => Err(ApiError::invalid_field("limit", "it must be 1 or more")),
@@ -207,8 +205,8 @@ pub(super) async fn remove(
     Signed { caller, .. }: Signed<()>,
     hash: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    state.blobs()?;
-    // What is no name at all is answered like the name of no blob.
+    state.blob_service()?;
+    // Anything that is not a hash is answered like the hash of no blob.
     let hash = BlobHash::parse(&hash).ok_or_else(ApiError::not_found)?;
     match state.store.delete_blob(&caller, hash).await? {
         true => Ok(HttpResponse::NoContent().finish()),

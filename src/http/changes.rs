@@ -95,7 +95,7 @@ pub(super) async fn status(
         latest_cursor: status.latest_cursor,
         change_bytes: status.change_bytes,
         blob_bytes: status.blob_bytes,
-        quota_bytes: state.blobs.quota_bytes,
+        quota_bytes: state.blob_quota_bytes,
         devices: status.devices,
         key_version: status.key_version,
     }))

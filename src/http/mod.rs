@@ -39,7 +39,7 @@ use actix_web::web::{self, ServiceConfig};
 use tidelog_protocol::{Limits, SYNC_PREFIX, SYNC_PREFIX_V1};
 use tokio::sync::mpsc;
 
-pub use blobs::BlobState;
+pub use blobs::BlobService;
 pub use front::Front;
 pub use routes::{Access, Endpoint, endpoints};
 pub use site::Site;
@@ -62,8 +62,10 @@ pub struct Parts {
     pub attempts: Attempts,
     /// The limits in force.
     pub limits: Limits,
-    /// Where the encrypted files of users lie.
-    pub blobs: BlobState,
+    /// Serves blobs. `None` if this server stores no blobs.
+    pub blobs: Option<BlobService>,
+    /// Bytes of blobs that a user may store in an app. `None` if there is no quota.
+    pub blob_quota_bytes: Option<u64>,
     /// Where this server is, as browsers know it.
     pub site: Site,
     /// Who may make an account.

@@ -26,6 +26,11 @@ impl Site {
         }
     }
 
+    /// Returns `public_url` without a slash at its end, if it is set.
+    pub(super) fn public_url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+
     /// The path of one of our own places, as browsers reach it.
     pub(super) fn path(&self, path: &str) -> String {
         format!("{}{path}", self.base)

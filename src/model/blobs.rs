@@ -1,4 +1,4 @@
-//! Blobs: what one may be called, how large it may be, and whether what was uploaded is what was announced.
+//! Blobs: their names and sizes, and whether an upload is what was announced.
 
 use std::fmt;
 
@@ -6,17 +6,17 @@ use data_encoding::{BASE64, HEXLOWER};
 use tidelog_protocol::limits::{BLOB_OVERHEAD_BYTES, MAX_WRAPPED_KEY_BYTES};
 use uuid::Uuid;
 
-/// What a blob's name must look like.
-pub const HASH_SHAPE: &str = "must be 64 lower-case hexadecimal digits";
+/// What is wrong with a name that is not a [`BlobHash`].
+pub const HASH_FORMAT: &str = "must be 64 lower-case hexadecimal digits";
 
-/// A blob's name: as a rule the SHA-256 of its bytes, though a client may name it by what is sealed inside.
+/// A blob's name: normally the SHA-256 of its bytes, though a client may use the hash of the plaintext.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BlobHash(pub [u8; 32]);
 
 impl BlobHash {
-    /// Of 64 lower-case hexadecimal digits. `None`: it is something else.
+    /// Parses 64 lower-case hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
-        // The length first: nobody's megabytes are to be decoded.
+        // The length first, so that nobody can have megabytes decoded.
         let bytes = (text.len() == 64).then(|| HEXLOWER.decode(text.as_bytes()).ok())??;
         bytes.try_into().ok().map(Self)
     }
@@ -34,18 +34,18 @@ impl fmt::Debug for BlobHash {
     }
 }
 
-/// What an app asks of a blob's name.
+/// What an app requires of the names of blobs (its setting `blob_hash`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HashRule {
-    /// Nothing: its clients may name a blob by its plaintext.
+    /// Nothing, so that clients may name blobs by their plaintext.
     #[default]
     Any,
-    /// It is the SHA-256 of the bytes that are stored.
+    /// The SHA-256 of the stored bytes.
     Verified,
 }
 
 impl HashRule {
-    /// As operators write it.
+    /// Returns the name of the rule in settings.
     pub fn name(self) -> &'static str {
         match self {
             Self::Any => "any",
@@ -53,51 +53,51 @@ impl HashRule {
         }
     }
 
-    /// The rule of this name.
+    /// Returns the rule with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Any, Self::Verified].into_iter().find(|rule| rule.name() == name)
     }
 }
 
-/// Which part of the store an object lies in.
+/// Where an object is in the blob store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Where uploads arrive.
+pub enum Location {
+    /// Among uploads that are not confirmed.
     Pending,
-    /// Where confirmed blobs are.
+    /// Among confirmed blobs.
     Final,
 }
 
-/// What has been received of an upload.
+/// Size and hash of what an object holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Content {
     /// Bytes that are stored.
     pub bytes: u64,
-    /// Their SHA-256. `None`: nobody has looked.
+    /// Their SHA-256. `None` if it was not computed.
     pub hash: Option<[u8; 32]>,
 }
 
-/// An upload that was granted.
+/// An upload that was granted and is not confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Upload {
-    /// Names it, and the object where clients send to the store themselves.
+    /// The upload's id, and the id of its object if the client sends it to the store itself.
     pub id: Uuid,
     /// The blob's name.
     pub hash: BlobHash,
-    /// Bytes that were announced.
+    /// Its announced size.
     pub size_bytes: u64,
-    /// The object that came through this server, and what is in it.
+    /// The object that was received through this server, and its content.
     pub received: Option<(Uuid, Content)>,
 }
 
-/// Whether a blob that was announced with so many bytes may have this many: a client may mean the plaintext's.
+/// Whether a blob with this announced size may have so many bytes. A client may announce the size of the plaintext.
 pub fn is_size_of(announced: u64, bytes: u64) -> bool {
     bytes == announced || announced.checked_add(BLOB_OVERHEAD_BYTES) == Some(bytes)
 }
 
-/// Whether what was uploaded is what was announced, when it was granted and now. `Some`: it is, and this tells whether the bytes
-/// are known to hash to the name.
-pub fn judge(rule: HashRule, upload: &Upload, size_bytes: u64, found: &Content) -> Option<bool> {
+/// Compares an upload with what was announced when it was granted and now. Returns whether its bytes are known to hash to the name,
+/// or `None` if it is not what was announced.
+pub fn verify(rule: HashRule, upload: &Upload, size_bytes: u64, found: &Content) -> Option<bool> {
     let verified = found.hash == Some(upload.hash.0);
     let fits = match rule {
         HashRule::Any => is_size_of(upload.size_bytes, found.bytes) && is_size_of(size_bytes, found.bytes),
@@ -106,7 +106,7 @@ pub fn judge(rule: HashRule, upload: &Upload, size_bytes: u64, found: &Content) 
     fits.then_some(verified)
 }
 
-/// A blob that is confirmed.
+/// A confirmed blob.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob {
     /// Its name.
@@ -115,11 +115,11 @@ pub struct Blob {
     pub object: Uuid,
     /// Bytes that are stored.
     pub size_bytes: u64,
-    /// Its sealed key and the master key's version, if the client sent them.
+    /// Its sealed key, if the client sent one.
     pub key: Option<SealedKey>,
     /// Whether the bytes are known to hash to the name.
     pub verified: bool,
-    /// Microseconds since 1970.
+    /// When it was confirmed, in microseconds since 1970.
     pub created_at: i64,
 }
 
@@ -128,7 +128,7 @@ pub struct Blob {
 pub struct SealedKey {
     /// Opaque to the server.
     pub wrapped_key: Vec<u8>,
-    /// The master key that sealed it; 0: the server knew of none.
+    /// Version of the master key that sealed it; 0 if the server knew of none.
     pub key_version: u32,
 }
 
@@ -138,10 +138,10 @@ impl fmt::Debug for SealedKey {
     }
 }
 
-/// The bytes of a sealed key, sent as base64.
+/// Decodes a sealed key from base64.
 ///
 /// # Errors
-/// What is wrong with it, for a person.
+/// Says what is wrong with it, for a person.
 pub fn decode_wrapped_key(text: &str) -> Result<Vec<u8>, &'static str> {
     let too_long = text.len() > BASE64.encode_len(MAX_WRAPPED_KEY_BYTES);
     let bytes = if too_long { None } else { BASE64.decode(text.as_bytes()).ok() };
@@ -173,17 +173,18 @@ mod tests {
     #[test]
     fn a_verified_blob_has_exactly_its_size_and_its_hash() {
         let upload = Upload { id: Uuid::nil(), hash: BlobHash([1; 32]), size_bytes: 10, received: None };
-        let judge =
-            |rule, size_bytes, bytes, hash| super::judge(rule, &upload, size_bytes, &Content { bytes, hash });
+        let verify = |rule, size_bytes, bytes, hash| {
+            super::verify(rule, &upload, size_bytes, &Content { bytes, hash })
+        };
         let (right, wrong) = (Some([1; 32]), Some([2; 32]));
-        assert_eq!(judge(HashRule::Verified, 10, 10, right), Some(true));
+        assert_eq!(verify(HashRule::Verified, 10, 10, right), Some(true));
         for (size_bytes, bytes, hash) in [(10, 50, right), (50, 50, right), (10, 10, wrong), (10, 10, None)] {
-            assert_eq!(judge(HashRule::Verified, size_bytes, bytes, hash), None);
+            assert_eq!(verify(HashRule::Verified, size_bytes, bytes, hash), None);
         }
-        assert_eq!(judge(HashRule::Any, 10, 10, right), Some(true));
-        assert_eq!(judge(HashRule::Any, 10, 50, wrong), Some(false));
-        assert_eq!(judge(HashRule::Any, 50, 50, None), Some(false));
-        // What is granted for little must not be confirmed as much.
-        assert_eq!(judge(HashRule::Any, 90, 90, right), None);
+        assert_eq!(verify(HashRule::Any, 10, 10, right), Some(true));
+        assert_eq!(verify(HashRule::Any, 10, 50, wrong), Some(false));
+        assert_eq!(verify(HashRule::Any, 50, 50, None), Some(false));
+        // An upload that was granted as small must not be confirmed as large.
+        assert_eq!(verify(HashRule::Any, 90, 90, right), None);
     }
 }

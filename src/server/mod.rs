@@ -30,11 +30,11 @@ use listen::SocketFile;
 use crate::auth::attempts::{AttemptLimits, Attempts, Rate};
 use crate::auth::passwords::Passwords;
 use crate::auth::{Auth, AuthSettings};
-use crate::blobs::{self, Blobs, Sweep};
+use crate::blobs::{self, BlobStore, Sweeper, hours_to_us};
 use crate::clock::Clock;
 use crate::config::{AuthLimits, Durability, Settings};
 use crate::error::Fault;
-use crate::http::{BlobState, Front, Parts, Site, State};
+use crate::http::{BlobService, Front, Parts, Site, State};
 use crate::mail::{self, Mailer};
 use crate::notify::{Hub, StreamLimits, Subscribers};
 use crate::store::{OpenError, Options, Store, Synchronous};
@@ -57,7 +57,7 @@ pub enum StartError {
     /// The address is taken or not ours, or the control socket could not be made.
     #[error("cannot listen on {0}: {1}")]
     Listen(String, std::io::Error),
-    /// The store of blobs could not be opened.
+    /// The blob store could not be opened.
     #[error(transparent)]
     Blobs(#[from] blobs::OpenError),
     /// Mail cannot be sent with these settings.
@@ -194,10 +194,10 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
     let mailer = Mailer::open(&settings.mail)?;
     let auth =
         Auth::new(store.clone(), clock.clone(), hub, passwords(settings)?, auth_settings(settings)).await?;
-    let sweep = sweep(settings, &store, &clock)?;
-    if let Some(sweep) = &sweep {
+    let (blob_store, sweeper) = open_blobs(settings, &store, &clock)?.unzip();
+    if let Some(blob_store) = &blob_store {
         // Nothing is being uploaded yet.
-        sweep.blobs().clear_unfinished().await?;
+        blob_store.clear_unfinished().await?;
     }
     let attempts = Attempts::new(attempt_limits(&settings.auth), Some(store.clone()), clock.clone());
     let limits = Limits {
@@ -210,14 +210,11 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         max_streams_per_user: settings.notifications.streams_per_user.get(),
         max_streams: descriptors::streams_within(settings.notifications.streams.get()),
         heartbeat_seconds: settings.notifications.heartbeat_seconds.get(),
-        max_blob_bytes: sweep.as_ref().map_or(0, |_| settings.blobs.max_bytes.get()),
+        max_blob_bytes: blob_store.as_ref().map_or(0, |_| settings.blobs.max_bytes.get()),
         ..Limits::with_body_cap(settings.body_bytes)
     };
-    let blobs = BlobState {
-        sweep: sweep.clone(),
-        quota_bytes: Some(settings.blobs.user_bytes).filter(|bytes| *bytes > 0),
-        public_url: settings.public_url.clone(),
-    };
+    let blobs = blob_store
+        .map(|store| BlobService { store, upload_lifetime_us: hours_to_us(settings.blobs.pending_hours) });
     let subscribers = subscribers(&limits, hub);
     let (ask_for_mail, requests) = mpsc::channel(forgotten::MAX_WAITING);
     let state = Arc::new(State::new(Parts {
@@ -226,6 +223,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         attempts,
         limits,
         blobs,
+        blob_quota_bytes: Some(settings.blobs.user_bytes).filter(|bytes| *bytes > 0),
         site: Site::new(settings.public_url.as_deref()),
         sign_up: settings.auth.sign_up,
         forgotten: mailer.is_some().then_some(ask_for_mail),
@@ -238,7 +236,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         store: store.clone(),
         auth: Some(auth.clone()),
         passwords: auth.passwords().clone(),
-        sweep: sweep.clone(),
+        sweeper: sweeper.clone(),
         mailer,
         sign_up: settings.auth.sign_up,
         clock: clock.clone(),
@@ -248,7 +246,7 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
         .map_err(|error| StartError::Listen(control::path(&settings.data).display().to_string(), error))?;
     let handle = server.handle();
     let http = tokio::spawn(server);
-    let upkeep = upkeep::start(store.clone(), auth.clone(), sweep, clock);
+    let upkeep = upkeep::start(store.clone(), auth.clone(), sweeper, clock);
     let forgotten = forgotten::start(command_context.clone(), requests);
     let dispatching = tokio::spawn(subscribers.clone().dispatch_pushes());
     tracing::info!(url, data = %settings.data.display(), "ready");
@@ -267,14 +265,19 @@ async fn answer(settings: &Settings, clock: Clock, hub: &Hub, store: Store) -> R
     })
 }
 
-/// What looks after blobs. `None`: this server takes none.
+/// Opens the blob store, and creates its sweeper. `None` if this server stores no blobs.
 ///
 /// # Errors
-/// The store of blobs could not be opened.
-pub fn sweep(settings: &Settings, store: &Store, clock: &Clock) -> Result<Option<Sweep>, blobs::OpenError> {
-    let blobs = Blobs::open(&settings.blobs, &settings.data)?;
-    let hours = (settings.blobs.grace_hours, settings.blobs.pending_hours);
-    Ok(blobs.map(|blobs| Sweep::new(store.clone(), blobs, clock.clone(), hours.0, hours.1)))
+/// See [`blobs::OpenError`].
+pub fn open_blobs(
+    settings: &Settings,
+    store: &Store,
+    clock: &Clock,
+) -> Result<Option<(BlobStore, Sweeper)>, blobs::OpenError> {
+    let Some(blobs) = BlobStore::open(&settings.blobs, &settings.data)? else { return Ok(None) };
+    let (grace, pending) = (settings.blobs.grace_hours, settings.blobs.pending_hours);
+    let sweeper = Sweeper::new(store.clone(), blobs.clone(), clock.clone(), grace, pending);
+    Ok(Some((blobs, sweeper)))
 }
 
 /// The event streams, which the hub notifies of every committed event.

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::auth::Auth;
-use crate::blobs::Sweep;
+use crate::blobs::Sweeper;
 use crate::clock::{Clock, MICROS_PER_SECOND};
 use crate::error::Fault;
 use crate::store::Store;
@@ -20,11 +20,11 @@ const FIRST_SWEEP_US: i64 = 60 * 60 * MICROS_PER_SECOND;
 
 /// Starts a task that looks after a store and its blobs until it is aborted. Neither waits for the other: deleting many objects
 /// of a bucket takes its time.
-pub(super) fn start(store: Store, auth: Auth, sweep: Option<Sweep>, clock: Clock) -> JoinHandle<()> {
+pub(super) fn start(store: Store, auth: Auth, sweeper: Option<Sweeper>, clock: Clock) -> JoinHandle<()> {
     tokio::spawn(async move {
         let blobs = async {
-            if let Some(sweep) = &sweep {
-                look_after_blobs(sweep, &clock).await;
+            if let Some(sweeper) = &sweeper {
+                look_after_blobs(sweeper, &clock).await;
             }
         };
         tokio::join!(look_after_rows(&store, &auth), blobs);
@@ -50,7 +50,7 @@ async fn look_after_rows(store: &Store, auth: &Auth) {
     }
 }
 
-async fn look_after_blobs(sweep: &Sweep, clock: &Clock) {
+async fn look_after_blobs(sweeper: &Sweeper, clock: &Clock) {
     let mut rounds = rounds();
     let mut next_sweep_us = clock.now_us() + FIRST_SWEEP_US;
     loop {
@@ -59,19 +59,22 @@ async fn look_after_blobs(sweep: &Sweep, clock: &Clock) {
         if is_time {
             next_sweep_us = clock.now_us() + SWEEP_US;
         }
-        if let Err(fault) = look_after(sweep, is_time).await {
+        if let Err(fault) = look_after(sweeper, is_time).await {
             tracing::warn!(%fault, "a sweep of the blobs failed");
         }
     }
 }
 
-async fn look_after(sweep: &Sweep, all: bool) -> Result<(), Fault> {
-    let swept = if all { sweep.all().await? } else { sweep.by_rows().await? };
-    if swept.unknown_objects > 0 {
-        tracing::info!(objects = swept.unknown_objects, "found objects that no row names");
+async fn look_after(sweeper: &Sweeper, all: bool) -> Result<(), Fault> {
+    let report = if all { sweeper.sweep_all().await? } else { sweeper.sweep_rows().await? };
+    if report.unknown_objects > 0 {
+        tracing::info!(objects = report.unknown_objects, "found objects that no row refers to");
     }
-    if swept.missing_objects > 0 {
-        tracing::error!(objects = swept.missing_objects, "objects of blobs are missing: see `tidelog sweep`");
+    if report.missing_objects > 0 {
+        tracing::error!(
+            objects = report.missing_objects,
+            "objects of blobs are missing, see `tidelog sweep`"
+        );
     }
     Ok(())
 }

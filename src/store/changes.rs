@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use tidelog_protocol::Cursor;
 use uuid::Uuid;
 
-use super::blobs::Sums;
+use super::blob_totals::BlobTotals;
 use super::{Shared, Store, devices};
 use crate::error::Fault;
 use crate::model::changes::LogStatus;
@@ -128,7 +128,8 @@ impl Store {
             Ok(LogStatus {
                 total_changes: log.total_changes,
                 change_bytes: log.change_bytes,
-                blob_bytes: u64::try_from(Sums::find(connection, caller.log)?.confirmed_bytes).unwrap_or(0),
+                blob_bytes: u64::try_from(BlobTotals::find(connection, caller.log)?.confirmed_bytes)
+                    .unwrap_or(0),
                 latest_cursor: cursor_at(&shared.epochs()?, &caller, log.head.seq),
                 devices: devices::count_live(connection, caller.log)?,
                 key_version: log.keys.current,

@@ -13,6 +13,7 @@ mod accounts;
 mod apps;
 mod audit;
 mod authorization_codes;
+mod blob_totals;
 mod blobs;
 mod changes;
 mod check;
@@ -55,7 +56,9 @@ pub use access_tokens::NewAccessToken;
 pub use accounts::{Account, AccountSession, NewAccountSession};
 pub use apps::NewApp;
 pub use authorization_codes::{Exchange, NewCode, PresentedCode};
-pub use blobs::{Confirmation, Confirmed, Grant, NewUpload, Prepared, Removed, StoredBlob};
+pub use blobs::{
+    CheckedUpload, ConfirmUploadOutcome, Confirmable, GrantOutcome, NewUpload, RemovedObject, StoredBlob,
+};
 pub use connect::Synchronous;
 pub use devices::Registration;
 pub use identities::{VouchedSession, Voucher};

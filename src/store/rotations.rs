@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 pub(super) use blob_keys::{note_blob_added, note_blob_removed};
 pub use undo::{Undo, Undone};
 
-use super::blobs::Sums;
+use super::blob_totals::BlobTotals;
 use super::group::WriteTx;
 use super::{Store, keys, sessions};
 use crate::error::Fault;
@@ -140,7 +140,7 @@ impl Store {
                 Err(answer) => return Ok(answer),
             };
             let remaining = counted.and_the_rest(tx, log)?;
-            let blobs = Sums::find(tx, log)?.sealed_keys;
+            let blobs = BlobTotals::find(tx, log)?.sealed_keys;
             let row = (log, &encrypted_key, version, remaining, tx.now_us, blobs);
             tx.prepare_cached(BEGIN)?.execute(row)?;
             tx.prepare_cached(SPEND_VERSION)?.execute((log, version))?;

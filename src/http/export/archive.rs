@@ -11,7 +11,7 @@ use tidelog_protocol::limits::{MAX_BLOBS_PER_PAGE, MAX_DATA_BYTES, MAX_PAGE_BYTE
 use tokio::sync::mpsc::Sender;
 
 use super::pieces::{Broken, Pieces, Sum};
-use crate::blobs::Blobs;
+use crate::blobs::BlobStore;
 use crate::error::Fault;
 use crate::http::State;
 use crate::http::changes::page::Lines;
@@ -187,7 +187,7 @@ impl Archive {
     /// Every blob: a page of what is known of some, then the bytes of each.
     async fn blobs(&mut self) -> Result<BlobFiles, Broken> {
         let mut written = BlobFiles::default();
-        let Some(blobs) = self.state.sweep().ok().map(|sweep| sweep.blobs().clone()) else {
+        let Some(blobs) = self.state.blobs.as_ref().map(|service| service.store.clone()) else {
             return Ok(written);
         };
         let (mut after, mut files) = (None, 0);
@@ -205,10 +205,10 @@ impl Archive {
         }
     }
 
-    async fn blob(&mut self, blobs: &Blobs, blob: &Blob, written: &mut BlobFiles) -> Result<(), Broken> {
+    async fn blob(&mut self, blobs: &BlobStore, blob: &Blob, written: &mut BlobFiles) -> Result<(), Broken> {
         self.state.store.require_taker(&self.taker).await?;
         let size = usize::try_from(blob.size_bytes).unwrap_or(usize::MAX);
-        grow(&mut self.transfers, Blobs::DOWNLOAD_MEMORY.min(size)).await?;
+        grow(&mut self.transfers, BlobStore::DOWNLOAD_MEMORY.min(size)).await?;
         let mut parts = blobs.read(blob.object, 0..blob.size_bytes);
         let name = blob.hash.to_string();
         // Before its head: what cannot be read must not keep the rest from being taken along.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tidelog_protocol::{ChangeFault, RotatedBlobKey};
 
-use crate::model::blobs::{BlobHash, HASH_SHAPE, SealedKey, decode_wrapped_key};
+use crate::model::blobs::{BlobHash, HASH_FORMAT, SealedKey, decode_wrapped_key};
 
 /// What becomes of a blob's sealed key.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl RotatedKeys {
 
 impl RotatedKey {
     fn parse(key: &RotatedBlobKey) -> Result<(BlobHash, Self), (&'static str, &'static str)> {
-        let hash = BlobHash::parse(&key.hash).ok_or(("hash", HASH_SHAPE))?;
+        let hash = BlobHash::parse(&key.hash).ok_or(("hash", HASH_FORMAT))?;
         match (&key.wrapped_key, key.keep) {
             (None, true) => Ok((hash, Self::Kept)),
             (Some(text), false) => {

@@ -2,7 +2,7 @@
 
 use crate::auth::Auth;
 use crate::auth::passwords::Passwords;
-use crate::blobs::Sweep;
+use crate::blobs::Sweeper;
 use crate::clock::Clock;
 use crate::config::SignUpRule;
 use crate::mail::Mailer;
@@ -18,7 +18,7 @@ pub struct CommandContext {
     /// Hashes passwords.
     pub passwords: Passwords,
     /// Sweeps the blob store. `None`: this server stores no blobs.
-    pub sweep: Option<Sweep>,
+    pub sweeper: Option<Sweeper>,
     /// Sends mail. `None`: this server sends none.
     pub mailer: Option<Mailer>,
     /// Who may create an account.

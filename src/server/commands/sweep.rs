@@ -17,7 +17,7 @@ pub struct SweepCommand {
 impl SweepCommand {
     pub(super) async fn execute(self, context: &CommandContext) -> Answer {
         let missing = || CommandError::Refused("this server stores no blobs".into());
-        let sweep = context.sweep.as_ref().ok_or_else(missing)?;
-        answer(if self.dry_run { sweep.look().await? } else { sweep.all().await? })
+        let sweeper = context.sweeper.as_ref().ok_or_else(missing)?;
+        answer(if self.dry_run { sweeper.dry_run().await? } else { sweeper.sweep_all().await? })
     }
 }

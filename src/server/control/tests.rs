@@ -29,7 +29,7 @@ async fn serve(data: &Path) -> (Control, Store) {
         store: store.clone(),
         auth: None,
         passwords,
-        sweep: None,
+        sweeper: None,
         clock: Clock::system(),
         url: String::new(),
     };

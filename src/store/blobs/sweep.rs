@@ -1,49 +1,43 @@
-//! What a sweep asks: which objects nobody knows, and which objects there should be.
+//! Queries of a sweep: which objects no row refers to, and which objects should exist.
 
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
-use super::remove_object;
+use super::objects::remove_object;
 use crate::error::Fault;
-use crate::model::blobs::{BlobHash, Place};
+use crate::model::blobs::{BlobHash, Location};
 use crate::store::Store;
 
-/// Whether any row names an object: an upload bears its own id, or that of what has come.
+/// Whether any row refers to an object: that of an upload has the id of the upload, or one that was noted when it was received.
 const IS_KNOWN: &str = "
     SELECT EXISTS (SELECT 1 FROM blobs WHERE object = ?1) OR EXISTS (SELECT 1 FROM uploads WHERE uuid = ?1)
         OR EXISTS (SELECT 1 FROM uploads WHERE object = ?1) OR EXISTS (SELECT 1 FROM removed_objects WHERE object = ?1)";
 const IS_CONFIRMED: &str = "SELECT 1 FROM blobs WHERE object = ?1";
-const OF_SHELF: &str = "
+const BY_OBJECT: &str = "
     SELECT blobs.object, blobs.hash, users.uuid, apps.name
     FROM blobs JOIN logs ON logs.id = blobs.log JOIN users ON users.id = logs.user JOIN apps ON apps.id = logs.app
     WHERE blobs.object BETWEEN ?1 AND ?2 ORDER BY blobs.object";
 
-/// A confirmed blob, as the operator sees it.
+/// A confirmed blob with its owner, for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBlob {
-    /// The object that should be there.
+    /// The object that should exist.
     pub object: Uuid,
-    /// Its name.
+    /// The blob's name.
     pub hash: BlobHash,
-    /// Whose it is.
+    /// The user that it belongs to.
     pub user: Uuid,
-    /// In which app.
+    /// The app that it belongs to.
     pub app_name: String,
 }
 
 impl Store {
-    /// Those of these objects that no row names. As names are never used twice, none ever will.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Returns those of these objects that no row refers to. Since ids are never reused, no row ever will.
     pub async fn unknown_objects(&self, objects: Vec<Uuid>) -> Result<Vec<Uuid>, Fault> {
         self.read(move |connection| unknown(connection, &objects)).await
     }
 
-    /// Those of these objects that hold confirmed blobs, and so are needed in their final place only.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Returns those of these objects that hold confirmed blobs, and so are needed only in their final location.
     pub async fn confirmed_objects(&self, objects: Vec<Uuid>) -> Result<Vec<Uuid>, Fault> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(IS_CONFIRMED)?;
@@ -58,24 +52,22 @@ impl Store {
         .await
     }
 
-    /// Remembers objects that no row names as removed now; the writer looks once more.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn remove_unknown_objects(&self, objects: Vec<Uuid>, place: Place) -> Result<usize, Fault> {
+    /// Remembers objects as removed now, if the writer, too, finds no row that refers to them. Returns how many.
+    pub async fn remove_unknown_objects(
+        &self,
+        objects: Vec<Uuid>,
+        location: Location,
+    ) -> Result<usize, Fault> {
         self.write(1, move |tx| {
             let unknown = unknown(tx, &objects)?;
-            unknown.iter().try_for_each(|object| remove_object(tx, *object, place))?;
+            unknown.iter().try_for_each(|object| remove_object(tx, *object, location))?;
             Ok(unknown.len())
         })
         .await
     }
 
-    /// The blobs whose objects begin with this byte, in the order of the objects: one shelf of the store.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn list_shelf(&self, first_byte: u8) -> Result<Vec<StoredBlob>, Fault> {
+    /// Lists the blobs whose object id starts with this byte, ordered by object.
+    pub async fn blobs_by_object(&self, first_byte: u8) -> Result<Vec<StoredBlob>, Fault> {
         self.read(move |connection| {
             let (mut from, mut to) = ([0; 16], [u8::MAX; 16]);
             (from[0], to[0]) = (first_byte, first_byte);
@@ -87,7 +79,7 @@ impl Store {
                     app_name: row.get(3)?,
                 })
             };
-            let mut statement = connection.prepare_cached(OF_SHELF)?;
+            let mut statement = connection.prepare_cached(BY_OBJECT)?;
             Ok(statement.query_map((from, to), from_row)?.collect::<rusqlite::Result<_>>()?)
         })
         .await

@@ -1,16 +1,18 @@
-//! Uploads: granted, received, given up.
+//! Uploads: granted, received, discarded.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
-use super::{Sums, find, remove_object, signed};
+use super::confirmed::find;
+use super::objects::remove_object;
 use crate::error::Fault;
-use crate::model::blobs::{BlobHash, Content, Place, Upload};
+use crate::model::blobs::{BlobHash, Content, Location, Upload};
 use crate::model::sessions::Caller;
 use crate::store::Store;
+use crate::store::blob_totals::{BlobTotals, signed};
 use crate::store::group::WriteTx;
 
-/// One that this session was granted for the same blob, and that nothing has come of yet.
+/// The upload of the same blob that this session was granted before and that nothing was received for.
 const SAME: &str = "
     SELECT uuid FROM uploads WHERE log = ?1 AND hash = ?2 AND session = ?3 AND size_bytes = ?4 AND object IS NULL
         AND expires_at > ?5";
@@ -20,7 +22,7 @@ const INSERT: &str = "
 const FIND: &str = "
     SELECT uuid, hash, size_bytes, object, received_bytes, received_hash FROM uploads
     WHERE uuid = ?1 AND log = ?2 AND expires_at > ?3";
-/// All that could be confirmed: first those of this session, then the newest.
+/// All that may be confirmed: first those of this session, then the newest.
 const CANDIDATES: &str = "
     SELECT uuid, hash, size_bytes, object, received_bytes, received_hash FROM uploads
     WHERE log = ?1 AND hash = ?2 AND expires_at > ?3 ORDER BY session = ?4 DESC, granted_at DESC";
@@ -31,29 +33,29 @@ const OF_SESSION: &str = "
     WHERE log = ?1 AND hash = ?2 AND session = ?3";
 const DELETE: &str = "DELETE FROM uploads WHERE uuid = ?1";
 
-/// An upload that is wanted.
+/// An upload that a caller asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct NewUpload {
-    /// What it is to be called, if it is granted anew.
+    /// Id of the upload, if it is a new one.
     pub id: Uuid,
     /// The blob's name.
     pub hash: BlobHash,
-    /// Bytes, within the cap.
+    /// Size in bytes, within the limit.
     pub size_bytes: u64,
     /// How long it may wait to be confirmed, in microseconds.
-    pub lives_us: i64,
-    /// Bytes that the user may have in this app. `None`: as many as there is room for.
+    pub lifetime_us: i64,
+    /// Bytes that the user may store in this app. `None` if there is no quota.
     pub quota_bytes: Option<u64>,
 }
 
-/// What came of asking for an upload.
+/// What became of a request for an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grant {
-    /// The upload of this id is granted, now or since this session last asked.
+pub enum GrantOutcome {
+    /// The upload with this id is granted, now or since an earlier request of this session.
     Granted(Uuid),
-    /// The blob is there.
+    /// The blob already exists.
     Exists,
-    /// The user's blobs and uploads would take more than they may.
+    /// The user's blobs and uploads would exceed the quota.
     QuotaExceeded,
 }
 
@@ -70,7 +72,7 @@ pub(super) fn row_of(row: &Row<'_>) -> rusqlite::Result<Upload> {
     })
 }
 
-/// An upload of a log that has not expired.
+/// Finds an upload of a log that has not expired.
 pub(super) fn find_upload(
     connection: &Connection,
     log: i64,
@@ -81,7 +83,7 @@ pub(super) fn find_upload(
     Ok(connection.prepare_cached(FIND)?.query_row(key, row_of).optional()?)
 }
 
-/// What could be confirmed under a name, the likeliest first.
+/// Finds the uploads that may be confirmed under a name, the likeliest first.
 pub(super) fn candidates(
     connection: &Connection,
     caller: &Caller,
@@ -94,16 +96,16 @@ pub(super) fn candidates(
     Ok(uploads.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Takes an upload out of the books; its object, if one came, is left to the caller.
-pub(super) fn strike(tx: &WriteTx<'_>, log: i64, upload: &Upload) -> Result<(), Fault> {
+/// Deletes the row of an upload. Its object, if it has one, is left to the caller.
+pub(super) fn delete(tx: &WriteTx<'_>, log: i64, upload: &Upload) -> Result<(), Fault> {
     tx.prepare_cached(DELETE)?.execute([upload.id.as_bytes()])?;
-    Sums { granted_bytes: -signed(upload.size_bytes)?, ..Sums::default() }.add(tx, log)
+    BlobTotals { granted_bytes: -signed(upload.size_bytes)?, ..BlobTotals::default() }.add(tx, log)
 }
 
-/// Gives up an upload and whatever came of it.
+/// Discards an upload and its object.
 pub(super) fn discard(tx: &WriteTx<'_>, log: i64, upload: &Upload) -> Result<(), Fault> {
-    strike(tx, log, upload)?;
-    remove_object(tx, upload.received.map_or(upload.id, |(object, _)| object), Place::Pending)
+    delete(tx, log, upload)?;
+    remove_object(tx, upload.received.map_or(upload.id, |(object, _)| object), Location::Pending)
 }
 
 /// Whether a session has uploads under a name.
@@ -112,7 +114,7 @@ pub(super) fn has_uploads(connection: &Connection, caller: &Caller, hash: BlobHa
     Ok(connection.prepare_cached(OF_SESSION)?.exists(key)?)
 }
 
-/// Gives up all uploads of a session under a name.
+/// Discards all uploads of a session under a name.
 pub(super) fn discard_of_session(tx: &WriteTx<'_>, caller: &Caller, hash: BlobHash) -> Result<(), Fault> {
     let mut statement = tx.prepare_cached(OF_SESSION)?;
     let key = (caller.log, hash.0, caller.session.as_bytes());
@@ -121,29 +123,20 @@ pub(super) fn discard_of_session(tx: &WriteTx<'_>, caller: &Caller, hash: BlobHa
 }
 
 impl Store {
-    /// Grants an upload to the caller, if there is room for it and the blob is not there. It counts from now on.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn grant_upload(&self, caller: &Caller, new: NewUpload) -> Result<Grant, Fault> {
+    /// Grants an upload to the caller, if it is within the quota and the blob does not exist. It counts towards the quota from now on.
+    pub async fn grant_upload(&self, caller: &Caller, new: NewUpload) -> Result<GrantOutcome, Fault> {
         let who = caller.clone();
         self.write_for(caller, 1, move |tx| grant(tx, &who, &new)).await
     }
 
-    /// An upload of a log that has not expired.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Finds an upload of a log that has not expired.
     pub async fn find_upload(&self, log: i64, id: Uuid) -> Result<Option<Upload>, Fault> {
         let now_us = self.shared.clock.now_us();
         self.read(move |connection| find_upload(connection, log, id, now_us)).await
     }
 
-    /// Notes that an upload's bytes lie in this pending object, in the place of any that came before. `false`: it was confirmed,
-    /// given up or has expired meanwhile, and the object is nobody's.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Notes that the bytes of an upload are in this pending object, which replaces any earlier one. `false` if the upload was
+    /// confirmed, was discarded or has expired meanwhile; the object is then not needed.
     pub async fn note_received(
         &self,
         caller: &Caller,
@@ -154,8 +147,8 @@ impl Store {
         let log = caller.log;
         self.write_for(caller, 1, move |tx| {
             let Some(upload) = find_upload(tx, log, id, tx.now_us)? else { return Ok(false) };
-            if let Some((before, _)) = upload.received {
-                remove_object(tx, before, Place::Pending)?;
+            if let Some((replaced, _)) = upload.received {
+                remove_object(tx, replaced, Location::Pending)?;
             }
             let row = (id.as_bytes(), object.as_bytes(), signed(content.bytes)?, content.hash);
             tx.prepare_cached(RECEIVED)?.execute(row)?;
@@ -164,10 +157,7 @@ impl Store {
         .await
     }
 
-    /// Gives up an upload of the caller, because what came is not what was announced; but not if something else has come since.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Discards an upload of the caller that is not what was announced, unless something else was received since.
     pub async fn discard_upload(&self, caller: &Caller, seen: Upload) -> Result<(), Fault> {
         let log = caller.log;
         self.write_for(caller, 1, move |tx| match find_upload(tx, log, seen.id, tx.now_us)? {
@@ -178,26 +168,26 @@ impl Store {
     }
 }
 
-fn grant(tx: &WriteTx<'_>, caller: &Caller, new: &NewUpload) -> Result<Grant, Fault> {
+fn grant(tx: &WriteTx<'_>, caller: &Caller, new: &NewUpload) -> Result<GrantOutcome, Fault> {
     if find(tx, caller.log, new.hash)?.is_some() {
-        return Ok(Grant::Exists);
+        return Ok(GrantOutcome::Exists);
     }
     let (session, size) = (caller.session.as_bytes(), signed(new.size_bytes)?);
-    let expires_at = tx.now_us.saturating_add(new.lives_us);
+    let expires_at = tx.now_us.saturating_add(new.lifetime_us);
     let same = (caller.log, new.hash.0, session, size, tx.now_us);
     let same: Option<[u8; 16]> = tx.prepare_cached(SAME)?.query_row(same, |row| row.get(0)).optional()?;
     if let Some(id) = same {
-        // Asking again because an answer or an upload was lost must not count twice.
+        // A retry, because an answer or an upload was lost, must not count twice.
         tx.prepare_cached(EXTEND)?.execute((id, expires_at))?;
-        return Ok(Grant::Granted(Uuid::from_bytes(id)));
+        return Ok(GrantOutcome::Granted(Uuid::from_bytes(id)));
     }
-    let sums = Sums::find(tx, caller.log)?;
-    let taken = sums.confirmed_bytes.saturating_add(sums.granted_bytes).saturating_add(size);
+    let totals = BlobTotals::find(tx, caller.log)?;
+    let taken = totals.confirmed_bytes.saturating_add(totals.granted_bytes).saturating_add(size);
     if new.quota_bytes.is_some_and(|quota| u64::try_from(taken).is_ok_and(|taken| taken > quota)) {
-        return Ok(Grant::QuotaExceeded);
+        return Ok(GrantOutcome::QuotaExceeded);
     }
     let row = (new.id.as_bytes(), caller.log, session, new.hash.0, size, tx.now_us, expires_at);
     tx.prepare_cached(INSERT)?.execute(row)?;
-    Sums { granted_bytes: size, ..Sums::default() }.add(tx, caller.log)?;
-    Ok(Grant::Granted(new.id))
+    BlobTotals { granted_bytes: size, ..BlobTotals::default() }.add(tx, caller.log)?;
+    Ok(GrantOutcome::Granted(new.id))
 }

@@ -1,9 +1,9 @@
-//! Blobs in the books: many of them in a rotation, and what meets what at the wrong moment.
+//! Rows of blobs: many sealed keys in a rotation, and uploads that race with confirmations and deletions.
 
 use futures_util::future::join_all;
 
 use super::*;
-use crate::model::blobs::{BlobHash, Content, Place, SealedKey, Upload};
+use crate::model::blobs::{BlobHash, Content, Location, SealedKey, Upload};
 use crate::model::rotations::{BatchOutcome, Begin, Complete, KeysPage, RotatedKey, RotatedKeys};
 
 const MANY: u32 = 10_000;
@@ -21,9 +21,9 @@ fn content(bytes: u64) -> Content {
 
 async fn grant(store: &Store, member: &Member, hash: BlobHash) -> Upload {
     let new =
-        NewUpload { id: Uuid::new_v4(), hash, size_bytes: 5, lives_us: 1_000_000_000, quota_bytes: None };
+        NewUpload { id: Uuid::new_v4(), hash, size_bytes: 5, lifetime_us: 1_000_000_000, quota_bytes: None };
     let granted = store.grant_upload(&member.caller, new).await.expect("no fault");
-    let Grant::Granted(id) = granted else { panic!("{granted:?}") };
+    let GrantOutcome::Granted(id) = granted else { panic!("{granted:?}") };
     store.find_upload(member.caller.log, id).await.expect("no fault").expect("it is granted")
 }
 
@@ -33,10 +33,10 @@ async fn receive(store: &Store, member: &Member, upload: &Upload) -> Option<Uplo
     noted.expect("no fault").then(|| Upload { received: Some((object, content(5))), ..*upload })
 }
 
-async fn confirm(store: &Store, member: &Member, upload: Upload) -> Confirmed {
-    let (object, content) = upload.received.expect("it has come");
+async fn confirm(store: &Store, member: &Member, upload: Upload) -> ConfirmUploadOutcome {
+    let (object, content) = upload.received.expect("it was received");
     let wrapped_key = Some((b"old".to_vec(), None));
-    let new = Confirmation { upload, object, bytes: content.bytes, verified: false, wrapped_key };
+    let new = CheckedUpload { upload, object, bytes: content.bytes, verified: false, wrapped_key };
     store.confirm_upload(&member.caller, new).await.expect("no fault")
 }
 
@@ -44,7 +44,7 @@ async fn put(store: &Store, member: &Member, hash: BlobHash) {
     let upload = grant(store, member, hash).await;
     let upload = receive(store, member, &upload).await.expect("it is granted");
     let confirmed = confirm(store, member, upload).await;
-    assert!(matches!(confirmed, Confirmed::Blob(_)), "{confirmed:?}");
+    assert!(matches!(confirmed, ConfirmUploadOutcome::Blob(_)), "{confirmed:?}");
 }
 
 #[tokio::test]
@@ -83,25 +83,25 @@ async fn ten_thousand_sealed_keys_are_replaced_page_by_page() {
 }
 
 #[tokio::test]
-async fn what_comes_while_its_predecessor_is_confirmed_takes_its_place() {
+async fn an_upload_received_again_while_the_first_is_confirmed_replaces_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     let member = member(&store, "a@example.com").await;
     let upload = grant(&store, &member, hash(1)).await;
     let first = receive(&store, &member, &upload).await.expect("it is granted");
     let second = receive(&store, &member, &upload).await.expect("it is granted");
-    assert_eq!(confirm(&store, &member, first).await, Confirmed::Gone);
-    assert!(matches!(confirm(&store, &member, second).await, Confirmed::Blob(_)));
+    assert_eq!(confirm(&store, &member, first).await, ConfirmUploadOutcome::Gone);
+    assert!(matches!(confirm(&store, &member, second).await, ConfirmUploadOutcome::Blob(_)));
     let removed = store.due_objects(0).await.expect("no fault");
-    let (object, _) = first.received.expect("it came");
-    assert_eq!(removed, [Removed { object, place: Place::Pending }]);
-    // And what comes later comes too late.
+    let (object, _) = first.received.expect("it was received");
+    assert_eq!(removed, [RemovedObject { object, location: Location::Pending }]);
+    // After the confirmation, nothing more is received.
     assert_eq!(receive(&store, &member, &upload).await, None);
     assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn what_has_come_again_since_is_not_given_up_with_what_was_wrong() {
+async fn an_upload_received_again_is_not_discarded_with_a_wrong_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     let member = member(&store, "a@example.com").await;
@@ -109,11 +109,11 @@ async fn what_has_come_again_since_is_not_given_up_with_what_was_wrong() {
     let wrong = receive(&store, &member, &upload).await.expect("it is granted");
     let right = receive(&store, &member, &upload).await.expect("it is granted");
     store.discard_upload(&member.caller, wrong).await.expect("no fault");
-    assert!(matches!(confirm(&store, &member, right).await, Confirmed::Blob(_)));
+    assert!(matches!(confirm(&store, &member, right).await, ConfirmUploadOutcome::Blob(_)));
 }
 
 #[tokio::test]
-async fn an_object_that_came_back_with_the_database_is_not_deleted() {
+async fn an_object_that_a_restored_database_refers_to_is_not_deleted() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     let member = member(&store, "a@example.com").await;
@@ -121,8 +121,8 @@ async fn an_object_that_came_back_with_the_database_is_not_deleted() {
     let blob = store.find_blob(member.caller.log, hash(1)).await.expect("no fault").expect("a blob");
     let known = store.unknown_objects(vec![blob.object, Uuid::nil()]).await.expect("no fault");
     assert_eq!(known, [Uuid::nil()]);
-    let removed = store.remove_unknown_objects(vec![blob.object, Uuid::nil()], Place::Final).await;
+    let removed = store.remove_unknown_objects(vec![blob.object, Uuid::nil()], Location::Final).await;
     assert_eq!(removed.expect("no fault"), 1);
     let due = store.due_objects(0).await.expect("no fault");
-    assert_eq!(due, [Removed { object: Uuid::nil(), place: Place::Final }]);
+    assert_eq!(due, [RemovedObject { object: Uuid::nil(), location: Location::Final }]);
 }
