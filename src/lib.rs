@@ -12,7 +12,7 @@
 //! model               pure rules: what a push, a device, a key or a session may do
 //! ```
 //!
-//! `clock`, `config`, `error` and `notify` are leaves that any module may use. A noun has the same name in every layer: the changes of
+//! `clock`, `config`, `error`, `notify` and `tls` are leaves that any module may use. A noun has the same name in every layer: the changes of
 //! a push are `tidelog_protocol::changes` on the wire, [`model::changes`] as rules, `store::changes` as SQL and `http::changes` as
 //! handlers. To follow one request from the socket to the disk and back, read those four in this order: `http/changes.rs`,
 //! `http/changes/push.rs`, `store/changes/push.rs`, `store/writer.rs`.
@@ -34,3 +34,4 @@ pub mod model;
 pub mod notify;
 pub mod server;
 pub mod store;
+pub mod tls;

@@ -19,6 +19,7 @@ pub mod second_factor;
 pub mod secrets;
 mod sessions;
 mod sign_in;
+mod signatures;
 pub mod tokens;
 pub mod urls;
 

@@ -99,6 +99,7 @@ struct Key {
 impl Tokens {
     /// From signing keys, the newest first: it signs, all of them verify.
     pub fn new(keys: &[SigningKey], issuer: String, lifetime_seconds: i64, clock: Clock) -> Self {
+        super::signatures::use_ring();
         let key = |key: &SigningKey| Key {
             kid: key.kid.clone(),
             encoding: EncodingKey::from_secret(&key.secret),

@@ -90,6 +90,7 @@ fn on_s3(settings: &S3Settings) -> Result<Backend, OpenError> {
 }
 
 fn bucket(settings: &S3Settings, endpoint: Option<&str>) -> Result<AmazonS3, OpenError> {
+    crate::tls::use_ring();
     let client = ClientOptions::new()
         // A large object may take any time.
         .with_timeout_disabled()

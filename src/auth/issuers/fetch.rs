@@ -95,6 +95,7 @@ impl Fetcher {
 }
 
 fn client() -> reqwest::Result<reqwest::Client> {
+    crate::tls::use_ring();
     reqwest::Client::builder()
         .user_agent(concat!("tidelog/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
