@@ -1,4 +1,4 @@
-// Its examples run in `tests/integration/readme.rs`, where there is a server.
+// Its examples run in `tests/kit/src/lib.rs`, where there is a server.
 #![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 

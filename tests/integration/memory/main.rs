@@ -1,5 +1,10 @@
 //! What files cost in memory: a few megabytes whatever their size. In a program of its own, as it counts every allocation; the
 //! server runs inside it, so its part is counted, too.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests look at the server from outside"
+)]
 
 use std::io::{self, SeekFrom};
 use std::pin::Pin;

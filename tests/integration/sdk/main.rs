@@ -1,4 +1,9 @@
 //! The SDK against a real server, through its front door; a proxy in between makes the bad days.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests look at the server from outside"
+)]
 
 mod blobs;
 mod browser;

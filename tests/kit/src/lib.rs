@@ -4,6 +4,11 @@
 //! the server itself serves, so a test of one thing also notices an undocumented answer to another.
 #![allow(missing_docs)]
 
+/// The examples in the SDK's README, as doc tests: here they have a server.
+#[cfg(doctest)]
+#[doc = include_str!("../../../clients/rust/README.md")]
+struct SdkReadme;
+
 mod authenticator;
 mod blobs;
 mod bucket;
