@@ -84,8 +84,9 @@ fn value(row: &str, at: usize) -> String {
 }
 
 fn stamp(app: &Connection, (key, column): &Name) -> Option<i64> {
-    let sql = "SELECT m.stamp FROM tidelog_column_marks AS m JOIN tidelog_tables AS t ON t.no = m.tbl
-               WHERE t.name = ?1 AND m.row = ?2 AND m.name = ?3";
+    let sql =
+        "SELECT d.timestamp FROM tidelog_dirty_columns AS d JOIN tidelog_tables AS t ON t.id = d.table_id
+               WHERE t.name = ?1 AND d.row_key = ?2 AND d.name = ?3";
     let mut statement = app.prepare_cached(sql).unwrap();
     statement.query_row([BY_COLUMN, key, column], |row| row.get(0)).optional().unwrap()
 }

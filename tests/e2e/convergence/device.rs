@@ -186,7 +186,7 @@ impl Device {
 
     /// The clock of this device runs ahead, for as long as it takes the others to catch up.
     pub(crate) fn hurry(&self, seconds: u64) {
-        let sql = "UPDATE tidelog_clock SET stamp = max(stamp, CAST(unixepoch('subsec') * 1000000 AS INTEGER) + ?1 * 1000000)";
+        let sql = "UPDATE tidelog_clock SET timestamp = max(timestamp, CAST(unixepoch('subsec') * 1000000 AS INTEGER) + ?1 * 1000000)";
         self.app().execute(sql, [seconds as i64]).unwrap();
     }
 

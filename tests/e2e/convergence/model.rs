@@ -123,9 +123,10 @@ impl Model {
 }
 
 fn marks(app: &Connection) -> BTreeMap<Name, i64> {
-    let sql = "SELECT t.name, m.row, max(m.stamp)
-               FROM (SELECT tbl, row, stamp FROM tidelog_marks UNION ALL SELECT tbl, row, stamp FROM tidelog_inserts) AS m
-               JOIN tidelog_tables AS t ON t.no = m.tbl GROUP BY t.name, m.row";
+    let sql = "SELECT t.name, d.row_key, max(d.timestamp)
+               FROM (SELECT table_id, row_key, timestamp FROM tidelog_dirty_rows
+                     UNION ALL SELECT table_id, row_key, timestamp FROM tidelog_insert_buffer) AS d
+               JOIN tidelog_tables AS t ON t.id = d.table_id GROUP BY t.name, d.row_key";
     let mut statement = app.prepare_cached(sql).unwrap();
     let marks = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?))).unwrap();
     marks.collect::<Result<_, _>>().unwrap()
@@ -141,8 +142,8 @@ fn is_known(app: &Connection, name: &Name) -> bool {
 
 fn known(app: &Connection, (table, key): &Name, condition: &str) -> bool {
     let sql = format!(
-        "SELECT EXISTS (SELECT 1 FROM tidelog_rows AS r JOIN tidelog_tables AS t ON t.no = r.tbl
-                        WHERE t.name = ?1 AND r.row = ?2 AND {condition})"
+        "SELECT EXISTS (SELECT 1 FROM tidelog_row_versions AS r JOIN tidelog_tables AS t ON t.id = r.table_id
+                        WHERE t.name = ?1 AND r.row_key = ?2 AND {condition})"
     );
     app.prepare_cached(&sql).unwrap().query_row([table, key], |row| row.get(0)).unwrap()
 }

@@ -22,7 +22,7 @@ pub(crate) async fn common_rows(devices: &[Device], schema: &Schema) -> Snapshot
         assert_eq!(first_column(app, "PRAGMA foreign_key_check"), [] as [&str; 0], "{name}");
         assert_eq!(device.replica().unsent().await.unwrap(), 0, "{name}");
         let problems = device.replica().problems().await.unwrap();
-        let is_bad = |problem: &&Problem| problem.kind != ProblemKind::GaveWay;
+        let is_bad = |problem: &&Problem| problem.kind != ProblemKind::RemovedByConstraint;
         assert_eq!(problems.iter().find(is_bad), None, "{name}");
     }
     rows
@@ -33,7 +33,7 @@ pub(crate) async fn gave_way(devices: &[Device]) -> BTreeSet<Name> {
     let mut rows = BTreeSet::new();
     for device in devices {
         let problems = device.replica().problems().await.unwrap();
-        let gone = problems.into_iter().filter(|problem| problem.kind == ProblemKind::GaveWay);
+        let gone = problems.into_iter().filter(|problem| problem.kind == ProblemKind::RemovedByConstraint);
         rows.extend(gone.map(|problem| (problem.table, problem.row)));
     }
     rows

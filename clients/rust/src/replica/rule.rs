@@ -1,4 +1,4 @@
-//! What happens where a row was written here and on another device, and neither knew of the other.
+//! How an app chooses the outcome of conflicts: rows that were written on two devices, neither of which had seen the other's write.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,29 +8,29 @@ use chrono::{DateTime, Utc};
 use super::values::row::Row;
 use super::values::row_key::RowKey;
 
-/// How the conflicts of a table are settled.
+/// How conflicts in a table are resolved.
 #[derive(Clone, Default)]
 pub enum Rule {
-    /// The row that was written last counts, as a whole. A deletion counts as a write.
+    /// The row that was written last wins, as a whole. A deletion counts as a write.
     #[default]
     ByRow,
-    /// Of each column, what was written last counts. A deletion counts if no column was written later.
+    /// In each column, the value that was written last wins. A deletion wins if no column was written later.
     ByColumn,
     /// The app decides.
-    ByApp(Decide),
+    ByApp(ConflictHandler),
 }
 
-/// Settles one conflict. It runs inside a transaction on the app's database, on a thread that may block; it must not write to
-/// that database itself.
-pub type Decide = Arc<dyn Fn(&Conflict<'_>) -> Resolution + Send + Sync>;
+/// Resolves one conflict. It runs inside a transaction on the app's database, on a thread that may block; it must not write to
+/// that database.
+pub type ConflictHandler = Arc<dyn Fn(&Conflict<'_>) -> Resolution + Send + Sync>;
 
 impl Rule {
-    /// The app decides.
-    pub fn by_app(decide: impl Fn(&Conflict<'_>) -> Resolution + Send + Sync + 'static) -> Self {
-        Self::ByApp(Arc::new(decide))
+    /// The app decides, with this function.
+    pub fn by_app(handler: impl Fn(&Conflict<'_>) -> Resolution + Send + Sync + 'static) -> Self {
+        Self::ByApp(Arc::new(handler))
     }
 
-    pub(crate) fn is_by_column(&self) -> bool {
+    pub(super) fn is_by_column(&self) -> bool {
         matches!(self, Self::ByColumn)
     }
 }
@@ -45,31 +45,31 @@ impl fmt::Debug for Rule {
     }
 }
 
-/// A row that was written on both sides.
+/// A row that was written here and on another device.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Conflict<'a> {
-    /// The table, by its name in the app's database.
+    /// The table's name in the app's database.
     pub table: &'a str,
     /// The row's key.
     pub key: &'a RowKey,
     /// The row here; `None` if it was deleted.
     pub local: Option<&'a Row>,
-    /// The row as another device wrote it; `None` if it was deleted.
+    /// The row as the other device wrote it; `None` if it was deleted.
     pub remote: Option<&'a Row>,
     /// When it was written here.
     pub local_time: DateTime<Utc>,
-    /// When it was written there.
+    /// When the other device wrote it.
     pub remote_time: DateTime<Utc>,
 }
 
-/// How a conflict ends.
+/// The outcome of a conflict.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Resolution {
-    /// The row stays as it is here, and is sent.
+    /// Keeps the row as it is here, and pushes it.
     KeepLocal,
-    /// The row becomes what the other device wrote.
+    /// Takes what the other device wrote.
     TakeRemote,
-    /// The row becomes this one, which is sent. Columns that it does not name stay as they are here.
+    /// Writes this row, and pushes it. Columns that it does not name keep their local values.
     Merge(Row),
 }

@@ -130,8 +130,8 @@ async fn tables_that_cannot_sync_are_refused_by_name_and_nothing_is_changed() {
     assert_eq!(fault(device.attach_again(["good", "plain"])), TableFault::NoPrimaryKey);
     assert_eq!(fault(device.attach_again(["nowhere"])), TableFault::Missing);
     assert_eq!(fault(device.attach_again(["seen"])), TableFault::NotATable);
-    assert_eq!(fault(device.attach_again(["tidelog_rows"])), TableFault::NotATable);
-    assert_eq!(fault(device.attach_again(["good", "GOOD"])), TableFault::Twice);
+    assert_eq!(fault(device.attach_again(["tidelog_row_versions"])), TableFault::NotATable);
+    assert_eq!(fault(device.attach_again(["good", "GOOD"])), TableFault::Duplicate);
     assert!(matches!(fault(device.attach_again(["Order Details"])), TableFault::WireName(_)));
     assert!(matches!(fault(device.attach_again(["by_expression"])), TableFault::UniqueExpression(_)));
     device.attach_again([SyncedTable::new("Order Details").known_as("order_details")]).unwrap();

@@ -225,7 +225,7 @@ async fn of_two_rows_that_take_the_same_unique_value_the_later_stays_and_the_oth
         }
         let problems = [one.problems().await, two.problems().await].concat();
         assert_eq!(problems.len(), 1, "{problems:?}");
-        assert_eq!(problems[0].kind, ProblemKind::GaveWay);
+        assert_eq!(problems[0].kind, ProblemKind::RemovedByConstraint);
         let lost = problems[0].data.as_ref().unwrap();
         assert_eq!(lost.get("name"), Some(&Cell::Text("earlier".into())));
     }

@@ -306,10 +306,10 @@ async fn a_clock_that_is_years_ahead_neither_wins_for_ever_nor_drags_others_alon
     let (laptop, phone, _proxy) = pair(&world).await;
     phone.run("INSERT INTO todos VALUES ('a', 'from the future')");
     // As if this machine's clock showed the year 2100.
-    phone.run("UPDATE tidelog_inserts SET stamp = 4102444800000000");
+    phone.run("UPDATE tidelog_insert_buffer SET timestamp = 4102444800000000");
     sync_all(&[&phone, &laptop]).await;
     assert_eq!(titles(&laptop), ["from the future"]);
-    let stamps = laptop.query("SELECT stamp < 4000000000000000 FROM tidelog_clock");
+    let stamps = laptop.query("SELECT timestamp < 4000000000000000 FROM tidelog_clock");
     assert_eq!(stamps, laptop.query("SELECT 1"));
     laptop.run("UPDATE todos SET title = 'from now'");
     sync_all(&[&laptop, &phone]).await;

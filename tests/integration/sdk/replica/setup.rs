@@ -113,8 +113,9 @@ impl Installation {
         let number = |connection: &Connection, sql: &str| -> i64 {
             connection.query_row(sql, [], |row| row.get(0)).unwrap()
         };
-        let stamps = "SELECT stamp FROM tidelog_marks UNION ALL SELECT stamp FROM tidelog_inserts";
-        let written = number(&other.app, &format!("SELECT max(stamp) FROM ({stamps})"));
+        let timestamps =
+            "SELECT timestamp FROM tidelog_dirty_rows UNION ALL SELECT timestamp FROM tidelog_insert_buffer";
+        let written = number(&other.app, &format!("SELECT max(timestamp) FROM ({timestamps})"));
         while number(&self.app, "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)") <= written {}
     }
 

@@ -1,5 +1,7 @@
 //! Apps of different versions, and with triggers of their own.
 
+use tidelog_client::replica::ReplicaError;
+
 use crate::replica::setup::{Installation, sync_all};
 use tidelog_test_kit::sdk::World;
 
@@ -91,4 +93,26 @@ async fn triggers_of_the_app_keep_an_index_up_to_date_and_do_their_work_once() {
     }
     assert_eq!(one.query("SELECT todos FROM lists"), one.query("SELECT 2"));
     assert_eq!(two.replica.unsent().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_database_that_an_earlier_version_attached_is_refused_and_can_be_attached_after_dropping_the_tables()
+ {
+    let world = World::new().await;
+    let mut one = Installation::new(&world, "one", OLD, ["notes"]).await;
+    let two = Installation::new(&world, "two", OLD, ["notes"]).await;
+    one.run("INSERT INTO notes VALUES (1, 'title'); UPDATE tidelog_state SET format = 1");
+    let schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name";
+    let before = one.query(schema);
+    let refused = one.attach_again(["notes"]).unwrap_err();
+    assert!(matches!(refused, ReplicaError::OlderFormat), "{refused:?}");
+    assert!(refused.to_string().contains("drop the triggers and tables whose names begin with `tidelog_`"));
+    assert_eq!(one.query(schema), before);
+    for kind in ["trigger", "table"] {
+        let own = format!("SELECT name FROM sqlite_schema WHERE type = '{kind}' AND name GLOB 'tidelog_*'");
+        one.texts(&own).iter().for_each(|name| one.run(&format!("DROP {kind} {name}")));
+    }
+    one.attach_again(["notes"]).unwrap();
+    sync_all(&[&one, &two]).await;
+    assert_eq!(two.texts("SELECT title FROM notes"), ["title"]);
 }

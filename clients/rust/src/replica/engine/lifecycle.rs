@@ -1,114 +1,117 @@
-//! The turning points in the life of a replica's database: attached, joined to an account, rewound, rebuilt, detached.
+//! The stages in the life of a replica's database: it is attached, joined to an account, now and then rewound or rebuilt, and
+//! finally detached.
 
 use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tidelog_protocol::Cursor;
+use uuid::Uuid;
 
 use crate::replica::error::{ReplicaError, Result};
-use crate::replica::incoming::{pages, unknown_tables as unknown};
-use crate::replica::local::database::{Database, begin};
-use crate::replica::local::table::{self, SyncedTable};
-use crate::replica::local::{existing, triggers};
-use crate::replica::metadata::state::State;
-use crate::replica::metadata::{dirty_rows as marks, row_versions as rows, schema, synced_tables};
-use crate::replica::outbox;
+use crate::replica::incoming::{pages, unknown_tables};
+use crate::replica::local::database::Database;
+use crate::replica::local::synced_table::SyncedTable;
+use crate::replica::local::{existing_rows, introspection, triggers};
+use crate::replica::metadata::state::ReplicaState;
+use crate::replica::metadata::{dirty_rows, outbox, row_versions, schema, synced_tables};
 use crate::session::Owner;
 
-/// How long a transaction of the app may hold the database before the replica gives up its turn.
+/// How long the replica waits for a transaction of the app before it gives up for now.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Statements that are kept prepared: some for each table, some of the replica's own.
-const STATEMENTS: usize = 512;
+/// Statements that are kept prepared: some for each table, and the replica's own.
+const MAX_CACHED_STATEMENTS: usize = 512;
 
-impl Database {
-    /// Adds to the database what is needed to sync these tables, or goes on with what an earlier run has added.
-    pub(crate) fn attach(mut connection: Connection, wanted: &[SyncedTable]) -> Result<Self> {
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        // Of this connection alone: rows are written as they come, and looked after once all are there.
-        connection.pragma_update(None, "foreign_keys", false)?;
-        connection.pragma_update(None, "recursive_triggers", false)?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        schema::create(&transaction)?;
-        marks::gather(&transaction)?;
-        let mut tables = table::describe(&transaction, wanted)?;
-        for table in &mut tables {
-            table.no = synced_tables::number_of(&transaction, &table.name, &table.key)?;
-        }
-        let unrecorded = synced_tables::list_detached(&transaction)?;
-        triggers::create(&transaction, &tables)?;
-        synced_tables::note_attached(&transaction, tables.iter().map(|table| table.no))?;
-        for table in &tables {
-            existing::adopt_columns(&transaction, table)?;
-            if unrecorded.contains(&table.no) {
-                existing::mark(&transaction, table)?;
-            }
-        }
-        for table in &tables {
-            let kept = unknown::take(&transaction, &table.wire_name)?;
-            if !kept.is_empty() {
-                pages::apply_kept(&transaction, &tables, kept)?;
-            }
-        }
-        transaction.commit()?;
-        Ok(Self { connection, tables })
+/// Adds what is needed to sync these tables, or continues with what an earlier run has added.
+pub(super) fn attach(mut connection: Connection, requested: &[SyncedTable]) -> Result<Database> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(MAX_CACHED_STATEMENTS);
+    // Only on this connection: rows are applied as they arrive, and their references are checked once all have arrived.
+    connection.pragma_update(None, "foreign_keys", false)?;
+    connection.pragma_update(None, "recursive_triggers", false)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    schema::create(&transaction)?;
+    dirty_rows::flush_inserts(&transaction)?;
+    let mut tables = introspection::describe_tables(&transaction, requested)?;
+    for table in &mut tables {
+        table.id = synced_tables::find_or_insert(&transaction, &table.name, &table.key)?;
     }
-
-    /// Takes out all that the replica has added.
-    pub(crate) fn detach(mut self) -> Result<Connection> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        schema::drop_all(&transaction)?;
-        transaction.commit()?;
-        self.connection.flush_prepared_statement_cache();
-        self.connection.pragma_update(None, "foreign_keys", true)?;
-        Ok(self.connection)
+    let detached = synced_tables::list_detached(&transaction)?;
+    triggers::create(&transaction, &tables)?;
+    synced_tables::set_attached(&transaction, tables.iter().map(|table| table.id))?;
+    for table in &tables {
+        existing_rows::fill_new_columns(&transaction, table)?;
+        if detached.contains(&table.id) {
+            existing_rows::find_changes(&transaction, table)?;
+        }
     }
-
-    /// Begins to sync with an account, or goes on with the one that it syncs with.
-    pub(crate) fn join(&mut self, owner: Owner, device_id: uuid::Uuid) -> Result<State> {
-        let state = self.state()?;
-        if state.owner.is_some_and(|known| known != owner) {
-            return Err(ReplicaError::OtherAccount);
+    for table in &tables {
+        let kept = unknown_tables::take(&transaction, &table.wire_name)?;
+        if !kept.is_empty() {
+            pages::apply_kept_entries(&transaction, &tables, kept)?;
         }
-        if state.owner == Some(owner) && state.device_id == Some(device_id) {
-            return Ok(state);
-        }
-        let transaction = begin(&mut self.connection)?;
-        let mut state = State::load(&transaction)?;
-        if state.device_id != Some(device_id) {
-            // What was sealed names the device before.
-            outbox::discard(&transaction)?;
-            (state.stream, state.watch) = (None, None);
-        }
-        (state.owner, state.device_id) = (Some(owner), Some(device_id));
-        state.save(&transaction)?;
-        transaction.commit()?;
-        Ok(state)
     }
+    transaction.commit()?;
+    Ok(Database { connection, tables })
+}
 
-    /// The server has lost what the cursor stands for, and thinks that this device knows the log up to here.
-    pub(crate) fn rewind(&mut self, resume_from: Cursor) -> Result<State> {
-        let transaction = begin(&mut self.connection)?;
-        let mut state = State::load(&transaction)?;
-        state.step_back(resume_from);
-        let to = state.cursor.seq();
-        outbox::discard(&transaction)?;
-        rows::rewind(&transaction, to)?;
-        unknown::rewind(&transaction, to)?;
+/// Removes everything that the replica has added.
+pub(super) fn detach(database: Database) -> Result<Connection> {
+    let mut connection = database.connection;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    schema::drop_all(&transaction)?;
+    transaction.commit()?;
+    connection.flush_prepared_statement_cache();
+    connection.pragma_update(None, "foreign_keys", true)?;
+    Ok(connection)
+}
+
+/// Begins to sync with an account, or continues with the one that the database already syncs with.
+///
+/// # Errors
+/// [`ReplicaError::OtherAccount`] if it syncs with another one.
+pub(super) fn join(database: &mut Database, owner: Owner, device_id: Uuid) -> Result<ReplicaState> {
+    let state = database.state()?;
+    if state.owner.is_some_and(|current| current != owner) {
+        return Err(ReplicaError::OtherAccount);
+    }
+    if state.owner == Some(owner) && state.device_id == Some(device_id) {
+        return Ok(state);
+    }
+    let (transaction, _) = database.begin()?;
+    let mut state = ReplicaState::load(&transaction)?;
+    if state.device_id != Some(device_id) {
+        // The sealed batch names the previous device.
+        outbox::clear(&transaction)?;
         (state.stream, state.watch) = (None, None);
-        state.save(&transaction)?;
-        transaction.commit()?;
-        Ok(state)
     }
+    (state.owner, state.device_id) = (Some(owner), Some(device_id));
+    state.save(&transaction)?;
+    transaction.commit()?;
+    Ok(state)
+}
 
-    /// The log has lost deletions that this replica has not seen: it is to be read from its beginning.
-    pub(crate) fn rebuild(&mut self) -> Result<()> {
-        self.change_state(|state| {
-            state.start_over();
-            (state.rebuilding, state.unchecked) = (true, true);
-            state.pass += 1;
-        })?;
-        Ok(())
-    }
+/// Goes back to a position that the server still has, after it has lost a part of its history. `resume_from` is its proposal.
+pub(super) fn rewind(database: &mut Database, resume_from: Cursor) -> Result<ReplicaState> {
+    let (transaction, _) = database.begin()?;
+    let mut state = ReplicaState::load(&transaction)?;
+    state.step_back(resume_from);
+    let seq = state.cursor.seq();
+    outbox::clear(&transaction)?;
+    row_versions::rewind(&transaction, seq)?;
+    unknown_tables::rewind(&transaction, seq)?;
+    (state.stream, state.watch) = (None, None);
+    state.save(&transaction)?;
+    transaction.commit()?;
+    Ok(state)
+}
+
+/// Begins to read the log again from its start, after it has lost deletions that this replica has not seen.
+pub(super) fn rebuild(database: &mut Database) -> Result<ReplicaState> {
+    let (transaction, _) = database.begin()?;
+    let mut state = ReplicaState::load(&transaction)?;
+    state.start_rebuild();
+    state.save(&transaction)?;
+    transaction.commit()?;
+    Ok(state)
 }

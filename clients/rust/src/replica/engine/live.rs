@@ -1,64 +1,62 @@
-//! Keeping a replica live: it exchanges changes when there are any, and tells how it is doing.
+//! Keeps a replica live: exchanges changes whenever there are any, and reports the status.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
-use super::status::{Setback, Status};
-use crate::replica::Replica;
+use super::exchange;
+use super::failure::FailureKind;
+use super::shared::Shared;
+use super::status::Status;
 use crate::replica::error::{ReplicaError, Result};
-use crate::replica::metadata::dirty_rows as marks;
+use crate::replica::metadata::dirty_rows;
 use crate::retry::backoff;
 use crate::{Connection, Notification, Notifications, SyncKitClient, SyncKitError};
 
-/// How often the database is asked whether somebody has committed something, which takes it a few microseconds.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often the replica checks whether another connection has committed, which takes a few microseconds.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How often a replica that is blocked looks whether it still is.
+/// How often a blocked replica checks whether it still is.
 const BLOCKED_WAIT: Duration = Duration::from_secs(30);
 
-/// Bounds of the first and of any wait before a server that could not be reached is tried again.
-const OFFLINE_WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+/// The longest wait before the first retry when the server cannot be reached.
+const FIRST_OFFLINE_WAIT: Duration = Duration::from_millis(500);
 
-/// Why a replica goes on.
+/// The longest wait before any retry.
+const MAX_OFFLINE_WAIT: Duration = Duration::from_secs(60);
+
+/// Why an exchange is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
     /// Something was written here.
     LocalChange,
-    /// Something may have been written elsewhere, or it is time to try again.
+    /// Other devices may have written, or it is time to try again.
     RemoteChange,
 }
 
-/// A replica that is kept live.
+/// A live replica.
 struct Live<'a> {
-    replica: &'a Replica,
+    shared: &'a Arc<Shared>,
     client: &'a SyncKitClient,
     device_id: Uuid,
     notifications: Notifications<'a>,
-    /// The database as it was when it was last looked at.
-    seen: Option<i64>,
-    /// Exchanges in a row that failed.
-    failed: u32,
+    /// The database's data version when it was last checked.
+    data_version: Option<i64>,
+    /// The number of failed exchanges in a row.
+    failures: u32,
 }
 
-impl Replica {
-    /// Keeps the replica live for as long as this future is polled: what is committed here is pushed at once, what others push is
-    /// applied at once. Spawn it, and drop or abort it to stop; it may be stopped and started at any moment.
-    ///
-    /// While the server cannot be reached, or something blocks, local writes go on and are kept; see [`status`](Self::status). After
-    /// a remedy (signing in again, the passphrase), [`nudge`](Self::nudge) makes it try at once.
-    ///
-    /// Returns only if the replica is at its end: it was detached, or the database cannot be used.
-    pub async fn run(&self, client: &SyncKitClient, device_id: Uuid) -> ReplicaError {
-        let cursor = match self.with(|database| database.state()).await {
-            Ok(state) => state.cursor,
-            Err(error) => return error,
-        };
-        let notifications = client.subscribe_notifications(device_id, cursor);
-        let live = Live { replica: self, client, device_id, notifications, seen: None, failed: 0 };
-        live.run().await
-    }
+/// Returns only if the replica cannot continue.
+pub(super) async fn run(shared: &Arc<Shared>, client: &SyncKitClient, device_id: Uuid) -> ReplicaError {
+    let cursor = match shared.with_database(|database| database.state()).await {
+        Ok(state) => state.cursor,
+        Err(error) => return error,
+    };
+    let notifications = client.subscribe_notifications(device_id, cursor);
+    let live = Live { shared, client, device_id, notifications, data_version: None, failures: 0 };
+    live.run().await
 }
 
 impl Live<'_> {
@@ -66,7 +64,7 @@ impl Live<'_> {
         let mut reason = Reason::RemoteChange;
         loop {
             let next = match self.exchange(reason).await {
-                Ok(()) => self.wait_for_news().await,
+                Ok(()) => self.wait_for_changes().await,
                 Err(error) => self.wait_after(error).await,
             };
             match next {
@@ -77,15 +75,15 @@ impl Live<'_> {
     }
 
     async fn exchange(&mut self, reason: Reason) -> Result<()> {
-        self.seen = Some(self.replica.with(|database| database.version()).await?);
-        self.replica.exchange(self.client, self.device_id, reason == Reason::RemoteChange).await?;
-        self.failed = 0;
-        self.replica.show(Status::Live);
+        self.data_version = Some(self.shared.with_database(|database| database.data_version()).await?);
+        exchange::run(self.shared, self.client, self.device_id, reason == Reason::RemoteChange).await?;
+        self.failures = 0;
+        self.shared.set_status(Status::Live);
         Ok(())
     }
 
-    /// Everything is exchanged: waits until there is something new.
-    async fn wait_for_news(&mut self) -> Result<Reason> {
+    /// Waits for new changes, after everything was exchanged.
+    async fn wait_for_changes(&mut self) -> Result<Reason> {
         let mut connection = self.notifications.connection();
         loop {
             let notification = tokio::select! {
@@ -93,8 +91,8 @@ impl Live<'_> {
                     self.show_connection(*connection.borrow_and_update());
                     continue;
                 }
-                () = committed(self.replica, &mut self.seen) => return Ok(Reason::LocalChange),
-                () = self.replica.shared.nudged.notified() => return Ok(Reason::RemoteChange),
+                () = local_commit(self.shared, &mut self.data_version) => return Ok(Reason::LocalChange),
+                () = self.shared.nudge.notified() => return Ok(Reason::RemoteChange),
                 notification = self.notifications.next() => notification,
             };
             match notification {
@@ -104,55 +102,55 @@ impl Live<'_> {
                     self.client.encryption.doubt();
                     return Ok(Reason::RemoteChange);
                 }
-                Err(error) => return self.stream_failed(error).await,
+                Err(error) => return self.recover_stream(error).await,
             }
         }
     }
 
-    /// While nothing is written here, nothing is exchanged, and only the stream notices that the server has gone.
+    /// While nothing is exchanged, only the event stream notices that the server cannot be reached.
     fn show_connection(&self, connection: Connection) {
         match connection {
-            Connection::Offline => self.replica.show(Status::Offline),
-            Connection::Streaming | Connection::Polling => self.replica.show(Status::Live),
+            Connection::Offline => self.shared.set_status(Status::Offline),
+            Connection::Streaming | Connection::Polling => self.shared.set_status(Status::Live),
             Connection::Connecting => {}
         }
     }
 
-    /// What a stream ends for shows when pulling, too, and is dealt with there.
-    async fn stream_failed(&mut self, error: SyncKitError) -> Result<Reason> {
+    /// Handles the end of the event stream. Any cause other than a lost history also fails the next exchange, which handles it.
+    async fn recover_stream(&mut self, error: SyncKitError) -> Result<Reason> {
         if !matches!(error, SyncKitError::LogRewound { .. }) {
             return self.wait_after(error.into()).await;
         }
-        if let Err(error) = self.replica.exchange(self.client, self.device_id, true).await {
+        if let Err(error) = exchange::run(self.shared, self.client, self.device_id, true).await {
             return self.wait_after(error).await;
         }
-        let cursor = self.replica.with(|database| database.state()).await?.cursor;
+        let cursor = self.shared.with_database(|database| database.state()).await?.cursor;
         self.notifications = self.client.subscribe_notifications(self.device_id, cursor);
         Ok(Reason::RemoteChange)
     }
 
-    /// Shows what is wrong, and waits until it may be over.
+    /// Shows the failure, and waits until another attempt may succeed.
     async fn wait_after(&mut self, error: ReplicaError) -> Result<Reason> {
-        let wait = match Setback::of(&error) {
-            Setback::Fatal => return Err(error),
-            Setback::Blocked(blocked) => {
-                self.replica.show(Status::Blocked(blocked));
+        let wait = match FailureKind::of(&error) {
+            FailureKind::Fatal => return Err(error),
+            FailureKind::Blocked(blocked) => {
+                self.shared.set_status(Status::Blocked(blocked));
                 BLOCKED_WAIT
             }
-            Setback::Offline => {
-                self.failed = self.failed.saturating_add(1);
-                self.replica.show(Status::Offline);
-                backoff(OFFLINE_WAITS.0, self.failed, OFFLINE_WAITS.1)
+            FailureKind::Temporary => {
+                self.failures = self.failures.saturating_add(1);
+                self.shared.set_status(Status::Offline);
+                backoff(FIRST_OFFLINE_WAIT, self.failures, MAX_OFFLINE_WAIT)
             }
         };
-        tracing::debug!(%error, ?wait, "the replica waits");
-        let until = Instant::now() + wait;
-        let mut stream_is_blocked = false;
+        tracing::debug!(%error, ?wait, "the exchange failed");
+        let deadline = Instant::now() + wait;
+        let mut stream_has_failed = false;
         loop {
             let notification = tokio::select! {
-                () = sleep_until(until) => return Ok(Reason::RemoteChange),
-                () = self.replica.shared.nudged.notified() => return Ok(Reason::RemoteChange),
-                notification = self.notifications.next(), if !stream_is_blocked => notification,
+                () = sleep_until(deadline) => return Ok(Reason::RemoteChange),
+                () = self.shared.nudge.notified() => return Ok(Reason::RemoteChange),
+                notification = self.notifications.next(), if !stream_has_failed => notification,
             };
             match notification {
                 Ok(Notification::Changed) => return Ok(Reason::RemoteChange),
@@ -160,25 +158,25 @@ impl Live<'_> {
                     self.client.encryption.doubt();
                     return Ok(Reason::RemoteChange);
                 }
-                // The server is there again.
-                Ok(Notification::Keepalive) if self.failed > 0 => return Ok(Reason::RemoteChange),
+                // The server can be reached again.
+                Ok(Notification::Keepalive) if self.failures > 0 => return Ok(Reason::RemoteChange),
                 Ok(Notification::Keepalive) => {}
-                Err(_) => stream_is_blocked = true,
+                Err(_) => stream_has_failed = true,
             }
         }
     }
 }
 
-/// Returns once somebody has committed something that is to be sent.
-async fn committed(replica: &Replica, seen: &mut Option<i64>) {
+/// Returns once another connection has committed something that has to be sent.
+async fn local_commit(shared: &Arc<Shared>, data_version: &mut Option<i64>) {
     loop {
-        // A database that is busy is looked at again.
-        if let Ok(version) = replica.with(|database| database.version()).await
-            && seen.replace(version) != Some(version)
-            && let Ok(true) = replica.with(|database| marks::exist(&database.connection)).await
+        // If the database is busy, it is checked again.
+        if let Ok(version) = shared.with_database(|database| database.data_version()).await
+            && data_version.replace(version) != Some(version)
+            && let Ok(true) = shared.with_database(|database| dirty_rows::exist(&database.connection)).await
         {
             return;
         }
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
     }
 }

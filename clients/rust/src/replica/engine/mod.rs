@@ -1,6 +1,10 @@
-//! What drives a replica: exchanges with the server, the live loop, status.
+//! What drives a replica: exchanges with the server, once or whenever there are changes, and its status.
 
-pub(crate) mod lifecycle;
-pub(crate) mod live;
-pub(crate) mod progress;
+mod exchange;
+mod failure;
+mod lifecycle;
+mod live;
+mod progress;
+pub(crate) mod replica;
+mod shared;
 pub(crate) mod status;

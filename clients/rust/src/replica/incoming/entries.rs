@@ -1,76 +1,71 @@
-//! Entries of the log, as a replica takes them in.
+//! Log entries as a replica applies them.
 
 use std::collections::HashMap;
 
 use tidelog_protocol::Op;
 
-use crate::replica::values::row::{self, Row, Stamps};
+use crate::replica::values::row::{self, ColumnTimestamps, Row};
 use crate::{ChangeEntry, PulledChange, QuarantinedEntry};
 
-/// The newest entry of a row in a page.
+/// A log entry: the newest one of its row in a page.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Incoming {
+pub(crate) struct IncomingEntry {
     pub(crate) wire_name: String,
     pub(crate) row_id: String,
     pub(crate) seq: i64,
-    pub(crate) stamp: i64,
+    pub(crate) timestamp: i64,
     /// `None`: the row was deleted.
-    pub(crate) content: Option<(Row, Stamps)>,
+    pub(crate) content: Option<(Row, ColumnTimestamps)>,
 }
 
-/// An entry that is skipped.
+/// A log entry that cannot be applied to any row.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Skipped {
+pub(crate) struct UnreadableEntry {
     pub(crate) wire_name: String,
     pub(crate) row_id: String,
     pub(crate) seq: i64,
-    pub(crate) stamp: i64,
+    pub(crate) timestamp: i64,
     pub(crate) reason: String,
 }
 
-/// The entries of a page, each row once, with its newest one; what came before it is superseded.
-pub(crate) fn newest_of_each_row(changes: Vec<PulledChange>) -> (Vec<Incoming>, Vec<Skipped>) {
-    let mut places: HashMap<(String, String), usize> = HashMap::new();
-    let (mut entries, mut skipped) = (Vec::<Incoming>::new(), Vec::new());
+/// Reduces a page to the newest entry of each row, in the order of the log.
+pub(crate) fn newest_of_each_row(changes: Vec<PulledChange>) -> (Vec<IncomingEntry>, Vec<UnreadableEntry>) {
+    let mut newest: HashMap<(String, String), IncomingEntry> = HashMap::new();
+    let mut unreadable = Vec::new();
     for change in changes {
-        match incoming(change) {
-            Ok(entry) => match places.get(&(entry.wire_name.clone(), entry.row_id.clone())) {
-                Some(place) => entries[*place] = entry,
-                None => {
-                    places.insert((entry.wire_name.clone(), entry.row_id.clone()), entries.len());
-                    entries.push(entry);
-                }
-            },
-            Err(entry) => skipped.push(entry),
+        match read_change(change) {
+            Ok(entry) => drop(newest.insert((entry.wire_name.clone(), entry.row_id.clone()), entry)),
+            Err(entry) => unreadable.push(entry),
         }
     }
+    let mut entries: Vec<_> = newest.into_values().collect();
     entries.sort_by_key(|entry| entry.seq);
-    (entries, skipped)
+    (entries, unreadable)
 }
 
-fn incoming(change: PulledChange) -> Result<Incoming, Skipped> {
+fn read_change(change: PulledChange) -> Result<IncomingEntry, UnreadableEntry> {
     let PulledChange { entry: ChangeEntry { table, op, row_id, timestamp, data }, seq, .. } = change;
-    let stamp = timestamp.timestamp_micros();
+    let timestamp = timestamp.timestamp_micros();
     let content = match (op, data) {
         (Op::Delete, _) => None,
         (_, data) => match data.as_ref().and_then(row::from_json) {
             Some(content) => Some(content),
             None => {
-                let reason = String::from("it holds no row");
-                return Err(Skipped { wire_name: table, row_id, seq, stamp, reason });
+                let reason = String::from("its data is not a row");
+                return Err(UnreadableEntry { wire_name: table, row_id, seq, timestamp, reason });
             }
         },
     };
-    Ok(Incoming { wire_name: table, row_id, seq, stamp, content })
+    Ok(IncomingEntry { wire_name: table, row_id, seq, timestamp, content })
 }
 
-impl From<QuarantinedEntry> for Skipped {
+impl From<QuarantinedEntry> for UnreadableEntry {
     fn from(entry: QuarantinedEntry) -> Self {
         Self {
             wire_name: entry.table,
             row_id: entry.row_id,
             seq: entry.seq,
-            stamp: entry.timestamp.timestamp_micros(),
+            timestamp: entry.timestamp.timestamp_micros(),
             reason: entry.reason.to_string(),
         }
     }

@@ -1,244 +1,256 @@
-//! Takes in what other devices wrote: a page of the log, in one transaction with the cursor.
+//! Applies log entries of other devices to the app's tables, inside one transaction.
 //!
-//! Every entry is the truth about its row, unless the row was also written here and not sent yet: then the table's rule settles
-//! it, and what is kept of this side is sent later, so that the newest entry in the log is always the truth.
+//! The newest entry of a row decides its contents, unless the row was also written here and not sent yet: then the table's rule
+//! decides, and what remains of the local write is sent later. So the newest entry in the log always ends up deciding.
 //!
-//! The connection has foreign keys switched off, so that a row arrives as it was written, whatever the order; `references`
-//! looks after them once nothing more is to come.
-
-use std::collections::BTreeSet;
+//! Foreign keys are not enforced on this connection, so that rows can be applied in any order. Once the end of the log is reached,
+//! `reference_repair` checks them.
 
 use rusqlite::Connection;
-use rusqlite::config::DbConfig;
 
-use super::entries::{Incoming, Skipped};
-use super::unknown_tables as unknown;
+use super::app_triggers::{self, AppliedRow};
+use super::conflicts::{self, Side, Tracking};
+use super::entries::{IncomingEntry, UnreadableEntry};
+use super::reference_repair::ReferenceRepair;
+use super::row_writes::{RowWrite, RowWrites};
+use super::table_writer::TableWriter;
+use super::unknown_tables;
 use crate::replica::error::Result;
-use crate::replica::local::app_rows as content;
+use crate::replica::local::app_rows;
 use crate::replica::local::table::Table;
-use crate::replica::metadata::clock;
-use crate::replica::metadata::clock::Ceiling;
-use crate::replica::metadata::dirty_rows as marks;
-use crate::replica::metadata::problems::{self, Place, ProblemKind};
-use crate::replica::metadata::row_versions::{self as rows, Known};
-use crate::replica::metadata::tombstones as graves;
+use crate::replica::metadata::clock::{self, TimestampBound};
+use crate::replica::metadata::problems::{self, ProblemKind, ProblemSubject};
+use crate::replica::metadata::row_versions::{self, RowVersion, is_unchanged};
+use crate::replica::metadata::{dirty_columns, dirty_rows, tombstones};
 use crate::replica::rule::Resolution;
-use crate::replica::values::row::{Row, Stamps, digest};
+use crate::replica::values::row::{self, ColumnTimestamps, Row};
 use crate::replica::values::row_key::RowKey;
 
-/// One merge under way, inside a transaction.
-pub(crate) struct Merge<'a> {
-    pub(crate) connection: &'a Connection,
-    pub(crate) tables: &'a [Table],
-    pub(crate) ceiling: Ceiling,
-    pub(crate) pass: i64,
-    /// Whether nothing more is to come for now.
-    pub(crate) caught_up: bool,
-    /// Whether any problem is on record, so that one may have solved itself.
-    pub(crate) has_problems: bool,
-    /// Rows that were written, for a look at what they refer to.
-    pub(crate) written: Vec<(usize, RowKey)>,
-    /// Rows that are gone, as they were, for a look at what refers to them.
-    pub(crate) gone: Vec<(usize, Row)>,
-    /// Rows that came back since others forbid that they are gone.
-    pub(crate) returned: BTreeSet<(usize, RowKey)>,
+/// Rows that are handled together when a rebuild ends.
+const CHUNK_ROWS: usize = 500;
+
+/// A merge in progress.
+pub(super) struct Merge<'a> {
+    writer: TableWriter<'a>,
+    generation: i64,
+    caught_up: bool,
+    /// Whether any row waits to be applied, so that an entry may make that obsolete.
+    any_not_applied: bool,
 }
 
-/// A row to be written.
-pub(crate) struct Write {
-    pub(crate) table: usize,
-    pub(crate) key: RowKey,
-    pub(crate) row: Row,
-    pub(crate) seq: i64,
-    pub(crate) stamp: i64,
-}
-
-/// What is to be done with a row.
-enum Outcome {
-    Nothing,
+/// What to do with a row of the app.
+enum RowAction {
+    Keep,
     Delete(usize, RowKey),
-    Write(Write),
+    Write(RowWrite),
 }
 
 impl<'a> Merge<'a> {
-    /// Takes in entries, each row once, in the order of the log.
-    pub(crate) fn take_in(&mut self, entries: Vec<Incoming>) -> Result<()> {
-        let newest = entries.iter().map(|entry| self.ceiling.clamp(entry.stamp)).max();
+    /// `caught_up`: no more entries are to follow for now.
+    pub(super) fn new(
+        connection: &'a Connection,
+        tables: &'a [Table],
+        bound: TimestampBound,
+        generation: i64,
+        caught_up: bool,
+    ) -> Result<Self> {
+        let any_not_applied = problems::any_not_applied(connection)?;
+        let writer = TableWriter::new(connection, tables, bound);
+        Ok(Self { writer, generation, caught_up, any_not_applied })
+    }
+
+    /// Applies entries, at most one of each row, in the order of the log.
+    pub(super) fn apply(&mut self, entries: Vec<IncomingEntry>) -> Result<()> {
+        let (connection, tables) = (self.writer.connection(), self.writer.tables());
+        let newest = entries.iter().map(|entry| self.writer.bound().clamp(entry.timestamp)).max();
         if let Some(newest) = newest {
-            clock::advance(self.connection, newest)?;
+            clock::advance(connection, newest)?;
         }
-        let mut writes = Vec::new();
         // A trigger on one table may write to any other.
-        let has_triggers = self.tables.iter().any(|table| table.has_triggers);
-        let mut touched = Vec::new();
+        let has_triggers = tables.iter().any(|table| table.has_triggers);
+        let mut applied = Vec::new();
+        let mut writes = Vec::new();
         for entry in entries {
-            match self.settle(entry)? {
-                Outcome::Nothing => {}
-                Outcome::Delete(table, key) => {
-                    self.delete(table, &key)?;
+            match self.decide(entry)? {
+                RowAction::Keep => {}
+                RowAction::Delete(table, key) => {
+                    self.writer.delete(table, &key)?;
                     if has_triggers {
-                        touched.push((table, key, None));
+                        applied.push(AppliedRow { table, key, row: None });
                     }
                 }
-                Outcome::Write(write) => {
+                RowAction::Write(write) => {
                     if has_triggers {
-                        touched.push((write.table, write.key.clone(), Some(write.row.clone())));
+                        let RowWrite { table, key, row, .. } = &write;
+                        applied.push(AppliedRow { table: *table, key: key.clone(), row: Some(row.clone()) });
                     }
                     writes.push(write);
                 }
             }
         }
-        self.write_all(writes)?;
-        self.insist(&touched)
+        self.rows().write_all(writes)?;
+        app_triggers::reapply(connection, tables, &applied)
     }
 
-    /// The app's own triggers have run, for what they keep up to date beside the tables that sync. What they have made of the rows
-    /// themselves has come with the rows already, from the device that wrote them.
-    fn insist(&self, touched: &[(usize, RowKey, Option<Row>)]) -> Result<()> {
-        let mut changed = Vec::new();
-        for (place, key, row) in touched {
-            let now = content::read(self.connection, &self.tables[*place], key)?;
-            let is_so = match (row, &now) {
-                (Some(row), Some(now)) => row.iter().all(|(name, cell)| now.get(name) == Some(cell)),
-                (row, now) => row.is_none() == now.is_none(),
-            };
-            if !is_so {
-                changed.push((*place, key, row));
-            }
-        }
-        if changed.is_empty() {
-            return Ok(());
-        }
-        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-        let outcome = changed.into_iter().try_for_each(|(place, key, row)| match row {
-            Some(row) => content::write(self.connection, &self.tables[place], key, row).map(drop),
-            None => content::delete(self.connection, &self.tables[place], key),
-        });
-        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
-        outcome
-    }
-
-    /// Notes entries that nobody can read.
-    pub(crate) fn skip(&mut self, entries: Vec<Skipped>) -> Result<()> {
-        for Skipped { wire_name, row_id, seq, stamp, reason } in entries {
-            let place = Place { wire_name: &wire_name, row: &row_id, seq: Some(seq), stamp };
-            problems::put(self.connection, ProblemKind::Unreadable, place, None, &reason)?;
+    /// Reports entries that cannot be applied to any row.
+    pub(super) fn report_unreadable(&self, entries: &[UnreadableEntry]) -> Result<()> {
+        for UnreadableEntry { wire_name, row_id, seq, timestamp, reason } in entries {
+            let subject = ProblemSubject { wire_name, row_id, seq: Some(*seq), timestamp: *timestamp };
+            problems::put(self.writer.connection(), ProblemKind::Unreadable, subject, None, reason)?;
         }
         Ok(())
     }
 
-    /// Decides what becomes of a row, and notes what the log says of it.
-    fn settle(&mut self, entry: Incoming) -> Result<Outcome> {
-        let Some(place) = self.tables.iter().position(|table| table.wire_name == entry.wire_name) else {
-            unknown::keep(self.connection, &entry)?;
-            return Ok(Outcome::Nothing);
-        };
-        let table = &self.tables[place];
-        let fits = |key: &RowKey| key.cells().is_some_and(|cells| cells.len() == table.key.len());
-        let Some(key) = RowKey::from_wire(&entry.row_id).filter(fits) else {
-            let reason = String::from("it is of no row that this table could have");
-            let Incoming { wire_name, row_id, seq, stamp, .. } = entry;
-            self.skip(vec![Skipped { wire_name, row_id, seq, stamp, reason }])?;
-            return Ok(Outcome::Nothing);
-        };
-        let known = rows::find(self.connection, table.no, &key)?;
-        if let Some(known) = known.as_ref().filter(|known| known.seq >= entry.seq) {
-            if known.seq == entry.seq {
-                rows::put(self.connection, table.no, &key, known, self.pass)?;
+    /// Tries again to write the rows that the database rejected: what was in their way may be gone.
+    pub(super) fn retry_not_applied(&mut self) -> Result<()> {
+        if self.any_not_applied { self.rows().retry_not_applied() } else { Ok(()) }
+    }
+
+    /// Deletes the rows that were not seen while the log was read again from its start, unless they were written here.
+    pub(super) fn delete_unseen(&mut self) -> Result<()> {
+        let (connection, tables) = (self.writer.connection(), self.writer.tables());
+        loop {
+            let unseen = row_versions::list_not_seen(connection, self.generation, CHUNK_ROWS)?;
+            if unseen.is_empty() {
+                return Ok(());
             }
-            return Ok(Outcome::Nothing);
-        }
-        if self.has_problems {
-            problems::remove(self.connection, ProblemKind::NotApplied, &entry.wire_name, &entry.row_id)?;
-        }
-        let Incoming { seq, stamp, content, .. } = entry;
-        let (remote, extra, stamps) = match content {
-            Some((row, stamps)) => {
-                let (row, extra) = content::split(table, row);
-                (Some(row), extra, stamps)
+            for (id, key) in unseen {
+                match tables.iter().position(|table| table.id == id) {
+                    Some(table) if !self.writer.is_unsent(table, &key)? => {
+                        dirty_rows::remove(connection, id, &key)?;
+                        self.writer.delete(table, &key)?;
+                        row_versions::put_deleted(connection, id, &key, self.generation)?;
+                    }
+                    _ => row_versions::remove(connection, id, &key)?,
+                }
             }
-            None => (None, Row::new(), Stamps::new()),
+        }
+    }
+
+    /// Repairs dangling references of the rows that were changed, or with `check_all` of all rows.
+    pub(super) fn repair_references(&mut self, check_all: bool) -> Result<()> {
+        ReferenceRepair::new(&mut self.writer).run(check_all)
+    }
+
+    fn rows(&mut self) -> RowWrites<'_, 'a> {
+        RowWrites { writer: &mut self.writer, caught_up: self.caught_up }
+    }
+
+    /// Decides what an entry does to its row, and stores the entry as the row's newest version.
+    fn decide(&self, entry: IncomingEntry) -> Result<RowAction> {
+        let (connection, tables) = (self.writer.connection(), self.writer.tables());
+        let Some(index) = tables.iter().position(|table| table.wire_name == entry.wire_name) else {
+            unknown_tables::put(connection, &entry)?;
+            return Ok(RowAction::Keep);
         };
-        let resolution = self.resolve(table, &key, known.as_ref(), remote.as_ref(), stamp, &stamps)?;
-        let now_known = Known {
-            seq,
-            stamp,
-            deleted: remote.is_none(),
-            digest: remote.as_ref().map(digest),
-            stamps,
-            extra,
+        let table = &tables[index];
+        let is_key_of_table = |key: &RowKey| key.cells().is_some_and(|cells| cells.len() == table.key.len());
+        let Some(key) = RowKey::from_wire(&entry.row_id).filter(is_key_of_table) else {
+            let IncomingEntry { wire_name, row_id, seq, timestamp, .. } = entry;
+            let reason = String::from("its row id is not a key of this table");
+            self.report_unreadable(&[UnreadableEntry { wire_name, row_id, seq, timestamp, reason }])?;
+            return Ok(RowAction::Keep);
         };
-        rows::put(self.connection, table.no, &key, &now_known, self.pass)?;
+        let version = row_versions::find(connection, table.id, &key)?;
+        if let Some(version) = version.as_ref().filter(|version| version.seq >= entry.seq) {
+            if version.seq == entry.seq {
+                row_versions::put(connection, table.id, &key, version, self.generation)?;
+            }
+            return Ok(RowAction::Keep);
+        }
+        if self.any_not_applied {
+            problems::remove(connection, ProblemKind::NotApplied, &entry.wire_name, &entry.row_id)?;
+        }
+        let IncomingEntry { seq, timestamp, content, .. } = entry;
+        let (remote, extra_columns, column_timestamps) = match content {
+            Some((row, timestamps)) => {
+                let (row, extra_columns) = app_rows::split_columns(table, row);
+                (Some(row), extra_columns, timestamps)
+            }
+            None => (None, Row::new(), ColumnTimestamps::new()),
+        };
+        let side = Side {
+            row: remote.as_ref(),
+            timestamp: self.writer.bound().clamp(timestamp),
+            column_timestamps: column_timestamps.clone(),
+        };
+        let resolution = self.resolve_conflict(table, &key, version.as_ref(), &side)?;
+        let deleted = remote.is_none();
+        let digest = remote.as_ref().map(row::digest);
+        let version = RowVersion { seq, timestamp, deleted, digest, column_timestamps, extra_columns };
+        row_versions::put(connection, table.id, &key, &version, self.generation)?;
         Ok(match (resolution, remote) {
-            (Resolution::TakeRemote, Some(row)) => {
-                marks::remove(self.connection, table.no, &key)?;
-                Outcome::Write(Write { table: place, key, row, seq, stamp })
-            }
-            (Resolution::TakeRemote, None) => {
-                marks::remove(self.connection, table.no, &key)?;
-                Outcome::Delete(place, key)
+            (Resolution::TakeRemote, remote) => {
+                dirty_rows::remove(connection, table.id, &key)?;
+                match remote {
+                    Some(row) => RowAction::Write(RowWrite { table: index, key, row, seq, timestamp }),
+                    None => RowAction::Delete(index, key),
+                }
             }
             (Resolution::KeepLocal, remote) => {
-                if let Some(row) = remote.filter(|_| table.may_return) {
-                    self.remember_remote(table, &key, &row)?;
+                if let Some(row) = remote {
+                    self.update_tombstone(table, &key, &row)?;
                 }
-                Outcome::Nothing
+                RowAction::Keep
             }
-            (Resolution::Merge(row), _) => Outcome::Write(Write { table: place, key, row, seq, stamp }),
+            (Resolution::Merge(row), _) => {
+                RowAction::Write(RowWrite { table: index, key, row, seq, timestamp })
+            }
         })
     }
 
-    /// A row that stays deleted here is remembered as the log has it.
-    fn remember_remote(&self, table: &Table, key: &RowKey, row: &Row) -> Result<()> {
-        if graves::find(self.connection, table.no, key)?.is_some() {
-            graves::put(self.connection, table.no, key, row)?;
+    /// Resolves the conflict with a local write of the row, if there is one.
+    fn resolve_conflict(
+        &self,
+        table: &Table,
+        key: &RowKey,
+        version: Option<&RowVersion>,
+        remote: &Side<'_>,
+    ) -> Result<Resolution> {
+        let connection = self.writer.connection();
+        let Some(dirty) = dirty_rows::find(connection, table.id, key)? else {
+            return Ok(Resolution::TakeRemote);
+        };
+        let row = app_rows::read(connection, table, key)?;
+        if row.as_ref() == remote.row || is_unchanged(version, row.as_ref()) {
+            return Ok(Resolution::TakeRemote);
+        }
+        // 0: what was there before the table was attached is older than anything in the log.
+        let timestamp = match dirty {
+            0 => 0,
+            dirty => self.writer.bound().clamp_local(dirty, version.map_or(0, |it| it.timestamp)),
+        };
+        let mut local = Side { row: row.as_ref(), timestamp, column_timestamps: ColumnTimestamps::new() };
+        if table.rule.is_by_column() {
+            let dirty_columns = dirty_columns::list(connection, table.id, key)?;
+            let is_in_log = version.is_some_and(|version| !version.deleted);
+            local.set_dirty_columns(dirty_columns, is_in_log);
+        }
+        let outcome = conflicts::resolve(table, key, &local, remote);
+        match outcome.tracking {
+            Tracking::Unchanged => {}
+            Tracking::Columns(kept) => {
+                for (column, timestamp) in &local.column_timestamps {
+                    if kept.contains(column) {
+                        dirty_columns::put(connection, table.id, key, column, *timestamp)?;
+                    } else {
+                        dirty_columns::remove(connection, table.id, key, column)?;
+                    }
+                }
+            }
+            Tracking::NewWrite(kind) => {
+                dirty_rows::put(connection, table.id, key, self.writer.tick()?, kind)?;
+            }
+        }
+        Ok(outcome.resolution)
+    }
+
+    /// Keeps the log's contents of a row that stays deleted here, in case it has to be restored.
+    fn update_tombstone(&self, table: &Table, key: &RowKey, row: &Row) -> Result<()> {
+        let connection = self.writer.connection();
+        if table.may_be_restored && tombstones::find(connection, table.id, key)?.is_some() {
+            tombstones::put(connection, table.id, key, row)?;
         }
         Ok(())
-    }
-
-    pub(crate) fn tick(&self) -> Result<i64> {
-        clock::tick(self.connection, self.ceiling)
-    }
-
-    /// Deletes a row, and remembers what it held if something may refer to it.
-    pub(crate) fn delete(&mut self, place: usize, key: &RowKey) -> Result<()> {
-        let table = &self.tables[place];
-        let is_parent = self.tables.iter().any(|it| it.references.iter().any(|to| to.parent == place));
-        if is_parent && let Some(row) = content::read(self.connection, table, key)? {
-            if table.may_return {
-                graves::put(self.connection, table.no, key, &row)?;
-            }
-            self.gone.push((place, row));
-        }
-        content::delete(self.connection, table, key)
-    }
-
-    /// Writes rows. Those that stand in each other's way for a moment, as when two rows swap what must be unique, are written
-    /// once both are out of it.
-    fn write_all(&mut self, writes: Vec<Write>) -> Result<()> {
-        let mut refused = Vec::new();
-        for write in writes {
-            if self.write(&write)?.is_err() {
-                refused.push(write);
-            }
-        }
-        for write in &refused {
-            content::delete(self.connection, &self.tables[write.table], &write.key)?;
-        }
-        for write in refused {
-            if let Err(reason) = self.write(&write)? {
-                self.make_room_or_wait(write, &reason)?;
-            }
-        }
-        Ok(())
-    }
-
-    pub(crate) fn write(&mut self, write: &Write) -> Result<Result<(), String>> {
-        let table = &self.tables[write.table];
-        let outcome = content::write(self.connection, table, &write.key, &write.row)?;
-        if outcome.is_ok() && !table.references.is_empty() {
-            self.written.push((write.table, write.key.clone()));
-        }
-        Ok(outcome)
     }
 }

@@ -1,10 +1,16 @@
 //! From pages of the log to the app's tables.
+//!
+//! `merge` carries out what the rules decide: `conflicts` for rows that were written on both sides, `unique_constraints` for rows
+//! that the database rejects, `reference_repair` for foreign keys.
 
-pub(crate) mod conflicts;
+mod app_triggers;
+mod conflicts;
 pub(crate) mod entries;
-pub(crate) mod merge;
+mod merge;
 pub(crate) mod pages;
-pub(crate) mod references;
-pub(crate) mod resolve;
-pub(crate) mod unique_constraints;
+mod reference_repair;
+mod references;
+mod row_writes;
+mod table_writer;
+mod unique_constraints;
 pub(crate) mod unknown_tables;

@@ -1,104 +1,91 @@
-//! Rows that must not stand beside each other: two devices took the same e-mail address for different rows.
+//! Rows that cannot exist next to each other: for example, two devices took the same e-mail address for different rows.
 //!
-//! The row that was written last stays, the other one goes, on every device: this one sends its deletion. What it held is kept
-//! as a problem for the app to show.
+//! The row that was written last stays. The other one is deleted on all devices: this device sends the deletion. Its contents are
+//! kept as a problem, for the app to show.
 
-use super::merge::{Merge, Write};
+use rusqlite::{Connection, params_from_iter};
+
 use crate::replica::error::Result;
-use crate::replica::local::app_rows as content;
-use crate::replica::metadata::dirty_rows::{self as marks, Kind};
-use crate::replica::metadata::problems::{self, Place, ProblemKind};
-use crate::replica::metadata::row_versions as rows;
-use crate::replica::metadata::row_versions::is_unchanged;
-use crate::replica::values::row::{Row, Stamps};
+use crate::replica::local::table::{Table, UniqueConstraint};
+use crate::replica::values::cell::Cell;
+use crate::replica::values::row::Row;
 use crate::replica::values::row_key::RowKey;
+use crate::replica::values::sql::identifier;
 
-impl Merge<'_> {
-    /// Makes room for a row that was refused, gives it up, or lets it wait for what may still come.
-    pub(crate) fn make_room_or_wait(&mut self, write: Write, reason: &str) -> Result<()> {
-        let table = &self.tables[write.table];
-        let rivals = if self.caught_up {
-            content::rivals(self.connection, table, &write.key, &write.row)?
-        } else {
-            Vec::new()
-        };
-        let stamps =
-            rivals.iter().map(|rival| self.local_stamp(write.table, rival)).collect::<Result<Vec<_>>>()?;
-        let stamps: Option<Vec<_>> = stamps.into_iter().collect();
-        match stamps.as_deref() {
-            // No rival, or one that is in the log beside it: that is not this device's to settle.
-            None | Some([]) => self.wait(&write, reason),
-            Some(stamps) if stamps.iter().all(|stamp| *stamp <= self.ceiling.clamp(write.stamp)) => {
-                for rival in &rivals {
-                    self.give_way(write.table, rival, "another row has what must be unique")?;
-                }
-                match self.write(&write)? {
-                    Ok(()) => Ok(()),
-                    Err(reason) => self.wait(&write, &reason),
-                }
+/// Why the row that was written earlier is deleted.
+pub(super) const REASON: &str = "another row has the same value in a unique column";
+
+/// What to do about a row that the database rejects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UniqueDecision {
+    /// Try again later: nothing that this device may delete is in the way.
+    Defer,
+    /// Delete the rows in the way, and write the row.
+    ReplaceRivals,
+    /// Delete the row itself.
+    DeleteRow,
+}
+
+/// Decides by timestamps. `rivals` says for each row in the way when it was written here; `None` if it is in the log next to the
+/// rejected row, so that it is not for this device to decide.
+pub(super) fn decide(rivals: &[Option<i64>], row_timestamp: i64) -> UniqueDecision {
+    match rivals.iter().copied().collect::<Option<Vec<i64>>>() {
+        Some(rivals) if !rivals.is_empty() => {
+            if rivals.iter().all(|rival| *rival <= row_timestamp) {
+                UniqueDecision::ReplaceRivals
+            } else {
+                UniqueDecision::DeleteRow
             }
-            Some(_) => self.give_up(&write),
+        }
+        _ => UniqueDecision::Defer,
+    }
+}
+
+/// Finds the other rows of the table that have the same values as `row` in a unique constraint.
+pub(super) fn find_rivals(
+    connection: &Connection,
+    table: &Table,
+    key: &RowKey,
+    row: &Row,
+) -> Result<Vec<RowKey>> {
+    let mut rivals = Vec::new();
+    for UniqueConstraint(columns) in &table.unique_constraints {
+        let cells: Option<Vec<_>> = columns.iter().map(|(name, _)| row.get(name)).collect();
+        // NULLs are distinct.
+        let Some(cells) = cells.filter(|cells| !cells.contains(&&Cell::Null)) else { continue };
+        let equals = |(name, collation): &(String, String)| {
+            format!("{} = ? COLLATE {}", identifier(name), identifier(collation))
+        };
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {}",
+            table.key_sql(""),
+            identifier(&table.name),
+            columns.iter().map(equals).collect::<Vec<_>>().join(" AND ")
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        for rival in statement.query_map(params_from_iter(cells), |row| row.get::<_, RowKey>(0))? {
+            let rival = rival?;
+            if rival != *key && !rivals.contains(&rival) {
+                rivals.push(rival);
+            }
         }
     }
+    Ok(rivals)
+}
 
-    /// When a row was written here, if it was and is not sent yet.
-    fn local_stamp(&self, place: usize, key: &RowKey) -> Result<Option<i64>> {
-        let table = &self.tables[place];
-        let Some(mark) = marks::find(self.connection, table.no, key)? else { return Ok(None) };
-        let known = rows::find(self.connection, table.no, key)?;
-        let local = content::read(self.connection, table, key)?;
-        if is_unchanged(known.as_ref(), local.as_ref()) {
-            return Ok(None);
-        }
-        Ok(Some(self.ceiling.of_local(mark, known.map_or(0, |known| known.stamp))))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_row_that_was_written_later_stays() {
+        assert_eq!(decide(&[Some(1), Some(2)], 2), UniqueDecision::ReplaceRivals);
+        assert_eq!(decide(&[Some(1), Some(3)], 2), UniqueDecision::DeleteRow);
     }
 
-    /// Whether a row was written here and is not sent yet.
-    pub(crate) fn is_written_here(&self, place: usize, key: &RowKey) -> Result<bool> {
-        Ok(self.local_stamp(place, key)?.is_some())
-    }
-
-    /// Removes a row from the table and from the log, and keeps what it held.
-    pub(crate) fn give_way(&mut self, place: usize, key: &RowKey, reason: &str) -> Result<()> {
-        let table = &self.tables[place];
-        let row = content::read(self.connection, table, key)?;
-        let stamp = self.tick()?;
-        self.report(place, key, stamp, row.as_ref(), reason)?;
-        self.delete(place, key)?;
-        marks::put(self.connection, self.tables[place].no, key, stamp, Kind::Deleted)
-    }
-
-    /// Does not apply a row that loses to one of this device's, and removes it from the log.
-    fn give_up(&mut self, write: &Write) -> Result<()> {
-        let stamp = self.tick()?;
-        let reason = "another row has what must be unique";
-        self.report(write.table, &write.key, stamp, Some(&write.row), reason)?;
-        self.delete(write.table, &write.key)?;
-        marks::put(self.connection, self.tables[write.table].no, &write.key, stamp, Kind::Deleted)
-    }
-
-    fn wait(&mut self, write: &Write, reason: &str) -> Result<()> {
-        let table = &self.tables[write.table];
-        let row_id = write.key.to_wire();
-        let place =
-            Place { wire_name: &table.wire_name, row: &row_id, seq: Some(write.seq), stamp: write.stamp };
-        let data = (write.row.clone(), Stamps::new());
-        problems::put(self.connection, ProblemKind::NotApplied, place, Some(&data), reason)?;
-        rows::forget_digest(self.connection, table.no, &write.key)
-    }
-
-    pub(crate) fn report(
-        &self,
-        place: usize,
-        key: &RowKey,
-        stamp: i64,
-        row: Option<&Row>,
-        reason: &str,
-    ) -> Result<()> {
-        let row_id = key.to_wire();
-        let wire_name = &self.tables[place].wire_name;
-        let place = Place { wire_name, row: &row_id, seq: None, stamp };
-        let data = row.map(|row| (row.clone(), Stamps::new()));
-        problems::put(self.connection, ProblemKind::GaveWay, place, data.as_ref(), reason)
+    #[test]
+    fn rows_that_are_both_in_the_log_are_left_to_the_devices_that_wrote_them() {
+        assert_eq!(decide(&[Some(1), None], 2), UniqueDecision::Defer);
+        assert_eq!(decide(&[], 2), UniqueDecision::Defer);
     }
 }

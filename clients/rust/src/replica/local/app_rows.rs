@@ -1,47 +1,49 @@
-//! Rows of the app's own tables: read, written and deleted by key.
+//! Reads, writes and deletes rows of the app's tables, by key.
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params_from_iter};
 
-use super::table::{Table, Unique};
+use super::table::Table;
 use crate::replica::error::{ReplicaError, Result};
 use crate::replica::values::cell::Cell;
 use crate::replica::values::row::Row;
 use crate::replica::values::row_key::RowKey;
 use crate::replica::values::sql::identifier;
 
-/// The row, if it is there.
+/// Whether the app's database accepted a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WriteOutcome {
+    Written,
+    /// A constraint forbids the row; says which one.
+    Rejected(String),
+}
+
+/// Reads the columns that sync.
 pub(crate) fn read(connection: &Connection, table: &Table, key: &RowKey) -> Result<Option<Row>> {
-    let Some((condition, cells)) = by_key(table, key) else { return Ok(None) };
+    let Some((condition, cells)) = key_condition(table, key) else { return Ok(None) };
     let columns: Vec<_> = table.columns.iter().map(|name| identifier(name)).collect();
     let sql = format!("SELECT {} FROM {} WHERE {condition}", columns.join(", "), identifier(&table.name));
     let mut statement = connection.prepare_cached(&sql)?;
     let row = statement.query_row(params_from_iter(cells), |found| {
-        let cell = |(place, name): (usize, &String)| Ok((name.clone(), found.get(place)?));
+        let cell = |(index, name): (usize, &String)| Ok((name.clone(), found.get(index)?));
         table.columns.iter().enumerate().map(cell).collect::<rusqlite::Result<Row>>()
     });
     Ok(row.optional()?)
 }
 
 pub(crate) fn delete(connection: &Connection, table: &Table, key: &RowKey) -> Result<()> {
-    let Some((condition, cells)) = by_key(table, key) else { return Ok(()) };
+    let Some((condition, cells)) = key_condition(table, key) else { return Ok(()) };
     let sql = format!("DELETE FROM {} WHERE {condition}", identifier(&table.name));
     connection.prepare_cached(&sql)?.execute(params_from_iter(cells))?;
     Ok(())
 }
 
-/// Writes the columns that the table has, and leaves alone those that the row does not have.
-///
-/// # Errors
-/// `Ok(Err(reason))`: the database refuses the row.
-pub(crate) fn write(
-    connection: &Connection,
-    table: &Table,
-    key: &RowKey,
-    row: &Row,
-) -> Result<Result<(), String>> {
-    let Some(cells) = cells_of(table, key) else { return Ok(Err(String::from("the key does not fit"))) };
+/// Inserts or updates a row. Columns that `row` does not have keep their values, or get their defaults.
+pub(crate) fn write(connection: &Connection, table: &Table, key: &RowKey, row: &Row) -> Result<WriteOutcome> {
+    let Some(cells) = key_cells(table, key) else {
+        return Ok(WriteOutcome::Rejected(String::from("the key does not match the table's primary key")));
+    };
     if cells.contains(&Cell::Null) {
-        // An upsert takes no two NULLs for the same.
+        // An upsert never finds a key with NULL, because NULLs are distinct.
         delete(connection, table, key)?;
     }
     let others: Vec<_> = table
@@ -52,82 +54,54 @@ pub(crate) fn write(
         .collect();
     let names = table.key.iter().chain(others.iter().map(|(name, _)| *name)).map(|name| identifier(name));
     let names: Vec<_> = names.collect();
-    let places = vec!["?"; names.len()].join(", ");
-    let targets: Vec<_> = table.key.iter().map(|name| identifier(name)).collect();
-    let sets: Vec<_> =
+    let placeholders = vec!["?"; names.len()].join(", ");
+    let key_columns: Vec<_> = table.key.iter().map(|name| identifier(name)).collect();
+    let assignments: Vec<_> =
         others.iter().map(|(name, _)| format!("{0} = excluded.{0}", identifier(name))).collect();
-    let action =
-        if sets.is_empty() { String::from("NOTHING") } else { format!("UPDATE SET {}", sets.join(", ")) };
+    let action = if assignments.is_empty() {
+        String::from("NOTHING")
+    } else {
+        format!("UPDATE SET {}", assignments.join(", "))
+    };
     let sql = format!(
-        "INSERT INTO {} ({}) VALUES ({places}) ON CONFLICT ({}) DO {action}",
+        "INSERT INTO {} ({}) VALUES ({placeholders}) ON CONFLICT ({}) DO {action}",
         identifier(&table.name),
         names.join(", "),
-        targets.join(", ")
+        key_columns.join(", ")
     );
     let values = cells.iter().chain(others.iter().map(|(_, cell)| *cell));
-    refused(connection.prepare_cached(&sql)?.execute(params_from_iter(values)))
-}
-
-/// Other rows of the table that have what this one holds where it must be unique.
-pub(crate) fn rivals(connection: &Connection, table: &Table, key: &RowKey, row: &Row) -> Result<Vec<RowKey>> {
-    let mut rivals = Vec::new();
-    for Unique(columns) in &table.uniques {
-        let cells: Option<Vec<_>> = columns.iter().map(|(name, _)| row.get(name)).collect();
-        let Some(cells) = cells.filter(|cells| !cells.contains(&&Cell::Null)) else { continue };
-        let same = |(name, collation): &(String, String)| {
-            format!("{} = ? COLLATE {}", identifier(name), identifier(collation))
-        };
-        let sql = format!(
-            "SELECT {} FROM {} WHERE {}",
-            table.key_sql(""),
-            identifier(&table.name),
-            columns.iter().map(same).collect::<Vec<_>>().join(" AND ")
-        );
-        let mut statement = connection.prepare_cached(&sql)?;
-        let found = statement.query_map(params_from_iter(cells), |row| row.get::<_, RowKey>(0))?;
-        for rival in found {
-            let rival = rival?;
-            if rival != *key && !rivals.contains(&rival) {
-                rivals.push(rival);
-            }
-        }
-    }
-    Ok(rivals)
-}
-
-/// The columns that the table has, and the others.
-pub(crate) fn split(table: &Table, row: Row) -> (Row, Row) {
-    row.into_iter().partition(|(name, _)| table.columns.contains(name))
-}
-
-/// A refusal by the database's rules is an answer, anything else a fault.
-pub(crate) fn refused(outcome: rusqlite::Result<usize>) -> Result<Result<(), String>> {
-    match outcome {
-        Ok(_) => Ok(Ok(())),
-        Err(rusqlite::Error::SqliteFailure(error, reason))
-            if matches!(
-                error.code,
-                ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig
-            ) =>
-        {
-            Ok(Err(reason.unwrap_or_else(|| error.to_string())))
+    match connection.prepare_cached(&sql)?.execute(params_from_iter(values)) {
+        Ok(_) => Ok(WriteOutcome::Written),
+        Err(rusqlite::Error::SqliteFailure(error, reason)) if is_rejection(error.code) => {
+            Ok(WriteOutcome::Rejected(reason.unwrap_or_else(|| error.to_string())))
         }
         Err(error) => Err(ReplicaError::Sqlite(error)),
     }
 }
 
-fn cells_of(table: &Table, key: &RowKey) -> Option<Vec<Cell>> {
+/// Splits a row into the columns that the table has, and the others.
+pub(crate) fn split_columns(table: &Table, row: Row) -> (Row, Row) {
+    row.into_iter().partition(|(name, _)| table.columns.contains(name))
+}
+
+/// Whether the error is about the row, not about the database.
+fn is_rejection(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+}
+
+fn key_cells(table: &Table, key: &RowKey) -> Option<Vec<Cell>> {
     key.cells().filter(|cells| cells.len() == table.key.len())
 }
 
-/// A condition that an index serves, and that holds for exactly this key: a column may take other spellings for equal.
-fn by_key(table: &Table, key: &RowKey) -> Option<(String, Vec<Cell>)> {
-    let mut cells = cells_of(table, key)?;
-    let same = |(name, cell): (&String, &Cell)| match cell {
+/// A condition that holds for exactly this key and uses the primary key's index. The literals are compared as well, because a
+/// column's collation or affinity may treat other values as equal.
+fn key_condition(table: &Table, key: &RowKey) -> Option<(String, Vec<Cell>)> {
+    let mut cells = key_cells(table, key)?;
+    let equals = |(name, cell): (&String, &Cell)| match cell {
         Cell::Null => format!("{} IS ?", identifier(name)),
         _ => format!("{} = ?", identifier(name)),
     };
-    let mut conditions: Vec<_> = table.key.iter().zip(&cells).map(same).collect();
+    let mut conditions: Vec<_> = table.key.iter().zip(&cells).map(equals).collect();
     conditions.push(format!("{} = ?", table.key_sql("")));
     cells.push(Cell::Text(key.as_str().to_owned()));
     Some((conditions.join(" AND "), cells))

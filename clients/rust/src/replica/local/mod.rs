@@ -1,7 +1,10 @@
-//! The app's own tables: their schema, their triggers, their rows.
+//! The app's own tables: their schema, the triggers that track changes, and access to their rows.
 
 pub(crate) mod app_rows;
 pub(crate) mod database;
-pub(crate) mod existing;
+mod dependencies;
+pub(crate) mod existing_rows;
+pub(crate) mod introspection;
+pub(crate) mod synced_table;
 pub(crate) mod table;
 pub(crate) mod triggers;

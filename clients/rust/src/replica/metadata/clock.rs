@@ -1,56 +1,56 @@
-//! The hybrid logical clock: stamps that follow wall clocks where those agree, and cause and effect where they do not.
+//! The hybrid logical clock (HLC): its timestamps follow the wall clock, but are always later than every timestamp seen before.
 //!
-//! A stamp is the timestamp of a change, so it is sealed with it. A local write is stamped later than everything this device
-//! has seen; of two writes that did not know of each other, the later stamp wins.
+//! A timestamp is sealed with its change. Of two writes on devices that had not seen each other's, the one with the later
+//! timestamp wins.
 //!
-//! A clock that runs ahead would win for as long as it does, and drag everybody's stamps with it. So no stamp counts for more
-//! than the server's time and a minute, neither one's own nor another's.
+//! A clock that runs ahead would win every conflict for as long as it does, and would drag the timestamps of all devices along.
+//! So every timestamp, a local one or another device's, is capped at the server's time plus a minute.
 
 use chrono::Utc;
 use rusqlite::Connection;
 
 use crate::replica::error::Result;
 
-/// Microseconds that a clock may be ahead of the server's.
-const TOLERANCE: i64 = 60_000_000;
+/// How many microseconds a clock may be ahead of the server's.
+const TOLERANCE_US: i64 = 60_000_000;
 
-/// The latest stamp that counts, for now.
+/// The latest timestamp that is accepted at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ceiling(i64);
+pub(crate) struct TimestampBound(i64);
 
-impl Ceiling {
-    /// By a server whose clock is ahead of this machine's by `server_ahead` microseconds.
+impl TimestampBound {
+    /// `server_ahead` is how many microseconds the server's clock is ahead of this machine's.
     pub(crate) fn new(server_ahead: i64) -> Self {
-        Self(Utc::now().timestamp_micros().saturating_add(server_ahead).saturating_add(TOLERANCE))
+        Self(Utc::now().timestamp_micros().saturating_add(server_ahead).saturating_add(TOLERANCE_US))
     }
 
-    /// What a stamp counts for.
-    pub(crate) fn clamp(self, stamp: i64) -> i64 {
-        stamp.min(self.0)
+    /// Caps a timestamp.
+    pub(crate) fn clamp(self, timestamp: i64) -> i64 {
+        timestamp.min(self.0)
     }
 
-    /// What a local write counts for, where the row's newest entry in the log has the stamp `after`. Later than that, and than
-    /// 0, which stands for what was there before the table was attached.
-    pub(crate) fn of_local(self, stamp: i64, after: i64) -> i64 {
-        self.clamp(stamp).max(self.clamp(after) + 1)
+    /// Caps the timestamp of a local write, but keeps it later than `after`, the timestamp of the row's newest log entry, and
+    /// later than 0, which means that the row was there before the table was attached.
+    pub(crate) fn clamp_local(self, timestamp: i64, after: i64) -> i64 {
+        self.clamp(timestamp).max(self.clamp(after) + 1)
     }
 }
 
-/// From here on, local writes are stamped later than this.
+/// Makes all later local timestamps greater than `seen`.
 pub(crate) fn advance(connection: &Connection, seen: i64) -> Result<()> {
-    let sql = "UPDATE tidelog_clock SET stamp = ?1 WHERE stamp < ?1";
+    let sql = "UPDATE tidelog_clock SET timestamp = ?1 WHERE timestamp < ?1";
     connection.prepare_cached(sql)?.execute([seen])?;
     Ok(())
 }
 
-/// A stamp for a write of the replica's own, later than all before.
-pub(crate) fn tick(connection: &Connection, ceiling: Ceiling) -> Result<i64> {
-    let now = ceiling.clamp(Utc::now().timestamp_micros());
-    let sql = "UPDATE tidelog_clock SET stamp = max(stamp + 1, ?1) RETURNING stamp";
+/// Issues a timestamp for a write by the replica itself, later than all before.
+pub(crate) fn tick(connection: &Connection, bound: TimestampBound) -> Result<i64> {
+    let now = bound.clamp(Utc::now().timestamp_micros());
+    let sql = "UPDATE tidelog_clock SET timestamp = max(timestamp + 1, ?1) RETURNING timestamp";
     Ok(connection.prepare_cached(sql)?.query_row([now], |row| row.get(0))?)
 }
 
-/// Whether what is written from here on, in this transaction, is no local write.
+/// Switches the recording of local changes off or on, within the current transaction.
 pub(crate) fn set_applying(connection: &Connection, applying: bool) -> Result<()> {
     connection.prepare_cached("UPDATE tidelog_clock SET applying = ?1")?.execute([applying])?;
     Ok(())

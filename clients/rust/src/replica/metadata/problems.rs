@@ -1,161 +1,172 @@
-//! What could not be done: kept for the app to show, and out of the way of everything else.
+//! Problems that the app may want to show: entries and rows that could not be processed, and did not hold up anything else.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 use serde_json::Value as Json;
 
 use crate::replica::error::{ReplicaError, Result};
-use crate::replica::values::row::{self, Row, Stamps};
+use crate::replica::values::row::{self, ColumnTimestamps, Row};
 use crate::replica::values::row_key::RowKey;
 
-/// Something that the app, or its user, may want to look at.
+/// An entry or a row that could not be processed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
-    /// What it is.
+    /// What happened.
     pub kind: ProblemKind,
-    /// The table, as it is known on the wire.
+    /// The table's name on the wire.
     pub table: String,
-    /// The row, as it is known on the wire.
+    /// The row's id on the wire.
     pub row: String,
-    /// Its place in the log, of what came from there.
+    /// The entry's number in the log; `None` if the problem is not about an entry.
     pub seq: Option<i64>,
-    /// When it was written.
+    /// When the row was written.
     pub time: DateTime<Utc>,
-    /// What the row held, where it would be lost otherwise.
+    /// The row's contents, if they would be lost otherwise.
     pub data: Option<Row>,
-    /// Why, for a person.
+    /// An explanation for people.
     pub reason: String,
 }
 
-/// What became of something that could not be done.
+/// What happened to an entry or a row that could not be processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProblemKind {
-    /// An entry of the log does not open, or is not what a replica writes. It is skipped.
+    /// An entry of the log could not be decrypted, or was not written by a replica. It was skipped.
     Unreadable,
-    /// The app's database refuses a row from another device. It is tried again after every pull.
+    /// The app's database rejected a row from another device. It is tried again after every pull.
     NotApplied,
-    /// The server would refuse a local row. It stays here, and is tried again when it is written again.
+    /// A local row cannot be pushed, because the server would reject it. It stays in its table, and is tried again when it is
+    /// written again.
     NotPushed,
-    /// A row was removed from the table, since another one stood where it must be unique, or the row that it refers to is gone.
-    GaveWay,
+    /// A row was deleted, here and on all devices, because another row took its value in a unique column, or because the row that
+    /// it referred to was deleted.
+    RemovedByConstraint,
 }
 
 impl ProblemKind {
-    const ALL: [Self; 4] = [Self::Unreadable, Self::NotApplied, Self::NotPushed, Self::GaveWay];
+    const ALL: [Self; 4] = [Self::Unreadable, Self::NotApplied, Self::NotPushed, Self::RemovedByConstraint];
 
     fn name(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable",
             Self::NotApplied => "not_applied",
             Self::NotPushed => "not_pushed",
-            Self::GaveWay => "gave_way",
+            Self::RemovedByConstraint => "removed_by_constraint",
         }
     }
 }
 
-/// Where a problem is.
+/// The row and the entry that a problem is about.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct ProblemSubject<'a> {
     pub(crate) wire_name: &'a str,
-    pub(crate) row: &'a str,
+    pub(crate) row_id: &'a str,
     pub(crate) seq: Option<i64>,
-    pub(crate) stamp: i64,
+    pub(crate) timestamp: i64,
 }
 
+/// A row from another device that waits to be applied.
+pub(crate) struct UnappliedRow {
+    pub(crate) wire_name: String,
+    pub(crate) key: RowKey,
+    pub(crate) seq: i64,
+    pub(crate) timestamp: i64,
+    pub(crate) row: Row,
+}
+
+/// Stores a problem, in place of an earlier one of the same kind with the same row.
 pub(crate) fn put(
     connection: &Connection,
     kind: ProblemKind,
-    place: Place<'_>,
-    data: Option<&(Row, Stamps)>,
+    subject: ProblemSubject<'_>,
+    data: Option<&Row>,
     reason: &str,
 ) -> Result<()> {
-    let data = data.map(|(row, stamps)| row::to_json(row, stamps).to_string());
-    let sql = "INSERT INTO tidelog_problems (kind, wire_name, row, seq, stamp, data, reason)
+    let ProblemSubject { wire_name, row_id, seq, timestamp } = subject;
+    let data = data.map(|row| row::to_json(row, &ColumnTimestamps::new()).to_string());
+    let sql = "INSERT INTO tidelog_problems (kind, wire_name, row_id, seq, timestamp, data, reason)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-               ON CONFLICT (wire_name, row, kind) DO UPDATE SET seq = excluded.seq, stamp = excluded.stamp,
-                   data = excluded.data, reason = excluded.reason";
-    let Place { wire_name, row, seq, stamp } = place;
-    connection.prepare_cached(sql)?.execute(params![
-        kind.name(),
-        wire_name,
-        row,
-        seq,
-        stamp,
-        data,
-        reason
-    ])?;
+               ON CONFLICT (wire_name, row_id, kind) DO UPDATE SET seq = excluded.seq,
+                   timestamp = excluded.timestamp, data = excluded.data, reason = excluded.reason";
+    let values = params![kind.name(), wire_name, row_id, seq, timestamp, data, reason];
+    connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 
-/// Forgets a problem that has solved itself.
-pub(crate) fn remove(connection: &Connection, kind: ProblemKind, wire_name: &str, row: &str) -> Result<()> {
-    let sql = "DELETE FROM tidelog_problems WHERE wire_name = ?1 AND row = ?2 AND kind = ?3";
-    connection.prepare_cached(sql)?.execute(params![wire_name, row, kind.name()])?;
+/// Removes a problem that was resolved.
+pub(crate) fn remove(
+    connection: &Connection,
+    kind: ProblemKind,
+    wire_name: &str,
+    row_id: &str,
+) -> Result<()> {
+    let sql = "DELETE FROM tidelog_problems WHERE wire_name = ?1 AND row_id = ?2 AND kind = ?3";
+    connection.prepare_cached(sql)?.execute(params![wire_name, row_id, kind.name()])?;
     Ok(())
 }
 
-/// Forgets those that the app has dealt with. What could not be applied stays: it waits for its turn.
+/// Removes all problems, except for rows that wait to be applied.
 pub(crate) fn dismiss(connection: &Connection) -> Result<()> {
     connection.execute("DELETE FROM tidelog_problems WHERE kind <> ?1", [ProblemKind::NotApplied.name()])?;
     Ok(())
 }
 
+/// All problems, oldest first.
 pub(crate) fn list(connection: &Connection) -> Result<Vec<Problem>> {
-    let sql = "SELECT kind, wire_name, row, seq, stamp, data, reason FROM tidelog_problems ORDER BY id";
+    let sql =
+        "SELECT kind, wire_name, row_id, seq, timestamp, data, reason FROM tidelog_problems ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut problems = Vec::new();
     while let Some(row) = rows.next()? {
-        let damaged = || ReplicaError::Damaged("tidelog_problems");
         let name: String = row.get(0)?;
-        let kind = ProblemKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(damaged)?;
         let data: Option<String> = row.get(5)?;
         problems.push(Problem {
-            kind,
+            kind: ProblemKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(damaged)?,
             table: row.get(1)?,
             row: row.get(2)?,
             seq: row.get(3)?,
             time: DateTime::from_timestamp_micros(row.get(4)?).ok_or_else(damaged)?,
-            data: data.map(|json| parsed(&json).map(|(row, _)| row)).transpose()?,
+            data: data.map(|json| parse_row(&json)).transpose()?,
             reason: row.get(6)?,
         });
     }
     Ok(problems)
 }
 
-/// A row that waits to be applied.
-pub(crate) struct Waiting {
-    pub(crate) wire_name: String,
-    pub(crate) key: RowKey,
-    pub(crate) seq: i64,
-    pub(crate) stamp: i64,
-    pub(crate) row: Row,
+/// Whether a row waits to be applied.
+pub(crate) fn any_not_applied(connection: &Connection) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM tidelog_problems WHERE kind = 'not_applied')";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
-pub(crate) fn list_not_applied(connection: &Connection) -> Result<Vec<Waiting>> {
-    let sql = "SELECT wire_name, row, seq, stamp, data FROM tidelog_problems
+/// The rows that wait to be applied, in the order of the log.
+pub(crate) fn list_not_applied(connection: &Connection) -> Result<Vec<UnappliedRow>> {
+    let sql = "SELECT wire_name, row_id, seq, timestamp, data FROM tidelog_problems
                WHERE kind = 'not_applied' AND seq IS NOT NULL AND data IS NOT NULL ORDER BY seq";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
-    let mut waiting = Vec::new();
+    let mut unapplied = Vec::new();
     while let Some(row) = rows.next()? {
-        let wire: String = row.get(1)?;
-        let key = RowKey::from_wire(&wire).ok_or(ReplicaError::Damaged("tidelog_problems"))?;
+        let row_id: String = row.get(1)?;
         let data: String = row.get(4)?;
-        waiting.push(Waiting {
+        unapplied.push(UnappliedRow {
             wire_name: row.get(0)?,
-            key,
+            key: RowKey::from_wire(&row_id).ok_or_else(damaged)?,
             seq: row.get(2)?,
-            stamp: row.get(3)?,
-            row: parsed(&data)?.0,
+            timestamp: row.get(3)?,
+            row: parse_row(&data)?,
         });
     }
-    Ok(waiting)
+    Ok(unapplied)
 }
 
-fn parsed(json: &str) -> Result<(Row, Stamps)> {
-    let damaged = || ReplicaError::Damaged("tidelog_problems");
+fn parse_row(json: &str) -> Result<Row> {
     let json: Json = serde_json::from_str(json).map_err(|_| damaged())?;
-    row::from_json(&json).ok_or_else(damaged)
+    let (row, _) = row::from_json(&json).ok_or_else(damaged)?;
+    Ok(row)
+}
+
+fn damaged() -> ReplicaError {
+    ReplicaError::Damaged("tidelog_problems")
 }

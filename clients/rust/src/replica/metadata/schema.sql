@@ -1,143 +1,146 @@
--- What a replica keeps in the app's database. Every name begins with `tidelog_`; detaching drops all of it.
+-- What a replica keeps in the app's database. All names begin with `tidelog_`; detaching drops everything.
+-- Timestamps are those of the hybrid logical clock, in microseconds since 1970.
 
--- Where the replica stands. One row.
+-- The replica's position and settings. One row.
 CREATE TABLE tidelog_state (
-    id          INTEGER PRIMARY KEY CHECK (id = 1),
-    format      INTEGER NOT NULL,
-    -- Whose data it is; NULL before the first sync.
-    app_id      TEXT,
-    user_id     TEXT,
-    device_id   TEXT,
-    -- Everything up to here has been applied.
-    cursor      TEXT NOT NULL DEFAULT '0',
-    -- The last positions in earlier epochs of the server's, oldest first, as JSON.
-    waypoints   TEXT NOT NULL DEFAULT '[]',
-    -- 1 while a log is applied from its beginning and what it does not have is to go.
-    rebuilding  INTEGER NOT NULL DEFAULT 0,
-    -- Counts such rebuilds.
-    pass        INTEGER NOT NULL DEFAULT 0,
-    -- 1 if a part of a longer pull was applied, so that references may lead nowhere for now.
-    unchecked   INTEGER NOT NULL DEFAULT 0,
-    -- Where the stream of sealed entries stands; NULL where a new one is to begin.
-    stream      BLOB,
-    -- What has been seen of the server.
-    watch       TEXT
+    id                   INTEGER PRIMARY KEY CHECK (id = 1),
+    -- The version of these tables.
+    format               INTEGER NOT NULL,
+    -- The account; NULL before the first sync.
+    app_id               TEXT,
+    user_id              TEXT,
+    device_id            TEXT,
+    -- Everything up to this position has been applied.
+    cursor               TEXT NOT NULL DEFAULT '0',
+    -- The last position in each earlier epoch of the server, oldest first, as JSON.
+    epoch_cursors        TEXT NOT NULL DEFAULT '[]',
+    -- 1 while the log is read again from its start, to find rows that it no longer has.
+    rebuilding           INTEGER NOT NULL DEFAULT 0,
+    -- The number of rebuilds so far.
+    generation           INTEGER NOT NULL DEFAULT 0,
+    -- 1 while only a part of a longer pull has been applied, so that references may still dangle.
+    references_unchecked INTEGER NOT NULL DEFAULT 0,
+    -- The state of the stream of sealed entries; NULL if the next batch begins a new stream.
+    stream               BLOB,
+    -- What the client has verified of the log, as JSON.
+    watch                TEXT
 ) STRICT;
 
--- Read by every trigger, so it is a table of its own, as small as can be. One row.
+-- The hybrid logical clock. A table of its own, and a small one, because every trigger reads it. One row.
 CREATE TABLE tidelog_clock (
-    id       INTEGER PRIMARY KEY CHECK (id = 1),
-    -- Microseconds since 1970: the newest stamp seen or given; the next local write is later.
-    stamp    INTEGER NOT NULL DEFAULT 0,
-    -- 1 only inside a transaction of the replica's: what it writes is no local write.
-    applying INTEGER NOT NULL DEFAULT 0
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    -- The newest timestamp seen or issued; the next local write gets a later one.
+    timestamp INTEGER NOT NULL DEFAULT 0,
+    -- 1 only inside a transaction of the replica, whose writes are not local changes.
+    applying  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- The tables that sync.
 CREATE TABLE tidelog_tables (
-    no          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY,
     name        TEXT NOT NULL UNIQUE,
+    -- The columns of the primary key, as JSON.
     key_columns TEXT NOT NULL,
     -- The columns that it had when it was last attached, as JSON.
     columns     TEXT NOT NULL DEFAULT '[]',
-    -- 1 while its triggers are there.
+    -- 1 while its triggers are in place.
     attached    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- Rows that may have been written here and are not in the log yet.
-CREATE TABLE tidelog_marks (
-    tbl   INTEGER NOT NULL,
-    row   TEXT NOT NULL,
-    -- When, in microseconds since 1970; 0: before the table was attached.
-    stamp INTEGER NOT NULL,
-    -- 0 written, 1 deleted, 2 perhaps replaced by another row.
-    kind  INTEGER NOT NULL,
-    PRIMARY KEY (tbl, row)
+-- Rows that were written here and may not be in the log yet.
+CREATE TABLE tidelog_dirty_rows (
+    table_id  INTEGER NOT NULL,
+    row_key   TEXT NOT NULL,
+    -- When it was written; 0: before the table was attached.
+    timestamp INTEGER NOT NULL,
+    -- 0: written; 1: deleted; 2: possibly replaced by another row.
+    kind      INTEGER NOT NULL,
+    PRIMARY KEY (table_id, row_key)
 ) STRICT, WITHOUT ROWID;
 
--- Deletions go first. Most marks are none, and cost this index nothing.
-CREATE INDEX tidelog_marks_gone ON tidelog_marks (tbl) WHERE kind <> 0;
+-- Deletions are sent first. Most dirty rows are not deleted, and cost this index nothing.
+CREATE INDEX tidelog_dirty_deletions ON tidelog_dirty_rows (table_id) WHERE kind <> 0;
 
--- Rows inserted here since marks were last looked at; they become marks then. Appending costs a bulk insert of the app's less.
-CREATE TABLE tidelog_inserts (
-    id    INTEGER PRIMARY KEY,
-    tbl   INTEGER NOT NULL,
-    row   TEXT NOT NULL,
-    stamp INTEGER NOT NULL
+-- Inserted rows, until they are moved to `tidelog_dirty_rows`. Appending slows the app's bulk inserts less.
+CREATE TABLE tidelog_insert_buffer (
+    id        INTEGER PRIMARY KEY,
+    table_id  INTEGER NOT NULL,
+    row_key   TEXT NOT NULL,
+    timestamp INTEGER NOT NULL
 ) STRICT;
 
--- In tables that are merged column by column: columns written here and not in the log yet.
-CREATE TABLE tidelog_column_marks (
-    tbl   INTEGER NOT NULL,
-    row   TEXT NOT NULL,
-    name  TEXT NOT NULL,
-    stamp INTEGER NOT NULL,
-    PRIMARY KEY (tbl, row, name)
+-- In tables that are merged column by column: columns that were written here and are not in the log yet.
+CREATE TABLE tidelog_dirty_columns (
+    table_id  INTEGER NOT NULL,
+    row_key   TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    timestamp INTEGER NOT NULL,
+    PRIMARY KEY (table_id, row_key, name)
 ) STRICT, WITHOUT ROWID;
 
--- The newest entry of each row in the log, as far as it was applied.
-CREATE TABLE tidelog_rows (
-    tbl     INTEGER NOT NULL,
-    row     TEXT NOT NULL,
-    seq     INTEGER NOT NULL,
-    stamp   INTEGER NOT NULL,
+-- The newest log entry of each row, as far as the log has been applied.
+CREATE TABLE tidelog_row_versions (
+    table_id          INTEGER NOT NULL,
+    row_key           TEXT NOT NULL,
+    seq               INTEGER NOT NULL,
+    timestamp         INTEGER NOT NULL,
     -- 1: the entry is a deletion.
-    deleted INTEGER NOT NULL,
-    -- Tells whether the row is still what the entry says; NULL if it could not be applied.
-    digest  BLOB,
-    -- When single columns were written, where not with the row, as JSON.
-    stamps  TEXT,
+    deleted           INTEGER NOT NULL,
+    -- A hash of the row, to detect whether it still matches the entry; NULL if the entry could not be applied.
+    digest            BLOB,
+    -- When single columns were written, where that differs from the row, as JSON.
+    column_timestamps TEXT,
     -- Columns that this app does not have (yet), as JSON.
-    extra   TEXT,
-    -- The rebuild in which it was last seen.
-    pass    INTEGER NOT NULL,
-    PRIMARY KEY (tbl, row)
+    extra_columns     TEXT,
+    -- The rebuild in which the row was last seen.
+    generation        INTEGER NOT NULL,
+    PRIMARY KEY (table_id, row_key)
 ) STRICT, WITHOUT ROWID;
 
--- What deleted rows held, where another row may forbid their deletion.
-CREATE TABLE tidelog_graves (
-    tbl   INTEGER NOT NULL,
-    row   TEXT NOT NULL,
-    -- Names of the columns as JSON, and their values as SQL literals.
-    names TEXT NOT NULL,
-    cells TEXT NOT NULL,
-    PRIMARY KEY (tbl, row)
+-- The contents of deleted rows, where another row's foreign key may forbid the deletion.
+CREATE TABLE tidelog_tombstones (
+    table_id INTEGER NOT NULL,
+    row_key  TEXT NOT NULL,
+    -- The names of the columns, as JSON, and their values, as SQL literals.
+    columns  TEXT NOT NULL,
+    cells    TEXT NOT NULL,
+    PRIMARY KEY (table_id, row_key)
 ) STRICT, WITHOUT ROWID;
 
 -- The newest entries of tables that this app does not have (yet).
-CREATE TABLE tidelog_unknown (
+CREATE TABLE tidelog_unknown_tables (
     wire_name TEXT NOT NULL,
     row_id    TEXT NOT NULL,
     seq       INTEGER NOT NULL,
-    stamp     INTEGER NOT NULL,
+    timestamp INTEGER NOT NULL,
     -- NULL: the entry is a deletion.
     data      TEXT,
     PRIMARY KEY (wire_name, row_id)
 ) STRICT, WITHOUT ROWID;
 
--- What could not be done, for the app to show.
+-- Problems, for the app to show.
 CREATE TABLE tidelog_problems (
     id        INTEGER PRIMARY KEY,
-    -- 'unreadable', 'not_applied', 'not_pushed', 'gave_way'.
+    -- 'unreadable', 'not_applied', 'not_pushed' or 'removed_by_constraint'.
     kind      TEXT NOT NULL,
     wire_name TEXT NOT NULL,
-    row       TEXT NOT NULL,
+    row_id    TEXT NOT NULL,
     -- NULL: it is not in the log.
     seq       INTEGER,
-    stamp     INTEGER NOT NULL,
-    -- The row, as JSON; NULL where there is none.
+    timestamp INTEGER NOT NULL,
+    -- The row, as JSON; NULL if there is none.
     data      TEXT,
     reason    TEXT NOT NULL,
-    UNIQUE (wire_name, row, kind)
+    UNIQUE (wire_name, row_id, kind)
 ) STRICT;
 
--- A sealed batch that is not acknowledged yet. One row at most.
+-- The sealed batch that has not been acknowledged yet. At most one row.
 CREATE TABLE tidelog_outbox (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
-    -- The request, byte for byte.
+    -- The request body, byte for byte.
     body    BLOB NOT NULL,
-    -- Where the stream stands after it.
+    -- The state of the stream after this batch.
     stream  BLOB NOT NULL,
-    -- What becomes of marks and rows once it is in the log, as JSON.
+    -- What to update once the batch is in the log, as JSON.
     entries TEXT NOT NULL
 ) STRICT;

@@ -1,4 +1,4 @@
-//! Where a replica stands.
+//! The replica's position in the log and its settings.
 
 use rusqlite::{Connection, params};
 use tidelog_protocol::{Cursor, EpochTag};
@@ -8,96 +8,105 @@ use crate::formats::Stream;
 use crate::replica::error::{ReplicaError, Result};
 use crate::session::Owner;
 
-/// Epochs that are remembered: a server begins one whenever it starts.
-const MAX_WAYPOINTS: usize = 64;
+/// Earlier epochs that are remembered; a server begins a new one at each start.
+const MAX_EPOCH_CURSORS: usize = 64;
 
-/// The one row of `tidelog_state`.
+/// The row of `tidelog_state`.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct State {
+pub(crate) struct ReplicaState {
     pub(crate) owner: Option<Owner>,
     pub(crate) device_id: Option<Uuid>,
     pub(crate) cursor: Cursor,
-    /// The last positions in earlier epochs of the server's, oldest first.
-    waypoints: Vec<Cursor>,
+    /// The last position in each earlier epoch of the server, oldest first.
+    epoch_cursors: Vec<Cursor>,
+    /// Whether the log is being read again from its start, to find rows that it no longer has.
     pub(crate) rebuilding: bool,
-    pub(crate) pass: i64,
-    pub(crate) unchecked: bool,
+    /// The number of rebuilds so far.
+    pub(crate) generation: i64,
+    /// Whether only a part of a longer pull has been applied, so that references may still dangle.
+    pub(crate) references_unchecked: bool,
+    /// The stream to seal on; `None` if the next batch begins a new one.
     pub(crate) stream: Option<Stream>,
+    /// What the client has verified of the log, as JSON.
     pub(crate) watch: Option<String>,
 }
 
-impl State {
+impl ReplicaState {
     pub(crate) fn load(connection: &Connection) -> Result<Self> {
-        let sql = "SELECT app_id, user_id, device_id, cursor, rebuilding, pass, unchecked, stream, watch, waypoints FROM tidelog_state";
+        let sql = "SELECT app_id, user_id, device_id, cursor, epoch_cursors, rebuilding, generation,
+                       references_unchecked, stream, watch FROM tidelog_state";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
         let row = rows.next()?.ok_or_else(damaged)?;
-        let id = |place| -> Result<Option<Uuid>> {
-            let text: Option<String> = row.get(place)?;
+        let id = |column| -> Result<Option<Uuid>> {
+            let text: Option<String> = row.get(column)?;
             text.map(|text| text.parse().map_err(|_| damaged())).transpose()
         };
-        let owner = id(0)?.zip(id(1)?).map(|(app_id, user_id)| Owner { app_id, user_id });
         let cursor: String = row.get(3)?;
-        let stream: Option<Vec<u8>> = row.get(7)?;
-        let waypoints: String = row.get(9)?;
+        let epoch_cursors: String = row.get(4)?;
+        let stream: Option<Vec<u8>> = row.get(8)?;
         Ok(Self {
-            owner,
+            owner: id(0)?.zip(id(1)?).map(|(app_id, user_id)| Owner { app_id, user_id }),
             device_id: id(2)?,
             cursor: cursor.parse().map_err(|_| damaged())?,
-            waypoints: serde_json::from_str(&waypoints).map_err(|_| damaged())?,
-            rebuilding: row.get(4)?,
-            pass: row.get(5)?,
-            unchecked: row.get(6)?,
+            epoch_cursors: serde_json::from_str(&epoch_cursors).map_err(|_| damaged())?,
+            rebuilding: row.get(5)?,
+            generation: row.get(6)?,
+            references_unchecked: row.get(7)?,
             stream: stream.map(|bytes| Stream::from_bytes(&bytes).map_err(|_| damaged())).transpose()?,
-            watch: row.get(8)?,
+            watch: row.get(9)?,
         })
     }
 
     pub(crate) fn save(&self, connection: &Connection) -> Result<()> {
-        let sql = "UPDATE tidelog_state SET app_id = ?1, user_id = ?2, device_id = ?3, cursor = ?4, rebuilding = ?5,
-                       pass = ?6, unchecked = ?7, stream = ?8, watch = ?9, waypoints = ?10";
+        let sql = "UPDATE tidelog_state SET app_id = ?1, user_id = ?2, device_id = ?3, cursor = ?4,
+                       epoch_cursors = ?5, rebuilding = ?6, generation = ?7, references_unchecked = ?8,
+                       stream = ?9, watch = ?10";
         connection.prepare_cached(sql)?.execute(params![
             self.owner.map(|owner| owner.app_id.to_string()),
             self.owner.map(|owner| owner.user_id.to_string()),
             self.device_id.map(|id| id.to_string()),
             self.cursor.to_string(),
+            serde_json::to_string(&self.epoch_cursors).map_err(|_| damaged())?,
             self.rebuilding,
-            self.pass,
-            self.unchecked,
+            self.generation,
+            self.references_unchecked,
             self.stream.as_ref().map(Stream::to_bytes),
             self.watch,
-            serde_json::to_string(&self.waypoints).map_err(|_| damaged())?
         ])?;
         Ok(())
     }
 
-    /// Everything up to here has been applied.
+    /// Moves the cursor forward, after everything up to `to` was applied.
     pub(crate) fn advance(&mut self, to: Cursor) {
         if epoch(to) != epoch(self.cursor) && self.cursor != Cursor::Start {
-            if self.waypoints.len() == MAX_WAYPOINTS {
-                self.waypoints.remove(0);
+            if self.epoch_cursors.len() == MAX_EPOCH_CURSORS {
+                self.epoch_cursors.remove(0);
             }
-            self.waypoints.push(self.cursor);
+            self.epoch_cursors.push(self.cursor);
         }
         self.cursor = to;
     }
 
-    /// Back to the start.
-    pub(crate) fn start_over(&mut self) {
-        (self.cursor, self.waypoints) = (Cursor::Start, Vec::new());
+    /// Begins to read the log again from its start, to find rows that it no longer has.
+    pub(crate) fn start_rebuild(&mut self) {
+        (self.cursor, self.epoch_cursors) = (Cursor::Start, Vec::new());
+        (self.rebuilding, self.references_unchecked) = (true, true);
+        self.generation += 1;
     }
 
-    /// The cursor comes from a history that the server has lost: back to one that may be older than the loss.
+    /// Moves the cursor back, because it comes from a history that the server has lost: to a position that may be older than the
+    /// loss.
     ///
-    /// What the server gave to this device is on both sides, unless this database was put back from a copy, too. So its word is
-    /// not taken for where to go on, only for how far to go back within the epoch; the server refuses it if it does not know that
-    /// position. Then it is the turn of the epochs before.
+    /// The server proposes `resume_from`, up to where this device and the server have the same entries. That may be wrong if this
+    /// database was restored from a copy as well. So the proposal is used only to step back within the cursor's epoch; if the
+    /// server does not know that position, it rejects it, and the earlier epochs follow one by one.
     pub(crate) fn step_back(&mut self, resume_from: Cursor) {
         let seq = resume_from.seq();
         self.cursor = match self.cursor {
             Cursor::Mark { seq: lost, epoch } if seq < lost => Cursor::Mark { seq, epoch },
             Cursor::Number(lost) if seq < lost => Cursor::Number(seq),
-            _ => self.waypoints.pop().unwrap_or_default(),
+            _ => self.epoch_cursors.pop().unwrap_or_default(),
         };
     }
 }

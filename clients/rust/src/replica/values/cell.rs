@@ -1,9 +1,9 @@
-//! One value of one row, exactly as SQLite holds it: the type belongs to the value, not to the column.
+//! One value of one row, exactly as SQLite stores it: in SQLite, the type belongs to the value and not to the column.
 //!
-//! Cells travel as JSON. What JSON has no type for is wrapped in an object of one field: `{"$blob": base64}`,
-//! `{"$text": base64}` for text that is not UTF-8, `{"$real": "inf"}`. SQLite has no objects, so nothing is mistaken.
+//! Cells are sent as JSON. A value that JSON has no type for is wrapped in an object with one field: `{"$blob": base64}`,
+//! `{"$text": base64}` for text that is not UTF-8, `{"$real": "inf"}`. This is unambiguous, because SQLite has no objects.
 //!
-//! Cells are also read from SQL literals, as SQLite's `quote()` writes them: triggers have no better way to note a key.
+//! Cells are also parsed from SQL literals as written by SQLite's `quote()`: triggers have no better way to record a key.
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use rusqlite::ToSql;
@@ -21,8 +21,8 @@ pub enum Cell {
     Real(f64),
     /// Text.
     Text(String),
-    /// Bytes that SQLite holds as text though they are not UTF-8.
-    OddText(Vec<u8>),
+    /// Bytes that SQLite stores as text although they are not valid UTF-8.
+    NonUtf8Text(Vec<u8>),
     /// Bytes.
     Blob(Vec<u8>),
 }
@@ -33,15 +33,14 @@ impl Cell {
             Self::Null => Json::Null,
             Self::Integer(number) => Json::from(*number),
             Self::Real(number) => Number::from_f64(*number)
-                .map_or_else(|| wrapped("$real", if *number > 0.0 { "inf" } else { "-inf" }), Json::Number),
+                .map_or_else(|| wrap("$real", if *number > 0.0 { "inf" } else { "-inf" }), Json::Number),
             Self::Text(text) => Json::from(text.as_str()),
-            Self::OddText(bytes) => wrapped("$text", &BASE64.encode(bytes)),
-            Self::Blob(bytes) => wrapped("$blob", &BASE64.encode(bytes)),
+            Self::NonUtf8Text(bytes) => wrap("$text", &BASE64.encode(bytes)),
+            Self::Blob(bytes) => wrap("$blob", &BASE64.encode(bytes)),
         }
     }
 
-    /// The cell inside. What no SQLite database has written is taken for what it looks like: `true` for 1, a list or an object
-    /// for its JSON text.
+    /// Decodes a cell. JSON that no replica writes is converted: `true` becomes 1, an array or object becomes its JSON text.
     pub(crate) fn from_json(json: &Json) -> Self {
         match json {
             Json::Null => Self::Null,
@@ -52,12 +51,12 @@ impl Cell {
                 .or_else(|| number.as_f64().map(Self::Real))
                 .unwrap_or(Self::Null),
             Json::String(text) => Self::Text(text.clone()),
-            Json::Object(fields) => unwrapped(fields).unwrap_or_else(|| Self::Text(json.to_string())),
+            Json::Object(fields) => unwrap(fields).unwrap_or_else(|| Self::Text(json.to_string())),
             Json::Array(_) => Self::Text(json.to_string()),
         }
     }
 
-    /// Reads literals separated by commas, as `quote(a) || ',' || quote(b)` gives them.
+    /// Parses SQL literals separated by commas, as produced by `quote(a) || ',' || quote(b)`.
     pub(crate) fn list_from_literals(literals: &str) -> Option<Vec<Self>> {
         let mut cells = Vec::new();
         let mut rest = literals;
@@ -74,7 +73,7 @@ impl Cell {
     fn from_literal(text: &str) -> Option<(Self, &str)> {
         match text.as_bytes().first()? {
             b'\'' => {
-                let (text, rest) = quoted(&text[1..])?;
+                let (text, rest) = split_quoted(&text[1..])?;
                 Some((Self::Text(text), rest))
             }
             b'X' => {
@@ -94,8 +93,8 @@ impl Cell {
     }
 }
 
-/// The text up to its closing quote, and what follows.
-fn quoted(text: &str) -> Option<(String, &str)> {
+/// Splits off the text before the closing quote, with doubled quotes undone; the rest follows that quote.
+fn split_quoted(text: &str) -> Option<(String, &str)> {
     let mut content = String::new();
     let mut rest = text;
     loop {
@@ -111,16 +110,16 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     }
 }
 
-fn wrapped(name: &str, text: &str) -> Json {
+fn wrap(name: &str, text: &str) -> Json {
     Json::Object(Map::from_iter([(name.to_owned(), Json::from(text))]))
 }
 
-fn unwrapped(fields: &Map<String, Json>) -> Option<Cell> {
+fn unwrap(fields: &Map<String, Json>) -> Option<Cell> {
     let (name, text) = fields.iter().next().filter(|_| fields.len() == 1)?;
     let text = text.as_str()?;
     match name.as_str() {
         "$blob" => BASE64.decode(text.as_bytes()).ok().map(Cell::Blob),
-        "$text" => BASE64.decode(text.as_bytes()).ok().map(Cell::OddText),
+        "$text" => BASE64.decode(text.as_bytes()).ok().map(Cell::NonUtf8Text),
         "$real" if text == "inf" => Some(Cell::Real(f64::INFINITY)),
         "$real" if text == "-inf" => Some(Cell::Real(f64::NEG_INFINITY)),
         _ => None,
@@ -135,7 +134,7 @@ impl FromSql for Cell {
             ValueRef::Real(number) => Self::Real(number),
             ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) => Self::Text(text.to_owned()),
-                Err(_) => Self::OddText(bytes.to_vec()),
+                Err(_) => Self::NonUtf8Text(bytes.to_vec()),
             },
             ValueRef::Blob(bytes) => Self::Blob(bytes.to_vec()),
         })
@@ -149,7 +148,7 @@ impl ToSql for Cell {
             Self::Integer(number) => ValueRef::Integer(*number),
             Self::Real(number) => ValueRef::Real(*number),
             Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::OddText(bytes) => ValueRef::Text(bytes),
+            Self::NonUtf8Text(bytes) => ValueRef::Text(bytes),
             Self::Blob(bytes) => ValueRef::Blob(bytes),
         }))
     }
@@ -180,19 +179,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cell_comes_back_from_sqlite_and_from_json_as_it_was(cell in any_cell()) {
+        fn a_cell_survives_a_round_trip_through_sqlite_and_json(cell in any_cell()) {
             prop_assert_eq!(&through_sqlite(&cell), &cell);
             let json = serde_json::to_vec(&cell.to_json()).unwrap();
             prop_assert_eq!(Cell::from_json(&serde_json::from_slice(&json).unwrap()), cell);
         }
 
         #[test]
-        fn literals_of_sqlite_are_read_back(cells in proptest::collection::vec(any_cell(), 1..4)) {
+        fn sql_literals_are_parsed_back_to_the_same_cells(cells in proptest::collection::vec(any_cell(), 1..4)) {
             let connection = Connection::open_in_memory().unwrap();
             let quote = |cell: &Cell| -> String {
                 connection.query_row("SELECT quote(?1)", [cell], |row| row.get(0)).unwrap()
             };
-            // `quote()` ends a text at its first NUL; keys with NUL are documented as not synced.
+            // `quote()` truncates text at the first NUL; the guide says that keys with NUL do not sync.
             let has_nul = |cell: &Cell| matches!(cell, Cell::Text(text) if text.contains('\0'));
             prop_assume!(!cells.iter().any(has_nul));
             let literals: Vec<_> = cells.iter().map(quote).collect();
@@ -201,9 +200,9 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_utf8_and_infinities_survive() {
+    fn non_utf8_text_and_infinities_survive_a_round_trip() {
         for cell in [
-            Cell::OddText(vec![0xff, 0x00, 0x41]),
+            Cell::NonUtf8Text(vec![0xff, 0x00, 0x41]),
             Cell::Real(f64::NEG_INFINITY),
             Cell::Real(-0.0),
             Cell::Integer(i64::MIN),
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_no_literal() {
+    fn malformed_literals_are_rejected() {
         for garbage in ["", "'", "'a", "X'0'", "X'zz'", "1,", ",1", "1 2", "abc", "'a'b"] {
             assert_eq!(Cell::list_from_literals(garbage), None, "{garbage}");
         }

@@ -1,4 +1,4 @@
-//! Rows, keys and values, in SQL and in JSON.
+//! What a row is: its key, its values, and their encodings in SQL and JSON. Knows nothing of any database.
 
 pub(crate) mod cell;
 pub(crate) mod row;

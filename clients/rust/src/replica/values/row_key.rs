@@ -1,7 +1,8 @@
-//! Which row it is: the values of the primary key as SQL literals, separated by commas. `42`, `'b7c1…'`, `1,'de'`, `X'00FF'`.
+//! The key that identifies a row: its primary key's values as SQL literals, separated by commas: `42`, `'b7c1…'`, `1,'de'`,
+//! `X'00FF'`.
 //!
-//! Literals keep the types apart and are what a trigger can write by itself. On the wire, where control characters are not
-//! allowed, they and `%` are written as `%` and two hexadecimal digits a byte.
+//! Literals preserve the types of the values, and a trigger can write them without help. On the wire, where control characters
+//! are not allowed, control characters and `%` are percent-encoded.
 
 use std::fmt;
 
@@ -15,12 +16,12 @@ use super::cell::Cell;
 pub struct RowKey(String);
 
 impl RowKey {
-    /// The key of these literals, as SQLite has written them.
+    /// Wraps literals that SQLite wrote.
     pub(crate) fn from_literals(literals: &str) -> Self {
         Self(literals.to_owned())
     }
 
-    /// As it stands in a change.
+    /// Encodes the key as the row id of a change.
     pub(crate) fn to_wire(&self) -> String {
         let mut wire = String::with_capacity(self.0.len());
         for character in self.0.chars() {
@@ -36,7 +37,7 @@ impl RowKey {
         wire
     }
 
-    /// The key inside a change's row id; `None` if no replica has written it.
+    /// Decodes the row id of a change; `None` if it was not written by a replica.
     pub(crate) fn from_wire(wire: &str) -> Option<Self> {
         let mut bytes = Vec::with_capacity(wire.len());
         let mut parts = wire.split('%');
@@ -49,12 +50,12 @@ impl RowKey {
         key.cells().map(|_| key)
     }
 
-    /// The values, in the order of the key's columns.
+    /// The values, in the order of the primary key's columns.
     pub(crate) fn cells(&self) -> Option<Vec<Cell>> {
         Cell::list_from_literals(&self.0)
     }
 
-    /// The literals.
+    /// The literals, separated by commas.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -68,7 +69,7 @@ impl fmt::Display for RowKey {
 
 impl FromSql for RowKey {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        // A key that is not UTF-8 is read as what it looks like, which is then found in no table.
+        // A key that is not UTF-8 is read lossily, and then matches no row.
         Ok(Self(String::from_utf8_lossy(value.as_bytes()?).into_owned()))
     }
 }
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_comes_back_from_the_wire() {
+    fn every_key_survives_a_round_trip_over_the_wire() {
         for literals in ["42", "'a'", "1,'de'", "X'00FF'", "'100 %'", "'a\nb\u{85}c'", "'it''s'", "-1.5e+300"]
         {
             let wire = key(literals).to_wire();
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn row_ids_of_other_programs_are_no_keys() {
+    fn row_ids_of_other_programs_are_not_accepted_as_keys() {
         for wire in ["", "abc", "0198f4a3-55d9-7a28-9c3b-e17f0b6d2c04", "%", "%4", "'a%zz'", "'a%ff'"] {
             assert_eq!(RowKey::from_wire(wire), None, "{wire}");
         }

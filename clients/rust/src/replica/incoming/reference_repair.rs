@@ -1,0 +1,141 @@
+//! Repairs dangling references: one device deleted a row while another one wrote a row that refers to it.
+//!
+//! The device that meets both writes repairs the reference as its schema says, and sends the result. `CASCADE`: the referring row
+//! is deleted as well. `SET NULL`, `SET DEFAULT`: its reference is cleared. Otherwise the deletion was not allowed, and the row is
+//! restored, together with the row whose deletion cascaded to it, since SQLite would not have allowed that deletion either.
+//!
+//! References between rows neither of which was written here are left alone: all devices see the same, and the device that wrote
+//! the rows repairs them.
+
+use std::collections::BTreeSet;
+
+use super::references::{self, Reference};
+use super::table_writer::TableWriter;
+use crate::replica::error::Result;
+use crate::replica::local::app_rows::{self, WriteOutcome};
+use crate::replica::local::table::{ForeignKey, OnDelete};
+use crate::replica::metadata::dirty_rows::{self, DirtyKind};
+use crate::replica::metadata::{dirty_columns, row_versions, tombstones};
+use crate::replica::values::cell::Cell;
+use crate::replica::values::row::Row;
+use crate::replica::values::row_key::RowKey;
+
+/// A repair in progress.
+pub(super) struct ReferenceRepair<'w, 'a> {
+    writer: &'w mut TableWriter<'a>,
+    /// Rows that were restored, so that a cascade must not delete them again.
+    restored: BTreeSet<(usize, RowKey)>,
+}
+
+impl<'w, 'a> ReferenceRepair<'w, 'a> {
+    pub(super) fn new(writer: &'w mut TableWriter<'a>) -> Self {
+        Self { writer, restored: BTreeSet::new() }
+    }
+
+    /// Checks the rows that were written and deleted, or with `check_all` every row, and repairs what dangles. This terminates:
+    /// each step deletes a row, clears a reference, or restores a row, which happens at most once for each row.
+    pub(super) fn run(&mut self, check_all: bool) -> Result<()> {
+        let (connection, tables) = (self.writer.connection(), self.writer.tables());
+        let mut dangling = if check_all { references::all_dangling(connection, tables)? } else { Vec::new() };
+        loop {
+            for (table, key) in self.writer.take_written() {
+                dangling.extend(references::dangling_from(connection, tables, table, &key)?);
+            }
+            for (parent, row) in self.writer.take_deleted() {
+                dangling.extend(references::references_to(connection, tables, parent, &row)?);
+            }
+            match dangling.pop() {
+                Some(reference) => self.repair(&reference)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn repair(&mut self, Reference { table, key, foreign_key }: &Reference) -> Result<()> {
+        let (connection, tables) = (self.writer.connection(), self.writer.tables());
+        let foreign_key = &tables[*table].foreign_keys[*foreign_key];
+        let Some(row) = self.writer.read(*table, key)? else { return Ok(()) };
+        let Some(cells) = references::referring_cells(foreign_key, &row) else { return Ok(()) };
+        if references::parent_exists(connection, tables, foreign_key, &cells)? {
+            return Ok(());
+        }
+        let parent_key = references::parent_key(connection, tables, foreign_key, &cells)?;
+        if !self.is_ours_to_repair(*table, key, foreign_key.parent, parent_key.as_ref())? {
+            return Ok(());
+        }
+        let must_stay = self.restored.contains(&(*table, key.clone()));
+        let is_repaired = match (foreign_key.on_delete, parent_key) {
+            (OnDelete::Cascade, _) if !must_stay => false,
+            (OnDelete::Cascade | OnDelete::Restrict, Some(parent_key)) => {
+                self.restore(foreign_key.parent, &parent_key)?
+            }
+            (OnDelete::Cascade | OnDelete::Restrict, None) => false,
+            (OnDelete::SetNull | OnDelete::SetDefault, _) => self.clear(*table, key, foreign_key)?,
+        };
+        if is_repaired {
+            return Ok(());
+        }
+        self.writer.delete_for_constraint(*table, key, Some(&row), "the row that it refers to was deleted")
+    }
+
+    /// Whether one of the two rows was written here, and the parent was really deleted: it may also be a row that could not be
+    /// applied, or that the app never had.
+    fn is_ours_to_repair(
+        &self,
+        table: usize,
+        key: &RowKey,
+        parent: usize,
+        parent_key: Option<&RowKey>,
+    ) -> Result<bool> {
+        let Some(parent_key) = parent_key else { return self.writer.is_unsent(table, key) };
+        if self.writer.is_unsent(parent, parent_key)? {
+            return Ok(true);
+        }
+        let (connection, id) = (self.writer.connection(), self.writer.tables()[parent].id);
+        let is_deleted = match row_versions::find(connection, id, parent_key)? {
+            Some(version) => version.deleted,
+            // It was deleted for a constraint before it was ever sent.
+            None => dirty_rows::find(connection, id, parent_key)?.is_some(),
+        };
+        Ok(is_deleted && self.writer.is_unsent(table, key)?)
+    }
+
+    /// Restores a deleted row. Returns `false` if that is impossible: its contents are unknown, a constraint forbids it, or it was
+    /// restored before and could not stay.
+    fn restore(&mut self, table: usize, key: &RowKey) -> Result<bool> {
+        let (connection, id) = (self.writer.connection(), self.writer.tables()[table].id);
+        if self.restored.contains(&(table, key.clone())) {
+            return Ok(false);
+        }
+        let Some(row) = tombstones::find(connection, id, key)? else { return Ok(false) };
+        if self.writer.write(table, key, &row)? != WriteOutcome::Written {
+            return Ok(false);
+        }
+        tombstones::remove(connection, id, key)?;
+        dirty_rows::put(connection, id, key, self.writer.tick()?, DirtyKind::Written)?;
+        self.restored.insert((table, key.clone()));
+        Ok(true)
+    }
+
+    /// Sets a reference to `NULL`. Returns `false` if a constraint forbids it.
+    fn clear(&mut self, table: usize, key: &RowKey, foreign_key: &ForeignKey) -> Result<bool> {
+        let (connection, it) = (self.writer.connection(), &self.writer.tables()[table]);
+        let columns: Vec<_> = foreign_key.columns.iter().map(|(from, _)| from).collect();
+        if columns.iter().any(|column| it.key.contains(column)) {
+            return Ok(false);
+        }
+        let mut row: Row = self.writer.read(table, key)?.unwrap_or_default();
+        row.extend(columns.iter().map(|column| ((*column).clone(), Cell::Null)));
+        if app_rows::write(connection, it, key, &row)? != WriteOutcome::Written {
+            return Ok(false);
+        }
+        let timestamp = self.writer.tick()?;
+        dirty_rows::put(connection, it.id, key, timestamp, DirtyKind::Written)?;
+        if it.rule.is_by_column() {
+            for column in columns {
+                dirty_columns::put(connection, it.id, key, column, timestamp)?;
+            }
+        }
+        Ok(true)
+    }
+}

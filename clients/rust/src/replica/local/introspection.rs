@@ -1,0 +1,143 @@
+//! Reads the tables that sync from the app's schema.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::dependencies;
+use super::synced_table::SyncedTable;
+use super::table::{ForeignKey, OnDelete, Table, UniqueConstraint};
+use crate::replica::error::{ReplicaError, Result, TableFault};
+use crate::replica::values::sql::is_reserved;
+
+/// Describes the tables, in the given order.
+///
+/// # Errors
+/// [`ReplicaError::Table`] if one of them cannot be synced.
+pub(crate) fn describe_tables(connection: &Connection, requested: &[SyncedTable]) -> Result<Vec<Table>> {
+    let mut tables: Vec<Table> = Vec::with_capacity(requested.len());
+    for one in requested {
+        let table = describe_table(connection, one)?;
+        let is_same = |other: &Table| other.name == table.name || other.wire_name == table.wire_name;
+        if tables.iter().any(is_same) {
+            return Err(fault(&table.name, TableFault::Duplicate));
+        }
+        tables.push(table);
+    }
+    for index in 0..tables.len() {
+        tables[index].foreign_keys = foreign_keys(connection, &tables, index)?;
+    }
+    dependencies::find_restorable_tables(&mut tables);
+    dependencies::rank_tables(&mut tables);
+    Ok(tables)
+}
+
+fn describe_table(connection: &Connection, requested: &SyncedTable) -> Result<Table> {
+    let found: Option<(String, String)> = connection
+        .query_row(
+            "SELECT name, type FROM pragma_table_list(?1) WHERE schema = 'main'",
+            [&requested.name],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let Some((name, kind)) = found else { return Err(fault(&requested.name, TableFault::Missing)) };
+    if kind != "table" || is_reserved(&name) {
+        return Err(fault(&name, TableFault::NotATable));
+    }
+    let wire_name = requested.wire_name.clone().unwrap_or_else(|| name.clone());
+    tidelog_protocol::rules::check_table(&wire_name)
+        .map_err(|reason| fault(&name, TableFault::WireName(reason)))?;
+    let (columns, key) = columns_and_key(connection, &name)?;
+    if key.is_empty() {
+        return Err(fault(&name, TableFault::NoPrimaryKey));
+    }
+    let has_triggers = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE
+                        AND name NOT LIKE 'tidelog\\_%' ESCAPE '\\')",
+        [&name],
+        |row| row.get(0),
+    )?;
+    // Any primary key other than the rowid has an index.
+    let key_is_rowid = connection.query_row(
+        "SELECT NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk')",
+        [&name],
+        |row| row.get(0),
+    )?;
+    Ok(Table {
+        id: 0,
+        key_is_rowid,
+        unique_constraints: unique_constraints(connection, &name)?,
+        name,
+        wire_name,
+        columns,
+        key,
+        foreign_keys: Vec::new(),
+        rank: 0,
+        may_be_restored: false,
+        has_triggers,
+        rule: requested.rule.clone(),
+    })
+}
+
+/// The columns that store data, and those of the primary key.
+fn columns_and_key(connection: &Connection, table: &str) -> Result<(Vec<String>, Vec<String>)> {
+    let mut statement =
+        connection.prepare("SELECT name, pk FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid")?;
+    let rows = statement.query_map([table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    let columns = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut key: Vec<_> = columns.iter().filter(|(_, position)| *position > 0).collect();
+    key.sort_by_key(|(_, position)| *position);
+    let key = key.into_iter().map(|(name, _)| name.clone()).collect();
+    Ok((columns.into_iter().map(|(name, _)| name).collect(), key))
+}
+
+fn unique_constraints(connection: &Connection, table: &str) -> Result<Vec<UniqueConstraint>> {
+    let mut statement = connection
+        .prepare("SELECT name FROM pragma_index_list(?1) WHERE \"unique\" AND origin <> 'pk' ORDER BY seq")?;
+    let indexes =
+        statement.query_map([table], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    let mut constraints = Vec::new();
+    for index in indexes {
+        let mut statement = connection
+            .prepare_cached("SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno")?;
+        let columns = statement
+            .query_map([&index], |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, String>(1)?)))?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        // An expression has no name.
+        let columns: Option<Vec<_>> =
+            columns.into_iter().map(|(name, collation)| Some((name?, collation))).collect();
+        let columns = columns.ok_or_else(|| fault(table, TableFault::UniqueExpression(index)))?;
+        constraints.push(UniqueConstraint(columns));
+    }
+    Ok(constraints)
+}
+
+/// The foreign keys of one table to those that sync.
+fn foreign_keys(connection: &Connection, tables: &[Table], index: usize) -> Result<Vec<ForeignKey>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, \"table\", \"from\", \"to\", on_delete, seq FROM pragma_foreign_key_list(?1) ORDER BY id, seq",
+    )?;
+    let mut rows = statement.query([&tables[index].name])?;
+    let mut foreign_keys: Vec<(i64, ForeignKey)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, parent, from): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let is_parent = |table: &Table| table.name.to_lowercase() == parent.to_lowercase();
+        let Some(parent) = tables.iter().position(is_parent) else { continue };
+        // A foreign key that names no columns references the primary key.
+        let to = match row.get(3)? {
+            Some(to) => Some(to),
+            None => tables[parent].key.get(row.get::<_, usize>(5)?).cloned(),
+        };
+        let Some(to) = to else { continue };
+        match foreign_keys.last_mut().filter(|(last, _)| *last == id) {
+            Some((_, foreign_key)) => foreign_key.columns.push((from, to)),
+            None => {
+                let on_delete = OnDelete::parse(&row.get::<_, String>(4)?);
+                foreign_keys.push((id, ForeignKey { parent, columns: vec![(from, to)], on_delete }));
+            }
+        }
+    }
+    Ok(foreign_keys.into_iter().map(|(_, foreign_key)| foreign_key).collect())
+}
+
+fn fault(table: &str, fault: TableFault) -> ReplicaError {
+    ReplicaError::Table { table: table.to_owned(), fault }
+}
