@@ -1,50 +1,50 @@
-//! Mail to the people who have accounts, or are invited to make one. The only place that knows lettre.
+//! Mail to people who have an account or are invited to create one. The only folder that uses lettre.
 //!
-//! What is sent is made of an address, a subject and a text, and lettre's types see to it that none of them can become a header or a
-//! second recipient.
+//! A mail consists of an email address, a subject and a text; lettre's types ensure that none of them can inject a header or a second
+//! recipient.
 #![allow(clippy::disallowed_types, reason = "this folder owns lettre")]
 
-mod letters;
+mod messages;
 
 use std::time::Duration;
 
+use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use thiserror::Error;
 use uuid::Uuid;
 
-pub use letters::Letter;
+pub use messages::Message;
 
 use crate::config::{MailSettings, MailTls, SmtpServer};
 
-/// How long a mail server may take for one answer.
-const ANSWER: Duration = Duration::from_secs(10);
-/// How long it may take for a whole mail.
-const WHOLE: Duration = Duration::from_secs(30);
+/// How long a mail server may take for one response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long it may take to accept a message.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why mail cannot be sent with these settings.
+/// Why mail can't be sent with these settings.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// `from` is missing, or no address.
-    #[error("[mail]: smtp is set, so from has to be an e-mail address, such as \"sync@example.org\"")]
+    /// `from` is missing or not an email address.
+    #[error("mail.from must be an email address, such as \"sync@example.org\", as mail.smtp is set")]
     From,
-    /// The certificates that mail servers are known by could not be read.
-    #[error("[mail]: TLS does not work here: {0}")]
+    /// The trusted certificates could not be loaded.
+    #[error("cannot set up TLS for mail: {0}")]
     Tls(String),
 }
 
 /// Why a mail was not sent.
 #[derive(Debug, Error)]
 pub enum SendError {
-    /// No mail can be addressed like this.
-    #[error("no mail can be sent to the address {0}")]
-    Address(String),
-    /// The mail server did not take it: where it is, and why.
-    #[error("the mail server at {0} did not take the mail: {1}")]
-    NotTaken(String, String),
+    /// No mail can be sent to this email address.
+    #[error("invalid email address {0}")]
+    InvalidAddress(String),
+    /// The mail server did not accept it: the server's host and port, and the reason.
+    #[error("the mail server at {0} did not accept the mail: {1}")]
+    NotAccepted(String, String),
 }
 
 /// Sends mail. Cheap to clone.
@@ -52,12 +52,12 @@ pub enum SendError {
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
-    /// Host and port of the mail server, for people.
+    /// Host and port of the mail server, for errors.
     server: String,
 }
 
 impl Mailer {
-    /// What the settings ask for. `None`: no mail. Nobody is connected to before there is something to send.
+    /// Sets up mail as configured; `None` if it isn't. Connects only when there is something to send.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -68,47 +68,47 @@ impl Mailer {
         Ok(Some(Self { transport, from, server: format!("{}:{}", server.host, server.port) }))
     }
 
-    /// Sends a letter to one address, and returns when the mail server has taken it.
+    /// Sends a message to one email address, and returns once the mail server has accepted it.
     ///
     /// # Errors
     /// See [`SendError`].
-    pub async fn send(&self, to: &str, letter: &Letter) -> Result<(), SendError> {
-        let message = self.message(to, letter).ok_or_else(|| SendError::Address(to.into()))?;
-        let failed = |reason: String| SendError::NotTaken(self.server.clone(), reason);
-        match tokio::time::timeout(WHOLE, self.transport.send(message)).await {
+    pub async fn send(&self, to: &str, message: &Message) -> Result<(), SendError> {
+        let mail = self.compose(to, message).ok_or_else(|| SendError::InvalidAddress(to.into()))?;
+        let failed = |reason: String| SendError::NotAccepted(self.server.clone(), reason);
+        match tokio::time::timeout(SEND_TIMEOUT, self.transport.send(mail)).await {
             Ok(sent) => sent.map(drop).map_err(|error| failed(with_causes(&error))),
-            Err(_) => Err(failed(format!("it took longer than {} seconds", WHOLE.as_secs()))),
+            Err(_) => Err(failed(format!("it took longer than {} seconds", SEND_TIMEOUT.as_secs()))),
         }
     }
 
-    fn message(&self, to: &str, letter: &Letter) -> Option<Message> {
+    fn compose(&self, to: &str, message: &Message) -> Option<lettre::Message> {
         let address: Address = to.parse().ok()?;
         let id = format!("<{}@{}>", Uuid::new_v4(), self.from.email.domain());
-        let message = Message::builder()
+        let mail = lettre::Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, address))
             .message_id(Some(id))
-            .subject(&letter.subject)
+            .subject(&message.subject)
             .header(ContentType::TEXT_PLAIN)
-            .body(letter.text.clone());
-        let mut message = message.ok()?;
-        // So that nobody's absence is answered to us (RFC 3834).
+            .body(message.text.clone());
+        let mut mail = mail.ok()?;
+        // Keeps vacation responders from answering (RFC 3834).
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
-        message.headers_mut().insert_raw(HeaderValue::new(automatic, "auto-generated".into()));
-        Some(message)
+        mail.headers_mut().insert_raw(HeaderValue::new(automatic, "auto-generated".into()));
+        Some(mail)
     }
 }
 
 fn transport(server: &SmtpServer) -> Result<AsyncSmtpTransport<Tokio1Executor>, OpenError> {
-    let known =
+    let parameters =
         || TlsParameters::new(server.host.clone()).map_err(|error| OpenError::Tls(with_causes(&error)));
     let tls = match server.tls {
-        MailTls::Always => Tls::Wrapper(known()?),
-        MailTls::StartTls => Tls::Required(known()?),
+        MailTls::Always => Tls::Wrapper(parameters()?),
+        MailTls::StartTls => Tls::Required(parameters()?),
         MailTls::Never => Tls::None,
     };
     let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&server.host).port(server.port);
-    let builder = builder.tls(tls).timeout(Some(ANSWER));
+    let builder = builder.tls(tls).timeout(Some(RESPONSE_TIMEOUT));
     Ok(match &server.credentials {
         Some((user, password)) => {
             builder.credentials(Credentials::new(user.clone(), password.expose().into())).build()
@@ -117,15 +117,15 @@ fn transport(server: &SmtpServer) -> Result<AsyncSmtpTransport<Tokio1Executor>, 
     })
 }
 
-/// What went wrong and why, in one line.
+/// An error with its causes, in one line.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
-        // Some name their causes themselves.
-        let said = next.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
+        // Some errors include their causes.
+        let reason = next.to_string();
+        if !text.contains(&reason) {
+            text = format!("{text}: {reason}");
         }
         cause = next.source();
     }
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn mail_has_a_sender_where_there_is_mail() {
+    fn sending_mail_requires_a_sender() {
         assert!(
             Mailer::open(&MailSettings { smtp: None, from: String::new() }).is_ok_and(|none| none.is_none())
         );
@@ -155,12 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_letter_becomes_a_header_and_no_address_becomes_two() {
+    fn messages_cannot_inject_headers_and_email_addresses_cannot_inject_recipients() {
         let mailer = mailer("sync@example.org").expect("settings").expect("a mailer");
-        let letter = Letter { subject: "x\r\nBcc: eve@example.org".into(), text: "a\r\n.\r\nb".into() };
-        let message = mailer.message("ada@example.org", &letter).expect("a message");
-        assert_eq!(message.envelope().to().len(), 1);
-        let formatted = String::from_utf8(message.formatted()).expect("ASCII");
+        let message = Message { subject: "x\r\nBcc: eve@example.org".into(), text: "a\r\n.\r\nb".into() };
+        let mail = mailer.compose("ada@example.org", &message).expect("a message");
+        assert_eq!(mail.envelope().to().len(), 1);
+        let formatted = String::from_utf8(mail.formatted()).expect("ASCII");
         let (headers, _) = formatted.split_once("\r\n\r\n").expect("headers and a body");
         assert!(headers.lines().all(|line| !line.starts_with("Bcc")), "{headers}");
         for to in [
@@ -170,7 +170,7 @@ mod tests {
             "nobody",
             "",
         ] {
-            assert!(mailer.message(to, &letter).is_none(), "{to:?}");
+            assert!(mailer.compose(to, &message).is_none(), "{to:?}");
         }
     }
 }

@@ -11,7 +11,7 @@ use super::links::{CreatedLink, mailer};
 use super::users::email_address;
 use crate::clock::MICROS_PER_SECOND;
 use crate::config::SignUpRule;
-use crate::mail::Letter;
+use crate::mail::Message;
 use crate::model::actors::Actor;
 use crate::model::links::{Link, LinkKind, MAX_INVITE_DAYS, MAX_USES};
 
@@ -118,8 +118,8 @@ impl InviteCommand {
                     return Err(CommandError::Refused(format!("invite not mailed: {SIGN_UP_CLOSED}")));
                 }
                 let (link, app) = create_invite(context, app, MAILED_USES, days).await?;
-                let letter = Letter::invite(app.as_deref(), &context.url, &link.url, link.expires_at);
-                link.mail(context, Actor::Operator, mailer, &email, &letter).await?;
+                let message = Message::invite(app.as_deref(), &context.url, &link.url, link.expires_at);
+                link.mail(context, Actor::Operator, mailer, &email, &message).await?;
                 answer(MailedInvite {
                     mailed_to: email,
                     invite_id: link.id,

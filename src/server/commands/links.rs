@@ -6,7 +6,7 @@ use super::answer::CommandError;
 use super::context::CommandContext;
 use crate::auth::links::{new_link, path_of};
 use crate::error::Fault;
-use crate::mail::{Letter, Mailer, SendError};
+use crate::mail::{Mailer, Message, SendError};
 use crate::model::actors::Actor;
 use crate::model::links::{LinkKind, RESET_LIVES_US, SETUP_LIVES_US};
 use crate::store::NewLink;
@@ -40,13 +40,13 @@ impl CreatedLink {
         actor: Actor,
         mailer: &Mailer,
         to: &str,
-        letter: &Letter,
+        message: &Message,
     ) -> Result<(), CommandError> {
-        if let Err(error) = mailer.send(to, letter).await {
+        if let Err(error) = mailer.send(to, message).await {
             context.store.withdraw_link(actor, self.kind, self.id).await?;
             return Err(match error {
-                SendError::Address(_) => CommandError::Refused(error.to_string()),
-                SendError::NotTaken(..) => CommandError::Failed(format!("{error}; the link was revoked")),
+                SendError::InvalidAddress(_) => CommandError::Refused(error.to_string()),
+                SendError::NotAccepted(..) => CommandError::Failed(format!("{error}; the link was revoked")),
             });
         }
         Ok(())
@@ -80,8 +80,8 @@ pub(in crate::server) async fn mail_reset_link(
 ) -> Result<Option<i64>, CommandError> {
     let mailer = mailer(context)?;
     let Some(link) = reset_link(context, actor, email).await? else { return Ok(None) };
-    let letter = Letter::reset(&context.url, &link.url, link.expires_at);
-    link.mail(context, actor, mailer, email, &letter).await?;
+    let message = Message::password_reset(&context.url, &link.url, link.expires_at);
+    link.mail(context, actor, mailer, email, &message).await?;
     Ok(Some(link.expires_at))
 }
 
