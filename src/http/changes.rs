@@ -8,11 +8,11 @@ use tidelog_protocol::limits::{MAX_ENTRIES_PER_PAGE, MAX_FILTER_TABLES, MAX_PAGE
 use tidelog_protocol::rules::check_table;
 use tidelog_protocol::{PullRequest, PushResponse, StatusResponse};
 
-use self::page::Page;
+use self::page::EntryPage;
 use super::State;
 use super::api_error::ApiError;
 use super::request::{Json, RawJson, Signed};
-use crate::model::changes::{Pull, PullQuery, Push};
+use crate::model::changes::{PullOutcome, PullQuery, PushOutcome};
 
 pub(super) async fn push(
     state: web::Data<State>,
@@ -26,15 +26,15 @@ pub(super) async fn push(
         push::Parsed::Faulty(push, error) => state.store.precheck_push(&caller, push).await?.ok_or(error)?,
     };
     match outcome {
-        Push::Stored { cursor, last_seq } => {
+        PushOutcome::Stored { cursor, last_seq } => {
             Ok(HttpResponse::Ok().json(PushResponse { cursor, last_seq: Some(last_seq) }))
         }
-        Push::UnknownDevice => Err(ApiError::not_found()),
-        Push::RevokedDevice => Err(ApiError::device_revoked()),
-        Push::BatchIdReused(first) => Err(ApiError::batch_id_reused(first)),
-        Push::KeyVersionConflict(current) => Err(ApiError::key_version_conflict(current, None)),
-        Push::LogMoved => Err(ApiError::log_moved()),
-        Push::LogRewound(resume_from) => Err(ApiError::log_rewound(resume_from)),
+        PushOutcome::UnknownDevice => Err(ApiError::not_found()),
+        PushOutcome::RevokedDevice => Err(ApiError::device_revoked()),
+        PushOutcome::BatchIdReused(first) => Err(ApiError::batch_id_reused(first)),
+        PushOutcome::KeyVersionConflict(current) => Err(ApiError::key_version_conflict(current, None)),
+        PushOutcome::LogMoved => Err(ApiError::log_moved()),
+        PushOutcome::LogRewound(resume_from) => Err(ApiError::log_rewound(resume_from)),
     }
 }
 
@@ -45,16 +45,16 @@ pub(super) async fn pull(
     let query = query(request)?;
     let mut room = state.pages.room_of(caller.log);
     room.grow_to(MAX_PAGE_BYTES).await?;
-    let (outcome, page) = state.store.pull(caller, query, Page::new()).await?;
+    let (outcome, page) = state.store.pull(caller, query, EntryPage::new()).await?;
     match outcome {
-        Pull::Page { cursor, has_more, delivery } => {
+        PullOutcome::Page { cursor, has_more, delivery } => {
             let store = state.store.clone();
             let body = page.finish(cursor, has_more, room, move || store.note_delivery(delivery));
             Ok(HttpResponse::Ok().content_type("application/json").body(body))
         }
-        Pull::UnknownDevice => Err(ApiError::not_found()),
-        Pull::RevokedDevice => Err(ApiError::device_revoked()),
-        Pull::LogRewound(resume_from) => Err(ApiError::log_rewound(resume_from)),
+        PullOutcome::UnknownDevice => Err(ApiError::not_found()),
+        PullOutcome::RevokedDevice => Err(ApiError::device_revoked()),
+        PullOutcome::LogRewound(resume_from) => Err(ApiError::log_rewound(resume_from)),
     }
 }
 

@@ -12,7 +12,7 @@ use tidelog_protocol::{
 
 use super::State;
 use super::api_error::ApiError;
-use super::changes::page::Page;
+use super::changes::page::EntryPage;
 use super::json::{self, Capped, Object};
 use super::keys::envelope;
 use super::request::{Json, OptionalJson, RawJson, Signed};
@@ -62,7 +62,7 @@ pub(super) async fn entries(
     }
     let mut room = state.pages.room_of(caller.log);
     room.grow_to(MAX_PAGE_BYTES).await?;
-    let sink = Page::of("entries");
+    let sink = EntryPage::named("entries");
     let (outcome, page) = state.store.rotation_entries(&caller, request.cursor, limit, sink).await?;
     match outcome {
         EntriesPage::Page { cursor, has_more, remaining } => {

@@ -14,7 +14,7 @@ pub use stored::{Data, RowId, SpeltOp, base64_len, write_base64};
 
 /// What came of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Push {
+pub enum PushOutcome {
     /// It is on disk, now or since an earlier push of the same batch.
     Stored {
         /// Safe to pull from.
@@ -117,7 +117,7 @@ pub struct Delivery {
 
 /// What came of a pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pull {
+pub enum PullOutcome {
     /// The sink has the entries; the next page starts at the cursor.
     Page {
         /// Where the next page starts.

@@ -14,7 +14,7 @@ pub mod export;
 pub mod issuers;
 pub mod keys;
 pub mod links;
-pub mod log_heads;
+pub mod logs;
 pub mod notifications;
 pub mod origins;
 pub mod redirects;

@@ -41,8 +41,8 @@ async fn look_after_rows(store: &Store, auth: &Auth) {
     let mut rounds = rounds();
     loop {
         rounds.tick().await;
-        if let Err(fault) = store.upkeep().await {
-            tracing::warn!(%fault, "a round of upkeep failed");
+        if let Err(fault) = store.maintain().await {
+            tracing::warn!(%fault, "a round of maintenance failed");
         }
         if let Err(fault) = auth.retire_keys().await {
             tracing::warn!(%fault, "old signing keys were not deleted");

@@ -19,11 +19,11 @@ pub enum Synchronous {
     Normal,
 }
 
-/// The oldest SQLite that this program runs with: 3.51.3 repaired a corruption of write-ahead logs.
+/// The oldest SQLite that this program runs with: 3.51.3 fixed a corruption of write-ahead logs.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// Wait for locks of the few short moments in which SQLite takes one; see `SQLITE_BUSY`. The writer is alone, so in ordinary
-/// running nobody waits.
+/// How long to wait for the locks that SQLite takes for short moments; see `SQLITE_BUSY`. With a single writer, nothing
+/// normally waits.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pages of the write-ahead log after which a commit also checkpoints: 4,000 pages of 4 KiB are 16 MiB.
@@ -38,13 +38,16 @@ const WRITER_CACHE_KIB: i64 = 8 * 1024;
 /// Page cache of each reader, in KiB.
 const READER_CACHE_KIB: i64 = 2 * 1024;
 
-/// Prepared statements kept for each connection: more than there are.
-const STATEMENTS: usize = 128;
+/// Prepared statements kept for each connection: more than the store has.
+const MAX_STATEMENTS: usize = 128;
 
 /// Opens the connection that writes, in WAL mode.
 pub(super) fn writer(path: &Path, synchronous: Synchronous) -> Result<Connection, Fault> {
     if rusqlite::version_number() < OLDEST_SQLITE {
-        return Err(Fault::Internal(format!("SQLite {} is too old to be trusted", rusqlite::version())));
+        return Err(Fault::Internal(format!(
+            "SQLite {} is too old: it can corrupt a write-ahead log",
+            rusqlite::version()
+        )));
     }
     let connection = Connection::open(path).map_err(fault)?;
     prepare(&connection, WRITER_CACHE_KIB)?;
@@ -61,12 +64,12 @@ pub(super) fn writer(path: &Path, synchronous: Synchronous) -> Result<Connection
         Synchronous::Normal => "normal",
     };
     set("synchronous", &level).map_err(fault)?;
-    // macOS only flushes a disk's own cache when asked in this way; elsewhere these mean nothing.
+    // macOS flushes a disk's own cache only when asked in this way; elsewhere these have no effect.
     set("fullfsync", &true).map_err(fault)?;
     set("checkpoint_fullfsync", &true).map_err(fault)?;
     set("wal_autocheckpoint", &CHECKPOINT_PAGES).map_err(fault)?;
     set("journal_size_limit", &WAL_LIMIT_BYTES).map_err(fault)?;
-    // What was deleted is gone from the file, too.
+    // Overwrites deleted content in the file, too.
     set("secure_delete", &true).map_err(fault)?;
     set("foreign_keys", &true).map_err(fault)?;
     Ok(connection)
@@ -78,19 +81,19 @@ pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_prepared_statement_cache_capacity(MAX_STATEMENTS);
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
 
-/// Runs something with another bound on how long it waits for locks.
-pub(super) fn with_patience<T>(
+/// Runs `work` with another timeout for locks.
+pub(super) fn with_busy_timeout<T>(
     connection: &Connection,
-    patience: Duration,
+    timeout: Duration,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    connection.busy_timeout(patience)?;
+    connection.busy_timeout(timeout)?;
     let result = work(connection);
     connection.busy_timeout(BUSY_TIMEOUT)?;
     result
@@ -98,23 +101,23 @@ pub(super) fn with_patience<T>(
 
 fn prepare(connection: &Connection, cache_kib: i64) -> Result<(), Fault> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_prepared_statement_cache_capacity(MAX_STATEMENTS);
     connection.pragma_update(None, "cache_size", -cache_kib).map_err(fault)?;
     Ok(())
 }
 
-/// What a failure of SQLite means to a caller.
+/// Translates an error of SQLite.
 pub(super) fn fault(error: rusqlite::Error) -> Fault {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => Fault::StorageFull,
         Some(rusqlite::ErrorCode::DatabaseBusy) => {
-            Fault::Unavailable("somebody else has locked the database")
+            Fault::Unavailable("another process has locked the database")
         }
         _ => Fault::internal(error),
     }
 }
 
-/// So that `?` turns one into the other.
+/// For `?`.
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         fault(error)

@@ -1,15 +1,16 @@
-//! Devices: registered, listed, removed.
+//! Devices: registering, listing and removing them.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use tidelog_protocol::{Device, Platform};
 use uuid::Uuid;
 
 use super::group::WriteTx;
-use super::{Shared, Store, audit, sessions};
+use super::{Store, audit, session_devices, sessions};
 use crate::error::Fault;
 use crate::model::actors::Actor;
 use crate::model::audit::Action;
 use crate::model::devices::{DeviceRow, NewDevice, candidate_names};
+use crate::model::logs::LogDevice;
 use crate::model::sessions::Caller;
 use crate::notify::Event;
 
@@ -28,53 +29,36 @@ const FIND_LIVE: &str =
     "SELECT id, log FROM devices WHERE uuid = ?1 AND removed_at IS NULL AND (?2 IS NULL OR log = ?2)";
 const REMOVE: &str = "UPDATE devices SET removed_at = ?2 WHERE id = ?1";
 const COUNT_LIVE: &str = "SELECT count(*) FROM devices WHERE log = ?1 AND removed_at IS NULL";
-const LINK: &str = "
-    INSERT OR IGNORE INTO session_devices (session, device)
-    SELECT sessions.id, devices.id FROM sessions, devices
-    WHERE sessions.uuid = ?1 AND devices.id = ?2 AND devices.removed_at IS NULL";
-const IS_LINKED: &str = "
-    SELECT 1 FROM session_devices JOIN sessions ON sessions.id = session_devices.session
-    WHERE sessions.uuid = ?1 AND session_devices.device = ?2";
+const IN_LOG: &str =
+    "SELECT id, removed_at IS NOT NULL, pulled_seq, own_until FROM devices WHERE uuid = ?1 AND log = ?2";
 
-/// What came of a registration.
+/// The outcome of a registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registration {
     /// A new device.
     Created(Device),
     /// It was registered before.
     Existed(Device),
-    /// The caller has as many devices as one may have.
+    /// The caller has the maximum number of devices.
     TooMany,
 }
 
-/// The devices of a log that were not removed.
+/// Live devices of a log.
 pub(super) fn count_live(connection: &Connection, log: i64) -> Result<u64, Fault> {
     Ok(connection.prepare_cached(COUNT_LIVE)?.query_row([log], |row| row.get(0))?)
 }
 
-/// Whether a session is known to speak for a device, in memory or on disk.
-pub(super) fn is_linked(
-    connection: &Connection,
-    shared: &Shared,
-    session: Uuid,
-    device: i64,
-) -> Result<bool, Fault> {
-    if shared.presence.is_linked(session, device) {
-        return Ok(true);
-    }
-    let linked = connection.prepare_cached(IS_LINKED)?.exists((session.as_bytes(), device))?;
-    if linked {
-        shared.presence.link(session, device);
-    }
-    Ok(linked)
-}
-
-/// Notes that a session speaks for a device, so that removing the device ends the session.
-pub(super) fn link_session(tx: &WriteTx<'_>, session: Uuid, device: i64) -> Result<(), Fault> {
-    if !tx.shared.presence.is_linked(session, device) {
-        tx.prepare_cached(LINK)?.execute((session.as_bytes(), device))?;
-    }
-    Ok(())
+/// A device of a log, removed or not, as its row holds it.
+pub(super) fn find_in_log(connection: &Connection, log: i64, id: Uuid) -> Result<Option<LogDevice>, Fault> {
+    let from_row = |row: &Row<'_>| {
+        Ok(LogDevice {
+            id: row.get(0)?,
+            is_removed: row.get(1)?,
+            pulled_seq: row.get(2)?,
+            own_until: row.get(3)?,
+        })
+    };
+    Ok(connection.prepare_cached(IN_LOG)?.query_row((id.as_bytes(), log), from_row).optional()?)
 }
 
 fn row_of(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
@@ -103,7 +87,7 @@ fn list(
 
 fn find(connection: &Connection, id: i64) -> Result<Device, Fault> {
     let row = list(connection, "AND devices.id = ?1", [id])?.into_iter().next();
-    row.map(|row| row.device).ok_or_else(|| Fault::Internal(format!("device {id} has vanished")))
+    row.map(|row| row.device).ok_or_else(|| Fault::Internal(format!("device {id} does not exist")))
 }
 
 fn find_existing(tx: &WriteTx<'_>, log: i64, new: &NewDevice) -> Result<Option<i64>, Fault> {
@@ -127,10 +111,7 @@ fn free_name(tx: &WriteTx<'_>, log: i64, name: &str) -> Result<String, Fault> {
 }
 
 impl Store {
-    /// Registers a device of the caller, or finds it by its installation or name and notes its platform.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Registers a device of the caller, or finds it by its installation or name and updates its platform.
     pub async fn register_device(
         &self,
         caller: &Caller,
@@ -143,8 +124,9 @@ impl Store {
             let platform = new.platform.as_str();
             if let Some(row) = find_existing(tx, log, &new)? {
                 tx.prepare_cached(UPDATE)?.execute((row, platform, tx.now_us))?;
-                link_session(tx, session, row)?;
-                return Ok(Registration::Existed(find(tx, row)?));
+                let device = find(tx, row)?;
+                session_devices::link(tx, session, device.id)?;
+                return Ok(Registration::Existed(device));
             }
             if count_live(tx, log)? >= max_devices {
                 return Ok(Registration::TooMany);
@@ -153,16 +135,13 @@ impl Store {
             let install = new.install_id.as_ref().map(Uuid::as_bytes);
             tx.prepare_cached(INSERT)?.execute((id.as_bytes(), log, name, platform, install, tx.now_us))?;
             let row = tx.last_insert_rowid();
-            link_session(tx, session, row)?;
+            session_devices::link(tx, session, id)?;
             Ok(Registration::Created(find(tx, row)?))
         })
         .await
     }
 
-    /// The live devices of a log, in the order of their registration.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Lists the live devices of a log, in the order of their registration.
     pub async fn list_devices(&self, log: i64) -> Result<Vec<Device>, Fault> {
         self.read(move |connection| {
             let rows = list(connection, "AND devices.log = ?1", [log])?;
@@ -171,27 +150,18 @@ impl Store {
         .await
     }
 
-    /// Every live device of the server.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Lists every live device of the server.
     pub async fn list_all_devices(&self) -> Result<Vec<DeviceRow>, Fault> {
         self.read(|connection| list(connection, "", [])).await
     }
 
     /// Removes a device of the caller and ends its sessions. `false`: there is no such live device.
-    ///
-    /// # Errors
-    /// A fault of the database.
     pub async fn remove_device(&self, actor: Actor, caller: &Caller, device: Uuid) -> Result<bool, Fault> {
         let log = caller.log;
         self.write_for(caller, 1, move |tx| remove(tx, actor, Some(log), device)).await
     }
 
     /// Removes any device and ends its sessions. `false`: there is no such live device.
-    ///
-    /// # Errors
-    /// A fault of the database.
     pub async fn remove_any_device(&self, actor: Actor, device: Uuid) -> Result<bool, Fault> {
         self.write(1, move |tx| remove(tx, actor, None, device)).await
     }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
-use super::{AccountSession, Store, apps, audit, changes, keys, rotations, sessions};
+use super::changes::{LogScan, Selection, log_state};
+use super::{AccountSession, Store, apps, audit, keys, sessions};
 use crate::error::Fault;
 use crate::model::actors::Actor;
 use crate::model::audit::Action;
+use crate::model::changes::EntrySink;
+use crate::model::cursors::BASE_SEQ;
 use crate::model::export::{ExportedDevice, Outline, TakenBy, Taker};
 use crate::model::sessions::Caller;
 
@@ -26,7 +29,7 @@ const MAY_SIGN_IN: &str = "
     SELECT 1 FROM logs JOIN users ON users.id = logs.user WHERE logs.id = ?1 AND users.disabled_at IS NULL";
 
 /// Fails if what lets a user take their data is over.
-pub(super) fn require(connection: &Connection, taker: &Taker) -> Result<(), Fault> {
+fn require(connection: &Connection, taker: &Taker) -> Result<(), Fault> {
     match taker.by {
         TakenBy::Session => sessions::require(connection, taker.caller.session),
         TakenBy::Account => match connection.prepare_cached(MAY_SIGN_IN)?.exists([taker.caller.log])? {
@@ -93,16 +96,39 @@ impl Store {
             audit::record_caller(tx, actor, Action::DataExported, &noted.caller)
         })
         .await?;
-        let (shared, log) = (self.shared.clone(), taker.caller.log);
-        self.read(move |connection| {
+        self.read_log(taker.caller.log, |snapshot| {
+            let (connection, log) = (snapshot.connection, snapshot.log);
             let (app_name, email) =
                 connection.prepare_cached(NAMES)?.query_row([log], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let mut statement = connection.prepare_cached(DEVICES)?;
             let devices = statement.query_map([log], device_of)?.collect::<rusqlite::Result<_>>()?;
-            let (head_seq, total_changes) = changes::head(connection, &shared, log)?;
+            let state = log_state(connection, log, snapshot.buffered_head())?;
+            let (head_seq, total_changes) = (state.head.seq, state.total_changes);
             let envelope = keys::find(connection, log)?;
-            let pending = rotations::find_keys(connection, log)?.running().cloned();
+            let pending = keys::find_keys(connection, log)?.running().cloned();
             Ok(Outline { app_name, email, devices, head_seq, total_changes, envelope, pending })
+        })
+        .await
+    }
+
+    /// Gives the sink at most `limit` entries after a seq and up to another one, the end of a batch. Returns the last seq that
+    /// was looked at, and whether there are more.
+    ///
+    /// # Errors
+    /// [`Fault::SessionEnded`] if what lets the user take their data is over.
+    pub async fn export_changes<S: EntrySink>(
+        &self,
+        taker: &Taker,
+        (after, until): (i64, i64),
+        limit: usize,
+        mut sink: S,
+    ) -> Result<(i64, bool, S), Fault> {
+        let taker = taker.clone();
+        self.read_log(taker.caller.log, move |log| {
+            require(log.connection, &taker)?;
+            let selection = Selection::Export { until };
+            let end = LogScan::page(log, selection, after.max(BASE_SEQ), limit, &mut sink)?;
+            Ok((end.reached, end.has_more, sink))
         })
         .await
     }

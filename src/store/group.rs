@@ -1,9 +1,9 @@
-//! One group of writes: a transaction, one COMMIT.
+//! Group commit: one transaction and one COMMIT for all operations that wait.
 //!
-//! A unit that fails or panics is rolled back and answered by itself. That takes a savepoint for each unit, for which SQLite
-//! copies every page that the unit shares with those before it; and units hardly ever fail. So a group is tried without
-//! savepoints first, and only if a unit fails after it has written something, run once more with them. What fails the whole
-//! group is a failed COMMIT, or a fault after which SQLite has rolled back everything.
+//! An operation that fails or panics is rolled back and answered by itself. That takes a savepoint for each, for which SQLite
+//! copies every page that the operation shares with those before it; and operations rarely fail. So a group runs without
+//! savepoints first, and again with them only if an operation fails after it has written something. The whole group fails
+//! with its COMMIT, or after a fault for which SQLite rolls back everything.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -12,22 +12,22 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::Shared;
-use super::changes::TailEdits;
-use super::known::Known;
+use super::batch_buffer::{BufferTx, FlushState};
+use super::session_devices::Link;
+use super::writer_cache::WriterCache;
 use crate::error::Fault;
 use crate::notify::{Event, Pushed};
 
 /// The transaction as a write function sees it.
 pub(super) struct WriteTx<'c> {
     connection: &'c Connection,
-    /// What the operation runs against besides the database.
     pub(super) shared: &'c Shared,
-    /// What the writer knows without asking the database.
-    pub(super) known: &'c mut Known,
-    /// Microseconds since 1970, one time for the whole group.
+    pub(super) cache: &'c mut WriterCache,
+    pub(super) buffer: BufferTx<'c>,
+    /// Links of sessions to devices that it wrote, or found written.
+    pub(super) links: Vec<Link>,
+    /// Microseconds since 1970, the same for the whole group.
     pub(super) now_us: i64,
-    /// What is done to the tails of logs.
-    pub(super) tails: TailEdits,
     next_seq: i64,
     events: Vec<Event>,
 }
@@ -40,50 +40,83 @@ impl std::ops::Deref for WriteTx<'_> {
     }
 }
 
-impl WriteTx<'_> {
-    /// The newest seq that was given out before this transaction.
+impl<'c> WriteTx<'c> {
+    fn new(connection: &'c Connection, shared: &'c Shared, state: &'c mut WriterState) -> Self {
+        Self {
+            connection,
+            shared,
+            cache: &mut state.cache,
+            buffer: BufferTx::new(&shared.buffer, &mut state.flush),
+            links: Vec::new(),
+            now_us: shared.clock.now_us(),
+            next_seq: shared.head.load(Ordering::SeqCst) + 1,
+            events: Vec::new(),
+        }
+    }
+
+    /// The connection, for as long as the transaction may run, whatever becomes of `self`.
+    pub(super) fn connection(&self) -> &'c Connection {
+        self.connection
+    }
+
+    /// The highest seq assigned before this transaction.
     pub(super) fn committed_seq(&self) -> i64 {
         self.shared.head.load(Ordering::SeqCst)
     }
 
-    /// The newest seq that was given out.
+    /// The highest seq assigned.
     pub(super) fn newest_seq(&self) -> i64 {
         self.next_seq - 1
     }
 
-    /// Gives out the numbers up to this one.
-    pub(super) fn spend_seqs(&mut self, last: i64) {
+    /// Assigns the seqs up to this one.
+    pub(super) fn assign_seqs(&mut self, last: i64) {
         self.next_seq = last + 1;
     }
 
-    /// Ends the transaction as if it had not been.
-    fn undo_all(&mut self) {
+    /// Publishes a push once it is committed.
+    pub(super) fn publish_push(&mut self, pushed: Pushed) {
+        self.events.push(Event::Pushed(pushed));
+    }
+
+    /// Publishes any other event once it is committed. Most of them may end sessions, so the writer's cache is dropped.
+    pub(super) fn leave(&mut self, event: Event) {
+        self.cache.clear();
+        self.events.push(event);
+    }
+
+    fn roll_back(&mut self) {
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        self.known.forget_all();
-        self.tails = TailEdits::default();
+        self.cache.clear();
+        self.buffer.roll_back();
+        self.links.clear();
         self.next_seq = self.committed_seq() + 1;
         self.events.clear();
     }
 
-    /// Leaves word of a push, to be told once it is committed.
-    pub(super) fn leave_pushed(&mut self, pushed: Pushed) {
-        self.events.push(Event::Pushed(pushed));
-    }
-
-    /// Leaves word of anything else. Nothing that the writer knows of sessions outlives it.
-    pub(super) fn leave(&mut self, event: Event) {
-        self.known.forget_sessions();
-        self.events.push(event);
+    /// Makes everybody see what was committed, except for the events, which are returned.
+    fn apply(mut self) -> Vec<Event> {
+        self.buffer.apply();
+        self.shared.session_devices.keep(self.links);
+        self.shared.head.store(self.next_seq - 1, Ordering::SeqCst);
+        self.events
     }
 }
 
-/// One operation in the queue.
-pub(super) trait Unit: Send {
-    /// Runs inside the transaction, perhaps a second time after the first was rolled back. `Err`: what it did is to be undone.
+/// What the writer keeps from one group to the next.
+#[derive(Default)]
+pub(super) struct WriterState {
+    cache: WriterCache,
+    flush: FlushState,
+}
+
+/// An operation in the queue.
+pub(super) trait QueuedOperation: Send {
+    /// Runs inside the transaction, perhaps again after it was rolled back. `Err`: what it wrote must be rolled back.
     fn run(&mut self, tx: &mut WriteTx<'_>) -> Result<(), Fault>;
-    /// Answers whoever waits. `Err`: the whole group failed.
+    /// Answers the task that waits. `Err`: the whole group failed.
     fn answer(self: Box<Self>, group: Result<(), Fault>);
 }
 
@@ -94,13 +127,13 @@ pub(super) struct Operation<T, F> {
 }
 
 impl<T, F> Operation<T, F> {
-    /// Of this work, whose outcome goes to `reply`.
+    /// Its outcome goes to `reply`.
     pub(super) fn new(work: F, reply: oneshot::Sender<Result<T, Fault>>) -> Self {
         Self { work, result: None, reply }
     }
 }
 
-impl<T, F> Unit for Operation<T, F>
+impl<T, F> QueuedOperation for Operation<T, F>
 where
     T: Send,
     F: Fn(&mut WriteTx<'_>) -> Result<T, Fault> + Send,
@@ -114,17 +147,17 @@ where
     }
 
     fn answer(self: Box<Self>, group: Result<(), Fault>) {
-        let unrun = || Err(Fault::Unavailable("the operation was not run"));
-        let own = self.result.unwrap_or_else(unrun);
+        let not_run = || Err(Fault::Unavailable("the operation was not run"));
+        let own = self.result.unwrap_or_else(not_run);
         let _ = self.reply.send(group.and(own));
     }
 }
 
-/// An operation, and the room that it takes in the queue until it is answered.
+/// An operation, and the queue space that it holds until it is answered.
 pub(super) struct Queued {
-    pub(super) unit: Box<dyn Unit>,
+    pub(super) operation: Box<dyn QueuedOperation>,
     pub(super) kib: u32,
-    pub(super) _room: OwnedSemaphorePermit,
+    pub(super) _permit: OwnedSemaphorePermit,
 }
 
 /// Why a whole group failed.
@@ -134,76 +167,64 @@ pub(super) struct GroupFault {
     pub(super) durability_unknown: bool,
 }
 
-/// Runs all units and commits. What they left to be told is the answer.
+/// Runs all operations and commits. Returns the events to publish.
 pub(super) fn commit(
     connection: &Connection,
     shared: &Shared,
-    known: &mut Known,
-    units: &mut [Queued],
+    state: &mut WriterState,
+    group: &mut [Queued],
 ) -> Result<Vec<Event>, GroupFault> {
-    let mut tx = WriteTx {
-        connection,
-        shared,
-        known,
-        now_us: shared.clock.now_us(),
-        tails: TailEdits::default(),
-        next_seq: shared.head.load(Ordering::SeqCst) + 1,
-        events: Vec::new(),
-    };
-    let ran = run_all(units, &mut tx, Safety::Hope).and_then(|ran| match ran {
-        Ran::All => Ok(()),
-        Ran::UntilOneFailed => {
-            tx.undo_all();
-            run_all(units, &mut tx, Safety::Savepoints).map(drop)
+    let mut tx = WriteTx::new(connection, shared, state);
+    let ran = run_all(group, &mut tx, Isolation::Optimistic).and_then(|ran| match ran {
+        GroupRun::Complete => Ok(()),
+        GroupRun::OneFailed => {
+            tx.roll_back();
+            run_all(group, &mut tx, Isolation::Savepoints).map(drop)
         }
     });
     let ended = ran.map_err(|fault| GroupFault { fault, durability_unknown: false }).and_then(|()| {
-        statement(connection, "COMMIT").map_err(|fault| {
+        execute(connection, "COMMIT").map_err(|fault| {
             let durability_unknown = !matches!(fault, Fault::StorageFull);
             GroupFault { fault, durability_unknown }
         })
     });
     match ended {
-        Ok(()) => {
-            shared.tails.apply(std::mem::take(&mut tx.tails));
-            shared.head.store(tx.newest_seq(), Ordering::SeqCst);
-            Ok(tx.events)
-        }
+        Ok(()) => Ok(tx.apply()),
         Err(fault) => {
-            tx.undo_all();
+            tx.roll_back();
             Err(fault)
         }
     }
 }
 
-/// How the units of a group are kept apart.
+/// How the operations of a group are kept apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Safety {
-    /// Not at all: none will fail.
-    Hope,
+enum Isolation {
+    /// Not at all, in the expectation that none fails.
+    Optimistic,
     Savepoints,
 }
 
-enum Ran {
-    All,
-    /// It had written something, which nothing but the end of the transaction undoes.
-    UntilOneFailed,
+enum GroupRun {
+    Complete,
+    /// One failed after it had written something, which now only the end of the transaction undoes.
+    OneFailed,
 }
 
-/// Begins a transaction and runs all units in it. `Err` only if the whole group is lost.
-fn run_all(units: &mut [Queued], tx: &mut WriteTx<'_>, safety: Safety) -> Result<Ran, Fault> {
-    statement(tx.connection, "BEGIN IMMEDIATE")?;
-    for queued in units {
-        let unit = queued.unit.as_mut();
-        match safety {
-            Safety::Savepoints => run_apart(unit, tx)?,
-            Safety::Hope => {
+/// Begins a transaction and runs all operations in it. `Err` only if the whole group is lost.
+fn run_all(group: &mut [Queued], tx: &mut WriteTx<'_>, isolation: Isolation) -> Result<GroupRun, Fault> {
+    execute(tx.connection, "BEGIN IMMEDIATE")?;
+    for queued in group {
+        let operation = queued.operation.as_mut();
+        match isolation {
+            Isolation::Savepoints => run_in_savepoint(operation, tx)?,
+            Isolation::Optimistic => {
                 let (seq_before, events_before) = (tx.next_seq, tx.events.len());
                 let changes_before = tx.connection.total_changes();
-                let failed = unit.run(tx).is_err();
+                let failed = operation.run(tx).is_err();
                 let has_changed = tx.connection.total_changes() != changes_before;
                 if tx.connection.is_autocommit() || (failed && has_changed) {
-                    return Ok(Ran::UntilOneFailed);
+                    return Ok(GroupRun::OneFailed);
                 }
                 if failed {
                     tx.next_seq = seq_before;
@@ -212,30 +233,32 @@ fn run_all(units: &mut [Queued], tx: &mut WriteTx<'_>, safety: Safety) -> Result
             }
         }
     }
-    Ok(Ran::All)
+    Ok(GroupRun::Complete)
 }
 
-/// Runs one unit in a savepoint. `Err` only if the whole group is lost with it.
-fn run_apart(unit: &mut dyn Unit, tx: &mut WriteTx<'_>) -> Result<(), Fault> {
+/// Runs one operation in a savepoint. `Err` only if the whole group is lost with it.
+fn run_in_savepoint(operation: &mut dyn QueuedOperation, tx: &mut WriteTx<'_>) -> Result<(), Fault> {
     let connection = tx.connection;
-    let (seq_before, events_before, tails_before) = (tx.next_seq, tx.events.len(), tx.tails.clone());
-    statement(connection, "SAVEPOINT unit")?;
-    let outcome = unit.run(tx);
+    let (seq_before, events_before, links_before) = (tx.next_seq, tx.events.len(), tx.links.len());
+    let buffer_before = tx.buffer.savepoint();
+    execute(connection, "SAVEPOINT operation")?;
+    let outcome = operation.run(tx);
     if connection.is_autocommit() {
-        // A full disk or an I/O error made SQLite roll back everything, not just this unit.
+        // A full disk or an I/O error made SQLite roll back everything, not just this operation.
         return outcome.and(Err(Fault::Internal("SQLite ended the transaction".into())));
     }
     if outcome.is_err() {
-        statement(connection, "ROLLBACK TO unit")?;
-        tx.known.forget_all();
-        tx.tails = tails_before;
+        execute(connection, "ROLLBACK TO operation")?;
+        tx.cache.clear();
+        tx.buffer.roll_back_to(buffer_before);
+        tx.links.truncate(links_before);
         tx.next_seq = seq_before;
         tx.events.truncate(events_before);
     }
-    statement(connection, "RELEASE unit")
+    execute(connection, "RELEASE operation")
 }
 
-fn statement(connection: &Connection, sql: &str) -> Result<(), Fault> {
+fn execute(connection: &Connection, sql: &str) -> Result<(), Fault> {
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())
 }

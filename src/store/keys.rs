@@ -2,19 +2,43 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::Store;
 use super::group::WriteTx;
-use super::{Store, rotations};
 use crate::error::Fault;
 use crate::model::keys::{KeyEnvelope, KeyState, PutKey, put};
+use crate::model::rotations::{Keys, Phase, Rotation};
 use crate::model::sessions::Caller;
 
 const FIND: &str = "SELECT encrypted_key, key_version, revision FROM key_envelopes WHERE log = ?1";
 const STATE: &str = "SELECT key_version, max_version_used, revision FROM key_envelopes WHERE log = ?1";
+const OPEN_ROTATION: &str = "
+    SELECT id, state = 'undoing', encrypted_key, key_version, remaining, started, began_at, blobs_remaining
+    FROM rotations WHERE log = ?1 AND ended_at IS NULL";
 const PUT: &str = "
     INSERT INTO key_envelopes (log, encrypted_key, key_version, max_version_used, revision, updated_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (log) DO UPDATE SET encrypted_key = excluded.encrypted_key, key_version = excluded.key_version,
         max_version_used = excluded.max_version_used, revision = excluded.revision, updated_at = excluded.updated_at";
+
+fn rotation_of(row: &Row<'_>) -> rusqlite::Result<Rotation> {
+    Ok(Rotation {
+        id: row.get(0)?,
+        phase: if row.get(1)? { Phase::Undoing } else { Phase::Running },
+        encrypted_key: row.get(2)?,
+        key_version: row.get(3)?,
+        remaining: row.get(4)?,
+        started: row.get(5)?,
+        began_at: row.get(6)?,
+        blobs_remaining: row.get(7)?,
+    })
+}
+
+/// The keys of a log.
+pub(super) fn find_keys(connection: &Connection, log: i64) -> Result<Keys, Fault> {
+    let current = find_state(connection, log)?;
+    let rotation = connection.prepare_cached(OPEN_ROTATION)?.query_row([log], rotation_of).optional()?;
+    Ok(Keys { current, rotation })
+}
 
 /// The envelope of a log, if it has one.
 pub(super) fn find(connection: &Connection, log: i64) -> Result<Option<KeyEnvelope>, Fault> {
@@ -41,11 +65,31 @@ pub(super) fn store(
 ) -> Result<(), Fault> {
     let row = (log, encrypted_key, key_version, spent_version, revision, tx.now_us);
     tx.prepare_cached(PUT)?.execute(row)?;
-    tx.known.forget_log(log);
+    tx.cache.drop_log(log);
     Ok(())
 }
 
 impl Store {
+    /// The keys of a log.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn find_keys(&self, log: i64) -> Result<Keys, Fault> {
+        self.read(move |connection| find_keys(connection, log)).await
+    }
+
+    /// The envelope of a log, if it has one, and the rotation that is to replace it, if one runs.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn find_key(&self, log: i64) -> Result<Option<(KeyEnvelope, Option<Rotation>)>, Fault> {
+        self.read(move |connection| {
+            let Some(envelope) = find(connection, log)? else { return Ok(None) };
+            Ok(Some((envelope, find_keys(connection, log)?.running().cloned())))
+        })
+        .await
+    }
+
     /// Replaces the envelope of the caller's log, if the caller's picture of it is up to date; see [`put`].
     ///
     /// # Errors
@@ -59,7 +103,7 @@ impl Store {
     ) -> Result<PutKey, Fault> {
         let log = caller.log;
         self.write_for(caller, 1, move |tx| {
-            let keys = rotations::find_keys(tx, log)?;
+            let keys = find_keys(tx, log)?;
             if keys.rotation.is_some() {
                 return Ok(PutKey::RotationInProgress);
             }

@@ -1,11 +1,11 @@
-//! The only place that knows SQLite.
+//! The database, and the only place that knows SQLite.
 //!
 //! One thread writes (`writer`), a pool reads (`readers`), and one file per noun holds the statements of that noun beside
 //! the operations that use them. [`Store`] offers whole operations with model types in and out: what a caller may do is
-//! decided inside the transaction that does it, so nothing can change in between.
+//! decided in the transaction that does it, so that nothing can change in between.
 //!
-//! Naming: `find_` gives an `Option`, `list_` all of them, `count_` a number. An outcome that a request may have is a value;
-//! an `Err` is a [`Fault`] of the machine or the program.
+//! Naming: `find_` returns an `Option`, `list_` all of them, `count_` a number. A possible outcome of a request is a value;
+//! an `Err` is a [`Fault`] of the machine or the program, in every operation, and no operation's documentation repeats that.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns SQLite")]
 
 mod access_tokens;
@@ -13,12 +13,14 @@ mod accounts;
 mod apps;
 mod audit;
 mod authorization_codes;
+mod batch_buffer;
 mod blob_totals;
 mod blobs;
 mod changes;
 mod check;
 mod clients;
 mod connect;
+mod device_progress;
 mod devices;
 mod epochs;
 mod export;
@@ -27,23 +29,23 @@ mod group;
 mod identities;
 mod issuers;
 mod keys;
-mod known;
 mod links;
 mod lock;
+mod maintenance;
 mod migrations;
 mod origins;
 mod passwords;
-mod presence;
 mod readers;
 mod rotations;
 mod second_factors;
+mod session_devices;
 mod sessions;
 mod signing_keys;
 #[cfg(test)]
 mod tests;
-mod upkeep;
 mod users;
 mod writer;
+mod writer_cache;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,9 +76,10 @@ use crate::clock::Clock;
 use crate::error::Fault;
 use crate::model::cursors::Epochs;
 use crate::notify::Hub;
-use changes::Tails;
-use presence::Presence;
+use batch_buffer::BatchBuffer;
+use device_progress::DeviceProgress;
 use readers::Readers;
+use session_devices::SessionDevices;
 
 /// The database's file inside a data folder.
 pub const DATABASE_FILE: &str = "tidelog.db";
@@ -84,15 +87,15 @@ pub const DATABASE_FILE: &str = "tidelog.db";
 /// How to open a store.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The folder that holds everything; made if it is missing.
+    /// The folder that holds everything; created if it is missing.
     pub data: PathBuf,
     /// When a commit counts as done.
     pub synchronous: Synchronous,
-    /// Connections that read at once.
+    /// Reading connections.
     pub readers: u32,
-    /// Open it even on a network file system, where SQLite's locks cannot be trusted.
+    /// Open it even on a network file system, where SQLite's locks are unreliable.
     pub allow_network_file_system: bool,
-    /// For serving, which starts a new epoch of cursors; otherwise for a command that runs alone.
+    /// For serving, which begins a new epoch; otherwise for a command that runs alone.
     pub serving: bool,
     /// How long the audit log is kept, in days.
     pub audit_days: u32,
@@ -136,7 +139,7 @@ pub enum OpenError {
         /// What it is on.
         kind: &'static str,
     },
-    /// The folder or a file in it could not be made or read.
+    /// The folder or a file in it could not be created or read.
     #[error("{0}: {1}")]
     Io(PathBuf, std::io::Error),
     /// Anything else.
@@ -152,30 +155,31 @@ pub struct Store {
     writer: writer::Handle,
 }
 
-/// What the writer, the readers and upkeep all see.
+/// What the writer, the readers and maintenance share.
 struct Shared {
     options: Options,
     clock: Clock,
     hub: Hub,
-    epochs: RwLock<Option<Epochs>>,
+    epochs: RwLock<Option<Arc<Epochs>>>,
     /// The newest committed seq of the whole database.
     head: AtomicI64,
-    /// Until when the last proof that the database can be written is good, microseconds since 1970.
+    /// Until when the last proof that the database can be written is valid, microseconds since 1970.
     proven_until_us: AtomicI64,
-    presence: Presence,
+    progress: DeviceProgress,
+    session_devices: SessionDevices,
+    buffer: BatchBuffer,
     failures: audit::FailureBuffer,
-    tails: Tails,
 }
 
 impl Shared {
-    fn epochs(&self) -> Result<Epochs, Fault> {
+    fn epochs(&self) -> Result<Arc<Epochs>, Fault> {
         let epochs = self.epochs.read().unwrap_or_else(PoisonError::into_inner).clone();
         epochs.ok_or(Fault::Unavailable("the store is open for commands only"))
     }
 }
 
 impl Store {
-    /// Opens the database of a data folder, making or migrating it as needed, and starts its writer.
+    /// Opens the database of a data folder, creating or migrating it as needed, and starts its writer.
     ///
     /// # Errors
     /// See [`OpenError`]. A database that was refused is left as it was.
@@ -188,14 +192,15 @@ impl Store {
             head: AtomicI64::new(epochs::newest_seq(&connection)?),
             epochs: RwLock::new(None),
             proven_until_us: AtomicI64::new(0),
-            presence: Presence::default(),
+            progress: DeviceProgress::default(),
+            session_devices: SessionDevices::default(),
+            buffer: BatchBuffer::default(),
             failures: audit::FailureBuffer::default(),
-            tails: Tails::default(),
             options,
             clock,
             hub,
         });
-        shared.tails.load(&connection)?;
+        shared.buffer.load(&connection)?;
         if shared.options.serving {
             epochs::begin(&connection, &shared)?;
         }
@@ -203,30 +208,30 @@ impl Store {
         Ok(Self { shared, readers, writer })
     }
 
-    /// What time it is, in microseconds since 1970.
+    /// The current time, in microseconds since 1970.
     pub fn now_us(&self) -> i64 {
         self.shared.clock.now_us()
     }
 
-    /// Writes what is still in memory, truncates the write-ahead log and closes the file. Later operations answer
+    /// Writes what is still in memory, truncates the write-ahead log and closes the file. Later operations fail with
     /// [`Fault::Unavailable`].
     pub async fn close(&self) {
-        if let Err(fault) = self.flush_presence().await {
-            tracing::warn!(%fault, "device positions were not written at shutdown");
+        if let Err(fault) = self.flush_device_progress().await {
+            tracing::warn!(%fault, "could not write the progress of devices at shutdown");
         }
         if let Err(fault) = self.flush_failures().await {
             tracing::warn!(%fault, "could not write failed sign-ins at shutdown");
         }
-        // So that the next start has nothing to read before it is ready.
-        if let Err(fault) = self.write(1, changes::file_everything).await {
-            tracing::warn!(%fault, "batches were not filed at shutdown");
+        // So that the next start has no buffer to load.
+        if let Err(fault) = self.write(1, changes::flush_all).await {
+            tracing::warn!(%fault, "could not flush the batch buffer at shutdown");
         }
         self.readers.pause();
         self.writer.close().await;
     }
 }
 
-/// A time out of the database, which was checked when it was written.
+/// A time from the database, which was checked when it was written.
 fn timestamp(micros: i64) -> tidelog_protocol::Timestamp {
     tidelog_protocol::Timestamp::from_micros(micros).unwrap_or(tidelog_protocol::Timestamp::EPOCH)
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::group::WriteTx;
-use super::{Store, audit, keys, rotations, sessions};
+use super::{Store, audit, keys, sessions};
 use crate::error::Fault;
 use crate::model::actors::Actor;
 use crate::model::audit::Action;
@@ -104,7 +104,7 @@ fn change(
     if stored.as_ref() != Some(&new.checked) {
         return Ok(SetPassword::Overtaken);
     }
-    let Keys { current, rotation } = rotations::find_keys(tx, caller.log)?;
+    let Keys { current, rotation } = keys::find_keys(tx, caller.log)?;
     let mut key = current;
     if let Some(Rewrap { encrypted_key, expected_revision }) = &new.rewrap {
         if rotation.is_some() {

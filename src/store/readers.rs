@@ -1,7 +1,8 @@
-//! The pool of connections that read.
+//! The pool of reading connections.
 //!
-//! Reads run on blocking threads, one short snapshot each, never while a client is being written to. A semaphore as wide as
-//! the pool keeps waiting requests off the threads: a thousand of them cost a thousand futures, not a thousand stacks.
+//! Reads run on blocking threads, one short snapshot each, and never while a response is being written. A semaphore with as
+//! many permits as there are connections keeps waiting requests off the threads: a thousand of them cost a thousand futures
+//! instead of a thousand stacks.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,8 +14,8 @@ use tokio::sync::Semaphore;
 use super::{DATABASE_FILE, Options, Store, connect};
 use crate::error::Fault;
 
-/// How long a read waits for a connection; the semaphore makes this rare.
-const CHECKOUT: Duration = Duration::from_secs(5);
+/// How long a read waits for a connection; the semaphore makes waiting rare.
+const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(5);
 
 struct Manager {
     path: PathBuf,
@@ -33,7 +34,7 @@ impl r2d2::ManageConnection for Manager {
     }
 
     fn has_broken(&self, connection: &mut Connection) -> bool {
-        // A snapshot that was left open would hold back every checkpoint.
+        // A snapshot left open would hold back every checkpoint.
         !connection.is_autocommit()
     }
 }
@@ -42,7 +43,7 @@ impl r2d2::ManageConnection for Manager {
 #[derive(Clone)]
 pub(super) struct Readers {
     pool: Arc<RwLock<Option<r2d2::Pool<Manager>>>>,
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     path: PathBuf,
     size: u32,
 }
@@ -51,7 +52,7 @@ impl Readers {
     pub(super) fn new(options: &Options) -> Result<Self, Fault> {
         let readers = Self {
             pool: Arc::default(),
-            turns: Arc::new(Semaphore::new(options.readers as usize)),
+            permits: Arc::new(Semaphore::new(options.readers as usize)),
             path: options.data.join(DATABASE_FILE),
             size: options.readers,
         };
@@ -59,7 +60,7 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Lets reads in, on fresh connections.
+    /// Allows reads, on new connections.
     pub(super) fn resume(&self) -> Result<(), Fault> {
         let pool = r2d2::Pool::builder()
             .max_size(self.size)
@@ -67,14 +68,14 @@ impl Readers {
             .test_on_check_out(false)
             .max_lifetime(None)
             .idle_timeout(None)
-            .connection_timeout(CHECKOUT)
+            .connection_timeout(CHECKOUT_TIMEOUT)
             .build(Manager { path: self.path.clone() })
             .map_err(Fault::internal)?;
         *self.pool.write().unwrap_or_else(PoisonError::into_inner) = Some(pool);
         Ok(())
     }
 
-    /// Turns reads away; connections close as the reads that hold them end.
+    /// Refuses reads; connections close as the reads that hold them end.
     pub(super) fn pause(&self) {
         *self.pool.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -86,19 +87,32 @@ impl Readers {
 }
 
 impl Store {
-    /// Runs `read` on a blocking thread, inside one snapshot.
+    /// Runs `read` on a blocking thread, in one snapshot of the database.
     pub(super) async fn read<T, F>(&self, read: F) -> Result<T, Fault>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
-        let turn = self.readers.turns.clone().acquire_owned().await.map_err(Fault::internal)?;
+        self.read_after(|| (), move |connection, ()| read(connection)).await
+    }
+
+    /// Runs `read` in a snapshot that begins after `look`, with what `look` returned.
+    pub(super) async fn read_after<L, T>(
+        &self,
+        look: impl FnOnce() -> L + Send + 'static,
+        read: impl FnOnce(&Connection, L) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+    {
+        let permit = self.readers.permits.clone().acquire_owned().await.map_err(Fault::internal)?;
         let readers = self.readers.clone();
         let work = move || {
-            let _turn = turn;
+            let _permit = permit;
             let connection = readers.pool()?.get().map_err(Fault::internal)?;
+            let looked = look();
             let snapshot = connection.unchecked_transaction()?;
-            let result = read(&snapshot)?;
+            let result = read(&snapshot, looked)?;
             snapshot.finish()?;
             Ok(result)
         };

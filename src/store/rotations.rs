@@ -11,7 +11,7 @@ mod entries;
 mod expiry;
 mod undo;
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::Connection;
 
 pub(super) use blob_keys::{note_blob_added, note_blob_removed};
 pub use undo::{Undo, Undone};
@@ -20,16 +20,10 @@ use super::blob_totals::BlobTotals;
 use super::group::WriteTx;
 use super::{Store, keys, sessions};
 use crate::error::Fault;
-use crate::model::keys::KeyEnvelope;
-use crate::model::rotations::{
-    Begin, Beginning, Cancel, Complete, Keys, Phase, Rotation, begin, cancel, complete,
-};
+use crate::model::rotations::{Begin, Beginning, Cancel, Complete, begin, cancel, complete};
 use crate::model::sessions::Caller;
 use crate::notify::Event;
 
-const OPEN: &str = "
-    SELECT id, state = 'undoing', encrypted_key, key_version, remaining, started, began_at, blobs_remaining
-    FROM rotations WHERE log = ?1 AND ended_at IS NULL";
 /// Whether an envelope is the current one, or one that was begun with before.
 const IS_SPENT: &str = "
     SELECT EXISTS (SELECT 1 FROM key_envelopes WHERE log = ?1 AND encrypted_key = ?2)
@@ -37,7 +31,7 @@ const IS_SPENT: &str = "
 const BEGIN: &str = "
     INSERT INTO rotations (log, state, encrypted_key, key_version, remaining, began_at, blobs_remaining)
     VALUES (?1, 'running', ?2, ?3, ?4, ?5, ?6)";
-const SPEND_VERSION: &str = "UPDATE key_envelopes SET max_version_used = ?2 WHERE log = ?1";
+const NOTE_VERSION: &str = "UPDATE key_envelopes SET max_version_used = ?2 WHERE log = ?1";
 const COMPLETE: &str = "
     UPDATE rotations SET state = 'completed', ended_at = ?2,
         (replaced_key, replaced_version) =
@@ -53,26 +47,6 @@ const CANCEL: &str = "UPDATE rotations SET state = 'cancelled', ended_at = ?2 WH
 const NOTE_PUSHED: &str = "
     UPDATE rotations SET remaining = remaining + ?2, started = max(started, ?3) WHERE log = ?1 AND state = 'running'
         AND ended_at IS NULL";
-
-fn rotation_of(row: &Row<'_>) -> rusqlite::Result<Rotation> {
-    Ok(Rotation {
-        id: row.get(0)?,
-        phase: if row.get(1)? { Phase::Undoing } else { Phase::Running },
-        encrypted_key: row.get(2)?,
-        key_version: row.get(3)?,
-        remaining: row.get(4)?,
-        started: row.get(5)?,
-        began_at: row.get(6)?,
-        blobs_remaining: row.get(7)?,
-    })
-}
-
-/// The keys of a log.
-pub(super) fn find_keys(connection: &Connection, log: i64) -> Result<Keys, Fault> {
-    let current = keys::find_state(connection, log)?;
-    let rotation = connection.prepare_cached(OPEN)?.query_row([log], rotation_of).optional()?;
-    Ok(Keys { current, rotation })
-}
 
 /// Notes what a push brought while a rotation runs: entries with data under the old key, and whether any is under the new one.
 pub(super) fn note_pushed(tx: &WriteTx<'_>, log: i64, left_to_do: u64, started: bool) -> Result<(), Fault> {
@@ -91,30 +65,10 @@ fn decide(
 ) -> Result<Result<u32, Begin>, Fault> {
     let is_spent = connection.prepare_cached(IS_SPENT)?.query_row((log, encrypted_key), |row| row.get(0))?;
     let beginning = Beginning { encrypted_key, key_version, is_spent };
-    Ok(begin(&find_keys(connection, log)?, &beginning))
+    Ok(begin(&keys::find_keys(connection, log)?, &beginning))
 }
 
 impl Store {
-    /// The keys of a log.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn find_keys(&self, log: i64) -> Result<Keys, Fault> {
-        self.read(move |connection| find_keys(connection, log)).await
-    }
-
-    /// The envelope of a log, if it has one, and the rotation that is to replace it, if one runs.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn find_key(&self, log: i64) -> Result<Option<(KeyEnvelope, Option<Rotation>)>, Fault> {
-        self.read(move |connection| {
-            let Some(envelope) = keys::find(connection, log)? else { return Ok(None) };
-            Ok(Some((envelope, find_keys(connection, log)?.running().cloned())))
-        })
-        .await
-    }
-
     /// Begins a rotation of the caller's key; see [`begin`].
     ///
     /// # Errors
@@ -139,11 +93,11 @@ impl Store {
                 Ok(version) => version,
                 Err(answer) => return Ok(answer),
             };
-            let remaining = counted.and_the_rest(tx, log)?;
+            let remaining = counted.completed(tx, log)?;
             let blobs = BlobTotals::find(tx, log)?.sealed_keys;
             let row = (log, &encrypted_key, version, remaining, tx.now_us, blobs);
             tx.prepare_cached(BEGIN)?.execute(row)?;
-            tx.prepare_cached(SPEND_VERSION)?.execute((log, version))?;
+            tx.prepare_cached(NOTE_VERSION)?.execute((log, version))?;
             tx.leave(Event::KeysChanged { log });
             Ok(Begin::Runs(version))
         })
@@ -157,7 +111,7 @@ impl Store {
     pub async fn complete_rotation(&self, caller: &Caller, wanted: Option<u32>) -> Result<Complete, Fault> {
         let log = caller.log;
         self.write_for(caller, 1, move |tx| {
-            let keys = find_keys(tx, log)?;
+            let keys = keys::find_keys(tx, log)?;
             let rotation = match complete(&keys, wanted) {
                 Ok(rotation) => rotation,
                 Err(answer) => return Ok(answer),
@@ -177,7 +131,7 @@ impl Store {
     pub async fn cancel_rotation(&self, caller: &Caller) -> Result<Cancel, Fault> {
         let log = caller.log;
         self.write_for(caller, 1, move |tx| {
-            let keys = find_keys(tx, log)?;
+            let keys = keys::find_keys(tx, log)?;
             let rotation = match cancel(&keys) {
                 Ok(rotation) => rotation,
                 Err(answer) => return Ok(answer),

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::model::actors::Actor;
-use crate::model::changes::{Batch, Push};
+use crate::model::changes::{Batch, PushOutcome};
 use crate::model::devices::NewDevice;
 use crate::model::sessions::Caller;
 
@@ -96,7 +96,7 @@ fn batch(device: Uuid, data: &str) -> Batch {
     Batch::new(Uuid::now_v7(), device, [change].iter(), None).expect("a valid change")
 }
 
-async fn push(store: &Store, member: &Member, data: &str) -> Result<Push, Fault> {
+async fn push(store: &Store, member: &Member, data: &str) -> Result<PushOutcome, Fault> {
     store.push(member.caller.clone().into(), batch(member.device, data)).await
 }
 
@@ -119,7 +119,7 @@ async fn a_unit_that_panics_or_fails_takes_no_other_with_it() {
     });
     let (panicked, failed, pushed) = tokio::join!(panics, fails, push(&store, &member, "x"));
     assert!(panicked.is_err() && failed.is_err());
-    assert!(matches!(pushed, Ok(Push::Stored { .. })));
+    assert!(matches!(pushed, Ok(PushOutcome::Stored { .. })));
     assert!(store.find_caller(member.caller.session).await.expect("a look-up").is_some());
 }
 
@@ -134,7 +134,7 @@ async fn a_full_disk_is_told_apart_leaves_nothing_and_passes() {
     assert!(matches!(push(&store, &member, &big).await, Err(Fault::StorageFull)));
     assert_eq!(total(&store, &member).await, 0);
     cap(1_000_000).await.expect("room again");
-    assert!(matches!(push(&store, &member, &big).await, Ok(Push::Stored { .. })));
+    assert!(matches!(push(&store, &member, &big).await, Ok(PushOutcome::Stored { .. })));
     assert_eq!(total(&store, &member).await, 1);
 }
 
@@ -170,7 +170,9 @@ async fn after_a_commit_that_failed_the_store_reopens_in_a_new_epoch() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     let member = member(&store, "a@example.com").await;
-    let Ok(Push::Stored { cursor: before, .. }) = push(&store, &member, "x").await else { panic!("stored") };
+    let Ok(PushOutcome::Stored { cursor: before, .. }) = push(&store, &member, "x").await else {
+        panic!("stored")
+    };
     let dangling = store.write(1, |tx| {
         tx.execute_batch("PRAGMA defer_foreign_keys = ON")?;
         Ok(tx.execute("INSERT INTO logs (app, user) VALUES (-1, -1)", [])?)
@@ -179,7 +181,7 @@ async fn after_a_commit_that_failed_the_store_reopens_in_a_new_epoch() {
     // The writer answers the failed group first and reopens then: what comes in between is told to come again.
     let after = loop {
         match push(&store, &member, "y").await {
-            Ok(Push::Stored { cursor, .. }) => break cursor,
+            Ok(PushOutcome::Stored { cursor, .. }) => break cursor,
             Ok(other) => panic!("{other:?}"),
             Err(Fault::Unavailable(_)) => tokio::task::yield_now().await,
             Err(other) => panic!("{other:?}"),
@@ -249,7 +251,7 @@ async fn writes_go_on_beside_a_long_read_and_the_log_shrinks_once_it_ends() {
     // Not base64: a byte that is stored for each that is sent.
     let big = "~".repeat(1_000_000);
     for _ in 0..BIG_WRITES {
-        assert!(matches!(push(&store, &member, &big).await, Ok(Push::Stored { .. })));
+        assert!(matches!(push(&store, &member, &big).await, Ok(PushOutcome::Stored { .. })));
     }
     let log = folder.path().join("tidelog.db-wal");
     let length = || std::fs::metadata(&log).expect("a log").len();

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::group::WriteTx;
 use super::links::NewPerson;
-use super::{Store, audit, blobs, epochs, sessions};
+use super::{Store, audit, blobs, changes, epochs, sessions};
 use crate::error::Fault;
 use crate::model::actors::Actor;
 use crate::model::audit::Action;
@@ -26,9 +26,8 @@ const MARKED: &str = "SELECT id FROM users WHERE deletion_started_at IS NOT NULL
 /// Rows deleted in one transaction: a deletion of millions must not hold up everybody's pushes.
 const DELETE_STEP: usize = 5_000;
 
-/// What a user may have much of, deleted step by step: changes before the batches by which they are found.
-/// (A plus before a column keeps SQLite from building an index of all changes for the one statement.)
-const DELETE_SOME: [&str; 8] = [
+/// What rotations may have left much of, deleted step by step.
+const DELETE_SOME: [&str; 4] = [
     "DELETE FROM rotation_replaced_entries WHERE (rotation, seq) IN (
         SELECT rotation, seq FROM rotation_replaced_entries WHERE rotation IN (
             SELECT rotations.id FROM rotations JOIN logs ON logs.id = rotations.log WHERE logs.user = ?1) LIMIT ?2)",
@@ -41,18 +40,6 @@ const DELETE_SOME: [&str; 8] = [
     "DELETE FROM rotation_kept_blob_keys WHERE (rotation, object) IN (
         SELECT rotation, object FROM rotation_kept_blob_keys WHERE rotation IN (
             SELECT rotations.id FROM rotations JOIN logs ON logs.id = rotations.log WHERE logs.user = ?1) LIMIT ?2)",
-    "DELETE FROM changes WHERE seq IN (
-        SELECT changes.seq FROM logs CROSS JOIN batches CROSS JOIN changes
-        WHERE logs.user = ?1 AND batches.log = logs.id
-            AND changes.seq BETWEEN batches.first_seq AND batches.last_seq AND +changes.log = logs.id LIMIT ?2)",
-    "DELETE FROM changes WHERE seq IN (
-        SELECT changes.seq FROM logs CROSS JOIN buffered_batches AS batches CROSS JOIN changes
-        WHERE logs.user = ?1 AND batches.log = logs.id
-            AND changes.seq BETWEEN batches.first_seq AND batches.last_seq AND +changes.log = logs.id LIMIT ?2)",
-    "DELETE FROM batches WHERE (log, last_seq) IN (
-        SELECT log, last_seq FROM batches WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)",
-    "DELETE FROM buffered_batches WHERE last_seq IN (
-        SELECT last_seq FROM buffered_batches WHERE log IN (SELECT id FROM logs WHERE user = ?1) LIMIT ?2)",
 ];
 
 /// The rest, in the order in which it can go.
@@ -208,7 +195,7 @@ impl Store {
     }
 
     /// Deletes an account and everything that belongs to it. It is marked first and goes in steps, so that others keep writing;
-    /// should the program stop in between, upkeep goes on. `false`: there is no such account.
+    /// should the program stop in between, maintenance continues. `false`: there is no such account.
     ///
     /// # Errors
     /// A fault of the database.
@@ -271,10 +258,10 @@ fn delete_step(tx: &mut WriteTx<'_>, user: i64) -> Result<bool, Fault> {
     if !blobs::remove_some_of_user(tx, user)? {
         return Ok(false);
     }
-    epochs::note_spent(tx)?;
+    epochs::note_max_seq(tx)?;
     tx.execute("INSERT INTO append_only_exceptions (reason) VALUES ('deletion')", [])?;
     let mut room = DELETE_STEP;
-    for statement in DELETE_SOME {
+    for statement in DELETE_SOME.into_iter().chain(changes::DELETE_SOME) {
         room -= tx.execute(statement, (user, room))?;
     }
     tx.execute("DELETE FROM append_only_exceptions", [])?;

@@ -1,4 +1,7 @@
-//! A page of a pull or of a rotation, written straight into the answer's body while its rows step out of the database.
+//! A page of entries, written straight into the response body while the rows step out of the database.
+//!
+//! Pulls, rotations and exports share one sink: so the scan of a log is compiled once, and everything that it does for an
+//! entry can be inlined into its loop.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -13,46 +16,61 @@ use uuid::Uuid;
 use crate::http::memory::Room;
 use crate::model::changes::{Data, EntrySink, RowId, StoredEntry, write_base64};
 
-/// What a page of small entries takes; larger ones grow the buffer.
+/// Bytes of a page of small entries; larger ones grow the buffer.
 const CAPACITY: usize = 16 * 1024;
 
-/// What is handed over to a connection at a time.
+/// Bytes handed over to a connection at a time.
 const SLICE_BYTES: usize = 64 * 1024;
 
 /// The body so far.
-pub struct Page {
+pub struct EntryPage {
     body: Vec<u8>,
-    empty: bool,
+    /// Between two entries.
+    separator: u8,
+    entries: u64,
     remaining: Option<u64>,
 }
 
-impl Default for Page {
+impl Default for EntryPage {
     fn default() -> Self {
-        Self::of("changes")
+        Self::named("changes")
     }
 }
 
-impl Page {
-    /// A page of changes, none of them yet.
+impl EntryPage {
+    /// An empty page of changes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A page whose list goes by this name.
-    pub(in crate::http) fn of(list: &'static str) -> Self {
-        let mut page = Self { body: Vec::with_capacity(CAPACITY), empty: true, remaining: None };
+    /// An empty page whose list has this name.
+    pub(in crate::http) fn named(list: &'static str) -> Self {
+        let mut page = Self { separator: b',', ..Self::lines() };
         page.text("{\"");
         page.text(list);
         page.text("\":[");
         page
     }
 
-    /// Tells how many entries a rotation has left to do.
+    /// Entries for an archive, one on each line.
+    pub(in crate::http) fn lines() -> Self {
+        Self { body: Vec::with_capacity(CAPACITY), separator: b'\n', entries: 0, remaining: None }
+    }
+
+    /// Adds how many entries a rotation has left to do.
     pub(in crate::http) fn with_remaining(self, remaining: u64) -> Self {
         Self { remaining: Some(remaining), ..self }
     }
 
-    /// The whole body, which gives its memory back and calls `sent` once it has been handed over to the connection.
+    /// The lines, and how many there are.
+    pub(in crate::http) fn into_lines(mut self) -> (Vec<u8>, u64) {
+        if self.entries > 0 {
+            self.body.push(b'\n');
+        }
+        (self.body, self.entries)
+    }
+
+    /// The whole body, which releases its memory and calls `sent` once the connection has taken all of it.
     pub(in crate::http) fn finish(
         mut self,
         cursor: Cursor,
@@ -77,59 +95,26 @@ impl Page {
     }
 }
 
-impl EntrySink for Page {
+impl EntrySink for EntryPage {
     fn entry(&mut self, entry: &StoredEntry<'_>) -> usize {
         let before = self.body.len();
-        if !self.empty {
-            self.body.push(b',');
+        if self.entries > 0 {
+            self.body.push(self.separator);
         }
-        self.empty = false;
+        self.entries += 1;
         self.write_entry(entry);
         self.body.len() - before
     }
 }
 
-/// Entries for an archive: one on a line, up to a seq.
-pub(in crate::http) struct Lines {
-    page: Page,
-    until: i64,
-    count: u64,
-}
-
-impl Lines {
-    /// None yet; those beyond this seq are left out.
-    pub(in crate::http) fn until(seq: i64) -> Self {
-        let page = Page { body: Vec::with_capacity(CAPACITY), empty: true, remaining: None };
-        Self { page, until: seq, count: 0 }
-    }
-
-    /// The lines, and how many there are.
-    pub(in crate::http) fn finish(self) -> (Vec<u8>, u64) {
-        (self.page.body, self.count)
-    }
-}
-
-impl EntrySink for Lines {
-    fn entry(&mut self, entry: &StoredEntry<'_>) -> usize {
-        if entry.seq > self.until {
-            return 0;
-        }
-        let before = self.page.body.len();
-        self.page.write_entry(entry);
-        self.page.body.push(b'\n');
-        self.count += 1;
-        self.page.body.len() - before
-    }
-}
-
-impl Page {
-    /// [`tidelog_protocol::Entry`] as serde would write it, without a text for each of its parts: a test compares the two.
+impl EntryPage {
+    /// Writes a [`tidelog_protocol::Entry`] as serde would, without a string for each of its parts; a test compares the two.
     fn write_entry(&mut self, entry: &StoredEntry<'_>) {
         self.text(r#"{"seq":"#);
         self.write(&entry.seq);
         self.text(r#","device_id":"#);
         self.uuid(entry.device);
-        // A table has nothing to escape, as `check_table` saw to.
+        // A table name has nothing to escape: see `check_table`.
         self.text(r#","table":""#);
         self.text(entry.table);
         self.text(r#"","op":""#);
@@ -167,7 +152,7 @@ impl Page {
     }
 }
 
-/// A finished page on its way to a client, which may be slow: it goes over in slices, as fast as the client takes them.
+/// A finished page on its way to a client. It is handed over in slices, as fast as the client takes them.
 pub(in crate::http) struct PageBody {
     left: Bytes,
     sent: Option<Box<dyn FnOnce()>>,
@@ -214,7 +199,7 @@ mod tests {
             key_version: u32,
         ) {
             let decoded: Vec<u8>;
-            let mut page = Page { body: Vec::new(), empty: true, remaining: None };
+            let mut page = EntryPage { body: Vec::new(), ..EntryPage::lines() };
             page.entry(&StoredEntry {
                 seq,
                 device: Uuid::from_u128(device),

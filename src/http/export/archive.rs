@@ -14,7 +14,7 @@ use super::pieces::{Broken, Pieces, Sum};
 use crate::blobs::BlobStore;
 use crate::error::Fault;
 use crate::http::State;
-use crate::http::changes::page::Lines;
+use crate::http::changes::page::EntryPage;
 use crate::http::memory::Room;
 use crate::model::actors::Actor;
 use crate::model::blobs::Blob;
@@ -163,10 +163,11 @@ impl Archive {
         let (end, mut reached) = (self.outline.head_seq, BASE_SEQ);
         while reached < end {
             grow(&mut self.pages, PAGE_MEMORY).await?;
+            let range = (reached, end);
             let page =
-                self.state.store.export_changes(&self.taker, reached, CHANGES_PER_FILE, Lines::until(end));
+                self.state.store.export_changes(&self.taker, range, CHANGES_PER_FILE, EntryPage::lines());
             let (last, has_more, lines) = page.await?;
-            let (content, count) = lines.finish();
+            let (content, count) = lines.into_lines();
             if count > 0 {
                 written.files += 1;
                 written.count += count;

@@ -11,7 +11,7 @@ use crate::model::rotations::OpenKeys;
 use crate::model::sessions::Caller;
 use crate::store::blob_totals::{BlobTotals, signed};
 use crate::store::group::WriteTx;
-use crate::store::{Store, apps, rotations};
+use crate::store::{Store, apps, keys, rotations};
 
 const RULE: &str = "SELECT blob_hash FROM apps JOIN logs ON logs.app = apps.id WHERE logs.id = ?1";
 const INSERT: &str = "
@@ -109,7 +109,7 @@ fn confirmable(
 }
 
 fn open_keys(connection: &Connection, log: i64) -> Result<OpenKeys, Fault> {
-    let keys = rotations::find_keys(connection, log)?;
+    let keys = keys::find_keys(connection, log)?;
     let pending = keys.running().map(|rotation| rotation.key_version);
     Ok(OpenKeys { current: keys.current.key_version, pending })
 }

@@ -1,7 +1,4 @@
-//! Batches: where the row of a push goes, and how a repeat of it is found.
-//!
-//! A new batch is a line in `unfiled_batches`, and is filed in `batches` later; see `filing`. Whoever looks for a batch looks
-//! in both.
+//! Batches, whether they are buffered or flushed: finding a repeated push, and the state of a log in its newest batch.
 
 use std::str::FromStr;
 
@@ -9,23 +6,31 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use tidelog_protocol::{Cursor, EpochTag};
 use uuid::Uuid;
 
-use super::tails::TailBatch;
-use super::{Device, filing, find_log};
 use crate::error::Fault;
-use crate::model::changes::{Batch, Push};
+use crate::model::changes::PushOutcome;
+use crate::model::logs::{LogDevice, LogHead, LogState};
+use crate::model::rotations::OpenKeys;
 use crate::model::sessions::Caller;
 use crate::store::group::WriteTx;
 
-const INSERT: &str = "
-    INSERT INTO buffered_batches (log, last_seq, first_seq, batch_id, device, digest, cursor_seq, epoch, received_at,
-        newest_other_seq, total_changes, change_bytes)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-const IS_FILED: &str = "SELECT 1 FROM batches WHERE log = ?1 AND batch_id = ?2";
-const CORRECT_UNFILED: &str = "
-    UPDATE buffered_batches SET change_bytes = change_bytes + ?3 WHERE last_seq = ?2 AND log = ?1";
-const CORRECT_FILED: &str = "
-    UPDATE batches SET change_bytes = change_bytes + ?3 WHERE log = ?1 AND last_seq = ?2";
-/// Unfiled, a batch has this last seq.
+/// The newest batch of log ?1 is the buffered one that ends at ?2, or otherwise the newest flushed one.
+const STATE: &str = "
+    SELECT coalesce(newest.last_seq, 1), newest.device, coalesce(newest.newest_other_seq, 1),
+        coalesce(newest.total_changes, 0), coalesce(newest.change_bytes, 0), coalesce(key_envelopes.key_version, 0),
+        (SELECT key_version FROM rotations WHERE log = ?1 AND ended_at IS NULL AND state = 'running')
+    FROM logs
+        LEFT JOIN key_envelopes ON key_envelopes.log = logs.id
+        LEFT JOIN (
+            SELECT last_seq, device, newest_other_seq, total_changes, change_bytes FROM buffered_batches
+            WHERE last_seq = ?2 AND log = ?1
+            UNION ALL
+            SELECT * FROM (
+                SELECT last_seq, device, newest_other_seq, total_changes, change_bytes FROM batches
+                WHERE log = ?1 ORDER BY last_seq DESC LIMIT 1)
+            ORDER BY last_seq DESC LIMIT 1
+        ) AS newest
+    WHERE logs.id = ?1";
+/// The buffered batch ends at ?3.
 const FIND: &str = "
     SELECT found.device, digest, cursor_seq, epochs.tag, last_seq FROM (
         SELECT device, digest, cursor_seq, epoch, last_seq FROM buffered_batches
@@ -33,69 +38,31 @@ const FIND: &str = "
         UNION ALL
         SELECT device, digest, cursor_seq, epoch, last_seq FROM batches WHERE log = ?1 AND batch_id = ?2
     ) AS found JOIN epochs ON epochs.id = found.epoch";
+const IS_FLUSHED: &str = "SELECT 1 FROM batches WHERE log = ?1 AND batch_id = ?2";
+/// A batch may be in both tables.
+const ADJUST: [&str; 2] = [
+    "UPDATE buffered_batches SET change_bytes = change_bytes + ?3 WHERE last_seq = ?2 AND log = ?1",
+    "UPDATE batches SET change_bytes = change_bytes + ?3 WHERE log = ?1 AND last_seq = ?2",
+];
 
-/// The row of a new batch, apart from what the batch itself says.
-pub(super) struct NewBatch {
-    pub(super) log: i64,
-    pub(super) first_seq: i64,
-    pub(super) last_seq: i64,
-    pub(super) device: i64,
-    pub(super) cursor_seq: i64,
-    pub(super) epoch: i64,
-    pub(super) other_seq: i64,
-    pub(super) total_changes: u64,
-    pub(super) change_bytes: u64,
+fn state_of(row: &Row<'_>) -> rusqlite::Result<LogState> {
+    Ok(LogState {
+        head: LogHead { seq: row.get(0)?, device: row.get(1)?, newest_other_seq: row.get(2)? },
+        total_changes: row.get(3)?,
+        change_bytes: row.get(4)?,
+        keys: OpenKeys { current: row.get(5)?, pending: row.get(6)? },
+    })
 }
 
-/// Inserts a batch, unless the log has one of its id. `false`: it has, and nothing was done.
-pub(super) fn insert(tx: &mut WriteTx<'_>, batch: &Batch, row: &NewBatch) -> Result<bool, Fault> {
-    if unfiled_seq(tx, row.log, batch.id) > 0 || is_filed(tx, row.log, batch.id)? {
-        return Ok(false);
-    }
-    filing::advance(tx)?;
-    tx.prepare_cached(INSERT)?.execute((
-        row.log,
-        row.last_seq,
-        row.first_seq,
-        batch.id.as_bytes(),
-        row.device,
-        batch.digest(),
-        row.cursor_seq,
-        row.epoch,
-        tx.now_us,
-        row.other_seq,
-        row.total_changes,
-        row.change_bytes,
-    ))?;
-    let of_tail = TailBatch { first_seq: row.first_seq, last_seq: row.last_seq, device: row.device };
-    tx.tails.added.push((row.log, batch.id, of_tail));
-    Ok(true)
-}
-
-/// Corrects the bytes of data that a log holds, which its newest batch tells, wherever that stands.
-pub(in crate::store) fn adjust_bytes(tx: &mut WriteTx<'_>, log: i64, grown_by: i64) -> Result<(), Fault> {
-    if grown_by != 0 {
-        let newest = find_log(tx, log, newest_unfiled(tx, log))?.head.seq;
-        for correct in [CORRECT_UNFILED, CORRECT_FILED] {
-            tx.prepare_cached(correct)?.execute((log, newest, grown_by))?;
-        }
-        tx.known.forget_log(log);
-    }
-    Ok(())
-}
-
-/// The newest seq in a log's tail, this transaction's included; 0: it has none.
-pub(super) fn newest_unfiled(tx: &WriteTx<'_>, log: i64) -> i64 {
-    tx.tails.newest_seq(log).max(tx.shared.tails.newest_seq(log))
-}
-
-/// The last seq of an unfiled batch, this transaction's included; 0: there is none of this id.
-pub(super) fn unfiled_seq(tx: &WriteTx<'_>, log: i64, batch: Uuid) -> i64 {
-    tx.tails.find(log, batch).max(tx.shared.tails.find(log, batch))
-}
-
-fn is_filed(connection: &Connection, log: i64, batch: Uuid) -> Result<bool, Fault> {
-    Ok(connection.prepare_cached(IS_FILED)?.exists((log, batch.as_bytes()))?)
+/// The state of a log, whose newest buffered batch ends at `buffered_head`.
+pub(in crate::store) fn log_state(
+    connection: &Connection,
+    log: i64,
+    buffered_head: Option<i64>,
+) -> Result<LogState, Fault> {
+    let state = connection.prepare_cached(STATE)?.query_row((log, buffered_head), state_of).optional()?;
+    // Reached only by a caller whose account is being deleted at this moment.
+    state.ok_or(Fault::Unavailable("the log was deleted"))
 }
 
 /// A batch that was pushed before.
@@ -108,29 +75,55 @@ pub(super) struct KnownBatch {
 }
 
 impl KnownBatch {
-    /// The answer to a push under its id: the one that it was given, if it is the same push again.
-    pub(super) fn answer(&self, caller: &Caller, device: &Device, digest: &[u8; 32]) -> Push {
+    /// The answer to a push with the same batch id: the first answer again, if it is the same push.
+    pub(super) fn answer(&self, caller: &Caller, device: &LogDevice, digest: &[u8; 32]) -> PushOutcome {
         let cursor = Cursor::formatted(self.cursor_seq, self.epoch, caller.cursor_format);
-        let same = self.device == device.id && self.digest == *digest;
-        let last_seq = self.last_seq;
-        if same { Push::Stored { cursor, last_seq } } else { Push::BatchIdReused(cursor) }
+        if self.device == device.id && self.digest == *digest {
+            PushOutcome::Stored { cursor, last_seq: self.last_seq }
+        } else {
+            PushOutcome::BatchIdReused(cursor)
+        }
     }
 }
 
-/// The batch of this id in a log, whose last seq is this if it is unfiled.
+/// The batch of this id in a log. `buffered_seq` is its last seq in the buffer.
 pub(super) fn find(
     connection: &Connection,
     log: i64,
     batch: Uuid,
-    unfiled_seq: i64,
+    buffered_seq: Option<i64>,
 ) -> Result<Option<KnownBatch>, Fault> {
     let from_row = |row: &Row<'_>| {
         let tag: String = row.get(3)?;
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, tag, row.get(4)?))
     };
-    let key = (log, batch.as_bytes(), unfiled_seq);
+    let key = (log, batch.as_bytes(), buffered_seq);
     let row = connection.prepare_cached(FIND)?.query_row(key, from_row).optional()?;
     let Some((device, digest, cursor_seq, tag, last_seq)) = row else { return Ok(None) };
     let epoch = EpochTag::from_str(&tag).map_err(Fault::internal)?;
     Ok(Some(KnownBatch { device, digest, cursor_seq, epoch, last_seq }))
+}
+
+/// Whether a log has a batch of this id.
+pub(super) fn exists(tx: &WriteTx<'_>, log: i64, batch: Uuid) -> Result<bool, Fault> {
+    Ok(tx.buffer.find(log, batch).is_some()
+        || tx.prepare_cached(IS_FLUSHED)?.exists((log, batch.as_bytes()))?)
+}
+
+/// Adjusts the bytes of data that a log holds, which are in its newest batch.
+pub(in crate::store) fn adjust_bytes(tx: &mut WriteTx<'_>, log: i64, difference: i64) -> Result<(), Fault> {
+    if difference != 0 {
+        let newest = log_state(tx, log, tx.buffer.head(log))?.head.seq;
+        for adjust in ADJUST {
+            tx.prepare_cached(adjust)?.execute((log, newest, difference))?;
+        }
+        tx.cache.drop_log(log);
+    }
+    Ok(())
+}
+
+/// Flushes the batch buffer.
+pub(in crate::store) fn flush_all(tx: &mut WriteTx<'_>) -> Result<(), Fault> {
+    let committed_seq = tx.committed_seq();
+    tx.buffer.flush_all(tx.connection(), committed_seq)
 }

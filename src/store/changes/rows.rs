@@ -1,4 +1,4 @@
-//! Rows of the log as entries, and the values of entries as rows have them.
+//! Entries as rows of `changes` hold them.
 
 use rusqlite::types::{Null, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -9,14 +9,14 @@ use crate::model::changes::{Data, RowId, SpeltOp, StoredEntry};
 
 const AUTHOR: &str = "SELECT uuid FROM devices WHERE id = ?1";
 
-/// The entry of a row of seq, device, tbl, op, row_id, time, key_version and data.
-pub(in crate::store) fn entry<'a>(row: &'a Row<'_>, device: Uuid) -> Result<StoredEntry<'a>, Fault> {
+/// The entry in a row of seq, device, table_name, op, row_id, timestamp, key_version and data.
+pub(super) fn entry<'a>(row: &'a Row<'_>, device: Uuid) -> Result<StoredEntry<'a>, Fault> {
     Ok(StoredEntry {
         seq: row.get(0)?,
         device,
         table: row.get_ref(2)?.as_str().map_err(Fault::internal)?,
         op: SpeltOp::from_code(row.get(3)?)
-            .ok_or_else(|| Fault::Internal("a change has no operation".into()))?,
+            .ok_or_else(|| Fault::Internal("a change has an unknown operation".into()))?,
         row_id: match row.get_ref(4)? {
             ValueRef::Blob(id) => RowId::Uuid(Uuid::from_slice(id).map_err(Fault::internal)?),
             text => RowId::Text(text.as_str().map_err(Fault::internal)?),
@@ -48,24 +48,24 @@ pub(in crate::store) fn data_value(data: Data<'_>) -> ToSqlOutput<'_> {
     }
 }
 
-/// The author at hand: what one device wrote lies side by side, so most look-ups are of the last one.
+/// The last author that was looked up: entries of one device mostly follow each other.
 #[derive(Default)]
-pub(in crate::store) struct Authors {
+pub(super) struct Authors {
     last: Option<(i64, Uuid)>,
 }
 
 impl Authors {
     /// The id of a device.
-    pub(in crate::store) fn of(&mut self, connection: &Connection, device: i64) -> Result<Uuid, Fault> {
-        if let Some((known, author)) = self.last
-            && known == device
+    pub(super) fn find(&mut self, connection: &Connection, device: i64) -> Result<Uuid, Fault> {
+        if let Some((last, author)) = self.last
+            && last == device
         {
             return Ok(author);
         }
         let from_row = |row: &Row<'_>| Ok(Uuid::from_bytes(row.get(0)?));
         let author = connection.prepare_cached(AUTHOR)?.query_row([device], from_row).optional()?;
-        let author =
-            author.ok_or_else(|| Fault::Internal(format!("device {device} is gone, its changes are not")))?;
+        let author = author
+            .ok_or_else(|| Fault::Internal(format!("device {device} is missing, its changes are not")))?;
         self.last = Some((device, author));
         Ok(author)
     }

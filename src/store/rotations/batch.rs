@@ -3,7 +3,6 @@
 use rusqlite::{OptionalExtension, Row};
 use tidelog_protocol::{ChangeFault, RotationBatchResponse};
 
-use super::find_keys;
 use crate::error::Fault;
 use crate::model::changes::{Data, base64_len};
 use crate::model::rotations::{BatchOutcome, Rotated, RotatedBatch, Rotation};
@@ -11,6 +10,7 @@ use crate::model::sessions::Caller;
 use crate::store::Store;
 use crate::store::changes::{adjust_bytes, data_value};
 use crate::store::group::WriteTx;
+use crate::store::keys::find_keys;
 
 /// The key that sealed an entry, and bytes of its data as it was sent.
 const ENTRY: &str = "

@@ -3,12 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use tidelog_protocol::{ChangeFault, RotationBatchResponse};
 
-use super::find_keys;
 use crate::error::Fault;
 use crate::model::blobs::{Blob, BlobHash, SealedKey};
 use crate::model::rotations::{BatchOutcome, KeysPage, RotatedKey, RotatedKeys, Rotation};
 use crate::model::sessions::Caller;
 use crate::store::group::WriteTx;
+use crate::store::keys::find_keys;
 use crate::store::{Store, sessions};
 
 const PAGE: &str = "

@@ -13,7 +13,7 @@ pub(super) const KEPT_ASIDE_US: i64 = 7 * 24 * 60 * 60 * MICROS_PER_SECOND;
 const STEP_ENTRIES: usize = 1_000;
 /// Bytes of their data, at most; the last of them may go beyond.
 const STEP_BYTES: i64 = 2 * 1024 * 1024;
-/// Steps in one round of upkeep.
+/// Steps in one round of maintenance.
 const STEPS: usize = 50;
 
 const ASIDE: &str =

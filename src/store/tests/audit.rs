@@ -21,9 +21,9 @@ async fn what_is_older_than_it_is_kept_is_pruned() {
     assert!(noted.len() >= 3, "{noted:?}");
     hand.advance(89 * DAY_SECONDS);
     store.create_app(Actor::Operator, Uuid::now_v7(), "Later".into(), [99; 32]).await.expect("an app");
-    store.upkeep().await.expect("upkeep");
+    store.maintain().await.expect("a round");
     assert_eq!(actions(&store).await.len(), noted.len() + 1);
     hand.advance(2 * DAY_SECONDS);
-    store.upkeep().await.expect("upkeep");
+    store.maintain().await.expect("a round");
     assert_eq!(actions(&store).await, ["app_created"]);
 }

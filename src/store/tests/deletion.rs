@@ -61,8 +61,8 @@ async fn full(folder: &Path) -> (Store, Member) {
     let member = member(&store, "a@example.com").await;
     push(&store, &member, "x").await.expect("stored");
     rotations::rotate_one_and_keep_one(&store, &member).await;
-    store.write(1, changes::file_everything).await.expect("filed");
-    push(&store, &member, "unfiled").await.expect("stored");
+    store.write(1, changes::flush_all).await.expect("flushed");
+    push(&store, &member, "buffered").await.expect("stored");
     let fill = |tx: &mut group::WriteTx<'_>| {
         for row in ROWS {
             tx.execute(row, [])?;

@@ -1,9 +1,9 @@
-//! What keeps the numbers of the log true when rows go, and when threads look at it at the same time.
+//! The log: seqs are never reused, the counters stay right, and a log reads the same while the batch buffer is flushed.
 
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::model::changes::{Data, EntrySink, Pull, PullQuery, RowId, StoredEntry, write_base64};
+use crate::model::changes::{Data, EntrySink, PullOutcome, PullQuery, RowId, StoredEntry, write_base64};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -41,7 +41,7 @@ impl EntrySink for Entries {
     }
 }
 
-async fn answer(store: &Store, caller: &Caller, device: Uuid, cursor: Cursor) -> (Pull, Vec<Entry>) {
+async fn answer(store: &Store, caller: &Caller, device: Uuid, cursor: Cursor) -> (PullOutcome, Vec<Entry>) {
     let query =
         PullQuery { device, cursor, limit: 500, tables: None, since_us: None, include_own: Some(true) };
     let (answer, Entries(entries)) =
@@ -51,12 +51,12 @@ async fn answer(store: &Store, caller: &Caller, device: Uuid, cursor: Cursor) ->
 
 pub(super) async fn pull(store: &Store, caller: &Caller, device: Uuid, cursor: Cursor) -> Vec<Entry> {
     let (answer, entries) = answer(store, caller, device, cursor).await;
-    assert!(matches!(answer, Pull::Page { has_more: false, .. }), "{answer:?}");
+    assert!(matches!(answer, PullOutcome::Page { has_more: false, .. }), "{answer:?}");
     entries
 }
 
 #[tokio::test]
-async fn a_number_is_not_given_out_again_after_its_change_is_gone() {
+async fn a_seq_is_not_reused_after_its_change_is_deleted() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     let (first, second) = (member(&store, "a@example.com").await, member(&store, "bb@example.com").await);
@@ -72,18 +72,18 @@ async fn a_number_is_not_given_out_again_after_its_change_is_gone() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_the_writer_has_not_told_of_yet_is_no_lost_history() {
+async fn a_cursor_beyond_the_seq_that_the_writer_has_stored_is_not_a_lost_history() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     let member = member(&store, "a@example.com").await;
-    let Ok(Push::Stored { cursor, .. }) = push(&store, &member, "x").await else { panic!("stored") };
+    let Ok(PushOutcome::Stored { cursor, .. }) = push(&store, &member, "x").await else { panic!("stored") };
     // As it is between the writer's commit and its next step.
     store.shared.head.store(1, Ordering::SeqCst);
     let (page, _) = answer(&store, &member.caller, member.device, cursor).await;
-    assert!(matches!(page, Pull::Page { .. }), "{page:?}");
+    assert!(matches!(page, PullOutcome::Page { .. }), "{page:?}");
     let beyond = Cursor::Number(cursor.seq() + 1);
     let (lost, _) = answer(&store, &member.caller, member.device, beyond).await;
-    assert!(matches!(lost, Pull::LogRewound(_)), "{lost:?}");
+    assert!(matches!(lost, PullOutcome::LogRewound(_)), "{lost:?}");
 }
 
 #[tokio::test]
@@ -96,20 +96,20 @@ async fn a_check_finds_a_change_or_a_batch_that_is_not_as_it_was() {
         ("UPDATE BATCHES SET device = -1 WHERE last_seq = 3", "a batch without its device"),
         ("UPDATE BATCHES SET first_seq = 2 WHERE last_seq = 3", "before the one before it ends"),
     ];
-    for ((damage, told), filed) in FAULTS.into_iter().flat_map(|fault| [(fault, false), (fault, true)]) {
+    for ((damage, told), flushed) in FAULTS.into_iter().flat_map(|fault| [(fault, false), (fault, true)]) {
         let folder = tempfile::tempdir().expect("a folder");
         let store = open(folder.path());
         let member = member(&store, "a@example.com").await;
         push(&store, &member, "AQID").await.expect("stored");
         push(&store, &member, "not base64").await.expect("stored");
-        if filed {
+        if flushed {
             store
                 .write(1, |tx| Ok(tx.execute("INSERT INTO batches SELECT * FROM buffered_batches", [])?))
                 .await
-                .expect("filed");
+                .expect("flushed");
         }
         assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
-        let damage = damage.replace("BATCHES", if filed { "batches" } else { "buffered_batches" });
+        let damage = damage.replace("BATCHES", if flushed { "batches" } else { "buffered_batches" });
         let allow = "INSERT INTO append_only_exceptions (reason) VALUES ('deletion'), ('rotation')";
         let damage = format!("{allow}; PRAGMA ignore_check_constraints = ON; {damage}");
         store.write(1, move |tx| Ok(tx.execute_batch(&damage)?)).await.expect("damaged");
@@ -119,8 +119,8 @@ async fn a_check_finds_a_change_or_a_batch_that_is_not_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_log_reads_the_same_while_its_batches_are_filed() {
-    /// Enough for several rounds of filing, so that every moment of one is met.
+async fn a_log_reads_the_same_while_its_batches_are_flushed() {
+    /// Enough for several flushes, so that every stage of one is met.
     const PUSHES: usize = 7_000;
     /// From one look to the next; a prime, so that looks fall everywhere.
     const STEP: usize = 211;
@@ -155,19 +155,19 @@ async fn a_log_reads_the_same_while_its_batches_are_filed() {
             assert_eq!(&again, first_answer, "a repeat at {number}");
         }
     }
-    let filed: usize = store
+    let flushed: usize = store
         .read(|connection| Ok(connection.query_row("SELECT count(*) FROM batches", [], |row| row.get(0))?))
         .await
         .expect("a count");
-    assert!(filed > PUSHES / 2, "only {filed} were filed, so this shows nothing");
+    assert!(flushed > PUSHES / 2, "only {flushed} were flushed, so this shows nothing");
     assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
     // Another start finds the same.
     let expected =
         pull(&store, &members[1].caller, members[1].device, Cursor::Number(PUSHES as i64 - 900)).await;
-    // Only a crash leaves something unfiled.
+    // Only a crash leaves something in the buffer.
     let left = copy_of(folder.path());
     store.close().await;
-    assert_eq!(count_unfiled(folder.path()), 0);
+    assert_eq!(count_buffered(folder.path()), 0);
     let crashed = open(left.path());
     assert_eq!(crashed.check().await.expect("a check"), Vec::<String>::new());
     let found =
@@ -183,11 +183,11 @@ async fn a_log_reads_the_same_while_its_batches_are_filed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_unfiled_does_not_pile_up_however_many_logs_there_are() {
-    /// More logs than unfiled batches at which filing begins, so that no two of these are of one log.
+async fn the_batch_buffer_stays_bounded_however_many_logs_there_are() {
+    /// More logs than the buffered batches at which a flush begins, so that no two of these are of one log.
     const LOGS: usize = 2_100;
-    /// A round begins at 2,048; while it files and clears those, so many more may come.
-    const MOST_UNFILED: usize = 2_048 * 7 / 4;
+    /// A flush begins at 2,048; so many more may come before it ends.
+    const MAX_ROWS: usize = 2_048 * 7 / 4;
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     store.create_app(Actor::Operator, Uuid::now_v7(), "app".into(), [0; 32]).await.expect("an app");
@@ -206,8 +206,8 @@ async fn what_is_unfiled_does_not_pile_up_however_many_logs_there_are() {
     }
     for (caller, device) in members.iter().cycle().take(4 * LOGS) {
         store.push(caller.clone(), batch(*device, "x")).await.expect("stored");
-        let unfiled = store.shared.tails.count_unfiled();
-        assert!(unfiled <= MOST_UNFILED, "{unfiled} batches are unfiled");
+        let rows = store.shared.buffer.count_rows();
+        assert!(rows <= MAX_ROWS, "{rows} batches are buffered");
     }
 }
 
@@ -217,16 +217,16 @@ fn copy_of(data: &Path) -> tempfile::TempDir {
     for file in ["tidelog.db", "tidelog.db-wal"] {
         std::fs::copy(data.join(file), copy.path().join(file)).expect("a copy");
     }
-    assert!(count_unfiled(copy.path()) > 0, "nothing is unfiled, so this shows nothing");
+    assert!(count_buffered(copy.path()) > 0, "nothing is buffered, so this shows nothing");
     copy
 }
 
-fn count_unfiled(data: &Path) -> usize {
+fn count_buffered(data: &Path) -> usize {
     let connection = rusqlite::Connection::open(data.join(DATABASE_FILE)).expect("the file");
     connection.query_row("SELECT count(*) FROM buffered_batches", [], |row| row.get(0)).expect("a count")
 }
 
-fn seq_after(stored: &Push) -> i64 {
-    let Push::Stored { cursor, .. } = stored else { panic!("{stored:?}") };
+fn seq_after(stored: &PushOutcome) -> i64 {
+    let PushOutcome::Stored { cursor, .. } = stored else { panic!("{stored:?}") };
     cursor.seq()
 }

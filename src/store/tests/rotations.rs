@@ -72,12 +72,12 @@ async fn what_is_put_aside_goes_seven_days_after_the_end_and_not_sooner() {
     let last = *seqs(&store, &member).await.last().expect("an entry");
     // One that runs is never too old.
     hand.advance(2 * WEEK_SECONDS);
-    store.upkeep().await.expect("a round");
+    store.maintain().await.expect("a round");
     rotate(&store, &member, &[(last, Some("at last"))]).await;
     let completed = store.complete_rotation(&member.caller, None).await.expect("no fault");
     assert_eq!(completed, Complete::Completed(2));
     hand.advance(WEEK_SECONDS - 1);
-    store.upkeep().await.expect("a round");
+    store.maintain().await.expect("a round");
     assert_eq!(
         (count(&store, "rotation_replaced_entries").await, count(&store, "rotation_kept_entries").await),
         (2, 1)
@@ -86,7 +86,7 @@ async fn what_is_put_aside_goes_seven_days_after_the_end_and_not_sooner() {
     let app = app_of(&store, "a@example.com").await;
     let too_late = store.undo_rotation("a@example.com".into(), app).await.expect("no fault");
     assert_eq!(too_late, Undo::Nothing);
-    store.upkeep().await.expect("a round");
+    store.maintain().await.expect("a round");
     for table in ["rotation_replaced_entries", "rotation_kept_entries", "rotations"] {
         assert_eq!(count(&store, table).await, 0, "{table}");
     }
@@ -171,8 +171,8 @@ async fn an_undo_that_was_interrupted_holds_the_key_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_long_log_is_counted_in_steps_filed_or_not() {
-    /// More batches than one step counts, and enough that some are filed and some are not.
+async fn a_long_log_is_counted_in_steps_flushed_or_not() {
+    /// More batches than one step counts, and enough that some are flushed and some are not.
     const PUSHES: usize = 2_600;
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
@@ -182,7 +182,7 @@ async fn a_long_log_is_counted_in_steps_filed_or_not() {
         let who = &members[usize::from(number % 5 == 0)];
         push(&store, who, "data").await.expect("stored");
     }
-    assert!(count(&store, "batches").await > 0, "nothing is filed, so this shows little");
+    assert!(count(&store, "batches").await > 0, "nothing is flushed, so this shows little");
     let expected = [PUSHES - PUSHES / 5, PUSHES / 5];
     for (member, expected) in members.iter().zip(expected) {
         store.put_key(&member.caller, vec![1], None, None).await.expect("an envelope");
@@ -191,8 +191,8 @@ async fn a_long_log_is_counted_in_steps_filed_or_not() {
         assert_eq!(rotation.remaining, expected as u64);
     }
     assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
-    // Filed altogether, more than one step of one log.
-    store.write(1, crate::store::changes::file_everything).await.expect("filed");
+    // All flushed: more than one step of one log.
+    store.write(1, crate::store::changes::flush_all).await.expect("flushed");
     assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
     let cancelled = store.cancel_rotation(&members[0].caller).await.expect("no fault");
     assert_eq!(cancelled, crate::model::rotations::Cancel::Cancelled);

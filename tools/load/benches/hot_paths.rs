@@ -12,7 +12,7 @@ use divan::{Bencher, black_box};
 use tempfile::TempDir;
 use tidelog::auth::tokens::{Tokens, new_signing_key};
 use tidelog::clock::Clock;
-use tidelog::http::changes::page::Page;
+use tidelog::http::changes::page::EntryPage;
 use tidelog::http::changes::push::parse_valid;
 use tidelog::model::changes::{Data, EntrySink, PullQuery, RowId, SpeltOp, StoredEntry};
 use tidelog::model::sessions::Caller;
@@ -55,7 +55,7 @@ impl Scene {
         scene
     }
 
-    fn pull(&self) -> Page {
+    fn pull(&self) -> EntryPage {
         let query = PullQuery {
             device: self.member.device,
             cursor: Cursor::Number(1),
@@ -64,7 +64,7 @@ impl Scene {
             since_us: None,
             include_own: Some(true),
         };
-        let pull = self.library.store.pull(self.member.caller.clone(), query, Page::new());
+        let pull = self.library.store.pull(self.member.caller.clone(), query, EntryPage::new());
         self.runtime.block_on(pull).expect("a page").1
     }
 }
@@ -114,7 +114,7 @@ fn page_write(bencher: Bencher<'_, '_>) {
         data: Data::Base64(&data),
     };
     bencher.counter(ItemsCount::new(PAGE)).bench(|| {
-        let mut page = Page::new();
+        let mut page = EntryPage::new();
         for _ in 0..PAGE {
             page.entry(black_box(&entry));
         }

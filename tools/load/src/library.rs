@@ -9,7 +9,7 @@ use tidelog::auth::passwords::Passwords;
 use tidelog::auth::secrets::hash_secret;
 use tidelog::clock::Clock;
 use tidelog::model::actors::Actor;
-use tidelog::model::changes::{Batch, Push};
+use tidelog::model::changes::{Batch, PushOutcome};
 use tidelog::model::devices::NewDevice;
 use tidelog::model::sessions::Caller;
 use tidelog::notify::Hub;
@@ -130,7 +130,7 @@ impl Library {
     /// Pushes a batch of this many fresh changes.
     pub async fn push(&self, member: &Member, changes: usize) -> Result<()> {
         match self.store.push(member.caller.clone(), self.batch(member, changes)?).await? {
-            Push::Stored { .. } => Ok(()),
+            PushOutcome::Stored { .. } => Ok(()),
             other => Err(format!("a push came to {other:?}").into()),
         }
     }
