@@ -1,8 +1,8 @@
 //! Keeps a folder the same on all of a user's devices. The server stores the files and can read none of them.
 //!
 //! ```text
-//! cargo run --release --example folder -- --server URL --api-key KEY --email ADDRESS ~/Shared
-//! cargo run --release --example folder -- --server URL --api-key KEY --email ADDRESS ~/Shared --watch
+//! cargo example folder -- --server URL --api-key KEY --email ADDRESS ~/Shared
+//! cargo example folder -- --server URL --api-key KEY --email ADDRESS ~/Shared --watch
 //! ```
 //!
 //! Asks for the password and the passphrase, or takes them from `TIDELOG_PASSWORD` and `TIDELOG_PASSPHRASE`. The passphrase makes the

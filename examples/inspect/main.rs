@@ -1,8 +1,8 @@
 //! Looks into a user's log as the user's devices do: decrypts it here, and shows what it holds.
 //!
 //! ```text
-//! cargo run --example inspect -- --server URL --api-key KEY --email ADDRESS              an overview
-//! cargo run --example inspect -- --server URL --api-key KEY --email ADDRESS rows tasks   what is in a table
+//! cargo example inspect -- --server URL --api-key KEY --email ADDRESS              an overview
+//! cargo example inspect -- --server URL --api-key KEY --email ADDRESS rows tasks   what is in a table
 //! ```
 //!
 //! Asks for the password and the passphrase without showing them, or takes them from `TIDELOG_PASSWORD` and

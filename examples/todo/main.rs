@@ -1,8 +1,8 @@
 //! A to-do app for the terminal whose lists are the same on all of a user's devices, live.
 //!
 //! ```text
-//! cargo run --release --example todo                                on this device only
-//! cargo run --release --example todo -- --server URL --api-key KEY --email ADDRESS --database laptop.db
+//! cargo example todo                                on this device only
+//! cargo example todo -- --server URL --api-key KEY --email ADDRESS --database laptop.db
 //! ```
 //!
 //! It is an app on SQLite like any other: `schema.sql`, `database.rs`, and a screen. What makes it sync is `sync.rs`, in a dozen

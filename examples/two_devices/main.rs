@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pip install airportsdata
-//! cargo run --release --example two_devices
+//! cargo example two_devices
 //! ```
 //!
 //! Device A puts thousands of rows into its SQLite file and syncs them, end-to-end encrypted, to device B. Then both edit and
