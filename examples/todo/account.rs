@@ -48,7 +48,7 @@ pub(crate) struct Account {
 impl Account {
     /// The account, as an earlier run has left it; else signs in.
     pub(crate) async fn open(options: &Options, device_name: &str, database: &Path) -> Result<Self> {
-        // An app for desktops takes `OrMemory::new(KeychainStore::new())`.
+        // An app for desktops takes `FallbackStore::new(KeychainStore::new())`.
         let store: Arc<dyn KeyStore> = Arc::new(KeyFile::beside(database));
         let config = SyncKitConfig { server_url: options.server.clone(), api_key: options.api_key.clone() };
         let client = Arc::new(SyncKitClient::builder(config).shared_key_store(store.clone()).build());

@@ -1,12 +1,12 @@
 //! Cursors, as text and as JSON.
 //!
-//! A cursor comes back from clients, so a stranger writes it. Text and JSON must mean the same, every cursor must have one
-//! form that reads as itself, and exactly the texts of the grammar below may be taken.
+//! Cursors come from clients, so they are untrusted. Text and JSON must mean the same, every cursor must have one form that parses
+//! to itself, and exactly the texts of the grammar below may be accepted.
 
 use serde_json::Value;
 use tidelog_protocol::{Cursor, CursorFormat, EpochTag};
 
-/// Reads the bytes as a cursor's text, and as a JSON document.
+/// Parses the bytes as a cursor's text, and as a JSON document.
 pub fn check(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         check_text(text);
@@ -14,7 +14,7 @@ pub fn check(bytes: &[u8]) {
     check_json(bytes);
     if let Some(bits) = bytes.first_chunk() {
         let epoch = EpochTag::from_random(*bits);
-        assert_eq!(epoch.as_str().parse(), Ok(epoch), "every tag that is made is one that is read");
+        assert_eq!(epoch.as_str().parse(), Ok(epoch), "every generated tag parses");
     }
 }
 
@@ -31,7 +31,7 @@ fn check_text(text: &str) {
 const SERDE_PRIVATE: &[u8] = b"$serde_json::private";
 
 fn check_json(bytes: &[u8]) {
-    // To serde_json's `Value`, an object with this key is a message from itself; to a cursor it is an object like any other.
+    // serde_json's `Value` interprets an object with this key; a cursor's parser does not.
     if bytes.windows(SERDE_PRIVATE.len()).any(|window| window == SERDE_PRIVATE) {
         return;
     }
@@ -49,12 +49,12 @@ fn check_json(bytes: &[u8]) {
     }
 }
 
-/// What a cursor must be once it was read.
+/// What must hold for a cursor that was parsed.
 fn check_forms(cursor: Cursor) {
     assert!(cursor.seq() >= 0);
     assert_eq!(cursor.to_string().parse(), Ok(cursor));
     let json = serde_json::to_string(&cursor).expect("a cursor is JSON");
-    assert_eq!(serde_json::from_str::<Cursor>(&json).expect("what was written is read"), cursor);
+    assert_eq!(serde_json::from_str::<Cursor>(&json).expect("its JSON parses"), cursor);
     match cursor {
         Cursor::Start => assert_eq!(cursor, Cursor::default()),
         Cursor::Number(seq) => assert!(seq > 0, "0 is the start, and has no second form"),
@@ -64,7 +64,7 @@ fn check_forms(cursor: Cursor) {
     }
 }
 
-/// The grammar, read by other means: nothing, or digits up to the largest seq, and perhaps a hyphen and a tag.
+/// A second parser of the grammar: nothing, or digits up to the largest seq, then optionally a hyphen and a tag.
 fn expected(text: &str) -> Option<Cursor> {
     let (digits, tag) = match text.find('-') {
         Some(at) => (&text[..at], Some(&text[at + 1..])),

@@ -1,13 +1,13 @@
-//! Entries, from a server that may have written or moved them.
+//! Entries from a server that may have forged or moved them.
 //!
 //! | first byte mod 3 | rest of the input, after the slot |
 //! |---|---|
-//! | 0 | vault_id[16] master[32] K_name[32], then the text of `data` as it came over the wire |
-//! | 1 | the plaintext of a frame, sealed here under the right key: what another holder of the key may have written |
-//! | 2 | stream[8] counter u64 prev[16] flags u8, then a payload: an honest entry, which must survive all that follows |
+//! | 0 | vault_id[16] master[32] K_name[32], then `data` as it came over the wire |
+//! | 1 | the plaintext of a frame, sealed here under the right key, as another holder of the key could |
+//! | 2 | stream[8] counter u64 prev[16] flags u8, then a payload: an honest entry, which must survive everything |
 //!
 //! The slot: flags u8 (1 hidden names, 2 under the earlier key, 4 names of the slot are those of the frame), op u8,
-//! timestamp u64, key_version u32 (counts for mode 0), table and row_id, each behind its length in one byte.
+//! timestamp u64, key_version u32 (used in mode 0), table and row_id, each after its length in one byte.
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
@@ -17,7 +17,7 @@ use tidelog_client::formats::frame::Frame;
 use tidelog_client::formats::keys::{KEY_BYTES, Secret, VAULT_ID_BYTES};
 use tidelog_client::formats::ring::Ring;
 use tidelog_client::formats::{
-    FormatError, Head, Kind, Names, Opened, Padding, Slot, Vault, open_entry, reseal_entry,
+    EntryKind, FormatError, Head, Names, OpenedEntry, Padding, Slot, Vault, open_entry, reseal_entry,
 };
 use tidelog_protocol::Op;
 
@@ -26,17 +26,17 @@ use crate::input::Input;
 const VAULT_ID: [u8; VAULT_ID_BYTES] = [0x1d; VAULT_ID_BYTES];
 const NONCE: [u8; 24] = [0x2e; 24];
 const NAME_KEY: [u8; KEY_BYTES] = [0x3f; KEY_BYTES];
-/// Masters by version: an earlier one, the current one, and the one that a rotation brings.
+/// Master keys by version: an earlier one, the current one, and the next one.
 const MASTERS: [(u32, [u8; KEY_BYTES]); 3] = [(2, [0x62; 32]), (5, [0x65; 32]), (6, [0x66; 32])];
 
 const HIDDEN: u8 = 1;
 const EARLIER_KEY: u8 = 2;
 const NAMES_OF_FRAME: u8 = 4;
 
-/// See the module.
+/// Checks an input; see the module.
 pub fn check(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let _said_enough = input.u8().and_then(|mode| {
+    let _was_complete = input.u8().and_then(|mode| {
         let flags = input.u8()?;
         let slot = read_slot(&mut input)?;
         match mode % 3 {
@@ -53,7 +53,7 @@ fn read_slot<'a>(input: &mut Input<'a>) -> Option<Slot<'a>> {
     Some(Slot { op, timestamp_us, key_version: input.u32()?, table: input.text()?, row_id: input.text()? })
 }
 
-/// The vault of [`MASTERS`] as it stands before the rotation, or after it.
+/// The vault of [`MASTERS`] before or after the rotation.
 fn vault(hidden: bool, rotated: bool) -> Vault {
     let masters = MASTERS.map(|(version, master)| (version, Secret::new(master)));
     let [earlier, current, next] = masters;
@@ -70,7 +70,7 @@ fn check_foreign(mut input: Input<'_>, flags: u8, slot: Slot<'_>) -> Option<()> 
     let data = std::str::from_utf8(input.rest()).ok()?;
     let opened = open_entry(&vault, &slot, data).ok()?;
     let nonce = *BASE64.decode(data.as_bytes()).expect("it opened").first_chunk().expect("it opened");
-    check_written_again(&vault, &slot, &opened, nonce, data);
+    check_sealed_again(&vault, &slot, &opened, nonce, data);
     Some(())
 }
 
@@ -89,11 +89,11 @@ fn check_plaintext(input: Input<'_>, flags: u8, slot: Slot<'_>) -> Option<()> {
     let data = seal(&vault, &slot, plaintext)?;
     match open_entry(&vault, &slot, &data) {
         Ok(opened) => {
-            let (frame, unpadded) = parsed.expect("what opened is well formed");
-            assert!(*frame.encode().expect("a frame that was read can be written") == *unpadded);
-            check_fits(&vault, &slot, &opened);
+            let (frame, unpadded) = parsed.expect("an opened frame is well formed");
+            assert!(*frame.encode().expect("a parsed frame can be encoded") == *unpadded);
+            check_matches_slot(&vault, &slot, &opened);
             if key_version == vault.key_version() {
-                check_written_again(&vault, &slot, &opened, NONCE, &data);
+                check_sealed_again(&vault, &slot, &opened, NONCE, &data);
             }
             check_nowhere_else(&vault, &slot, &data);
             check_resealed(&vault, &slot, &opened, &data);
@@ -101,11 +101,7 @@ fn check_plaintext(input: Input<'_>, flags: u8, slot: Slot<'_>) -> Option<()> {
         Err(FormatError::Malformed(fault)) => {
             assert!(parsed.err().is_none_or(|first| first == fault), "the frame's own fault comes first");
             let resealed = reseal_entry(&vault, &self::vault(vault.hides_names(), true), &slot, &data);
-            assert_eq!(
-                resealed,
-                Err(FormatError::Malformed(fault)),
-                "what does not open is not carried over"
-            );
+            assert_eq!(resealed, Err(FormatError::Malformed(fault)), "a malformed entry is not re-encrypted");
         }
         Err(other) => panic!("an entry under the right key is refused as {}", other.code()),
     }
@@ -117,9 +113,9 @@ fn check_honest(mut input: Input<'_>, flags: u8, slot: Slot<'_>) -> Option<()> {
     let options = input.u8()?;
     let payload = input.rest();
     let kind = match (slot.op, options & 1) {
-        (Op::Delete, _) => Kind::Tombstone,
-        (_, 0) => Kind::Value,
-        _ => Kind::Control,
+        (Op::Delete, _) => EntryKind::Tombstone,
+        (_, 0) => EntryKind::Value,
+        _ => EntryKind::Control,
     };
     let head = Head { seq: counter ^ u64::MAX, key_version: slot.key_version, digest: NAME_KEY };
     let frame = Frame {
@@ -129,7 +125,7 @@ fn check_honest(mut input: Input<'_>, flags: u8, slot: Slot<'_>) -> Option<()> {
         prev: if counter == 0 { [0; 16] } else { prev },
         head: (options & 2 != 0).then_some(head),
         names: None,
-        payload: if kind == Kind::Tombstone { (&[][..]).into() } else { payload.into() },
+        payload: if kind == EntryKind::Tombstone { (&[][..]).into() } else { payload.into() },
     };
     let padding = if options & 4 != 0 { Padding::Off } else { Padding::Padme };
     let vault = vault(flags & HIDDEN != 0, false);
@@ -141,22 +137,22 @@ fn check_honest(mut input: Input<'_>, flags: u8, slot: Slot<'_>) -> Option<()> {
     assert!((opened.stream, opened.counter, opened.prev) == (stream, counter, frame.prev));
     assert!(*opened.payload == *frame.payload);
     let names = Names::new(slot.table, slot.row_id);
-    assert!(opened.names == vault.hides_names().then_some(names), "names come back where they are hidden");
+    assert!(opened.names == vault.hides_names().then_some(names), "hidden names are restored");
     check_nowhere_else(&vault, &wire, &sealed.data);
     check_resealed(&vault, &wire, &opened, &sealed.data);
     Some(())
 }
 
-/// What must hold between an entry and the slot that it opened in.
-fn check_fits(vault: &Vault, slot: &Slot<'_>, opened: &Opened) {
-    assert_eq!(opened.kind == Kind::Tombstone, slot.op == Op::Delete);
-    assert!(opened.kind != Kind::Tombstone || opened.payload.is_empty());
+/// An opened entry matches its slot.
+fn check_matches_slot(vault: &Vault, slot: &Slot<'_>, opened: &OpenedEntry) {
+    assert_eq!(opened.kind == EntryKind::Tombstone, slot.op == Op::Delete);
+    assert!(opened.kind != EntryKind::Tombstone || opened.payload.is_empty());
     assert!(opened.counter != 0 || opened.prev == [0; 16]);
     assert_eq!(opened.names.is_some(), vault.hides_names());
 }
 
-/// An entry has one text for each nonce and padding: the one that would be written for what it says.
-fn check_written_again(vault: &Vault, slot: &Slot<'_>, opened: &Opened, nonce: [u8; 24], data: &str) {
+/// An entry has exactly one encoding per nonce and padding: the one that sealing its content again gives.
+fn check_sealed_again(vault: &Vault, slot: &Slot<'_>, opened: &OpenedEntry, nonce: [u8; 24], data: &str) {
     let names = opened.names.clone().unwrap_or_else(|| Names::new(slot.table, slot.row_id).into_owned());
     let slot = Slot { table: &names.table, row_id: &names.row_id, ..*slot };
     let frame = Frame {
@@ -174,7 +170,7 @@ fn check_written_again(vault: &Vault, slot: &Slot<'_>, opened: &Opened, nonce: [
     assert!(again.iter().all(|again| again.link == opened.link));
 }
 
-/// The server cannot move an entry: in any other slot, and with any bit of it changed, it does not open.
+/// An entry does not open in any other slot, or with any bit changed.
 fn check_nowhere_else(vault: &Vault, slot: &Slot<'_>, data: &str) {
     let other_op = if slot.op == Op::Insert { Op::Update } else { Op::Insert };
     let other_row = format!("{}x", slot.row_id);
@@ -196,8 +192,8 @@ fn check_nowhere_else(vault: &Vault, slot: &Slot<'_>, data: &str) {
     assert_eq!(open_entry(vault, slot, &changed).err(), Some(FormatError::DoesNotOpen));
 }
 
-/// Rotation keeps all that an entry says, and who said it.
-fn check_resealed(from: &Vault, slot: &Slot<'_>, opened: &Opened, data: &str) {
+/// Rotation keeps content, author and chain of an entry.
+fn check_resealed(from: &Vault, slot: &Slot<'_>, opened: &OpenedEntry, data: &str) {
     let to = vault(from.hides_names(), true);
     let resealed = reseal_entry(from, &to, slot, data).expect("what opens is carried over");
     assert!(resealed.len() == data.len() && resealed != data);
@@ -206,10 +202,10 @@ fn check_resealed(from: &Vault, slot: &Slot<'_>, opened: &Opened, data: &str) {
     assert!(after.link == opened.link && after.head == opened.head && after.kind == opened.kind);
     assert!((after.stream, after.counter, after.prev) == (opened.stream, opened.counter, opened.prev));
     assert!(after.payload == opened.payload && after.names == opened.names);
-    assert!(open_entry(from, &slot, &resealed).is_err(), "who lacks the new key does not read on");
+    assert!(open_entry(from, &slot, &resealed).is_err(), "the old key does not open it");
 }
 
-/// Any plaintext, sealed under the key of the slot as a real entry is.
+/// Seals any plaintext under the key of the slot, like a real entry.
 fn seal(vault: &Vault, slot: &Slot<'_>, plaintext: &[u8]) -> Option<String> {
     let ad = associated_data(vault, slot, &Names::new(slot.table, slot.row_id)).ok()?;
     let cipher = XChaCha20Poly1305::new(&Key::from(*vault.master(slot.key_version)?.keys.entry.expose()));

@@ -1,9 +1,9 @@
-//! Fields taken off the fuzzer's bytes, in a layout plain enough for a script to write seeds in it.
+//! Reads fields from the fuzzer's bytes, in a layout simple enough for a script to write seeds in it.
 //!
-//! Where the bytes end early the field is `None` and the input says nothing: better than making fields up, because the fuzzer
-//! then learns that longer inputs reach further.
+//! If the bytes end early, the field is `None` and nothing is checked. That is better than making fields up, because the fuzzer
+//! learns that longer inputs reach further.
 
-/// What is left of an input.
+/// The bytes that are left of an input.
 pub(crate) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -33,7 +33,7 @@ impl<'a> Input<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// Text of a length that stands before it in one byte.
+    /// Reads text after its length in one byte.
     pub(crate) fn text(&mut self) -> Option<&'a str> {
         let len = self.u8()?;
         std::str::from_utf8(self.take(len.into())?).ok()

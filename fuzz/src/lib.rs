@@ -1,8 +1,8 @@
-//! What must hold for any bytes whatever, one module per format.
+//! What must hold for any bytes, one module per format.
 //!
-//! "It does not panic" is the least of it: each module compares what the code under test did with what the format says, by
-//! writing back what was read, by a second and simpler reading, or by sealing bytes that only a holder of the key could seal.
-//! The first byte of an input often chooses which of these is done; `fuzz/seed` writes inputs in the same layout.
+//! Not panicking is not enough: each module compares what the code under test did with what the format says, by encoding again
+//! what was parsed, by a second and simpler parser, or by sealing bytes that only a holder of the key could seal. In some modules
+//! the first byte of an input chooses between these; `fuzz/seed` writes inputs in the same layout.
 
 #![forbid(unsafe_code)]
 
@@ -10,4 +10,4 @@ pub mod cursor;
 pub mod entry;
 pub mod envelope;
 mod input;
-pub mod recovery_code;
+pub mod recovery_key;

@@ -1,10 +1,10 @@
-//! Work that would hold up the async runtime: Argon2, sealing thousands of changes, key stores.
+//! Work that would block the async runtime: Argon2, sealing thousands of changes, key stores.
 
 use tokio::task::JoinHandle;
 
 use crate::{Result, SyncKitError};
 
-/// Runs `work` on a thread that may block. A panic goes on here, as if the work had been done in place.
+/// Runs `work` on a thread that may block. A panic propagates as if the work had been done in place.
 pub(crate) async fn blocking<T, F>(work: F) -> Result<T>
 where
     T: Send + 'static,
@@ -13,7 +13,7 @@ where
     outcome_of(tokio::task::spawn_blocking(work)).await
 }
 
-/// What this task ends with. A panic goes on here.
+/// Waits for a task. A panic of the task propagates.
 pub(crate) async fn outcome_of<T>(task: JoinHandle<Result<T>>) -> Result<T> {
     match task.await {
         Ok(outcome) => outcome,

@@ -1,4 +1,4 @@
-//! A change as programs write and read it: five fields, in the clear, on this side only.
+//! A change as programs write and read it: five fields, which are in the clear on this device only.
 
 use std::fmt;
 
@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 use tidelog_protocol::rules::{check_row_id, check_table};
 use tidelog_protocol::{ChangeFault, Op, Timestamp};
 
-/// One change of one row. `data` is sealed before it leaves this machine; the other fields are seen by the server and
-/// bound to `data`, so that it cannot move a value to another row or time.
+/// One change of one row. `data` is sealed before it leaves this machine. The server sees the other fields, but they are bound
+/// to `data`, so that it cannot move a value to another row or time.
 ///
 /// `Debug` shows whether there is data, not the data.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChangeEntry {
-    /// The row's table: 1 to 100 of `[A-Za-z0-9_]`.
+    /// The row's table: 1 to 100 characters of `[A-Za-z0-9_]`.
     pub table: String,
     /// What happened to the row.
     pub op: Op,
     /// The row: 1 to 255 characters, no control characters.
     pub row_id: String,
-    /// When it happened, by the clock of the device; kept to the microsecond.
+    /// When it happened, by the device's clock, with microsecond precision.
     pub timestamp: DateTime<Utc>,
-    /// The row's value. Of a delete it is not sent; `None` in an insert or update travels as JSON `null`.
+    /// The row's value. Not sent with a delete; `None` in an insert or update is sent as JSON `null`.
     pub data: Option<serde_json::Value>,
 }
 
@@ -38,13 +38,13 @@ impl fmt::Debug for ChangeEntry {
 }
 
 impl ChangeEntry {
-    /// The timestamp as it goes over the wire; the reason if it cannot.
+    /// Returns the timestamp as it goes over the wire.
     pub(crate) fn wire_timestamp(&self) -> Result<Timestamp, ChangeFault> {
         Timestamp::try_from(self.timestamp).map_err(|reason| fault(0, "timestamp", reason.to_string()))
     }
 }
 
-/// Every fault of every change, by the protocol's rules: what the server would refuse is not sent at all.
+/// Returns every fault of every change under the protocol's rules: what the server would refuse is not sent at all.
 pub(crate) fn faults_of(changes: &[ChangeEntry]) -> Vec<ChangeFault> {
     let faults_at = |(index, change): (usize, &ChangeEntry)| {
         [
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn names_at_the_edges_of_the_rules_pass() {
+    fn names_at_the_limits_of_the_rules_pass() {
         let longest = change(&"t".repeat(100), &"ü".repeat(255));
         assert_eq!(faults_of(&[change("A_9z", "any / row: id ✓"), longest]), []);
     }

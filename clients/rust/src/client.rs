@@ -1,5 +1,5 @@
-//! The client itself: what it consists of, and how it is made. Its methods live beside what they are about: `session`,
-//! `devices`, `encryption`, `push`, `pull`, `blobs`, `status`.
+//! The client, and how it is built. Its methods are in the modules that they belong to: `session`, `devices`, `encryption`,
+//! `push`, `pull`, `blobs`, `status`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,11 +10,11 @@ use std::time::Duration;
 use crate::encryption::{Encryption, EncryptionOptions};
 use crate::formats::{KdfCost, Padding};
 use crate::keystore::{self, KeyStore};
-use crate::notifications::Patience;
+use crate::notifications::NotificationTimeouts;
 use crate::push::Outbox;
 use crate::retry::RetryPolicy;
-use crate::session::{CurrentSession, SessionInfo, SessionWatcher};
-use crate::status::KnownLimits;
+use crate::session::{CurrentSession, SessionInfo, SessionObserver};
+use crate::status::ServerLimits;
 use crate::transport::{DEFAULT_TIMEOUT, Transport};
 use crate::watch::{TamperPolicy, Watch};
 
@@ -27,14 +27,14 @@ pub struct SyncKitConfig {
     pub api_key: String,
 }
 
-/// Shows the server only: whoever reads a log has no need for the key.
+/// Shows the server only: nobody who reads a log needs the key.
 impl fmt::Debug for SyncKitConfig {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("SyncKitConfig").field("server_url", &self.server_url).finish_non_exhaustive()
     }
 }
 
-/// A user's end-to-end encrypted log, from one installation of an app.
+/// The end-to-end encrypted log of a user, as one installation of an app uses it.
 ///
 /// All methods take `&self`: share a client between tasks by reference or in an [`Arc`]. It needs a tokio runtime with
 /// timers and I/O.
@@ -45,24 +45,24 @@ pub struct SyncKitClient {
     pub(crate) session: Arc<CurrentSession>,
     pub(crate) encryption: Encryption,
     pub(crate) outbox: tokio::sync::Mutex<Outbox>,
-    pub(crate) limits: KnownLimits,
+    pub(crate) limits: ServerLimits,
     pub(crate) quarantined: AtomicU64,
     pub(crate) watch: Watch,
     pub(crate) padding: Padding,
-    pub(crate) patience: Patience,
-    /// `None`: the operating system's.
+    pub(crate) notification_timeouts: NotificationTimeouts,
+    /// `None`: that of the operating system.
     pub(crate) temporary_folder: Option<PathBuf>,
 }
 
 impl SyncKitClient {
-    /// A client with the defaults: keys in the operating system's keychain, three retries, a minute for an exchange.
+    /// Creates a client with the defaults: keys in the operating system's keychain, three retries, one minute per request.
     ///
-    /// Nothing is checked or sent yet: a wrong URL shows with the first request.
+    /// Nothing is checked or sent yet: a wrong URL is the error of the first request.
     pub fn new(config: SyncKitConfig) -> Self {
         Self::builder(config).build()
     }
 
-    /// For another key store, time-out, retries or passphrase cost.
+    /// Starts building a client with another key store, other timeouts, retries or passphrase cost.
     pub fn builder(config: SyncKitConfig) -> ClientBuilder {
         ClientBuilder {
             config,
@@ -72,9 +72,9 @@ impl SyncKitClient {
             tamper_policy: TamperPolicy::default(),
             timeout: DEFAULT_TIMEOUT,
             retry: RetryPolicy::default(),
-            patience: Patience::default(),
+            notification_timeouts: NotificationTimeouts::default(),
             temporary_folder: None,
-            session_watcher: None,
+            session_observer: None,
         }
     }
 }
@@ -86,7 +86,7 @@ impl fmt::Debug for SyncKitClient {
     }
 }
 
-/// Makes a [`SyncKitClient`] that departs from the defaults.
+/// Builds a [`SyncKitClient`] that differs from the defaults.
 #[must_use]
 pub struct ClientBuilder {
     config: SyncKitConfig,
@@ -96,121 +96,121 @@ pub struct ClientBuilder {
     tamper_policy: TamperPolicy,
     timeout: Duration,
     retry: RetryPolicy,
-    patience: Patience,
+    notification_timeouts: NotificationTimeouts,
     temporary_folder: Option<PathBuf>,
-    session_watcher: Option<Box<SessionWatcher>>,
+    session_observer: Option<Box<SessionObserver>>,
 }
 
 impl ClientBuilder {
-    /// Where keys are kept between runs. Default: the operating system's keychain, or memory where there is none.
+    /// Sets where keys are stored between runs. Default: the operating system's keychain, or memory where there is none.
     pub fn key_store(self, store: impl KeyStore + 'static) -> Self {
         self.shared_key_store(Arc::new(store))
     }
 
-    /// Like [`key_store`](Self::key_store), for a store that others use too.
+    /// Like [`key_store`](Self::key_store), for a store that is shared.
     pub fn shared_key_store(mut self, store: Arc<dyn KeyStore>) -> Self {
         self.key_store = Some(store);
         self
     }
 
-    /// What a guess of the passphrase costs, in keys that this client makes.
+    /// Sets the cost of guessing the passphrase, for keys that this client creates.
     pub fn kdf_cost(mut self, cost: KdfCost) -> Self {
         self.encryption.cost = cost;
         self
     }
 
-    /// Lets the account's password be the passphrase. The server is told the password at every sign-in, so an operator, or
-    /// whoever breaks in, could then read everything. Default: refused.
+    /// Lets the account's password be the passphrase. The server sees the password at every sign-in, so an operator, or
+    /// an intruder, could then read everything. Default: refused.
     pub fn allow_passphrase_as_password(mut self) -> Self {
         self.encryption.passphrase_may_be_password = true;
         self
     }
 
-    /// Vaults that this client makes hide the names of tables and rows from the server, for as long as they live. What still
-    /// shows: which changes are of the same table and row, and how many. Default: names are shown.
+    /// Hides the names of tables and rows from the server in vaults that this client creates, for the vault's whole life. The
+    /// server still sees which changes are of the same table and row, and how many there are. Default: names are shown.
     pub fn hide_names(mut self) -> Self {
         self.encryption.hide_names = true;
         self
     }
 
-    /// Whether what is sealed is filled up, by a tenth at most, so that its length tells less. Default: it is.
+    /// Sets whether plaintexts are padded, by at most 12 %, so that their length says less. Default: they are.
     pub fn padding(mut self, padding: Padding) -> Self {
         self.padding = padding;
         self
     }
 
-    /// What to do when the server is caught. Default: [`TamperPolicy::Warn`].
+    /// Sets what to do with evidence against the server. Default: [`TamperPolicy::Warn`].
     pub fn tamper_policy(mut self, policy: TamperPolicy) -> Self {
         self.tamper_policy = policy;
         self
     }
 
-    /// Time for one exchange with the server, from connecting to the end of the answer; each retry has it anew.
+    /// Sets the time for one request, from connecting to the end of the answer; each retry has as long again. Default: 60 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Tries after the first one, for network errors, 5xx and 429. Default: 3.
+    /// Sets the number of attempts after the first one, for network errors, 5xx and 429. Default: 3.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retry.retries = retries;
         self
     }
 
-    /// Bound of the random wait before the first retry; it doubles with each further one. Default: 200 ms.
+    /// Sets the upper bound of the random wait before the first retry; it doubles with each further one. Default: 200 ms.
     pub fn first_retry_wait(mut self, wait: Duration) -> Self {
         self.retry.first_wait = wait;
         self
     }
 
-    /// How long a stream of notifications may say nothing before it is taken for dead. Default: 45 s, three times the server's
+    /// Sets how long an event stream may be silent before it is considered dead. Default: 45 s, three times the server's
     /// heartbeat.
     pub fn silence(mut self, silence: Duration) -> Self {
-        self.patience.silence = silence;
+        self.notification_timeouts.silence = silence;
         self
     }
 
-    /// How often the server is asked for news where it has no streams, or something on the way swallows them. Default: 30 s.
+    /// Sets how often the server is polled where it has no event streams, or something in between blocks them. Default: 30 s.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
-        self.patience.poll = interval;
+        self.notification_timeouts.poll_interval = interval;
         self
     }
 
-    /// Where sealed files lie while they are sent, and while one that is given to a writer comes in: as much room as the file
-    /// takes, and never anything in the clear. Default: the operating system's folder for temporary files.
+    /// Sets where sealed files are kept while they are uploaded, and while one that goes to a writer is downloaded. They take
+    /// as much space as the file, and are never in the clear. Default: the operating system's temporary folder.
     pub fn temporary_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.temporary_folder = Some(folder.into());
         self
     }
 
-    /// Is called with the session after each sign-in and each refresh, to save it, and with `None` after a sign-out. A refresh
-    /// token is spent only after the one that it gave way to was handed over here, so a program that saves at once can end at
-    /// any instant and go on later.
+    /// Sets a callback for saving the session: it is called with the session after each sign-in and each refresh, and with
+    /// `None` after a sign-out. A refresh token stays good until its successor is used, and a successor is used only after it
+    /// was handed to this callback. So a program that saves at once can be killed at any moment and continue later.
     ///
-    /// It is called on a thread of the async runtime: let it be quick.
+    /// It is called on a thread of the async runtime, so it should return quickly.
     pub fn on_session_change(mut self, save: impl Fn(Option<&SessionInfo>) + Send + Sync + 'static) -> Self {
-        self.session_watcher = Some(Box::new(save));
+        self.session_observer = Some(Box::new(save));
         self
     }
 
-    /// The client.
+    /// Builds the client.
     pub fn build(self) -> SyncKitClient {
         let server_url = self.config.server_url.trim_end_matches('/').to_owned();
         SyncKitClient {
             transport: Arc::new(Transport::new(&server_url, self.timeout, self.retry)),
             server_url,
             api_key: self.config.api_key,
-            session: Arc::new(CurrentSession::watched_by(self.session_watcher)),
+            session: Arc::new(CurrentSession::new(self.session_observer)),
             encryption: Encryption::new(
                 self.key_store.unwrap_or_else(keystore::default_store),
                 self.encryption,
             ),
             outbox: tokio::sync::Mutex::default(),
-            limits: KnownLimits::default(),
+            limits: ServerLimits::default(),
             quarantined: AtomicU64::new(0),
             watch: Watch::new(self.tamper_policy),
             padding: self.padding,
-            patience: self.patience,
+            notification_timeouts: self.notification_timeouts,
             temporary_folder: self.temporary_folder,
         }
     }

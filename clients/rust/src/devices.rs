@@ -1,4 +1,4 @@
-//! The installations of an app among which a user's changes travel.
+//! The user's devices: the installations of an app that sync with each other.
 
 use tidelog_protocol::{Device, Platform, RegisterDeviceRequest};
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use crate::transport::Request;
 use crate::{Result, SyncKitClient, SyncKitError};
 
 impl SyncKitClient {
-    /// Registers this installation, or finds it again by its name.
+    /// Registers this installation as a device, or returns the device that already has this name.
     ///
     /// `device_name` has 1 to 255 characters; `platform` is macos, windows, linux, ios, android or web.
     ///
@@ -17,11 +17,11 @@ impl SyncKitClient {
         self.register(device_name, platform, None).await
     }
 
-    /// Like [`register_device`](Self::register_device), for apps that keep an id of their installation: two installations
-    /// of one name are then two devices.
+    /// Like [`register_device`](Self::register_device), for apps that store an id of their installation: two installations
+    /// with the same name are then two devices.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`register_device`](Self::register_device).
     pub async fn register_device_with_install_id(
         &self,
         device_name: &str,
@@ -31,7 +31,7 @@ impl SyncKitClient {
         self.register(device_name, platform, Some(install_id)).await
     }
 
-    /// The user's devices in this app.
+    /// Lists the user's devices in this app.
     ///
     /// # Errors
     /// Those of every request.
@@ -39,15 +39,7 @@ impl SyncKitClient {
         self.fetch(&Request::get("/devices")).await
     }
 
-    /// The same as [`devices`](Self::devices).
-    ///
-    /// # Errors
-    /// Those of every request.
-    pub async fn list_devices(&self) -> Result<Vec<Device>> {
-        self.devices().await
-    }
-
-    /// Removes a device: it can push and pull no more, and its sessions end. What it pushed stays.
+    /// Revokes a device: it can no longer push or pull, and its sessions end. What it pushed stays.
     ///
     /// # Errors
     /// [`SyncKitError::NotFound`] if the user has no such device.

@@ -9,20 +9,23 @@ mod client;
 mod devices;
 mod encryption;
 mod error;
+mod evidence;
 pub mod formats;
 pub mod keystore;
 mod notifications;
 mod oauth;
-mod open;
+mod original;
 mod pinned;
 mod pull;
 mod push;
+mod quarantine;
 #[cfg(feature = "sqlite")]
 pub mod replica;
 mod retry;
 mod session;
 mod status;
 mod transport;
+mod verify;
 mod watch;
 
 pub use blobs::{BlobInfo, BlobPage, BlobProgress, BlobRef, BlobStage};
@@ -30,15 +33,17 @@ pub use change::ChangeEntry;
 pub use client::{ClientBuilder, SyncKitClient, SyncKitConfig};
 pub use encryption::{PasswordChange, RotationOutcome, RotationProgress};
 pub use error::{BlockReason, Result, SyncKitError};
-pub use formats::vault::Rotation;
-pub use formats::{BlobError, KdfCost, Padding, RecoveryCode};
+pub use evidence::{Evidence, StreamName};
+pub use formats::{BlobError, KdfCost, Padding, RecoveryKey, Rotation};
 pub use keystore::{KeyStore, KeyStoreError, MemoryStore, SealedFileStore};
 pub use notifications::{Connection, Notification, Notifications};
 pub use oauth::AuthorizeUrl;
-pub use pull::{PullFilter, PulledChange, PulledPage, QuarantineReason, QuarantinedEntry};
+pub use pull::{PullFilter, PulledChange, PulledPage};
+pub use quarantine::{QuarantineReason, QuarantinedEntry};
 pub use session::SessionInfo;
 pub use tidelog_protocol::{
     ChangeFault, Cursor, Device, ErrorCode, InvalidCursor, Op as ChangeOp, Platform, StatusResponse,
     Timestamp,
 };
-pub use watch::{Evidence, StreamName, StreamSummary, TamperPolicy, VerifyReport, WatchState};
+pub use verify::{StreamSummary, VerifyReport};
+pub use watch::{TamperPolicy, WatchState};

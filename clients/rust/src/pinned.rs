@@ -1,7 +1,7 @@
-//! What a key store keeps of a user's key: the vault, and how often its key had been wrapped when it was last opened.
+//! The record of a user's key in a key store: the vault, and how often its key had been wrapped when it was last opened.
 //!
 //! ```text
-//! "TLP1" wrap_no u32 vault (its stored form, which carries a check sum)
+//! "TLP1" wrap_no u32 vault (its stored form, which ends in a checksum)
 //! ```
 
 use zeroize::Zeroizing;
@@ -13,7 +13,7 @@ const MAGIC: &[u8; 4] = b"TLP1";
 
 pub(crate) fn encode(vault: &Vault, wrap_no: u32) -> Zeroizing<Vec<u8>> {
     let vault = vault.to_secret_bytes();
-    // Room for all from the start: growing would leave copies of the secret behind.
+    // The whole capacity at once: growing would leave copies of the secret behind.
     let mut record = Zeroizing::new(Vec::with_capacity(MAGIC.len() + size_of::<u32>() + vault.len()));
     record.extend_from_slice(MAGIC);
     record.extend_from_slice(&wrap_no.to_le_bytes());
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kept_key_comes_back_with_what_is_pinned() {
+    fn a_stored_key_comes_back_with_its_pin() {
         let vault = Vault::generate().unwrap();
         let (again, pin) = decode(&encode(&vault, 7)).unwrap();
         assert_eq!(again, vault);
@@ -50,10 +50,10 @@ mod tests {
     #[test]
     fn a_damaged_record_is_refused_at_every_byte() {
         let record = encode(&Vault::generate().unwrap(), 7);
-        for place in (0..MAGIC.len()).chain(MAGIC.len() + size_of::<u32>()..record.len()) {
+        for at in (0..MAGIC.len()).chain(MAGIC.len() + size_of::<u32>()..record.len()) {
             let mut damaged = record.clone();
-            damaged[place] ^= 1;
-            assert!(decode(&damaged).is_err(), "byte {place}");
+            damaged[at] ^= 1;
+            assert!(decode(&damaged).is_err(), "byte {at}");
         }
         assert!((0..record.len()).all(|len| decode(&record[..len]).is_err()));
     }

@@ -1,22 +1,22 @@
-//! When to try again, and how long to wait before.
+//! When to retry, and how long to wait before it.
 //!
-//! Full jitter: a random wait between nothing and an exponentially growing bound, so that a thousand clients which lost the
-//! same server do not come back in step.
+//! Full jitter: a random wait between zero and an exponentially growing bound, so that a thousand clients that lost the same
+//! server do not come back at the same moment.
 
 use std::time::Duration;
 
-/// Tries after the first one.
+/// Attempts after the first one.
 const DEFAULT_RETRIES: u32 = 3;
-/// Bound of the first wait; each later one is twice the one before.
+/// Bound of the first wait; it doubles with each further one.
 const DEFAULT_FIRST_WAIT: Duration = Duration::from_millis(200);
-/// Bound of every wait of the client's own choosing.
+/// Bound of every wait that the client chooses.
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
-/// The shortest wait of what goes on trying for ever.
+/// The shortest wait of a loop that retries for ever.
 const MIN_BACKOFF: Duration = Duration::from_millis(10);
-/// The longest `Retry-After` that is waited out; a longer one is left to the program.
+/// The longest `Retry-After` that the client waits for; a longer one is left to the program.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// How often to try again, and how far apart.
+/// How often to retry, and with which waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RetryPolicy {
     pub(crate) retries: u32,
@@ -30,7 +30,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The wait before the next try, `None` to give up. `failed` counts the tries so far, from 1.
+    /// Returns the wait before the next attempt; `None` to give up. `failed` counts the attempts so far, from 1.
     pub(crate) fn next_wait(&self, failed: u32, retry_after: Option<Duration>) -> Option<Duration> {
         if failed > self.retries {
             return None;
@@ -49,26 +49,26 @@ impl RetryPolicy {
     }
 }
 
-/// A random wait after so many failures, at most `longest`. Never none at all: a server that hangs up at once is not asked
-/// again at once.
+/// Returns a random wait after this many failures, at most `longest`. Never zero: a server that hangs up at once must not be
+/// asked again at once.
 pub(crate) fn backoff(first: Duration, failed: u32, longest: Duration) -> Duration {
     let doublings = failed.saturating_sub(1).min(u32::BITS - 1);
     let bound = first.max(MIN_BACKOFF).saturating_mul(1 << doublings).min(longest);
     jittered(bound).max(MIN_BACKOFF)
 }
 
-/// A random wait up to `bound`; without randomness, half of it.
+/// Returns a random wait up to `bound`; without randomness, half of it.
 fn jittered(bound: Duration) -> Duration {
     let fraction = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
     bound.mul_f64(fraction)
 }
 
-/// Whether this status says "not now" rather than "no".
+/// Whether this status means "not now" rather than "no".
 pub(crate) fn is_temporary(status: u16) -> bool {
     status == 429 || (500..600).contains(&status)
 }
 
-/// `Retry-After` in its form of seconds; servers of this protocol do not send the date form.
+/// Parses `Retry-After` in seconds; servers of this protocol do not send the date form.
 pub(crate) fn parse_retry_after(header: Option<&str>) -> Option<Duration> {
     header?.trim().parse().ok().map(Duration::from_secs)
 }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_never_passes_the_cap_however_often_it_failed() {
+    fn the_bound_never_exceeds_the_cap_however_often_it_failed() {
         assert_eq!(RetryPolicy { retries: u32::MAX, ..POLICY }.bound(u32::MAX), MAX_BACKOFF);
     }
 
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn it_never_comes_back_before_the_server_asked_to() {
+    fn it_never_retries_before_the_server_asked_to() {
         let asked = Duration::from_secs(20);
         assert_eq!(POLICY.next_wait(1, Some(asked)), Some(asked));
     }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn only_overload_and_faults_of_the_server_are_worth_another_try() {
+    fn only_overload_and_server_errors_are_retried() {
         assert!([429, 500, 503, 507].into_iter().all(is_temporary));
         assert!(![200, 301, 400, 401, 404, 409, 413, 422].into_iter().any(is_temporary));
     }

@@ -1,4 +1,4 @@
-//! How much the user's log holds, and what the server takes.
+//! How much the user's log holds, and the server's limits.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,11 +7,11 @@ use tidelog_protocol::{Limits, StatusResponse, limits::DEFAULT_BODY_BYTES};
 use crate::transport::Request;
 use crate::{Result, SyncKitClient, SyncKitError};
 
-/// The server's limits, asked for once.
+/// The server's limits, fetched once.
 #[derive(Default)]
-pub(crate) struct KnownLimits(Mutex<Option<Limits>>);
+pub(crate) struct ServerLimits(Mutex<Option<Limits>>);
 
-impl KnownLimits {
+impl ServerLimits {
     fn get(&self) -> Option<Limits> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -20,14 +20,14 @@ impl KnownLimits {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
-    /// Asks again next time: the server has just shown that it takes less than we thought.
+    /// Fetches them again next time: the server has just shown that it takes less than was known.
     pub(crate) fn forget(&self) {
         self.set(None);
     }
 }
 
 impl SyncKitClient {
-    /// What the user's log in this app holds: changes, bytes, devices, newest cursor.
+    /// Returns what the user's log in this app holds: changes, bytes, devices, newest cursor.
     ///
     /// # Errors
     /// Those of every request.
@@ -35,7 +35,7 @@ impl SyncKitClient {
         self.fetch(&Request::get("/status")).await
     }
 
-    /// The limits in force on the server; those of the protocol for a server that does not tell them.
+    /// Returns the limits of the server; those of the protocol for a server that does not tell its own.
     pub(crate) async fn limits(&self) -> Result<Limits> {
         if let Some(limits) = self.limits.get() {
             return Ok(limits);

@@ -73,7 +73,7 @@ async fn visit(url: &str) -> (u16, String) {
 async fn a_user_who_declines_is_a_typed_error_and_sees_a_page_that_says_so() {
     let (outcome, page) = Waiting::begin(alone()).await.decline().await;
     assert!(matches!(outcome, Err(SyncKitError::AccessDenied)));
-    assert!(page.contains("You have declined"));
+    assert!(page.contains("Sign-in cancelled"));
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn a_request_in_single_bytes_is_read_as_one() {
     let mut page = String::new();
     stream.read_to_string(&mut page).await.unwrap();
     drop(stream);
-    assert!(page.contains("You have declined"));
+    assert!(page.contains("Sign-in cancelled"));
     assert!(matches!(waiting.login.await.unwrap(), Err(SyncKitError::AccessDenied)));
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use tidelog_client::keystore::OrMemory;
+use tidelog_client::keystore::FallbackStore;
 use tidelog_client::{KdfCost, KeyStore, KeyStoreError, MemoryStore, SealedFileStore};
 
 fn file_store(path: &Path, passphrase: &str) -> SealedFileStore {
@@ -123,13 +123,13 @@ fn where_a_store_fails_memory_takes_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = folder.path().join("missing").join("keys");
     assert!(file_store(&nowhere, "pass").set("one", b"secret").is_err());
-    keeps_secrets_by_account(&OrMemory::new(file_store(&nowhere, "pass")));
+    keeps_secrets_by_account(&FallbackStore::new(file_store(&nowhere, "pass")));
 }
 
 #[test]
 fn a_store_that_works_is_used_rather_than_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
-    keeps_secrets_by_account(&OrMemory::new(file_store(&path, "pass")));
+    keeps_secrets_by_account(&FallbackStore::new(file_store(&path, "pass")));
     assert_eq!(file_store(&path, "pass").get("other").unwrap().unwrap().as_slice(), b"\0\xff");
 }

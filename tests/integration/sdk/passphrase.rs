@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidelog_client::formats::PinError;
-use tidelog_client::{MemoryStore, RecoveryCode, SyncKitError};
+use tidelog_client::{MemoryStore, RecoveryKey, SyncKitError};
 
 use tidelog_test_kit::raw::Raw;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, pull_all, tasks};
@@ -55,7 +55,7 @@ async fn a_wrong_or_empty_passphrase_changes_nothing_and_makes_no_key() {
         let empty = client.change_passphrase(current, new).await;
         assert!(matches!(empty, Err(SyncKitError::EmptyPassphrase)));
     }
-    assert!(matches!(client.create_recovery_code("wrong").await, Err(SyncKitError::WrongPassphrase)));
+    assert!(matches!(client.create_recovery_key("wrong").await, Err(SyncKitError::WrongPassphrase)));
     assert!(matches!(client.start_over("").await, Err(SyncKitError::EmptyPassphrase)));
     assert_eq!(raw.envelope().await, before);
 }
@@ -64,9 +64,9 @@ async fn a_wrong_or_empty_passphrase_changes_nothing_and_makes_no_key() {
 async fn before_there_is_a_key_nothing_but_a_first_set_up_makes_one() {
     let world = World::new().await;
     let client = world.signed_in().await;
-    let code = RecoveryCode::generate().unwrap();
+    let code = RecoveryKey::generate().unwrap();
     assert!(matches!(client.change_passphrase(PASSPHRASE, ANOTHER).await, Err(SyncKitError::NoServerKey)));
-    assert!(matches!(client.create_recovery_code(PASSPHRASE).await, Err(SyncKitError::NoServerKey)));
+    assert!(matches!(client.create_recovery_key(PASSPHRASE).await, Err(SyncKitError::NoServerKey)));
     assert!(matches!(client.recover(&code, ANOTHER).await, Err(SyncKitError::NoServerKey)));
     assert!(matches!(client.start_over(ANOTHER).await, Err(SyncKitError::NoServerKey)));
     assert!(!client.has_server_key().await.unwrap());
@@ -79,9 +79,9 @@ async fn a_recovery_code_opens_the_key_and_sets_a_new_passphrase() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(3)).await.unwrap();
-    let code = client.create_recovery_code(PASSPHRASE).await.unwrap();
+    let code = client.create_recovery_key(PASSPHRASE).await.unwrap();
 
-    let typed = RecoveryCode::parse(&code.to_text().to_lowercase().replace('-', " ")).unwrap();
+    let typed = RecoveryKey::parse(&code.to_text().to_lowercase().replace('-', " ")).unwrap();
     let forgetful = world.signed_in().await;
     forgetful.recover(&typed, ANOTHER).await.unwrap();
     let phone = forgetful.register_device("phone", "linux").await.unwrap();
@@ -95,12 +95,12 @@ async fn a_recovery_code_opens_the_key_and_sets_a_new_passphrase() {
 async fn only_the_newest_recovery_code_opens_the_key() {
     let world = World::new().await;
     let (client, _) = world.device("laptop").await;
-    let other = RecoveryCode::generate().unwrap();
-    assert!(matches!(client.recover(&other, ANOTHER).await, Err(SyncKitError::NoRecoveryCode)));
-    let first = client.create_recovery_code(PASSPHRASE).await.unwrap();
-    let second = client.create_recovery_code(PASSPHRASE).await.unwrap();
+    let other = RecoveryKey::generate().unwrap();
+    assert!(matches!(client.recover(&other, ANOTHER).await, Err(SyncKitError::NoRecoveryKey)));
+    let first = client.create_recovery_key(PASSPHRASE).await.unwrap();
+    let second = client.create_recovery_key(PASSPHRASE).await.unwrap();
     for void in [&first, &other] {
-        assert!(matches!(client.recover(void, ANOTHER).await, Err(SyncKitError::WrongRecoveryCode)));
+        assert!(matches!(client.recover(void, ANOTHER).await, Err(SyncKitError::WrongRecoveryKey)));
     }
     client.recover(&second, ANOTHER).await.unwrap();
 }
@@ -109,7 +109,7 @@ async fn only_the_newest_recovery_code_opens_the_key() {
 async fn changing_the_passphrase_keeps_the_recovery_code_good() {
     let world = World::new().await;
     let (client, _) = world.device("laptop").await;
-    let code = client.create_recovery_code(PASSPHRASE).await.unwrap();
+    let code = client.create_recovery_key(PASSPHRASE).await.unwrap();
     client.change_passphrase(PASSPHRASE, ANOTHER).await.unwrap();
     client.recover(&code, "a third one").await.unwrap();
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tidelog_client::formats::{Body, FormatError, SealOptions, Slot, Stream};
+use tidelog_client::formats::{EntryBody, FormatError, SealOptions, Slot, Stream};
 use tidelog_client::{ChangeOp, Cursor, PullFilter, QuarantineReason, SyncKitError};
 
 use tidelog_test_kit::raw::Raw;
@@ -165,7 +165,7 @@ async fn an_operation_in_upper_case_is_the_same_operation() {
     let vault = raw.opened_envelope().await.vault;
     let slot = Slot { table: "tasks", row_id: "1", op: ChangeOp::Insert, timestamp_us: 0, key_version: 1 };
     let mut stream = Stream::generate().unwrap();
-    let sealed = stream.seal(&vault, &slot, Body::Value(b"7"), &SealOptions::default()).unwrap();
+    let sealed = stream.seal(&vault, &slot, EntryBody::Value(b"7"), &SealOptions::default()).unwrap();
     let entry = json!({ "table": "tasks", "op": "INSERT", "row_id": "1", "timestamp": "1970-01-01T00:00:00Z",
         "data": sealed.data });
     raw.push(&device, json!([entry])).await;

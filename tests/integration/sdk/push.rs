@@ -1,14 +1,14 @@
 //! Pushing: sealed, split, all or nothing, once.
 
 use serde_json::{Value, json};
-use tidelog_client::formats::{Opened, Slot, open_entry};
+use tidelog_client::formats::{OpenedEntry, Slot, open_entry};
 use tidelog_client::{ChangeOp, SyncKitError, Timestamp};
 
 use tidelog_test_kit::raw::Raw;
 use tidelog_test_kit::sdk::{World, first_page, insert, now, pull_all, task, tasks};
 
 /// The entries of a log, opened by hand.
-pub(crate) fn opened(vault: &tidelog_client::formats::Vault, entries: &[Value]) -> Vec<Opened> {
+pub(crate) fn opened(vault: &tidelog_client::formats::Vault, entries: &[Value]) -> Vec<OpenedEntry> {
     let open = |entry: &Value| {
         let slot = Slot {
             table: entry["table"].as_str().unwrap(),

@@ -87,10 +87,10 @@ async fn a_rotation_issues_a_recovery_code_and_voids_the_one_before() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(3)).await.unwrap();
-    let old = client.create_recovery_code(PASSPHRASE).await.unwrap();
-    let new = client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap().recovery_code;
+    let old = client.create_recovery_key(PASSPHRASE).await.unwrap();
+    let new = client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap().recovery_key;
     let forgetful = world.signed_in().await;
-    assert!(matches!(forgetful.recover(&old, ANOTHER).await, Err(SyncKitError::WrongRecoveryCode)));
+    assert!(matches!(forgetful.recover(&old, ANOTHER).await, Err(SyncKitError::WrongRecoveryKey)));
     forgetful.recover(&new, ANOTHER).await.unwrap();
     assert_eq!(read_anew(&world, ANOTHER).await, 3);
 }
@@ -135,7 +135,7 @@ async fn a_rotation_that_broke_off_is_finished_by_another_device_which_gets_a_co
 
     let outcome = client.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
     assert_eq!(outcome.key_version, 2);
-    world.signed_in().await.recover(&outcome.recovery_code, ANOTHER).await.unwrap();
+    world.signed_in().await.recover(&outcome.recovery_key, ANOTHER).await.unwrap();
     assert_eq!(read_anew(&world, ANOTHER).await, 1_201);
 }
 

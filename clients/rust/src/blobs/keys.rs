@@ -1,4 +1,4 @@
-//! Sealed keys of files: which master key opens them, and under which they are sealed.
+//! Wrapped keys of files: which master key opens them, and under which one they are wrapped.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use crate::formats::{BlobError, BlobHash, Vault, unwrap_file_key, wrap_file_key}
 use crate::transport::Request;
 use crate::{BlockReason, Result, SyncKitClient, SyncKitError};
 
-/// Keys that one confirmation follows: another device would have to complete rotation after rotation meanwhile.
+/// Key replacements that one confirmation follows: more would mean that other devices complete one rotation after another.
 const MAX_KEYS_FOLLOWED: usize = 3;
 
 impl SyncKitClient {
-    /// The vault that the user's blobs are sealed for, after a look at the server's key. Which master is the current one does not
-    /// matter yet: K_blobroot is the same under all of them.
+    /// Returns the vault to seal blobs for, once the server's key was checked. It does not matter yet which master key is the
+    /// current one: K_blobroot is the same under all of them.
     pub(super) async fn blob_vault(&self) -> Result<Arc<Vault>> {
         Ok(self.checked_key(self.owner()?).await?.vault)
     }
 
-    /// Opens a file's key that the server keeps under this version of the master key, and gives the vault that did.
-    pub(super) async fn opened_file_key(
+    /// Unwraps a file key that the server keeps under this version of the master key; also returns the vault that opened it.
+    pub(super) async fn unwrapped_file_key(
         &self,
         name: &BlobHash,
         key_version: Option<u32>,
@@ -36,12 +36,13 @@ impl SyncKitClient {
         Ok((vault, key))
     }
 
-    /// A vault that holds the master of this version, if there is one: a newer one than this device knows is got first.
+    /// Returns a vault that holds the master key of this version, if there is one. A newer key than this device knows is
+    /// fetched first.
     async fn vault_with(&self, version: u32) -> Result<Arc<Vault>> {
-        let mut key = self.encryption.key_of(self.owner()?)?;
+        let mut key = self.encryption.key_for(self.owner()?)?;
         if version > key.newest_version() {
-            self.encryption.doubt();
-            key = self.followed_key(key.owner, |now| version <= now.newest_version()).await?;
+            self.encryption.mark_unchecked();
+            key = self.refreshed_key(key.owner, |now| version <= now.newest_version()).await?;
             if version > key.newest_version() && self.is_being_rotated_to(version).await? {
                 return Err(SyncKitError::Blocked(BlockReason::PassphraseNeeded));
             }
@@ -52,7 +53,7 @@ impl SyncKitClient {
         })
     }
 
-    /// Makes what was uploaded a blob, with its key sealed under the server's current master key.
+    /// Turns what was uploaded into a blob, with its key wrapped under the server's current master key.
     pub(super) async fn confirm_with_key(&self, name: &BlobHash, size: u64, file_key: &Secret) -> Result<()> {
         let owner = self.owner()?;
         let mut followed = 0;
@@ -69,8 +70,8 @@ impl SyncKitClient {
                 Ok(_) => return Ok(()),
                 Err(SyncKitError::KeyVersionConflict { key_version, .. }) if followed < MAX_KEYS_FOLLOWED => {
                     followed += 1;
-                    self.encryption.doubt();
-                    self.followed_key(owner, |now| now.vault.key_version() == key_version).await?;
+                    self.encryption.mark_unchecked();
+                    self.refreshed_key(owner, |now| now.vault.key_version() == key_version).await?;
                 }
                 Err(error) => return Err(error),
             }

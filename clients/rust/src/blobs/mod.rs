@@ -1,62 +1,63 @@
-//! Files that are too large for the log, sealed before they leave: each under a key of its own, named by the hash of its sealed
-//! bytes, and stored once for a user however often it is put there.
+//! Files that are too large for the log. Each is sealed on this device under a key of its own, named by the hash of its sealed
+//! bytes, and stored once for a user however often it is uploaded.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `put`, `sealing`, `send` | from a reader to a sealed temporary file to the server |
-//! | `get`, `receive` | back again, with nothing exposed before all of it is verified |
-//! | `original`, `link` | the five calls of the original SDK, for files that fit into memory |
-//! | `keys` | sealed keys of files: which master opens them, under which they are sealed |
+//! | `put`, `sealing`, `send` | from a reader through a sealed temporary file to the server |
+//! | `get`, `receive` | and back, with nothing exposed before all of it is verified |
+//! | `whole`, `link` | files that fit into memory, sealed as a whole, and URLs that carry the key |
+//! | `keys` | wrapped keys: which master key opens them, and under which one they are wrapped |
 
 mod get;
 mod keys;
 mod link;
-mod original;
 mod put;
 mod receive;
 mod sealing;
 mod send;
+mod whole;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tidelog_protocol::{BlobListResponse, Timestamp};
 
 use crate::formats::BlobHash;
+use crate::formats::blob::InvalidBlobHash;
 use crate::transport::Request;
 use crate::{Result, SyncKitClient, SyncKitError};
 
-/// Bytes of a file that are worked on at once: a few of these are what a transfer holds, whatever the file's size.
+/// Bytes of a file that are processed at once. A transfer holds a few of these, whatever the file's size.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// Names a blob: what an app keeps in its own data.
+/// The name of a blob, for an app to keep in its own data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BlobRef {
-    /// 64 lower-case hexadecimal digits: the SHA-256 of the sealed bytes. The same file has the same hash, for one user, for ever.
+    /// The SHA-256 of the sealed bytes, as 64 lower-case hexadecimal digits. For one user, a file always has the same hash.
     pub hash: String,
     /// Bytes of the file.
     pub size: u64,
 }
 
-/// How far a transfer has come.
+/// The progress of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlobProgress {
     /// What is being done.
     pub stage: BlobStage,
-    /// Bytes that are done in this stage. May fall when something is sent again.
+    /// Bytes done in this stage. May go down when something is sent again.
     pub done: u64,
-    /// Bytes of this stage in all; what is done so far where that is not known.
+    /// Bytes of this stage; the same as `done` where that is not known.
     pub total: u64,
 }
 
-/// What a transfer is at.
+/// The stage of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BlobStage {
     /// Reading a file for its hash.
     Hashing,
-    /// Reading it again, sealing it into a temporary file.
+    /// Reading it again, and sealing it into a temporary file.
     Sealing,
-    /// Sending the sealed file. Skipped where the server has it.
+    /// Sending the sealed file. Skipped if the server has it.
     Sending,
     /// Receiving and verifying a sealed file.
     Receiving,
@@ -68,9 +69,9 @@ pub enum BlobStage {
 pub struct BlobInfo {
     /// Its name.
     pub hash: String,
-    /// Bytes that the server keeps: of the sealed form, a little more than the file has.
+    /// Bytes that the server stores: those of the sealed form, a few more than the file has.
     pub sealed_size: u64,
-    /// When it was put there, by the server's clock.
+    /// When it was uploaded, by the server's clock.
     pub created_at: DateTime<Utc>,
 }
 
@@ -78,14 +79,14 @@ pub struct BlobInfo {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BlobPage {
-    /// In the order of their names.
+    /// In ascending order of their names.
     pub blobs: Vec<BlobInfo>,
-    /// Whether there are more after the last one of these.
+    /// Whether there are more after the last of these.
     pub has_more: bool,
 }
 
 impl SyncKitClient {
-    /// A page of the user's blobs in this app, after the one of this name; `None` for the first page.
+    /// Lists a page of the user's blobs in this app, after the blob of this name; `None` for the first page.
     ///
     /// # Errors
     /// Those of every request.
@@ -103,7 +104,7 @@ impl SyncKitClient {
         Ok(BlobPage { blobs: answer.blobs.into_iter().map(info).collect(), has_more: answer.has_more })
     }
 
-    /// Deletes a blob. Whether anything of the app's data still names it, only the app can know.
+    /// Deletes a blob. Only the app knows whether anything in its data still refers to it.
     ///
     /// # Errors
     /// [`SyncKitError::NotFound`] if the user has no such blob, and those of every request.
@@ -113,9 +114,9 @@ impl SyncKitClient {
     }
 }
 
-/// A hash as it comes from the app, or from what it has pulled: it goes into paths.
+/// Checks a hash that comes from the app, or from what it has pulled: hashes become parts of paths.
 fn checked_hash(hash: &str) -> Result<BlobHash> {
-    hash.parse().map_err(|reason: crate::formats::blob::InvalidBlobHash| SyncKitError::InvalidField {
+    hash.parse().map_err(|reason: InvalidBlobHash| SyncKitError::InvalidField {
         field: String::from("hash"),
         reason: reason.to_string(),
     })

@@ -1,4 +1,4 @@
-//! Putting a file of any size: seal it into a temporary file, send that, whatever it takes.
+//! Uploading a file of any size: it is sealed into a temporary file, which is sent as often as it takes.
 
 use std::path::Path;
 
@@ -10,17 +10,17 @@ use super::{BlobProgress, BlobRef, BlobStage};
 use crate::{Result, SyncKitClient};
 
 impl SyncKitClient {
-    /// Seals all that the reader gives, from its start to its end, and stores it on the server; gives the name under which
-    /// [`get_blob`](Self::get_blob) finds it. When this returns, the blob is on the server's disk. What the user has in this app
+    /// Seals everything that the reader gives, from its start to its end, and stores it on the server. Returns the name for
+    /// [`get_blob`](Self::get_blob). Once this returns, the blob is on the server's disk. A file that the user has in this app
     /// already is not sent.
     ///
-    /// Takes a few megabytes of memory whatever the file's size, and as much room as it takes in the
-    /// [`temporary_folder`](crate::ClientBuilder::temporary_folder). The reader is read twice. What did not arrive is sent again, as
-    /// often as any request; a program that was stopped begins anew.
+    /// Takes a few megabytes of memory whatever the file's size, and as much space as the file in the
+    /// [`temporary_folder`](crate::ClientBuilder::temporary_folder). The reader is read twice. What did not arrive is sent
+    /// again, as often as any request is retried; a program that was stopped starts from the beginning.
     ///
     /// # Errors
     /// Before anything is sent: [`NoMasterKey`](crate::SyncKitError::NoMasterKey), [`Blocked`](crate::SyncKitError::Blocked),
-    /// [`FileChanged`](crate::SyncKitError::FileChanged) if the second reading gave something else,
+    /// [`FileChanged`](crate::SyncKitError::FileChanged) if the second reading differs from the first,
     /// [`Io`](crate::SyncKitError::Io). From the server: [`BlobTooLarge`](crate::SyncKitError::BlobTooLarge),
     /// [`QuotaExceeded`](crate::SyncKitError::QuotaExceeded), [`MembershipRequired`](crate::SyncKitError::MembershipRequired),
     /// [`NoBlobs`](crate::SyncKitError::NoBlobs), and those of every request.
@@ -33,15 +33,15 @@ impl SyncKitClient {
         let sealed = seal_file(reader, vault, self.temporary_folder.as_deref(), &mut progress).await?;
         let total = sealed.size;
         let outgoing = Outgoing::File(&sealed.file, total);
-        let watching = |done| progress(BlobProgress { stage: BlobStage::Sending, done, total });
-        self.upload(&sealed.name, &sealed.key, &outgoing, watching).await?;
+        let on_sent = |done| progress(BlobProgress { stage: BlobStage::Sending, done, total });
+        self.upload(&sealed.name, &sealed.key, &outgoing, on_sent).await?;
         Ok(BlobRef { hash: sealed.name.to_string(), size: sealed.plain_size })
     }
 
-    /// Like [`put_blob`](Self::put_blob), the file at this path.
+    /// Like [`put_blob`](Self::put_blob), for the file at this path.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`put_blob`](Self::put_blob).
     pub async fn put_blob_file(
         &self,
         path: impl AsRef<Path>,

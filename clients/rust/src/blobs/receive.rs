@@ -1,7 +1,8 @@
-//! Sealed bytes on their way from the server: fetched, and fetched on from where a connection broke.
+//! Receiving the sealed bytes of a blob, and resuming where a connection broke.
 //!
-//! While one batch is opened and written on a thread that may block, the next one comes in. What is fetched is judged by the sink,
-//! by tags and hashes; what a store says about it (a tag, a length) only makes resuming cheaper.
+//! While one batch is opened and written on a thread that may block, the next one is received. Whether the bytes are right is
+//! for the sink to decide, by authentication tags and hashes; what the blob store says about them (an ETag, a length) only
+//! makes resuming cheaper.
 
 use std::time::Duration;
 
@@ -14,98 +15,97 @@ use super::{BATCH_BYTES, BlobProgress, BlobStage};
 use crate::blocking::outcome_of;
 use crate::formats::BlobHash;
 use crate::formats::blob_reader::BlobReader;
-use crate::transport::{Elsewhere, Part, Request};
+use crate::transport::{ExternalAnswer, ObjectPart, Request};
 use crate::{Result, SyncKitClient, SyncKitError};
 
 /// Takes sealed bytes in their order, on a thread that may block.
-pub(super) trait Sink: Send + 'static {
-    fn take(&mut self, sealed: &[u8]) -> Result<()>;
+pub(super) trait BlobSink: Send + 'static {
+    fn push(&mut self, sealed: &[u8]) -> Result<()>;
 }
 
-/// Where a blob comes from.
-pub(super) struct Source {
+/// Where a blob comes from, and how much of it has come.
+pub(super) struct BlobSource {
     name: BlobHash,
-    /// `None`: ask for one.
-    address: Option<String>,
+    /// `None`: ask the server for one.
+    url: Option<String>,
     etag: Option<reqwest::header::HeaderValue>,
-    /// Bytes that have come.
-    from: u64,
+    received: u64,
 }
 
-impl Source {
-    pub(super) fn at(name: BlobHash, address: &str) -> Self {
-        Self { name, address: Some(address.to_owned()), etag: None, from: 0 }
+impl BlobSource {
+    pub(super) fn new(name: BlobHash, url: &str) -> Self {
+        Self { name, url: Some(url.to_owned()), etag: None, received: 0 }
     }
 }
 
 impl SyncKitClient {
-    /// Where a blob is, and its sealed key.
-    pub(super) async fn download_address(&self, name: &BlobHash) -> Result<BlobDownloadResponse> {
+    /// Asks the server for a blob's presigned URL and wrapped key.
+    pub(super) async fn download_url(&self, name: &BlobHash) -> Result<BlobDownloadResponse> {
         let body = BlobDownloadRequest { hash: name.to_string() };
         self.fetch(&Request::post("/blobs/download", &body)?).await
     }
 
-    /// Hands all bytes of a blob to the sink. Tries that brought nothing count as retries; those that did go on from there.
-    pub(super) async fn receive<S: Sink>(
+    /// Pushes all bytes of a blob into the sink. Only attempts that brought nothing count as retries.
+    pub(super) async fn receive<S: BlobSink>(
         &self,
-        mut source: Source,
+        mut source: BlobSource,
         sink: S,
         mut progress: impl FnMut(BlobProgress) + Send,
     ) -> Result<S> {
-        let mut inflow = Inflow::into(sink);
-        match self.receive_into(&mut inflow, &mut source, &mut progress).await {
+        let mut pipeline = SinkPipeline::new(sink);
+        match self.receive_into(&mut pipeline, &mut source, &mut progress).await {
             Ok(()) => {
-                let sink = inflow.finish().await?;
-                progress(receiving(source.from, Some(source.from)));
+                let sink = pipeline.finish().await?;
+                progress(receiving(source.received, Some(source.received)));
                 Ok(sink)
             }
             Err(error) => {
-                // What a sink leaves behind is gone before anybody hears of the error.
-                let _ = inflow.settle().await;
+                // The sink's files are removed before the caller learns of the error.
+                let _ = pipeline.wait_until_idle().await;
                 Err(error)
             }
         }
     }
 
-    async fn receive_into<S: Sink>(
+    async fn receive_into<S: BlobSink>(
         &self,
-        inflow: &mut Inflow<S>,
-        source: &mut Source,
+        pipeline: &mut SinkPipeline<S>,
+        source: &mut BlobSource,
         progress: &mut (impl FnMut(BlobProgress) + Send),
     ) -> Result<()> {
         let mut failed = 0;
         loop {
-            let before = source.from;
-            let (error, retry_after) = match self.open_part(source).await? {
-                Opened::Part(part) => match inflow.pour(source, part, progress).await? {
+            let before = source.received;
+            let (error, retry_after) = match self.next_part(source).await? {
+                NextPart::Part(part) => match pipeline.read_part(source, part, progress).await? {
                     None => return Ok(()),
                     Some(broken) => (broken, None),
                 },
-                Opened::Nothing => return Ok(()),
-                Opened::NotNow(error, retry_after) => (error, retry_after),
+                NextPart::End => return Ok(()),
+                NextPart::Retry(error, retry_after) => (error, retry_after),
             };
-            failed = if source.from > before { 1 } else { failed + 1 };
+            failed = if source.received > before { 1 } else { failed + 1 };
             let Some(wait) = self.transport.next_wait(failed, retry_after) else { return Err(error) };
-            tracing::debug!(failed, from = source.from, ?wait, "receiving a blob again");
+            tracing::debug!(failed, received = source.received, ?wait, "resuming the download of a blob");
             tokio::time::sleep(wait).await;
         }
     }
 
-    async fn open_part(&self, source: &mut Source) -> Result<Opened> {
-        let address = match &source.address {
-            Some(address) => address.clone(),
-            None => self.download_address(&source.name).await?.download_url,
+    async fn next_part(&self, source: &mut BlobSource) -> Result<NextPart> {
+        let url = match &source.url {
+            Some(url) => url.clone(),
+            None => self.download_url(&source.name).await?.download_url,
         };
-        let address = source.address.insert(address);
-        match self.transport.get_elsewhere(address, source.from, source.etag.as_ref()).await {
-            Elsewhere::Done(Some(part)) => Ok(Opened::Part(part)),
-            Elsewhere::Done(None) => Ok(Opened::Nothing),
-            Elsewhere::NotNow(error, retry_after) => Ok(Opened::NotNow(error, retry_after)),
-            Elsewhere::Stale(error) => {
-                (source.address, source.etag) = (None, None);
-                Ok(Opened::NotNow(error, None))
+        let url = source.url.insert(url);
+        match self.transport.get_external(url, source.received, source.etag.as_ref()).await {
+            ExternalAnswer::Done(Some(part)) => Ok(NextPart::Part(part)),
+            ExternalAnswer::Done(None) => Ok(NextPart::End),
+            ExternalAnswer::Retry(error, retry_after) => Ok(NextPart::Retry(error, retry_after)),
+            ExternalAnswer::UrlRefused(error) => {
+                (source.url, source.etag) = (None, None);
+                Ok(NextPart::Retry(error, None))
             }
-            Elsewhere::Refused(error) => Err(error),
+            ExternalAnswer::Refused(error) => Err(error),
         }
     }
 }
@@ -114,29 +114,26 @@ fn receiving(done: u64, total: Option<u64>) -> BlobProgress {
     BlobProgress { stage: BlobStage::Receiving, done, total: total.unwrap_or(done) }
 }
 
-/// What asking for the rest of a blob gave.
-enum Opened {
-    Part(Part),
-    /// There is no rest.
-    Nothing,
-    NotNow(SyncKitError, Option<Duration>),
+/// The answer to a request for the rest of a blob.
+enum NextPart {
+    Part(ObjectPart),
+    /// Everything has come.
+    End,
+    Retry(SyncKitError, Option<Duration>),
 }
 
-/// A sink that has taken a batch, and what the batch was in, empty.
-type Taken<S> = (S, Vec<u8>);
-
-/// Batches on their way into a sink.
-struct Inflow<S> {
-    /// The sink, while it takes nothing.
+/// Collects batches, and lets the sink work on one while the next one is received.
+struct SinkPipeline<S> {
+    /// The sink, while it has no work.
     idle: Option<S>,
-    /// It takes a batch.
-    busy: Option<JoinHandle<Result<Taken<S>>>>,
+    /// The sink at work. It comes back with the emptied buffer of its batch.
+    busy: Option<JoinHandle<Result<(S, Vec<u8>)>>>,
     batch: Vec<u8>,
     spare: Vec<u8>,
 }
 
-impl<S: Sink> Inflow<S> {
-    fn into(sink: S) -> Self {
+impl<S: BlobSink> SinkPipeline<S> {
+    fn new(sink: S) -> Self {
         Self {
             idle: Some(sink),
             busy: None,
@@ -145,11 +142,11 @@ impl<S: Sink> Inflow<S> {
         }
     }
 
-    /// Takes a part to its end; gives the error with which it broke off.
-    async fn pour(
+    /// Reads a part to its end, or returns the error with which the connection broke.
+    async fn read_part(
         &mut self,
-        source: &mut Source,
-        mut part: Part,
+        source: &mut BlobSource,
+        mut part: ObjectPart,
         progress: &mut (impl FnMut(BlobProgress) + Send),
     ) -> Result<Option<SyncKitError>> {
         source.etag = part.etag.take();
@@ -159,33 +156,33 @@ impl<S: Sink> Inflow<S> {
                 Ok(None) => return Ok(None),
                 Err(broken) => return Ok(Some(broken)),
             };
-            source.from += bytes.len() as u64;
+            source.received += bytes.len() as u64;
             while !bytes.is_empty() {
-                // No batch grows: the network may bring more at once than fits.
+                // The network may bring more at once than fits; the buffer must not grow.
                 let next = bytes.split_to(bytes.len().min(BATCH_BYTES - self.batch.len()));
                 self.batch.extend_from_slice(&next);
                 if self.batch.len() == BATCH_BYTES {
-                    self.hand_over().await?;
-                    progress(receiving(source.from, part.total));
+                    self.flush().await?;
+                    progress(receiving(source.received, part.total));
                 }
             }
         }
     }
 
-    /// Lets the sink take the batch, once it has taken the one before.
-    async fn hand_over(&mut self) -> Result<()> {
-        self.settle().await?;
+    /// Hands the batch to the sink once it has finished the one before.
+    async fn flush(&mut self) -> Result<()> {
+        self.wait_until_idle().await?;
         let Some(mut sink) = self.idle.take() else { return Err(SyncKitError::ShuttingDown) };
         let mut batch = std::mem::replace(&mut self.batch, std::mem::take(&mut self.spare));
         self.busy = Some(tokio::task::spawn_blocking(move || {
-            sink.take(&batch)?;
+            sink.push(&batch)?;
             batch.clear();
             Ok((sink, batch))
         }));
         Ok(())
     }
 
-    async fn settle(&mut self) -> Result<()> {
+    async fn wait_until_idle(&mut self) -> Result<()> {
         if let Some(busy) = self.busy.take() {
             let (sink, spare) = outcome_of(busy).await?;
             (self.idle, self.spare) = (Some(sink), spare);
@@ -194,19 +191,19 @@ impl<S: Sink> Inflow<S> {
     }
 
     async fn finish(mut self) -> Result<S> {
-        self.hand_over().await?;
-        self.settle().await?;
+        self.flush().await?;
+        self.wait_until_idle().await?;
         self.idle.ok_or(SyncKitError::ShuttingDown)
     }
 }
 
-/// A file that is opened into memory.
-pub(super) struct InMemory {
+/// Opens a blob into memory.
+pub(super) struct MemorySink {
     reader: BlobReader,
     opened: Zeroizing<Vec<u8>>,
 }
 
-impl InMemory {
+impl MemorySink {
     pub(super) fn new(reader: BlobReader) -> Self {
         Self { reader, opened: Zeroizing::default() }
     }
@@ -217,8 +214,8 @@ impl InMemory {
     }
 }
 
-impl Sink for InMemory {
-    fn take(&mut self, sealed: &[u8]) -> Result<()> {
+impl BlobSink for MemorySink {
+    fn push(&mut self, sealed: &[u8]) -> Result<()> {
         Ok(self.reader.push(sealed, &mut self.opened)?)
     }
 }

@@ -1,7 +1,8 @@
-//! Sealed bytes on their way to the server: an address, the bytes, the confirmation.
+//! Sending sealed bytes to the server: a presigned URL, the bytes, the confirmation.
 //!
-//! An address knows no resuming, so bytes that did not arrive are sent again as a whole: to the same address while the network is
-//! at fault, to a new one when the address is. A confirmation whose answer was lost shows as a blob that exists.
+//! A presigned URL takes no partial uploads, so bytes that did not arrive are sent again as a whole: to the same URL if the
+//! network is at fault, to a new one if the URL is. If the answer to a confirmation is lost, the next attempt finds the blob
+//! there.
 
 use std::fs::File;
 use std::io;
@@ -13,23 +14,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Body;
+use tempfile::NamedTempFile;
 use tidelog_protocol::{BlobUploadRequest, BlobUploadResponse, ErrorCode};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::io::ReaderStream;
 
 use crate::formats::BlobHash;
 use crate::formats::keys::Secret;
-use crate::transport::{Elsewhere, Request};
+use crate::transport::{ExternalAnswer, Request};
 use crate::{Result, SyncKitClient, SyncKitError};
 
 /// Bytes that are read from a file and handed to the network at once.
-const PIECE_BYTES: usize = 256 * 1024;
+const READ_BYTES: usize = 256 * 1024;
 
 /// Sealed bytes that can be sent more than once.
 pub(super) enum Outgoing<'a> {
     Bytes(Bytes),
-    /// Opened anew for each try: a try that was given up may still be reading.
-    File(&'a tempfile::NamedTempFile, u64),
+    /// Opened anew for each attempt: one that was given up may still be reading.
+    File(&'a NamedTempFile, u64),
 }
 
 impl Outgoing<'_> {
@@ -40,28 +42,26 @@ impl Outgoing<'_> {
         }
     }
 
-    /// A body that counts what leaves.
+    /// Returns a body that counts the bytes sent.
     fn body(&self, sent: &Arc<AtomicU64>) -> Result<Body> {
         Ok(match self {
             Self::Bytes(bytes) => Body::from(bytes.clone()),
             Self::File(file, _) => {
                 let file = tokio::fs::File::from_std(File::open(file.path())?);
-                Body::wrap_stream(ReaderStream::with_capacity(
-                    Counted { file, sent: sent.clone() },
-                    PIECE_BYTES,
-                ))
+                let counting = CountingFile { file, sent: sent.clone() };
+                Body::wrap_stream(ReaderStream::with_capacity(counting, READ_BYTES))
             }
         })
     }
 }
 
-/// Counts what is read of a file.
-struct Counted {
+/// Counts the bytes read from a file.
+struct CountingFile {
     file: tokio::fs::File,
     sent: Arc<AtomicU64>,
 }
 
-impl AsyncRead for Counted {
+impl AsyncRead for CountingFile {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -74,46 +74,46 @@ impl AsyncRead for Counted {
     }
 }
 
-/// Why a blob is not there yet.
-enum NotYet {
-    /// Everything from the address on is to be done again.
-    FromTheStart(SyncKitError, Option<Duration>),
-    /// The same address may take the bytes the next time.
-    SameAddress(SyncKitError, Option<Duration>),
+/// Why an attempt to upload failed, and how to try again.
+enum UploadFailure {
+    /// Ask for another URL.
+    NewUrl(SyncKitError, Option<Duration>),
+    /// Send the bytes to the same URL.
+    SameUrl(SyncKitError, Option<Duration>),
     Final(SyncKitError),
 }
 
-impl From<SyncKitError> for NotYet {
+impl From<SyncKitError> for UploadFailure {
     fn from(error: SyncKitError) -> Self {
         Self::Final(error)
     }
 }
 
 impl SyncKitClient {
-    /// Makes these sealed bytes a blob of this name and key. Sends nothing if it is one already.
+    /// Makes these sealed bytes a blob of this name and key. Sends nothing if the blob exists.
     pub(super) async fn upload(
         &self,
         name: &BlobHash,
         key: &Secret,
         outgoing: &Outgoing<'_>,
-        mut watching: impl FnMut(u64) + Send,
+        mut on_sent: impl FnMut(u64) + Send,
     ) -> Result<()> {
         let mut failed = 0;
-        let mut address: Option<String> = None;
+        let mut url: Option<String> = None;
         loop {
             let (error, retry_after) =
-                match self.try_to_upload(name, key, outgoing, &mut address, &mut watching).await {
+                match self.try_to_upload(name, key, outgoing, &mut url, &mut on_sent).await {
                     Ok(()) => return Ok(()),
-                    Err(NotYet::Final(error)) => return Err(error),
-                    Err(NotYet::SameAddress(error, retry_after)) => (error, retry_after),
-                    Err(NotYet::FromTheStart(error, retry_after)) => {
-                        address = None;
+                    Err(UploadFailure::Final(error)) => return Err(error),
+                    Err(UploadFailure::SameUrl(error, retry_after)) => (error, retry_after),
+                    Err(UploadFailure::NewUrl(error, retry_after)) => {
+                        url = None;
                         (error, retry_after)
                     }
                 };
             failed += 1;
             let Some(wait) = self.transport.next_wait(failed, retry_after) else { return Err(error) };
-            tracing::debug!(failed, ?wait, "sending a blob again");
+            tracing::debug!(failed, ?wait, "uploading a blob again");
             tokio::time::sleep(wait).await;
         }
     }
@@ -123,31 +123,33 @@ impl SyncKitClient {
         name: &BlobHash,
         key: &Secret,
         outgoing: &Outgoing<'_>,
-        address: &mut Option<String>,
-        watching: &mut (impl FnMut(u64) + Send),
-    ) -> Result<(), NotYet> {
+        url: &mut Option<String>,
+        on_sent: &mut (impl FnMut(u64) + Send),
+    ) -> Result<(), UploadFailure> {
         let size = outgoing.size();
-        let to = match address {
-            Some(address) => address,
-            None => match self.upload_address(name, size).await? {
-                Some(found) => address.insert(found),
+        let url = match url {
+            Some(url) => url,
+            None => match self.upload_url(name, size).await? {
+                Some(found) => url.insert(found),
                 None => return Ok(()),
             },
         };
         let sent = Arc::new(AtomicU64::new(0));
         let body = outgoing.body(&sent)?;
-        match self.transport.put_elsewhere(to, body, size, &sent, &mut *watching).await {
-            Elsewhere::Done(()) => {}
-            Elsewhere::NotNow(error, retry_after) => return Err(NotYet::SameAddress(error, retry_after)),
-            Elsewhere::Stale(error) => return Err(NotYet::FromTheStart(error, None)),
-            Elsewhere::Refused(error) => return Err(refused(error)),
+        match self.transport.put_external(url, body, size, &sent, &mut *on_sent).await {
+            ExternalAnswer::Done(()) => {}
+            ExternalAnswer::Retry(error, retry_after) => {
+                return Err(UploadFailure::SameUrl(error, retry_after));
+            }
+            ExternalAnswer::UrlRefused(error) => return Err(UploadFailure::NewUrl(error, None)),
+            ExternalAnswer::Refused(error) => return Err(upload_failure(error)),
         }
-        watching(size);
-        self.confirm_with_key(name, size, key).await.map_err(refused)
+        on_sent(size);
+        self.confirm_with_key(name, size, key).await.map_err(upload_failure)
     }
 
-    /// Where to send a blob of so many bytes; `None` if it is there.
-    pub(super) async fn upload_address(&self, name: &BlobHash, size: u64) -> Result<Option<String>> {
+    /// Asks for the presigned URL to upload a blob of this size to; `None` if it exists.
+    pub(super) async fn upload_url(&self, name: &BlobHash, size: u64) -> Result<Option<String>> {
         let body = BlobUploadRequest { hash: name.to_string(), size_bytes: size };
         match self.fetch::<BlobUploadResponse>(&Request::post("/blobs/upload", &body)?).await {
             Ok(answer) if answer.already_exists => Ok(None),
@@ -160,15 +162,15 @@ impl SyncKitClient {
     }
 }
 
-/// What was uploaded got lost or damaged on the way, or the server wants nothing of it.
-fn refused(error: SyncKitError) -> NotYet {
+/// An upload that got lost or damaged on its way is tried again.
+fn upload_failure(error: SyncKitError) -> UploadFailure {
     match error {
         SyncKitError::Server { code: Some(ErrorCode::NotUploaded | ErrorCode::BlobMismatch), .. } => {
-            NotYet::FromTheStart(error, None)
+            UploadFailure::NewUrl(error, None)
         }
         SyncKitError::Server { code: Some(ErrorCode::TooLarge), .. } => {
-            NotYet::Final(SyncKitError::BlobTooLarge)
+            UploadFailure::Final(SyncKitError::BlobTooLarge)
         }
-        other => NotYet::Final(other),
+        other => UploadFailure::Final(other),
     }
 }

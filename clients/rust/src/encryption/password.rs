@@ -1,58 +1,25 @@
-//! Account password and passphrase: the one goes to the server, the other must not, so they had better differ.
+//! Changing the account's password and the passphrase together.
 
-use std::sync::{Mutex, PoisonError};
-
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use tidelog_protocol::{ChangePasswordRequest, PutKeyResponse};
 use zeroize::Zeroizing;
 
-use super::recovery::{NewSecrets, Rewrapped};
-use crate::formats::FormatError;
+use super::rewrap::{NewSecrets, RewrappedKey};
 use crate::session::Owner;
 use crate::transport::Request;
 use crate::{Result, SyncKitClient, SyncKitError};
 
-const SALT_BYTES: usize = 16;
-
-/// What somebody signed in with, as a salted hash: enough to notice that a passphrase is the same.
-#[derive(Default)]
-pub(super) struct SignInPassword(Mutex<Option<([u8; SALT_BYTES], [u8; 32])>>);
-
-impl SignInPassword {
-    pub(super) fn remember(&self, password: &str) -> Result<()> {
-        let mut salt = [0; SALT_BYTES];
-        getrandom::fill(&mut salt).map_err(FormatError::from)?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((salt, hash(&salt, password)));
-        Ok(())
-    }
-
-    pub(super) fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    fn is(&self, text: &str) -> bool {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.as_ref().is_some_and(|(salt, known)| hash(salt, text).ct_eq(known).into())
-    }
-}
-
-fn hash(salt: &[u8; SALT_BYTES], text: &str) -> [u8; 32] {
-    Sha256::new().chain_update(salt).chain_update(text).finalize().into()
-}
-
-/// What [`SyncKitClient::change_password_and_passphrase`] changes, and into what. Its `Debug` output shows nothing of it.
+/// The arguments of [`SyncKitClient::change_password_and_passphrase`]. Their `Debug` output shows none of them.
 #[derive(Clone, Copy)]
 pub struct PasswordChange<'a> {
     /// The account's password until now.
     pub current_password: &'a str,
     /// The account's password from now on, at most 128 bytes.
     pub new_password: &'a str,
-    /// What opens the key until now.
+    /// The passphrase until now.
     pub current_passphrase: &'a str,
-    /// What opens the key from now on.
+    /// The passphrase from now on.
     pub new_passphrase: &'a str,
-    /// Of an account with a second factor: a code of it, or a recovery code.
+    /// For accounts with two-factor authentication: a code of the authenticator app, or a recovery code.
     pub code: Option<&'a str>,
 }
 
@@ -63,8 +30,8 @@ impl std::fmt::Debug for PasswordChange<'_> {
 }
 
 impl SyncKitClient {
-    /// For apps whose users have one password for both: changes the account's password and puts the key under the new one,
-    /// neither without the other. All other sessions of the account end.
+    /// Changes the account's password and the passphrase to the same new value, both or neither. For apps whose users have one
+    /// password for both. All other sessions of the account end.
     ///
     /// # Errors
     /// [`SyncKitError::PassphraseIsPassword`] unless the client was built with
@@ -81,16 +48,18 @@ impl SyncKitClient {
         .await
     }
 
-    /// Changes the account's password and puts the key under another passphrase in one request: both happen or neither does.
-    /// All other sessions of the account end, in all apps.
+    /// Changes the account's password and the passphrase in one request: both or neither. All other sessions of the account
+    /// end, in all apps.
     ///
     /// # Errors
-    /// [`SyncKitError::InvalidCredentials`] for a wrong password or code, [`SyncKitError::TwoFactorRequired`] where a code is missing,
-    /// [`SyncKitError::WrongPassphrase`] for a wrong passphrase,
-    /// [`SyncKitError::EmptyPassphrase`], [`SyncKitError::PassphraseIsPassword`], [`SyncKitError::InvalidField`] for a new
-    /// password that the server does not take, [`SyncKitError::KeyVersionConflict`] if another device changed the key
-    /// meanwhile, [`SyncKitError::RateLimited`]. In each case nothing has changed. After
-    /// [`SyncKitError::Network`] both may have: try the same again.
+    /// In each of these cases nothing has changed:
+    /// - [`SyncKitError::InvalidCredentials`] for a wrong password or code, [`SyncKitError::TwoFactorRequired`] if a code is
+    ///   missing, [`SyncKitError::WrongPassphrase`] for a wrong passphrase;
+    /// - [`SyncKitError::EmptyPassphrase`], [`SyncKitError::PassphraseIsPassword`], [`SyncKitError::InvalidField`] for a new
+    ///   password that the server does not accept;
+    /// - [`SyncKitError::KeyVersionConflict`] if another device changed the key meanwhile, [`SyncKitError::RateLimited`].
+    ///
+    /// After [`SyncKitError::Network`] both may have changed: call again with the same arguments.
     pub async fn change_password_and_passphrase(&self, change: PasswordChange<'_>) -> Result<()> {
         let owner = self.owner_with(change.current_passphrase)?;
         self.owner_with(change.new_passphrase)?;
@@ -104,8 +73,8 @@ impl SyncKitClient {
             opened => opened?,
         };
         let passphrase = Some(Zeroizing::new(change.new_passphrase.to_owned()));
-        let rewrapped = self.rewrapped(found, opened, NewSecrets { passphrase, code: None }).await?;
-        let Rewrapped { opened, encrypted_key, revision } = rewrapped;
+        let secrets = NewSecrets { passphrase, recovery_key: None };
+        let RewrappedKey { opened, encrypted_key, revision } = self.rewrap(found, opened, secrets).await?;
         let body = ChangePasswordRequest {
             current_password: change.current_password.to_owned(),
             new_password: change.new_password.to_owned(),
@@ -118,8 +87,8 @@ impl SyncKitClient {
         self.keep(owner, &opened, answer.key_version, None).await.map(drop)
     }
 
-    /// The old passphrase does not open the key. If the new one does, and the new password is good, an earlier try succeeded
-    /// whose answer was lost.
+    /// The current passphrase does not open the key. If the new one does, and the new password is right, an earlier attempt
+    /// succeeded and its answer was lost.
     async fn confirm_change(&self, owner: Owner, change: PasswordChange<'_>) -> Result<()> {
         let (found, opened) = self.opened_key(owner, change.new_passphrase).await?;
         let body = ChangePasswordRequest {
@@ -132,14 +101,5 @@ impl SyncKitClient {
         self.fetch::<PutKeyResponse>(&Request::post("/auth/password", &body)?).await?;
         self.encryption.signed_in_with(change.new_password)?;
         self.keep(owner, &opened, found.key_version, None).await.map(drop)
-    }
-
-    /// Refuses to put a key under what the server is told at every sign-in, as far as this client knows it.
-    pub(super) fn refuse_password_as_passphrase(&self, passphrase: &str) -> Result<()> {
-        let encryption = &self.encryption;
-        if !encryption.options.passphrase_may_be_password && encryption.password.is(passphrase) {
-            return Err(SyncKitError::PassphraseIsPassword);
-        }
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
-//! Rotation: a new master key, every entry sealed again under it, and the key of every blob wrapped again.
+//! Rotation: a new master key, every entry re-encrypted under it, and the key of every blob wrapped again.
 //!
-//! The server keeps the state of a rotation, so it goes on after a crash, and another device may finish it. Until it is
-//! complete the old key stays the current one: what is pushed meanwhile is under it and is sealed again in a later round.
+//! The server keeps the state of a rotation, so it survives a crash, and another device can finish it. Until it is complete the
+//! old key stays the current one: what is pushed meanwhile is under it, and is re-encrypted in a later round.
 
 use std::sync::Arc;
 
@@ -13,96 +13,39 @@ use tidelog_protocol::{
 use zeroize::Zeroizing;
 
 use super::follow::successor;
-use super::reseal::{Treatment, sealed_page};
-use super::setup::{FIRST_WRAP, other_version};
-use super::{HeldKey, opened_with_passphrase};
+use super::held_key::HeldKey;
+use super::reseal::{ReencryptionPlan, reseal_page};
+use super::rotation_counts::{RotationCounts, RotationOutcome, RotationProgress};
+use super::setup::FIRST_WRAP;
+use super::stored_key::{open_with_passphrase, other_version};
 use crate::blocking::blocking;
-use crate::formats::vault::Rotation;
-use crate::formats::{OpenedEnvelope, RecoveryCode, SlotKind, SlotPlan, Unlock, seal_envelope_with};
+use crate::formats::keys::KEY_ID_BYTES;
+use crate::formats::{
+    FormatError, OpenedEnvelope, RecoveryKey, Rotation, SlotKind, SlotPlan, Unlock, seal_envelope_with,
+};
 use crate::session::Owner;
 use crate::transport::Request;
 use crate::{Result, SyncKitClient, SyncKitError};
 
-/// Looks at the server's keys in one call: each finds a rotation begun, finished or cancelled by some device.
+/// How often one call looks at the server's keys: each time, some device may have begun, finished or cancelled a rotation.
 const MAX_ATTEMPTS: usize = 20;
 
-/// Rounds in which entries that were pushed meanwhile are caught up with; each is far shorter than the one before.
+/// Rounds that catch up with what is pushed meanwhile; each is far shorter than the one before.
 const MAX_ROUNDS: usize = 100;
 
-/// How far a rotation has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RotationProgress {
-    /// Entries that are done.
-    pub done: u64,
-    /// Entries in all; grows with what is pushed meanwhile.
-    pub total: u64,
-    /// Keys of blobs that are done. They come after the entries.
-    pub blobs_done: u64,
-    /// Keys of blobs in all; 0 until their turn comes. Grows with what is uploaded meanwhile.
-    pub blobs_total: u64,
-}
-
-/// What a rotation led to.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct RotationOutcome {
-    /// Names the new master key.
-    pub key_version: u32,
-    /// Opens the new key in place of the passphrase. The codes before it open nothing any more.
-    pub recovery_code: RecoveryCode,
-    /// Entries that this device sealed again.
-    pub resealed: u64,
-    /// Entries that this device left as they are: they do not open, or are no entries of this vault.
-    pub kept: u64,
-    /// Keys of blobs that this device wrapped again. No byte of a blob has moved, and each goes by the name that it had.
-    pub blobs_rewrapped: u64,
-    /// Keys of blobs that this device left as they are: they do not open.
-    pub blobs_kept: u64,
-}
-
-/// What was done in a rotation.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Tally {
-    pub(super) resealed: u64,
-    pub(super) kept: u64,
-    pub(super) blobs_rewrapped: u64,
-    pub(super) blobs_kept: u64,
-}
-
-impl Tally {
-    fn add(&mut self, more: Self) {
-        self.resealed += more.resealed;
-        self.kept += more.kept;
-        self.blobs_rewrapped += more.blobs_rewrapped;
-        self.blobs_kept += more.blobs_kept;
-    }
-
-    /// With this many entries and keys of blobs left to do.
-    pub(super) fn progress(&self, entries_left: u64, blobs_left: u64) -> RotationProgress {
-        let (done, blobs_done) = (self.resealed + self.kept, self.blobs_rewrapped + self.blobs_kept);
-        RotationProgress {
-            done,
-            total: done + entries_left,
-            blobs_done,
-            blobs_total: blobs_done + blobs_left,
-        }
-    }
-}
-
 impl SyncKitClient {
-    /// Replaces the master key: makes a new one under the same passphrase, seals every entry again under it, and issues a new
-    /// recovery code. A rotation that was interrupted, here or on another device, is continued.
+    /// Replaces the master key: creates a new one under the same passphrase, re-encrypts every entry under it, and issues a new
+    /// recovery key. A rotation that was interrupted, here or on another device, is continued.
     ///
-    /// With [`Rotation::Routine`] other devices follow by themselves, unless they have slept through more than one rotation. With [`Rotation::Compromise`] nothing that the old key
-    /// opens leads to the new one: every other device asks for the passphrase
-    /// ([`SyncKitError::Blocked`]). If the passphrase may be known to somebody, change it first
+    /// With [`Rotation::Routine`] other devices follow by themselves, unless they have missed more than one rotation. With
+    /// [`Rotation::Compromise`] nothing that the old key opens leads to the new one, so every other device asks for the
+    /// passphrase ([`SyncKitError::Blocked`]). If somebody may know the passphrase, change it first
     /// ([`change_passphrase`](Self::change_passphrase)): the new key is wrapped under the passphrase given here.
     ///
-    /// Only what opens in its place is sealed again; anything else is left as it is. Of blobs only the keys are wrapped again: no
-    /// byte of them moves, and every name that the app keeps goes on naming the same file. Memory is bounded by a page. The old key
-    /// stays in use until the rotation is complete, and other devices may push all the while. Until then any error leaves
-    /// everything readable: call again to go on.
+    /// Only entries that open in their slot are re-encrypted; others are kept as they are. Blobs are not re-encrypted, only
+    /// their keys are wrapped again, so the names that the app stores stay valid. Memory is bounded by a page. The old key stays
+    /// in use until the rotation is complete, and other devices may push all the while. After any error everything is still
+    /// readable: call again to go on.
     ///
     /// # Errors
     /// [`SyncKitError::NoMasterKey`]; [`SyncKitError::WrongPassphrase`], before anything is changed;
@@ -117,31 +60,34 @@ impl SyncKitClient {
         let owner = self.owner_with(passphrase)?;
         let _one_at_a_time = self.encryption.one_at_a_time.lock().await;
         let mut known = self.known_key(owner).await?.ok_or(SyncKitError::NoMasterKey)?;
-        let mut begun: Option<Begun> = None;
+        let mut ongoing: Option<OngoingRotation> = None;
         for _ in 0..MAX_ATTEMPTS {
             let found = self.required_server_key(Some(&known)).await?;
-            let opened = opened_with_passphrase(&found.encrypted_key, passphrase).await?;
+            let opened = open_with_passphrase(&found.encrypted_key, passphrase).await?;
             known = self.keep(owner, &opened, found.key_version, Some(&known)).await?;
-            if let Some(ours) = begun.take_if(|ours| ours.is(&opened)) {
-                return self.concluded(owner, passphrase, ours).await;
+            if let Some(rotation) = ongoing.take_if(|rotation| rotation.leads_to(&opened)) {
+                return self.conclude(owner, passphrase, rotation).await;
             }
             let Some(pending) = &found.pending else {
-                if let Some(ours) = self.begin_rotation(&opened, passphrase, mode).await? {
-                    begun = Some(ours);
+                if let Some(rotation) = self.begin_rotation(&opened, passphrase, mode).await? {
+                    ongoing = Some(rotation);
                 }
                 continue;
             };
-            let next = opened_with_passphrase(&pending.encrypted_key, passphrase).await?;
+            let next = open_with_passphrase(&pending.encrypted_key, passphrase).await?;
             if mode == Rotation::Compromise && is_linked(&next) && self.try_to_cancel().await? {
                 continue;
             }
-            let mut ours = begun.take().filter(|it| it.is(&next)).unwrap_or_else(|| Begun::another(&next));
+            let mut rotation = ongoing
+                .take()
+                .filter(|rotation| rotation.leads_to(&next))
+                .unwrap_or_else(|| OngoingRotation::of_another_device(&next));
             let vault = Arc::new(successor(&known, pending.key_version, next)?);
             self.encryption.hold(HeldKey { pending: Some(vault.clone()), ..known.clone() });
-            let treatment = Treatment::Reseal { from: known.vault.clone(), to: vault };
-            ours.tally.add(self.finish_rotation(pending.key_version, treatment, &mut progress).await?);
-            // A routine rotation that could not be cancelled is done; the one that was asked for follows it.
-            begun = (mode == Rotation::Routine || !ours.linked).then_some(ours);
+            let plan = ReencryptionPlan::Reseal { from: known.vault.clone(), to: vault };
+            rotation.counts.add(self.finish_rotation(pending.key_version, plan, &mut progress).await?);
+            // A routine rotation that could not be cancelled is done; the compromise rotation follows it.
+            ongoing = (mode == Rotation::Routine || !rotation.is_linked).then_some(rotation);
         }
         Err(SyncKitError::RotationOutrun)
     }
@@ -156,13 +102,13 @@ impl SyncKitClient {
         if self.try_to_cancel().await? { Ok(()) } else { Err(SyncKitError::RotationInProgress) }
     }
 
-    /// Begins a rotation. `None`: another device was first.
+    /// Begins a rotation; `None` if another device was faster.
     async fn begin_rotation(
         &self,
         current: &OpenedEnvelope,
         passphrase: &str,
         mode: Rotation,
-    ) -> Result<Option<Begun>> {
+    ) -> Result<Option<OngoingRotation>> {
         let cost = self.encryption.options.cost;
         let state: RotationStateResponse = self.fetch(&Request::get("/keys/rotate")).await?;
         if state.key_version != current.vault.key_version() || state.pending.is_some() {
@@ -171,115 +117,111 @@ impl SyncKitClient {
         let next = state.next_key_version;
         let passphrase = Zeroizing::new(passphrase.to_owned());
         let old = current.vault.clone();
-        let (vault, code, envelope) = blocking(move || {
+        let (vault, recovery_key, envelope) = blocking(move || {
             let vault = old.rotated_to(next, mode)?;
-            let code = RecoveryCode::generate().map_err(crate::formats::FormatError::from)?;
+            let recovery_key = RecoveryKey::generate().map_err(FormatError::from)?;
             let mut plan = vec![
                 SlotPlan::Wrap(Unlock::Passphrase(&passphrase), cost),
-                SlotPlan::Wrap(Unlock::Recovery(&code), cost),
+                SlotPlan::Wrap(Unlock::Recovery(&recovery_key), cost),
             ];
             if mode == Rotation::Routine {
                 plan.push(SlotPlan::Wrap(Unlock::Previous(&old), cost));
             }
             let envelope = seal_envelope_with(&vault, &plan, FIRST_WRAP)?;
-            Ok((vault, code, envelope))
+            Ok((vault, recovery_key, envelope))
         })
         .await?;
         let body =
             BeginRotationRequest { new_encrypted_key: BASE64.encode(&envelope), key_version: Some(next) };
         match self.fetch::<RotationResponse>(&Request::post("/keys/rotate/begin", &body)?).await {
-            Ok(answer) if answer.key_version == vault.key_version() => Ok(Some(Begun {
+            Ok(answer) if answer.key_version == vault.key_version() => Ok(Some(OngoingRotation {
                 key_version: vault.key_version(),
                 key_id: vault.key_id(),
-                linked: mode == Rotation::Routine,
-                code: Some(code),
-                tally: Tally::default(),
+                is_linked: mode == Rotation::Routine,
+                recovery_key: Some(recovery_key),
+                counts: RotationCounts::default(),
             })),
             Ok(answer) => Err(other_version(answer.key_version, vault.key_version())),
-            // Another device was first; what it did is looked at anew.
+            // Another device was faster; the next attempt looks at what it did.
             Err(SyncKitError::RotationInProgress | SyncKitError::KeyVersionConflict { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Cancels a rotation. `false`: entries are under its key already.
-    async fn try_to_cancel(&self) -> Result<bool> {
-        match self.send(&Request::post_nothing("/keys/rotate/cancel")).await {
+    /// Cancels a rotation. Returns `false` if entries are under its key already.
+    pub(super) async fn try_to_cancel(&self) -> Result<bool> {
+        match self.send(&Request::post_empty("/keys/rotate/cancel")).await {
             Ok(_) | Err(SyncKitError::Server { code: Some(ErrorCode::NoRotation), .. }) => Ok(true),
             Err(SyncKitError::Server { code: Some(ErrorCode::RotationStarted), .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Goes through what is left, round by round, until the server takes the rotation as complete. If another device completes
-    /// it meanwhile, that is fine.
+    /// Re-encrypts what is left, round by round, until the server accepts the rotation as complete. Another device may complete
+    /// it meanwhile.
     pub(super) async fn finish_rotation(
         &self,
         key_version: u32,
-        treatment: Treatment,
+        plan: ReencryptionPlan,
         progress: &mut (impl FnMut(RotationProgress) + Send),
-    ) -> Result<Tally> {
-        let mut tally = Tally::default();
-        let complete = Request::post(
-            "/keys/rotate/complete",
-            &CompleteRotationRequest { key_version: Some(key_version) },
-        )?;
+    ) -> Result<RotationCounts> {
+        let mut counts = RotationCounts::default();
+        let complete = CompleteRotationRequest { key_version: Some(key_version) };
+        let complete = Request::post("/keys/rotate/complete", &complete)?;
         for _ in 0..MAX_ROUNDS {
-            match self.one_round(&treatment, key_version, progress, &mut tally).await {
-                Ok(()) => {}
-                Err(SyncKitError::Server { code: Some(ErrorCode::NoRotation), .. }) => {}
+            match self.one_round(&plan, key_version, progress, &mut counts).await {
+                Ok(()) | Err(SyncKitError::Server { code: Some(ErrorCode::NoRotation), .. }) => {}
                 Err(error) => return Err(error),
             }
             match self.fetch::<RotationResponse>(&complete).await {
-                Ok(answer) if answer.key_version == key_version => return Ok(tally),
+                Ok(answer) if answer.key_version == key_version => return Ok(counts),
                 Ok(answer) => return Err(other_version(answer.key_version, key_version)),
                 Err(SyncKitError::Server { code: Some(ErrorCode::RotationIncomplete), .. }) => {}
-                // Completed or cancelled by another device: what is there now is looked at anew.
+                // Completed or cancelled by another device; the next attempt looks at the key that is there now.
                 Err(
                     SyncKitError::Server { code: Some(ErrorCode::NoRotation), .. }
                     | SyncKitError::KeyVersionConflict { .. },
-                ) => return Ok(tally),
+                ) => return Ok(counts),
                 Err(error) => return Err(error),
             }
         }
         Err(SyncKitError::RotationOutrun)
     }
 
-    /// Seals and wraps all that is left now.
     async fn one_round(
         &self,
-        treatment: &Treatment,
+        plan: &ReencryptionPlan,
         key_version: u32,
         progress: &mut (impl FnMut(RotationProgress) + Send),
-        tally: &mut Tally,
+        counts: &mut RotationCounts,
     ) -> Result<()> {
-        self.one_round_of_entries(treatment, key_version, progress, tally).await?;
-        self.one_round_of_blobs(treatment, key_version, progress, tally).await
+        self.reseal_remaining_entries(plan, key_version, progress, counts).await?;
+        self.rewrap_remaining_blobs(plan, key_version, progress, counts).await
     }
 
-    /// Seals all entries that are left now, page by page.
-    async fn one_round_of_entries(
+    /// Re-encrypts all remaining entries, page by page.
+    async fn reseal_remaining_entries(
         &self,
-        treatment: &Treatment,
+        plan: &ReencryptionPlan,
         key_version: u32,
         progress: &mut (impl FnMut(RotationProgress) + Send),
-        tally: &mut Tally,
+        counts: &mut RotationCounts,
     ) -> Result<()> {
         let max_bytes = self.limits().await?.max_body_bytes;
         let mut cursor = Cursor::Start;
         loop {
             let request = RotationEntriesRequest { cursor, limit: None };
             let body = self.send(&Request::post("/keys/rotate/entries", &request)?).await?;
-            let treatment = treatment.clone();
-            let page = blocking(move || sealed_page(&body, &treatment, key_version, max_bytes)).await?;
+            let plan = plan.clone();
+            let page = blocking(move || reseal_page(&body, &plan, key_version, max_bytes)).await?;
             let mut remaining = page.remaining;
             for batch in page.batches {
                 let request = Request::post_bytes("/keys/rotate/batch", batch);
                 remaining = self.fetch::<RotationBatchResponse>(&request).await?.remaining;
             }
-            tally.resealed += page.resealed;
-            tally.kept += page.kept;
-            progress(tally.progress(remaining, 0));
+            counts.resealed += page.resealed;
+            counts.kept += page.kept;
+            progress(counts.progress(remaining, 0));
             if !page.has_more {
                 return Ok(());
             }
@@ -287,42 +229,46 @@ impl SyncKitClient {
         }
     }
 
-    /// The rotation is complete and its key in use. Whoever finished one that another device began has no recovery code of
-    /// it, and makes one.
-    async fn concluded(&self, owner: Owner, passphrase: &str, begun: Begun) -> Result<RotationOutcome> {
-        let recovery_code = match begun.code {
-            Some(code) => code,
-            None => self.rewrap_with_new_code(owner, passphrase).await?,
+    /// The rotation is complete and its key in use. If another device began it, its recovery key is unknown here, so a new one
+    /// is created.
+    async fn conclude(
+        &self,
+        owner: Owner,
+        passphrase: &str,
+        rotation: OngoingRotation,
+    ) -> Result<RotationOutcome> {
+        let recovery_key = match rotation.recovery_key {
+            Some(recovery_key) => recovery_key,
+            None => self.replace_recovery_key(owner, passphrase).await?,
         };
-        let Tally { resealed, kept, blobs_rewrapped, blobs_kept } = begun.tally;
-        let key_version = begun.key_version;
-        Ok(RotationOutcome { key_version, recovery_code, resealed, kept, blobs_rewrapped, blobs_kept })
+        Ok(rotation.counts.into_outcome(rotation.key_version, recovery_key))
     }
 }
 
-/// A rotation that is being brought to its end.
-struct Begun {
+/// A rotation that this device is finishing.
+struct OngoingRotation {
     key_version: u32,
-    key_id: [u8; 16],
-    linked: bool,
-    /// `None`: another device has it.
-    code: Option<RecoveryCode>,
-    tally: Tally,
+    key_id: [u8; KEY_ID_BYTES],
+    /// Whether the old key opens the new envelope.
+    is_linked: bool,
+    /// `None` if another device began the rotation.
+    recovery_key: Option<RecoveryKey>,
+    counts: RotationCounts,
 }
 
-impl Begun {
-    fn another(next: &OpenedEnvelope) -> Self {
+impl OngoingRotation {
+    fn of_another_device(next: &OpenedEnvelope) -> Self {
         Self {
             key_version: next.vault.key_version(),
             key_id: next.vault.key_id(),
-            linked: is_linked(next),
-            code: None,
-            tally: Tally::default(),
+            is_linked: is_linked(next),
+            recovery_key: None,
+            counts: RotationCounts::default(),
         }
     }
 
-    fn is(&self, next: &OpenedEnvelope) -> bool {
-        self.key_id == next.vault.key_id()
+    fn leads_to(&self, envelope: &OpenedEnvelope) -> bool {
+        self.key_id == envelope.vault.key_id()
     }
 }
 

@@ -1,33 +1,35 @@
-//! The first contact of a device with the user's key.
+//! Setting up encryption on a device, and starting over.
 
 use data_encoding::BASE64;
-use tidelog_protocol::{ErrorCode, GetKeyResponse, PutKeyRequest, PutKeyResponse, RotationStateResponse};
+use tidelog_protocol::{GetKeyResponse, PutKeyRequest, PutKeyResponse, RotationStateResponse};
 use zeroize::Zeroizing;
 
-use super::reseal::Treatment;
-use super::{HeldKey, opened_with_passphrase};
+use super::held_key::HeldKey;
+use super::reseal::ReencryptionPlan;
+use super::stored_key::open_with_passphrase;
 use crate::blocking::blocking;
 use crate::formats::vault::FIRST_KEY_VERSION;
-use crate::formats::{OpenedEnvelope, PinError, Vault, seal_envelope};
+use crate::formats::{OpenedEnvelope, Vault, seal_envelope};
 use crate::session::Owner;
 use crate::transport::Request;
 use crate::{Result, SyncKitClient, SyncKitError};
 
 /// `wrap_no` of a key's first envelope.
 pub(super) const FIRST_WRAP: u32 = 0;
-/// `expected_revision` that means "only if there is none".
+/// `expected_revision` that means "only if there is no key".
 const NO_REVISION: u64 = 0;
 
 impl SyncKitClient {
-    /// Sets up encryption for a user who may be new: makes a key, wraps it under the passphrase and puts it on the server.
+    /// Sets up encryption for a user who may be new: creates a key, wraps it under the passphrase and stores it on the server.
     ///
-    /// If there is a key already, also one that another device has put there in this very moment, it is adopted: exactly
-    /// one key survives. The passphrase stays on this machine. Takes a tenth of a second or more of computing, by design.
+    /// If there is a key already, even one that another device stored at this very moment, it is adopted: exactly one key
+    /// survives. The passphrase never leaves this machine. Takes a tenth of a second or more of computing, by design.
     ///
     /// # Errors
-    /// [`SyncKitError::EmptyPassphrase`]; [`SyncKitError::PassphraseIsPassword`] if a key would be made under the password
-    /// that the user has signed in with; [`SyncKitError::WrongPassphrase`] if the passphrase does not open the key that is
-    /// there; [`SyncKitError::KeyChanged`] and [`SyncKitError::KeyGone`] if the server contradicts what this device knows.
+    /// - [`SyncKitError::EmptyPassphrase`].
+    /// - [`SyncKitError::PassphraseIsPassword`] if the key would be under the password that the user has signed in with.
+    /// - [`SyncKitError::WrongPassphrase`] if there is a key, and the passphrase does not open it.
+    /// - [`SyncKitError::KeyChanged`] and [`SyncKitError::KeyGone`] if the server contradicts what this device knows.
     pub async fn setup_encryption_new(&self, passphrase: &str) -> Result<()> {
         let owner = self.owner_with(passphrase)?;
         let _one_at_a_time = self.encryption.one_at_a_time.lock().await;
@@ -48,11 +50,11 @@ impl SyncKitClient {
         }
     }
 
-    /// Sets up encryption on another device of a user who has a key: fetches it and opens it with the passphrase. Also what
-    /// a device that is [`Blocked`](SyncKitError::Blocked) does once it has the passphrase.
+    /// Sets up encryption on another device of a user who has a key: fetches it and opens it with the passphrase. Also the
+    /// remedy for [`Blocked`](SyncKitError::Blocked), once the user has entered the passphrase.
     ///
     /// # Errors
-    /// [`SyncKitError::NoServerKey`] if the user has none yet, and those of
+    /// [`SyncKitError::NoServerKey`] if the user has no key yet, and those of
     /// [`setup_encryption_new`](Self::setup_encryption_new).
     pub async fn setup_encryption_existing(&self, passphrase: &str) -> Result<()> {
         let owner = self.owner_with(passphrase)?;
@@ -62,8 +64,8 @@ impl SyncKitClient {
         self.adopt(owner, found, known, passphrase).await
     }
 
-    /// Loads the key that an earlier run left in the key store (the operating system's keychain unless the client was built
-    /// with another); `false` if there is none. Does not ask the server: the first push does.
+    /// Loads the key that an earlier run stored in the key store (the operating system's keychain unless the client was built
+    /// with another one). Returns `false` if there is none. Does not ask the server: the first push does.
     ///
     /// # Errors
     /// [`SyncKitError::NotAuthenticated`], and [`SyncKitError::KeyStore`] if the store cannot be read.
@@ -75,8 +77,8 @@ impl SyncKitClient {
         Ok(true)
     }
 
-    /// Whether the user has a key on the server: tells
-    /// [`setup_encryption_new`](Self::setup_encryption_new) from
+    /// Returns whether the user has a key on the server, to choose between
+    /// [`setup_encryption_new`](Self::setup_encryption_new) and
     /// [`setup_encryption_existing`](Self::setup_encryption_existing).
     ///
     /// # Errors
@@ -91,35 +93,35 @@ impl SyncKitClient {
     /// # Errors
     /// [`SyncKitError::NotAuthenticated`], and [`SyncKitError::KeyStore`] if the store cannot be written.
     pub async fn forget_key(&self) -> Result<()> {
-        let account = self.account(self.owner()?);
+        let account = self.key_store_account(self.owner()?);
         self.encryption.wipe();
         let store = self.encryption.store.clone();
         blocking(move || Ok(store.delete(&account)?)).await
     }
 
-    /// Starts over: for a user who has lost both passphrase and recovery code. The account, its devices and its log stay, and
-    /// a new vault with a new key takes the place of the old one, under this passphrase.
+    /// Starts over, for a user who has lost both the passphrase and the recovery key. The account, its devices and its log stay;
+    /// a new vault with a new key, under this passphrase, replaces the old one.
     ///
-    /// What is in the log so far **can never be read again**. It is kept, and kept apart by pulls. Other devices get
-    /// [`KeyChanged`](SyncKitError::KeyChanged): a server alone must not be able to make them take another vault. There, the
-    /// user calls [`forget_key`](Self::forget_key) and sets up with the new passphrase. Local data can be pushed anew. A
-    /// rotation that was under way is brought to an end first.
+    /// What is in the log so far **can never be read again**. It is kept, and pulls quarantine it. Other devices get
+    /// [`KeyChanged`](SyncKitError::KeyChanged): a server alone must not be able to make them accept another vault. There, the
+    /// user calls [`forget_key`](Self::forget_key) and sets up encryption with the new passphrase. Local data can be pushed
+    /// again. A rotation under way is ended first.
     ///
     /// # Errors
-    /// [`SyncKitError::EmptyPassphrase`], [`SyncKitError::PassphraseIsPassword`], [`SyncKitError::NoServerKey`] where there
-    /// is nothing to start over from, and [`SyncKitError::KeyVersionConflict`] if another device changed the key meanwhile.
+    /// [`SyncKitError::EmptyPassphrase`], [`SyncKitError::PassphraseIsPassword`], [`SyncKitError::NoServerKey`] if there is no
+    /// key to replace, and [`SyncKitError::KeyVersionConflict`] if another device changed the key meanwhile.
     pub async fn start_over(&self, passphrase: &str) -> Result<()> {
         let owner = self.owner_with(passphrase)?;
         self.refuse_password_as_passphrase(passphrase)?;
         let _one_at_a_time = self.encryption.one_at_a_time.lock().await;
-        self.end_rotation_unread().await?;
+        self.end_unreadable_rotation().await?;
         let found = self.server_key().await?.ok_or(SyncKitError::NoServerKey)?;
         let state: RotationStateResponse = self.fetch(&Request::get("/keys/rotate")).await?;
         let next = state.next_key_version;
         self.create(owner, passphrase, next, found.revision).await
     }
 
-    /// Makes a key and puts it on the server, if what is there is still of this revision.
+    /// Creates a key and stores it on the server, if the key there still has this revision.
     async fn create(
         &self,
         owner: Owner,
@@ -144,7 +146,7 @@ impl SyncKitClient {
         self.keep(owner, &opened, answer.key_version, None).await.map(drop)
     }
 
-    /// Opens the server's envelope and takes the key inside, unless it contradicts what is known.
+    /// Opens the server's envelope and keeps the key inside, unless it contradicts the known one.
     async fn adopt(
         &self,
         owner: Owner,
@@ -152,33 +154,26 @@ impl SyncKitClient {
         known: Option<HeldKey>,
         passphrase: &str,
     ) -> Result<()> {
-        let opened = opened_with_passphrase(&found.encrypted_key, passphrase).await?;
+        let opened = open_with_passphrase(&found.encrypted_key, passphrase).await?;
         let key = self.keep(owner, &opened, found.key_version, known.as_ref()).await?;
         let key = self.follow_pending(key, found.pending.as_ref())?;
         let (None, Some(pending)) = (&key.pending, found.pending) else { return Ok(()) };
-        match opened_with_passphrase(&pending.encrypted_key, passphrase).await {
+        match open_with_passphrase(&pending.encrypted_key, passphrase).await {
             Ok(opened) => self.hold_pending(key, pending.key_version, opened),
-            // It is not the current one yet: nothing is lost that would not be asked for again.
+            // It is not the current key yet; the passphrase will be asked for once it is.
             Err(SyncKitError::WrongPassphrase) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Brings a rotation to its end whose entries this device cannot read: by cancelling it, or, where entries are under the
-    /// new key already, by leaving the others as they are.
-    async fn end_rotation_unread(&self) -> Result<()> {
+    /// Ends a rotation whose entries this device cannot read: by cancelling it, or, if entries are under the new key already, by
+    /// completing it with the other entries as they are.
+    async fn end_unreadable_rotation(&self) -> Result<()> {
         let state: RotationStateResponse = self.fetch(&Request::get("/keys/rotate")).await?;
         let Some(pending) = state.pending else { return Ok(()) };
-        match self.send(&Request::post_nothing("/keys/rotate/cancel")).await {
-            Err(SyncKitError::Server { code: Some(ErrorCode::RotationStarted), .. }) => {
-                self.finish_rotation(pending.key_version, Treatment::Leave, &mut |_| {}).await.map(drop)
-            }
-            outcome => outcome.map(drop),
+        if !self.try_to_cancel().await? {
+            self.finish_rotation(pending.key_version, ReencryptionPlan::Keep, &mut |_| {}).await?;
         }
+        Ok(())
     }
-}
-
-/// The version that the server gave is not the one that was asked for.
-pub(super) fn other_version(server: u32, envelope: u32) -> SyncKitError {
-    PinError::OtherVersion { server, envelope }.into()
 }

@@ -1,4 +1,4 @@
-//! XChaCha20-Poly1305 as the formats use it: a random nonce of 24 bytes, the tag behind the ciphertext.
+//! XChaCha20-Poly1305 as the formats use it: a random nonce of 24 bytes, the tag after the ciphertext.
 
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{Key, Tag, XChaCha20Poly1305, XNonce};
@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::keys::Secret;
 
-/// Bytes of a nonce: long enough to be drawn at random for ever.
+/// Bytes of a nonce: long enough to be random.
 pub const NONCE_BYTES: usize = 24;
 
 /// Bytes of the authentication tag.
@@ -15,14 +15,14 @@ pub const TAG_BYTES: usize = 16;
 /// A nonce.
 pub type Nonce = [u8; NONCE_BYTES];
 
-/// A fresh nonce from the operating system.
+/// Returns a fresh nonce from the operating system.
 pub(super) fn random_nonce() -> Result<Nonce, getrandom::Error> {
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce)?;
     Ok(nonce)
 }
 
-/// Encrypts `message` where it stands and gives the tag.
+/// Encrypts `message` in place and returns the tag.
 pub(super) fn encrypt(key: &Secret, nonce: &Nonce, ad: &[u8], message: &mut [u8]) -> [u8; TAG_BYTES] {
     cipher(key)
         .encrypt_inout_detached(&XNonce::from(*nonce), ad, message.into())
@@ -39,7 +39,7 @@ pub(super) fn seal(key: &Secret, nonce: &Nonce, ad: &[u8], message: &[u8]) -> Ve
     sealed
 }
 
-/// Opens `ciphertext ‖ tag`; `None` if the tag does not fit.
+/// Opens `ciphertext ‖ tag`; `None` if the tag does not match.
 pub(super) fn open(key: &Secret, nonce: &Nonce, ad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (ciphertext, tag) = sealed.split_last_chunk::<TAG_BYTES>()?;
     let mut message = Zeroizing::new(ciphertext.to_vec());

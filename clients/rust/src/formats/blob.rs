@@ -1,4 +1,4 @@
-//! Keys and names of blobs, which both forms of a blob share.
+//! Keys and names of blobs, which both forms of a blob have in common.
 //!
 //! ```text
 //! file_key    = HMAC(K_blobroot, "tidelog/blob/1" ‖ SHA-256(plaintext))
@@ -7,11 +7,11 @@
 //! ad            "TLB1" vault_id[16] key_version u32 name[32]
 //! ```
 //!
-//! The same file gives the same key, the same bytes and the same name in one vault, for ever: it is stored once, and a rotation
-//! only wraps keys anew. Other vaults have another K_blobroot, so equal files of two users have nothing in common.
+//! In one vault, a file always has the same key, the same sealed bytes and the same name: it is stored once, and a rotation only
+//! wraps its key again. Other vaults have another K_blobroot, so equal files of two users have nothing in common.
 //!
-//! A reader refuses, in this order: a key that does not open, bytes that do not open, and a content whose hash does not lead
-//! back to the key.
+//! A reader refuses, in this order: a key that does not open, bytes that do not open, and a content whose hash does not give the
+//! key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,8 +22,9 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::aead::{self, NONCE_BYTES, Nonce, TAG_BYTES};
-use super::error::{BlobError, Fault};
+use super::blob_error::BlobError;
 use super::keys::{KEY_BYTES, Secret, hmac};
+use super::malformed::Malformed;
 use super::vault::Vault;
 
 /// Bytes of a SHA-256.
@@ -40,7 +41,7 @@ const WRAP_MAGIC: &[u8; 4] = b"TLB1";
 pub struct BlobHash(pub [u8; HASH_BYTES]);
 
 impl BlobHash {
-    /// The name of these sealed bytes.
+    /// Returns the name of these sealed bytes.
     pub fn of(sealed: &[u8]) -> Self {
         Self(Sha256::digest(sealed).into())
     }
@@ -58,7 +59,7 @@ impl fmt::Debug for BlobHash {
     }
 }
 
-/// Not 64 lower-case hexadecimal digits.
+/// A name is not 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 64 lower-case hexadecimal digits")]
 pub struct InvalidBlobHash;
@@ -72,12 +73,12 @@ impl FromStr for BlobHash {
     }
 }
 
-/// The key of the file whose plaintext has this SHA-256.
+/// Derives the key of the file whose plaintext has this SHA-256.
 pub fn file_key(blob_root: &Secret, plaintext_hash: &[u8; HASH_BYTES]) -> Secret {
     Secret::new(hmac(blob_root, &[FILE_KEY_LABEL, plaintext_hash]))
 }
 
-/// Checks that a content of this SHA-256 is the one that the key was made for.
+/// Checks that the key was derived from content with this SHA-256.
 pub(super) fn check_content(
     vault: &Vault,
     key: &Secret,
@@ -88,7 +89,7 @@ pub(super) fn check_content(
     if bool::from(fits) { Ok(()) } else { Err(BlobError::OtherContent) }
 }
 
-/// Wraps a file's key under the vault's current master, for the blob of this name.
+/// Wraps a file key under the vault's current master key, for the blob of this name.
 ///
 /// # Errors
 /// [`BlobError::NoRandomness`].
@@ -96,14 +97,14 @@ pub fn wrap_file_key(vault: &Vault, name: &BlobHash, key: &Secret) -> Result<Vec
     Ok(wrap_file_key_with(vault, name, key, aead::random_nonce()?))
 }
 
-/// Like [`wrap_file_key`], with this nonce, which must never be used again.
+/// Like [`wrap_file_key`], with this nonce, which must not be used for anything else.
 pub fn wrap_file_key_with(vault: &Vault, name: &BlobHash, key: &Secret, nonce: Nonce) -> Vec<u8> {
     let master = vault.current();
     let ad = wrap_ad(vault, master.version, name);
     [&nonce[..], &aead::seal(&master.keys.wrap, &nonce, &ad, key.expose())].concat()
 }
 
-/// The key inside a wrapped key, if it was wrapped for the blob of this name under the master of this version.
+/// Unwraps a file key that was wrapped for the blob of this name under the master key of this version.
 ///
 /// # Errors
 /// [`BlobError::WrongKey`], [`BlobError::KeyDoesNotOpen`], and [`BlobError::Malformed`] for anything but 72 bytes.
@@ -113,10 +114,10 @@ pub fn unwrap_file_key(
     name: &BlobHash,
     wrapped: &[u8],
 ) -> Result<Secret, BlobError> {
-    let (nonce, sealed) = wrapped.split_first_chunk::<NONCE_BYTES>().ok_or(Fault::Truncated)?;
+    let (nonce, sealed) = wrapped.split_first_chunk::<NONCE_BYTES>().ok_or(Malformed::Truncated)?;
     match sealed.len().cmp(&(KEY_BYTES + TAG_BYTES)) {
-        std::cmp::Ordering::Less => return Err(Fault::Truncated.into()),
-        std::cmp::Ordering::Greater => return Err(Fault::TrailingBytes.into()),
+        std::cmp::Ordering::Less => return Err(Malformed::Truncated.into()),
+        std::cmp::Ordering::Greater => return Err(Malformed::TrailingBytes.into()),
         std::cmp::Ordering::Equal => {}
     }
     let wrong_key = BlobError::WrongKey { have: vault.key_version(), want: key_version };
@@ -127,7 +128,7 @@ pub fn unwrap_file_key(
     Ok(Secret::new(*Zeroizing::new(*key)))
 }
 
-/// What a wrapped key is bound to.
+/// Returns the associated data of a wrapped key.
 pub fn wrap_ad(vault: &Vault, key_version: u32, name: &BlobHash) -> Vec<u8> {
     [&WRAP_MAGIC[..], &vault.vault_id(), &key_version.to_le_bytes(), &name.0].concat()
 }

@@ -1,4 +1,4 @@
-//! A blob sealed in chunks: for files of any size, in little memory.
+//! A blob sealed in chunks: for files of any size, in bounded memory.
 //!
 //! ```text
 //! header  "TIDEBLB1"  log2_chunk u8 (16)  zeros[3]  length u64                                                20 bytes
@@ -7,27 +7,27 @@
 //! nonce = zeros[19] ‖ number of the chunk, from 0, u32 big-endian ‖ last u8 (1 for the last chunk, else 0)
 //! ```
 //!
-//! This is STREAM as Hoang, Reyhanitabar, Rogaway and Vizár describe it. The first 19 bytes of the nonces, which other uses draw
-//! at random, can be zeros because each key seals one file, once. A chunk opens in its place only, the last one only as the last,
-//! and the header decides about the key: nothing can be left out, added, moved or taken from another file without a tag that
-//! does not fit.
+//! This is STREAM by Hoang, Reyhanitabar, Rogaway and Vizár. The first 19 bytes of the nonces, which are random in other uses, can
+//! be zeros because each key seals one file, once. A chunk opens only in its position, the last one only as the last, and the key
+//! depends on the header: if anything is left out, added, moved or taken from another file, a tag does not match.
 //!
-//! `length` is that of the file. All chunks but the last are full. There is exactly one last chunk, empty if the file is and full
-//! if the length is a multiple of 65,536, so every file has one sealed form of one length.
+//! `length` is that of the file. All chunks but the last are full. There is exactly one last chunk, which is empty if the file is,
+//! and full if the length is a multiple of 65,536, so every file has one sealed form of one length.
 
 use aead_stream::aead::Error as CipherError;
 use aead_stream::{Decryptor, Encryptor, Nonce, StreamBE32};
 use chacha20poly1305::{Key, KeyInit, XChaCha20Poly1305};
 
 use super::aead::TAG_BYTES;
+use super::blob_error::BlobError;
 use super::bytes::Reader;
-use super::error::{BlobError, Fault};
 use super::keys::{Secret, VAULT_ID_BYTES, hkdf};
+use super::malformed::Malformed;
 
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 20;
 
-/// How a blob in chunks begins.
+/// The magic bytes of a blob in chunks.
 pub const STREAM_MAGIC: [u8; 8] = *b"TIDEBLB1";
 
 /// Bytes of the file in each chunk but the last.
@@ -44,45 +44,45 @@ const KEY_LABEL: &[u8] = b"tidelog/blobfile/1";
 const MAX_CHUNKS: u64 = u32::MAX as u64;
 
 type Cipher = XChaCha20Poly1305;
-type Flavour = StreamBE32<Cipher>;
+type StreamMode = StreamBE32<Cipher>;
 /// The part of the nonces that is the same for all chunks.
-type NoncePrefix = Nonce<Cipher, Flavour>;
+type NoncePrefix = Nonce<Cipher, StreamMode>;
 
-/// What stands before the chunks.
+/// The header before the chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlobHeader {
     length: u64,
 }
 
 impl BlobHeader {
-    /// The header of a file of so many bytes.
+    /// Returns the header of a file of this length.
     ///
     /// # Errors
-    /// [`Fault::BlobLength`] beyond 256 TiB.
-    pub fn new(length: u64) -> Result<Self, Fault> {
+    /// [`Malformed::BlobLength`] for more than 256 TiB.
+    pub fn new(length: u64) -> Result<Self, Malformed> {
         let header = Self { length };
-        if header.chunks() > MAX_CHUNKS { Err(Fault::BlobLength) } else { Ok(header) }
+        if header.chunks() > MAX_CHUNKS { Err(Malformed::BlobLength) } else { Ok(header) }
     }
 
-    /// Reads a header.
+    /// Parses a header.
     ///
     /// # Errors
-    /// [`Fault::UnknownForm`], [`Fault::ChunkSize`], [`Fault::PaddingNotZero`], [`Fault::BlobLength`], in this order.
-    pub fn parse(bytes: &[u8; HEADER_BYTES]) -> Result<Self, Fault> {
+    /// [`Malformed::UnknownForm`], [`Malformed::ChunkSize`], [`Malformed::PaddingNotZero`], [`Malformed::BlobLength`], in this order.
+    pub fn parse(bytes: &[u8; HEADER_BYTES]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         if reader.array()? != STREAM_MAGIC {
-            return Err(Fault::UnknownForm);
+            return Err(Malformed::UnknownForm);
         }
         if reader.u8()? != LOG2_CHUNK {
-            return Err(Fault::ChunkSize);
+            return Err(Malformed::ChunkSize);
         }
         if reader.array()? != [0; RESERVED_BYTES] {
-            return Err(Fault::PaddingNotZero);
+            return Err(Malformed::PaddingNotZero);
         }
         Self::new(reader.u64()?)
     }
 
-    /// The header's bytes.
+    /// Returns the header's bytes.
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         bytes[..STREAM_MAGIC.len()].copy_from_slice(&STREAM_MAGIC);
@@ -91,28 +91,28 @@ impl BlobHeader {
         bytes
     }
 
-    /// Bytes of the file.
+    /// Returns the length of the file.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// How many chunks follow.
+    /// Returns how many chunks follow.
     pub fn chunks(&self) -> u64 {
         self.length.div_ceil(CHUNK_BYTES as u64).max(1)
     }
 
-    /// Bytes of the whole blob, header included.
+    /// Returns the length of the whole blob, header included.
     pub fn sealed_length(&self) -> u64 {
         HEADER_BYTES as u64 + self.length + self.chunks() * TAG_BYTES as u64
     }
 
-    /// The key under which the chunks are sealed.
+    /// Derives the key under which the chunks are sealed.
     pub fn stream_key(&self, file_key: &Secret, vault_id: &[u8; VAULT_ID_BYTES]) -> Secret {
         Secret::new(hkdf(file_key.expose(), vault_id, &[KEY_LABEL, &self.encode()]))
     }
 }
 
-/// How much of a file is still to come, and so which chunk is the last.
+/// How much of a file is left, which tells which chunk is the last.
 struct Remaining {
     bytes: u64,
     /// No chunk follows.
@@ -120,18 +120,18 @@ struct Remaining {
 }
 
 impl Remaining {
-    fn of(header: &BlobHeader) -> Self {
+    fn new(header: &BlobHeader) -> Self {
         Self { bytes: header.length, is_done: false }
     }
 
-    /// Bytes of the file in the next chunk; `None` after the last one.
+    /// Returns the bytes of the file in the next chunk; `None` after the last one.
     fn next(&self) -> Option<usize> {
         let full = CHUNK_BYTES as u64;
         let next = usize::try_from(self.bytes.min(full)).unwrap_or(CHUNK_BYTES);
         (!self.is_done).then_some(next)
     }
 
-    /// Takes a chunk of so many bytes of the file; whether it is the last.
+    /// Takes a chunk of this many bytes of the file. Returns whether it is the last.
     fn take(&mut self, bytes: usize) -> Result<bool, BlobError> {
         if self.next() != Some(bytes) {
             return Err(BlobError::LengthMismatch);
@@ -142,26 +142,26 @@ impl Remaining {
     }
 }
 
-/// Seals the chunks of one file, in their order.
+/// Seals the chunks of one file, in order.
 pub struct StreamSealer {
     /// `None` after the last chunk.
-    cipher: Option<Encryptor<Cipher, Flavour>>,
+    cipher: Option<Encryptor<Cipher, StreamMode>>,
     remaining: Remaining,
 }
 
 impl StreamSealer {
-    /// Seals under the key of this file.
+    /// Starts sealing under the key of this file.
     pub fn new(header: &BlobHeader, file_key: &Secret, vault_id: &[u8; VAULT_ID_BYTES]) -> Self {
         let cipher = Encryptor::from_aead(cipher(header, file_key, vault_id), &NoncePrefix::default());
-        Self { cipher: Some(cipher), remaining: Remaining::of(header) }
+        Self { cipher: Some(cipher), remaining: Remaining::new(header) }
     }
 
-    /// Bytes of the file that the next chunk takes; `None` after the last one.
+    /// Returns the bytes of the file in the next chunk; `None` after the last one.
     pub fn next_bytes(&self) -> Option<usize> {
         self.remaining.next()
     }
 
-    /// Seals the next chunk where it stands: 16 bytes longer.
+    /// Seals the next chunk in place, which makes it 16 bytes longer.
     ///
     /// # Errors
     /// [`BlobError::LengthMismatch`] for another length than [`next_bytes`](Self::next_bytes).
@@ -177,27 +177,27 @@ impl StreamSealer {
     }
 }
 
-/// Opens the chunks of one blob, in their order. What it has opened is a true part of the file; that it is the whole file is
-/// known after the last chunk only.
+/// Opens the chunks of one blob, in order. What it has opened is authentic; that it is the whole file is known only after the
+/// last chunk.
 pub struct StreamOpener {
     /// `None` after the last chunk.
-    cipher: Option<Decryptor<Cipher, Flavour>>,
+    cipher: Option<Decryptor<Cipher, StreamMode>>,
     remaining: Remaining,
 }
 
 impl StreamOpener {
-    /// Opens under the key of this file.
+    /// Starts opening under the key of this file.
     pub fn new(header: &BlobHeader, file_key: &Secret, vault_id: &[u8; VAULT_ID_BYTES]) -> Self {
         let cipher = Decryptor::from_aead(cipher(header, file_key, vault_id), &NoncePrefix::default());
-        Self { cipher: Some(cipher), remaining: Remaining::of(header) }
+        Self { cipher: Some(cipher), remaining: Remaining::new(header) }
     }
 
-    /// Bytes of the next sealed chunk; `None` after the last one.
+    /// Returns the length of the next sealed chunk; `None` after the last one.
     pub fn next_sealed_bytes(&self) -> Option<usize> {
         self.remaining.next().map(|bytes| bytes + TAG_BYTES)
     }
 
-    /// Opens the next chunk where it stands: 16 bytes shorter. After an error nothing more opens.
+    /// Opens the next chunk in place, which makes it 16 bytes shorter. After an error nothing more opens.
     ///
     /// # Errors
     /// [`BlobError::LengthMismatch`] for another length than [`next_sealed_bytes`](Self::next_sealed_bytes);

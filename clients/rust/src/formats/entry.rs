@@ -1,4 +1,4 @@
-//! Entries: the `data` of a change, sealed and bound to the place in the log that it was written for.
+//! Entries: the `data` of a change, sealed and bound to the slot that it was written for.
 //!
 //! ```text
 //! data  base64(nonce[24] ‖ XChaCha20-Poly1305(K_entry, nonce, frame, ad))
@@ -7,9 +7,9 @@
 //! link  SHA-256("tidelog/link/1" ‖ ad without key_version ‖ frame without padding)[..16]
 //! ```
 //!
-//! Names in `ad` are those on the wire, in UTF-8, not normalised. The base64 is the standard alphabet, padded and canonical:
-//! one byte string has one text. Less than 40 bytes of it is refused before any key is looked for. The link leaves the key
-//! version out, so that rotation, which re-seals the frame as it is, keeps author, number and link of an entry.
+//! Names in `ad` are those on the wire, in UTF-8, not normalised. The base64 has the standard alphabet, is padded and canonical:
+//! each byte string has exactly one encoding. Less than 40 bytes are refused before any key is looked up. The link leaves out the
+//! key version, so that rotation, which seals the frame again as it is, keeps author, counter and link of an entry.
 
 use std::fmt;
 
@@ -19,33 +19,28 @@ use tidelog_protocol::{Op, limits};
 use zeroize::Zeroizing;
 
 use super::aead::{self, NONCE_BYTES, Nonce, TAG_BYTES};
-use super::error::{Fault, FormatError};
-use super::frame::{Frame, Kind};
+use super::error::FormatError;
+use super::frame::{EntryKind, Frame};
 use super::head::Head;
 use super::keys::VAULT_ID_BYTES;
+use super::link::{LINK_BYTES, Link, StreamId};
+use super::malformed::Malformed;
 use super::names::Names;
 use super::padding::Padding;
-use super::stream::StreamId;
 use super::vault::Vault;
 
 /// Bytes that sealing adds to a frame.
 pub const OVERHEAD_BYTES: usize = NONCE_BYTES + TAG_BYTES;
-
-/// Bytes of a link.
-pub const LINK_BYTES: usize = 16;
-
-/// What the next entry of a stream refers to this one by.
-pub type Link = [u8; LINK_BYTES];
 
 const MAGIC: [u8; 4] = *b"TLE1";
 const LINK_LABEL: &[u8] = b"tidelog/link/1";
 const KEY_VERSION_AT: usize = MAGIC.len() + VAULT_ID_BYTES;
 const KEY_VERSION_END: usize = KEY_VERSION_AT + 4;
 
-/// The place in the log that an entry is bound to.
+/// What an entry is bound to: its row, operation, time and key version.
 ///
-/// Sealing takes the names that the app knows; opening takes those that came over the wire. The two differ only in a vault
-/// that hides names.
+/// Sealing takes the names that the app uses; opening takes those that came over the wire. The two differ only in a vault that
+/// hides names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot<'a> {
     /// At most 255 bytes.
@@ -54,9 +49,9 @@ pub struct Slot<'a> {
     pub row_id: &'a str,
     /// What the change does.
     pub op: Op,
-    /// The change's clock, in microseconds since 1970.
+    /// The change's timestamp, in microseconds since 1970.
     pub timestamp_us: i64,
-    /// The master key that the entry is under.
+    /// The version of the master key that the entry is under.
     pub key_version: u32,
 }
 
@@ -66,10 +61,10 @@ impl<'a> Slot<'a> {
     }
 }
 
-/// An entry ready to be sent.
+/// A sealed entry, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sealed<'a> {
-    /// The names to send: the slot's own, or what stands for them in a vault that hides names.
+pub struct SealedEntry<'a> {
+    /// The names to send: the slot's own, or their stand-ins in a vault that hides names.
     pub wire: Names<'a>,
     /// The `data` to send.
     pub data: String,
@@ -77,28 +72,28 @@ pub struct Sealed<'a> {
     pub link: Link,
 }
 
-/// An entry that opened.
+/// An opened entry.
 #[derive(Clone)]
-pub struct Opened {
-    /// What it says.
-    pub kind: Kind,
-    /// Empty for a tombstone.
+pub struct OpenedEntry {
+    /// What kind of entry it is.
+    pub kind: EntryKind,
+    /// The plaintext; empty for a tombstone.
     pub payload: Zeroizing<Vec<u8>>,
-    /// The stream that its writer claims. Any holder of the key can claim any.
+    /// The stream that its writer claims. Any holder of the key can claim any stream.
     pub stream: StreamId,
     /// Its number in the stream.
     pub counter: u64,
-    /// The link of the stream's entry before it.
+    /// The link of the entry before it in the stream.
     pub prev: Link,
-    /// Its own link. The same (stream, counter, link) twice is a duplicate; another link is a fork.
+    /// Its own link. The same stream, counter and link twice is a duplicate; another link is a fork.
     pub link: Link,
     /// What its writer had seen.
     pub head: Option<Head>,
-    /// The row's names as the app knows them; `None` when they are those on the wire.
+    /// The row's names as the app uses them; `None` if they are those on the wire.
     pub names: Option<Names<'static>>,
 }
 
-/// The associated data of a slot: `wire` are its names as they stand on the wire.
+/// Returns the associated data of a slot; `wire` are its names as they are on the wire.
 ///
 /// # Errors
 /// [`FormatError::NameTooLong`].
@@ -117,7 +112,7 @@ pub fn associated_data(vault: &Vault, slot: &Slot<'_>, wire: &Names<'_>) -> Resu
     Ok(ad)
 }
 
-/// The link of an entry, from its associated data and its frame without padding.
+/// Computes the link of an entry from its associated data and its frame without padding.
 pub fn link(ad: &[u8], frame: &[u8]) -> Link {
     let hash = Sha256::new()
         .chain_update(LINK_LABEL)
@@ -130,21 +125,21 @@ pub fn link(ad: &[u8], frame: &[u8]) -> Link {
     link
 }
 
-/// Seals a frame under the vault's current key, with a nonce that must be used for nothing else.
+/// Seals a frame under the vault's current key, with a nonce that must not be used for anything else.
 ///
-/// This is what [`super::Stream::seal`] does, with nothing left to chance. The frame's names are set here: to the slot's in a
-/// vault that hides names, to none in any other.
+/// This is the deterministic part of [`super::Stream::seal`]. The frame's names are set here: to the slot's in a vault that hides
+/// names, to none in any other.
 ///
 /// # Errors
 /// [`FormatError::WrongKey`], [`FormatError::NameTooLong`], [`FormatError::TooLarge`], and [`FormatError::Malformed`] for a
-/// frame that does not fit the slot.
+/// frame that does not match the slot.
 pub fn seal_frame<'a>(
     vault: &Vault,
     slot: &Slot<'a>,
     frame: Frame<'_>,
     padding: Padding,
     nonce: Nonce,
-) -> Result<Sealed<'a>, FormatError> {
+) -> Result<SealedEntry<'a>, FormatError> {
     if slot.key_version != vault.key_version() {
         return Err(FormatError::WrongKey { have: vault.key_version(), want: slot.key_version });
     }
@@ -155,18 +150,18 @@ pub fn seal_frame<'a>(
     let ad = associated_data(vault, slot, &wire)?;
     let encoded = frame.encode()?;
     let link = link(&ad, &encoded);
-    Ok(Sealed { data: seal_bytes(vault, &ad, &encoded, padding, nonce)?, wire, link })
+    Ok(SealedEntry { data: seal_bytes(vault, &ad, &encoded, padding, nonce)?, wire, link })
 }
 
-/// Opens the `data` of an entry that was pulled, under whichever of the vault's keys the slot names.
+/// Opens the `data` of a pulled entry with the key that the slot names.
 ///
 /// # Errors
-/// [`FormatError::WrongKey`] when the vault does not hold that key; otherwise the entry is not one of this vault in this
-/// slot, and belongs in quarantine.
-pub fn open_entry(vault: &Vault, slot: &Slot<'_>, data: &str) -> Result<Opened, FormatError> {
+/// [`FormatError::WrongKey`] if the vault does not hold that key; after any other error the entry is not one of this vault in
+/// this slot, and must be quarantined.
+pub fn open_entry(vault: &Vault, slot: &Slot<'_>, data: &str) -> Result<OpenedEntry, FormatError> {
     let (frame, ad) = open_bytes(vault, slot, data)?;
     let (frame, unpadded) = checked_frame(vault, slot, &frame)?;
-    Ok(Opened {
+    Ok(OpenedEntry {
         kind: frame.kind,
         payload: Zeroizing::new(frame.payload.to_vec()),
         stream: frame.stream,
@@ -178,7 +173,7 @@ pub fn open_entry(vault: &Vault, slot: &Slot<'_>, data: &str) -> Result<Opened, 
     })
 }
 
-/// Seals an entry of `from` again under the current key of `to`, frame and padding as they are: for rotation.
+/// Seals an entry of `from` again under the current key of `to`, with frame and padding as they are: for rotation.
 ///
 /// # Errors
 /// As [`open_entry`].
@@ -211,7 +206,7 @@ fn seal_bytes(
     Ok(BASE64.encode(&sealed))
 }
 
-/// The padded frame and the associated data it was sealed with.
+/// Returns the padded frame and the associated data that it was sealed with.
 fn open_bytes(
     vault: &Vault,
     slot: &Slot<'_>,
@@ -230,7 +225,7 @@ fn open_bytes(
     Ok((frame, ad))
 }
 
-/// The frame, and its bytes without padding.
+/// Returns the frame, and its bytes without padding.
 fn checked_frame<'f>(
     vault: &Vault,
     slot: &Slot<'_>,
@@ -240,18 +235,18 @@ fn checked_frame<'f>(
     frame.check(slot.op)?;
     match (&frame.names, vault.hides_names()) {
         (None, false) => {}
-        (None, true) => return Err(Fault::NamesMissing.into()),
-        (Some(_), false) => return Err(Fault::NamesUnexpected.into()),
+        (None, true) => return Err(Malformed::NamesMissing.into()),
+        (Some(_), false) => return Err(Malformed::NamesUnexpected.into()),
         (Some(names), true) if names.hidden(vault.name_key())? == slot.names() => {}
-        (Some(_), true) => return Err(Fault::NamesMismatch.into()),
+        (Some(_), true) => return Err(Malformed::NamesMismatch.into()),
     }
     Ok((frame, unpadded))
 }
 
-/// Shows where the entry stands, never what it says.
-impl fmt::Debug for Opened {
+/// Shows kind and counter, never the plaintext.
+impl fmt::Debug for OpenedEntry {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Opened")
+        out.debug_struct("OpenedEntry")
             .field("kind", &self.kind)
             .field("counter", &self.counter)
             .finish_non_exhaustive()

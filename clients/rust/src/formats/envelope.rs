@@ -1,4 +1,4 @@
-//! The key envelope: what the server keeps so that a new device needs nothing but a passphrase.
+//! The key envelope: what the server keeps so that a new device needs only the passphrase.
 //!
 //! ```text
 //! header  "TLK1" flags u8 (1 hidden names) min_format u8 key_version u32 wrap_no u32 vault_id[16] key_id[16]
@@ -7,13 +7,13 @@
 //! mac     HMAC(K_env, all before it)
 //! ```
 //!
-//! One to three slots, at most one of each type, in ascending order of type: so nothing is tried with two keys, one set of
-//! slots has one form, and an envelope costs one run of Argon2 at most. `min_format` is the lowest version of this format that
-//! a reader must know, 1 here; a higher one is refused before anything else is looked at, zero is malformed.
+//! There are one to three slots, at most one of each type, in ascending order of type: so nothing is tried with two keys, each set
+//! of slots has exactly one encoding, and opening an envelope runs Argon2 at most once. `min_format` is the lowest version of this
+//! format that a reader must know, 1 here; a higher one is refused before anything else is read, zero is malformed.
 //!
-//! Opened in this order: size, form, `min_format`, flags, slots (types, costs, order), lengths; the commitment of the slot;
-//! the wrapped master; `key_id`; `mac`; the ring. From the commitment on, a failure is the work of somebody who could not
-//! know the key. An envelope is at most 3,072 bytes, below the 4,096 of base64 that a server takes.
+//! Checked in this order: size, magic, `min_format`, flags, slots (types, costs, order), lengths; the commitment of the slot; the
+//! wrapped master key; `key_id`; `mac`; the ring. If the commitment matches and something after it fails, the envelope was
+//! tampered with by somebody without the key. An envelope has at most 3,072 bytes, which is 4,096 in base64, the server's limit.
 
 use std::fmt;
 
@@ -22,13 +22,16 @@ use zeroize::Zeroizing;
 
 use super::aead::{self, Nonce, TAG_BYTES};
 use super::bytes::Reader;
-use super::error::{EnvelopeError, Fault};
+use super::envelope_error::EnvelopeError;
 use super::header::{HEADER_BYTES, Header};
-use super::kdf::{KdfCost, SALT_BYTES};
+use super::kdf::SALT_BYTES;
+use super::kdf_cost::KdfCost;
 use super::keys::{MasterKey, Secret, hmac};
-use super::recovery::RecoveryCode;
+use super::malformed::Malformed;
+use super::recovery_key::RecoveryKey;
 use super::ring::Ring;
-use super::slot::{KeySlot, SLOT_BYTES, SlotKind, Unlock};
+use super::slot::{KeySlot, SLOT_BYTES, Unlock};
+use super::slot_kind::SlotKind;
 use super::vault::Vault;
 
 /// Bytes of an envelope, at most.
@@ -36,10 +39,10 @@ pub const MAX_ENVELOPE_BYTES: usize = 3_072;
 
 const MAC_BYTES: usize = 32;
 
-/// An envelope taken apart, not yet opened: nothing in it is to be believed.
+/// A parsed envelope that is not opened yet: nothing in it can be trusted.
 #[derive(Clone, Debug)]
 pub struct Envelope<'a> {
-    /// What it says about itself.
+    /// Its header.
     pub header: Header,
     /// Its slots, in ascending order of type.
     pub slots: Vec<KeySlot>,
@@ -50,28 +53,28 @@ pub struct Envelope<'a> {
     mac: [u8; MAC_BYTES],
 }
 
-/// An envelope that opened.
+/// An opened envelope.
 #[derive(Clone)]
 pub struct OpenedEnvelope {
     /// The vault inside.
     pub vault: Vault,
-    /// How often the same master was wrapped before.
+    /// How often the same master key was wrapped before.
     pub wrap_no: u32,
-    /// The slots, for a re-wrap to carry over those whose secret it does not know.
+    /// The slots, so that a new wrapping can carry over those whose secrets it does not know.
     pub slots: Vec<KeySlot>,
 }
 
 /// A slot to be written.
 #[derive(Clone, Copy, Debug)]
 pub enum SlotPlan<'a> {
-    /// A new slot for this secret; the cost counts only for a passphrase.
+    /// A new slot for this secret; the cost applies only to a passphrase.
     Wrap(Unlock<'a>, KdfCost),
-    /// The slot of this kind in an earlier envelope around the same master, as it was.
+    /// The slot of this kind from an earlier envelope around the same master key.
     Keep(&'a OpenedEnvelope, SlotKind),
 }
 
 impl OpenedEnvelope {
-    /// The slot of this kind, if it is one around the vault's current master: kept beside another, it would give that back.
+    /// Returns the slot of this kind if it is around the vault's current master key: any other would open to another key.
     fn kept_slot(&self, vault: &Vault, kind: SlotKind) -> Result<&KeySlot, EnvelopeError> {
         if self.vault.vault_id() != vault.vault_id() || self.vault.current().master != vault.current().master
         {
@@ -82,7 +85,7 @@ impl OpenedEnvelope {
 }
 
 impl<'a> Envelope<'a> {
-    /// Takes an envelope apart, refusing all that can be refused without a key, costs included.
+    /// Parses an envelope, and refuses everything that can be refused without a key, costs included.
     ///
     /// # Errors
     /// [`EnvelopeError::TooLarge`], [`EnvelopeError::TooNew`], [`EnvelopeError::KdfCost`], [`EnvelopeError::Malformed`].
@@ -101,10 +104,11 @@ impl<'a> Envelope<'a> {
         Ok(Self { header, slots, ring_nonce, ring, header_bytes: &bytes[..HEADER_BYTES], authenticated, mac })
     }
 
-    /// Opens it. With a passphrase this runs Argon2: call it off the async threads.
+    /// Opens the envelope. With a passphrase this runs Argon2: do not call it on an async thread.
     ///
     /// # Errors
-    /// [`EnvelopeError::NoSlot`]; that the secret is wrong; [`EnvelopeError::Tampered`]; a ring that is malformed.
+    /// [`EnvelopeError::NoSlot`]; the error for a wrong secret; [`EnvelopeError::Tampered`]; [`EnvelopeError::Malformed`] for the
+    /// ring.
     pub fn open(self, unlock: Unlock<'_>) -> Result<OpenedEnvelope, EnvelopeError> {
         let slot = self.slots.iter().find(|slot| slot.kind == unlock.kind());
         let slot = slot.ok_or(EnvelopeError::NoSlot(unlock.kind()))?;
@@ -121,7 +125,7 @@ impl<'a> Envelope<'a> {
         Ok(OpenedEnvelope { vault, wrap_no: self.header.wrap_no, slots: self.slots })
     }
 
-    /// Checks that a holder of this vault's current master has put the envelope together, without any slot's secret.
+    /// Checks that a holder of this vault's current master key assembled the envelope. Needs no slot's secret.
     ///
     /// # Errors
     /// [`EnvelopeError::Tampered`].
@@ -140,10 +144,10 @@ impl<'a> Envelope<'a> {
         Ok(ring)
     }
 
-    /// Puts an envelope together, with a nonce for the ring that must be used for nothing else.
+    /// Assembles an envelope, with a nonce for the ring that must not be used for anything else.
     ///
     /// # Errors
-    /// [`Fault::SlotCount`] and [`Fault::SlotOrder`].
+    /// [`Malformed::SlotCount`] and [`Malformed::SlotOrder`].
     pub fn assemble(
         vault: &Vault,
         wrap_no: u32,
@@ -158,7 +162,7 @@ impl<'a> Envelope<'a> {
         Header::of(vault, wrap_no).write(&mut out);
         let keys = &vault.current().keys;
         let ring = aead::seal(&keys.ring, &ring_nonce, &out, &plaintext);
-        out.push(u8::try_from(slots.len()).map_err(|_| Fault::SlotCount)?);
+        out.push(u8::try_from(slots.len()).map_err(|_| Malformed::SlotCount)?);
         slots.iter().for_each(|slot| slot.write(&mut out));
         out.extend_from_slice(&u16::try_from(ring.len()).map_err(|_| EnvelopeError::TooLarge)?.to_le_bytes());
         out.extend_from_slice(&ring_nonce);
@@ -169,7 +173,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// The largest envelope there can be fits.
+/// The largest possible envelope fits.
 const _: () = assert!(
     HEADER_BYTES
         + 1
@@ -182,7 +186,7 @@ const _: () = assert!(
         <= MAX_ENVELOPE_BYTES
 );
 
-/// Wraps the vault under a passphrase. Runs Argon2: call it off the async threads.
+/// Seals an envelope around the vault, under a passphrase. Runs Argon2: do not call it on an async thread.
 ///
 /// # Errors
 /// [`EnvelopeError::EmptyPassphrase`], [`EnvelopeError::KdfCost`], [`EnvelopeError::OutOfMemory`],
@@ -196,11 +200,11 @@ pub fn seal_envelope(
     seal_envelope_with(vault, &[SlotPlan::Wrap(Unlock::Passphrase(passphrase), cost)], wrap_no)
 }
 
-/// Wraps the vault in these slots, which may come in any order. Runs Argon2 for a passphrase.
+/// Seals an envelope around the vault with these slots, in any order. Runs Argon2 for a passphrase.
 ///
 /// # Errors
-/// As [`seal_envelope`], [`EnvelopeError::ForeignSlot`] for a slot or a link of another key, and [`Fault::SlotCount`] or
-/// [`Fault::SlotOrder`] for none or for two of one type.
+/// Those of [`seal_envelope`], [`EnvelopeError::ForeignSlot`] for a slot or a link of another key, and
+/// [`Malformed::SlotCount`] or [`Malformed::SlotOrder`] for no slot or two of one type.
 pub fn seal_envelope_with(
     vault: &Vault,
     plan: &[SlotPlan<'_>],
@@ -221,29 +225,29 @@ pub fn seal_envelope_with(
     Envelope::assemble(vault, wrap_no, &slots, aead::random_nonce()?)
 }
 
-/// Opens an envelope with its passphrase. Runs Argon2: call it off the async threads.
+/// Opens an envelope with its passphrase. Runs Argon2: do not call it on an async thread.
 ///
 /// # Errors
-/// As [`Envelope::parse`] and [`Envelope::open`].
+/// Those of [`Envelope::parse`] and [`Envelope::open`].
 pub fn open_envelope(bytes: &[u8], passphrase: &str) -> Result<OpenedEnvelope, EnvelopeError> {
     Envelope::parse(bytes)?.open(Unlock::Passphrase(passphrase))
 }
 
-/// Opens an envelope with its recovery code.
+/// Opens an envelope with its recovery key.
 ///
 /// # Errors
-/// As [`Envelope::parse`] and [`Envelope::open`].
+/// Those of [`Envelope::parse`] and [`Envelope::open`].
 pub fn open_envelope_with_recovery(
     bytes: &[u8],
-    code: &RecoveryCode,
+    recovery_key: &RecoveryKey,
 ) -> Result<OpenedEnvelope, EnvelopeError> {
-    Envelope::parse(bytes)?.open(Unlock::Recovery(code))
+    Envelope::parse(bytes)?.open(Unlock::Recovery(recovery_key))
 }
 
-/// Opens an envelope with the master before the one inside: how a device follows a routine rotation by itself.
+/// Opens an envelope with the master key before the one inside: this is how a device follows a routine rotation by itself.
 ///
 /// # Errors
-/// As [`Envelope::parse`] and [`Envelope::open`].
+/// Those of [`Envelope::parse`] and [`Envelope::open`].
 pub fn open_envelope_with_previous(bytes: &[u8], previous: &Vault) -> Result<OpenedEnvelope, EnvelopeError> {
     Envelope::parse(bytes)?.open(Unlock::Previous(previous))
 }
@@ -251,24 +255,24 @@ pub fn open_envelope_with_previous(bytes: &[u8], previous: &Vault) -> Result<Ope
 fn read_slots(reader: &mut Reader<'_>) -> Result<Vec<KeySlot>, EnvelopeError> {
     let count = reader.u8()?;
     if !(1..=SlotKind::COUNT).contains(&count) {
-        return Err(Fault::SlotCount.into());
+        return Err(Malformed::SlotCount.into());
     }
     let slots = (0..count).map(|_| KeySlot::read(reader)).collect::<Result<Vec<_>, _>>()?;
     check_slots(&slots)?;
     Ok(slots)
 }
 
-fn check_slots(slots: &[KeySlot]) -> Result<(), Fault> {
+fn check_slots(slots: &[KeySlot]) -> Result<(), Malformed> {
     if slots.is_empty() {
-        return Err(Fault::SlotCount);
+        return Err(Malformed::SlotCount);
     }
     if !slots.is_sorted_by(|one, next| one.kind < next.kind) {
-        return Err(Fault::SlotOrder);
+        return Err(Malformed::SlotOrder);
     }
     Ok(())
 }
 
-/// Shows which vault and key it is, never a secret.
+/// Shows the vault and the key by name, never a secret.
 impl fmt::Debug for OpenedEnvelope {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("OpenedEnvelope")

@@ -1,4 +1,4 @@
-//! The frame: what an entry encrypts. Integers are little-endian.
+//! The frame: the plaintext of an entry. Integers are little-endian.
 //!
 //! ```text
 //! kind u8 (1 value, 2 tombstone, 3 control)   flags u8 (1 head, 2 names)
@@ -8,10 +8,10 @@
 //! payload_len u32   payload   padding
 //! ```
 //!
-//! Kinds fit operations: a value is an insert or an update, a tombstone is a delete and has no payload, and a delete is
-//! always a tombstone. A control entry is the SDK's word to itself; it is an insert or an update, any payload goes, and who
-//! does not know what it says ignores it. `prev` is zeros exactly where `counter` is 0 (for a later entry a link of zeros
-//! is as likely as any other value, so only the first is checked).
+//! Kinds match operations: a value is an insert or an update, a tombstone is a delete and has no payload, and a delete is always
+//! a tombstone. A control entry is for the SDK itself; it is an insert or an update with any payload, and a reader that does not
+//! understand it ignores it. `prev` is zeros if and only if `counter` is 0 (for a later entry a link of zeros is as likely as any
+//! other value, so only the first entry is checked).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,12 +20,12 @@ use tidelog_protocol::Op;
 use zeroize::Zeroizing;
 
 use super::bytes::Reader;
-use super::entry::Link;
-use super::error::{Fault, FormatError};
+use super::error::FormatError;
 use super::head::Head;
+use super::link::{Link, StreamId};
+use super::malformed::Malformed;
 use super::names::Names;
 use super::padding;
-use super::stream::StreamId;
 
 const FLAG_HEAD: u8 = 1;
 const FLAG_NAMES: u8 = 2;
@@ -36,18 +36,18 @@ pub const MIN_FRAME_BYTES: usize = 1 + 1 + 8 + 8 + 16 + 4;
 /// Bytes of a head in a frame.
 const HEAD_BYTES: usize = 8 + 4 + 32;
 
-/// What an entry says.
+/// The kinds of entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// A row's content.
     Value,
     /// The row is gone.
     Tombstone,
-    /// The SDK's word to itself.
+    /// Something that the SDK has written for itself.
     Control,
 }
 
-impl Kind {
+impl EntryKind {
     fn to_byte(self) -> u8 {
         match self {
             Self::Value => 1,
@@ -56,12 +56,12 @@ impl Kind {
         }
     }
 
-    fn from_byte(byte: u8) -> Result<Self, Fault> {
+    fn from_byte(byte: u8) -> Result<Self, Malformed> {
         match byte {
             1 => Ok(Self::Value),
             2 => Ok(Self::Tombstone),
             3 => Ok(Self::Control),
-            _ => Err(Fault::UnknownKind),
+            _ => Err(Malformed::UnknownKind),
         }
     }
 }
@@ -69,13 +69,13 @@ impl Kind {
 /// A frame, borrowing its payload.
 #[derive(Clone)]
 pub struct Frame<'a> {
-    /// What the entry says.
-    pub kind: Kind,
+    /// The kind of the entry.
+    pub kind: EntryKind,
     /// The stream that it belongs to.
     pub stream: StreamId,
     /// Its number in the stream, from 0.
     pub counter: u64,
-    /// The link of the stream's entry before it, zeros at 0.
+    /// The link of the entry before it in the stream, zeros at 0.
     pub prev: Link,
     /// What its writer had seen.
     pub head: Option<Head>,
@@ -86,24 +86,24 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Checks what must hold between a frame and the operation it is sent with.
+    /// Checks that the frame matches the operation that it is sent with.
     ///
     /// # Errors
-    /// The [`Fault`] that it has.
-    pub fn check(&self, op: Op) -> Result<(), Fault> {
-        if (self.kind == Kind::Tombstone) != (op == Op::Delete) {
-            return Err(Fault::KindOpMismatch);
+    /// The first [`Malformed`] found.
+    pub fn check(&self, op: Op) -> Result<(), Malformed> {
+        if (self.kind == EntryKind::Tombstone) != (op == Op::Delete) {
+            return Err(Malformed::KindOpMismatch);
         }
-        if self.kind == Kind::Tombstone && !self.payload.is_empty() {
-            return Err(Fault::TombstonePayload);
+        if self.kind == EntryKind::Tombstone && !self.payload.is_empty() {
+            return Err(Malformed::TombstonePayload);
         }
         if self.counter == 0 && self.prev != Link::default() {
-            return Err(Fault::PrevAtStart);
+            return Err(Malformed::PrevAtStart);
         }
         Ok(())
     }
 
-    /// The frame without padding: what links are made of.
+    /// Encodes the frame without padding, as it is hashed for the link.
     ///
     /// # Errors
     /// [`FormatError::NameTooLong`] and [`FormatError::TooLarge`].
@@ -127,21 +127,21 @@ impl<'a> Frame<'a> {
         Ok(out)
     }
 
-    /// Reads a frame and checks its padding; gives also its bytes without padding.
+    /// Parses a frame and checks its padding. Also returns its bytes without padding.
     ///
     /// # Errors
-    /// The first [`Fault`] found.
-    pub fn parse(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), Fault> {
+    /// The first [`Malformed`] found.
+    pub fn parse(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), Malformed> {
         let mut reader = Reader::new(bytes);
-        let kind = Kind::from_byte(reader.u8()?)?;
+        let kind = EntryKind::from_byte(reader.u8()?)?;
         let flags = reader.u8()?;
         if flags & !(FLAG_HEAD | FLAG_NAMES) != 0 {
-            return Err(Fault::UnknownFlags);
+            return Err(Malformed::UnknownFlags);
         }
         let (stream, counter, prev) = (reader.array()?, reader.u64()?, reader.array()?);
         let head = if flags & FLAG_HEAD != 0 { Some(read_head(&mut reader)?) } else { None };
         let names = if flags & FLAG_NAMES != 0 { Some(read_names(&mut reader)?) } else { None };
-        let payload_len = usize::try_from(reader.u32()?).map_err(|_| Fault::Truncated)?;
+        let payload_len = usize::try_from(reader.u32()?).map_err(|_| Malformed::Truncated)?;
         let payload = Cow::Borrowed(reader.take(payload_len)?);
         let padding = reader.rest();
         let unpadded = &bytes[..bytes.len() - padding.len()];
@@ -162,20 +162,20 @@ impl<'a> Frame<'a> {
     }
 }
 
-fn read_head(reader: &mut Reader<'_>) -> Result<Head, Fault> {
+fn read_head(reader: &mut Reader<'_>) -> Result<Head, Malformed> {
     Ok(Head { seq: reader.u64()?, key_version: reader.u32()?, digest: reader.array()? })
 }
 
-fn read_names<'a>(reader: &mut Reader<'a>) -> Result<Names<'a>, Fault> {
+fn read_names<'a>(reader: &mut Reader<'a>) -> Result<Names<'a>, Malformed> {
     let table_len = reader.u8()?;
     let table = reader.take(table_len.into())?;
     let row_len = reader.u16()?;
     let row_id = reader.take(row_len.into())?;
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Fault::NameNotUtf8);
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Malformed::NameNotUtf8);
     Ok(Names::new(text(table)?, text(row_id)?))
 }
 
-/// Shows where the entry stands, never what it says.
+/// Shows kind and counter, never the payload.
 impl fmt::Debug for Frame<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Frame")

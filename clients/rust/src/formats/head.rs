@@ -1,18 +1,18 @@
-//! Heads: what a writer had seen, sealed into its entry, so that readers notice a server that shows devices different pasts.
+//! Heads: what a writer had seen, sealed into its entry, so that readers notice a server that shows devices different logs.
 //!
 //! ```text
 //! head    seq u64   key_version u32   digest[32]
 //! digest  Σ mod 2²⁵⁶ of HMAC(K_head, table_len u8 ‖ table ‖ row_len u16 ‖ row_id ‖ link[16])
 //! ```
 //!
-//! The sum runs over the rows whose newest entry up to `seq` is no delete, with their names as they stand on the wire and
-//! the link of that newest entry. Each HMAC is read as a little-endian number and the sum is written as one. A sum, not a
-//! hash of a list: it is kept up to date by adding what comes and subtracting what goes, and it does not change when
-//! superseded entries are compacted away. `key_version` says whose K_head it is: a rotation re-seals frames as they are.
+//! The sum is over the rows whose newest entry up to `seq` is not a delete, with their names as they are on the wire and the link
+//! of that entry. Each HMAC is read as a little-endian number, and so is the sum. It is a sum, not a hash of a list, because it
+//! can be kept up to date by adding and subtracting, and does not change when superseded entries are compacted. `key_version`
+//! names the master key of K_head, because a rotation seals frames again as they are.
 
-use super::entry::Link;
 use super::error::FormatError;
 use super::keys::{Secret, hmac};
+use super::link::Link;
 use super::names::Names;
 
 /// Bytes of a digest.
@@ -21,30 +21,30 @@ pub const DIGEST_BYTES: usize = 32;
 /// What the writer of an entry had seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Up to where in the log.
+    /// The log was seen up to here.
     pub seq: u64,
-    /// The master key whose K_head made the digest.
+    /// The version of the master key whose K_head made the digest.
     pub key_version: u32,
-    /// Of the rows that were there at `seq`.
+    /// The digest of the rows that existed at `seq`.
     pub digest: [u8; DIGEST_BYTES],
 }
 
-/// The running sum over the rows that are there. Starts as that of an empty log.
+/// The digest of the rows that exist, kept up to date. Starts as that of an empty log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeadDigest([u8; DIGEST_BYTES]);
 
 impl HeadDigest {
-    /// Continues from a stored sum.
+    /// Continues from a stored digest.
     pub fn from_bytes(bytes: [u8; DIGEST_BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// The sum, little-endian.
+    /// Returns the digest, little-endian.
     pub fn to_bytes(self) -> [u8; DIGEST_BYTES] {
         self.0
     }
 
-    /// A row's newest entry is now the one with this link. `wire` are the names as they stand on the wire.
+    /// Adds a row whose newest entry has this link. `wire` are its names as they are on the wire.
     ///
     /// # Errors
     /// [`FormatError::NameTooLong`].
@@ -58,7 +58,7 @@ impl HeadDigest {
         Ok(())
     }
 
-    /// The entry with this link is no longer its row's newest, or the row was deleted.
+    /// Removes a row whose newest entry had this link: it was superseded or deleted.
     ///
     /// # Errors
     /// [`FormatError::NameTooLong`].
@@ -74,7 +74,7 @@ impl HeadDigest {
     }
 }
 
-/// One row's share in the sum, little-endian.
+/// Returns one row's term of the sum, little-endian.
 pub fn row_term(head_key: &Secret, wire: &Names<'_>, link: &Link) -> Result<[u8; DIGEST_BYTES], FormatError> {
     let mut row = Vec::with_capacity(wire.encoded_len() + link.len());
     wire.write(&mut row)?;

@@ -1,8 +1,9 @@
-//! The header of a key envelope: which vault, which key, which wrapping. The layout stands in [`super::envelope`].
+//! The header of a key envelope: which vault, which key, which wrapping. The layout is in [`super::envelope`].
 
 use super::bytes::Reader;
-use super::error::{EnvelopeError, Fault};
+use super::envelope_error::EnvelopeError;
 use super::keys::{KEY_ID_BYTES, VAULT_ID_BYTES};
+use super::malformed::Malformed;
 use super::vault::Vault;
 
 /// The version of this format that is written, and the highest that is read.
@@ -15,23 +16,23 @@ pub(super) const MAGIC: [u8; 4] = *b"TLK1";
 
 const FLAG_HIDDEN_NAMES: u8 = 1;
 
-/// What an envelope says about itself, in the clear. Believed only once the envelope has opened.
+/// The header of an envelope, in the clear. Trusted only once the envelope has opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Whether the vault hides names.
     pub hidden_names: bool,
-    /// The number of the master inside.
+    /// The version of the master key inside.
     pub key_version: u32,
-    /// How often the same master was wrapped before.
+    /// How often the same master key was wrapped before.
     pub wrap_no: u32,
-    /// The vault.
+    /// Names the vault.
     pub vault_id: [u8; VAULT_ID_BYTES],
-    /// The master inside.
+    /// Names the master key inside.
     pub key_id: [u8; KEY_ID_BYTES],
 }
 
 impl Header {
-    /// The header of an envelope around the vault's current master.
+    /// Returns the header of an envelope around the vault's current master key.
     pub fn of(vault: &Vault, wrap_no: u32) -> Self {
         Self {
             hidden_names: vault.hides_names(),
@@ -53,16 +54,16 @@ impl Header {
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, EnvelopeError> {
         if reader.array()? != MAGIC {
-            return Err(Fault::UnknownForm.into());
+            return Err(Malformed::UnknownForm.into());
         }
         let [flags, min_format] = reader.array()?;
         match min_format {
-            0 => return Err(Fault::BadMinFormat.into()),
+            0 => return Err(Malformed::BadMinFormat.into()),
             FORMAT => {}
             newer => return Err(EnvelopeError::TooNew { min_format: newer }),
         }
         if flags & !FLAG_HIDDEN_NAMES != 0 {
-            return Err(Fault::UnknownFlags.into());
+            return Err(Malformed::UnknownFlags.into());
         }
         Ok(Self {
             hidden_names: flags == FLAG_HIDDEN_NAMES,

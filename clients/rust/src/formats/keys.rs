@@ -1,5 +1,5 @@
-//! Secrets of 32 bytes and what is derived from them. Every use has a sub-key of its own, so that no bytes are ever tried
-//! with two keys and the label in the derivation is the version of the format.
+//! Secrets of 32 bytes, and what is derived from them. Every use has a sub-key of its own, so no bytes are ever tried with two
+//! keys, and the label of the derivation is the version of the format.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::bytes::Reader;
-use super::error::Fault;
+use super::malformed::Malformed;
 
 /// Bytes of a master key, a sub-key, a file key and a recovery secret.
 pub const KEY_BYTES: usize = 32;
@@ -26,12 +26,12 @@ pub const KEY_ID_BYTES: usize = 16;
 pub struct Secret([u8; KEY_BYTES]);
 
 impl Secret {
-    /// Takes the bytes over. The caller's copy stays the caller's to wipe.
+    /// Wraps the bytes. It is up to the caller to wipe their own copy.
     pub fn new(bytes: [u8; KEY_BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// Fresh bytes from the operating system.
+    /// Returns fresh bytes from the operating system.
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut secret = Self([0; KEY_BYTES]);
         getrandom::fill(&mut secret.0)?;
@@ -39,11 +39,11 @@ impl Secret {
     }
 
     /// Reads the next 32 bytes.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Fault> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         reader.array().map(Self)
     }
 
-    /// The bytes themselves. Whatever they are copied to must be wiped.
+    /// Returns the bytes. Any copy of them must be wiped.
     pub fn expose(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }
@@ -63,7 +63,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// HKDF-SHA-256 with the whole output at once: extract with `salt`, expand with the concatenation of `info`.
+/// HKDF-SHA-256: extracts with `salt`, expands with the concatenation of `info`.
 pub(super) fn hkdf<const N: usize>(key: &[u8], salt: &[u8], info: &[&[u8]]) -> [u8; N] {
     let mut output = [0; N];
     Hkdf::<Sha256>::new(Some(salt), key)
@@ -81,25 +81,25 @@ pub(super) fn hmac(key: &Secret, parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// The sub-keys of one master in one vault: `HKDF(master, vault_id, "tidelog/<use>/1")`.
+/// The sub-keys of one master key in one vault: `HKDF(master, vault_id, "tidelog/<use>/1")`.
 #[derive(Clone, Debug)]
 pub struct SubKeys {
     /// Seals entries.
     pub entry: Secret,
     /// Makes the digests of heads.
     pub head: Secret,
-    /// Authenticates the key envelope as a whole.
+    /// Authenticates the key envelope.
     pub env: Secret,
     /// Seals the ring inside the envelope.
     pub ring: Secret,
     /// Wraps the keys of blobs.
     pub wrap: Secret,
-    /// Names the master without telling anything about it.
+    /// Names the master key without revealing anything about it.
     pub key_id: [u8; KEY_ID_BYTES],
 }
 
 impl SubKeys {
-    /// Derives them all.
+    /// Derives all of them.
     pub fn derive(master: &Secret, vault_id: &[u8; VAULT_ID_BYTES]) -> Self {
         let sub_key = |label: &str| Secret(hkdf(master.expose(), vault_id, &[label.as_bytes()]));
         Self {
@@ -113,14 +113,14 @@ impl SubKeys {
     }
 }
 
-/// A master key under its number, with its sub-keys at hand.
+/// A master key with its version and its sub-keys.
 #[derive(Clone, Debug)]
 pub struct MasterKey {
     /// `key_version` on the wire.
     pub version: u32,
-    /// The master itself: derives sub-keys, seals nothing.
+    /// The key itself: it derives sub-keys and seals nothing.
     pub master: Secret,
-    /// What it derives in its vault.
+    /// Its sub-keys.
     pub keys: SubKeys,
 }
 

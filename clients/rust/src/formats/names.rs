@@ -1,13 +1,13 @@
-//! Hidden names: what stands on the wire for a table and a row when the vault does not show their names to the server.
+//! Hidden names: stand-ins on the wire for tables and rows of a vault that hides their names from the server.
 //!
 //! ```text
 //! table   "t_" ‖ base32(HMAC(K_name, 1 ‖ table)[..16])                     lower case, no padding: 28 characters
 //! row_id  base64url(HMAC(K_name, 2 ‖ table_len u8 ‖ table ‖ row_id)[..20]) no padding: 27 characters
 //! ```
 //!
-//! 1 and 2 are single bytes. The same row always has the same stand-in, so equality and frequency still show. The names
-//! themselves travel inside the sealed frame, and a reader recomputes the stand-ins and compares. A vault hides the names of
-//! all its entries or of none: a frame with names in a vault that shows them, or without in one that hides them, is refused.
+//! 1 and 2 are single bytes. The same row always has the same stand-in, so equality and frequency are still visible. The names
+//! themselves are inside the sealed frame, and a reader recomputes the stand-ins and compares. A vault hides the names of all its
+//! entries or of none: a frame with names in a vault that shows them, or without names in one that hides them, is refused.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,12 +17,12 @@ use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use super::error::FormatError;
 use super::keys::{Secret, hmac};
 
-const TABLE_USE: u8 = 1;
-const ROW_USE: u8 = 2;
+const TABLE_DOMAIN: u8 = 1;
+const ROW_DOMAIN: u8 = 2;
 const TABLE_MAC_BYTES: usize = 16;
 const ROW_MAC_BYTES: usize = 20;
 
-/// A table and a row by name: either as the app knows them or as the wire shows them.
+/// The names of a table and a row: those of the app, or those on the wire.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Names<'a> {
     /// At most 255 bytes.
@@ -32,25 +32,25 @@ pub struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Borrows both.
+    /// Borrows both names.
     pub fn new(table: &'a str, row_id: &'a str) -> Self {
         Self { table: Cow::Borrowed(table), row_id: Cow::Borrowed(row_id) }
     }
 
-    /// Cuts them loose from what they were read from.
+    /// Copies borrowed names.
     pub fn into_owned(self) -> Names<'static> {
         Names { table: Cow::Owned(self.table.into_owned()), row_id: Cow::Owned(self.row_id.into_owned()) }
     }
 
-    /// What stands for these names on the wire, under `K_name`.
+    /// Returns the stand-ins of these names under `K_name`.
     ///
     /// # Errors
     /// [`FormatError::NameTooLong`].
     pub fn hidden(&self, name_key: &Secret) -> Result<Names<'static>, FormatError> {
         let table = self.table.as_bytes();
         let table_len = u8::try_from(table.len()).map_err(|_| FormatError::NameTooLong)?;
-        let table_mac = hmac(name_key, &[&[TABLE_USE], table]);
-        let row_mac = hmac(name_key, &[&[ROW_USE, table_len], table, self.row_id.as_bytes()]);
+        let table_mac = hmac(name_key, &[&[TABLE_DOMAIN], table]);
+        let row_mac = hmac(name_key, &[&[ROW_DOMAIN, table_len], table, self.row_id.as_bytes()]);
         let table = BASE32_NOPAD.encode(&table_mac[..TABLE_MAC_BYTES]).to_ascii_lowercase();
         Ok(Names {
             table: Cow::Owned(format!("t_{table}")),
@@ -75,7 +75,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Names may be ones that the vault hides.
+/// Shows nothing: the names may be hidden ones.
 impl fmt::Debug for Names<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Names(..)")

@@ -1,11 +1,10 @@
-//! Padding hides how long a payload is, at a cost of at most 12 %: lengths are rounded up by Padmé (Nikitin et al.,
-//! "Reducing Metadata Leakage from Encrypted Files", 2019), which leaves O(log log n) bits of the length to see.
+//! Padding hides the length of a payload, at a cost of at most 12 %: lengths are rounded up by Padmé (Nikitin et al., "Reducing
+//! Metadata Leakage from Encrypted Files", 2019), which leaks only O(log log n) bits of the length.
 //!
-//! What is rounded is the length of the whole frame, from its kind to the end of its payload. A frame on the wire is either
-//! exactly that long (padding off) or exactly the Padmé length of that; anything else is refused, so that a frame has two
-//! forms and no more.
+//! The length of the whole frame is rounded, from its kind to the end of its payload. A frame on the wire has either exactly that
+//! length (padding off) or exactly its Padmé length; anything else is refused, so that a frame has only these two forms.
 
-use super::error::Fault;
+use super::malformed::Malformed;
 
 /// Whether frames are padded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,12 +12,12 @@ pub enum Padding {
     /// Zeros up to the Padmé length of the frame.
     #[default]
     Padme,
-    /// None: the length of a payload can be read off the wire.
+    /// None: the length of a payload is visible.
     Off,
 }
 
 impl Padding {
-    /// The length that a frame of `len` bytes goes out with.
+    /// Returns the length to which a frame of `len` bytes is padded.
     pub fn length_of(self, len: usize) -> usize {
         match self {
             Self::Padme => padme(len),
@@ -27,7 +26,7 @@ impl Padding {
     }
 }
 
-/// `len` rounded up so that its binary form has as many significant bits as its exponent has bits, as a float would.
+/// Rounds `len` up so that it has no more significant bits than its exponent has bits, as in a floating-point number.
 pub fn padme(len: usize) -> usize {
     if len < 2 {
         return len;
@@ -38,13 +37,13 @@ pub fn padme(len: usize) -> usize {
     len.saturating_add(mask) & !mask
 }
 
-/// Checks what follows the `len` bytes of a frame.
-pub(super) fn check(len: usize, padding: &[u8]) -> Result<(), Fault> {
+/// Checks the padding after the `len` bytes of a frame.
+pub(super) fn check(len: usize, padding: &[u8]) -> Result<(), Malformed> {
     if !padding.is_empty() && len + padding.len() != padme(len) {
-        return Err(Fault::PaddingLength);
+        return Err(Malformed::PaddingLength);
     }
     if padding.iter().any(|&byte| byte != 0) {
-        return Err(Fault::PaddingNotZero);
+        return Err(Malformed::PaddingNotZero);
     }
     Ok(())
 }

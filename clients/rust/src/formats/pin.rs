@@ -1,50 +1,50 @@
-//! What a device remembers of the envelope that it last opened, so that a server cannot hand it another vault or an older
-//! key, and a lost envelope is never taken for a first set-up.
+//! The pin: what a device remembers of the envelope that it last opened, so that a server cannot give it another vault or an older
+//! key, and a lost envelope is never mistaken for a first set-up.
 
 use super::envelope::OpenedEnvelope;
 use super::keys::{KEY_ID_BYTES, VAULT_ID_BYTES};
 
-/// The envelope that was last opened. No secret; stored beside the vault.
+/// Identifies the envelope that was last opened. It is no secret, and stored beside the vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pin {
     /// Never changes.
     pub vault_id: [u8; VAULT_ID_BYTES],
-    /// Never goes down.
+    /// Never decreases.
     pub key_version: u32,
-    /// One for each version.
+    /// One per version.
     pub key_id: [u8; KEY_ID_BYTES],
-    /// Never goes down for the same key.
+    /// Never decreases for the same key.
     pub wrap_no: u32,
 }
 
-/// Why an envelope that opens is refused all the same.
+/// Why an envelope is refused although it opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PinError {
-    /// The server gives another version than the envelope.
+    /// The server gives another version than its envelope.
     #[error("the server says key version {server}, its envelope {envelope}")]
     OtherVersion {
-        /// As the server says.
+        /// According to the server.
         server: u32,
-        /// As the envelope says.
+        /// According to the envelope.
         envelope: u32,
     },
-    /// Another vault than the one that is pinned.
+    /// The envelope is of another vault than the pinned one.
     #[error("the envelope is of another vault")]
     OtherVault,
-    /// A key older than the one that is pinned.
+    /// The key is older than the pinned one.
     #[error("the envelope holds an older key")]
     OlderKey,
-    /// Another key under the version that is pinned.
+    /// The key is not the pinned one, but has the same version.
     #[error("the envelope holds another key under the same version")]
     OtherKey,
-    /// The same key in an older wrapping.
+    /// The key is the pinned one in an older wrapping.
     #[error("the envelope is an older wrapping of the key")]
     OlderWrap,
 }
 
 impl Pin {
-    /// What to remember of this envelope.
+    /// Returns the pin of this envelope.
     pub fn of(opened: &OpenedEnvelope) -> Self {
         let vault = &opened.vault;
         Self {
@@ -55,8 +55,8 @@ impl Pin {
         }
     }
 
-    /// Checks an envelope that opened, given by the server under `server_version`, against what is pinned (`None` on a
-    /// device that knows no vault yet). Gives what to pin from now on.
+    /// Checks an opened envelope, which the server gave under `server_version`, against the pin (`None` on a device that does not
+    /// know a vault yet). Returns the new pin.
     ///
     /// # Errors
     /// [`PinError`]: the envelope must not be used.

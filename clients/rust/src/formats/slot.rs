@@ -1,15 +1,15 @@
-//! Key slots: the master key wrapped under a passphrase, a recovery code, or the master before it.
+//! Key slots: the master key wrapped under a passphrase, a recovery key, or the master key before it.
 //!
 //! ```text
 //! slot  type u8 (1 passphrase, 2 recovery, 3 link)  m_KiB u32  t u32  p u32  salt[32]  commit[32]  nonce[24]  wrapped[48]
-//! PRK   1: Argon2id(NFC(passphrase), salt, m, t, p)   2: the code's secret   3: the previous master itself
+//! PRK   1: Argon2id(NFC(passphrase), salt, m, t, p)   2: the recovery key's secret   3: the previous master key
 //! KEK ‖ commit = HKDF(PRK, salt, "tidelog/kek/1" ‖ type, 64)
 //! ad    "TLK1" key_version u32 vault_id[16] key_id[16] ‖ the slot from its type to the end of commit
 //! ```
 //!
-//! One salt serves Argon2 and HKDF. Slots 2 and 3 have m, t and p of 0. The commitment tells a wrong passphrase from a
-//! damaged envelope, and it pins the ciphertext to one key. Nothing in a slot depends on `wrap_no`: a re-wrap carries the
-//! slots whose secret it does not know over as they are.
+//! Argon2 and HKDF use the same salt. Slots 2 and 3 have m, t and p of 0. The commitment tells a wrong passphrase from a damaged
+//! envelope, and it binds the ciphertext to one key. Nothing in a slot depends on `wrap_no`, so that a new wrapping can carry over
+//! the slots whose secrets it does not know.
 
 use std::fmt;
 
@@ -18,17 +18,20 @@ use zeroize::Zeroizing;
 
 use super::aead::{self, NONCE_BYTES, Nonce, TAG_BYTES};
 use super::bytes::Reader;
-use super::error::{EnvelopeError, Fault};
+use super::envelope_error::EnvelopeError;
 use super::header::{Header, MAGIC};
-use super::kdf::{self, KdfCost, SALT_BYTES};
+use super::kdf::{self, SALT_BYTES};
+use super::kdf_cost::KdfCost;
 use super::keys::{KEY_BYTES, Secret, hkdf};
-use super::recovery::RecoveryCode;
+use super::malformed::Malformed;
+use super::recovery_key::RecoveryKey;
+use super::slot_kind::SlotKind;
 use super::vault::Vault;
 
 /// Bytes of a commitment.
 pub const COMMIT_BYTES: usize = 32;
 
-/// Bytes of a wrapped master.
+/// Bytes of a wrapped master key.
 pub const WRAPPED_BYTES: usize = KEY_BYTES + TAG_BYTES;
 
 /// Bytes of a slot.
@@ -37,70 +40,19 @@ pub const SLOT_BYTES: usize = 1 + 3 * 4 + SALT_BYTES + COMMIT_BYTES + NONCE_BYTE
 const KEK_LABEL: &[u8] = b"tidelog/kek/1";
 const NO_COST: KdfCost = KdfCost { m_kib: 0, t: 0, p: 0 };
 
-/// What a slot is opened with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SlotKind {
-    /// A passphrase.
-    Passphrase,
-    /// A recovery code.
-    Recovery,
-    /// The master before this one.
-    Link,
-}
-
-impl SlotKind {
-    pub(super) const COUNT: u8 = 3;
-
-    /// `type` on the wire.
-    pub fn to_byte(self) -> u8 {
-        match self {
-            Self::Passphrase => 1,
-            Self::Recovery => 2,
-            Self::Link => 3,
-        }
-    }
-
-    fn from_byte(byte: u8) -> Result<Self, Fault> {
-        match byte {
-            1 => Ok(Self::Passphrase),
-            2 => Ok(Self::Recovery),
-            3 => Ok(Self::Link),
-            _ => Err(Fault::UnknownSlot),
-        }
-    }
-
-    fn wrong_secret(self) -> EnvelopeError {
-        match self {
-            Self::Passphrase => EnvelopeError::WrongPassphrase,
-            Self::Recovery => EnvelopeError::WrongRecoveryCode,
-            Self::Link => EnvelopeError::WrongPreviousKey,
-        }
-    }
-}
-
-impl fmt::Display for SlotKind {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Passphrase => "passphrase",
-            Self::Recovery => "recovery",
-            Self::Link => "link",
-        })
-    }
-}
-
-/// What opens an envelope.
+/// A secret that opens an envelope.
 #[derive(Clone, Copy)]
 pub enum Unlock<'a> {
     /// Slot 1.
     Passphrase(&'a str),
     /// Slot 2.
-    Recovery(&'a RecoveryCode),
-    /// Slot 3: a vault whose current master is the one before the envelope's.
+    Recovery(&'a RecoveryKey),
+    /// Slot 3: a vault whose current master key is the one before the envelope's.
     Previous(&'a Vault),
 }
 
 impl Unlock<'_> {
-    /// The slot that it opens.
+    /// Returns the kind of slot that it opens.
     pub fn kind(&self) -> SlotKind {
         match self {
             Self::Passphrase(_) => SlotKind::Passphrase,
@@ -109,49 +61,49 @@ impl Unlock<'_> {
         }
     }
 
-    /// The PRK of a slot with this salt and cost.
+    /// Returns the PRK of a slot with this salt and cost.
     ///
     /// # Errors
-    /// As [`kdf::prk`].
+    /// Those of [`kdf::prk`].
     pub fn prk(&self, salt: &[u8; SALT_BYTES], cost: KdfCost) -> Result<Secret, EnvelopeError> {
         match self {
             Self::Passphrase(passphrase) => kdf::prk(passphrase, salt, cost),
-            Self::Recovery(code) => Ok(code.secret().clone()),
+            Self::Recovery(recovery_key) => Ok(recovery_key.secret().clone()),
             Self::Previous(vault) => Ok(vault.current().master.clone()),
         }
     }
 }
 
-/// Shows which slot it opens, never with what.
+/// Shows which slot it opens, never the secret.
 impl fmt::Debug for Unlock<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Unlock({})", self.kind())
     }
 }
 
-/// A slot as it stands in an envelope.
+/// A slot of an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySlot {
-    /// What opens it.
+    /// The kind of secret that opens it.
     pub kind: SlotKind,
-    /// Zeros unless a passphrase does.
+    /// Zeros unless it is a passphrase.
     pub cost: KdfCost,
     /// Random.
     pub salt: [u8; SALT_BYTES],
-    /// Commits to the key that wraps.
+    /// Commits to the key that wraps the master key.
     pub commit: [u8; COMMIT_BYTES],
     /// Random.
     pub nonce: Nonce,
-    /// The master, sealed.
+    /// The wrapped master key.
     pub wrapped: [u8; WRAPPED_BYTES],
 }
 
 impl KeySlot {
-    /// Wraps the vault's current master, with a salt and a nonce that must be used for nothing else. `cost` counts only for a
-    /// passphrase.
+    /// Wraps the vault's current master key, with a salt and a nonce that must not be used for anything else. `cost` applies only
+    /// to a passphrase.
     ///
     /// # Errors
-    /// [`EnvelopeError::EmptyPassphrase`], [`EnvelopeError::ForeignSlot`] for the link from another vault, and those of
+    /// [`EnvelopeError::EmptyPassphrase`], [`EnvelopeError::ForeignSlot`] for a link from another vault, and those of
     /// [`kdf::prk`].
     pub fn wrap(
         vault: &Vault,
@@ -178,18 +130,18 @@ impl KeySlot {
         Ok(slot)
     }
 
-    /// Unwraps the master of the envelope with this header. The commitment is compared first, in constant time.
+    /// Unwraps the master key of the envelope with this header. The commitment is compared first, in constant time.
     pub(super) fn unwrap(&self, header: &Header, unlock: &Unlock<'_>) -> Result<Secret, EnvelopeError> {
         let (kek, commit) = kek_and_commit(&unlock.prk(&self.salt, self.cost)?, &self.salt, self.kind);
         if !bool::from(commit.ct_eq(&self.commit)) {
-            return Err(self.kind.wrong_secret());
+            return Err(wrong_secret(self.kind));
         }
         let ad = wrap_ad(header, self.kind, self.cost, &self.salt, &self.commit);
         let master = aead::open(&kek, &self.nonce, &ad, &self.wrapped).ok_or(EnvelopeError::Tampered)?;
         Ok(Secret::read(&mut Reader::new(&master))?)
     }
 
-    /// Appends the slot as it stands in an envelope.
+    /// Appends the slot as it is in an envelope.
     pub fn write(&self, out: &mut Vec<u8>) {
         write_to_commit(out, self.kind, self.cost, &self.salt, &self.commit);
         out.extend_from_slice(&self.nonce);
@@ -200,16 +152,17 @@ impl KeySlot {
         let kind = SlotKind::from_byte(reader.u8()?)?;
         let cost = KdfCost { m_kib: reader.u32()?, t: reader.u32()?, p: reader.u32()? };
         match kind {
-            SlotKind::Passphrase => cost.check()?,
+            SlotKind::Passphrase if cost.is_accepted() => {}
+            SlotKind::Passphrase => return Err(EnvelopeError::KdfCost(cost)),
             SlotKind::Recovery | SlotKind::Link if cost == NO_COST => {}
-            SlotKind::Recovery | SlotKind::Link => return Err(Fault::SlotCost.into()),
+            SlotKind::Recovery | SlotKind::Link => return Err(Malformed::SlotCost.into()),
         }
         let (salt, commit) = (reader.array()?, reader.array()?);
         Ok(Self { kind, cost, salt, commit, nonce: reader.array()?, wrapped: reader.array()? })
     }
 }
 
-/// The key that wraps the master, and the commitment to it.
+/// Derives the key that wraps the master key, and the commitment to it.
 pub fn kek_and_commit(prk: &Secret, salt: &[u8; SALT_BYTES], kind: SlotKind) -> (Secret, [u8; COMMIT_BYTES]) {
     let output = Zeroizing::new(hkdf::<{ KEY_BYTES + COMMIT_BYTES }>(
         prk.expose(),
@@ -222,7 +175,7 @@ pub fn kek_and_commit(prk: &Secret, salt: &[u8; SALT_BYTES], kind: SlotKind) -> 
     (Secret::new(*kek), commit)
 }
 
-/// The associated data of a wrapped master.
+/// Returns the associated data of a wrapped master key.
 pub fn wrap_ad(
     header: &Header,
     kind: SlotKind,
@@ -239,6 +192,15 @@ pub fn wrap_ad(
     ad
 }
 
+fn wrong_secret(kind: SlotKind) -> EnvelopeError {
+    match kind {
+        SlotKind::Passphrase => EnvelopeError::WrongPassphrase,
+        SlotKind::Recovery => EnvelopeError::WrongRecoveryKey,
+        SlotKind::Link => EnvelopeError::WrongPreviousKey,
+    }
+}
+
+/// Appends the fields of a slot from its type to its commitment.
 fn write_to_commit(
     out: &mut Vec<u8>,
     kind: SlotKind,

@@ -1,14 +1,14 @@
-//! A vault: all that one user of one app needs to read and write their log. Its id and two secrets are made once and stay;
-//! master keys come and go with rotations, each under its own number.
+//! A vault: everything that a user of an app needs to read and write the log. Its id and two secrets never change; master keys are
+//! replaced by rotations, and numbered by key version.
 //!
-//! Stored form, for key stores that keep it away from others (it is not encrypted):
+//! Stored form, for key stores that protect it (it is not encrypted):
 //!
 //! ```text
 //! "TLV1" flags u8 (1 hidden names) vault_id[16] key_version u32 master[32] K_name[32] K_blobroot[32]
 //! earlier_count u8 { key_version u32 master[32] }…   check[8] = SHA-256("tidelog/vault/1" ‖ all before)[..8]
 //! ```
 //!
-//! K_name and K_blobroot are random, not derived from a master: rotation must not change them.
+//! K_name and K_blobroot are random, not derived from a master key: rotation must not change them.
 
 use std::fmt;
 
@@ -17,8 +17,9 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::bytes::Reader;
-use super::error::{Fault, FormatError};
+use super::error::FormatError;
 use super::keys::{KEY_BYTES, KEY_ID_BYTES, MasterKey, Secret, VAULT_ID_BYTES};
+use super::malformed::Malformed;
 use super::names::Names;
 use super::ring::{EARLIER_BYTES, MAX_EARLIER_MASTERS, Ring};
 
@@ -26,18 +27,18 @@ const MAGIC: [u8; 4] = *b"TLV1";
 const CHECK_LABEL: &[u8] = b"tidelog/vault/1";
 const CHECK_BYTES: usize = 8;
 const FLAG_HIDDEN_NAMES: u8 = 1;
-/// Bytes of the stored form without earlier masters.
+/// Bytes of the stored form without earlier master keys.
 const FIXED_BYTES: usize = 4 + 1 + VAULT_ID_BYTES + 4 + 3 * KEY_BYTES + 1 + CHECK_BYTES;
 
-/// The key version of a vault's first master.
+/// The version of a vault's first master key.
 pub const FIRST_KEY_VERSION: u32 = 1;
 
 /// Why a master key is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// As a matter of course: earlier masters go along in the ring, and other devices follow by themselves.
+    /// Routinely: earlier master keys are kept in the ring, and other devices follow by themselves.
     Routine,
-    /// Somebody may have the key: nothing of it goes along.
+    /// Because somebody may have the key: earlier master keys are dropped.
     Compromise,
 }
 
@@ -54,7 +55,7 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// A new vault that shows the names of tables and rows to the server.
+    /// Generates a new vault that shows the names of tables and rows to the server.
     ///
     /// # Errors
     /// [`FormatError::NoRandomness`].
@@ -62,7 +63,7 @@ impl Vault {
         Self::generate_as(FIRST_KEY_VERSION, false)
     }
 
-    /// A new vault that hides the names of tables and rows from the server. Fixed for ever.
+    /// Generates a new vault that hides the names of tables and rows from the server, for its whole life.
     ///
     /// # Errors
     /// [`FormatError::NoRandomness`].
@@ -70,7 +71,7 @@ impl Vault {
         Self::generate_as(FIRST_KEY_VERSION, true)
     }
 
-    /// A new vault whose first key has this number: for a user who starts over after another vault.
+    /// Generates a new vault whose first key has this version, for a user who starts over.
     ///
     /// # Errors
     /// [`FormatError::NoRandomness`].
@@ -81,17 +82,17 @@ impl Vault {
         Ok(Self::from_parts(vault_id, hidden_names, key_version, Secret::random()?, ring)?)
     }
 
-    /// A vault from what it consists of.
+    /// Assembles a vault from its parts.
     ///
     /// # Errors
-    /// [`Fault::EarlierKeys`] when the ring's earlier masters do not ascend below `key_version`.
+    /// [`Malformed::EarlierKeys`] if the ring's earlier master keys do not ascend below `key_version`.
     pub fn from_parts(
         vault_id: [u8; VAULT_ID_BYTES],
         hidden_names: bool,
         key_version: u32,
         master: Secret,
         ring: Ring,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, Malformed> {
         ring.check(key_version)?;
         let derive = |(version, master)| MasterKey::new(version, master, &vault_id);
         Ok(Self {
@@ -104,19 +105,20 @@ impl Vault {
         })
     }
 
-    /// The same vault under a new master with the next number. The oldest earlier master goes when there are too many.
+    /// Returns the same vault under a new master key with the next version. If there are too many earlier ones, the oldest is
+    /// dropped.
     ///
     /// # Errors
-    /// [`FormatError::NoRandomness`], and [`FormatError::CounterExhausted`] at the last number.
+    /// [`FormatError::NoRandomness`], and [`FormatError::CounterExhausted`] at the last version.
     pub fn rotated(&self, rotation: Rotation) -> Result<Self, FormatError> {
         let next = self.key_version().checked_add(1).ok_or(FormatError::CounterExhausted)?;
         self.rotated_to(next, rotation)
     }
 
-    /// Like [`rotated`](Self::rotated), with this number: numbers of keys that were given up are not used again.
+    /// Like [`rotated`](Self::rotated), with this version: versions of cancelled rotations are not used again.
     ///
     /// # Errors
-    /// [`FormatError::NoRandomness`], and [`FormatError::CounterExhausted`] for a number that is not above the current one.
+    /// [`FormatError::NoRandomness`], and [`FormatError::CounterExhausted`] for a version that is not above the current one.
     pub fn rotated_to(&self, key_version: u32, rotation: Rotation) -> Result<Self, FormatError> {
         if key_version <= self.key_version() {
             return Err(FormatError::CounterExhausted);
@@ -133,48 +135,48 @@ impl Vault {
         Ok(Self::from_parts(self.vault_id, self.hidden_names, key_version, Secret::random()?, ring)?)
     }
 
-    /// Random, made once. Names the vault; no secret.
+    /// Returns the random id of the vault, which is no secret.
     pub fn vault_id(&self) -> [u8; VAULT_ID_BYTES] {
         self.vault_id
     }
 
-    /// The number of the current master.
+    /// Returns the version of the current master key.
     pub fn key_version(&self) -> u32 {
         self.current.version
     }
 
-    /// Names the current master without telling anything about it.
+    /// Returns the id of the current master key, which reveals nothing about it.
     pub fn key_id(&self) -> [u8; KEY_ID_BYTES] {
         self.current.keys.key_id
     }
 
-    /// Whether names of tables and rows are hidden from the server.
+    /// Returns whether the names of tables and rows are hidden from the server.
     pub fn hides_names(&self) -> bool {
         self.hidden_names
     }
 
-    /// The current master: what is written is written under it.
+    /// Returns the current master key, under which new entries are sealed.
     pub fn current(&self) -> &MasterKey {
         &self.current
     }
 
-    /// The master with this number, if the vault holds it.
+    /// Returns the master key of this version, if the vault holds it.
     pub fn master(&self, key_version: u32) -> Option<&MasterKey> {
         let mut masters = std::iter::once(&self.current).chain(self.earlier.iter().rev());
         masters.find(|master| master.version == key_version)
     }
 
-    /// K_name: hides the names of tables and rows. The same under every master.
+    /// Returns K_name, which hides the names of tables and rows. It is the same under every master key.
     pub fn name_key(&self) -> &Secret {
         &self.name_key
     }
 
-    /// K_blobroot: the root of the keys of blobs. The same under every master.
+    /// Returns K_blobroot, from which file keys are derived. It is the same under every master key.
     pub fn blob_root(&self) -> &Secret {
         &self.blob_root
     }
 
-    /// The names under which a row of the app goes over the wire: its own, or what stands for them.
+    /// Returns the names of a row on the wire: its own, or their stand-ins.
     ///
     /// # Errors
     /// [`FormatError::NameTooLong`].
@@ -183,13 +185,13 @@ impl Vault {
         if self.hidden_names { names.hidden(&self.name_key) } else { Ok(names) }
     }
 
-    /// What an envelope keeps in its ring.
+    /// Returns the secrets that an envelope keeps in its ring.
     pub fn ring(&self) -> Ring {
         let earlier = self.earlier.iter().map(|key| (key.version, key.master.clone())).collect();
         Ring { name_key: self.name_key.clone(), blob_root: self.blob_root.clone(), earlier }
     }
 
-    /// The stored form: every secret, unencrypted.
+    /// Returns the stored form: every secret, unencrypted.
     pub fn to_secret_bytes(&self) -> Zeroizing<Vec<u8>> {
         let flags = if self.hidden_names { FLAG_HIDDEN_NAMES } else { 0 };
         let mut out = Zeroizing::new(Vec::with_capacity(FIXED_BYTES + self.earlier.len() * EARLIER_BYTES));
@@ -204,22 +206,22 @@ impl Vault {
         out
     }
 
-    /// Reads the stored form.
+    /// Parses the stored form.
     ///
     /// # Errors
     /// [`FormatError::Malformed`].
     pub fn from_secret_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
-        let (content, check) = bytes.split_last_chunk::<CHECK_BYTES>().ok_or(Fault::Truncated)?;
+        let (content, check) = bytes.split_last_chunk::<CHECK_BYTES>().ok_or(Malformed::Truncated)?;
         let mut reader = Reader::new(content);
         if reader.array()? != MAGIC {
-            return Err(Fault::UnknownForm.into());
+            return Err(Malformed::UnknownForm.into());
         }
         if !bool::from(check_sum(content).ct_eq(check)) {
-            return Err(Fault::CheckSum.into());
+            return Err(Malformed::CheckSum.into());
         }
         let flags = reader.u8()?;
         if flags & !FLAG_HIDDEN_NAMES != 0 {
-            return Err(Fault::UnknownFlags.into());
+            return Err(Malformed::UnknownFlags.into());
         }
         let (vault_id, key_version, master) = (reader.array()?, reader.u32()?, Secret::read(&mut reader)?);
         let ring = Ring::read(&mut reader)?;
@@ -228,7 +230,7 @@ impl Vault {
     }
 }
 
-/// Two vaults are equal when their stored forms are.
+/// Two vaults are equal if their stored forms are. Compared in constant time.
 impl PartialEq for Vault {
     fn eq(&self, other: &Self) -> bool {
         self.to_secret_bytes().ct_eq(&other.to_secret_bytes()).into()
@@ -237,7 +239,7 @@ impl PartialEq for Vault {
 
 impl Eq for Vault {}
 
-/// Shows which vault and key it is, never a secret.
+/// Shows the key version, never a secret.
 impl fmt::Debug for Vault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Vault").field("key_version", &self.key_version()).finish_non_exhaustive()

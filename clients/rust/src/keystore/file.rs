@@ -5,8 +5,8 @@
 //! secrets  { account_len u16 account  secret_len u16 secret }…          ad = all before the nonce
 //! ```
 //!
-//! Each write is a new file with a new salt and nonce that takes the old one's place at once, so a crash leaves one or the
-//! other. One process writes at a time: two that write in the same moment can lose one of the two secrets.
+//! Each write makes a new file with a new salt and nonce that atomically replaces the old one, so a crash leaves one or the
+//! other. Only one process may write at a time: of two that write at the same moment, one can lose its secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,17 +21,17 @@ use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::{KeyStore, KeyStoreError};
-use crate::formats::kdf::{KdfCost, SALT_BYTES, prk};
-use crate::formats::{EnvelopeError, NONCE_BYTES};
+use crate::formats::kdf::{SALT_BYTES, prk};
+use crate::formats::{EnvelopeError, KdfCost, NONCE_BYTES};
 
 const MAGIC: &[u8; 4] = b"TLF1";
 const HEADER_BYTES: usize = MAGIC.len() + 3 * size_of::<u32>() + SALT_BYTES;
-/// No honest file comes near it, and nothing larger is read.
+/// No honest file comes near this; no more is read.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 type Secrets = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
-/// Keeps secrets in a file that only the passphrase opens (Argon2id and XChaCha20-Poly1305), readable by its owner only.
+/// Stores secrets in a file that only the passphrase opens (Argon2id and XChaCha20-Poly1305), and only its owner can read.
 pub struct SealedFileStore {
     path: PathBuf,
     passphrase: Zeroizing<String>,
@@ -40,10 +40,10 @@ pub struct SealedFileStore {
 }
 
 impl SealedFileStore {
-    /// The store in this file, which the first secret creates in a folder that is there already.
+    /// Returns the store in this file. The first secret creates the file; its folder must exist.
     ///
     /// # Errors
-    /// [`KeyStoreError::EmptyPassphrase`]. A wrong passphrase shows on first use.
+    /// [`KeyStoreError::EmptyPassphrase`]. A wrong passphrase is noticed on first use.
     pub fn new(path: impl Into<PathBuf>, passphrase: &str) -> Result<Self, KeyStoreError> {
         Self::with_cost(path, passphrase, KdfCost::default())
     }
@@ -51,7 +51,7 @@ impl SealedFileStore {
     /// Like [`new`](Self::new), with another cost for files that this store writes.
     ///
     /// # Errors
-    /// As there.
+    /// [`KeyStoreError::EmptyPassphrase`].
     pub fn with_cost(
         path: impl Into<PathBuf>,
         passphrase: &str,
@@ -73,7 +73,7 @@ impl SealedFileStore {
         let opened = cipher(&self.passphrase, &salt, cost)?
             .decrypt(&XNonce::from(*nonce), Payload { msg: ciphertext, aad: header })
             .map_err(|_| KeyStoreError::DoesNotOpen)?;
-        parse_secrets(&Zeroizing::new(opened)).ok_or(KeyStoreError::Damaged("secrets do not parse"))
+        parse_secrets(&Zeroizing::new(opened)).ok_or(KeyStoreError::Damaged("secrets cannot be parsed"))
     }
 
     fn save(&self, secrets: &Secrets) -> Result<(), KeyStoreError> {
@@ -91,7 +91,7 @@ impl SealedFileStore {
         replace(&self.path, &file)
     }
 
-    /// Loads, lets `change` work on the secrets, and saves them if it says that they are others now.
+    /// Loads the secrets, lets `change` modify them, and saves them if it returns `true`.
     fn update(&self, change: impl FnOnce(&mut Secrets) -> bool) -> Result<(), KeyStoreError> {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut secrets = self.load()?;
@@ -141,7 +141,7 @@ fn parse_header(header: &[u8]) -> Result<(KdfCost, [u8; SALT_BYTES]), KeyStoreEr
     }
 }
 
-/// The range of accepted costs also bounds what a file put there by someone else can make this machine compute.
+/// The accepted range of costs also bounds what a file from somebody else can make this machine compute.
 fn cipher(
     passphrase: &str,
     salt: &[u8; SALT_BYTES],
@@ -156,7 +156,7 @@ fn cipher(
 
 fn encode_secrets(secrets: &Secrets) -> Result<Zeroizing<Vec<u8>>, KeyStoreError> {
     let len = secrets.iter().map(|(account, secret)| 4 + account.len() + secret.len()).sum();
-    // Room for all from the start: growing would leave copies behind.
+    // The whole capacity at once: growing would leave copies of the secrets behind.
     let mut plain = Zeroizing::new(Vec::with_capacity(len));
     for part in secrets.iter().flat_map(|(account, secret)| [account.as_bytes(), secret.as_slice()]) {
         let len = u16::try_from(part.len()).map_err(|_| KeyStoreError::TooLong)?;
@@ -194,7 +194,7 @@ fn read_limited(path: &Path) -> Result<Option<Vec<u8>>, KeyStoreError> {
     Ok(Some(sealed))
 }
 
-/// Puts a new file in the place of the old one, at once and on disk. The temporary file is made readable by its owner only.
+/// Atomically replaces the file with a new one that is on disk. Only its owner can read the temporary file.
 fn replace(path: &Path, content: &[u8]) -> Result<(), KeyStoreError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = NamedTempFile::new_in(folder)?;
@@ -204,7 +204,7 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), KeyStoreError> {
     sync_folder(folder)
 }
 
-/// The rename itself must be on disk too. Windows has no such call; there, renaming is journalled.
+/// Makes the rename durable, too. Windows has no such call; there, renames are journalled.
 fn sync_folder(folder: &Path) -> Result<(), KeyStoreError> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()?;

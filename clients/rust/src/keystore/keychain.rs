@@ -8,12 +8,12 @@ use super::{KeyStore, KeyStoreError};
 /// Service name of the keychain's entries.
 const SERVICE: &str = "tidelog";
 
-/// Keeps secrets in the keychain of the user who runs the program.
+/// Stores secrets in the keychain of the user who runs the program.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KeychainStore(());
 
 impl KeychainStore {
-    /// The keychain, whether or not there is one: its absence shows as [`KeyStoreError::Unavailable`].
+    /// Returns the keychain, whether or not there is one: without one, calls fail with [`KeyStoreError::Unavailable`].
     pub fn new() -> Self {
         Self(())
     }
@@ -40,11 +40,11 @@ impl KeyStore for KeychainStore {
     }
 }
 
-/// Errors that carry what was found in the keychain are not passed on.
+/// Maps errors, and drops those that quote what was found in the keychain.
 fn typed(error: Error) -> KeyStoreError {
     match error {
         Error::BadEncoding(_) | Error::BadDataFormat(..) | Error::BadStoreFormat(_) => {
-            KeyStoreError::Damaged("the keychain's entry is not readable")
+            KeyStoreError::Damaged("the keychain entry cannot be read")
         }
         Error::Ambiguous(_) => KeyStoreError::Damaged("the keychain has several entries of this name"),
         Error::TooLong(..) => KeyStoreError::TooLong,

@@ -1,4 +1,4 @@
-//! Keys for as long as the program runs.
+//! Keys in memory, for as long as the program runs.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,12 +8,12 @@ use zeroize::Zeroizing;
 
 use super::{KeyStore, KeyStoreError};
 
-/// Keeps secrets in memory only: after a restart the passphrase is asked for again.
+/// Stores secrets in memory only: after a restart the passphrase is asked for again.
 #[derive(Default)]
 pub struct MemoryStore(Mutex<HashMap<String, Zeroizing<Vec<u8>>>>);
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,12 +1,12 @@
-//! Being told that others have written, instead of asking.
+//! Notifications: the server tells that others have written, so that nobody has to poll.
 //!
-//! A stream tells that there is something, never what: the news is pulled like everything else. So nothing depends on it but
-//! speed. A stream that breaks is opened again, from what was last heard, so that nothing is missed; one that says nothing for too
-//! long is taken for dead; and where streams cannot be had, the server is asked now and then.
+//! A notification says that there is something, never what: it is pulled like everything else. So nothing but speed depends on
+//! notifications. A stream that breaks is opened again from where it was, so nothing is missed; one that is silent for too long
+//! is considered dead; and where streams are not available, the server is polled.
 
 mod connect;
-mod events;
 mod polling;
+mod sse;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -22,16 +22,16 @@ use uuid::Uuid;
 
 use crate::retry::backoff;
 use crate::{Result, SyncKitClient};
-use connect::Opened;
-use events::{Parser, Said};
+use connect::StreamAttempt;
+use sse::{SseItem, SseParser};
 
-/// A stream that has said nothing for so long is dead: three times the server's heartbeat.
-pub(crate) const DEFAULT_SILENCE: Duration = Duration::from_secs(45);
-/// How often the server is asked where streams cannot be had.
-pub(crate) const DEFAULT_POLL: Duration = Duration::from_secs(30);
-/// Streams in a row that never said a word, before streams are given up: something on the way holds everything back.
-const MUTE_STREAMS: u32 = 2;
-/// The longest wait before a server that could not be reached is tried again.
+/// A stream that is silent for this long is dead: three times the server's heartbeat.
+const DEFAULT_SILENCE: Duration = Duration::from_secs(45);
+/// How often the server is polled where streams are not available.
+const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(30);
+/// Streams in a row without a single byte, after which the client polls: something in between holds streams back.
+const MAX_SILENT_STREAMS: u32 = 2;
+/// The longest wait before an unreachable server is tried again.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// Something to act on.
@@ -42,7 +42,7 @@ pub enum Notification {
     Changed,
     /// The key may have been replaced, or is about to be. The next pull or push follows it.
     Keys,
-    /// Nothing, but the stream lives.
+    /// Nothing has happened, but the stream is alive.
     Keepalive,
 }
 
@@ -52,77 +52,77 @@ pub enum Notification {
 pub enum Connection {
     /// A stream is being opened.
     Connecting,
-    /// By a stream.
+    /// Through an event stream.
     Streaming,
-    /// The server is asked now and then.
+    /// By polling the server.
     Polling,
-    /// The server cannot be reached, or has no time.
+    /// Not at all: the server cannot be reached, or is overloaded.
     Offline,
 }
 
-/// How long things may take; from [`ClientBuilder`](crate::ClientBuilder).
+/// The timeouts set in [`ClientBuilder`](crate::ClientBuilder).
 #[derive(Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct NotificationTimeouts {
     pub(crate) silence: Duration,
-    pub(crate) poll: Duration,
+    pub(crate) poll_interval: Duration,
 }
 
-impl Default for Patience {
+impl Default for NotificationTimeouts {
     fn default() -> Self {
-        Self { silence: DEFAULT_SILENCE, poll: DEFAULT_POLL }
+        Self { silence: DEFAULT_SILENCE, poll_interval: DEFAULT_POLL_INTERVAL }
     }
 }
 
-/// Notifications for one device; see [`SyncKitClient::subscribe_notifications`].
+/// The notifications for one device; see [`SyncKitClient::subscribe_notifications`].
 pub struct Notifications<'c> {
     client: &'c SyncKitClient,
     device_id: Uuid,
-    /// Others' pushes up to here were told.
+    /// Pushes of others up to here were notified.
     heard: Cursor,
-    state: State<'c>,
+    state: StreamState<'c>,
     ready: VecDeque<Notification>,
-    shown: watch::Sender<Connection>,
+    connection: watch::Sender<Connection>,
     /// Attempts in a row that failed.
     failed: u32,
-    /// Streams in a row that never said a word.
-    mute: u32,
-    /// Nobody has listened for a while, so a word about keys may have been missed.
+    /// Streams in a row without a single byte.
+    silent_streams: u32,
+    /// No stream was open for a while, so a notification about keys may have been missed.
     has_gap: bool,
-    /// As the last question found it; `None`: there was none since the last stream.
+    /// According to the last poll; `None` if there was none since the last stream.
     key_version: Option<u32>,
 }
 
-/// What is being done. Kept between calls, so that a call which is given up loses nothing.
-enum State<'c> {
+/// What is being waited for. Kept between calls, so that a cancelled call loses nothing.
+enum StreamState<'c> {
     Waiting { until: Instant },
-    Opening(Pin<Box<dyn Future<Output = Result<Opened>> + Send + 'c>>),
-    Open(Box<Open>),
+    Opening(Pin<Box<dyn Future<Output = Result<StreamAttempt>> + Send + 'c>>),
+    Open(Box<OpenStream>),
     Polling { next: Instant, left: u32 },
-    Asking { answer: Pin<Box<dyn Future<Output = Result<StatusResponse>> + Send + 'c>>, left: u32 },
+    PollSent { answer: Pin<Box<dyn Future<Output = Result<StatusResponse>> + Send + 'c>>, left: u32 },
 }
 
-/// A stream that is open.
-struct Open {
+struct OpenStream {
     response: Response,
-    parser: Parser,
+    parser: SseParser,
     dead_at: Instant,
-    has_spoken: bool,
+    /// Whether anything has come through it.
+    is_alive: bool,
 }
 
 impl SyncKitClient {
-    /// Notifications of what others write beyond `cursor`, and of rotations, for as long as they are asked for.
+    /// Subscribes to notifications of what others write beyond `cursor`, and of rotations.
     ///
-    /// Pushes of this device are not told. Give the cursor that was last pulled from: what was written since is told at once.
+    /// Pushes of this device are not notified. Pass the cursor of the last pull: what was written since is notified at once.
     pub fn subscribe_notifications(&self, device_id: Uuid, cursor: impl Into<Cursor>) -> Notifications<'_> {
         Notifications {
             client: self,
             device_id,
             heard: cursor.into(),
-            state: State::Waiting { until: Instant::now() },
+            state: StreamState::Waiting { until: Instant::now() },
             ready: VecDeque::new(),
-            shown: watch::Sender::new(Connection::Connecting),
+            connection: watch::Sender::new(Connection::Connecting),
             failed: 0,
-            mute: 0,
+            silent_streams: 0,
             has_gap: false,
             key_version: None,
         }
@@ -130,156 +130,159 @@ impl SyncKitClient {
 }
 
 impl Notifications<'_> {
-    /// The next notification. A call that is given up, as by `select!`, loses nothing.
+    /// Waits for the next notification. A cancelled call, as by `select!`, loses nothing.
     ///
-    /// Broken connections, overload and a server that cannot be reached are waited out here.
+    /// Broken connections, overload and an unreachable server are waited out here.
     ///
     /// # Errors
-    /// What waiting does not mend: the session has ended, the device was removed, a membership is wanted
-    /// ([`SyncKitError::Unauthenticated`](crate::SyncKitError::Unauthenticated), [`SyncKitError::DeviceRevoked`](crate::SyncKitError::DeviceRevoked), [`SyncKitError::MembershipRequired`](crate::SyncKitError::MembershipRequired)), or the log was put
-    /// back to an earlier state ([`SyncKitError::LogRewound`](crate::SyncKitError::LogRewound)). Pulling tells the same. A later call tries again.
+    /// Those that waiting does not cure: [`Unauthenticated`](crate::SyncKitError::Unauthenticated),
+    /// [`DeviceRevoked`](crate::SyncKitError::DeviceRevoked),
+    /// [`MembershipRequired`](crate::SyncKitError::MembershipRequired), and
+    /// [`LogRewound`](crate::SyncKitError::LogRewound). Pulling fails with the same error. A later call tries again.
     pub async fn next(&mut self) -> Result<Notification> {
         loop {
             if let Some(notification) = self.ready.pop_front() {
                 return Ok(notification);
             }
-            self.step().await?;
+            self.advance().await?;
         }
     }
 
-    /// How notifications come, now and from now on.
+    /// Watches how notifications come.
     pub fn connection(&self) -> watch::Receiver<Connection> {
-        self.shown.subscribe()
+        self.connection.subscribe()
     }
 
-    async fn step(&mut self) -> Result<()> {
+    async fn advance(&mut self) -> Result<()> {
         match &mut self.state {
-            State::Waiting { until } => {
+            StreamState::Waiting { until } => {
                 sleep_until(*until).await;
-                self.state = State::Opening(Box::pin(self.client.open_stream(self.device_id, self.heard)));
+                let opening = self.client.open_stream(self.device_id, self.heard);
+                self.state = StreamState::Opening(Box::pin(opening));
                 Ok(())
             }
-            State::Opening(opening) => match opening.await {
-                Ok(opened) => {
-                    self.opened(opened);
+            StreamState::Opening(opening) => match opening.await {
+                Ok(attempt) => {
+                    self.stream_opened(attempt);
                     Ok(())
                 }
                 Err(error) => {
-                    self.wait();
+                    self.back_off();
                     Err(error)
                 }
             },
-            State::Open(open) => {
-                let heard = timeout_at(open.dead_at, open.response.chunk()).await;
-                self.hear(heard.ok().and_then(Result::ok).flatten());
+            StreamState::Open(stream) => {
+                let chunk = timeout_at(stream.dead_at, stream.response.chunk()).await;
+                self.bytes_received(chunk.ok().and_then(Result::ok).flatten());
                 Ok(())
             }
-            State::Polling { next, left } => {
+            StreamState::Polling { next, left } => {
                 sleep_until(*next).await;
-                self.state = State::Asking { answer: Box::pin(self.client.status()), left: *left - 1 };
+                let left = *left - 1;
+                self.state = StreamState::PollSent { answer: Box::pin(self.client.status()), left };
                 Ok(())
             }
-            State::Asking { answer, left } => {
+            StreamState::PollSent { answer, left } => {
                 let (answer, left) = (answer.await, *left);
-                self.answered(answer, left)
+                self.poll_answered(answer, left)
             }
         }
     }
 
-    fn opened(&mut self, opened: Opened) {
-        match opened {
-            Opened::Stream(response) => {
-                let dead_at = Instant::now() + self.client.patience.silence;
-                let open = Open { response, parser: Parser::default(), dead_at, has_spoken: false };
-                self.state = State::Open(Box::new(open));
+    fn stream_opened(&mut self, attempt: StreamAttempt) {
+        match attempt {
+            StreamAttempt::Open(response) => {
+                let dead_at = Instant::now() + self.client.notification_timeouts.silence;
+                let stream = OpenStream { response, parser: SseParser::default(), dead_at, is_alive: false };
+                self.state = StreamState::Open(Box::new(stream));
                 self.key_version = None;
                 if std::mem::take(&mut self.has_gap) {
-                    self.say(Notification::Keys);
+                    self.queue(Notification::Keys);
                 }
             }
-            Opened::HeldBack => self.lost(true),
-            Opened::OutOfReach => {
+            StreamAttempt::HeldBack => self.stream_lost(true),
+            StreamAttempt::Unreachable => {
                 self.show(Connection::Offline);
-                self.wait();
+                self.back_off();
             }
-            Opened::Refused(retry_after) => self.poll_once(retry_after),
-            Opened::NoStreams => self.poll_for_long(),
+            StreamAttempt::Refused(retry_after) => self.poll_once(retry_after),
+            StreamAttempt::Unsupported => self.poll_for_long(),
         }
     }
 
-    /// Takes in what has come; `None`: the stream has ended, or is dead.
-    fn hear(&mut self, bytes: Option<bytes::Bytes>) {
-        let State::Open(open) = &mut self.state else { return };
-        let Some(Ok(said)) = bytes.map(|bytes| open.parser.feed(&bytes)) else {
-            let was_mute = !open.has_spoken;
-            return self.lost(was_mute);
+    /// Takes bytes of the stream; `None` if it has ended or is dead.
+    fn bytes_received(&mut self, bytes: Option<bytes::Bytes>) {
+        let StreamState::Open(stream) = &mut self.state else { return };
+        let Some(Ok(items)) = bytes.map(|bytes| stream.parser.feed(&bytes)) else {
+            let was_silent = !stream.is_alive;
+            return self.stream_lost(was_silent);
         };
-        open.dead_at = Instant::now() + self.client.patience.silence;
-        if said.is_empty() {
+        stream.dead_at = Instant::now() + self.client.notification_timeouts.silence;
+        if items.is_empty() {
             return;
         }
-        // A stream that is cut after its first sign of life has not shown yet that it holds.
-        if open.has_spoken || said.iter().any(|one| matches!(one, Said::Event { .. })) {
+        // A stream that is cut after its first heartbeat has not proved yet that it lasts.
+        if stream.is_alive || items.iter().any(|item| matches!(item, SseItem::Event { .. })) {
             self.failed = 0;
         }
-        (open.has_spoken, self.mute) = (true, 0);
+        (stream.is_alive, self.silent_streams) = (true, 0);
         self.show(Connection::Streaming);
-        for one in said {
-            match one {
-                Said::Event { name, id } => self.take(&name, id.as_deref()),
-                Said::Comment => self.say(Notification::Keepalive),
-                // The client's own back-off spreads clients out, which is what the hint is for.
-                Said::Retry(_) => {}
+        for item in items {
+            match item {
+                SseItem::Event { name, id } => self.event_received(&name, id.as_deref()),
+                SseItem::Comment => self.queue(Notification::Keepalive),
+                // The client's own back-off spreads clients out, which is the purpose of the server's hint.
+                SseItem::Retry(_) => {}
             }
         }
     }
 
-    fn take(&mut self, name: &str, id: Option<&str>) {
+    fn event_received(&mut self, name: &str, id: Option<&str>) {
         if let Some(cursor) = id.and_then(|id| id.parse().ok()) {
             self.heard = cursor;
         }
         match name {
-            "changed" => self.say(Notification::Changed),
-            "keys" => self.say(Notification::Keys),
+            "changed" => self.queue(Notification::Changed),
+            "keys" => self.queue(Notification::Keys),
             _ => {}
         }
     }
 
-    /// Saying the same twice before anybody has listened says nothing more.
-    fn say(&mut self, notification: Notification) {
+    /// Queues a notification, unless the same one is waiting already.
+    fn queue(&mut self, notification: Notification) {
         if !self.ready.contains(&notification) {
             self.ready.push_back(notification);
         }
     }
 
-    fn lost(&mut self, was_mute: bool) {
-        self.mute = if was_mute { self.mute + 1 } else { 0 };
-        if self.mute >= MUTE_STREAMS {
+    fn stream_lost(&mut self, was_silent: bool) {
+        self.silent_streams = if was_silent { self.silent_streams + 1 } else { 0 };
+        if self.silent_streams >= MAX_SILENT_STREAMS {
             return self.poll_for_long();
         }
         self.show(Connection::Connecting);
-        self.wait();
+        self.back_off();
     }
 
-    fn wait(&mut self) {
+    fn back_off(&mut self) {
         self.failed = self.failed.saturating_add(1);
         let wait = backoff(self.client.transport.first_wait(), self.failed, MAX_WAIT);
-        self.open_at(Instant::now() + wait);
+        self.reopen_at(Instant::now() + wait);
     }
 
-    fn open_at(&mut self, until: Instant) {
+    fn reopen_at(&mut self, until: Instant) {
         self.has_gap = true;
-        self.state = State::Waiting { until };
+        self.state = StreamState::Waiting { until };
     }
 
     fn show(&self, connection: Connection) {
-        self.shown.send_if_modified(|shown| std::mem::replace(shown, connection) != connection);
+        self.connection.send_if_modified(|shown| std::mem::replace(shown, connection) != connection);
     }
 }
 
 impl fmt::Debug for Notifications<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let connection = *self.shown.borrow();
+        let connection = *self.connection.borrow();
         out.debug_struct("Notifications").field("connection", &connection).finish_non_exhaustive()
     }
 }

@@ -1,8 +1,8 @@
-//! The port of 127.0.0.1 to which the browser comes back.
+//! The port of 127.0.0.1 to which the browser is redirected.
 //!
-//! Any program on this machine and any page in the browser can knock here, too. So only the one who knows the state gets
-//! through to the sign-in; all others get an answer and change nothing. Whoever connects and says nothing is forgotten after
-//! a while, or as soon as others wait, and nobody makes this program remember more than a few kilobytes.
+//! Any program on this machine and any page in the browser can connect to it, too. So only a request with the right state gets
+//! through to the sign-in; all others are answered and change nothing. A connection that sends nothing is dropped after a
+//! while, or as soon as others are waiting, and memory is bounded to a few kilobytes per connection.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,97 +17,110 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::browser::Arrival;
 use super::callback::Callback;
-use super::page::Page;
+use super::page::CallbackPage;
 
-/// Where the browser is sent to.
+/// The path of the redirect URI.
 const PATH: &str = "/callback";
-/// Bytes of a request that are read: far more than a browser sends to a stranger.
+/// Bytes of a request that are read: far more than a browser sends here.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Headers of a request.
 const MAX_HEADERS: usize = 100;
 /// Time to send a request.
-const HEAD_PATIENCE: Duration = Duration::from_secs(10);
-/// Time to take the answer.
-const PAGE_PATIENCE: Duration = Duration::from_secs(2);
-/// Connections at a time. One more, and the oldest gives way: browsers open some in advance and leave them silent.
-const MAX_VISITORS: usize = 16;
-/// Wait after the system gave no connection, as when the program has too many files open.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time to receive the answer.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connections at a time. With one more, the oldest is dropped: browsers open some in advance and leave them silent.
+const MAX_CONNECTIONS: usize = 16;
+/// Wait after the system refused a connection, for example because the program has too many files open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A port that nobody knows of yet.
+/// A bound port that does not accept connections yet.
 pub(super) struct Loopback {
     listener: TcpListener,
     port: u16,
 }
 
+/// The browser, back with the right state and waiting for its page.
+pub(super) struct Redirected {
+    pub(super) callback: Callback,
+    pub(super) connection: BrowserConnection,
+}
+
 impl Loopback {
-    /// Takes a port that the system chooses.
+    /// Binds a port that the system chooses.
     pub(super) async fn bind() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         Ok(Self { listener, port })
     }
 
-    /// The address to send the browser back to. By number, as RFC 8252 has it: `localhost` may lead elsewhere.
+    /// Returns the redirect URI. By IP address, as RFC 8252 recommends: `localhost` may resolve to something else.
     pub(super) fn redirect_uri(&self) -> String {
         format!("http://127.0.0.1:{}{PATH}", self.port)
     }
 
-    /// Answers who comes, and passes on who knows `state`. The port closes when what this gives is dropped.
-    pub(super) fn open(self, state: String, arrivals: mpsc::Sender<Arrival>) -> Task {
+    /// Answers every request, and sends on the one with this state. The port is closed when the returned task is dropped.
+    pub(super) fn listen(
+        self,
+        state: String,
+        redirected: mpsc::Sender<io::Result<Redirected>>,
+    ) -> AbortOnDrop {
         let state = Arc::new(Zeroizing::new(state));
-        Task(tokio::spawn(async move {
-            let mut visitors = VecDeque::<Task>::with_capacity(MAX_VISITORS);
+        AbortOnDrop(tokio::spawn(async move {
+            let mut connections = VecDeque::<AbortOnDrop>::with_capacity(MAX_CONNECTIONS);
             loop {
                 let Ok((stream, _)) = self.listener.accept().await else {
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 };
-                visitors.retain(|visitor| !visitor.0.is_finished());
-                if visitors.len() == MAX_VISITORS {
-                    visitors.pop_front();
+                connections.retain(|connection| !connection.0.is_finished());
+                if connections.len() == MAX_CONNECTIONS {
+                    connections.pop_front();
                 }
-                let visit = receive(Visitor(stream), state.clone(), arrivals.clone());
-                visitors.push_back(Task(tokio::spawn(visit)));
+                let serving = serve(BrowserConnection(stream), state.clone(), redirected.clone());
+                connections.push_back(AbortOnDrop(tokio::spawn(serving)));
             }
         }))
     }
 }
 
-/// A task that ends when this is dropped.
-pub(super) struct Task(JoinHandle<()>);
+/// A task that is aborted when this is dropped.
+pub(super) struct AbortOnDrop(JoinHandle<()>);
 
-impl Drop for Task {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-async fn receive(mut visitor: Visitor, state: Arc<Zeroizing<String>>, arrivals: mpsc::Sender<Arrival>) {
-    let Ok(Some(target)) = timeout(HEAD_PATIENCE, visitor.request_target()).await else { return };
+async fn serve(
+    mut connection: BrowserConnection,
+    state: Arc<Zeroizing<String>>,
+    redirected: mpsc::Sender<io::Result<Redirected>>,
+) {
+    let Ok(Some(target)) = timeout(HEAD_TIMEOUT, connection.request_target()).await else { return };
     let query = match target.split_once('?') {
         Some((PATH, query)) => query,
-        _ => return visitor.show(&Page::NOT_FOUND).await,
+        _ => return connection.respond(&CallbackPage::NOT_FOUND).await,
     };
-    let callback = Callback::read(query);
-    if !callback.answers(&state) {
-        return visitor.show(&Page::FOREIGN).await;
+    let callback = Callback::parse(query);
+    if !callback.has_state(&state) {
+        return connection.respond(&CallbackPage::FOREIGN).await;
     }
-    // Where there is one already, as after a second click, that one counts.
-    if let Err(refused) = arrivals.try_send(Ok((callback, visitor)))
-        && let Ok((_, visitor)) = refused.into_inner()
+    // The first one counts, if there are several, as after a second click.
+    if let Err(refused) = redirected.try_send(Ok(Redirected { callback, connection }))
+        && let Ok(Redirected { connection, .. }) = refused.into_inner()
     {
-        visitor.show(&Page::FOREIGN).await;
+        connection.respond(&CallbackPage::FOREIGN).await;
     }
 }
 
-/// Somebody who has connected.
-pub(super) struct Visitor(TcpStream);
+/// An accepted connection.
+pub(super) struct BrowserConnection(TcpStream);
 
-impl Visitor {
-    /// What a `GET` asks for; `None` for anything else.
+impl BrowserConnection {
+    /// Reads the target of a `GET` request; `None` for anything else.
     async fn request_target(&mut self) -> Option<Zeroizing<String>> {
         let mut head = Zeroizing::new(Vec::with_capacity(MAX_HEAD_BYTES));
         loop {
@@ -124,12 +137,12 @@ impl Visitor {
         }
     }
 
-    /// Answers, and waits until the answer has been taken or time is up.
-    pub(super) async fn show(mut self, page: &Page) {
-        let _ = timeout(PAGE_PATIENCE, async {
+    /// Sends the page, and waits until it was received or the time is up.
+    pub(super) async fn respond(mut self, page: &CallbackPage) {
+        let _ = timeout(PAGE_TIMEOUT, async {
             self.0.write_all(page.to_http().as_bytes()).await?;
             self.0.shutdown().await?;
-            // A connection that closes with something unread takes the answer back. A fixed buffer: it may never end.
+            // Closing a connection with unread bytes would discard the answer. A fixed buffer, since they may never end.
             let mut rest = [0; 1024];
             while self.0.read(&mut rest).await? > 0 {}
             io::Result::Ok(())

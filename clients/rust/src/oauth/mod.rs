@@ -1,8 +1,8 @@
 //! Signing in through the browser: OAuth 2.0 with PKCE, for programs that never see the password.
 //!
-//! The program makes an address ([`SyncKitClient::build_authorize_url`]), the browser shows the server's pages there and
-//! comes back to the program with a code, and the code is exchanged for a session. Whoever sees the code on its way cannot use
-//! it: it takes the verifier, which stays in the program.
+//! The program builds a URL ([`SyncKitClient::build_authorize_url`]), the browser shows the server's pages there and comes back
+//! to the program with a code, and the code is exchanged for a session. A code that somebody sees on its way is useless without
+//! the verifier, which stays in the program.
 
 mod browser;
 mod callback;
@@ -24,22 +24,22 @@ use crate::transport::Request;
 use crate::{Result, SyncKitClient, SyncKitError};
 use callback::Callback;
 
-/// Random bytes of a state and of a verifier; the verifier has 43 characters then, the fewest that PKCE allows.
+/// Random bytes of a state and of a verifier. The verifier then has 43 characters, the minimum of PKCE.
 const SECRET_BYTES: usize = 32;
 
-/// A sign-in that has begun: where to send the browser, and what to keep until it comes back.
+/// A sign-in that was started: where to send the browser, and what to keep until it comes back.
 ///
-/// A program that may be ended meanwhile, as on a phone, saves it where secrets are kept. It is good for one sign-in. Its
-/// `Debug` output shows no secret.
+/// A program that may be stopped meanwhile, as on a phone, stores it like a secret. It is good for one sign-in. Its `Debug`
+/// output shows no secret.
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub struct AuthorizeUrl {
     /// Open this in the browser.
     pub url: String,
-    /// Comes back with the code. Another state belongs to a sign-in that somebody else began.
+    /// Comes back with the code. Another state belongs to a sign-in that somebody else started.
     pub state: String,
-    /// Goes to the server with the code, and nowhere before.
+    /// Sent to the server with the code, and nowhere before.
     pub code_verifier: String,
-    /// Where the browser comes back to.
+    /// Where the browser is redirected to.
     pub redirect_uri: String,
 }
 
@@ -50,13 +50,14 @@ impl fmt::Debug for AuthorizeUrl {
 }
 
 impl SyncKitClient {
-    /// Begins a sign-in in the browser, which comes back to `redirect_uri`: any path and port of `http://127.0.0.1`,
-    /// `http://[::1]` or `http://localhost`, or what the operator has registered for the app, such as `com.example.todo:/signed-in`.
+    /// Starts a sign-in in the browser, which is redirected to `redirect_uri`: any path and port of `http://127.0.0.1`,
+    /// `http://[::1]` or `http://localhost`, or one that the operator has registered for the app, such as
+    /// `com.example.todo:/signed-in`.
     ///
-    /// Sends nothing. Programs on a desktop have less to do with [`login_with_browser`](Self::login_with_browser).
+    /// Sends nothing. For desktop programs, [`login_with_browser`](Self::login_with_browser) is simpler.
     ///
     /// # Errors
-    /// [`SyncKitError::InvalidField`] if the server's URL is none, [`SyncKitError::Sealing`] without randomness.
+    /// [`SyncKitError::InvalidField`] if the server's URL is invalid.
     pub fn build_authorize_url(&self, redirect_uri: &str) -> Result<AuthorizeUrl> {
         let (state, code_verifier) = (secret()?, secret()?);
         let mut url = Url::parse(&format!("{}/oauth/authorize", self.server_url)).map_err(|error| {
@@ -72,14 +73,14 @@ impl SyncKitClient {
         Ok(AuthorizeUrl { url: url.into(), state, code_verifier, redirect_uri: redirect_uri.to_owned() })
     }
 
-    /// Signs in with the code that the browser brought; gives back (user id, app id).
+    /// Signs in with the code that the browser brought. Returns the user id and the app id.
     ///
-    /// The caller has compared the `state` that came with the code.
+    /// The caller must have compared the `state` that came with the code.
     /// [`authenticate_with_callback`](Self::authenticate_with_callback) does that, and more.
     ///
     /// # Errors
-    /// [`SyncKitError::CodeRefused`], [`SyncKitError::InvalidCredentials`] for an API key that the server does not know,
-    /// [`SyncKitError::RateLimited`], or no way to the server.
+    /// [`SyncKitError::CodeRefused`], [`SyncKitError::InvalidCredentials`] for an unknown API key,
+    /// [`SyncKitError::RateLimited`], [`SyncKitError::Network`].
     pub async fn authenticate_with_code(
         &self,
         code: &str,
@@ -94,16 +95,16 @@ impl SyncKitClient {
             code_verifier: Some(code_verifier.to_owned()),
             ..TokenRequest::default()
         };
-        // Tried again like any other request. Where only the answer was lost, the second try ends what the first began, so
-        // that no session is left over which nobody holds; the user signs in once more.
+        // Retried like any other request. If only the answer was lost, the retry revokes the session that the first attempt
+        // started, so that no session is left behind that nobody holds; the user signs in once more.
         self.exchange(&body).await
     }
 
-    /// Signs in with a JWT of a system whose users the app's operator lets in, such as the ID token of the app's own login; gives
-    /// back (user id, app id).
+    /// Signs in with a JWT of an issuer that the app trusts, such as the ID token of the app's own login. Returns the user id and
+    /// the app id.
     ///
     /// # Errors
-    /// [`SyncKitError::CodeRefused`] if the server does not believe it, and those of
+    /// [`SyncKitError::CodeRefused`] if the server does not accept it, and those of
     /// [`authenticate_with_code`](Self::authenticate_with_code).
     pub async fn authenticate_with_assertion(&self, jwt: &str) -> Result<(Uuid, Uuid)> {
         let body = TokenRequest {
@@ -115,64 +116,64 @@ impl SyncKitClient {
         self.exchange(&body).await
     }
 
-    /// Signs in with the whole address to which the browser came back; gives back (user id, app id).
+    /// Signs in with the whole URL to which the browser was redirected. Returns the user id and the app id.
     ///
-    /// It compares the state and, where the server names itself, the server, so that nobody can slip in a code of their own.
+    /// Compares the state and, if the server names itself, the server, so that nobody can inject a code of their own.
     ///
     /// # Errors
-    /// [`SyncKitError::AccessDenied`] if the user has declined, [`SyncKitError::SignInFailed`] for another answer than a code,
+    /// [`SyncKitError::AccessDenied`] if the user declined, [`SyncKitError::SignInFailed`] if there is no code,
     /// [`SyncKitError::ForeignCallback`] if it belongs to another sign-in, and those of
     /// [`authenticate_with_code`](Self::authenticate_with_code).
     pub async fn authenticate_with_callback(
         &self,
-        began: &AuthorizeUrl,
+        started: &AuthorizeUrl,
         callback_url: &str,
     ) -> Result<(Uuid, Uuid)> {
         let query = callback_url.split_once('?').map_or("", |(_, query)| query);
         let query = query.split_once('#').map_or(query, |(query, _)| query);
-        self.finish(began, Callback::read(query)).await
+        self.finish_sign_in(started, Callback::parse(query)).await
     }
 
-    /// Begins the session for which the token endpoint takes this.
+    /// Exchanges a code or an assertion for a session.
     async fn exchange(&self, body: &TokenRequest) -> Result<(Uuid, Uuid)> {
         let request = Request::post("/oauth/token", body)?.at_root();
         let answer = self.transport.fetch::<TokenResponse>(&request, None).await;
-        let session = SessionInfo::from(answer.map_err(refusal)?);
+        let session = SessionInfo::from(answer.map_err(token_error)?);
         let owner = session.owner();
-        self.begin_session(session);
+        self.start_session(session);
         Ok((owner.user_id, owner.app_id))
     }
 
-    /// Ends a sign-in in the way that the browser brought.
-    async fn finish(&self, began: &AuthorizeUrl, callback: Callback) -> Result<(Uuid, Uuid)> {
-        if !callback.answers(&began.state) {
+    /// Completes a sign-in with what the browser brought.
+    async fn finish_sign_in(&self, started: &AuthorizeUrl, callback: Callback) -> Result<(Uuid, Uuid)> {
+        if !callback.has_state(&started.state) {
             return Err(SyncKitError::ForeignCallback);
         }
         if let Some(issuer) = &callback.issuer {
-            self.recognise(issuer).await?;
+            self.check_issuer(issuer).await?;
         }
         let code = callback.outcome?;
-        self.authenticate_with_code(&code, &began.redirect_uri, &began.code_verifier).await
+        self.authenticate_with_code(&code, &started.redirect_uri, &started.code_verifier).await
     }
 
-    /// Fails unless `issuer` is the server that this client knows. Where nobody is named, there is nothing to compare: a server
-    /// that could be taken for this one names itself.
-    async fn recognise(&self, issuer: &str) -> Result<()> {
+    /// Checks that `issuer` is the server of this client. If the callback names none, there is nothing to compare: a server that
+    /// could be confused with this one would name itself.
+    async fn check_issuer(&self, issuer: &str) -> Result<()> {
         #[derive(Deserialize)]
         struct Metadata {
             issuer: String,
         }
-        if is_same(issuer, &self.server_url) {
+        if is_same_server(issuer, &self.server_url) {
             return Ok(());
         }
-        // The server may call itself by another name than the one under which it is reached from here.
+        // The server may have another public URL than the one under which it is reached from here.
         let request = Request::get("/.well-known/oauth-authorization-server").at_root();
         let metadata: Metadata = self.transport.fetch(&request, None).await?;
-        if is_same(issuer, &metadata.issuer) { Ok(()) } else { Err(SyncKitError::ForeignCallback) }
+        if is_same_server(issuer, &metadata.issuer) { Ok(()) } else { Err(SyncKitError::ForeignCallback) }
     }
 }
 
-/// What nobody can guess, in letters that need no escaping.
+/// Returns an unguessable value in characters that need no escaping.
 fn secret() -> Result<String> {
     let mut bytes = [0; SECRET_BYTES];
     getrandom::fill(&mut bytes).map_err(|_| crate::formats::FormatError::NoRandomness)?;
@@ -181,19 +182,19 @@ fn secret() -> Result<String> {
     Ok(secret)
 }
 
-/// PKCE's S256.
+/// Returns PKCE's S256 challenge.
 fn challenge_of(code_verifier: &str) -> String {
     BASE64URL_NOPAD.encode(&Sha256::digest(code_verifier))
 }
 
-/// Whether two URLs name the same server; a slash at the end, the letter case of a host and a default port do not count.
-fn is_same(one: &str, other: &str) -> bool {
-    let plain = |url: &str| Url::parse(url).map(|url| url.as_str().trim_end_matches('/').to_owned());
-    matches!((plain(one), plain(other)), (Ok(one), Ok(other)) if one == other)
+/// Whether two URLs name the same server; a trailing slash, the case of the host and a default port do not matter.
+fn is_same_server(one: &str, other: &str) -> bool {
+    let normalized = |url: &str| Url::parse(url).map(|url| url.as_str().trim_end_matches('/').to_owned());
+    matches!((normalized(one), normalized(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// The token endpoint speaks RFC 6749: its codes stand where other routes have a sentence.
-fn refusal(error: SyncKitError) -> SyncKitError {
+/// Maps the errors of the token endpoint, which follows RFC 6749: its codes are where other routes have a sentence.
+fn token_error(error: SyncKitError) -> SyncKitError {
     match error {
         SyncKitError::Unauthenticated => SyncKitError::InvalidCredentials,
         SyncKitError::Server { status: 400, message, .. } if message == "invalid_grant" => {
@@ -216,23 +217,24 @@ mod tests {
     }
 
     #[test]
-    fn the_challenge_is_the_one_of_the_standard() {
+    fn the_challenge_is_the_one_of_rfc_7636() {
         // RFC 7636, appendix B.
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
         assert_eq!(challenge_of(verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 
     #[test]
-    fn an_address_carries_all_that_the_server_wants_and_not_the_verifier() {
-        let began = client("https://sync.example.org/app/").build_authorize_url("todo:/done?a=b&c").unwrap();
-        let url = Url::parse(&began.url).unwrap();
+    fn the_url_has_all_parameters_and_not_the_verifier() {
+        let started =
+            client("https://sync.example.org/app/").build_authorize_url("todo:/done?a=b&c").unwrap();
+        let url = Url::parse(&started.url).unwrap();
         let pairs: Vec<_> = url.query_pairs().collect();
-        let challenge = challenge_of(&began.code_verifier);
+        let challenge = challenge_of(&started.code_verifier);
         let expected = [
             ("response_type", "code"),
             ("client_id", "tla_key"),
             ("redirect_uri", "todo:/done?a=b&c"),
-            ("state", &began.state),
+            ("state", &started.state),
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ];
@@ -240,8 +242,8 @@ mod tests {
             expected.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         assert_eq!(pairs, expected);
         assert_eq!(url.path(), "/app/oauth/authorize");
-        assert!(!began.url.contains(&began.code_verifier));
-        assert_eq!(began.code_verifier.len(), 43);
+        assert!(!started.url.contains(&started.code_verifier));
+        assert_eq!(started.code_verifier.len(), 43);
     }
 
     #[test]
@@ -255,31 +257,31 @@ mod tests {
     }
 
     #[test]
-    fn a_server_url_that_is_none_is_told() {
+    fn an_invalid_server_url_is_an_error() {
         let refused = client("sync.example.org").build_authorize_url("a:/");
         assert!(matches!(refused, Err(SyncKitError::InvalidField { field, .. }) if field == "server_url"));
     }
 
     #[test]
     fn debug_output_shows_no_secret() {
-        let began = client("https://sync.example.org").build_authorize_url("a:/").unwrap();
-        let shown = format!("{began:?}");
-        for secret in [&began.state, &began.code_verifier, &challenge_of(&began.code_verifier)] {
+        let started = client("https://sync.example.org").build_authorize_url("a:/").unwrap();
+        let shown = format!("{started:?}");
+        for secret in [&started.state, &started.code_verifier, &challenge_of(&started.code_verifier)] {
             assert!(!shown.contains(secret.as_str()));
         }
     }
 
     #[test]
     fn a_saved_sign_in_comes_back_as_it_was() {
-        let began = client("https://sync.example.org").build_authorize_url("a:/").unwrap();
-        let saved = serde_json::to_string(&began).unwrap();
+        let started = client("https://sync.example.org").build_authorize_url("a:/").unwrap();
+        let saved = serde_json::to_string(&started).unwrap();
         let back: AuthorizeUrl = serde_json::from_str(&saved).unwrap();
-        assert_eq!((&back.url, &back.code_verifier), (&began.url, &began.code_verifier));
+        assert_eq!((&back.url, &back.code_verifier), (&started.url, &started.code_verifier));
     }
 
     #[test]
-    fn servers_are_the_same_whatever_the_spelling() {
-        assert!(is_same("https://Sync.example.org:443/", "https://sync.example.org"));
+    fn servers_are_the_same_however_their_urls_are_spelled() {
+        assert!(is_same_server("https://Sync.example.org:443/", "https://sync.example.org"));
         for other in [
             "http://sync.example.org",
             "https://sync.example.org:8443",
@@ -287,32 +289,32 @@ mod tests {
             "",
             "x",
         ] {
-            assert!(!is_same(other, "https://sync.example.org"), "{other}");
+            assert!(!is_same_server(other, "https://sync.example.org"), "{other}");
         }
     }
 
     #[tokio::test]
-    async fn what_belongs_to_another_sign_in_is_refused_before_anything_is_sent() {
+    async fn the_callback_of_another_sign_in_is_refused_before_anything_is_sent() {
         let client = client("http://127.0.0.1:9");
-        let began = client.build_authorize_url("a:/").unwrap();
+        let started = client.build_authorize_url("a:/").unwrap();
         for callback in
             ["a:/?code=c&state=other", "a:/?code=c", "a:/", "", "a:/?state=&code=c", "a:/#state=x"]
         {
-            let refused = client.authenticate_with_callback(&began, callback).await;
+            let refused = client.authenticate_with_callback(&started, callback).await;
             assert!(matches!(refused, Err(SyncKitError::ForeignCallback)), "{callback}");
         }
     }
 
     #[tokio::test]
-    async fn what_the_browser_brings_instead_of_a_code_has_its_own_errors() {
+    async fn a_callback_without_a_code_has_its_own_errors() {
         let client = client("http://127.0.0.1:9");
-        let began = client.build_authorize_url("a:/").unwrap();
-        let bring = |rest: &str| format!("a:/?state={}&{rest}", began.state);
-        let denied = client.authenticate_with_callback(&began, &bring("error=access_denied")).await;
+        let started = client.build_authorize_url("a:/").unwrap();
+        let bring = |rest: &str| format!("a:/?state={}&{rest}", started.state);
+        let denied = client.authenticate_with_callback(&started, &bring("error=access_denied")).await;
         assert!(matches!(denied, Err(SyncKitError::AccessDenied)));
-        let failed = client.authenticate_with_callback(&began, &bring("error=server_error&code=c")).await;
+        let failed = client.authenticate_with_callback(&started, &bring("error=server_error&code=c")).await;
         assert!(matches!(failed, Err(SyncKitError::SignInFailed { error }) if error == "server_error"));
-        let nothing = client.authenticate_with_callback(&began, &bring("nothing=else")).await;
+        let nothing = client.authenticate_with_callback(&started, &bring("nothing=else")).await;
         assert!(matches!(nothing, Err(SyncKitError::SignInFailed { .. })));
     }
 }

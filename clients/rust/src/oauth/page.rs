@@ -1,24 +1,24 @@
-//! What the browser shows once it has come back: one page without script, image or any further request.
+//! The page that the browser shows once it has come back: without scripts, images or any further request.
 
 use crate::{Result, SyncKitError};
 
-/// Sentences for a person, and the status that programs see.
-pub(super) struct Page {
+/// A page, and its HTTP status.
+pub(super) struct CallbackPage {
     status: &'static str,
     title: &'static str,
     text: &'static str,
 }
 
-impl Page {
-    /// For whoever asks for anything else, such as an icon.
+impl CallbackPage {
+    /// For requests to any other path, such as an icon.
     pub(super) const NOT_FOUND: Self =
-        Self { status: "404 Not Found", title: "Nothing here", text: "There is no such page." };
+        Self { status: "404 Not Found", title: "Page not found", text: "There is nothing at this address." };
 
-    /// For whoever does not know the state, or comes a second time.
+    /// For a request with another state, or one that comes a second time.
     pub(super) const FOREIGN: Self = Self {
         status: "400 Bad Request",
-        title: "This is not the sign-in that the app waits for",
-        text: "Close this page, go back to the app and sign in from there.",
+        title: "This sign-in does not match",
+        text: "Close this page, go back to the app, and sign in from there.",
     };
 
     const SIGNED_IN: Self = Self {
@@ -29,18 +29,18 @@ impl Page {
 
     const DECLINED: Self = Self {
         status: "200 OK",
-        title: "You have declined",
-        text: "The app was not let in. You can close this page.",
+        title: "Sign-in cancelled",
+        text: "The app was not allowed to sync. You can close this page.",
     };
 
     const FAILED: Self = Self {
         status: "200 OK",
-        title: "The sign-in did not work",
-        text: "Close this page and go back to the app, which says why. Then try again.",
+        title: "Sign-in failed",
+        text: "Close this page and go back to the app to see why, then try again.",
     };
 
-    /// What to tell after a sign-in has ended so.
-    pub(super) fn after<T>(outcome: &Result<T>) -> Self {
+    /// Returns the page for the outcome of a sign-in.
+    pub(super) fn for_outcome<T>(outcome: &Result<T>) -> Self {
         match outcome {
             Ok(_) => Self::SIGNED_IN,
             Err(SyncKitError::AccessDenied) => Self::DECLINED,
@@ -48,7 +48,7 @@ impl Page {
         }
     }
 
-    /// The whole answer.
+    /// Returns the whole HTTP response.
     pub(super) fn to_http(&self) -> String {
         let Self { status, title, text } = self;
         let page = format!(

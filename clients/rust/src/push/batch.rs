@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 
 use crate::encryption::HeldKey;
 use crate::formats::{
-    Body, FormatError, Head, Names, Padding, SealOptions, Slot, Stream, Vault, open_entry, reseal_entry,
+    EntryBody, FormatError, Head, Names, Padding, SealOptions, Slot, Stream, Vault, open_entry, reseal_entry,
 };
 use crate::transport::{from_json, to_json};
-use crate::watch::{OwnEntry, Place};
+use crate::watch::{ChainEntry, OwnEntry};
 use crate::{ChangeEntry, Result, SyncKitError};
 
 /// The plaintext of a change: `None` for a delete, the JSON of its data for any other.
@@ -79,7 +79,7 @@ fn own_entry(key: &HeldKey, change: &Change<'_>) -> Option<OwnEntry> {
     let slot = slot_of(change, op, key_version);
     let opened = open_entry(key.vault_for(key_version), &slot, change.data.as_ref()?).ok()?;
     let wire = Names::new(&change.table, &change.row_id).into_owned();
-    Some(OwnEntry { wire, deletes: op == Op::Delete, place: Place::of(0, &opened) })
+    Some(OwnEntry { wire, deletes: op == Op::Delete, chain: ChainEntry::new(0, &opened) })
 }
 
 /// What all changes of a batch have in common.
@@ -213,7 +213,7 @@ impl<'s> BatchBuilder<'s> {
             timestamp_us: timestamp.as_micros(),
             key_version,
         };
-        let body = Body::from(payload.as_deref().map(Vec::as_slice));
+        let body = EntryBody::from(payload.as_deref().map(Vec::as_slice));
         let (id, counter, prev) = (stream.id(), stream.counter(), stream.prev());
         let sealed = match stream.seal(vault, &slot, body, &SealOptions { padding, head }) {
             Ok(sealed) if sealed.data.len() <= limits.max_data_bytes => sealed,
@@ -224,7 +224,7 @@ impl<'s> BatchBuilder<'s> {
         let own = OwnEntry {
             wire: wire.clone(),
             deletes: change.op == Op::Delete,
-            place: Place { seq: 0, stream: id, counter, prev, link: sealed.link },
+            chain: ChainEntry { seq: 0, stream: id, counter, prev, link: sealed.link },
         };
         let change = Change {
             table: wire.table.into_owned().into(),
@@ -306,7 +306,7 @@ mod tests {
         let batches = seal(&changes, &Limits::with_body_cap(2_000)).unwrap();
         assert!(batches.len() > 1);
         let counters = batches.iter().flat_map(|batch| batch.own.as_ref().unwrap());
-        assert!(counters.map(|own| own.place.counter).eq(0..40));
+        assert!(counters.map(|own| own.chain.counter).eq(0..40));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) use send::{PushOutcome, Refusal};
 use crate::blocking::blocking;
 use crate::change::faults_of;
 use crate::encryption::HeldKey;
-use crate::watch::Subject;
+use crate::watch::ViewId;
 use crate::{ChangeEntry, Result, SyncKitClient, SyncKitError};
 use outbox::Fingerprint;
 
@@ -46,7 +46,7 @@ impl SyncKitClient {
     /// [`SyncKitError::QuotaExceeded`], [`SyncKitError::WrongKey`], and those of every request.
     pub async fn push(&self, device_id: Uuid, changes: Vec<ChangeEntry>) -> Result<Cursor> {
         let owner = self.owner()?;
-        self.encryption.key_of(owner)?;
+        self.encryption.key_for(owner)?;
         if changes.is_empty() {
             return Err(SyncKitError::NothingToPush);
         }
@@ -56,9 +56,9 @@ impl SyncKitClient {
         }
         let mut outbox = self.outbox.lock().await;
         let key = self.checked_key(owner).await?;
-        let subject = Subject::new(device_id, &key.vault);
+        let view = ViewId::new(device_id, &key.vault);
         self.seal_into(&mut outbox, &key, device_id, changes).await?;
-        self.send_pending(&mut outbox, key, subject).await
+        self.send_pending(&mut outbox, key, view).await
     }
 
     /// Seals the changes, unless these very changes are on their way already.
@@ -75,12 +75,12 @@ impl SyncKitClient {
             return Ok(());
         }
         let limits = self.limits().await?;
-        let subject = Subject::new(device_id, &key.vault);
+        let view = ViewId::new(device_id, &key.vault);
         let stream = outbox.stream(&key.vault)?;
-        if let Some(given_up) = outbox.in_doubt() {
-            self.watch.gave_up(given_up, false);
+        if let Some(abandoned) = outbox.in_doubt() {
+            self.watch.batches_abandoned(abandoned);
         }
-        let head = self.watch.head(subject, &key.vault);
+        let head = self.watch.next_head(view, &key.vault);
         let (vault, padding) = (key.vault.clone(), self.padding);
         let (batches, stream) = blocking(move || {
             let options = BatchOptions {
@@ -95,14 +95,14 @@ impl SyncKitClient {
             BatchBuilder::new(options, stream).seal_all(&changes, &payloads)
         })
         .await?;
-        outbox.put(fingerprint, subject, batches, key.vault.clone(), stream);
+        outbox.put(fingerprint, view, batches, key.vault.clone(), stream);
         Ok(())
     }
 
-    async fn send_pending(&self, outbox: &mut Outbox, mut key: HeldKey, subject: Subject) -> Result<Cursor> {
+    async fn send_pending(&self, outbox: &mut Outbox, mut key: HeldKey, view: ViewId) -> Result<Cursor> {
         let (mut cursor, mut followed) = (Cursor::Start, 0);
         while let Some(batch) = outbox.next() {
-            match self.send_batch(outbox, subject, batch, outbox.at_last()).await {
+            match self.send_batch(outbox, view, batch, outbox.at_last()).await {
                 PushOutcome::Stored { cursor: reached, .. } => {
                     cursor = reached;
                     outbox.acknowledge();
@@ -134,9 +134,9 @@ impl SyncKitClient {
         want: u32,
         followed: usize,
     ) -> Result<HeldKey> {
-        self.encryption.doubt();
+        self.encryption.mark_unchecked();
         let have = key.vault.key_version();
-        let now = self.followed_key(key.owner, |_| false).await?;
+        let now = self.refreshed_key(key.owner, |_| false).await?;
         if outbox.is_under(&now.vault) || followed > MAX_KEYS_FOLLOWED {
             return Err(SyncKitError::WrongKey { have, want });
         }

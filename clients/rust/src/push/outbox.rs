@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::batch::{Payload, SealedBatch};
 use crate::formats::keys::VAULT_ID_BYTES;
 use crate::formats::{FormatError, Stream, Vault};
-use crate::watch::Subject;
+use crate::watch::ViewId;
 use crate::{ChangeEntry, Result};
 
 /// Names the content of a push: device, vault and changes.
@@ -54,7 +54,7 @@ type VaultId = [u8; VAULT_ID_BYTES];
 
 struct Pending {
     fingerprint: Fingerprint,
-    subject: Subject,
+    view: ViewId,
     /// Holds the key that the batches are sealed under.
     vault: Arc<Vault>,
     batches: VecDeque<SealedBatch>,
@@ -79,22 +79,21 @@ impl Outbox {
     }
 
     /// Whose push has no answer yet.
-    pub(crate) fn in_doubt(&self) -> Option<Subject> {
-        self.pending.as_ref().map(|pending| pending.subject)
+    pub(crate) fn in_doubt(&self) -> Option<ViewId> {
+        self.pending.as_ref().map(|pending| pending.view)
     }
 
     /// Takes a freshly sealed push, and the vault's stream as it stands after it.
     pub(crate) fn put(
         &mut self,
         fingerprint: Fingerprint,
-        subject: Subject,
+        view: ViewId,
         batches: Vec<SealedBatch>,
         vault: Arc<Vault>,
         stream: Stream,
     ) {
         self.stream = Some((vault.vault_id(), stream));
-        self.pending =
-            Some(Pending { fingerprint, subject, vault, batches: batches.into(), acknowledged: 0 });
+        self.pending = Some(Pending { fingerprint, view, vault, batches: batches.into(), acknowledged: 0 });
     }
 
     /// Whether the next batch is sealed under this vault's current key.
@@ -139,7 +138,7 @@ impl Outbox {
     }
 
     /// The log that the stream was in is not what it was: what is sealed from now on is on a new one.
-    pub(crate) fn begin_anew(&mut self) {
+    pub(crate) fn start_new_stream(&mut self) {
         self.stream = None;
     }
 
@@ -157,8 +156,8 @@ mod tests {
         Fingerprint([byte; 32])
     }
 
-    fn subject(vault: &Vault) -> Subject {
-        Subject::new(Uuid::nil(), vault)
+    fn view(vault: &Vault) -> ViewId {
+        ViewId::new(Uuid::nil(), vault)
     }
 
     fn batches(count: usize) -> Vec<SealedBatch> {
@@ -171,7 +170,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let vault = Arc::new(Vault::generate().unwrap());
         let stream = outbox.stream(&vault).unwrap();
-        outbox.put(fingerprint(1), subject(&vault), batches(2), vault.clone(), stream.clone());
+        outbox.put(fingerprint(1), view(&vault), batches(2), vault.clone(), stream.clone());
         outbox.acknowledge();
         assert!(outbox.next().is_some());
         assert_eq!(outbox.acknowledged(), 1);
@@ -185,7 +184,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let vault = Arc::new(Vault::generate().unwrap());
         let stream = outbox.stream(&vault).unwrap();
-        outbox.put(fingerprint(1), subject(&vault), batches(2), vault.clone(), stream.clone());
+        outbox.put(fingerprint(1), view(&vault), batches(2), vault.clone(), stream.clone());
         outbox.acknowledge();
         assert!(outbox.holds(fingerprint(1)) && !outbox.holds(fingerprint(2)));
         assert_ne!(outbox.stream(&vault).unwrap(), stream);
@@ -196,7 +195,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let (vault, other) = (Arc::new(Vault::generate().unwrap()), Vault::generate().unwrap());
         let stream = outbox.stream(&vault).unwrap();
-        outbox.put(fingerprint(1), subject(&vault), batches(1), vault.clone(), stream.clone());
+        outbox.put(fingerprint(1), view(&vault), batches(1), vault.clone(), stream.clone());
         outbox.acknowledge();
         assert_ne!(outbox.stream(&other).unwrap(), stream);
     }
@@ -206,7 +205,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let vault = Arc::new(Vault::generate().unwrap());
         let stream = outbox.stream(&vault).unwrap();
-        outbox.put(fingerprint(1), subject(&vault), batches(1), vault.clone(), stream.clone());
+        outbox.put(fingerprint(1), view(&vault), batches(1), vault.clone(), stream.clone());
         outbox.give_up();
         assert!(outbox.next().is_none());
         assert_ne!(outbox.stream(&vault).unwrap(), stream);

@@ -5,7 +5,7 @@ use tidelog_protocol::{Cursor, PushResponse};
 use super::batch::SealedBatch;
 use super::outbox::Outbox;
 use crate::transport::Request;
-use crate::watch::Subject;
+use crate::watch::ViewId;
 use crate::{SyncKitClient, SyncKitError};
 
 /// What became of a batch that was sent.
@@ -71,25 +71,25 @@ impl SyncKitClient {
     pub(crate) async fn send_batch(
         &self,
         _one_at_a_time: &Outbox,
-        subject: Subject,
+        view: ViewId,
         batch: SealedBatch,
         is_last: bool,
     ) -> PushOutcome {
-        self.watch.sending(subject);
+        self.watch.push_started(view);
         let error = match self.fetch::<PushResponse>(&Request::post_bytes("/push", batch.body)).await {
             Ok(PushResponse { cursor, last_seq }) => {
                 // Entries that are not known cannot be accounted for.
                 let accounted = last_seq.filter(|_| batch.own.is_some());
                 let own = batch.own.unwrap_or_default();
-                let cursor = self.watch.sent(subject, own, cursor, accounted, is_last);
+                let cursor = self.watch.batch_stored(view, own, cursor, accounted, is_last);
                 return PushOutcome::Stored { cursor, last_seq };
             }
             Err(error) => error,
         };
         let Some(refusal) = Refusal::of(&error) else { return PushOutcome::Unknown(error) };
-        self.watch.gave_up(subject, true);
+        self.watch.batch_refused(view);
         match refusal {
-            Refusal::LogRewound { .. } => self.watch.rewound(),
+            Refusal::LogRewound { .. } => self.watch.forget_view(),
             Refusal::TooLarge => self.limits.forget(),
             _ => {}
         }

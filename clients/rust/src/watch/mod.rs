@@ -1,219 +1,211 @@
-//! Watching the server: what a client has been given, so that it notices when the server contradicts itself or others.
+//! Watching the server: what a client has been given so far, so that it notices when the server contradicts itself or other
+//! devices.
 //!
-//! Nothing here keeps a server from withholding the newest entries. What it keeps it from is everything else that shows in
-//! the log: leaving out, repeating, reordering or replacing entries, going back to an earlier state, and showing two devices
-//! different pasts. `docs/encryption.md` says exactly what is noticed, when, and what is not.
+//! No client can keep a server from withholding the newest entries. Everything else shows in the log: leaving out, repeating,
+//! reordering or replacing entries, going back to an earlier state, and showing two devices different pasts.
+//! `docs/encryption.md` says exactly what is noticed, when, and what is not.
 //!
-//! Only pulls without filters are watched, each from where the one before it ended; a pull from the beginning builds a new
-//! picture, which is compared with the old one when it is complete.
+//! Only pulls without filters are watched, each starting where the one before it ended. A pull from the start builds a new
+//! view, which is compared with the old one once it is complete.
 
-mod evidence;
-mod pass;
-mod picture;
-mod rows;
+mod log_scan;
+mod log_view;
+mod row_set;
 mod state;
 mod streams;
-mod verify;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tidelog_protocol::Cursor;
-use uuid::Uuid;
 
-pub use evidence::{Evidence, StreamName, TamperPolicy};
-pub(crate) use pass::{Observed, OwnEntry};
-pub(crate) use picture::{PageFrame, Standing};
+pub(crate) use log_scan::{LogScan, ObservedEntry, OwnEntry};
+pub(crate) use log_view::{EntryStatus, PageBounds};
+pub(crate) use state::ViewId;
 pub use state::WatchState;
-pub(crate) use streams::Place;
-pub use verify::{StreamSummary, VerifyReport};
+pub(crate) use streams::{ChainEntry, StreamPosition, Streams};
 
-use crate::formats::keys::VAULT_ID_BYTES;
+use crate::evidence::Evidence;
 use crate::formats::{Head, Vault};
 use crate::{Result, SyncKitClient, SyncKitError};
-use picture::Picture;
+use log_view::LogView;
 
 /// Pieces of evidence that are kept for [`SyncKitClient::evidence`]: the first ones tell the story.
 const MAX_EVIDENCE: usize = 100;
 
-/// Whose pulls are watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Subject {
-    pub(crate) device_id: Uuid,
-    pub(crate) vault_id: [u8; VAULT_ID_BYTES],
-}
-
-impl Subject {
-    pub(crate) fn new(device_id: Uuid, vault: &Vault) -> Self {
-        Self { device_id, vault_id: vault.vault_id() }
-    }
+/// What a client does with evidence against the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TamperPolicy {
+    /// Goes on without what cannot be trusted, and reports it: in [`PulledPage`](crate::PulledPage), through
+    /// [`evidence`](crate::SyncKitClient::evidence), and as a warning in the log.
+    #[default]
+    Warn,
+    /// Every pull fails with [`Tampered`](crate::SyncKitError::Tampered) and returns nothing until the program calls
+    /// [`reset_watch`](crate::SyncKitClient::reset_watch). Entries that some program wrote without sealing them count, too.
+    Refuse,
 }
 
 /// The watching side of a client.
 #[derive(Default)]
 pub(crate) struct Watch {
     policy: TamperPolicy,
-    known: Mutex<Known>,
+    record: Mutex<WatchRecord>,
 }
 
 #[derive(Default)]
-struct Known {
-    picture: Option<Picture>,
+struct WatchRecord {
+    view: Option<LogView>,
     evidence: Vec<Evidence>,
-    /// The evidence that made a client refuse to go on.
+    /// The evidence for which a client under [`TamperPolicy::Refuse`] goes on refusing.
     refused: Vec<Evidence>,
 }
 
-impl Known {
-    /// The picture of this subject; what was known of another one is dropped.
-    fn picture(&mut self, subject: Subject) -> &mut Picture {
-        if self.picture.as_ref().is_none_or(|picture| picture.subject != subject) {
-            self.picture = None;
+impl WatchRecord {
+    /// Returns the view of this device and vault; the view of another one is dropped.
+    fn view(&mut self, id: ViewId) -> &mut LogView {
+        if self.view.as_ref().is_none_or(|view| view.id != id) {
+            self.view = None;
         }
-        self.picture.get_or_insert_with(|| Picture::new(subject))
+        self.view.get_or_insert_with(|| LogView::new(id))
     }
 }
 
 impl Watch {
     pub(crate) fn new(policy: TamperPolicy) -> Self {
-        Self { policy, known: Mutex::default() }
+        Self { policy, record: Mutex::default() }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn record(&self) -> MutexGuard<'_, WatchRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fails for ever once a client that refuses has found something.
-    pub(crate) fn check(&self) -> Result<()> {
-        let refused = self.known().refused.clone();
+    /// Fails for good once a client that refuses has found something.
+    pub(crate) fn check_not_refused(&self) -> Result<()> {
+        let refused = self.record().refused.clone();
         if refused.is_empty() { Ok(()) } else { Err(SyncKitError::Tampered { evidence: refused }) }
     }
 
-    /// A pull without filters is on its way: until it is answered, nobody knows whether the server has counted it.
-    pub(crate) fn pulling(&self, subject: Subject, from: Cursor) {
-        self.known().picture(subject).pulling.get_or_insert(from);
+    /// A pull without filters is being sent: until it is answered, nobody knows whether the server has counted it.
+    pub(crate) fn pull_started(&self, id: ViewId, from: Cursor) {
+        self.record().view(id).pulling.get_or_insert(from);
     }
 
-    /// A pull that is not watched, but that the server takes for one which moves the device on: until the next watched one,
-    /// its word on what was pulled is not this client's.
-    pub(crate) fn looking_elsewhere(&self, subject: Subject, from: Cursor) {
-        let mut known = self.known();
-        let picture = known.picture(subject);
-        picture.pulling.get_or_insert(picture.position.unwrap_or(from));
+    /// A pull is being sent that is not watched, but that the server counts as progress of the device: until the next watched
+    /// one, the server's idea of what was pulled is not this client's.
+    pub(crate) fn unwatched_pull_started(&self, id: ViewId, from: Cursor) {
+        let mut record = self.record();
+        let view = record.view(id);
+        view.pulling.get_or_insert(view.position.unwrap_or(from));
     }
 
-    /// Looks at a page. Entries that did not open are not among them.
-    pub(crate) fn look(
+    /// Checks a page. `entries` are those that opened.
+    pub(crate) fn check_page(
         &self,
-        subject: Subject,
+        id: ViewId,
         vault: &Vault,
-        frame: &PageFrame,
-        entries: &[Observed<'_>],
+        bounds: &PageBounds,
+        entries: &[ObservedEntry<'_>],
         evidence: &mut Vec<Evidence>,
-    ) -> Result<Vec<Standing>> {
-        Ok(self.known().picture(subject).look(vault, frame, entries, evidence)?)
+    ) -> Result<Vec<EntryStatus>> {
+        Ok(self.record().view(id).check_page(vault, bounds, entries, evidence)?)
     }
 
-    /// Keeps what was found; fails if the client refuses to go on.
-    pub(crate) fn note(&self, found: &[Evidence]) -> Result<()> {
+    /// Keeps what was found.
+    ///
+    /// # Errors
+    /// [`SyncKitError::Tampered`] if the client refuses to go on.
+    pub(crate) fn keep_evidence(&self, found: &[Evidence]) -> Result<()> {
         if found.is_empty() {
             return Ok(());
         }
         for piece in found {
-            tracing::warn!(evidence = %piece, "the server contradicts itself or others");
+            tracing::warn!(evidence = %piece, "the server contradicts itself or another device");
         }
-        let mut known = self.known();
-        let room = MAX_EVIDENCE.saturating_sub(known.evidence.len());
-        known.evidence.extend(found.iter().take(room));
+        let mut record = self.record();
+        let room = MAX_EVIDENCE.saturating_sub(record.evidence.len());
+        record.evidence.extend(found.iter().take(room));
         if self.policy == TamperPolicy::Warn {
             return Ok(());
         }
-        known.refused = found.to_vec();
+        record.refused = found.to_vec();
         Err(SyncKitError::Tampered { evidence: found.to_vec() })
     }
 
-    /// Keeps that an answer is no page, and gives the error that this is under any policy.
-    pub(crate) fn no_page(&self, found: Evidence) -> SyncKitError {
-        let refusal = self.note(&[found]).err();
+    /// Keeps the evidence that an answer is not a page, and returns the error, which is the same under any policy.
+    pub(crate) fn reject_page(&self, found: Evidence) -> SyncKitError {
+        let refusal = self.keep_evidence(&[found]).err();
         refusal.unwrap_or_else(|| SyncKitError::Tampered { evidence: vec![found] })
     }
 
-    /// What the first entry of the next batch is to say that this client has seen, if it has news and has seen everything.
-    pub(crate) fn head(&self, subject: Subject, vault: &Vault) -> Option<Head> {
-        self.known().picture(subject).head(vault)
+    /// Returns the head for the first entry of the next batch, if this client has seen the whole log and something new in it.
+    pub(crate) fn next_head(&self, id: ViewId, vault: &Vault) -> Option<Head> {
+        self.record().view(id).next_head(vault)
     }
 
-    /// A batch is about to be sent.
-    pub(crate) fn sending(&self, subject: Subject) {
-        self.known().picture(subject).sending = true;
+    /// A batch is being sent.
+    pub(crate) fn push_started(&self, id: ViewId) {
+        self.record().view(id).pushing = true;
     }
 
-    /// A batch is in the log. Gives the position to pull from, which is never beyond what this client can account for.
-    pub(crate) fn sent(
+    /// A batch is in the log. Returns the position to pull from, which never skips anything that this client cannot account
+    /// for.
+    pub(crate) fn batch_stored(
         &self,
-        subject: Subject,
+        id: ViewId,
         own: Vec<OwnEntry>,
         cursor: Cursor,
         last_seq: Option<i64>,
-        last_batch: bool,
+        is_last_batch: bool,
     ) -> Cursor {
-        self.known().picture(subject).sent(own, cursor, last_seq, last_batch)
+        self.record().view(id).batch_stored(own, cursor, last_seq, is_last_batch)
     }
 
-    /// Batches were dropped. Of those whose outcome is unknown, some entry may stand in the log unseen.
-    pub(crate) fn gave_up(&self, subject: Subject, outcome_known: bool) {
-        self.known().picture(subject).gave_up(outcome_known);
+    /// The server has refused a batch: none of its entries is in the log.
+    pub(crate) fn batch_refused(&self, id: ViewId) {
+        self.record().view(id).batch_refused();
     }
 
-    /// The server's history is another one than it was, and said so.
-    pub(crate) fn rewound(&self) {
-        self.known().picture = None;
+    /// Batches in doubt were given up: some of their entries may be in the log unseen.
+    pub(crate) fn batches_abandoned(&self, id: ViewId) {
+        self.record().view(id).batches_abandoned();
     }
 
-    /// The streams as this subject has seen them.
-    fn streams_of(&self, subject: Subject) -> Option<streams::Streams> {
-        let known = self.known();
-        known.picture.as_ref().filter(|picture| picture.subject == subject)?.streams().cloned()
+    /// The server has said that its history is not the one from before.
+    pub(crate) fn forget_view(&self) {
+        self.record().view = None;
     }
 
-    /// The number that comes next in a stream, as far as this subject has seen it.
+    /// Returns the streams as this device has seen them.
+    pub(crate) fn streams(&self, id: ViewId) -> Option<Streams> {
+        let record = self.record();
+        record.view.as_ref().filter(|view| view.id == id)?.streams().cloned()
+    }
+
+    /// Returns the next counter of a stream, as far as this device has seen it.
     #[cfg(feature = "sqlite")]
-    pub(crate) fn next_in(&self, subject: Subject, stream: crate::formats::stream::StreamId) -> Option<u64> {
-        let streams = self.streams_of(subject)?;
-        streams.positions().find(|(id, _)| *id == stream).map(|(_, position)| position.next)
-    }
-
-    fn saved(&self) -> Option<WatchState> {
-        self.known().picture.as_ref().and_then(Picture::saved)
-    }
-
-    fn restore(&self, state: WatchState) {
-        self.known().picture = Some(Picture::restored(state));
-    }
-
-    fn reset(&self) {
-        *self.known() = Known::default();
+    pub(crate) fn next_counter(&self, id: ViewId, stream: crate::formats::StreamId) -> Option<u64> {
+        let streams = self.streams(id)?;
+        streams.positions().find(|(other, _)| *other == stream).map(|(_, position)| position.next)
     }
 }
 
 impl SyncKitClient {
-    /// What has been found against the server since this client was made, at most the first hundred pieces.
+    /// Returns the evidence against the server that was found since this client was built, at most the first hundred pieces.
     pub fn evidence(&self) -> Vec<Evidence> {
-        self.watch.known().evidence.clone()
+        self.watch.record().evidence.clone()
     }
 
-    /// What this client has seen, to store it together with the cursor; `None` before the first pull.
+    /// Returns what this client has seen, to be stored together with the cursor; `None` before the first pull.
     pub fn watch_state(&self) -> Option<WatchState> {
-        self.watch.saved()
+        self.watch.record().view.as_ref().and_then(LogView::state)
     }
 
-    /// Goes on watching from where an earlier run ended: call it before the first pull from the stored cursor.
+    /// Goes on watching from where an earlier run ended. Call it before the first pull from the stored cursor.
     pub fn restore_watch(&self, state: WatchState) {
-        self.watch.restore(state);
+        self.watch.record().view = Some(LogView::from_state(state));
     }
 
-    /// Forgets what was seen and found: for a user who has decided to go on after
-    /// [`Tampered`](SyncKitError::Tampered).
+    /// Forgets what was seen and found, for a user who decides to go on after [`Tampered`](SyncKitError::Tampered).
     pub fn reset_watch(&self) {
-        self.watch.reset();
+        *self.watch.record() = WatchRecord::default();
     }
 }

@@ -1,8 +1,8 @@
 //! Sealing and opening entries.
 
 use tidelog_client::formats::{
-    Body, Fault, FormatError, Head, Kind, Padding, Rotation, SealOptions, Slot, Stream, Vault, open_entry,
-    reseal_entry,
+    EntryBody, EntryKind, FormatError, Head, Malformed, Padding, Rotation, SealOptions, Slot, Stream, Vault,
+    open_entry, reseal_entry,
 };
 use tidelog_protocol::{Op, limits};
 
@@ -17,7 +17,7 @@ fn entries_of_a_stream_are_numbered_and_linked() {
     let mut before = [0; 16];
     for counter in 0..3 {
         let slot = slot(&vault, Op::Insert, "1");
-        let sealed = stream.seal(&vault, &slot, Body::Value(b"{}"), &PADDED).unwrap();
+        let sealed = stream.seal(&vault, &slot, EntryBody::Value(b"{}"), &PADDED).unwrap();
         let opened = open_entry(&vault, &slot, &sealed.data).unwrap();
         assert_eq!((opened.stream, opened.counter, opened.prev), (stream.id(), counter, before));
         assert_eq!(opened.link, sealed.link);
@@ -31,10 +31,10 @@ fn a_stream_goes_on_from_its_stored_state() {
     let vault = Vault::generate().unwrap();
     let mut stream = Stream::generate().unwrap();
     let slot = slot(&vault, Op::Insert, "1");
-    let first = stream.seal(&vault, &slot, Body::Value(b"{}"), &PADDED).unwrap();
+    let first = stream.seal(&vault, &slot, EntryBody::Value(b"{}"), &PADDED).unwrap();
     let mut again = Stream::from_bytes(&stream.to_bytes()).unwrap();
     assert_eq!(again, stream);
-    let second = again.seal(&vault, &slot, Body::Value(b"{}"), &PADDED).unwrap();
+    let second = again.seal(&vault, &slot, EntryBody::Value(b"{}"), &PADDED).unwrap();
     let opened = open_entry(&vault, &slot, &second.data).unwrap();
     assert_eq!((opened.counter, opened.prev), (1, first.link));
 }
@@ -45,15 +45,16 @@ fn a_stream_stays_where_it_was_when_sealing_fails() {
     let mut stream = Stream::generate().unwrap();
     let before = stream.clone();
     let refused = [
-        (slot(&vault, Op::Delete, "1"), Body::Value(b"{}")),
-        (slot(&vault, Op::Update, "1"), Body::Tombstone),
-        (Slot { key_version: 2, ..slot(&vault, Op::Insert, "1") }, Body::Value(b"{}")),
+        (slot(&vault, Op::Delete, "1"), EntryBody::Value(b"{}")),
+        (slot(&vault, Op::Update, "1"), EntryBody::Tombstone),
+        (Slot { key_version: 2, ..slot(&vault, Op::Insert, "1") }, EntryBody::Value(b"{}")),
     ];
     for (slot, body) in refused {
         assert!(stream.seal(&vault, &slot, body, &PADDED).is_err());
     }
     let huge = vec![b' '; limits::MAX_DATA_BYTES];
-    let error = stream.seal(&vault, &slot(&vault, Op::Insert, "1"), Body::Value(&huge), &PADDED).unwrap_err();
+    let error =
+        stream.seal(&vault, &slot(&vault, Op::Insert, "1"), EntryBody::Value(&huge), &PADDED).unwrap_err();
     assert_eq!(error, FormatError::TooLarge);
     assert_eq!(stream, before);
 }
@@ -62,7 +63,8 @@ fn a_stream_stays_where_it_was_when_sealing_fails() {
 fn the_last_number_of_a_stream_is_never_used_twice() {
     let vault = Vault::generate().unwrap();
     let mut stream = Stream::from_parts([7; 8], u64::MAX, [1; 16]);
-    let error = stream.seal(&vault, &slot(&vault, Op::Insert, "1"), Body::Value(b"{}"), &PADDED).unwrap_err();
+    let error =
+        stream.seal(&vault, &slot(&vault, Op::Insert, "1"), EntryBody::Value(b"{}"), &PADDED).unwrap_err();
     assert_eq!(error, FormatError::CounterExhausted);
 }
 
@@ -74,9 +76,9 @@ fn the_largest_payload_that_seals_fits_the_limit_on_data() {
     let largest = limits::MAX_DATA_BYTES / 4 * 3 - 40 - 38;
     let unpadded = SealOptions { padding: Padding::Off, head: None };
     let mut stream = Stream::generate().unwrap();
-    let sealed = stream.seal(&vault, &slot, Body::Value(&vec![0; largest]), &unpadded).unwrap();
+    let sealed = stream.seal(&vault, &slot, EntryBody::Value(&vec![0; largest]), &unpadded).unwrap();
     assert_eq!(sealed.data.len(), limits::MAX_DATA_BYTES);
-    let error = stream.seal(&vault, &slot, Body::Value(&vec![0; largest + 1]), &unpadded).unwrap_err();
+    let error = stream.seal(&vault, &slot, EntryBody::Value(&vec![0; largest + 1]), &unpadded).unwrap_err();
     assert_eq!(error, FormatError::TooLarge);
 }
 
@@ -86,7 +88,7 @@ fn no_payload_makes_a_tombstone() {
     let slot = slot(&vault, Op::Delete, "1");
     let sealed = Stream::generate().unwrap().seal(&vault, &slot, None.into(), &PADDED).unwrap();
     let opened = open_entry(&vault, &slot, &sealed.data).unwrap();
-    assert_eq!((opened.kind, opened.payload.as_slice()), (Kind::Tombstone, &[][..]));
+    assert_eq!((opened.kind, opened.payload.as_slice()), (EntryKind::Tombstone, &[][..]));
 }
 
 #[test]
@@ -95,7 +97,12 @@ fn payloads_of_like_length_look_alike_unless_padding_is_off() {
     let slot = slot(&vault, Op::Insert, "1");
     let length = |payload: &[u8], padding| {
         let options = SealOptions { padding, head: None };
-        Stream::generate().unwrap().seal(&vault, &slot, Body::Value(payload), &options).unwrap().data.len()
+        Stream::generate()
+            .unwrap()
+            .seal(&vault, &slot, EntryBody::Value(payload), &options)
+            .unwrap()
+            .data
+            .len()
     };
     assert_eq!(length(&[b' '; 1000], Padding::Padme), length(&[b' '; 1012], Padding::Padme));
     assert_ne!(length(&[b' '; 1000], Padding::Off), length(&[b' '; 1012], Padding::Off));
@@ -105,7 +112,7 @@ fn payloads_of_like_length_look_alike_unless_padding_is_off() {
 fn a_vault_that_hides_names_sends_stand_ins_and_gives_the_names_back() {
     let vault = Vault::generate_with_hidden_names().unwrap();
     let slot = slot(&vault, Op::Insert, "secret-row");
-    let sealed = Stream::generate().unwrap().seal(&vault, &slot, Body::Value(b"{}"), &PADDED).unwrap();
+    let sealed = Stream::generate().unwrap().seal(&vault, &slot, EntryBody::Value(b"{}"), &PADDED).unwrap();
     assert_eq!(sealed.wire, vault.wire_names("notes", "secret-row").unwrap());
     assert!(sealed.wire.table.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
     assert!(sealed.wire.table.len() <= limits::MAX_TABLE_CHARS);
@@ -130,7 +137,7 @@ fn rotation_keeps_author_number_link_head_and_payload() {
         let options = SealOptions { padding: Padding::Padme, head: Some(head) };
         let slot = slot(&old, Op::Update, "1");
         let sealed =
-            Stream::generate().unwrap().seal(&old, &slot, Body::Value(b"{\"n\":1}"), &options).unwrap();
+            Stream::generate().unwrap().seal(&old, &slot, EntryBody::Value(b"{\"n\":1}"), &options).unwrap();
         let slot = Slot { table: &sealed.wire.table, row_id: &sealed.wire.row_id, ..slot };
         let resealed = reseal_entry(&old, &new, &slot, &sealed.data).unwrap();
         let before = open_entry(&old, &slot, &sealed.data).unwrap();
@@ -146,7 +153,7 @@ fn rotation_keeps_author_number_link_head_and_payload() {
 fn entries_under_earlier_keys_open_after_a_routine_rotation_only() {
     let old = Vault::generate().unwrap();
     let slot = slot(&old, Op::Insert, "1");
-    let sealed = Stream::generate().unwrap().seal(&old, &slot, Body::Value(b"{}"), &PADDED).unwrap();
+    let sealed = Stream::generate().unwrap().seal(&old, &slot, EntryBody::Value(b"{}"), &PADDED).unwrap();
     let routine = old.rotated(Rotation::Routine).unwrap();
     assert_eq!(&*open_entry(&routine, &slot, &sealed.data).unwrap().payload, b"{}");
     let compromise = old.rotated(Rotation::Compromise).unwrap();
@@ -166,5 +173,5 @@ fn a_change_that_was_never_sealed_is_told_from_one_that_does_not_open() {
 #[test]
 fn stored_streams_that_make_no_sense_are_refused() {
     let error = Stream::from_bytes(&Stream::from_parts([1; 8], 0, [1; 16]).to_bytes()).unwrap_err();
-    assert_eq!(error, FormatError::Malformed(Fault::PrevAtStart));
+    assert_eq!(error, FormatError::Malformed(Malformed::PrevAtStart));
 }

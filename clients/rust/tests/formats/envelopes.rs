@@ -1,8 +1,9 @@
 //! Wrapping a vault and getting it back.
 
 use tidelog_client::formats::{
-    EnvelopeError, Fault, KdfCost, RecoveryCode, Rotation, SlotKind, SlotPlan, Unlock, Vault, open_envelope,
-    open_envelope_with_previous, open_envelope_with_recovery, seal_envelope, seal_envelope_with,
+    EnvelopeError, KdfCost, Malformed, RecoveryKey, Rotation, SlotKind, SlotPlan, Unlock, Vault,
+    open_envelope, open_envelope_with_previous, open_envelope_with_recovery, seal_envelope,
+    seal_envelope_with,
 };
 
 const CHEAP: KdfCost = KdfCost::MIN;
@@ -20,21 +21,21 @@ fn a_passphrase_gives_the_vault_back_and_another_one_does_not() {
 #[test]
 fn a_recovery_code_gives_the_vault_back_as_a_person_types_it() {
     let vault = Vault::generate_with_hidden_names().unwrap();
-    let code = RecoveryCode::generate().unwrap();
+    let code = RecoveryKey::generate().unwrap();
     let envelope = seal_envelope_with(&vault, &[SlotPlan::Wrap(Unlock::Recovery(&code), CHEAP)], 0).unwrap();
-    let typed = RecoveryCode::parse(&code.to_text().to_lowercase().replace('-', " ")).unwrap();
+    let typed = RecoveryKey::parse(&code.to_text().to_lowercase().replace('-', " ")).unwrap();
     let opened = open_envelope_with_recovery(&envelope, &typed).unwrap();
     assert_eq!(opened.vault, vault);
     assert!(opened.vault.hides_names());
-    let other = RecoveryCode::generate().unwrap();
-    assert_eq!(open_envelope_with_recovery(&envelope, &other).unwrap_err(), EnvelopeError::WrongRecoveryCode);
+    let other = RecoveryKey::generate().unwrap();
+    assert_eq!(open_envelope_with_recovery(&envelope, &other).unwrap_err(), EnvelopeError::WrongRecoveryKey);
     assert_eq!(open_envelope(&envelope, "any").unwrap_err(), EnvelopeError::NoSlot(SlotKind::Passphrase));
 }
 
 #[test]
 fn a_new_passphrase_leaves_the_recovery_code_good() {
     let vault = Vault::generate().unwrap();
-    let code = RecoveryCode::generate().unwrap();
+    let code = RecoveryKey::generate().unwrap();
     let plan =
         [SlotPlan::Wrap(Unlock::Recovery(&code), CHEAP), SlotPlan::Wrap(Unlock::Passphrase("old"), CHEAP)];
     let opened = open_envelope(&seal_envelope_with(&vault, &plan, 0).unwrap(), "old").unwrap();
@@ -49,7 +50,7 @@ fn a_new_passphrase_leaves_the_recovery_code_good() {
 #[test]
 fn a_slot_of_another_key_cannot_be_kept() {
     let old = Vault::generate().unwrap();
-    let code = RecoveryCode::generate().unwrap();
+    let code = RecoveryKey::generate().unwrap();
     let envelope = seal_envelope_with(&old, &[SlotPlan::Wrap(Unlock::Recovery(&code), CHEAP)], 0).unwrap();
     let opened = open_envelope_with_recovery(&envelope, &code).unwrap();
     let new = old.rotated(Rotation::Routine).unwrap();
@@ -81,17 +82,20 @@ fn a_link_from_another_vault_is_not_written() {
 #[test]
 fn an_envelope_has_one_slot_of_each_kind_at_most_and_one_at_least() {
     let vault = Vault::generate().unwrap();
-    let code = RecoveryCode::generate().unwrap();
+    let code = RecoveryKey::generate().unwrap();
     let recovery = SlotPlan::Wrap(Unlock::Recovery(&code), CHEAP);
     let error = seal_envelope_with(&vault, &[recovery, recovery], 0).unwrap_err();
-    assert_eq!(error, EnvelopeError::Malformed(Fault::SlotOrder));
-    assert_eq!(seal_envelope_with(&vault, &[], 0).unwrap_err(), EnvelopeError::Malformed(Fault::SlotCount));
+    assert_eq!(error, EnvelopeError::Malformed(Malformed::SlotOrder));
+    assert_eq!(
+        seal_envelope_with(&vault, &[], 0).unwrap_err(),
+        EnvelopeError::Malformed(Malformed::SlotCount)
+    );
 }
 
 #[test]
 fn costs_outside_the_range_are_refused_and_those_at_its_edges_are_not() {
-    let cost = |m_kib, t, p| KdfCost { m_kib, t, p }.check().is_ok();
-    assert!(cost(19_456, 2, 1) && cost(262_144, 10, 4) && KdfCost::default().check().is_ok());
+    let cost = |m_kib, t, p| KdfCost { m_kib, t, p }.is_accepted();
+    assert!(cost(19_456, 2, 1) && cost(262_144, 10, 4) && KdfCost::default().is_accepted());
     for (m_kib, t, p) in
         [(19_455, 2, 1), (262_145, 2, 1), (19_456, 1, 1), (19_456, 11, 1), (19_456, 2, 0), (19_456, 2, 5)]
     {
@@ -107,7 +111,7 @@ fn a_ring_full_of_earlier_keys_still_fits_and_drops_the_oldest() {
         vault = vault.rotated(Rotation::Routine).unwrap();
     }
     assert!(vault.master(6).is_none() && vault.master(7).is_some());
-    let code = RecoveryCode::generate().unwrap();
+    let code = RecoveryKey::generate().unwrap();
     let plan = [
         SlotPlan::Wrap(Unlock::Passphrase("p"), CHEAP),
         SlotPlan::Wrap(Unlock::Recovery(&code), CHEAP),

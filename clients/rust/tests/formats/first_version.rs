@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 use serde_json::Value;
-use tidelog_client::formats::{Kind, Slot, Vault, open_entry, open_envelope};
+use tidelog_client::formats::{EntryKind, Slot, Vault, open_entry, open_envelope};
 use tidelog_client::{ChangeOp, KeyStore, SealedFileStore, Timestamp};
 
 /// Bytes before the vault in what a key store keeps: a mark and the number of wrappings.
@@ -45,11 +45,11 @@ fn every_entry_of_its_log_opens_in_its_place() {
     }
     let long = format!("\"{}\"", "x".repeat(700));
     let wanted = [
-        (ChangeOp::Insert, Kind::Value, 0, r#"{"title":"Buy milk","done":false}"#),
-        (ChangeOp::Insert, Kind::Value, 1, long.as_str()),
-        (ChangeOp::Update, Kind::Value, 2, r#"{"title":"Buy milk","done":true}"#),
-        (ChangeOp::Delete, Kind::Tombstone, 3, ""),
-        (ChangeOp::Insert, Kind::Value, 4, "null"),
+        (ChangeOp::Insert, EntryKind::Value, 0, r#"{"title":"Buy milk","done":false}"#),
+        (ChangeOp::Insert, EntryKind::Value, 1, long.as_str()),
+        (ChangeOp::Update, EntryKind::Value, 2, r#"{"title":"Buy milk","done":true}"#),
+        (ChangeOp::Delete, EntryKind::Tombstone, 3, ""),
+        (ChangeOp::Insert, EntryKind::Value, 4, "null"),
     ];
     let wanted: Vec<_> = wanted
         .into_iter()

@@ -9,14 +9,14 @@ use tidelog_client::formats::envelope::Envelope;
 use tidelog_client::formats::frame::Frame;
 use tidelog_client::formats::keys::Secret;
 use tidelog_client::formats::{
-    Body, FormatError, Head, KdfCost, Padding, RecoveryCode, SealOptions, Slot, SlotPlan, Stream, Unlock,
+    EntryBody, FormatError, Head, KdfCost, Padding, RecoveryKey, SealOptions, Slot, SlotPlan, Stream, Unlock,
     Vault, open_entry, open_envelope_with_recovery, seal_envelope_with,
 };
 use tidelog_protocol::Op;
 
 static VAULT: LazyLock<Vault> = LazyLock::new(|| Vault::generate().unwrap());
 static HIDING: LazyLock<Vault> = LazyLock::new(|| Vault::generate_with_hidden_names().unwrap());
-static CODE: LazyLock<RecoveryCode> = LazyLock::new(|| RecoveryCode::generate().unwrap());
+static CODE: LazyLock<RecoveryKey> = LazyLock::new(|| RecoveryKey::generate().unwrap());
 static ENVELOPE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let plan = [
         SlotPlan::Wrap(Unlock::Passphrase("p"), KdfCost::MIN),
@@ -32,7 +32,7 @@ fn slot<'a>(op: Op, table: &'a str, row_id: &'a str, timestamp_us: i64) -> Slot<
 /// The `data` of the first entry of a stream.
 fn sealed(slot: &Slot<'_>, payload: &[u8]) -> String {
     let mut stream = Stream::from_parts([9; 8], 0, [0; 16]);
-    stream.seal(&VAULT, slot, Body::Value(payload), &SealOptions::default()).unwrap().data
+    stream.seal(&VAULT, slot, EntryBody::Value(payload), &SealOptions::default()).unwrap().data
 }
 
 prop_compose! {
@@ -59,7 +59,7 @@ proptest! {
         let slot = slot(if update { Op::Update } else { Op::Insert }, &table, &row_id, timestamp_us);
         let options = SealOptions { padding: if padded { Padding::Padme } else { Padding::Off }, head };
         let mut stream = Stream::from_parts([9; 8], counter, prev);
-        let sealed = stream.seal(vault, &slot, Body::Value(&payload), &options).unwrap();
+        let sealed = stream.seal(vault, &slot, EntryBody::Value(&payload), &options).unwrap();
         let wire = Slot { table: &sealed.wire.table, row_id: &sealed.wire.row_id, ..slot };
         let opened = open_entry(vault, &wire, &sealed.data).unwrap();
         prop_assert_eq!(&*opened.payload, &payload);
@@ -165,19 +165,19 @@ proptest! {
 
     #[test]
     fn any_text_is_refused_as_a_recovery_code(text in "\\PC{0,80}") {
-        prop_assert!(RecoveryCode::parse(&text).is_err());
+        prop_assert!(RecoveryKey::parse(&text).is_err());
     }
 
     #[test]
     fn a_recovery_code_is_read_back_and_one_with_a_letter_changed_is_not(
         secret: [u8; 32], at in 0..56_usize, letter in "[A-Z2-7]",
     ) {
-        let code = RecoveryCode::from_secret(Secret::new(secret));
+        let code = RecoveryKey::from_secret(Secret::new(secret));
         let mut letters = code.to_text().replace('-', "");
-        prop_assert_eq!(RecoveryCode::parse(&letters), Ok(code.clone()));
+        prop_assert_eq!(RecoveryKey::parse(&letters), Ok(code.clone()));
         let changed = letters[at..=at] != letter;
         letters.replace_range(at..=at, &letter);
         // A check sum of 16 bits lets one in 65,536 typing errors through; the envelope then refuses the code.
-        prop_assert!(!changed || RecoveryCode::parse(&letters) != Ok(code));
+        prop_assert!(!changed || RecoveryKey::parse(&letters) != Ok(code));
     }
 }

@@ -1,12 +1,12 @@
 //! What a device that knows a vault accepts from a server.
 
 use tidelog_client::formats::{
-    KdfCost, OpenedEnvelope, Pin, PinError, RecoveryCode, Rotation, SlotPlan, Unlock, Vault,
+    KdfCost, OpenedEnvelope, Pin, PinError, RecoveryKey, Rotation, SlotPlan, Unlock, Vault,
     open_envelope_with_recovery, seal_envelope_with,
 };
 
 fn opened(vault: &Vault, wrap_no: u32) -> OpenedEnvelope {
-    let code = RecoveryCode::generate().unwrap();
+    let code = RecoveryKey::generate().unwrap();
     let plan = [SlotPlan::Wrap(Unlock::Recovery(&code), KdfCost::MIN)];
     open_envelope_with_recovery(&seal_envelope_with(vault, &plan, wrap_no).unwrap(), &code).unwrap()
 }

@@ -2,7 +2,7 @@
 
 use data_encoding::{BASE64, HEXLOWER};
 use tidelog_client::formats::{
-    Body, KdfCost, RecoveryCode, Rotation, SealOptions, SlotPlan, Stream, Unlock, Vault, open_entry,
+    EntryBody, KdfCost, RecoveryKey, Rotation, SealOptions, SlotPlan, Stream, Unlock, Vault, open_entry,
     open_envelope_with_recovery, seal_envelope_with,
 };
 use tidelog_protocol::Op;
@@ -31,7 +31,7 @@ fn vaults_streams_and_codes_are_new_each_time() {
     assert_ne!(one.name_key(), other.name_key());
     assert_ne!(one.blob_root(), other.blob_root());
     assert_ne!(Stream::generate().unwrap().id(), Stream::generate().unwrap().id());
-    assert_ne!(RecoveryCode::generate().unwrap(), RecoveryCode::generate().unwrap());
+    assert_ne!(RecoveryKey::generate().unwrap(), RecoveryKey::generate().unwrap());
 }
 
 #[test]
@@ -39,7 +39,8 @@ fn the_same_payload_never_seals_to_the_same_data() {
     let vault = Vault::generate().unwrap();
     let slot = slot(&vault, Op::Insert, "1");
     let stream = Stream::generate().unwrap();
-    let sealed = || stream.clone().seal(&vault, &slot, Body::Value(b"{}"), &SealOptions::default()).unwrap();
+    let sealed =
+        || stream.clone().seal(&vault, &slot, EntryBody::Value(b"{}"), &SealOptions::default()).unwrap();
     assert_ne!(sealed().data, sealed().data);
 }
 
@@ -47,13 +48,17 @@ fn the_same_payload_never_seals_to_the_same_data() {
 fn debug_output_shows_no_secret_no_payload_and_no_hidden_name() {
     let vault = Vault::generate_with_hidden_names().unwrap();
     let slot = slot(&vault, Op::Insert, "hidden-row");
-    let sealed =
-        Stream::generate().unwrap().seal(&vault, &slot, Body::Value(b"my payload"), &SealOptions::default());
+    let sealed = Stream::generate().unwrap().seal(
+        &vault,
+        &slot,
+        EntryBody::Value(b"my payload"),
+        &SealOptions::default(),
+    );
     let sealed = sealed.unwrap();
     let wire =
         tidelog_client::formats::Slot { table: &sealed.wire.table, row_id: &sealed.wire.row_id, ..slot };
     let opened = open_entry(&vault, &wire, &sealed.data).unwrap();
-    let code = RecoveryCode::generate().unwrap();
+    let code = RecoveryKey::generate().unwrap();
     let plan = [SlotPlan::Wrap(Unlock::Recovery(&code), KdfCost::MIN)];
     let envelope =
         open_envelope_with_recovery(&seal_envelope_with(&vault, &plan, 0).unwrap(), &code).unwrap();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tidelog_client::formats::entry::{associated_data, link, seal_frame};
 use tidelog_client::formats::frame::Frame;
-use tidelog_client::formats::{Head, Kind, Names, Padding, Slot, open_entry};
+use tidelog_client::formats::{EntryKind, Head, Names, Padding, Slot, open_entry};
 
 use crate::given::{Given, Outcome, format_code, hex};
 
@@ -64,7 +64,7 @@ fn slot<'a>(given: &Given<'a>) -> Slot<'a> {
 fn frame<'a>(given: &Given<'_>, payload: &'a [u8]) -> Frame<'a> {
     let head = given.at("head");
     Frame {
-        kind: [Kind::Value, Kind::Tombstone, Kind::Control]
+        kind: [EntryKind::Value, EntryKind::Tombstone, EntryKind::Control]
             .into_iter()
             .find(|kind| shown_kind(*kind) == given.text("kind"))
             .unwrap(),
@@ -81,11 +81,11 @@ fn frame<'a>(given: &Given<'_>, payload: &'a [u8]) -> Frame<'a> {
     }
 }
 
-fn shown_kind(kind: Kind) -> &'static str {
+fn shown_kind(kind: EntryKind) -> &'static str {
     match kind {
-        Kind::Value => "value",
-        Kind::Tombstone => "tombstone",
-        Kind::Control => "control",
+        EntryKind::Value => "value",
+        EntryKind::Tombstone => "tombstone",
+        EntryKind::Control => "control",
     }
 }
 

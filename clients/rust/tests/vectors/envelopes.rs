@@ -7,7 +7,7 @@ use tidelog_client::formats::kdf::normalized;
 use tidelog_client::formats::keys::Secret;
 use tidelog_client::formats::ring::Ring;
 use tidelog_client::formats::slot::{KeySlot, kek_and_commit, wrap_ad};
-use tidelog_client::formats::{EnvelopeError, KdfCost, RecoveryCode, Unlock, Vault};
+use tidelog_client::formats::{EnvelopeError, KdfCost, RecoveryKey, Unlock, Vault};
 
 use crate::given::{Given, Outcome, envelope_code, hex, shown_secret, shown_vault};
 
@@ -20,7 +20,7 @@ pub(crate) fn envelope(operation: &str, given: &Given<'_>) -> Outcome {
 /// What a case opens or wraps with, kept for [`Unlock`] to borrow.
 enum Key {
     Passphrase(String),
-    Recovery(RecoveryCode),
+    Recovery(RecoveryKey),
     Previous(Box<Vault>),
 }
 
@@ -28,7 +28,7 @@ impl Key {
     fn of(given: &Given<'_>, vault_id: [u8; 16]) -> Self {
         match given.text("type") {
             "passphrase" => Self::Passphrase(given.text("passphrase").to_owned()),
-            "recovery" => Self::Recovery(RecoveryCode::from_secret(given.secret("secret"))),
+            "recovery" => Self::Recovery(RecoveryKey::from_secret(given.secret("secret"))),
             _ => {
                 let ring = Ring {
                     name_key: Secret::new([0; 32]),

@@ -4,7 +4,7 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use tidelog_client::formats::keys::Secret;
 use tidelog_client::formats::ring::Ring;
-use tidelog_client::formats::{EnvelopeError, FormatError, RecoveryCodeError, Vault};
+use tidelog_client::formats::{EnvelopeError, FormatError, RecoveryKeyError, Vault};
 
 /// What a case gives, or the code of its refusal.
 pub(crate) type Outcome = Result<Value, &'static str>;
@@ -85,6 +85,6 @@ pub(crate) fn envelope_code(error: EnvelopeError) -> &'static str {
     error.code()
 }
 
-pub(crate) fn recovery_code(error: RecoveryCodeError) -> &'static str {
+pub(crate) fn recovery_code(error: RecoveryKeyError) -> &'static str {
     error.code()
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use tidelog_client::formats::head::row_term;
 use tidelog_client::formats::keys::SubKeys;
 use tidelog_client::formats::padding::padme;
-use tidelog_client::formats::{HeadDigest, Names, RecoveryCode, Stream, Vault};
+use tidelog_client::formats::{HeadDigest, Names, RecoveryKey, Stream, Vault};
 
 use crate::given::{Given, Outcome, format_code, hex, recovery_code, shown_secret, shown_vault};
 
@@ -78,10 +78,10 @@ pub(crate) fn vault(operation: &str, given: &Given<'_>) -> Outcome {
 
 pub(crate) fn recovery(operation: &str, given: &Given<'_>) -> Outcome {
     if operation == "read" {
-        let code = RecoveryCode::parse(given.text("code")).map_err(recovery_code)?;
+        let code = RecoveryKey::parse(given.text("code")).map_err(recovery_code)?;
         return Ok(json!({"secret": shown_secret(code.secret())}));
     }
-    let code = RecoveryCode::from_secret(given.secret("secret")).to_text();
+    let code = RecoveryKey::from_secret(given.secret("secret")).to_text();
     let bytes = BASE32_NOPAD.decode(code.replace('-', "").as_bytes()).unwrap();
     Ok(json!({"check_sum": hex(&bytes[33..]), "code": *code}))
 }

@@ -58,7 +58,7 @@ async fn a_person_who_declines_leaves_nothing_behind() {
     let (waiting, mut person) = (begin(&client).await, Person::new());
     let consent = come_to_consent(&world, &mut person, &waiting.url).await;
     let end = person.submit(&consent, &[("decision", "deny")]).await;
-    assert!(end.html.contains("You have declined"));
+    assert!(end.html.contains("Sign-in cancelled"));
     assert!(matches!(waiting.login.await.unwrap(), Err(SyncKitError::AccessDenied)));
     assert_eq!(client.session_info(), None);
 }

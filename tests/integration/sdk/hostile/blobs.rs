@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
-use tidelog_client::formats::{BlobHash, Fault, seal_once, seal_stream, wrap_file_key};
+use tidelog_client::formats::{BlobHash, Malformed, seal_once, seal_stream, wrap_file_key};
 use tidelog_client::{BlobError, SyncKitClient, SyncKitError};
 
 use crate::blobs::scene::{Scene, content, names};
@@ -77,7 +77,7 @@ async fn a_changed_bit_anywhere_is_found() {
 async fn a_blob_that_ends_early_is_found_also_at_the_end_of_a_chunk() {
     for kept in [0, 7, HEADER, HEADER + SEALED_CHUNK, HEADER + 3 * SEALED_CHUNK, HEADER + SIZE] {
         let refusal = with_bytes(move |bytes| bytes[..kept].to_vec()).await;
-        is(&refusal, BlobError::Malformed(Fault::Truncated));
+        is(&refusal, BlobError::Malformed(Malformed::Truncated));
     }
 }
 
@@ -85,7 +85,7 @@ async fn a_blob_that_ends_early_is_found_also_at_the_end_of_a_chunk() {
 async fn what_follows_the_last_chunk_is_found() {
     for more in [1, SEALED_CHUNK, 3_000_000] {
         let refusal = with_bytes(move |bytes| [bytes, vec![0; more]].concat()).await;
-        is(&refusal, BlobError::Malformed(Fault::TrailingBytes));
+        is(&refusal, BlobError::Malformed(Malformed::TrailingBytes));
     }
 }
 
@@ -117,12 +117,15 @@ async fn a_header_that_says_something_else_is_found() {
         bytes[12..HEADER].copy_from_slice(&u64::MAX.to_le_bytes());
         bytes
     });
-    is(&refusal.await, BlobError::Malformed(Fault::BlobLength));
+    is(&refusal.await, BlobError::Malformed(Malformed::BlobLength));
 }
 
 #[tokio::test]
 async fn garbage_is_found() {
-    is(&with_bytes(|_| b"<html>please pay</html>".to_vec()).await, BlobError::Malformed(Fault::Truncated));
+    is(
+        &with_bytes(|_| b"<html>please pay</html>".to_vec()).await,
+        BlobError::Malformed(Malformed::Truncated),
+    );
     is(&with_bytes(|bytes| vec![7; bytes.len()]).await, BlobError::DoesNotOpen);
 }
 
@@ -192,8 +195,8 @@ async fn a_sealed_key_that_is_missing_broken_or_said_to_be_under_another_master_
         (json!({ "wrapped_key": null }), BlobError::NoKey),
         (json!({ "key_version": null }), BlobError::NoKey),
         (json!({ "wrapped_key": garbage }), BlobError::KeyDoesNotOpen),
-        (json!({ "wrapped_key": BASE64.encode(&[7; 71]) }), BlobError::Malformed(Fault::Truncated)),
-        (json!({ "wrapped_key": BASE64.encode(&[7; 73]) }), BlobError::Malformed(Fault::TrailingBytes)),
+        (json!({ "wrapped_key": BASE64.encode(&[7; 71]) }), BlobError::Malformed(Malformed::Truncated)),
+        (json!({ "wrapped_key": BASE64.encode(&[7; 73]) }), BlobError::Malformed(Malformed::TrailingBytes)),
         (json!({ "key_version": 0 }), BlobError::WrongKey { have: 1, want: 0 }),
         (json!({ "key_version": 9 }), BlobError::WrongKey { have: 1, want: 9 }),
     ];

@@ -131,7 +131,7 @@ async fn another_vault_is_refused_by_who_knows_the_true_one() {
 async fn an_older_wrapping_is_refused_by_who_has_seen_the_newer_one() {
     let scene = Scene::new().await;
     let old = envelope_of(&scene).await;
-    scene.laptop.client.create_recovery_code(PASSPHRASE).await.unwrap();
+    scene.laptop.client.create_recovery_key(PASSPHRASE).await.unwrap();
     let said = told(&scene, replaced(old, 1)).await;
     assert!(is(&said.known, PinError::OlderWrap));
 }

@@ -25,7 +25,7 @@ use crate::replica::metadata::outbox::{self, OutboxBatch};
 use crate::replica::outgoing::acknowledge::{acknowledge, drop_batch};
 use crate::replica::outgoing::seal::seal_next_batch;
 use crate::session::Owner;
-use crate::watch::Subject;
+use crate::watch::ViewId;
 use crate::{PullFilter, SyncKitClient, SyncKitError};
 
 /// How many batches in a row the server may refuse before the exchange fails. Refusals because other devices were faster do not
@@ -129,10 +129,10 @@ impl Exchange<'_> {
             };
             let (from, cursor, caught_up) = (stored.cursor, page.cursor, !page.has_more);
             self.progress.add_pulled(self.client, from, cursor, page.has_more).await;
-            let key = self.client.encryption.key_of(self.owner)?;
-            let subject = Subject::new(self.device_id, &key.vault);
+            let key = self.client.encryption.key_for(self.owner)?;
+            let view = ViewId::new(self.device_id, &key.vault);
             let stream = stored.stream.as_ref().map(Stream::id);
-            let own_entries = stream.and_then(|stream| self.client.watch.next_in(subject, stream));
+            let own_entries = stream.and_then(|stream| self.client.watch.next_counter(view, stream));
             let (entries, mut unreadable) = newest_of_each_row(page.changes);
             unreadable.extend(page.quarantined.into_iter().map(Into::into));
             let page = IncomingPage {
@@ -161,7 +161,7 @@ impl Exchange<'_> {
     async fn seal(&mut self) -> Result<bool> {
         let key = self.client.checked_key(self.owner).await?;
         let limits = self.client.limits().await?;
-        let head = self.client.watch.head(Subject::new(self.device_id, &key.vault), &key.vault);
+        let head = self.client.watch.next_head(ViewId::new(self.device_id, &key.vault), &key.vault);
         let (device_id, padding, max_changes) = (self.device_id, self.client.padding, self.state.max_changes);
         let bound = self.timestamp_bound();
         let seal = move |database: &mut Database| {
@@ -182,10 +182,10 @@ impl Exchange<'_> {
     /// Sends the batch, and prepares for the next one if the server refuses it.
     async fn push(&mut self, batch: OutboxBatch) -> Result<BatchOutcome> {
         let key = self.client.checked_key(self.owner).await?;
-        let subject = Subject::new(self.device_id, &key.vault);
+        let view = ViewId::new(self.device_id, &key.vault);
         let sealed = SealedBatch::from_body(&key, batch.body.clone())?;
         let client_outbox = self.client.outbox.lock().await;
-        let outcome = self.client.send_batch(&client_outbox, subject, sealed, true).await;
+        let outcome = self.client.send_batch(&client_outbox, view, sealed, true).await;
         drop(client_outbox);
         let changes = batch.rows.len();
         let (refusal, error) = match outcome {
@@ -217,8 +217,8 @@ impl Exchange<'_> {
                 self.state.caught_up = false;
             }
             Refusal::KeyReplaced { .. } => {
-                self.client.encryption.doubt();
-                self.client.followed_key(self.owner, |_| false).await?;
+                self.client.encryption.mark_unchecked();
+                self.client.refreshed_key(self.owner, |_| false).await?;
             }
             Refusal::TooLarge => self.state.max_changes = (changes / 2).max(1),
             Refusal::InvalidBatch => {}

@@ -99,7 +99,7 @@ impl Live<'_> {
                 Ok(Notification::Keepalive) => {}
                 Ok(Notification::Changed) => return Ok(Reason::RemoteChange),
                 Ok(Notification::Keys) => {
-                    self.client.encryption.doubt();
+                    self.client.encryption.mark_unchecked();
                     return Ok(Reason::RemoteChange);
                 }
                 Err(error) => return self.recover_stream(error).await,
@@ -155,7 +155,7 @@ impl Live<'_> {
             match notification {
                 Ok(Notification::Changed) => return Ok(Reason::RemoteChange),
                 Ok(Notification::Keys) => {
-                    self.client.encryption.doubt();
+                    self.client.encryption.mark_unchecked();
                     return Ok(Reason::RemoteChange);
                 }
                 // The server can be reached again.

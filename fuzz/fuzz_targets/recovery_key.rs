@@ -1,0 +1,4 @@
+//! Passes libFuzzer's bytes to [`tidelog_fuzz::recovery_key`], which documents the checks.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tidelog_fuzz::recovery_key::check(bytes));
