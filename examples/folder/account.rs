@@ -1,4 +1,4 @@
-//! Signing in. Nothing secret is kept on disk: each run asks, or is told by its environment.
+//! Signs in. No secret is stored on disk: each run asks for them, or takes them from its environment.
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::Result;
 
-/// Whose files to sync, and where.
+/// The account to sync with.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The server's public URL
@@ -20,12 +20,12 @@ pub(crate) struct Options {
     /// The app's API key
     #[arg(long, value_name = "KEY")]
     api_key: String,
-    /// The user's e-mail address
-    #[arg(long, value_name = "ADDRESS")]
+    /// The user's email
+    #[arg(long, value_name = "EMAIL")]
     email: String,
 }
 
-/// The user's account, as this device has it.
+/// The user's account, on this device.
 pub(crate) struct Account {
     pub(crate) client: Arc<SyncKitClient>,
     pub(crate) device: Uuid,
@@ -44,14 +44,14 @@ impl Account {
     }
 }
 
-/// From the environment or from a person, never from the command line, which process lists show.
+/// Reads a secret from the environment or from a prompt, but never from the command line, which process lists show.
 fn secret(name: &str, variable: &str) -> Result<Zeroizing<String>> {
     match env::var(variable) {
         Ok(secret) => Ok(Zeroizing::new(secret)),
         Err(_) if io::stdin().is_terminal() => {
             Ok(Zeroizing::new(rpassword::prompt_password(format!("{name}: "))?))
         }
-        Err(_) => Err(format!("there is nobody to ask: set {variable}").into()),
+        Err(_) => Err(format!("there is no terminal for a prompt; set {variable}").into()),
     }
 }
 

@@ -1,34 +1,35 @@
-//! Keeps a folder the same on all of a user's devices. The server stores the files and can read none of them.
+//! Keeps a folder in sync between a user's devices. The server stores the files, but cannot read them. A run takes seconds plus the
+//! transfer; with `--watch`, it runs until Ctrl-C.
 //!
 //! ```text
-//! cargo example folder -- --server URL --api-key KEY --email ADDRESS ~/Shared
-//! cargo example folder -- --server URL --api-key KEY --email ADDRESS ~/Shared --watch
+//! cargo example folder -- --server URL --api-key KEY --email EMAIL ~/Shared
+//! cargo example folder -- --server URL --api-key KEY --email EMAIL ~/Shared --watch
 //! ```
 //!
-//! Asks for the password and the passphrase, or takes them from `TIDELOG_PASSWORD` and `TIDELOG_PASSPHRASE`. The passphrase makes the
-//! user's key on the first device and opens it on the others.
+//! Asks for the password and the passphrase, or takes them from `TIDELOG_PASSWORD` and `TIDELOG_PASSPHRASE`. The passphrase creates
+//! the user's key on the first device, and opens it on the others.
 //!
-//! Each file is a blob (its bytes, sealed) and a row of the table `files` (its path as the row's id; hash, size and time as the value,
-//! sealed as well). The newest row of a path is the truth. Beside its new value, a row says which one it takes the place of: so a
-//! device knows whether the writer had seen what it holds, and keeps it under another name if not. What changed in two places is there
-//! twice; nothing is lost.
+//! Each file is a blob (its encrypted bytes) and a row of the table `files` (its path is the row's id; hash, size and time are the
+//! value, encrypted as well). The newest row of a path decides. A row also names the version that it replaces. So a device can tell
+//! whether the writer had seen the device's own version, and keeps that one under another name if not. A file that changed on two
+//! devices ends up there twice, and nothing is lost.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `tree` | the folder on disk: no name leads out of it |
-//! | `row` | what is said about a file in the log |
-//! | `state` | what the folder and the log had in common the last time |
-//! | `incoming`, `outgoing` | what others changed, and what was changed here |
-//! | `account`, `bar` | signing in; the progress bar |
+//! | `tree` | the folder on disk; no path leads out of it |
+//! | `row` | what the log says about a file |
+//! | `state` | what was the same in the folder and in the log after the last sync |
+//! | `incoming`, `outgoing` | changes from other devices, and changes made here |
+//! | `account`, `progress` | signing in; the progress bar |
 //!
-//! What it leaves out: empty folders, links, permissions, and files whose path is no text or longer than 255 characters.
-//! The exit code is 1 if anything could not be synced; it is tried again the next time.
+//! Not synced: empty folders, links, permissions, and files whose path is not UTF-8 or has more than 255 characters.
+//! The exit code is 1 if anything could not be synced; the next run tries again.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "an app is not the server")]
 
 mod account;
-mod bar;
 mod incoming;
 mod outgoing;
+mod progress;
 mod row;
 mod state;
 mod tree;
@@ -44,34 +45,34 @@ use tree::Tree;
 
 pub(crate) type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
-/// How often a folder that is watched is looked at: programs that write files tell nobody.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often a watched folder is scanned for local changes.
+const SCAN_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Keeps a folder the same on all of a user's devices.
+/// Keeps a folder in sync between a user's devices.
 #[derive(Parser)]
 #[command(name = "folder")]
 struct Arguments {
     #[command(flatten)]
     account: account::Options,
-    /// What the user sees in the list of devices
+    /// The device's name in the user's list of devices
     #[arg(long, value_name = "NAME", default_value = "folder")]
     device: String,
-    /// Go on until Ctrl-C
+    /// Keep syncing until Ctrl-C
     #[arg(long, conflicts_with = "clean")]
     watch: bool,
-    /// Afterwards, delete from the server what no file of the folder needs. No other device may be syncing meanwhile
+    /// Afterwards, delete blobs from the server that no file needs. No other device may be syncing at the time
     #[arg(long)]
     clean: bool,
-    /// The folder
+    /// The folder to sync
     folder: PathBuf,
 }
 
-/// One folder, one account, and what they had in common the last time.
+/// One folder, one account, and what was the same in both after the last sync.
 pub(crate) struct Folder {
     pub(crate) tree: Tree,
     pub(crate) account: Account,
     pub(crate) state: State,
-    /// What could not be synced in this round, in words.
+    /// What could not be synced this time, for the user.
     pub(crate) problems: Vec<String>,
 }
 
@@ -92,7 +93,7 @@ async fn run(arguments: Arguments) -> Result<Vec<String>> {
     let state = State::load(&tree)?;
     let account = Account::sign_in(&arguments.account, &arguments.device, state.install_id).await?;
     let mut folder = Folder { tree, account, state, problems: Vec::new() };
-    folder.round().await?;
+    folder.sync().await?;
     if arguments.watch {
         folder.watch().await?;
     }
@@ -104,39 +105,39 @@ async fn run(arguments: Arguments) -> Result<Vec<String>> {
 }
 
 impl Folder {
-    /// Takes in what others changed, then sends what changed here.
-    async fn round(&mut self) -> Result<()> {
+    /// Applies what other devices changed, then pushes what changed here.
+    async fn sync(&mut self) -> Result<()> {
         self.problems.clear();
-        let unsettled = self.take_in().await?;
-        self.send_out(&unsettled).await?;
+        let unresolved = self.apply_remote().await?;
+        self.push_local(&unresolved).await?;
         for problem in &self.problems {
             eprintln!("folder: {problem}");
         }
         Ok(())
     }
 
-    /// Round after round: when another device has changed something, and every now and then. Ends with what only the user can help.
+    /// Syncs whenever another device has changed something, and at intervals. Returns only with an error that the user has to fix.
     async fn watch(&mut self) -> Result<()> {
         let client = self.account.client.clone();
         let mut notifications = client.subscribe_notifications(self.account.device, self.state.cursor);
         loop {
-            // Nothing heard is as good a reason to look as a change.
-            if let Ok(heard) = tokio::time::timeout(LOOK_EVERY, notifications.next()).await {
-                heard?;
+            // Syncs after the timeout as well, to find local changes.
+            if let Ok(notification) = tokio::time::timeout(SCAN_INTERVAL, notifications.next()).await {
+                notification?;
             }
-            if let Err(error) = self.round().await {
+            if let Err(error) = self.sync().await {
                 eprintln!("folder: {error}");
             }
         }
     }
 
-    /// Deletes blobs that no file names, as their files were replaced or deleted.
+    /// Deletes blobs that no file refers to, because their files were replaced or deleted.
     async fn clean(&mut self) -> Result<()> {
         let mut after = None;
         loop {
             let page = self.account.client.list_blobs(after.as_deref()).await?;
             for blob in &page.blobs {
-                if !self.state.names_blob(&blob.hash) {
+                if !self.state.refers_to(&blob.hash) {
                     self.account.client.delete_blob(&blob.hash).await?;
                 }
             }

@@ -1,63 +1,63 @@
-//! Sending what changed here: first the bytes, then, in one push, the rows that name them.
+//! Pushes local changes: first the files' bytes, then, in one push, the rows that refer to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidelog_client::ChangeEntry;
 
 use crate::row::{FileRow, Row};
-use crate::state::Known;
-use crate::tree::Look;
+use crate::state::SyncedFile;
+use crate::tree::FileStat;
 use crate::{Folder, Result};
 
 /// Nanoseconds in a microsecond.
 const NS_PER_US: i64 = 1_000;
 
 impl Folder {
-    /// Sends all that differs from the last time, but for these paths.
-    pub(crate) async fn send_out(&mut self, unsettled: &BTreeSet<String>) -> Result<()> {
-        let (files, left_out) = self.tree.scan()?;
-        self.problems.extend(left_out);
-        let (mut changes, mut settled) = (Vec::new(), BTreeMap::new());
-        for (path, look) in &files {
+    /// Pushes everything that has changed since the last sync, except for the paths in `unresolved`.
+    pub(crate) async fn push_local(&mut self, unresolved: &BTreeSet<String>) -> Result<()> {
+        let (files, skipped) = self.tree.scan()?;
+        self.problems.extend(skipped);
+        let (mut changes, mut synced) = (Vec::new(), BTreeMap::new());
+        for (path, stat) in &files {
             let before = self.state.files.get(path);
-            if unsettled.contains(path) || before.is_some_and(|before| before.look == *look) {
+            if unresolved.contains(path) || before.is_some_and(|before| before.stat == *stat) {
                 continue;
             }
-            match self.sent(path, *look).await {
-                Ok((change, known)) => {
+            match self.upload_changed(path, *stat).await {
+                Ok((change, file)) => {
                     changes.extend(change);
-                    settled.insert(path.clone(), Some(known));
+                    synced.insert(path.clone(), Some(file));
                 }
                 Err(error) => self.problems.push(format!("{path}: {error}")),
             }
         }
-        let is_gone = |path: &&String| !files.contains_key(*path) && !unsettled.contains(*path);
-        for (path, known) in self.state.files.iter().filter(|(path, _)| is_gone(path)) {
-            let row = Row { file: None, was: Some(known.hash.clone()) };
+        let is_deleted = |path: &&String| !files.contains_key(*path) && !unresolved.contains(*path);
+        for (path, file) in self.state.files.iter().filter(|(path, _)| is_deleted(path)) {
+            let row = Row { file: None, previous: Some(file.hash.clone()) };
             changes.push(row.into_change(path)?);
-            settled.insert(path.clone(), None);
+            synced.insert(path.clone(), None);
         }
         if !changes.is_empty() {
             self.account.client.push(self.account.device, changes).await?;
         }
-        for (path, known) in settled {
-            match known {
-                Some(known) => drop(self.state.files.insert(path, known)),
+        for (path, file) in synced {
+            match file {
+                Some(file) => drop(self.state.files.insert(path, file)),
                 None => drop(self.state.files.remove(&path)),
             }
         }
         self.state.save(&self.tree)
     }
 
-    /// Sends a file; gives what to say about it, if it is another one than before.
-    async fn sent(&self, path: &str, look: Look) -> Result<(Option<ChangeEntry>, Known)> {
-        let blob = self.put(path).await?;
-        let was = self.state.hash_of(path).map(str::to_owned);
-        let known = Known { hash: blob.hash.clone(), look };
-        if was.as_ref() == Some(&blob.hash) {
-            return Ok((None, known));
+    /// Uploads a file. The change is `None` if its contents are the same as before.
+    async fn upload_changed(&self, path: &str, stat: FileStat) -> Result<(Option<ChangeEntry>, SyncedFile)> {
+        let blob = self.upload(path).await?;
+        let previous = self.state.hash_of(path).map(str::to_owned);
+        let synced = SyncedFile { hash: blob.hash.clone(), stat };
+        if previous.as_ref() == Some(&blob.hash) {
+            return Ok((None, synced));
         }
-        let file = FileRow { hash: blob.hash, size: blob.size, modified: look.modified_ns / NS_PER_US };
-        Ok((Some(Row { file: Some(file), was }.into_change(path)?), known))
+        let file = FileRow { hash: blob.hash, size: blob.size, modified: stat.modified_ns / NS_PER_US };
+        Ok((Some(Row { file: Some(file), previous }.into_change(path)?), synced))
     }
 }

@@ -1,5 +1,5 @@
-//! What the folder and the log had in common the last time. Kept in the folder; holds nothing secret. If it is lost, the next run
-//! compares everything anew.
+//! What was the same in the folder and in the log after the last sync. Stored in the folder; holds no secrets. If it is lost, the
+//! next run compares everything again.
 
 use std::collections::BTreeMap;
 
@@ -8,47 +8,47 @@ use tidelog_client::Cursor;
 use uuid::Uuid;
 
 use crate::Result;
-use crate::tree::{Look, Tree};
+use crate::tree::{FileStat, Tree};
 
-const NAME: &str = "state.json";
+const FILE_NAME: &str = "state.json";
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct State {
-    /// Tells this folder from others on devices of the same name.
+    /// Distinguishes this folder from others on devices with the same name.
     pub(crate) install_id: Uuid,
-    /// Where the next pull begins.
+    /// The position from which to pull next.
     pub(crate) cursor: Cursor,
     /// By path.
-    pub(crate) files: BTreeMap<String, Known>,
+    pub(crate) files: BTreeMap<String, SyncedFile>,
 }
 
 /// A file that was the same here and in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Known {
-    /// Its blob.
+pub(crate) struct SyncedFile {
+    /// Its blob's hash.
     pub(crate) hash: String,
-    /// How it looked here.
-    pub(crate) look: Look,
+    /// Its size and time here.
+    pub(crate) stat: FileStat,
 }
 
 impl State {
     pub(crate) fn load(tree: &Tree) -> Result<Self> {
-        match tree.read_own(NAME)? {
+        match tree.read_own(FILE_NAME)? {
             Some(json) => Ok(serde_json::from_slice(&json)?),
             None => Ok(Self { install_id: Uuid::new_v4(), cursor: Cursor::Start, files: BTreeMap::new() }),
         }
     }
 
     pub(crate) fn save(&self, tree: &Tree) -> Result<()> {
-        Ok(tree.write_own(NAME, &serde_json::to_vec(self)?)?)
+        Ok(tree.write_own(FILE_NAME, &serde_json::to_vec(self)?)?)
     }
 
-    /// The blob that was the same here and in the log.
+    /// The hash of the file at this path after the last sync.
     pub(crate) fn hash_of(&self, path: &str) -> Option<&str> {
-        self.files.get(path).map(|known| known.hash.as_str())
+        self.files.get(path).map(|file| file.hash.as_str())
     }
 
-    pub(crate) fn names_blob(&self, hash: &str) -> bool {
-        self.files.values().any(|known| known.hash == hash)
+    pub(crate) fn refers_to(&self, hash: &str) -> bool {
+        self.files.values().any(|file| file.hash == hash)
     }
 }

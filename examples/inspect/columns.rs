@@ -1,46 +1,46 @@
-//! Aligned columns that fit the page.
+//! Aligned columns that fit the width of a line.
 
 use std::io::{self, IsTerminal};
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::text::{fitted, harmless};
+use crate::text::{escape_control, truncate};
 
-/// Columns of a terminal that a line may take.
-const PAGE: usize = 100;
-/// Blanks between two columns.
+/// The maximum width of a line, in columns of the terminal.
+const LINE_WIDTH: usize = 100;
+/// The spaces between two columns.
 const GAP: usize = 2;
 
-/// How text looks.
+/// How text is formatted.
 #[derive(Clone, Copy)]
 pub(crate) struct Style {
     bold: bool,
-    /// Columns of a line; `None`: as many as it takes.
+    /// The maximum width of a line; `None`: no maximum.
     width: Option<usize>,
 }
 
-/// On which side a column's cells are even.
+/// How a column is aligned, with its name.
 #[derive(Clone, Copy)]
 pub(crate) enum Column {
     Left(&'static str),
     /// For numbers.
     Right(&'static str),
-    /// For ids, which are to be copied: it does not give way.
-    Whole(&'static str),
+    /// Left-aligned and never truncated, for ids that users copy.
+    Untruncated(&'static str),
 }
 
 impl Column {
     fn name(self) -> &'static str {
         match self {
-            Self::Left(name) | Self::Right(name) | Self::Whole(name) => name,
+            Self::Left(name) | Self::Right(name) | Self::Untruncated(name) => name,
         }
     }
 }
 
 impl Style {
-    /// Bold on a terminal only; in full width if wanted.
+    /// Headings are bold on a terminal. `full`: lines are not truncated.
     pub(crate) fn of_stdout(full: bool) -> Self {
-        Self { bold: io::stdout().is_terminal(), width: (!full).then_some(PAGE) }
+        Self { bold: io::stdout().is_terminal(), width: (!full).then_some(LINE_WIDTH) }
     }
 
     /// A heading on a line of its own.
@@ -48,16 +48,16 @@ impl Style {
         if self.bold { format!("\x1b[1m{text}\x1b[0m\n") } else { format!("{text}\n") }
     }
 
-    /// A line of text that others wrote, cut off at the page's edge.
+    /// A line with untrusted text, truncated to the maximum width.
     pub(crate) fn line(self, text: &str) -> String {
-        let text = harmless(text);
-        self.width.map_or(text.clone(), |width| fitted(text.trim_end(), width)) + "\n"
+        let text = escape_control(text);
+        self.width.map_or(text.clone(), |width| truncate(text.trim_end(), width)) + "\n"
     }
 
-    /// A table. Where it is too wide, the widest columns give way first.
+    /// A table. If it is too wide, the widest columns are truncated first.
     pub(crate) fn table(self, columns: &[Column], rows: impl IntoIterator<Item = Vec<String>>) -> String {
         let rows: Vec<Vec<String>> =
-            rows.into_iter().map(|row| row.iter().map(|cell| harmless(cell)).collect()).collect();
+            rows.into_iter().map(|row| row.iter().map(|cell| escape_control(cell)).collect()).collect();
         if rows.is_empty() {
             return "none\n".into();
         }
@@ -74,19 +74,21 @@ impl Style {
         std::iter::once(self.heading(&line(columns, &widths, &names))).chain(lines).collect()
     }
 
-    /// Names and values, one below the other.
-    pub(crate) fn facts(self, facts: &[(&str, String)]) -> String {
-        let name_width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + GAP;
-        facts.iter().map(|(name, value)| self.line(&format!("{name:name_width$}{value}"))).collect()
+    /// Names and values, one pair per line.
+    pub(crate) fn pairs(self, pairs: &[(&str, String)]) -> String {
+        let name_width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + GAP;
+        pairs.iter().map(|(name, value)| self.line(&format!("{name:name_width$}{value}"))).collect()
     }
 
     fn narrow(self, columns: &[Column], widths: &mut [usize]) {
-        let Some(page) = self.width else { return };
-        let room = page.saturating_sub(GAP * widths.len().saturating_sub(1));
-        while widths.iter().sum::<usize>() > room {
-            let flexible =
-                columns.iter().zip(&mut *widths).filter(|(column, _)| !matches!(column, Column::Whole(_)));
-            // The last of the widest: values stand at the end.
+        let Some(width) = self.width else { return };
+        let available = width.saturating_sub(GAP * widths.len().saturating_sub(1));
+        while widths.iter().sum::<usize>() > available {
+            let flexible = columns
+                .iter()
+                .zip(&mut *widths)
+                .filter(|(column, _)| !matches!(column, Column::Untruncated(_)));
+            // Of several widest columns the last one, which usually holds the values.
             match flexible.map(|(_, width)| width).max() {
                 Some(widest) if *widest > 1 => *widest -= 1,
                 _ => return,
@@ -98,11 +100,11 @@ impl Style {
 fn line(columns: &[Column], widths: &[usize], cells: &Vec<String>) -> String {
     let mut line = String::new();
     for ((column, width), cell) in columns.iter().zip(widths).zip(cells) {
-        let cell = fitted(cell, *width);
-        let blanks = " ".repeat(width.saturating_sub(cell.width()));
+        let cell = truncate(cell, *width);
+        let padding = " ".repeat(width.saturating_sub(cell.width()));
         match column {
-            Column::Left(_) | Column::Whole(_) => line.extend([cell.as_str(), &blanks]),
-            Column::Right(_) => line.extend([blanks.as_str(), &cell]),
+            Column::Left(_) | Column::Untruncated(_) => line.extend([cell.as_str(), &padding]),
+            Column::Right(_) => line.extend([padding.as_str(), &cell]),
         }
         line.push_str(&" ".repeat(GAP));
     }

@@ -1,24 +1,24 @@
-//! What the inspector can be asked.
+//! The commands of the inspector.
 
 use tidelog_client::{Device, StatusResponse};
 
-use crate::answer::Answer;
 use crate::columns::Style;
 use crate::log::Log;
+use crate::output::Output;
 use crate::{Result, devices, history, overview, quarantined, rows, status, tables, verify};
 
-/// A question about the user's log.
+/// A query about the user's log.
 #[derive(Clone, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Everything below but rows and their history, in short (the default)
+    /// A summary of everything except rows and their history (the default)
     Overview,
-    /// How much the log holds; needs no passphrase
+    /// The size of the log; needs no passphrase
     Status,
-    /// The devices among which changes travel; needs no passphrase
+    /// The user's devices; needs no passphrase
     Devices,
     /// The tables: rows, deleted rows, entries, newest change
     Tables,
-    /// The rows of a table, each as its newest entry in the log has it
+    /// The rows of a table, each as in its newest log entry
     Rows {
         /// The table
         table: String,
@@ -26,7 +26,7 @@ pub(crate) enum Command {
         #[arg(long)]
         deleted: bool,
     },
-    /// Every entry of a row, field by field, with what changed: + added, ~ changed, - gone
+    /// Every entry of a row, with what changed in each field: + added, ~ changed, - removed
     #[command(visible_alias = "row")]
     History {
         /// The row's table
@@ -34,45 +34,45 @@ pub(crate) enum Command {
         /// The row
         row: String,
     },
-    /// The entries that do not open or are not to be trusted: devices keep them apart and do not apply them
+    /// Entries that cannot be decrypted or verified, which devices therefore do not apply
     Quarantined,
-    /// Go through the whole log and look for what speaks against the server
+    /// Check the whole log for evidence against the server
     Verify,
 }
 
-/// What there is to know without reading the log.
-pub(crate) struct Surroundings {
-    /// The devices; not the inspector's own.
+/// What is known without reading the log.
+pub(crate) struct AccountInfo {
+    /// The devices, without the inspector's own.
     pub(crate) devices: Vec<Device>,
     pub(crate) status: StatusResponse,
 }
 
 impl Command {
-    /// Whether it takes the passphrase, and a device of its own.
-    pub(crate) fn reads_the_log(&self) -> bool {
+    /// Whether the command reads the log, for which it needs the passphrase and a device.
+    pub(crate) fn needs_log(&self) -> bool {
         !matches!(self, Self::Status | Self::Devices)
     }
 
-    /// Answers without the log; `None` for what needs it.
-    pub(crate) fn answer_at_the_door(&self, around: &Surroundings, style: Style) -> Result<Option<Answer>> {
+    /// Runs a command that does not need the log; `None` for the others.
+    pub(crate) fn run_without_log(&self, account: &AccountInfo, style: Style) -> Result<Option<Output>> {
         match self {
-            Self::Status => status::answer(&around.status, style).map(Some),
-            Self::Devices => devices::answer(&around.devices, style).map(Some),
+            Self::Status => status::run(&account.status, style).map(Some),
+            Self::Devices => devices::run(&account.devices, style).map(Some),
             _ => Ok(None),
         }
     }
 
-    /// Answers from the log.
-    pub(crate) async fn answer(&self, log: &Log<'_>, around: &Surroundings, style: Style) -> Result<Answer> {
+    /// Runs a command with the log.
+    pub(crate) async fn run(&self, log: &Log<'_>, account: &AccountInfo, style: Style) -> Result<Output> {
         match self {
-            Self::Overview => overview::answer(log, around, style).await,
-            Self::Status => status::answer(&around.status, style),
-            Self::Devices => devices::answer(&around.devices, style),
-            Self::Tables => tables::answer(log, style).await,
-            Self::Rows { table, deleted } => rows::answer(log, table, *deleted, style).await,
-            Self::History { table, row } => history::answer(log, table, row, style).await,
-            Self::Quarantined => quarantined::answer(log, style).await,
-            Self::Verify => verify::answer(log, style).await,
+            Self::Overview => overview::run(log, account, style).await,
+            Self::Status => status::run(&account.status, style),
+            Self::Devices => devices::run(&account.devices, style),
+            Self::Tables => tables::run(log, style).await,
+            Self::Rows { table, deleted } => rows::run(log, table, *deleted, style).await,
+            Self::History { table, row } => history::run(log, table, row, style).await,
+            Self::Quarantined => quarantined::run(log, style).await,
+            Self::Verify => verify::run(log, style).await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One entry of the log, decrypted.
+//! A decrypted log entry.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,16 +8,16 @@ use uuid::Uuid;
 
 use crate::log::Log;
 
-/// An entry as rows and histories show it.
+/// An entry in the output of `rows` and `history`.
 #[derive(Clone, Serialize)]
 pub(crate) struct Entry {
     pub(crate) seq: i64,
     pub(crate) row_id: String,
     pub(crate) op: ChangeOp,
-    /// By the clock of the device that wrote it.
+    /// According to the device that wrote it.
     pub(crate) timestamp: DateTime<Utc>,
     pub(crate) device_id: Uuid,
-    /// Its name; null if it was removed.
+    /// The device's name; null if the device was removed.
     pub(crate) device: Option<String>,
     pub(crate) key_version: u32,
     /// Null for a delete.

@@ -1,34 +1,34 @@
-//! Every entry of one row, field by field, with what each entry changed.
+//! All entries of one row, with what each of them changed.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::answer::Answer;
 use crate::columns::Style;
 use crate::entry::{Entry, compact};
-use crate::failure::{Failure, Result};
+use crate::error::{InspectError, Result};
 use crate::log::Log;
+use crate::output::Output;
 use crate::quarantined::{self, Quarantined};
 use crate::text;
 
-/// Stands for the value where it has no fields.
-const WHOLE: &str = "(value)";
+/// Shown in place of a field's name if the value is not an object.
+const WHOLE_VALUE: &str = "(value)";
 
 #[derive(Serialize)]
 struct History<'r> {
     table: &'r str,
     row_id: &'r str,
     history: Vec<Entry>,
-    /// Entries that claim to be of this row.
+    /// Quarantined entries that claim to belong to this row.
     quarantined: Vec<Quarantined>,
 }
 
 /// `history`
-pub(crate) async fn answer(log: &Log<'_>, table: &str, row: &str, style: Style) -> Result<Answer> {
+pub(crate) async fn run(log: &Log<'_>, table: &str, row: &str, style: Style) -> Result<Output> {
     let mut found = History { table, row_id: row, history: Vec::new(), quarantined: Vec::new() };
-    let oddities = log
+    let issues = log
         .read(|page| {
             let changes = page.changes.into_iter();
             let of_row = changes.filter(|change| change.entry.table == table && change.entry.row_id == row);
@@ -39,9 +39,9 @@ pub(crate) async fn answer(log: &Log<'_>, table: &str, row: &str, style: Style) 
         })
         .await?;
     if found.history.is_empty() && found.quarantined.is_empty() {
-        return Err(Failure::NoRow { table: table.to_owned(), row: row.to_owned() });
+        return Err(InspectError::NoRow { table: table.to_owned(), row: row.to_owned() });
     }
-    Ok(Answer::new(&found, found.show(style))?.with_warnings(oddities.warnings()))
+    Ok(Output::new(&found, found.show(style))?.with_warnings(issues.warnings()))
 }
 
 impl History<'_> {
@@ -56,7 +56,7 @@ impl History<'_> {
             before = Some(now);
         }
         if !self.quarantined.is_empty() {
-            shown += &style.heading("Kept apart, though they claim to be of this row");
+            shown += &style.heading("Quarantined, but claiming to belong to this row");
             shown += &quarantined::show(&self.quarantined, style);
         }
         shown.truncate(shown.trim_end().len());
@@ -77,18 +77,18 @@ fn title(entry: &Entry) -> String {
 
 type Fields<'v> = BTreeMap<&'v str, String>;
 
-/// The fields of a value, each on one line; a value without fields is one itself.
+/// The fields of a value; a value that is not an object is shown as a single field.
 fn fields(value: Option<&Value>) -> Fields<'_> {
     match value {
         None => Fields::new(),
         Some(Value::Object(object)) => {
             object.iter().map(|(name, value)| (name.as_str(), compact(Some(value)))).collect()
         }
-        Some(value) => Fields::from([(WHOLE, compact(Some(value)))]),
+        Some(value) => Fields::from([(WHOLE_VALUE, compact(Some(value)))]),
     }
 }
 
-/// A line for each field that was or is there: what is the same has no mark, the first entry has none at all.
+/// One line for each old or new field, with a mark if it has changed. The first entry has no marks.
 fn changed<'f>(before: Option<&'f Fields<'_>>, now: &'f Fields<'_>) -> impl Iterator<Item = String> + 'f {
     let names = before.into_iter().flatten().chain(now).map(|(name, value)| (*name, value.as_str()));
     let latest: BTreeMap<&str, &str> = names.collect();

@@ -1,28 +1,28 @@
-//! The user's log, read from its beginning, page by page.
+//! Reads the user's log from its start, page by page.
 
 use std::collections::HashMap;
 
 use tidelog_client::{Cursor, Device, PullFilter, PulledPage, SyncKitClient, VerifyReport};
 use uuid::Uuid;
 
-use crate::failure::Result;
+use crate::error::Result;
 
-/// The log, through the inspector's own device.
+/// The log, pulled as the inspector's own device.
 pub(crate) struct Log<'c> {
     client: &'c SyncKitClient,
     device: Uuid,
     names: HashMap<Uuid, String>,
 }
 
-/// What a reading came across besides changes.
+/// What a scan found in addition to changes.
 #[derive(Default)]
-pub(crate) struct Oddities {
+pub(crate) struct LogIssues {
     quarantined: usize,
     evidence: usize,
 }
 
 impl<'c> Log<'c> {
-    /// The log that `device` may pull; `devices` have the names of those that wrote it.
+    /// The log as pulled by `device`; `devices` are those that wrote it.
     pub(crate) fn new(client: &'c SyncKitClient, device: Uuid, devices: &[Device]) -> Self {
         let names = devices.iter().map(|device| (device.id, device.device_name.clone())).collect();
         Self { client, device, names }
@@ -33,33 +33,33 @@ impl<'c> Log<'c> {
         self.names.get(&device).map(String::as_str)
     }
 
-    /// Reads all of it. Nothing is filtered out on the server, even if one table would do: only whole pages show what was
-    /// left out of them or repeated.
-    pub(crate) async fn read(&self, mut each_page: impl FnMut(PulledPage)) -> Result<Oddities> {
-        let (mut oddities, mut cursor, mut has_more) = (Oddities::default(), Cursor::Start, true);
+    /// Reads the whole log. The server filters nothing, even if one table would be enough: only complete pages show whether entries
+    /// are missing or repeated.
+    pub(crate) async fn read(&self, mut each_page: impl FnMut(PulledPage)) -> Result<LogIssues> {
+        let (mut issues, mut cursor, mut has_more) = (LogIssues::default(), Cursor::Start, true);
         while has_more {
             let page = self.client.pull_page(self.device, cursor, PullFilter::default()).await?;
             (cursor, has_more) = (page.cursor, page.has_more);
-            oddities.quarantined += page.quarantined.len();
-            oddities.evidence += page.evidence.len();
+            issues.quarantined += page.quarantined.len();
+            issues.evidence += page.evidence.len();
             each_page(page);
         }
-        Ok(oddities)
+        Ok(issues)
     }
 
-    /// Goes through all of it once more, and compares with what was read.
+    /// Reads the whole log once more, and compares it with what was read before.
     pub(crate) async fn verify(&self) -> Result<VerifyReport> {
         Ok(self.client.verify(self.device).await?)
     }
 }
 
-impl Oddities {
-    /// What a person should know who did not ask about them.
+impl LogIssues {
+    /// Warnings for the output of other commands.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let quarantined = (self.quarantined > 0)
-            .then(|| format!("warning: entries kept apart: {}, see `quarantined`", self.quarantined));
+            .then(|| format!("warning: quarantined entries: {}, see `quarantined`", self.quarantined));
         let evidence = (self.evidence > 0)
-            .then(|| "warning: something speaks against the server, see `verify`".to_owned());
+            .then(|| "warning: there is evidence against the server, see `verify`".to_owned());
         quarantined.into_iter().chain(evidence).collect()
     }
 }

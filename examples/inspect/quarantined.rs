@@ -1,14 +1,14 @@
-//! The entries that devices keep apart, with what they claim to be and why nobody believes it.
+//! Quarantined entries: what they claim to be, and why they are not trusted.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tidelog_client::QuarantinedEntry;
 use uuid::Uuid;
 
-use crate::answer::Answer;
 use crate::columns::{Column, Style};
-use crate::failure::Result;
+use crate::error::Result;
 use crate::log::Log;
+use crate::output::Output;
 use crate::text;
 
 const COLUMNS: [Column; 5] = [
@@ -19,7 +19,7 @@ const COLUMNS: [Column; 5] = [
     Column::Left("REASON"),
 ];
 
-/// An entry that is kept apart. But for `seq` and `reason`, all of it is what the server says.
+/// A quarantined entry. Everything except `seq` and `reason` is only what the server claims.
 #[derive(Serialize)]
 pub(crate) struct Quarantined {
     seq: i64,
@@ -28,7 +28,7 @@ pub(crate) struct Quarantined {
     op: String,
     timestamp: DateTime<Utc>,
     device_id: Uuid,
-    /// Its name; null if it was removed.
+    /// The device's name; null if the device was removed.
     device: Option<String>,
     key_version: u32,
     reason: String,
@@ -40,14 +40,14 @@ struct All {
 }
 
 /// `quarantined`
-pub(crate) async fn answer(log: &Log<'_>, style: Style) -> Result<Answer> {
+pub(crate) async fn run(log: &Log<'_>, style: Style) -> Result<Output> {
     let mut quarantined = Vec::new();
     log.read(|page| {
         quarantined.extend(page.quarantined.into_iter().map(|entry| Quarantined::new(entry, log)))
     })
     .await?;
     let shown = show(&quarantined, style);
-    Answer::new(&All { quarantined }, shown)
+    Output::new(&All { quarantined }, shown)
 }
 
 impl Quarantined {

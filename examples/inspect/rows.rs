@@ -1,14 +1,14 @@
-//! The rows of a table, each as its newest entry has it.
+//! The rows of a table, each as in its newest entry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::answer::Answer;
 use crate::columns::{Column, Style};
 use crate::entry::{Entry, compact};
-use crate::failure::{Failure, Result};
+use crate::error::{InspectError, Result};
 use crate::log::Log;
+use crate::output::Output;
 use crate::text;
 
 const COLUMNS: [Column; 4] =
@@ -18,14 +18,14 @@ const COLUMNS: [Column; 4] =
 struct Rows<'t> {
     table: &'t str,
     rows: Vec<Entry>,
-    /// How many there are, shown or not.
+    /// The number of deleted rows, whether they are shown or not.
     deleted_rows: usize,
 }
 
 /// `rows`
-pub(crate) async fn answer(log: &Log<'_>, table: &str, with_deleted: bool, style: Style) -> Result<Answer> {
+pub(crate) async fn run(log: &Log<'_>, table: &str, with_deleted: bool, style: Style) -> Result<Output> {
     let (mut rows, mut tables) = (BTreeMap::new(), BTreeSet::new());
-    let oddities = log
+    let issues = log
         .read(|page| {
             for change in page.changes {
                 if change.entry.table == table {
@@ -37,12 +37,12 @@ pub(crate) async fn answer(log: &Log<'_>, table: &str, with_deleted: bool, style
         })
         .await?;
     if rows.is_empty() {
-        return Err(Failure::NoTable { table: table.to_owned(), tables: tables.into_iter().collect() });
+        return Err(InspectError::NoTable { table: table.to_owned(), tables: tables.into_iter().collect() });
     }
     let deleted_rows = rows.values().filter(|row| row.is_delete()).count();
     let rows = rows.into_values().filter(|row| with_deleted || !row.is_delete()).collect();
     let found = Rows { table, rows, deleted_rows };
-    Ok(Answer::new(&found, found.show(with_deleted, style))?.with_warnings(oddities.warnings()))
+    Ok(Output::new(&found, found.show(with_deleted, style))?.with_warnings(issues.warnings()))
 }
 
 impl Rows<'_> {
@@ -53,7 +53,7 @@ impl Rows<'_> {
         };
         let mut shown = style.table(&COLUMNS, self.rows.iter().map(row));
         if self.deleted_rows > 0 && !with_deleted {
-            shown += &format!("\ndeleted rows, shown by --deleted: {}\n", self.deleted_rows);
+            shown += &format!("\ndeleted rows (show with --deleted): {}\n", self.deleted_rows);
         }
         shown
     }

@@ -1,4 +1,4 @@
-//! The tables: what is in them, by number.
+//! The tables of the log, with their sizes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tidelog_client::{ChangeOp, PulledChange};
 
-use crate::answer::Answer;
 use crate::columns::{Column, Style};
-use crate::failure::Result;
+use crate::error::Result;
 use crate::log::Log;
+use crate::output::Output;
 use crate::text;
 
 const COLUMNS: [Column; 6] = [
@@ -21,7 +21,7 @@ const COLUMNS: [Column; 6] = [
     Column::Left("NEWEST CHANGE (UTC)"),
 ];
 
-/// A table in numbers.
+/// The size of a table.
 #[derive(Serialize)]
 pub(crate) struct Table {
     table: String,
@@ -29,7 +29,7 @@ pub(crate) struct Table {
     deleted_rows: usize,
     entries: u64,
     newest_seq: i64,
-    /// The newest entry's own time.
+    /// The timestamp of the newest entry.
     newest_timestamp: DateTime<Utc>,
 }
 
@@ -38,13 +38,13 @@ struct Tables<'t> {
     tables: &'t [Table],
 }
 
-/// Counts while the log is read.
+/// Counts rows and entries while the log is read.
 #[derive(Default)]
-pub(crate) struct Tally(BTreeMap<String, Counted>);
+pub(crate) struct TableCounts(BTreeMap<String, TableCount>);
 
 #[derive(Default)]
-struct Counted {
-    /// Whether the row is there, by its name.
+struct TableCount {
+    /// Whether the row exists, by row id.
     rows: HashMap<String, bool>,
     entries: u64,
     newest_seq: i64,
@@ -52,14 +52,14 @@ struct Counted {
 }
 
 /// `tables`
-pub(crate) async fn answer(log: &Log<'_>, style: Style) -> Result<Answer> {
-    let mut tally = Tally::default();
-    let oddities = log.read(|page| tally.count(&page.changes)).await?;
-    let tables = tally.tables();
-    Ok(Answer::new(&Tables { tables: &tables }, show(&tables, style))?.with_warnings(oddities.warnings()))
+pub(crate) async fn run(log: &Log<'_>, style: Style) -> Result<Output> {
+    let mut counts = TableCounts::default();
+    let issues = log.read(|page| counts.count(&page.changes)).await?;
+    let tables = counts.tables();
+    Ok(Output::new(&Tables { tables: &tables }, show(&tables, style))?.with_warnings(issues.warnings()))
 }
 
-impl Tally {
+impl TableCounts {
     pub(crate) fn count(&mut self, changes: &[PulledChange]) {
         for PulledChange { entry, seq, .. } in changes {
             let counted = self.0.entry(entry.table.clone()).or_default();
@@ -69,10 +69,10 @@ impl Tally {
         }
     }
 
-    /// The tables by name.
+    /// The tables, sorted by name.
     pub(crate) fn tables(self) -> Vec<Table> {
-        let summed_up = |(table, counted): (String, Counted)| {
-            let rows = counted.rows.values().filter(|there| **there).count();
+        let table = |(table, counted): (String, TableCount)| {
+            let rows = counted.rows.values().filter(|exists| **exists).count();
             Table {
                 table,
                 rows,
@@ -82,11 +82,11 @@ impl Tally {
                 newest_timestamp: counted.newest_timestamp,
             }
         };
-        self.0.into_iter().map(summed_up).collect()
+        self.0.into_iter().map(table).collect()
     }
 }
 
-/// The tables as a table.
+/// Formats the list of tables.
 pub(crate) fn show(tables: &[Table], style: Style) -> String {
     let row = |table: &Table| {
         vec![

@@ -1,28 +1,28 @@
-//! What speaks against the server, if anything does.
+//! The evidence against the server, if there is any.
 
 use serde::Serialize;
 use tidelog_client::{Evidence, VerifyReport};
 
-use crate::answer::Answer;
 use crate::columns::{Column, Style};
-use crate::failure::Result;
+use crate::error::Result;
 use crate::log::Log;
+use crate::output::Output;
 
 const COLUMNS: [Column; 3] = [Column::Left("STREAM"), Column::Right("ENTRIES"), Column::Right("NEWEST SEQ")];
 
-/// A report, with names that scripts can rely on.
+/// A report, with field names that scripts can rely on.
 #[derive(Serialize)]
 pub(crate) struct Report {
     clean: bool,
     entries: u64,
     rows: u64,
-    /// One for each installation that wrote.
+    /// One for each installation that has written.
     streams: Vec<Stream>,
     heads_checked: u64,
     heads_unchecked: u64,
     quarantined_count: u64,
     compacted_through: i64,
-    evidence: Vec<Piece>,
+    evidence: Vec<EvidenceItem>,
 }
 
 #[derive(Serialize)]
@@ -33,9 +33,9 @@ struct Stream {
 }
 
 #[derive(Serialize)]
-struct Piece {
+struct EvidenceItem {
     kind: &'static str,
-    /// In words.
+    /// A description for people.
     text: String,
 }
 
@@ -45,10 +45,10 @@ struct Verified<'r> {
 }
 
 /// `verify`
-pub(crate) async fn answer(log: &Log<'_>, style: Style) -> Result<Answer> {
+pub(crate) async fn run(log: &Log<'_>, style: Style) -> Result<Output> {
     let report = Report::from(log.verify().await?);
-    let answer = Answer::new(&Verified { verify: &report }, show(&report, style))?;
-    Ok(answer.with_evidence(!report.clean))
+    let output = Output::new(&Verified { verify: &report }, show(&report, style))?;
+    Ok(output.with_evidence(!report.clean))
 }
 
 impl Report {
@@ -65,7 +65,7 @@ impl From<VerifyReport> for Report {
             newest_seq: found.newest_seq,
         });
         let evidence =
-            report.evidence.iter().map(|found| Piece { kind: kind(found), text: found.to_string() });
+            report.evidence.iter().map(|found| EvidenceItem { kind: kind(found), text: found.to_string() });
         Self {
             clean: report.is_clean(),
             entries: report.entries,
@@ -93,11 +93,11 @@ fn kind(evidence: &Evidence) -> &'static str {
     }
 }
 
-/// The report for people: the verdict first.
+/// The report for people, with the result first.
 pub(crate) fn show(report: &Report, style: Style) -> String {
     let mut shown = String::new();
     if report.clean {
-        shown += "Nothing speaks against the server. (Whether it withholds the newest entries, nobody can tell.)\n";
+        shown += "No evidence against the server. (It cannot be detected whether the server withholds the newest entries.)\n";
     } else {
         shown += &style.heading(&format!("Evidence against the server: {}", report.evidence.len()));
         shown.extend(
@@ -105,10 +105,10 @@ pub(crate) fn show(report: &Report, style: Style) -> String {
         );
     }
     shown += "\n";
-    shown += &style.facts(&[
+    shown += &style.pairs(&[
         ("entries", report.entries.to_string()),
         ("rows", report.rows.to_string()),
-        ("kept apart", report.quarantined_count.to_string()),
+        ("quarantined", report.quarantined_count.to_string()),
         ("heads", format!("{} checked, {} not comparable", report.heads_checked, report.heads_unchecked)),
         (
             "compacted",

@@ -1,5 +1,6 @@
-//! A program for the users of a web app that had users long before it had sync: they log in as ever, and get an end-to-end
-//! encrypted log without a second account. `docs/sidecar.md` tells how to run it, `web_app.py` is the web app.
+//! Sync for the users of an existing web app: they sign in to the web app as before, and need no second account. Takes a second.
+//!
+//! This is the program that the users run; `web_app.py` is the web app. `docs/sidecar.md` says how to run both.
 #![allow(clippy::disallowed_methods, reason = "programs read their environment")]
 
 mod web_app;
@@ -19,28 +20,28 @@ type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Resu
 /// The table that syncs.
 const TABLE: &str = "bookmarks";
 
-/// Adds a bookmark, or lists those of all of the user's devices.
+/// Adds a bookmark, or lists the bookmarks of all of the user's devices.
 ///
-/// Password and passphrase are asked for, or taken from BOOKMARKS_PASSWORD and BOOKMARKS_PASSPHRASE.
+/// Asks for the password and the passphrase, or takes them from BOOKMARKS_PASSWORD and BOOKMARKS_PASSPHRASE.
 #[derive(Parser)]
 #[command(name = "sidecar")]
 struct Arguments {
-    /// Where the web app is
+    /// The URL of the web app
     #[arg(long, default_value = "http://127.0.0.1:8000")]
     web_app: String,
-    /// Where the app syncs
+    /// The URL of the sync server
     #[arg(long, default_value = "http://127.0.0.1:7878")]
     sync: String,
-    /// The app's API key there
+    /// The app's API key on the sync server
     #[arg(long)]
     api_key: String,
     /// The user's name in the web app
     #[arg(long)]
     name: String,
-    /// What to call this device
+    /// The name of this device
     #[arg(long, default_value = "Terminal")]
     device: String,
-    /// An address to remember; without one, all are listed
+    /// The URL to add; if omitted, all bookmarks are listed
     bookmark: Option<String>,
 }
 
@@ -50,28 +51,28 @@ async fn main() -> Result<()> {
     let password = secret("Password", "BOOKMARKS_PASSWORD")?;
     let passphrase = secret("Passphrase", "BOOKMARKS_PASSPHRASE")?;
 
-    // The web app's own login, and a token pair from its own hand.
-    let session = WebApp::at(&arguments.web_app).log_in(&arguments.name, &password).await?.sync().await?;
+    // Signs in to the web app, which then provides a token pair for the sync server.
+    let session = WebApp::new(&arguments.web_app).sign_in(&arguments.name, &password).await?.sync().await?;
 
     let config = SyncKitConfig { server_url: arguments.sync, api_key: arguments.api_key };
     let client = SyncKitClient::builder(config).key_store(MemoryStore::new()).build();
     client.restore_session(session);
-    // Makes the key on the first device, and opens it on the others. The web app never sees the passphrase, nor does the server.
+    // Creates the key on the first device, and opens it on the others. Neither the web app nor the server sees the passphrase.
     client.setup_encryption_new(&passphrase).await?;
     let device = client.register_device(&arguments.device, env::consts::OS).await?;
     match arguments.bookmark {
-        Some(address) => add(&client, device.id, &address).await,
+        Some(url) => add(&client, device.id, &url).await,
         None => list(&client, device.id).await,
     }
 }
 
-async fn add(client: &SyncKitClient, device_id: Uuid, address: &str) -> Result<()> {
+async fn add(client: &SyncKitClient, device_id: Uuid, url: &str) -> Result<()> {
     let bookmark = ChangeEntry {
         table: TABLE.into(),
         op: ChangeOp::Insert,
         row_id: Uuid::new_v4().to_string(),
         timestamp: Utc::now(),
-        data: Some(serde_json::json!({ "address": address })),
+        data: Some(serde_json::json!({ "url": url })),
     };
     client.push(device_id, vec![bookmark]).await?;
     Ok(())
@@ -82,8 +83,8 @@ async fn list(client: &SyncKitClient, device_id: Uuid) -> Result<()> {
     loop {
         let (changes, next, has_more) = client.pull(device_id, cursor).await?;
         for change in changes {
-            if let Some(address) = change.data.as_ref().and_then(|data| data["address"].as_str()) {
-                println!("{address}");
+            if let Some(url) = change.data.as_ref().and_then(|data| data["url"].as_str()) {
+                println!("{url}");
             }
         }
         cursor = next;
@@ -93,7 +94,7 @@ async fn list(client: &SyncKitClient, device_id: Uuid) -> Result<()> {
     }
 }
 
-/// From the environment, or from a person: never from the command line, which others can see.
+/// Reads a secret from the environment or from a prompt, but never from the command line, which process lists show.
 fn secret(name: &str, variable: &str) -> io::Result<String> {
     env::var(variable).or_else(|_| rpassword::prompt_password(format!("{name}: ")))
 }

@@ -1,10 +1,9 @@
-"""Bookmarks: a web app as there are many. It has users and passwords of its own, a cookie, and a page.
+"""Bookmarks: an ordinary web app, with its own users and passwords, a cookie, and a page.
 
     python3 web_app.py --database bookmarks.db --listen 127.0.0.1:8000
 
-It knows nothing of Tidelog but `begin_sync`, at the end: there it asks for a token pair for the user who is logged in. For that it
-needs three more words in its environment: SYNC_URL and SYNC_APP say where, SYNC_TOKEN is made by `tidelog token create`.
-Without them it is the app that it was before.
+Only `begin_sync`, at the end, is about Tidelog: it asks for a token pair for the user who is signed in. It needs three environment
+variables: SYNC_URL and SYNC_APP name the server and the app, SYNC_TOKEN is created by `tidelog token create`.
 """
 
 import argparse
@@ -25,7 +24,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, salt BLOB NOT NULL, password BLOB NOT NULL
 );
-CREATE TABLE IF NOT EXISTS logins (cookie BLOB PRIMARY KEY, user INTEGER NOT NULL REFERENCES users (id));
+CREATE TABLE IF NOT EXISTS sessions (cookie BLOB PRIMARY KEY, user INTEGER NOT NULL REFERENCES users (id));
 """
 FORM = """
 <form method=post action={action}><h2>{title}</h2>
@@ -36,12 +35,12 @@ FORM = """
 MAX_BODY = 10_000
 
 
-def hashed(password, salt):
+def hash_password(password, salt):
     return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=1)
 
 
 class Bookmarks:
-    """The app's users and who of them is logged in."""
+    """The app's users and their sessions."""
 
     def __init__(self, path):
         self.path = path
@@ -53,24 +52,24 @@ class Bookmarks:
 
     def sign_up(self, name, password):
         salt = secrets.token_bytes(16)
-        row = (name, salt, hashed(password, salt))
+        row = (name, salt, hash_password(password, salt))
         with self.database() as database:
             database.execute("INSERT INTO users (name, salt, password) VALUES (?, ?, ?)", row)
 
-    def log_in(self, name, password):
-        """A cookie, or nothing."""
+    def sign_in(self, name, password):
+        """Returns a cookie, or None."""
         with self.database() as database:
             found = database.execute("SELECT id, salt, password FROM users WHERE name = ?", (name,)).fetchone()
             user, salt, expected = found or (None, b"", b"")
-            if not hmac.compare_digest(hashed(password, salt), expected):
+            if not hmac.compare_digest(hash_password(password, salt), expected):
                 return None
             cookie = secrets.token_urlsafe(32)
-            database.execute("INSERT INTO logins VALUES (?, ?)", (hashlib.sha256(cookie.encode()).digest(), user))
+            database.execute("INSERT INTO sessions VALUES (?, ?)", (hashlib.sha256(cookie.encode()).digest(), user))
             return cookie
 
     def user_of(self, cookie):
-        """(id, name), or nothing."""
-        query = "SELECT users.id, users.name FROM logins JOIN users ON users.id = logins.user WHERE cookie = ?"
+        """Returns (id, name), or None."""
+        query = "SELECT users.id, users.name FROM sessions JOIN users ON users.id = sessions.user WHERE cookie = ?"
         with self.database() as database:
             return database.execute(query, (hashlib.sha256(cookie.encode()).digest(),)).fetchone()
 
@@ -84,44 +83,44 @@ class Page(BaseHTTPRequestHandler):
 
     def do_GET(self):
         if self.path != "/":
-            return self.answer(404, "text/plain", "There is no such page.")
+            return self.respond(404, "text/plain", "Page not found.")
         user = self.user()
         page = f"<p>Hello, {html.escape(user[1])}." if user else "".join(
-            FORM.format(action=action, title=title) for action, title in (("/log-in", "Log in"), ("/sign-up", "Sign up"))
+            FORM.format(action=action, title=title) for action, title in (("/sign-in", "Sign in"), ("/sign-up", "Sign up"))
         )
-        self.answer(200, "text/html; charset=utf-8", f"<!doctype html><title>Bookmarks</title><h1>Bookmarks</h1>{page}")
+        self.respond(200, "text/html; charset=utf-8", f"<!doctype html><title>Bookmarks</title><h1>Bookmarks</h1>{page}")
 
     def do_POST(self):
         body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), MAX_BODY)).decode()
         match self.path:
-            case "/sign-up" | "/log-in":
+            case "/sign-up" | "/sign-in":
                 form = {name: values[0] for name, values in parse_qs(body).items()}
-                self.enter(form.get("name", ""), form.get("password", ""))
+                self.start_session(form.get("name", ""), form.get("password", ""))
             case "/sync":
-                self.give_sync()
+                self.send_sync_tokens()
             case _:
-                self.answer(404, "text/plain", "There is no such page.")
+                self.respond(404, "text/plain", "Page not found.")
 
-    def enter(self, name, password):
+    def start_session(self, name, password):
         try:
             if self.path == "/sign-up":
                 self.app.sign_up(name, password)
         except sqlite3.IntegrityError:
-            return self.answer(409, "text/plain", "Somebody has that name.")
-        cookie = self.app.log_in(name, password)
+            return self.respond(409, "text/plain", "This name is taken.")
+        cookie = self.app.sign_in(name, password)
         if cookie is None:
-            return self.answer(403, "text/plain", "Wrong name or password.")
+            return self.respond(403, "text/plain", "Wrong name or password.")
         settings = "; HttpOnly; SameSite=Strict; Path=/"
-        self.answer(303, "text/plain", "", {"Location": "/", "Set-Cookie": f"bookmarks={cookie}{settings}"})
+        self.respond(303, "text/plain", "", {"Location": "/", "Set-Cookie": f"bookmarks={cookie}{settings}"})
 
-    def give_sync(self):
+    def send_sync_tokens(self):
         user = self.user()
         if user is None:
-            return self.answer(403, "text/plain", "Log in first.")
+            return self.respond(403, "text/plain", "Sign in first.")
         status, pair = begin_sync(user[0])
-        self.answer(status, "application/json", pair)
+        self.respond(status, "application/json", pair)
 
-    def answer(self, status, kind, body, headers=None):
+    def respond(self, status, kind, body, headers=None):
         self.send_response(status)
         body = body.encode()
         for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **(headers or {})}.items():
@@ -132,15 +131,15 @@ class Page(BaseHTTPRequestHandler):
 
 
 def begin_sync(user_id):
-    """All there is of Tidelog: a token pair for this user of ours, by the id that never changes."""
+    """The only part about Tidelog: a token pair for one of our users, identified by an id that never changes."""
     sessions = f"{os.environ['SYNC_URL']}/api/admin/apps/{os.environ['SYNC_APP']}/sessions"
     headers = {"Authorization": f"Bearer {os.environ['SYNC_TOKEN']}", "Content-Type": "application/json"}
     body = json.dumps({"external_id": str(user_id)}).encode()
     try:
-        with urllib.request.urlopen(urllib.request.Request(sessions, body, headers), timeout=10) as answer:
-            return 200, answer.read().decode()
+        with urllib.request.urlopen(urllib.request.Request(sessions, body, headers), timeout=10) as response:
+            return 200, response.read().decode()
     except urllib.error.URLError as error:
-        print(f"no sync for user {user_id}: {error}", flush=True)
+        print(f"cannot start sync for user {user_id}: {error}", flush=True)
         return 503, json.dumps({"error": "sync is not available"})
 
 

@@ -1,4 +1,4 @@
-//! Who syncs, from which device: asked for once, then kept.
+//! The account and the device that sync: asked for once, then stored.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::key_file::KeyFile;
-use crate::{Result, ask};
+use crate::{Result, secrets};
 
-/// Whose todos to sync, and where. Without these the app keeps to itself.
+/// The account to sync with. Without these options the app does not sync.
 #[derive(Args, Clone)]
 pub(crate) struct Options {
     /// The server's public URL
@@ -21,39 +21,44 @@ pub(crate) struct Options {
     /// The app's API key
     #[arg(long, value_name = "KEY", required = false, requires = "server")]
     api_key: String,
-    /// The user's e-mail address
-    #[arg(long, value_name = "ADDRESS", required = false, requires = "server")]
+    /// The user's email
+    #[arg(long, value_name = "EMAIL", required = false, requires = "server")]
     email: String,
 }
 
-/// What is kept between runs, beside the key, which the client keeps by itself.
+/// What is stored between runs, in addition to the key, which the client stores by itself.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredAccount {
     session: SessionInfo,
-    /// Tells this installation from others of the same name.
+    /// Distinguishes this installation from others with the same name.
     install_id: Uuid,
     device_id: Uuid,
 }
 
-/// The user's account on a server, as one device has it.
+/// The user's account on a server, on this device.
 pub(crate) struct Account {
     options: Options,
-    /// What the user sees in the list of devices.
+    /// The name in the user's list of devices.
     device_name: String,
     pub(crate) client: Arc<SyncKitClient>,
-    store: Arc<dyn KeyStore>,
-    kept: Option<Kept>,
+    key_store: Arc<dyn KeyStore>,
+    stored: Option<StoredAccount>,
 }
 
 impl Account {
-    /// The account, as an earlier run has left it; else signs in.
+    /// Restores the account of an earlier run, or signs in.
     pub(crate) async fn open(options: &Options, device_name: &str, database: &Path) -> Result<Self> {
-        // An app for desktops takes `FallbackStore::new(KeychainStore::new())`.
-        let store: Arc<dyn KeyStore> = Arc::new(KeyFile::beside(database));
+        // A desktop app would use `FallbackStore::new(KeychainStore::new())`.
+        let key_store: Arc<dyn KeyStore> = Arc::new(KeyFile::next_to(database));
         let config = SyncKitConfig { server_url: options.server.clone(), api_key: options.api_key.clone() };
-        let client = Arc::new(SyncKitClient::builder(config).shared_key_store(store.clone()).build());
-        let mut account =
-            Self { options: options.clone(), device_name: device_name.into(), client, store, kept: None };
+        let client = Arc::new(SyncKitClient::builder(config).shared_key_store(key_store.clone()).build());
+        let mut account = Self {
+            options: options.clone(),
+            device_name: device_name.into(),
+            client,
+            key_store,
+            stored: None,
+        };
         if !account.restore().await? {
             account.sign_in().await?;
         }
@@ -62,48 +67,50 @@ impl Account {
 
     /// The device's id on the server.
     pub(crate) fn device(&self) -> Result<Uuid> {
-        self.kept.as_ref().map(|kept| kept.device_id).ok_or_else(|| "nobody has signed in".into())
+        self.stored.as_ref().map(|stored| stored.device_id).ok_or_else(|| "not signed in".into())
     }
 
-    /// Continues where an earlier run ended. Asks neither the server nor the user.
+    /// Continues where an earlier run ended, without asking the server or the user.
     async fn restore(&mut self) -> Result<bool> {
-        let Some(json) = self.store.get(&self.name())? else { return Ok(false) };
-        let kept = self.kept.insert(serde_json::from_slice(&json)?);
-        self.client.restore_session(kept.session.clone());
+        let Some(json) = self.key_store.get(&self.name())? else { return Ok(false) };
+        let stored = self.stored.insert(serde_json::from_slice(&json)?);
+        self.client.restore_session(stored.session.clone());
         Ok(self.client.try_load_key_from_keychain().await?)
     }
 
-    /// Signs in, opens the user's key, which the user's first device makes, and registers this device.
+    /// Signs in, opens the user's key (or creates it, on the user's first device), and registers this device.
     pub(crate) async fn sign_in(&mut self) -> Result<()> {
-        let password = ask::password(&self.options.email)?;
+        let password = secrets::password(&self.options.email)?;
         self.client.authenticate(&self.options.email, &password).await?;
-        let passphrase = ask::passphrase(self.client.has_server_key().await?)?;
+        let passphrase = secrets::passphrase(self.client.has_server_key().await?)?;
         self.client.setup_encryption_new(&passphrase).await?;
-        let install_id = self.kept.as_ref().map_or_else(Uuid::new_v4, |kept| kept.install_id);
+        let install_id = self.stored.as_ref().map_or_else(Uuid::new_v4, |stored| stored.install_id);
         let device =
             self.client.register_device_with_install_id(&self.device_name, platform(), install_id).await?;
         let session = self.client.session_info().ok_or("the session has ended already")?;
-        self.keep(Kept { session, install_id, device_id: device.id })
+        self.store(StoredAccount { session, install_id, device_id: device.id })
     }
 
-    /// Keeps the session if it is another one than before: each refresh makes a new one, and the old one is worth nothing then.
-    pub(crate) fn keep_session(&mut self) -> Result<()> {
-        match (self.client.session_info(), self.kept.take()) {
-            (Some(session), Some(kept)) if session != kept.session => self.keep(Kept { session, ..kept }),
-            (_, kept) => {
-                self.kept = kept;
+    /// Stores the session if it has changed: each refresh creates a new one, which replaces the old one.
+    pub(crate) fn store_session(&mut self) -> Result<()> {
+        match (self.client.session_info(), self.stored.take()) {
+            (Some(session), Some(stored)) if session != stored.session => {
+                self.store(StoredAccount { session, ..stored })
+            }
+            (_, stored) => {
+                self.stored = stored;
                 Ok(())
             }
         }
     }
 
-    fn keep(&mut self, kept: Kept) -> Result<()> {
-        self.store.set(&self.name(), &Zeroizing::new(serde_json::to_vec(&kept)?))?;
-        self.kept = Some(kept);
+    fn store(&mut self, stored: StoredAccount) -> Result<()> {
+        self.key_store.set(&self.name(), &Zeroizing::new(serde_json::to_vec(&stored)?))?;
+        self.stored = Some(stored);
         Ok(())
     }
 
-    /// What the store files it under.
+    /// The account's name in the key store.
     fn name(&self) -> String {
         let Options { server, api_key, email } = &self.options;
         format!("account of {email} at {server} with {api_key}")

@@ -1,30 +1,29 @@
-//! What is on the screen, and what becomes of it when somebody changes something, here or elsewhere.
+//! The app's state: what the screen shows, and how it changes.
 
 use chrono::Local;
 
-use crate::database::{Database, Deleted, List, Todo};
-use crate::selection::{Identified, Selection};
-use crate::typing::{Purpose, Typing};
+use crate::database::{Database, DeletedItem, List, Todo};
+use crate::input_line::{InputLine, InputPurpose};
+use crate::selection::{HasId, Selection};
 use crate::{Result, due};
 
-/// Where the keys go.
+/// The pane that has the focus.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pane {
     Lists,
     Todos,
-    /// The lists, to choose the one that a todo moves to.
+    /// The lists, to choose the target of a move.
     Targets,
-    /// What could not be synced.
+    /// Problems of the sync.
     Problems,
 }
 
-/// The app.
 pub(crate) struct App {
     pub(crate) database: Database,
     pub(crate) lists: Vec<List>,
-    /// Those of the selected list that are shown.
+    /// The todos of the selected list that are shown.
     pub(crate) todos: Vec<Todo>,
-    /// How many todos of the selected list are done, and how many it has.
+    /// How many todos of the selected list are done, and how many there are.
     pub(crate) progress: (usize, usize),
     pub(crate) pane: Pane,
     pub(crate) list: Selection,
@@ -32,13 +31,13 @@ pub(crate) struct App {
     /// The list that a todo moves to.
     pub(crate) target: Selection,
     pub(crate) hides_done: bool,
-    pub(crate) find: String,
-    pub(crate) typing: Option<Typing>,
-    /// What the last key has led to, if it needs saying.
+    pub(crate) search: String,
+    pub(crate) input: Option<InputLine>,
+    /// A message about the last key, if there is something to say.
     pub(crate) message: String,
-    /// What could not be synced, in words.
+    /// Descriptions of the sync's problems.
     pub(crate) problems: Vec<String>,
-    deleted: Vec<Deleted>,
+    deleted: Vec<DeletedItem>,
 }
 
 impl App {
@@ -53,16 +52,16 @@ impl App {
             todo: Selection::default(),
             target: Selection::default(),
             hides_done: false,
-            find: String::new(),
-            typing: None,
+            search: String::new(),
+            input: None,
             message: String::new(),
             problems: Vec::new(),
             deleted: Vec::new(),
         }
     }
 
-    /// Shows what other connections have changed, such as the replica's. Gives whether they have.
-    pub(crate) fn look(&mut self) -> Result<bool> {
+    /// Refreshes if another connection, such as the replica's, has changed something; returns whether it has.
+    pub(crate) fn refresh_if_changed(&mut self) -> Result<bool> {
         let has_changed = self.database.changed_elsewhere()?;
         if has_changed {
             self.refresh()?;
@@ -70,29 +69,30 @@ impl App {
         Ok(has_changed)
     }
 
-    /// Reads again what is shown.
+    /// Reads everything that is shown again.
     pub(crate) fn refresh(&mut self) -> Result<()> {
         self.lists = self.database.lists()?;
-        self.list.follow(&self.lists);
-        self.target.follow(&self.lists);
-        let current = self.list.of(&self.lists);
+        self.list.update(&self.lists);
+        self.target.update(&self.lists);
+        let current = self.list.selected(&self.lists);
         self.todos = current.map_or_else(|| Ok(Vec::new()), |list| self.database.todos(&list.id))?;
         self.progress = (self.todos.iter().filter(|todo| todo.done).count(), self.todos.len());
-        let find = self.find.to_lowercase();
+        let search = self.search.to_lowercase();
         self.todos.retain(|todo| {
-            !(self.hides_done && todo.done) && (find.is_empty() || todo.title.to_lowercase().contains(&find))
+            !(self.hides_done && todo.done)
+                && (search.is_empty() || todo.title.to_lowercase().contains(&search))
         });
-        self.todo.follow(&self.todos);
+        self.todo.update(&self.todos);
         Ok(())
     }
 
-    /// Selects another row of the pane.
-    pub(crate) fn go(&mut self, by: isize) -> Result<()> {
+    /// Moves the selection in the focused pane.
+    pub(crate) fn move_selection(&mut self, by: isize) -> Result<()> {
         match self.pane {
-            Pane::Todos => self.todo.go(by, &self.todos),
-            Pane::Targets => self.target.go(by, &self.lists),
+            Pane::Todos => self.todo.move_by(by, &self.todos),
+            Pane::Targets => self.target.move_by(by, &self.lists),
             Pane::Lists => {
-                self.list.go(by, &self.lists);
+                self.list.move_by(by, &self.lists);
                 self.todo = Selection::default();
             }
             Pane::Problems => {}
@@ -100,7 +100,7 @@ impl App {
         self.refresh()
     }
 
-    /// Puts the selected row before the one above it, or after the one below it.
+    /// Moves the selected row past the one above or below it.
     pub(crate) fn reorder(&mut self, by: isize) -> Result<()> {
         match self.pane {
             Pane::Targets | Pane::Problems => {}
@@ -110,7 +110,7 @@ impl App {
                 }
             }
             Pane::Todos => {
-                let Some(list) = self.list.of(&self.lists) else { return Ok(()) };
+                let Some(list) = self.list.selected(&self.lists) else { return Ok(()) };
                 let all = self.database.todos(&list.id)?;
                 if let Some(ids) = reordered(&self.todos, &self.todo, &all, by) {
                     self.database.order_todos(&ids)?;
@@ -120,24 +120,24 @@ impl App {
         self.refresh()
     }
 
-    /// Takes over what was typed.
-    pub(crate) fn accept(&mut self, typing: &Typing) -> Result<()> {
-        let (id, text) = (&typing.id, typing.text());
-        match typing.purpose {
-            Purpose::Find => {}
-            Purpose::Due => match due::parse(text, Local::now().date_naive()) {
+    /// Applies the text that was entered.
+    pub(crate) fn accept(&mut self, input: &InputLine) -> Result<()> {
+        let (id, text) = (&input.id, input.text());
+        match input.purpose {
+            InputPurpose::Find => {}
+            InputPurpose::Due => match due::parse(text, Local::now().date_naive()) {
                 Some(due) => self.database.set_due(id, due)?,
-                None => self.message = format!("{text} is no day"),
+                None => self.message = format!("{text} is not a date"),
             },
             _ if text.is_empty() => {}
-            Purpose::NewList => {
-                self.list.wish(self.database.add_list(text)?);
+            InputPurpose::NewList => {
+                self.list.select_when_present(self.database.add_list(text)?);
                 self.todo = Selection::default();
                 self.pane = Pane::Todos;
             }
-            Purpose::ListName => self.database.rename_list(id, text)?,
-            Purpose::NewTodo => self.todo.wish(self.database.add_todo(id, text)?),
-            Purpose::TodoTitle => self.database.rename_todo(id, text)?,
+            InputPurpose::ListName => self.database.rename_list(id, text)?,
+            InputPurpose::NewTodo => self.todo.select_when_present(self.database.add_todo(id, text)?),
+            InputPurpose::TodoTitle => self.database.rename_todo(id, text)?,
         }
         self.refresh()
     }
@@ -145,45 +145,47 @@ impl App {
     /// Moves the selected todo to the chosen list.
     pub(crate) fn move_to_target(&mut self) -> Result<()> {
         self.pane = Pane::Todos;
-        if let (Some(todo), Some(target)) = (self.todo.of(&self.todos), self.target.of(&self.lists)) {
+        if let (Some(todo), Some(target)) =
+            (self.todo.selected(&self.todos), self.target.selected(&self.lists))
+        {
             self.database.move_todo(&todo.id, &target.id)?;
             self.message = format!("moved to {}", target.name);
         }
         self.refresh()
     }
 
-    /// Keeps what was deleted until it is asked for.
-    pub(crate) fn remember(&mut self, deleted: Deleted) -> Result<()> {
-        self.message = "deleted; u brings it back".into();
+    /// Remembers what was deleted, for undo.
+    pub(crate) fn remember_deleted(&mut self, deleted: DeletedItem) -> Result<()> {
+        self.message = "deleted; press u to undo".into();
         self.deleted.push(deleted);
         self.refresh()
     }
 
-    /// Brings back what was deleted last.
+    /// Restores what was deleted last.
     pub(crate) fn undo(&mut self) -> Result<()> {
         match self.deleted.pop() {
-            None => self.message = "nothing was deleted".into(),
-            Some(deleted) => match self.database.put_back(&deleted) {
+            None => self.message = "nothing to undo".into(),
+            Some(deleted) => match self.database.restore(&deleted) {
                 Ok(()) => {
-                    self.message = "brought back".into();
+                    self.message = "restored".into();
                     match deleted {
-                        Deleted::List(list, _) => self.list.wish(list.id),
-                        Deleted::Todo(todo) => self.todo.wish(todo.id),
+                        DeletedItem::List(list, _) => self.list.select_when_present(list.id),
+                        DeletedItem::Todo(todo) => self.todo.select_when_present(todo.id),
                     }
                 }
-                Err(error) => self.message = format!("it cannot be brought back: {error}"),
+                Err(error) => self.message = format!("cannot be restored: {error}"),
             },
         }
         self.refresh()
     }
 }
 
-/// The ids of all rows, with the selected one moved past its neighbour on the screen; `None` at either end.
-fn reordered<R: Identified>(shown: &[R], selected: &Selection, all: &[R], by: isize) -> Option<Vec<String>> {
+/// The ids of all rows, after the selected one was moved past its neighbour on the screen; `None` at either end.
+fn reordered<R: HasId>(shown: &[R], selected: &Selection, all: &[R], by: isize) -> Option<Vec<String>> {
     let neighbour = shown.get(selected.state.selected()?.checked_add_signed(by)?)?.id();
-    let row = selected.of(shown)?.id();
-    let place_of = |id: &str| all.iter().position(|row| row.id() == id);
-    let (from, to) = (place_of(row)?, place_of(neighbour)?);
+    let row = selected.selected(shown)?.id();
+    let position_of = |id: &str| all.iter().position(|row| row.id() == id);
+    let (from, to) = (position_of(row)?, position_of(neighbour)?);
     let mut ids: Vec<_> = all.iter().map(|row| row.id().to_owned()).collect();
     let id = ids.remove(from);
     ids.insert(to, id);

@@ -1,4 +1,4 @@
-//! The app's own SQLite file, in plain SQL. Nothing here knows of sync.
+//! The app's SQLite file, in plain SQL. Nothing here is aware of sync.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use tidelog_client::replica::rusqlite::{Connection, Params, Row, params};
 use uuid::Uuid;
 
 use crate::Result;
-use crate::selection::Identified;
+use crate::selection::HasId;
 
 const SCHEMA: &str = include_str!("schema.sql");
-/// `PRAGMA user_version` of a file that has no tables yet.
+/// `PRAGMA user_version` of a file without tables.
 const EMPTY: i64 = 0;
 
 const LISTS: &str =
@@ -18,11 +18,11 @@ const LISTS: &str =
                      FROM lists ORDER BY position, id";
 const TODOS: &str =
     "SELECT id, list_id, title, done, due, position FROM todos WHERE list_id = ?1 ORDER BY position, id";
-const PUT_LIST: &str = "INSERT INTO lists (id, name, position) VALUES (?1, ?2, ?3)";
-const PUT_TODO: &str =
+const INSERT_LIST: &str = "INSERT INTO lists (id, name, position) VALUES (?1, ?2, ?3)";
+const INSERT_TODO: &str =
     "INSERT INTO todos (id, list_id, title, done, due, position) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-const END_OF_LISTS: &str = "SELECT coalesce(max(position), 0) + 1 FROM lists";
-const END_OF_TODOS: &str = "SELECT coalesce(max(position), 0) + 1 FROM todos WHERE list_id = ?1";
+const NEXT_LIST_POSITION: &str = "SELECT coalesce(max(position), 0) + 1 FROM lists";
+const NEXT_TODO_POSITION: &str = "SELECT coalesce(max(position), 0) + 1 FROM todos WHERE list_id = ?1";
 
 /// A list of todos.
 #[derive(Clone)]
@@ -30,11 +30,11 @@ pub(crate) struct List {
     pub(crate) id: String,
     pub(crate) name: String,
     position: i64,
-    /// Its todos that are not done.
+    /// The number of todos that are not done.
     pub(crate) open: usize,
 }
 
-/// Something to do.
+/// An item of a list.
 #[derive(Clone)]
 pub(crate) struct Todo {
     pub(crate) id: String,
@@ -45,33 +45,33 @@ pub(crate) struct Todo {
     position: i64,
 }
 
-impl Identified for List {
+impl HasId for List {
     fn id(&self) -> &str {
         &self.id
     }
 }
 
-impl Identified for Todo {
+impl HasId for Todo {
     fn id(&self) -> &str {
         &self.id
     }
 }
 
-/// What was deleted, to put it back.
-pub(crate) enum Deleted {
+/// What was deleted, so that it can be restored.
+pub(crate) enum DeletedItem {
     List(List, Vec<Todo>),
     Todo(Todo),
 }
 
-/// The app's connection to its file.
+/// The app's connection to its database.
 pub(crate) struct Database {
     connection: Connection,
-    /// `PRAGMA data_version` when the file was last looked at.
-    seen: i64,
+    /// `PRAGMA data_version` at the last check.
+    data_version: i64,
 }
 
 impl Database {
-    /// Opens the file, and makes it if there is none.
+    /// Opens the file, and creates it if necessary.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let mut connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -81,13 +81,13 @@ impl Database {
             transaction.execute_batch(SCHEMA)?;
         }
         transaction.commit()?;
-        Ok(Self { connection, seen: 0 })
+        Ok(Self { connection, data_version: 0 })
     }
 
-    /// Whether another connection, such as the replica's, has changed the file since this was last asked.
+    /// Whether another connection, such as the replica's, has changed the file since the last call.
     pub(crate) fn changed_elsewhere(&mut self) -> Result<bool> {
         let version = self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
-        Ok(std::mem::replace(&mut self.seen, version) != version)
+        Ok(std::mem::replace(&mut self.data_version, version) != version)
     }
 
     /// The lists, in order.
@@ -113,19 +113,19 @@ impl Database {
         Ok(self.connection.prepare_cached(TODOS)?.query_map([list], todo)?.collect::<Result<_, _>>()?)
     }
 
-    /// Adds a list at the end, and gives its id.
+    /// Adds a list at the end, and returns its id.
     pub(crate) fn add_list(&self, name: &str) -> Result<String> {
         let (id, name) = (new_id(), name.to_owned());
-        let position = self.connection.query_row(END_OF_LISTS, [], |row| row.get(0))?;
-        self.put_list(&List { id: id.clone(), name, position, open: 0 })?;
+        let position = self.connection.query_row(NEXT_LIST_POSITION, [], |row| row.get(0))?;
+        self.insert_list(&List { id: id.clone(), name, position, open: 0 })?;
         Ok(id)
     }
 
-    /// Adds a todo at the end of a list, and gives its id.
+    /// Adds a todo at the end of a list, and returns its id.
     pub(crate) fn add_todo(&self, list: &str, title: &str) -> Result<String> {
         let (id, list_id, title) = (new_id(), list.to_owned(), title.to_owned());
-        let position = self.connection.query_row(END_OF_TODOS, [list], |row| row.get(0))?;
-        self.put_todo(&Todo { id: id.clone(), list_id, title, done: false, due: None, position })?;
+        let position = self.connection.query_row(NEXT_TODO_POSITION, [list], |row| row.get(0))?;
+        self.insert_todo(&Todo { id: id.clone(), list_id, title, done: false, due: None, position })?;
         Ok(id)
     }
 
@@ -147,59 +147,59 @@ impl Database {
 
     /// Moves a todo to the end of another list.
     pub(crate) fn move_todo(&self, id: &str, list: &str) -> Result<()> {
-        let position: i64 = self.connection.query_row(END_OF_TODOS, [list], |row| row.get(0))?;
+        let position: i64 = self.connection.query_row(NEXT_TODO_POSITION, [list], |row| row.get(0))?;
         self.run("UPDATE todos SET list_id = ?2, position = ?3 WHERE id = ?1", params![id, list, position])
     }
 
-    /// Gives the lists this order. Only those are written whose place is another one.
+    /// Puts the lists in this order. Writes only those whose position changes.
     pub(crate) fn order_lists(&mut self, ids: &[String]) -> Result<()> {
         self.order("UPDATE lists SET position = ?2 WHERE id = ?1 AND position <> ?2", ids)
     }
 
-    /// Gives the todos of a list this order.
+    /// Puts the todos of a list in this order.
     pub(crate) fn order_todos(&mut self, ids: &[String]) -> Result<()> {
         self.order("UPDATE todos SET position = ?2 WHERE id = ?1 AND position <> ?2", ids)
     }
 
     /// Deletes a list with all of its todos.
-    pub(crate) fn delete_list(&self, list: &List) -> Result<Deleted> {
+    pub(crate) fn delete_list(&self, list: &List) -> Result<DeletedItem> {
         let todos = self.todos(&list.id)?;
         self.run("DELETE FROM lists WHERE id = ?1", [&list.id])?;
-        Ok(Deleted::List(list.clone(), todos))
+        Ok(DeletedItem::List(list.clone(), todos))
     }
 
     /// Deletes a todo.
-    pub(crate) fn delete_todo(&self, todo: &Todo) -> Result<Deleted> {
+    pub(crate) fn delete_todo(&self, todo: &Todo) -> Result<DeletedItem> {
         self.run("DELETE FROM todos WHERE id = ?1", [&todo.id])?;
-        Ok(Deleted::Todo(todo.clone()))
+        Ok(DeletedItem::Todo(todo.clone()))
     }
 
-    /// Puts back what was deleted, as it was. Fails if another device was faster, or has deleted the list meanwhile.
-    pub(crate) fn put_back(&self, deleted: &Deleted) -> Result<()> {
+    /// Restores what was deleted. Fails if another device has already done so, or has deleted the list in the meantime.
+    pub(crate) fn restore(&self, deleted: &DeletedItem) -> Result<()> {
         let transaction = self.connection.unchecked_transaction()?;
         match deleted {
-            Deleted::Todo(todo) => self.put_todo(todo)?,
-            Deleted::List(list, todos) => {
-                self.put_list(list)?;
-                todos.iter().try_for_each(|todo| self.put_todo(todo))?;
+            DeletedItem::Todo(todo) => self.insert_todo(todo)?,
+            DeletedItem::List(list, todos) => {
+                self.insert_list(list)?;
+                todos.iter().try_for_each(|todo| self.insert_todo(todo))?;
             }
         }
         Ok(transaction.commit()?)
     }
 
-    fn put_list(&self, list: &List) -> Result<()> {
-        self.run(PUT_LIST, params![list.id, list.name, list.position])
+    fn insert_list(&self, list: &List) -> Result<()> {
+        self.run(INSERT_LIST, params![list.id, list.name, list.position])
     }
 
-    fn put_todo(&self, todo: &Todo) -> Result<()> {
+    fn insert_todo(&self, todo: &Todo) -> Result<()> {
         let Todo { id, list_id, title, done, due, position } = todo;
-        self.run(PUT_TODO, params![id, list_id, title, done, due.map(|day| day.to_string()), position])
+        self.run(INSERT_TODO, params![id, list_id, title, done, due.map(|day| day.to_string()), position])
     }
 
     fn order(&mut self, sql: &str, ids: &[String]) -> Result<()> {
         let transaction = self.connection.transaction()?;
-        for (place, id) in (0_i64..).zip(ids) {
-            transaction.prepare_cached(sql)?.execute(params![id, place])?;
+        for (position, id) in (0_i64..).zip(ids) {
+            transaction.prepare_cached(sql)?.execute(params![id, position])?;
         }
         Ok(transaction.commit()?)
     }

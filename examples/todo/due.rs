@@ -1,11 +1,11 @@
-//! Days on which something is due, as people write and read them.
+//! Due dates, as people write and read them.
 
 use chrono::{Datelike, Days, NaiveDate};
 
-/// A way to write a day.
-pub(crate) const HINT: &str = "today, tomorrow, +3, 2026-12-31, or nothing";
+/// How to write a due date.
+pub(crate) const HINT: &str = "today, tomorrow, +3, 2026-12-31, or leave empty";
 
-/// Reads a day; `Some(None)` for none, `None` for what is no day.
+/// Parses a due date: `Some(None)` if the text is empty, `None` if it is not a date.
 pub(crate) fn parse(text: &str, today: NaiveDate) -> Option<Option<NaiveDate>> {
     let in_days = |days| today.checked_add_days(Days::new(days)).map(Some);
     match text.trim() {
@@ -19,8 +19,8 @@ pub(crate) fn parse(text: &str, today: NaiveDate) -> Option<Option<NaiveDate>> {
     }
 }
 
-/// A day in few characters.
-pub(crate) fn show(day: NaiveDate, today: NaiveDate) -> String {
+/// Formats a date in few characters.
+pub(crate) fn format(day: NaiveDate, today: NaiveDate) -> String {
     match day.signed_duration_since(today).num_days() {
         -1 => "yesterday".into(),
         0 => "today".into(),

@@ -1,8 +1,8 @@
-//! A store for the key and the session: one file that only its owner may read, as `ssh` keeps a key without a passphrase.
+//! A store for the key and the session: one file that only its owner can read, like an `ssh` key without a passphrase.
 //!
-//! It works on any machine and never asks, and whoever can read it can read the app's database beside it, too. An app for desktops
-//! had better leave the choice to the SDK, which takes the system's keychain; a [`SealedFileStore`] keeps secrets under a passphrase
-//! that is asked for at each start.
+//! It works on any machine and never asks for anything. Whoever can read it can also read the app's database next to it. A desktop
+//! app should leave the choice to the SDK, which uses the system's keychain; a [`SealedFileStore`] encrypts the secrets under a
+//! passphrase that it asks for at each start.
 //!
 //! [`SealedFileStore`]: tidelog_client::SealedFileStore
 
@@ -24,13 +24,13 @@ type Secrets = BTreeMap<String, String>;
 /// The file.
 pub(crate) struct KeyFile {
     path: PathBuf,
-    writing: Mutex<()>,
+    write_lock: Mutex<()>,
 }
 
 impl KeyFile {
-    /// The key file of this database, which the first secret makes.
-    pub(crate) fn beside(database: &Path) -> Self {
-        Self { path: crate::beside(database, "key"), writing: Mutex::default() }
+    /// The key file of this database. The first secret creates it.
+    pub(crate) fn next_to(database: &Path) -> Self {
+        Self { path: crate::sibling_path(database, "key"), write_lock: Mutex::default() }
     }
 
     fn load(&self) -> Result<Secrets> {
@@ -41,14 +41,14 @@ impl KeyFile {
         }
     }
 
-    /// Puts a new file in the place of the old one, in one step.
+    /// Replaces the file atomically.
     fn update(&self, change: impl FnOnce(&mut Secrets)) -> Result<()> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.write_lock.lock().unwrap_or_else(PoisonError::into_inner);
         let mut secrets = self.load()?;
         change(&mut secrets);
         let json = serde_json::to_vec(&secrets).map(Zeroizing::new).map_err(std::io::Error::from)?;
         let folder = self.path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-        // Such a file is its owner's alone from the start.
+        // Temporary files are readable by their owner only, from the start.
         let mut file = NamedTempFile::new_in(folder)?;
         file.write_all(&json)?;
         file.as_file().sync_all()?;

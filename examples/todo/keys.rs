@@ -4,13 +4,13 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::Result;
 use crate::app::{App, Pane};
+use crate::input_line::{InputLine, InputOutcome, InputPurpose};
 use crate::selection::Selection;
-use crate::typing::{Purpose, Typed, Typing};
 
-/// What Page Up and Page Down skip.
+/// The rows that Page Up and Page Down skip.
 const PAGE: isize = 10;
 
-const IN_LISTS: &[(&str, &str)] = &[
+const LISTS_HELP: &[(&str, &str)] = &[
     ("a", "add"),
     ("e", "rename"),
     ("d", "delete"),
@@ -19,7 +19,7 @@ const IN_LISTS: &[(&str, &str)] = &[
     ("tab", "todos"),
     ("q", "quit"),
 ];
-const IN_TODOS: &[(&str, &str)] = &[
+const TODOS_HELP: &[(&str, &str)] = &[
     ("a", "add"),
     ("e", "edit"),
     ("space", "done"),
@@ -34,59 +34,59 @@ const IN_TODOS: &[(&str, &str)] = &[
     ("tab", "lists"),
     ("q", "quit"),
 ];
-const IN_TARGETS: &[(&str, &str)] = &[("enter", "move it here"), ("esc", "leave it")];
-const IN_PROBLEMS: &[(&str, &str)] = &[("enter", "forget them"), ("esc", "keep them")];
+const TARGETS_HELP: &[(&str, &str)] = &[("enter", "move here"), ("esc", "cancel")];
+const PROBLEMS_HELP: &[(&str, &str)] = &[("enter", "dismiss"), ("esc", "keep")];
 
-/// What follows a key, beyond what the app does by itself.
+/// What the main loop has to do after a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum After {
-    GoOn,
+pub(crate) enum KeyAction {
+    Continue,
     Sync,
-    Forget,
+    DismissProblems,
     Quit,
 }
 
-/// The keys of a pane, to be shown.
+/// The keys of a pane and what they do.
 pub(crate) fn help(pane: Pane) -> &'static [(&'static str, &'static str)] {
     match pane {
-        Pane::Lists => IN_LISTS,
-        Pane::Todos => IN_TODOS,
-        Pane::Targets => IN_TARGETS,
-        Pane::Problems => IN_PROBLEMS,
+        Pane::Lists => LISTS_HELP,
+        Pane::Todos => TODOS_HELP,
+        Pane::Targets => TARGETS_HELP,
+        Pane::Problems => PROBLEMS_HELP,
     }
 }
 
-/// Does what a key stands for.
-pub(crate) fn press(app: &mut App, key: KeyEvent) -> Result<After> {
+/// Handles a key.
+pub(crate) fn press(app: &mut App, key: KeyEvent) -> Result<KeyAction> {
     app.message.clear();
     if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
-        return Ok(After::Quit);
+        return Ok(KeyAction::Quit);
     }
-    if let Some(typing) = app.typing.take() {
-        return type_on(app, typing, key).map(|()| After::GoOn);
+    if let Some(input) = app.input.take() {
+        return edit(app, input, key).map(|()| KeyAction::Continue);
     }
     let shift = key.modifiers.contains(KeyModifiers::SHIFT);
     match key.code {
-        KeyCode::Char('q') => return Ok(After::Quit),
-        KeyCode::Char('s') => return Ok(After::Sync),
+        KeyCode::Char('q') => return Ok(KeyAction::Quit),
+        KeyCode::Char('s') => return Ok(KeyAction::Sync),
         KeyCode::Char('K') => app.reorder(-1)?,
         KeyCode::Char('J') => app.reorder(1)?,
         KeyCode::Up if shift => app.reorder(-1)?,
         KeyCode::Down if shift => app.reorder(1)?,
-        KeyCode::Up | KeyCode::Char('k') => app.go(-1)?,
-        KeyCode::Down | KeyCode::Char('j') => app.go(1)?,
-        KeyCode::PageUp => app.go(-PAGE)?,
-        KeyCode::PageDown => app.go(PAGE)?,
-        KeyCode::Home => app.go(isize::MIN)?,
-        KeyCode::End => app.go(isize::MAX)?,
-        KeyCode::Esc => leave(app)?,
+        KeyCode::Up | KeyCode::Char('k') => app.move_selection(-1)?,
+        KeyCode::Down | KeyCode::Char('j') => app.move_selection(1)?,
+        KeyCode::PageUp => app.move_selection(-PAGE)?,
+        KeyCode::PageDown => app.move_selection(PAGE)?,
+        KeyCode::Home => app.move_selection(isize::MIN)?,
+        KeyCode::End => app.move_selection(isize::MAX)?,
+        KeyCode::Esc => cancel(app)?,
         KeyCode::Enter if app.pane == Pane::Problems => {
-            leave(app)?;
-            return Ok(After::Forget);
+            cancel(app)?;
+            return Ok(KeyAction::DismissProblems);
         }
         code => press_in_pane(app, code)?,
     }
-    Ok(After::GoOn)
+    Ok(KeyAction::Continue)
 }
 
 fn press_in_pane(app: &mut App, code: KeyCode) -> Result<()> {
@@ -95,19 +95,19 @@ fn press_in_pane(app: &mut App, code: KeyCode) -> Result<()> {
         (Pane::Targets | Pane::Problems, _) => {}
         (_, KeyCode::Char('p')) if !app.problems.is_empty() => app.pane = Pane::Problems,
         (_, KeyCode::Char('u')) => return app.undo(),
-        (_, KeyCode::Char('/')) => app.typing = Some(Typing::new(Purpose::Find, "", &app.find)),
+        (_, KeyCode::Char('/')) => app.input = Some(InputLine::new(InputPurpose::Find, "", &app.search)),
         (_, KeyCode::Char('h')) => {
             app.hides_done = !app.hides_done;
             return app.refresh();
         }
         (_, KeyCode::Left) | (Pane::Todos, KeyCode::Tab | KeyCode::BackTab) => app.pane = Pane::Lists,
         (_, KeyCode::Right) | (Pane::Lists, KeyCode::Tab | KeyCode::BackTab) => app.pane = Pane::Todos,
-        (Pane::Lists, KeyCode::Char('a')) => app.typing = Some(Typing::new(Purpose::NewList, "", "")),
+        (Pane::Lists, KeyCode::Char('a')) => app.input = Some(InputLine::new(InputPurpose::NewList, "", "")),
         (Pane::Todos, KeyCode::Char('a')) => {
-            let list = app.list.of(&app.lists);
-            app.typing = Some(match list {
-                Some(list) => Typing::new(Purpose::NewTodo, &list.id, ""),
-                None => Typing::new(Purpose::NewList, "", ""),
+            let list = app.list.selected(&app.lists);
+            app.input = Some(match list {
+                Some(list) => InputLine::new(InputPurpose::NewTodo, &list.id, ""),
+                None => InputLine::new(InputPurpose::NewList, "", ""),
             });
         }
         (Pane::Lists, code) => return press_on_list(app, code),
@@ -117,13 +117,13 @@ fn press_in_pane(app: &mut App, code: KeyCode) -> Result<()> {
 }
 
 fn press_on_list(app: &mut App, code: KeyCode) -> Result<()> {
-    let Some(list) = app.list.of(&app.lists) else { return Ok(()) };
+    let Some(list) = app.list.selected(&app.lists) else { return Ok(()) };
     match code {
         KeyCode::Enter => app.pane = Pane::Todos,
-        KeyCode::Char('e') => app.typing = Some(Typing::new(Purpose::ListName, &list.id, &list.name)),
+        KeyCode::Char('e') => app.input = Some(InputLine::new(InputPurpose::ListName, &list.id, &list.name)),
         KeyCode::Char('d') | KeyCode::Delete => {
             let deleted = app.database.delete_list(list)?;
-            app.remember(deleted)?;
+            app.remember_deleted(deleted)?;
         }
         _ => {}
     }
@@ -131,26 +131,26 @@ fn press_on_list(app: &mut App, code: KeyCode) -> Result<()> {
 }
 
 fn press_on_todo(app: &mut App, code: KeyCode) -> Result<()> {
-    let Some(todo) = app.todo.of(&app.todos) else { return Ok(()) };
+    let Some(todo) = app.todo.selected(&app.todos) else { return Ok(()) };
     match code {
         KeyCode::Char(' ' | 'x') => {
             app.database.set_done(&todo.id, !todo.done)?;
             app.refresh()?;
         }
         KeyCode::Enter | KeyCode::Char('e') => {
-            app.typing = Some(Typing::new(Purpose::TodoTitle, &todo.id, &todo.title));
+            app.input = Some(InputLine::new(InputPurpose::TodoTitle, &todo.id, &todo.title));
         }
         KeyCode::Char('t') => {
             let due = todo.due.map(|day| day.to_string()).unwrap_or_default();
-            app.typing = Some(Typing::new(Purpose::Due, &todo.id, &due));
+            app.input = Some(InputLine::new(InputPurpose::Due, &todo.id, &due));
         }
         KeyCode::Char('d') | KeyCode::Delete => {
             let deleted = app.database.delete_todo(todo)?;
-            app.remember(deleted)?;
+            app.remember_deleted(deleted)?;
         }
         KeyCode::Char('m') => {
             app.target = Selection::default();
-            app.target.follow(&app.lists);
+            app.target.update(&app.lists);
             app.pane = Pane::Targets;
         }
         _ => {}
@@ -158,27 +158,27 @@ fn press_on_todo(app: &mut App, code: KeyCode) -> Result<()> {
     Ok(())
 }
 
-fn type_on(app: &mut App, mut typing: Typing, key: KeyEvent) -> Result<()> {
-    match typing.press(key) {
-        Typed::Done => app.accept(&typing),
-        Typed::Cancelled if typing.purpose == Purpose::Find => leave(app),
-        Typed::Cancelled => Ok(()),
-        Typed::On => {
-            if typing.purpose == Purpose::Find {
-                typing.text().clone_into(&mut app.find);
+fn edit(app: &mut App, mut input: InputLine, key: KeyEvent) -> Result<()> {
+    match input.press(key) {
+        InputOutcome::Accepted => app.accept(&input),
+        InputOutcome::Cancelled if input.purpose == InputPurpose::Find => cancel(app),
+        InputOutcome::Cancelled => Ok(()),
+        InputOutcome::Editing => {
+            if input.purpose == InputPurpose::Find {
+                input.text().clone_into(&mut app.search);
                 app.refresh()?;
             }
-            app.typing = Some(typing);
+            app.input = Some(input);
             Ok(())
         }
     }
 }
 
-/// Leaves what is half done, or the search.
-fn leave(app: &mut App) -> Result<()> {
+/// Closes the pane in front, or ends the search.
+fn cancel(app: &mut App) -> Result<()> {
     match app.pane {
         Pane::Targets | Pane::Problems => app.pane = Pane::Todos,
-        Pane::Lists | Pane::Todos => app.find.clear(),
+        Pane::Lists | Pane::Todos => app.search.clear(),
     }
     app.refresh()
 }

@@ -1,29 +1,29 @@
-//! A to-do app for the terminal whose lists are the same on all of a user's devices, live.
+//! A to-do app for the terminal whose lists are the same on all of a user's devices, live. Runs until you quit.
 //!
 //! ```text
-//! cargo example todo                                on this device only
-//! cargo example todo -- --server URL --api-key KEY --email ADDRESS --database laptop.db
+//! cargo example todo                                without sync
+//! cargo example todo -- --server URL --api-key KEY --email EMAIL --database laptop.db
 //! ```
 //!
-//! It is an app on SQLite like any other: `schema.sql`, `database.rs`, and a screen. What makes it sync is `sync.rs`, in a dozen
-//! lines, on the account that `account.rs` signs in to. It works without a network: what is changed meanwhile is sent later.
+//! It is an ordinary app on SQLite: `schema.sql`, `database.rs` and a screen. The dozen lines in `sync.rs` make it sync, with the
+//! account that `account.rs` signs in to. It works without a network: changes are sent later.
 //!
 //! The first start asks for the password and the passphrase without showing them, or takes them from `TIDELOG_PASSWORD` and
-//! `TIDELOG_PASSPHRASE`. Later ones find the session and the key in a file beside the database.
+//! `TIDELOG_PASSPHRASE`. Later starts find the session and the key in a file next to the database.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "an app is not the server")]
 
 mod account;
 mod app;
-mod ask;
 mod database;
 mod due;
+mod input_line;
 mod key_file;
 mod keys;
-mod link;
 mod screen;
+mod secrets;
 mod selection;
 mod sync;
-mod typing;
+mod sync_controller;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,16 +38,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use account::Options;
 use app::App;
 use database::Database;
-use keys::After;
-use link::{Link, Mood};
+use keys::KeyAction;
+use sync_controller::{StatusKind, SyncController};
 
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
-/// How often the app looks whether another device has changed something, which takes it a few microseconds.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often the app checks whether another device has changed something, which takes a few microseconds.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The exit code after a signal: that of SIGTERM, as shells give it.
-const TERMINATED: i32 = 143;
+/// The exit code after a signal: the one that shells use for SIGTERM.
+const SIGTERM_EXIT_CODE: i32 = 143;
 
 /// To-do lists that are the same on all of your devices.
 #[derive(Parser)]
@@ -58,7 +58,7 @@ struct Arguments {
     /// The file with the lists
     #[arg(long, value_name = "FILE", default_value = "todo.db")]
     database: PathBuf,
-    /// This device's name; by default the file's
+    /// This device's name [default: the file's name]
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
 }
@@ -79,69 +79,74 @@ fn run(arguments: &Arguments) -> Result<()> {
     let database = &arguments.database;
     let stem = database.file_stem().unwrap_or_default().to_string_lossy();
     let device = arguments.device.as_deref().unwrap_or(&stem);
-    // Before the replica attaches, as any migration of the app's own tables.
+    // The app's own tables and migrations come first: the replica attaches to them.
     let mut app = App::new(Database::open(database)?);
-    let link = |options| Link::start(runtime.handle(), options, device, database);
-    let mut link = arguments.account.as_ref().map(link).transpose()?;
-    heed_signals(runtime.handle())?;
-    // Restores the terminal also when something panics.
+    let start = |options| SyncController::start(runtime.handle(), options, device, database);
+    let mut sync = arguments.account.as_ref().map(start).transpose()?;
+    restore_terminal_on_signals(runtime.handle())?;
+    // Also restores the terminal after a panic.
     let mut terminal = ratatui::try_init()?;
-    let outcome = live(&mut terminal, &mut app, &mut link, device);
+    let outcome = run_screen(&mut terminal, &mut app, &mut sync, device);
     ratatui::restore();
     outcome
 }
 
-/// Shows the app until the user leaves it.
-fn live(terminal: &mut DefaultTerminal, app: &mut App, link: &mut Option<Link>, device: &str) -> Result<()> {
-    let mut was_written = true;
+/// Shows the app until the user quits.
+fn run_screen(
+    terminal: &mut DefaultTerminal,
+    app: &mut App,
+    sync: &mut Option<SyncController>,
+    device: &str,
+) -> Result<()> {
+    let mut has_changed = true;
     loop {
-        was_written |= app.look()?;
-        if let Some(link) = link.as_mut().filter(|_| std::mem::take(&mut was_written)) {
-            app.problems = link.refresh()?;
+        has_changed |= app.refresh_if_changed()?;
+        if let Some(sync) = sync.as_mut().filter(|_| std::mem::take(&mut has_changed)) {
+            app.problems = sync.refresh()?;
         }
-        let alone = || Ok((Mood::Away, "on this device only".to_owned()));
-        let status = link.as_mut().map_or_else(alone, Link::look)?;
+        let unsynced = || Ok((StatusKind::Offline, "on this device only".to_owned()));
+        let status = sync.as_mut().map_or_else(unsynced, SyncController::status)?;
         terminal.draw(|frame| screen::draw(frame, app, device, &status))?;
-        if !event::poll(LOOK)? {
+        if !event::poll(POLL_INTERVAL)? {
             continue;
         }
         let Event::Key(key) = event::read()? else { continue };
         if !key.is_press() {
             continue;
         }
-        was_written = true;
-        match (keys::press(app, key), &mut *link) {
-            (Ok(After::Quit), _) => return Ok(()),
-            (Ok(After::Sync), Some(link)) if link.wants_the_user() => {
-                app.message = sign_in(terminal, link)?;
+        has_changed = true;
+        match (keys::press(app, key), &mut *sync) {
+            (Ok(KeyAction::Quit), _) => return Ok(()),
+            (Ok(KeyAction::Sync), Some(sync)) if sync.needs_user() => {
+                app.message = sign_in(terminal, sync)?;
             }
-            (Ok(After::Sync), Some(link)) => link.hurry(),
-            (Ok(After::Forget), Some(link)) => link.dismiss_problems()?,
-            (Ok(After::GoOn | After::Sync | After::Forget), _) => {}
+            (Ok(KeyAction::Sync), Some(sync)) => sync.retry_now(),
+            (Ok(KeyAction::DismissProblems), Some(sync)) => sync.dismiss_problems()?,
+            (Ok(KeyAction::Continue | KeyAction::Sync | KeyAction::DismissProblems), _) => {}
             (Err(error), _) => app.message = error.to_string(),
         }
     }
 }
 
-/// The path of a file that belongs to the database.
-fn beside(database: &Path, extension: &str) -> PathBuf {
+/// The path of a file next to the database: its path with another extension appended.
+fn sibling_path(database: &Path, extension: &str) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(".");
     path.push(extension);
     path.into()
 }
 
-/// Gives the terminal back for as long as it takes to ask. Gives what to tell the user.
-fn sign_in(terminal: &mut DefaultTerminal, link: &mut Link) -> Result<String> {
+/// Leaves the screen to ask for the secrets. Returns a message for the user.
+fn sign_in(terminal: &mut DefaultTerminal, sync: &mut SyncController) -> Result<String> {
     ratatui::restore();
-    let outcome = link.sign_in();
+    let outcome = sync.sign_in();
     *terminal = ratatui::try_init()?;
     Ok(outcome.err().map(|error| error.to_string()).unwrap_or_default())
 }
 
-/// Leaves the terminal in order also when somebody wants the process to end. Not by way of the loop: waiting for a key does not
-/// come back from a terminal that is gone.
-fn heed_signals(runtime: &Handle) -> Result<()> {
+/// Restores the terminal when a signal ends the process. This cannot be left to the main loop: waiting for a key does not return
+/// once the terminal is gone.
+fn restore_terminal_on_signals(runtime: &Handle) -> Result<()> {
     let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     runtime.spawn(async move {
         tokio::select! {
@@ -149,7 +154,7 @@ fn heed_signals(runtime: &Handle) -> Result<()> {
             _ = hang_up.recv() => {}
         }
         ratatui::restore();
-        std::process::exit(TERMINATED);
+        std::process::exit(SIGTERM_EXIT_CODE);
     });
     Ok(())
 }

@@ -1,46 +1,46 @@
-//! Which row of a pane is selected: the selection stays on its row while others come and go, whoever moves them.
+//! The selected row of a pane. The selection stays on its row while rows are added, removed or moved, here or on another device.
 
 use ratatui::widgets::TableState;
 
-/// What can be selected.
-pub(crate) trait Identified {
-    /// Stays the same for as long as the row is there.
+/// A row that can be selected.
+pub(crate) trait HasId {
+    /// Stays the same for as long as the row exists.
     fn id(&self) -> &str;
 }
 
-/// A row, by its id and by where it was last seen.
+/// A row, by its id and its last position.
 #[derive(Default)]
 pub(crate) struct Selection {
     id: Option<String>,
-    /// What the screen draws; it also knows how far the pane is scrolled.
+    /// Drawn by the screen; also holds the scroll offset.
     pub(crate) state: TableState,
 }
 
 impl Selection {
-    /// The selected one of these rows.
-    pub(crate) fn of<'r, R>(&self, rows: &'r [R]) -> Option<&'r R> {
+    /// The selected row among these.
+    pub(crate) fn selected<'r, R>(&self, rows: &'r [R]) -> Option<&'r R> {
         rows.get(self.state.selected()?)
     }
 
-    /// Selects the row with this id as soon as it is there.
-    pub(crate) fn wish(&mut self, id: String) {
+    /// Selects the row with this id as soon as it exists.
+    pub(crate) fn select_when_present(&mut self, id: String) {
         self.id = Some(id);
     }
 
-    /// Finds the row again among these. If it is gone, the one that is in its place is selected.
-    pub(crate) fn follow(&mut self, rows: &[impl Identified]) {
+    /// Finds the selected row among these. If it is gone, selects the one at its position.
+    pub(crate) fn update(&mut self, rows: &[impl HasId]) {
         let same = self.id.as_deref().and_then(|id| rows.iter().position(|row| row.id() == id));
         self.select(same.or(self.state.selected()).unwrap_or(0), rows);
     }
 
-    /// Goes so many rows down, or up.
-    pub(crate) fn go(&mut self, by: isize, rows: &[impl Identified]) {
+    /// Moves the selection down by `by` rows, or up.
+    pub(crate) fn move_by(&mut self, by: isize, rows: &[impl HasId]) {
         self.select(self.state.selected().unwrap_or(0).saturating_add_signed(by), rows);
     }
 
-    fn select(&mut self, place: usize, rows: &[impl Identified]) {
-        let place = rows.len().checked_sub(1).map(|last| place.min(last));
-        self.state.select(place);
-        self.id = place.and_then(|place| rows.get(place)).map(|row| row.id().to_owned());
+    fn select(&mut self, index: usize, rows: &[impl HasId]) {
+        let index = rows.len().checked_sub(1).map(|last| index.min(last));
+        self.state.select(index);
+        self.id = index.and_then(|index| rows.get(index)).map(|row| row.id().to_owned());
     }
 }

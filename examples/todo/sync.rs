@@ -1,18 +1,18 @@
-//! The sync part: all that it takes for the app's two tables to be the same on all devices.
+//! The sync part: everything that keeps the app's two tables the same on all devices.
 //!
-//! The replica has a connection of its own. The app goes on reading and writing through its own one, as it always did, and its SQL
-//! knows nothing of sync. Signing in is `account.rs`; what is shown of it all is `link.rs`.
+//! The replica has its own connection. The app keeps reading and writing through another one, as before, and its SQL is unaware of
+//! sync. `account.rs` signs in; `sync_controller.rs` reports the status.
 
 use tidelog_client::replica::rusqlite::Connection;
 use tidelog_client::replica::{Replica, Rule, SyncedTable};
 
-use crate::{Result, account::Account, link::Syncing};
+use crate::{Result, account::Account, sync_controller::SyncTask};
 
-/// Keeps the app's database in step with the user's other devices, for as long as the task runs.
-pub(crate) fn start(database: &std::path::Path, account: &Account) -> Result<Syncing> {
+/// Keeps the app's database in sync with the user's other devices, for as long as the task runs.
+pub(crate) fn start(database: &std::path::Path, account: &Account) -> Result<SyncTask> {
     let by_column = |table| SyncedTable::new(table).settled_by(Rule::ByColumn);
     let replica = Replica::attach(Connection::open(database)?, ["lists", "todos"].map(by_column))?;
-    let (client, device, live) = (account.client.clone(), account.device()?, replica.clone());
-    let task = tokio::spawn(async move { live.run(&client, device).await });
-    Ok(Syncing { status: replica.status(), replica, task })
+    let (client, device, background) = (account.client.clone(), account.device()?, replica.clone());
+    let task = tokio::spawn(async move { background.run(&client, device).await });
+    Ok(SyncTask { status: replica.status(), replica, task })
 }

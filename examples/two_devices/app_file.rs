@@ -1,10 +1,10 @@
-//! The app's own SQLite file: one table of airports, and the three small tables that syncing it takes.
+//! The app's SQLite file: one table of airports, and the three small tables that are needed to sync it.
 //!
-//! Every local change is noted in `outbox` in the transaction that makes it, and every page that comes in is applied in one
-//! transaction with its cursor. So a crash at any instant loses nothing and repeats nothing that matters.
+//! Every local change is recorded in `outbox` in the same transaction, and every pulled page is applied in one transaction together
+//! with its cursor. So a crash at any moment loses nothing, and repeats nothing that matters.
 //!
-//! Where two devices changed one row, the later change wins, on both: `versions` remembers which change each row has now, also
-//! when that was a delete.
+//! If two devices change the same row, the later change wins on both. `versions` stores which change each row has, even if it was a
+//! deletion.
 
 use std::path::{Path, PathBuf};
 
@@ -22,18 +22,18 @@ const SCHEMA: &str = "
     ) STRICT;
     CREATE TABLE versions (icao TEXT PRIMARY KEY, time_us INTEGER NOT NULL, author TEXT NOT NULL) STRICT;
     CREATE TABLE outbox (
-        place INTEGER PRIMARY KEY, op TEXT NOT NULL, icao TEXT NOT NULL, time_us INTEGER NOT NULL, row TEXT
+        position INTEGER PRIMARY KEY, op TEXT NOT NULL, icao TEXT NOT NULL, time_us INTEGER NOT NULL, row TEXT
     ) STRICT;
-    CREATE TABLE position (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), cursor TEXT NOT NULL) STRICT;";
-const PUT: &str = "INSERT OR REPLACE INTO airports VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-const DELETE: &str = "DELETE FROM airports WHERE icao = ?1";
-const NOTE_VERSION: &str = "INSERT OR REPLACE INTO versions VALUES (?1, ?2, ?3)";
-const VERSION: &str = "SELECT time_us, author FROM versions WHERE icao = ?1";
-const NOTE_CHANGE: &str = "INSERT INTO outbox (op, icao, time_us, row) VALUES (?1, ?2, ?3, ?4)";
-const CHANGES: &str = "SELECT place, op, icao, time_us, row FROM outbox ORDER BY place LIMIT ?1";
-const NOTE_POSITION: &str = "INSERT OR REPLACE INTO position VALUES (1, ?1)";
+    CREATE TABLE pull_cursor (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), cursor TEXT NOT NULL) STRICT;";
+const PUT_ROW: &str = "INSERT OR REPLACE INTO airports VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+const DELETE_ROW: &str = "DELETE FROM airports WHERE icao = ?1";
+const PUT_VERSION: &str = "INSERT OR REPLACE INTO versions VALUES (?1, ?2, ?3)";
+const FIND_VERSION: &str = "SELECT time_us, author FROM versions WHERE icao = ?1";
+const ADD_TO_OUTBOX: &str = "INSERT INTO outbox (op, icao, time_us, row) VALUES (?1, ?2, ?3, ?4)";
+const LIST_OUTBOX: &str = "SELECT position, op, icao, time_us, row FROM outbox ORDER BY position LIMIT ?1";
+const PUT_CURSOR: &str = "INSERT OR REPLACE INTO pull_cursor VALUES (1, ?1)";
 
-/// What was done to a row.
+/// A change of a row.
 #[derive(Clone, Debug)]
 pub enum Edit {
     Insert(Airport),
@@ -41,61 +41,61 @@ pub enum Edit {
     Delete(String),
 }
 
-/// An edit, and when and where it was made.
+/// An edit, with its time and author.
 #[derive(Clone, Debug)]
-pub struct Stamped {
+pub struct TimedEdit {
     pub edit: Edit,
-    /// Microseconds since 1970, by the author's clock.
+    /// In microseconds since 1970, by the author's clock.
     pub time_us: i64,
     /// The device that made it.
     pub author: String,
 }
 
-/// An edit that waits to be pushed.
-pub struct Pending {
-    /// Its place in the queue.
-    pub place: i64,
+/// An edit that was not pushed yet.
+pub struct PendingEdit {
+    /// Its position in the outbox.
+    pub position: i64,
     pub edit: Edit,
     pub time_us: i64,
 }
 
-/// An open file.
+/// The open file.
 pub struct AppFile {
     path: PathBuf,
     connection: Connection,
 }
 
 impl AppFile {
-    /// Makes a new, empty one.
+    /// Creates an empty file.
     pub fn create(path: &Path) -> Result<Self> {
         let connection = Connection::open(path)?;
         connection.execute_batch(SCHEMA)?;
         Ok(Self { path: path.to_owned(), connection })
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes these edits, and notes that they are to be pushed.
-    pub fn edit(&mut self, edits: &[Stamped]) -> Result<()> {
+    /// Makes edits, and adds them to the outbox.
+    pub fn edit(&mut self, edits: &[TimedEdit]) -> Result<()> {
         let transaction = self.connection.transaction()?;
-        for stamped in edits {
-            carry_out(&transaction, stamped)?;
-            let (op, icao, row) = match &stamped.edit {
+        for timed in edits {
+            apply_edit(&transaction, timed)?;
+            let (op, icao, row) = match &timed.edit {
                 Edit::Insert(airport) => ("insert", &airport.icao, Some(serde_json::to_string(airport)?)),
                 Edit::Update(airport) => ("update", &airport.icao, Some(serde_json::to_string(airport)?)),
                 Edit::Delete(icao) => ("delete", icao, None),
             };
-            transaction.prepare_cached(NOTE_CHANGE)?.execute((op, icao, stamped.time_us, row))?;
+            transaction.prepare_cached(ADD_TO_OUTBOX)?.execute((op, icao, timed.time_us, row))?;
         }
         Ok(transaction.commit()?)
     }
 
-    /// The oldest edits that wait to be pushed, at most `limit`.
-    pub fn pending(&self, limit: usize) -> Result<Vec<Pending>> {
-        let mut statement = self.connection.prepare_cached(CHANGES)?;
+    /// The oldest edits in the outbox, at most `limit`.
+    pub fn pending(&self, limit: usize) -> Result<Vec<PendingEdit>> {
+        let mut statement = self.connection.prepare_cached(LIST_OUTBOX)?;
         let mut rows = statement.query([limit])?;
         let mut pending = Vec::new();
         while let Some(row) = rows.next()? {
@@ -105,34 +105,34 @@ impl AppFile {
                 ("update", Some(data)) => Edit::Update(serde_json::from_str(&data)?),
                 _ => Edit::Delete(icao),
             };
-            pending.push(Pending { place: row.get(0)?, edit, time_us: row.get(3)? });
+            pending.push(PendingEdit { position: row.get(0)?, edit, time_us: row.get(3)? });
         }
         Ok(pending)
     }
 
-    /// Forgets the pending edits up to this place: the server has them.
-    pub fn pushed(&self, place: i64) -> Result<()> {
-        self.connection.execute("DELETE FROM outbox WHERE place <= ?1", [place])?;
+    /// Removes edits from the outbox, up to and including this position, after the server has stored them.
+    pub fn remove_pending(&self, position: i64) -> Result<()> {
+        self.connection.execute("DELETE FROM outbox WHERE position <= ?1", [position])?;
         Ok(())
     }
 
-    /// Applies what other devices did, and notes how far that goes.
-    pub fn apply(&mut self, page: &[Stamped], cursor: &str) -> Result<()> {
+    /// Applies a page of edits of other devices, and stores the cursor after it.
+    pub fn apply(&mut self, page: &[TimedEdit], cursor: &str) -> Result<()> {
         let transaction = self.connection.transaction()?;
-        for stamped in page {
-            carry_out(&transaction, stamped)?;
+        for timed in page {
+            apply_edit(&transaction, timed)?;
         }
-        transaction.prepare_cached(NOTE_POSITION)?.execute([cursor])?;
+        transaction.prepare_cached(PUT_CURSOR)?.execute([cursor])?;
         Ok(transaction.commit()?)
     }
 
-    /// How far this file has got in the log; empty at first.
-    pub fn position(&self) -> Result<String> {
-        let cursor = self.connection.query_row("SELECT cursor FROM position", [], |row| row.get(0));
+    /// The position in the log up to which everything was applied; empty at first.
+    pub fn cursor(&self) -> Result<String> {
+        let cursor = self.connection.query_row("SELECT cursor FROM pull_cursor", [], |row| row.get(0));
         Ok(cursor.optional()?.unwrap_or_default())
     }
 
-    /// Every row with every column, in order.
+    /// All rows with all columns, in order.
     pub fn rows(&self) -> Result<Vec<Vec<Column>>> {
         let mut statement = self.connection.prepare("SELECT * FROM airports ORDER BY icao")?;
         let columns = statement.column_count();
@@ -141,7 +141,7 @@ impl AppFile {
     }
 }
 
-/// An airport as its row should be.
+/// The columns of an airport's row.
 pub fn columns(airport: &Airport) -> Vec<Column> {
     let Airport { icao, iata, name, city, subd, country, elevation, lat, lon, tz, lid } = airport.clone();
     let text = [icao, iata, name, city, subd, country].map(Column::Text);
@@ -150,29 +150,29 @@ pub fn columns(airport: &Airport) -> Vec<Column> {
     text.into_iter().chain(numbers).chain(more_text).collect()
 }
 
-/// Carries out an edit, unless the row has a later one already. Of two made in the same microsecond, the device with the
-/// larger id wins: any rule will do, if all devices follow it.
-fn carry_out(transaction: &Transaction<'_>, stamped: &Stamped) -> Result<()> {
-    let icao = match &stamped.edit {
+/// Applies an edit, unless the row already has a later one. Of two edits in the same microsecond, the one of the device with the
+/// greater id wins: any rule works as long as all devices follow it.
+fn apply_edit(transaction: &Transaction<'_>, timed: &TimedEdit) -> Result<()> {
+    let icao = match &timed.edit {
         Edit::Insert(airport) | Edit::Update(airport) => &airport.icao,
         Edit::Delete(icao) => icao,
     };
     let version = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let present: Option<(i64, String)> =
-        transaction.prepare_cached(VERSION)?.query_row([icao], version).optional()?;
-    if present.is_some_and(|present| present >= (stamped.time_us, stamped.author.clone())) {
+    let current: Option<(i64, String)> =
+        transaction.prepare_cached(FIND_VERSION)?.query_row([icao], version).optional()?;
+    if current.is_some_and(|current| current >= (timed.time_us, timed.author.clone())) {
         return Ok(());
     }
-    match &stamped.edit {
+    match &timed.edit {
         Edit::Insert(row) | Edit::Update(row) => {
             let Airport { icao, iata, name, city, subd, country, elevation, lat, lon, tz, lid } = row;
             let values = (icao, iata, name, city, subd, country, elevation, lat, lon, tz, lid);
-            transaction.prepare_cached(PUT)?.execute(values)?;
+            transaction.prepare_cached(PUT_ROW)?.execute(values)?;
         }
         Edit::Delete(icao) => {
-            transaction.prepare_cached(DELETE)?.execute([icao])?;
+            transaction.prepare_cached(DELETE_ROW)?.execute([icao])?;
         }
     }
-    transaction.prepare_cached(NOTE_VERSION)?.execute((icao, stamped.time_us, &stamped.author))?;
+    transaction.prepare_cached(PUT_VERSION)?.execute((icao, timed.time_us, &timed.author))?;
     Ok(())
 }

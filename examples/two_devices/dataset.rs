@@ -1,6 +1,6 @@
-//! The input: the world's airports, 28,000 rows that people keep up by hand.
+//! The input: the world's airports, 28,000 rows that are maintained by hand.
 //!
-//! They come from the Python package `airportsdata` (MIT licence) and are read where pip has put them.
+//! They come from the Python package `airportsdata` (MIT licence), and are read from where pip has installed it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
-/// Asks a Python where its copy of the table is.
-const WHERE_IS_IT: &str =
+/// Prints the path of the data set.
+const FIND_DATA_SET: &str =
     "import airportsdata as a; print(a.__file__.replace('__init__.py', 'airports.csv'))";
 
-/// Pythons to ask: that of the tests, then whichever comes first in the path.
+/// The Python interpreters to try: the one of the tests, then the one in the path.
 const PYTHONS: [&str; 2] = [concat!(env!("CARGO_MANIFEST_DIR"), "/../.venv/bin/python"), "python3"];
 
-/// One row, named by its ICAO code.
+/// One row, identified by its ICAO code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Airport {
     pub icao: String,
@@ -34,13 +34,13 @@ pub struct Airport {
 }
 
 impl Airport {
-    /// What a curious server would love to read.
+    /// The texts that the server must not be able to read.
     pub fn texts(&self) -> [&str; 4] {
         [&self.name, &self.city, &self.subd, &self.tz]
     }
 }
 
-/// The first `rows` airports of a file, or of the installed package.
+/// Reads the first `rows` airports from a file, or from the installed package.
 pub fn load(file: Option<&Path>, rows: usize) -> Result<Vec<Airport>> {
     let file = file.map_or_else(find, |file| Ok(file.to_owned()))?;
     let mut table = csv::Reader::from_path(&file)?;
@@ -51,7 +51,7 @@ pub fn load(file: Option<&Path>, rows: usize) -> Result<Vec<Airport>> {
 
 fn find() -> Result<PathBuf> {
     let ask = |python: &&str| {
-        let answer = Command::new(python).args(["-c", WHERE_IS_IT]).output().ok()?;
+        let answer = Command::new(python).args(["-c", FIND_DATA_SET]).output().ok()?;
         let file = PathBuf::from(String::from_utf8(answer.stdout).ok()?.trim());
         file.is_file().then_some(file)
     };

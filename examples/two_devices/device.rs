@@ -1,7 +1,7 @@
-//! A device: the app's own SQLite file, and a client that keeps it in step with the other devices.
+//! A device: the app's SQLite file, and a client that syncs it with the other devices.
 //!
-//! This is what an app has to do. The SDK seals every row before it leaves, opens what comes in, sends a batch again until it
-//! is answered, and keeps the master key.
+//! This is what an app has to do by itself. The SDK encrypts every row before it is sent, decrypts what it receives, retries batches
+//! that got no response, and keeps the master key.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::Result;
-use crate::app_file::{AppFile, Edit, Pending, Stamped};
+use crate::app_file::{AppFile, Edit, PendingEdit, TimedEdit};
 
-/// The one table that syncs.
+/// The table that syncs.
 const TABLE: &str = "airports";
-/// Changes handed to the SDK at a time.
+/// The number of changes passed to the SDK at a time.
 const BATCH: usize = 500;
-/// Pause before another try where even the SDK's retries have not reached the server.
+/// The pause before another attempt if the SDK's own retries have not reached the server.
 const OFFLINE_PAUSE: Duration = Duration::from_millis(200);
 
-/// What it takes to sign in.
+/// The account, with everything needed to sign in.
 pub struct Account {
     pub url: String,
     pub api_key: String,
@@ -42,14 +42,14 @@ pub struct Device {
 }
 
 impl Device {
-    /// The user's first device: makes the master key and puts it on the server, sealed by the passphrase.
+    /// Sets up the user's first device: creates the master key and stores it on the server, encrypted under the passphrase.
     pub async fn first(name: &str, folder: &Path, account: &Account) -> Result<Self> {
         let device = Self::sign_in(name, folder, account).await?;
         device.client.setup_encryption_new(&account.passphrase).await?;
         Ok(device)
     }
 
-    /// Another device: fetches the sealed master key and opens it with the passphrase.
+    /// Sets up another device: fetches the encrypted master key and opens it with the passphrase.
     pub async fn join(name: &str, folder: &Path, account: &Account) -> Result<Self> {
         let device = Self::sign_in(name, folder, account).await?;
         device.client.setup_encryption_existing(&account.passphrase).await?;
@@ -58,36 +58,36 @@ impl Device {
 
     async fn sign_in(name: &str, folder: &Path, account: &Account) -> Result<Self> {
         let config = SyncKitConfig { server_url: account.url.clone(), api_key: account.api_key.clone() };
-        // A real app keeps its keys in the keychain, which is the default.
+        // A real app would keep its keys in the keychain, which is the default.
         let client = SyncKitClient::builder(config).key_store(MemoryStore::new()).build();
         client.authenticate(&account.email, &account.password).await?;
         let id = client.register_device(name, "linux").await?.id;
         Ok(Self { file: AppFile::create(&folder.join(format!("{name}.db")))?, client, id })
     }
 
-    /// Makes some edits, here only.
+    /// Makes edits on this device; `push` sends them.
     pub fn edit(&mut self, edits: Vec<Edit>) -> Result<()> {
-        let stamp =
-            |edit| Stamped { edit, time_us: Utc::now().timestamp_micros(), author: self.id.to_string() };
-        let stamped: Vec<_> = edits.into_iter().map(stamp).collect();
-        self.file.edit(&stamped)
+        let timed =
+            |edit| TimedEdit { edit, time_us: Utc::now().timestamp_micros(), author: self.id.to_string() };
+        let edits: Vec<_> = edits.into_iter().map(timed).collect();
+        self.file.edit(&edits)
     }
 
-    /// Pushes the edits that wait, and tells after each batch how many are done.
+    /// Pushes all pending edits; after each batch, calls `done` with the number of edits pushed so far.
     pub async fn push(&mut self, mut done: impl FnMut(usize)) -> Result<usize> {
         let mut pushed = 0;
         loop {
             let pending = self.file.pending(BATCH)?;
-            let Some(last) = pending.last().map(|pending| pending.place) else { return Ok(pushed) };
+            let Some(last) = pending.last().map(|pending| pending.position) else { return Ok(pushed) };
             pushed += pending.len();
             self.push_batch(pending.into_iter().map(to_change).collect::<Result<_>>()?).await?;
-            self.file.pushed(last)?;
+            self.file.remove_pending(last)?;
             done(pushed);
         }
     }
 
-    /// Pushes until it is answered. A push whose answer was lost may be on the server already; the SDK sees that these are the
-    /// same changes, and sends the same batch again, which the server stores once.
+    /// Pushes until there is a response. If the response to a push was lost, the server may have stored it already. The SDK recognises
+    /// that these are the same changes and sends the same batch again, which the server stores only once.
     async fn push_batch(&self, changes: Vec<ChangeEntry>) -> Result<()> {
         loop {
             match self.client.push(self.id, changes.clone()).await {
@@ -97,11 +97,11 @@ impl Device {
         }
     }
 
-    /// Pulls and applies everything that other devices have pushed, and tells after each page how many are done.
+    /// Pulls and applies everything that other devices have pushed; after each page, calls `done` with the number of changes so far.
     pub async fn pull(&mut self, mut done: impl FnMut(usize)) -> Result<usize> {
         let mut pulled = 0;
         loop {
-            let cursor: Cursor = self.file.position()?.parse()?;
+            let cursor: Cursor = self.file.cursor()?.parse()?;
             let page = self.client.pull_page(self.id, cursor, PullFilter::default()).await?;
             if let Some(entry) = page.quarantined.first() {
                 return Err(format!("an entry cannot be trusted: {}", entry.reason).into());
@@ -116,13 +116,13 @@ impl Device {
         }
     }
 
-    /// Changes in the server's log.
+    /// The number of changes in the server's log.
     pub async fn count_on_server(&self) -> Result<u64> {
         Ok(self.client.status().await?.total_changes)
     }
 }
 
-fn to_change(pending: Pending) -> Result<ChangeEntry> {
+fn to_change(pending: PendingEdit) -> Result<ChangeEntry> {
     let timestamp = DateTime::from_timestamp_micros(pending.time_us).ok_or("a time out of range")?;
     let (op, row_id, data) = match pending.edit {
         Edit::Insert(row) => (ChangeOp::Insert, row.icao.clone(), Some(serde_json::to_value(row)?)),
@@ -132,7 +132,7 @@ fn to_change(pending: Pending) -> Result<ChangeEntry> {
     Ok(ChangeEntry { table: TABLE.to_owned(), op, row_id, timestamp, data })
 }
 
-fn from_change(pulled: PulledChange) -> Result<Stamped> {
+fn from_change(pulled: PulledChange) -> Result<TimedEdit> {
     let ChangeEntry { op, row_id, timestamp, data, .. } = pulled.entry;
     let row = || serde_json::from_value(data.unwrap_or_default());
     let edit = match op {
@@ -140,5 +140,5 @@ fn from_change(pulled: PulledChange) -> Result<Stamped> {
         ChangeOp::Update => Edit::Update(row()?),
         ChangeOp::Delete => Edit::Delete(row_id),
     };
-    Ok(Stamped { edit, time_us: timestamp.timestamp_micros(), author: pulled.device_id.to_string() })
+    Ok(TimedEdit { edit, time_us: timestamp.timestamp_micros(), author: pulled.device_id.to_string() })
 }

@@ -1,37 +1,37 @@
-//! Shows how far a step has got, and how fast it was.
+//! Prints the progress and speed of a step.
 
 use std::time::Instant;
 
-/// Rows between two lines.
-const EVERY: usize = 4_000;
+/// The number of rows after which to print a line.
+const REPORT_INTERVAL: usize = 4_000;
 
-/// A step that handles rows.
+/// A step that processes rows.
 pub struct Progress {
-    what: &'static str,
-    began: Instant,
+    verb: &'static str,
+    started: Instant,
     next: usize,
     done: usize,
 }
 
 impl Progress {
-    /// A step that begins now.
-    pub fn of(what: &'static str) -> Self {
-        Self { what, began: Instant::now(), next: EVERY, done: 0 }
+    /// Begins a step.
+    pub fn new(verb: &'static str) -> Self {
+        Self { verb, started: Instant::now(), next: REPORT_INTERVAL, done: 0 }
     }
 
-    /// So many rows are done.
-    pub fn at(&mut self, done: usize) {
+    /// Sets the number of rows processed so far.
+    pub fn update(&mut self, done: usize) {
         self.done = done;
         if done >= self.next {
-            println!("  {} {done} rows …", self.what);
-            self.next = done + EVERY;
+            println!("  {} {done} rows …", self.verb);
+            self.next = done + REPORT_INTERVAL;
         }
     }
 
-    /// The step is over.
-    pub fn end(self) {
-        let seconds = self.began.elapsed().as_secs_f64();
+    /// Ends the step.
+    pub fn finish(self) {
+        let seconds = self.started.elapsed().as_secs_f64();
         let rate = self.done as f64 / seconds;
-        println!("  {} {} rows in {seconds:.2} s, {rate:.0} a second", self.what, self.done);
+        println!("  {} {} rows in {seconds:.2} s, {rate:.0} per second", self.verb, self.done);
     }
 }

@@ -1,4 +1,4 @@
-//! The real server in a process of its own, so that it can be killed like one.
+//! The real server, in a process of its own, so that it can be killed.
 
 use std::fs;
 use std::io::Write;
@@ -12,22 +12,22 @@ use tokio::time::sleep;
 
 use crate::Result;
 
-/// How long the server may take to become ready: far more than it needs.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// How often to look.
-const GLANCE: Duration = Duration::from_millis(5);
+/// How long the server may take to start: far more than it needs.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often to check whether it is ready.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// A server with a data folder that vanishes with it.
+/// A server with a temporary data folder.
 pub struct Server {
     binary: PathBuf,
     home: TempDir,
-    /// `host:port`; the first start picks the port, later ones keep it.
+    /// `host:port`; the first start chooses the port, later starts keep it.
     address: String,
     process: Option<Child>,
 }
 
 impl Server {
-    /// Starts this binary on a free port; without one, builds the server as this program was built.
+    /// Starts this binary on a free port; `None`: builds the server in the same profile as this program.
     pub async fn start(binary: Option<PathBuf>) -> Result<Self> {
         let mut server = Self {
             binary: binary.map_or_else(build, Ok)?,
@@ -35,12 +35,12 @@ impl Server {
             address: "127.0.0.1:0".into(),
             process: None,
         };
-        server.start_again().await?;
+        server.restart().await?;
         Ok(server)
     }
 
-    /// Starts it on the data that is there, and waits until it is ready.
-    pub async fn start_again(&mut self) -> Result<()> {
+    /// Starts the server with the existing data, and waits until it is ready.
+    pub async fn restart(&mut self) -> Result<()> {
         let address_file = self.home.path().join("address");
         let _ = fs::remove_file(&address_file);
         let child = Command::new(&self.binary)
@@ -53,19 +53,19 @@ impl Server {
             .stdout(Stdio::null())
             .spawn()?;
         self.process = Some(child);
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
+        let started = Instant::now();
+        while started.elapsed() < START_TIMEOUT {
             let url = fs::read_to_string(&address_file).unwrap_or_default();
             if let Some(address) = url.trim().strip_prefix("http://") {
                 self.address = address.to_owned();
                 return Ok(());
             }
-            sleep(GLANCE).await;
+            sleep(POLL_INTERVAL).await;
         }
         Err("the server did not become ready".into())
     }
 
-    /// `kill -9`: no warning, nothing flushed.
+    /// Kills the server with `kill -9`: it gets no chance to write anything.
     pub fn kill(&mut self) -> Result<()> {
         if let Some(mut process) = self.process.take() {
             process.kill()?;
@@ -74,23 +74,23 @@ impl Server {
         Ok(())
     }
 
-    /// Where clients reach it.
+    /// The URL for clients.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Makes an app and gives its API key.
+    /// Creates an app and returns its API key.
     pub fn create_app(&self, name: &str) -> Result<String> {
         let app = self.command(&["app", "create", name], "")?;
         Ok(app["api_key"].as_str().ok_or("the app has no key")?.to_owned())
     }
 
-    /// Makes an account.
+    /// Creates a user.
     pub fn create_user(&self, email: &str, password: &str) -> Result<()> {
         self.command(&["user", "create", email, "--password-stdin"], password).map(drop)
     }
 
-    /// Everything that the server has written so far.
+    /// All files that the server has written.
     pub fn files(&self) -> Result<Vec<PathBuf>> {
         let entries = fs::read_dir(self.data())?.collect::<Result<Vec<_>, _>>()?;
         Ok(entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_file()).collect())
@@ -100,7 +100,7 @@ impl Server {
         self.home.path().join("data")
     }
 
-    /// Runs a command of the server's operator.
+    /// Runs an operator command.
     fn command(&self, arguments: &[&str], input: &str) -> Result<Value> {
         let mut child = Command::new(&self.binary)
             .args(arguments)
@@ -125,7 +125,7 @@ impl Drop for Server {
     }
 }
 
-/// Builds the binary beside this example, in the same profile.
+/// Builds the server in the same profile as this example.
 fn build() -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--bin", "tidelog", "--manifest-path"]);
@@ -134,10 +134,10 @@ fn build() -> Result<PathBuf> {
         cargo.arg("--release");
     }
     if !cargo.status()?.success() {
-        return Err("the server does not build".into());
+        return Err("the server could not be built".into());
     }
     // This program is TARGET/PROFILE/examples/two_devices, the server TARGET/PROFILE/tidelog.
     let example = std::env::current_exe()?;
-    let profile = example.ancestors().nth(2).ok_or("this program is in no target folder")?;
+    let profile = example.ancestors().nth(2).ok_or("this program is not in a target folder")?;
     Ok(profile.join("tidelog"))
 }

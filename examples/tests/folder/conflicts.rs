@@ -101,7 +101,7 @@ async fn a_version_that_its_successor_did_not_know_is_kept_beside() {
         op: ChangeOp::Insert,
         row_id: "report.txt".into(),
         timestamp: chrono::Utc::now(),
-        data: Some(serde_json::json!({ "file": file, "was": null })),
+        data: Some(serde_json::json!({ "file": file, "previous": null })),
     };
     client.push(device.id, vec![change]).await.unwrap();
     let files = settle(&laptop, &phone).await;

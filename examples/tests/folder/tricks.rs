@@ -17,7 +17,7 @@ async fn push(client: &SyncKitClient, paths: &[&str]) {
         op: ChangeOp::Insert,
         row_id: (*path).into(),
         timestamp: chrono::Utc::now(),
-        data: Some(json!({ "file": file, "was": null })),
+        data: Some(json!({ "file": file, "previous": null })),
     };
     client.push(device.id, paths.iter().map(change).collect()).await.unwrap();
 }

@@ -128,7 +128,7 @@ async fn a_history_names_the_entries_that_only_claim_to_be_of_the_row_and_rows_w
     assert_eq!(found["quarantined"][0]["seq"], 7);
     let ran = world.inspector().run(&["rows", "tasks", "--json"]);
     assert_eq!(ran.json()["rows"][0]["value"]["title"], "Buy oat milk");
-    assert!(ran.stderr.contains("entries kept apart: 1"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("quarantined entries: 1"), "{}", ran.stderr);
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ async fn a_server_that_does_not_answer_is_named_as_the_reason() {
 async fn an_unknown_table_or_row_is_named_beside_the_tables_that_there_are() {
     let (world, _) = World::lived_in().await;
     assert_refused(&world.inspector().run(&["rows", "task"]), "its tables: notes, tasks");
-    assert_refused(&world.inspector().run(&["history", "tasks", "7"]), "no entry of row \"7\"");
+    assert_refused(&world.inspector().run(&["history", "tasks", "7"]), "no entry for row \"7\"");
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ fn users_of_a_web_app_sync_without_a_second_account() {
 }
 
 #[test]
-fn whoever_is_not_logged_in_or_was_disabled_gets_nothing() {
+fn a_user_who_is_not_signed_in_or_was_disabled_gets_no_tokens() {
     let world = World::new();
     world.sign_up("ada", "a password for ada");
     assert_eq!(world.post("/sync", "", None).0, 403);
@@ -46,7 +46,7 @@ fn the_web_app_goes_on_without_its_sidecar() {
     let mut world = World::new();
     world.sign_up("ada", "a password for ada");
     world.server.stop();
-    assert_eq!(world.log_in("ada", "a password for ada").0, 303);
+    assert_eq!(world.sign_in("ada", "a password for ada").0, 303);
     assert!(world.program("ada", &[]).fails().contains("sync is not available"));
 }
 

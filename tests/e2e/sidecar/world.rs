@@ -62,8 +62,8 @@ impl World {
         assert_eq!(status, 303, "{said}");
     }
 
-    pub(crate) fn log_in(&self, name: &str, password: &str) -> (u16, String) {
-        self.post("/log-in", &format!("name={name}&password={password}"), None)
+    pub(crate) fn sign_in(&self, name: &str, password: &str) -> (u16, String) {
+        self.post("/sign-in", &format!("name={name}&password={password}"), None)
     }
 
     /// The program, about to be run by this user.

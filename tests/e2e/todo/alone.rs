@@ -37,10 +37,10 @@ fn todos_are_found_moved_deleted_and_brought_back() {
     app.press(&["a"]).type_text("Milk").press(&["Enter"]).shows("[ ] Milk");
     app.press(&["a"]).type_text("Bread").press(&["Enter"]).shows("[ ] Bread");
     app.press(&["/"]).type_text("MIL").hides("Bread");
-    app.press(&["Enter", "d"]).shows("Nothing to show");
+    app.press(&["Enter", "d"]).shows("No matching todos");
     app.press(&["u"]).shows("[ ] Milk");
     app.press(&["Escape"]).shows("[ ] Bread");
-    app.press(&["Tab", "a"]).type_text("Work").press(&["Enter"]).shows("Nothing to do here");
+    app.press(&["Tab", "a"]).type_text("Work").press(&["Enter"]).shows("No todos");
     app.press(&["Tab", "Up", "Tab", "m"]).shows("Move to");
     app.press(&["Down", "Enter"]).shows("moved to Work");
     app.press(&["Tab", "Down"]).shows("0 of 1 done");
@@ -51,7 +51,7 @@ fn a_day_that_is_none_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let app = app_in(&folder);
     app.press(&["a"]).type_text("Milk").press(&["Enter"]).shows("[ ] Milk");
-    app.press(&["t"]).type_text("someday").press(&["Enter"]).shows("someday is no day");
+    app.press(&["t"]).type_text("someday").press(&["Enter"]).shows("someday is not a date");
     app.press(&["t"]).type_text("2019-02-28").press(&["Enter"]).shows("28 Feb 2019");
     app.press(&["t", "C-u", "Enter"]).hides("2019");
 }

@@ -11,8 +11,8 @@ fn the_first_start_asks_unseen_and_later_ones_ask_nothing_though_the_server_is_a
     let mut world = World::new();
     let first = Terminal::run(&world.app_on("laptop"));
     first.shows("Password of mia@example.com:");
-    first.type_text(PASSWORD).press(&["Enter"]).shows("A new passphrase");
-    first.type_text(PASSPHRASE).press(&["Enter"]).shows("once more");
+    first.type_text(PASSWORD).press(&["Enter"]).shows("New passphrase");
+    first.type_text(PASSPHRASE).press(&["Enter"]).shows("Repeat the passphrase");
     let asked = first.screen();
     assert!(!asked.contains(PASSWORD) && !asked.contains(PASSPHRASE), "{asked}");
     first.type_text(PASSPHRASE).press(&["Enter"]).shows("● live");
@@ -30,9 +30,9 @@ fn two_new_passphrases_that_differ_are_none() {
     let world = World::new();
     let app = Terminal::run(&world.app_on("laptop"));
     app.shows("Password of");
-    app.type_text(PASSWORD).press(&["Enter"]).shows("A new passphrase");
-    app.type_text(PASSPHRASE).press(&["Enter"]).shows("once more");
-    app.type_text("seven wet ducks").press(&["Enter"]).shows("these were two passphrases");
+    app.type_text(PASSWORD).press(&["Enter"]).shows("New passphrase");
+    app.type_text(PASSPHRASE).press(&["Enter"]).shows("Repeat the passphrase");
+    app.type_text("seven wet ducks").press(&["Enter"]).shows("the passphrases do not match");
     assert_eq!(app.end().0, 1);
 }
 
@@ -68,7 +68,7 @@ fn a_database_is_synced_by_one_window_only() {
     let world = World::new();
     let _first = world.start("laptop");
     let second = Terminal::run(&world.app_on("laptop"));
-    second.shows("is open already");
+    second.shows("is already open");
     assert_eq!(second.end().0, 1);
 }
 

@@ -1,25 +1,25 @@
-//! An answer in its two forms: for people and for programs.
+//! The output of a command, for people and for programs.
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::failure::Result;
+use crate::error::Result;
 use crate::text;
 
-/// What a command has found.
-pub(crate) struct Answer {
-    /// For people.
+/// The output of a command.
+pub(crate) struct Output {
+    /// The output for people.
     pub(crate) text: String,
-    /// For programs: an object.
+    /// The output for programs: an object.
     json: Value,
-    /// What people and programs are told on standard error.
+    /// Warnings for standard error.
     pub(crate) warnings: Vec<String>,
-    /// Whether something speaks against the server, and the question was whether anything does.
+    /// Whether a command that looks for evidence against the server has found some.
     pub(crate) evidence: bool,
 }
 
-impl Answer {
-    /// The answer that `content` is to programs and `text` to people.
+impl Output {
+    /// `content` is the output for programs, `text` the one for people.
     pub(crate) fn new(content: &impl Serialize, text: String) -> Result<Self> {
         Ok(Self { text, json: serde_json::to_value(content)?, warnings: Vec::new(), evidence: false })
     }
@@ -32,9 +32,9 @@ impl Answer {
         Self { evidence, ..self }
     }
 
-    /// The JSON, a field a line. Characters that could play tricks on a terminal are escaped.
+    /// The JSON, one field per line. Characters that could control a terminal are escaped.
     pub(crate) fn json_text(&self) -> String {
         let lines = format!("{:#}\n", self.json);
-        lines.split_inclusive('\n').map(text::escaped_in_json).collect()
+        lines.split_inclusive('\n').map(text::escape_json_line).collect()
     }
 }

@@ -1,20 +1,21 @@
-//! The progress bar: one line for the file at hand, and a line that stays for each that is done.
+//! The progress bar: one line for the current file, and a permanent line for each finished one.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tidelog_client::{BlobProgress, BlobStage};
 
-const LINE: &str = "{prefix:>9} {bar:24} {bytes:>11} of {total_bytes:<11} {bytes_per_sec:>13}  {wide_msg}";
+const TEMPLATE: &str =
+    "{prefix:>9} {bar:24} {bytes:>11} of {total_bytes:<11} {bytes_per_sec:>13}  {wide_msg}";
 
-/// The bar of one file.
-pub(crate) struct Bar {
+/// The progress bar of one file.
+pub(crate) struct FileProgress {
     bar: ProgressBar,
     path: String,
 }
 
-impl Bar {
-    pub(crate) fn of(path: &str) -> Self {
-        let style = ProgressStyle::with_template(LINE).unwrap_or_else(|_| ProgressStyle::default_bar());
-        // A path may hold what a terminal would obey.
+impl FileProgress {
+    pub(crate) fn new(path: &str) -> Self {
+        let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+        // A path may contain control sequences of terminals.
         let path: String = path.chars().map(|it| if it.is_control() { '?' } else { it }).collect();
         let bar = ProgressBar::new(0).with_style(style).with_message(path.clone());
         Self { bar, path }
@@ -36,9 +37,9 @@ impl Bar {
         self.bar.set_position(progress.done);
     }
 
-    /// Puts a line in its place that stays.
-    pub(crate) fn end(self, what: &str) {
+    /// Replaces the bar by a permanent line.
+    pub(crate) fn finish(self, action: &str) {
         self.bar.finish_and_clear();
-        println!("{what:>9} {}", self.path);
+        println!("{action:>9} {}", self.path);
     }
 }
