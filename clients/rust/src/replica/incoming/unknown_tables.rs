@@ -1,11 +1,10 @@
 //! Entries of tables that this app does not have (yet). The newest entry of each row is kept until the app has the table.
 
 use rusqlite::{Connection, params};
-use serde_json::Value as Json;
 
 use super::entries::IncomingEntry;
 use crate::replica::error::{ReplicaError, Result};
-use crate::replica::values::row::{self, ColumnTimestamps, Row};
+use crate::replica::values::row;
 
 pub(crate) fn put(connection: &Connection, entry: &IncomingEntry) -> Result<()> {
     let IncomingEntry { wire_name, row_id, seq, timestamp, content } = entry;
@@ -26,13 +25,14 @@ pub(crate) fn take(connection: &Connection, wire_name: &str) -> Result<Vec<Incom
     let mut rows = statement.query([wire_name])?;
     let mut entries = Vec::new();
     while let Some(found) = rows.next()? {
+        let damaged = || ReplicaError::Damaged("tidelog_unknown_tables");
         let data: Option<String> = found.get(3)?;
         entries.push(IncomingEntry {
             wire_name: wire_name.to_owned(),
             row_id: found.get(0)?,
             seq: found.get(1)?,
             timestamp: found.get(2)?,
-            content: data.map(|json| parse_row(&json)).transpose()?,
+            content: data.map(|text| row::from_text(&text).ok_or_else(damaged)).transpose()?,
         });
     }
     connection.execute("DELETE FROM tidelog_unknown_tables WHERE wire_name = ?1", [wire_name])?;
@@ -43,10 +43,4 @@ pub(crate) fn take(connection: &Connection, wire_name: &str) -> Result<Vec<Incom
 pub(crate) fn rewind(connection: &Connection, seq: i64) -> Result<()> {
     connection.execute("UPDATE tidelog_unknown_tables SET seq = ?1 WHERE seq > ?1", [seq])?;
     Ok(())
-}
-
-fn parse_row(json: &str) -> Result<(Row, ColumnTimestamps)> {
-    let damaged = || ReplicaError::Damaged("tidelog_unknown_tables");
-    let json: Json = serde_json::from_str(json).map_err(|_| damaged())?;
-    row::from_json(&json).ok_or_else(damaged)
 }

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
-use serde_json::Value as Json;
 
 use crate::replica::error::{ReplicaError, Result};
 use crate::replica::values::row::{self, ColumnTimestamps, Row};
@@ -127,7 +126,7 @@ pub(crate) fn list(connection: &Connection) -> Result<Vec<Problem>> {
             row: row.get(2)?,
             seq: row.get(3)?,
             time: DateTime::from_timestamp_micros(row.get(4)?).ok_or_else(damaged)?,
-            data: data.map(|json| parse_row(&json)).transpose()?,
+            data: data.map(|text| row_from_text(&text)).transpose()?,
             reason: row.get(6)?,
         });
     }
@@ -155,16 +154,14 @@ pub(crate) fn list_not_applied(connection: &Connection) -> Result<Vec<UnappliedR
             key: RowKey::from_wire(&row_id).ok_or_else(damaged)?,
             seq: row.get(2)?,
             timestamp: row.get(3)?,
-            row: parse_row(&data)?,
+            row: row_from_text(&data)?,
         });
     }
     Ok(unapplied)
 }
 
-fn parse_row(json: &str) -> Result<Row> {
-    let json: Json = serde_json::from_str(json).map_err(|_| damaged())?;
-    let (row, _) = row::from_json(&json).ok_or_else(damaged)?;
-    Ok(row)
+fn row_from_text(text: &str) -> Result<Row> {
+    row::from_text(text).map(|(row, _)| row).ok_or_else(damaged)
 }
 
 fn damaged() -> ReplicaError {

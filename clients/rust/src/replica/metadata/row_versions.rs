@@ -1,7 +1,6 @@
 //! The newest log entry of each row, as far as the log has been applied.
 
 use rusqlite::{Connection, params};
-use serde_json::Value as Json;
 
 use crate::replica::error::{ReplicaError, Result};
 use crate::replica::values::row::{self, ColumnTimestamps, Digest, Row};
@@ -47,7 +46,7 @@ pub(crate) fn find(connection: &Connection, table_id: i64, key: &RowKey) -> Resu
             None => ColumnTimestamps::new(),
         },
         extra_columns: match extra_columns {
-            Some(json) => row_from_json(&json)?,
+            Some(text) => row::from_text(&text).ok_or_else(damaged)?.0,
             None => Row::new(),
         },
     }))
@@ -165,12 +164,6 @@ fn keys(connection: &Connection, sql: &str, table_id: i64) -> Result<Vec<RowKey>
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([table_id], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-fn row_from_json(json: &str) -> Result<Row> {
-    let json: Json = serde_json::from_str(json).map_err(|_| damaged())?;
-    let (row, _) = row::from_json(&json).ok_or_else(damaged)?;
-    Ok(row)
 }
 
 fn damaged() -> ReplicaError {

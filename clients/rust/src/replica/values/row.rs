@@ -62,6 +62,11 @@ pub(crate) fn from_json(json: &Json) -> Option<(Row, ColumnTimestamps)> {
     Some((row, timestamps))
 }
 
+/// Decodes a row that was stored as JSON text.
+pub(crate) fn from_text(text: &str) -> Option<(Row, ColumnTimestamps)> {
+    from_json(&serde_json::from_str(text).ok()?)
+}
+
 /// Encodes a row so that equal rows have equal bytes.
 pub(crate) fn canonical_json(row: &Row) -> Vec<u8> {
     serde_json::to_vec(&to_json(row, &ColumnTimestamps::new())).unwrap_or_default()
