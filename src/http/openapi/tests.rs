@@ -43,7 +43,7 @@ fn the_document_names_the_callers_that_the_routes_let_in() {
                 Access::Account => "account",
                 Access::Cookie => "cookie",
                 Access::Admin => "admin",
-                Access::Address => "address",
+                Access::Address => "presigned-url",
             };
             format!("{} {} {callers}", endpoint.method, endpoint.path)
         })
