@@ -1,4 +1,4 @@
-//! The spelling of the wire: what is read, what is written, and that the two agree.
+//! How values are spelled on the wire: what is read, what is written, and that both agree.
 
 use proptest::prelude::*;
 use tidelog_protocol::{
@@ -20,7 +20,7 @@ fn five_spellings_mean_the_start() {
 }
 
 #[test]
-fn what_no_server_gave_out_is_no_cursor() {
+fn what_no_server_issued_is_not_a_cursor() {
     for spelling in
         ["-1", "\"-1\"", "\"+5\"", "1.5", "\"5-\"", "\"5-short\"", "\"5-ABCDEFGH\"", "\"x\"", "true", "[]"]
     {
@@ -31,14 +31,14 @@ fn what_no_server_gave_out_is_no_cursor() {
 }
 
 #[test]
-fn an_op_is_read_in_any_case_and_nothing_else_is_one() {
+fn an_op_is_read_in_any_letter_case_and_nothing_else_is() {
     assert_eq!("INSERT".parse(), Ok(Op::Insert));
     assert_eq!("uPdAtE".parse(), Ok(Op::Update));
     assert!("upsert".parse::<Op>().is_err());
 }
 
 #[test]
-fn a_time_is_floored_to_the_microsecond_also_before_1970() {
+fn a_timestamp_is_rounded_down_to_the_microsecond_even_before_1970() {
     let micros = |text: &str| text.parse::<Timestamp>().expect("a time").as_micros();
     assert_eq!(micros("1970-01-01T00:00:00.0000019Z"), 1);
     assert_eq!(micros("1969-12-31T23:59:59.9999991Z"), -1);
@@ -48,7 +48,7 @@ fn a_time_is_floored_to_the_microsecond_also_before_1970() {
 }
 
 #[test]
-fn text_without_escapes_is_borrowed_also_where_it_is_optional() {
+fn text_without_escapes_is_borrowed_even_if_it_is_optional() {
     let json =
         r#"{"table":"t","op":"insert","row_id":"r","timestamp":"2026-03-13T10:00:00Z","data":"plain"}"#;
     let change: Change<'_> = serde_json::from_str(json).expect("a change");
@@ -59,7 +59,7 @@ fn text_without_escapes_is_borrowed_also_where_it_is_optional() {
 }
 
 #[test]
-fn a_code_that_a_newer_server_made_up_still_reads_as_an_error() {
+fn an_unknown_code_of_a_newer_server_still_reads_as_an_error() {
     let body: ErrorBody =
         serde_json::from_str(r#"{"error":"x","code":"brand_new","extra":1}"#).expect("an error");
     assert_eq!(body.code, None);
@@ -78,7 +78,7 @@ proptest! {
     }
 
     #[test]
-    fn every_time_reads_back_as_it_was_written(micros in -62_167_219_200_000_000i64..=253_402_300_799_999_999) {
+    fn every_timestamp_reads_back_as_it_was_written(micros in -62_167_219_200_000_000i64..=253_402_300_799_999_999) {
         let written = Timestamp::from_micros(micros).expect("within the years 0 to 9999");
         prop_assert_eq!(written.to_string().parse(), Ok(written));
     }
