@@ -58,7 +58,7 @@ fn check_forms(cursor: Cursor) {
     match cursor {
         Cursor::Start => assert_eq!(cursor, Cursor::default()),
         Cursor::Number(seq) => assert!(seq > 0, "0 is the start, and has no second form"),
-        Cursor::Mark { seq, epoch } => {
+        Cursor::InEpoch { seq, epoch } => {
             assert_eq!(Cursor::formatted(seq, epoch, CursorFormat::String), cursor);
         }
     }
@@ -82,7 +82,7 @@ fn expected(text: &str) -> Option<Cursor> {
     let in_tag = |letter: char| letter.is_ascii_lowercase() || ('2'..='7').contains(&letter);
     match tag {
         Some(tag) if tag.len() == EpochTag::LEN && tag.chars().all(in_tag) => {
-            Some(Cursor::Mark { seq, epoch: tag.parse().expect("eight letters of the alphabet are a tag") })
+            Some(Cursor::InEpoch { seq, epoch: tag.parse().expect("eight characters of the alphabet are a tag") })
         }
         Some(_) => None,
         None if seq == 0 => Some(Cursor::Start),

@@ -65,7 +65,7 @@ pub enum Cursor {
     /// A plain integer: the seq of the last entry that the client has.
     Number(i64),
     /// `"<seq>-<epoch>"`.
-    Mark {
+    InEpoch {
         /// The seq of the last entry that the client has.
         seq: i64,
         /// The epoch in which the server issued this cursor.
@@ -78,14 +78,14 @@ impl Cursor {
     pub fn seq(&self) -> i64 {
         match self {
             Self::Start => 0,
-            Self::Number(seq) | Self::Mark { seq, .. } => *seq,
+            Self::Number(seq) | Self::InEpoch { seq, .. } => *seq,
         }
     }
 
     /// Creates the cursor of a seq and an epoch, in the form that an app receives.
     pub fn formatted(seq: i64, epoch: EpochTag, format: CursorFormat) -> Self {
         match format {
-            CursorFormat::String => Self::Mark { seq, epoch },
+            CursorFormat::String => Self::InEpoch { seq, epoch },
             CursorFormat::Number => Self::Number(seq),
         }
     }
@@ -104,7 +104,7 @@ impl fmt::Display for Cursor {
         match self {
             Self::Start => out.write_str("0"),
             Self::Number(seq) => write!(out, "{seq}"),
-            Self::Mark { seq, epoch } => write!(out, "{seq}-{}", epoch.as_str()),
+            Self::InEpoch { seq, epoch } => write!(out, "{seq}-{}", epoch.as_str()),
         }
     }
 }
@@ -123,7 +123,7 @@ impl FromStr for Cursor {
         }
         let seq = seq.parse().map_err(|_| InvalidCursor)?;
         match epoch {
-            Some(epoch) => Ok(Self::Mark { seq, epoch: epoch.parse()? }),
+            Some(epoch) => Ok(Self::InEpoch { seq, epoch: epoch.parse()? }),
             None => Self::from_number(seq),
         }
     }
@@ -134,7 +134,7 @@ impl Serialize for Cursor {
         match self {
             Self::Start => output.serialize_i64(0),
             Self::Number(seq) => output.serialize_i64(*seq),
-            Self::Mark { .. } => output.collect_str(self),
+            Self::InEpoch { .. } => output.collect_str(self),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `/blobs`: encrypted files that are too large for the log.
+//! `/blobs`: encrypted files that are too large for the log. All of it is 503 if this server stores no blobs.
 
 pub(super) mod transfers;
 
@@ -70,6 +70,7 @@ fn hash_of(text: &str) -> Result<BlobHash, ApiError> {
     BlobHash::parse(text).ok_or_else(|| ApiError::invalid_field("hash", format!("it {HASH_FORMAT}")))
 }
 
+/// `POST /blobs/upload`: 200 with a presigned URL, or 402 over the quota, 413 if the blob is too large.
 pub(super) async fn upload(
     state: web::Data<State>,
     request: HttpRequest,
@@ -104,6 +105,7 @@ pub(super) async fn upload(
     Ok(HttpResponse::Ok().json(BlobUploadResponse { upload_url, already_exists: false }))
 }
 
+/// `POST /blobs/confirm`: 200, or 409 if nothing was uploaded or the key version conflicts, 422 if something else was uploaded.
 pub(super) async fn confirm(
     state: web::Data<State>,
     Signed { caller, body: Json(body), .. }: Signed<Json<BlobConfirmRequest>>,
@@ -131,6 +133,7 @@ pub(super) async fn confirm(
     }
 }
 
+/// `POST /blobs/download`: 200 with a presigned URL, or 404.
 pub(super) async fn download(
     state: web::Data<State>,
     request: HttpRequest,
@@ -158,6 +161,7 @@ struct ListQuery {
     limit: Option<usize>,
 }
 
+/// `GET /blobs`: 200 with one page.
 pub(super) async fn list(
     state: web::Data<State>,
     request: HttpRequest,
@@ -200,6 +204,7 @@ fn listed(blob: blobs::Blob) -> Blob {
     }
 }
 
+/// `DELETE /blobs/{hash}`: 204, or 404.
 pub(super) async fn remove(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,

@@ -45,8 +45,8 @@ impl Epochs {
         let (seq, end) = match cursor {
             Cursor::Start => (BASE_SEQ, head),
             Cursor::Number(seq) => (seq, head),
-            Cursor::Mark { seq, epoch } if epoch == self.current.tag => (seq, head),
-            Cursor::Mark { seq, epoch } => (seq, *self.closed.get(&epoch)?),
+            Cursor::InEpoch { seq, epoch } if epoch == self.current.tag => (seq, head),
+            Cursor::InEpoch { seq, epoch } => (seq, *self.closed.get(&epoch)?),
         };
         (seq <= end).then_some(seq.max(BASE_SEQ))
     }
@@ -69,15 +69,15 @@ mod tests {
     #[test]
     fn a_cursor_is_good_up_to_where_its_epoch_ended() {
         let epochs = two_epochs();
-        assert_eq!(epochs.resolve(Cursor::Mark { seq: 10, epoch: tag(1) }, 30), Some(10));
-        assert_eq!(epochs.resolve(Cursor::Mark { seq: 11, epoch: tag(1) }, 30), None);
-        assert_eq!(epochs.resolve(Cursor::Mark { seq: 30, epoch: tag(2) }, 30), Some(30));
-        assert_eq!(epochs.resolve(Cursor::Mark { seq: 31, epoch: tag(2) }, 30), None);
+        assert_eq!(epochs.resolve(Cursor::InEpoch { seq: 10, epoch: tag(1) }, 30), Some(10));
+        assert_eq!(epochs.resolve(Cursor::InEpoch { seq: 11, epoch: tag(1) }, 30), None);
+        assert_eq!(epochs.resolve(Cursor::InEpoch { seq: 30, epoch: tag(2) }, 30), Some(30));
+        assert_eq!(epochs.resolve(Cursor::InEpoch { seq: 31, epoch: tag(2) }, 30), None);
     }
 
     #[test]
     fn an_unknown_epoch_is_a_lost_history_at_any_seq() {
-        assert_eq!(two_epochs().resolve(Cursor::Mark { seq: 1, epoch: tag(3) }, 30), None);
+        assert_eq!(two_epochs().resolve(Cursor::InEpoch { seq: 1, epoch: tag(3) }, 30), None);
     }
 
     #[test]

@@ -187,7 +187,7 @@ async fn after_a_commit_that_failed_the_store_reopens_in_a_new_epoch() {
             Err(other) => panic!("{other:?}"),
         }
     };
-    let (Cursor::Mark { epoch: old, .. }, Cursor::Mark { epoch: new, .. }) = (before, after) else {
+    let (Cursor::InEpoch { epoch: old, .. }, Cursor::InEpoch { epoch: new, .. }) = (before, after) else {
         panic!("cursors carry epochs")
     };
     assert_ne!(old, new);

@@ -32,6 +32,7 @@ use crate::store::Store;
 /// Timeout for the next bytes of an upload. The whole upload has none, since a slow connection is not an error.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// `PUT /blobs/up/{token}`: 200 once the bytes are durable, or 401 for an invalid URL, 404 if the upload is gone, 422 for another size.
 pub(in crate::http) async fn put(
     state: web::Data<State>,
     request: HttpRequest,
@@ -105,6 +106,7 @@ impl ReceivedUpload {
     }
 }
 
+/// `GET` and `HEAD /blobs/down/{token}`: 200, 206 or 304, or 401 for an invalid URL, 404, 412, 416.
 pub(in crate::http) async fn get(
     state: web::Data<State>,
     request: HttpRequest,

@@ -160,6 +160,6 @@ fn pull_page(
 fn is_in_format(cursor: Cursor, format: CursorFormat) -> bool {
     matches!(
         (cursor, format),
-        (Cursor::Mark { .. }, CursorFormat::String) | (Cursor::Number(_), CursorFormat::Number)
+        (Cursor::InEpoch { .. }, CursorFormat::String) | (Cursor::Number(_), CursorFormat::Number)
     )
 }

@@ -104,7 +104,7 @@ impl ReplicaState {
     pub(crate) fn step_back(&mut self, resume_from: Cursor) {
         let seq = resume_from.seq();
         self.cursor = match self.cursor {
-            Cursor::Mark { seq: lost, epoch } if seq < lost => Cursor::Mark { seq, epoch },
+            Cursor::InEpoch { seq: lost, epoch } if seq < lost => Cursor::InEpoch { seq, epoch },
             Cursor::Number(lost) if seq < lost => Cursor::Number(seq),
             _ => self.epoch_cursors.pop().unwrap_or_default(),
         };
@@ -113,7 +113,7 @@ impl ReplicaState {
 
 fn epoch(cursor: Cursor) -> Option<EpochTag> {
     match cursor {
-        Cursor::Mark { epoch, .. } => Some(epoch),
+        Cursor::InEpoch { epoch, .. } => Some(epoch),
         Cursor::Start | Cursor::Number(_) => None,
     }
 }
