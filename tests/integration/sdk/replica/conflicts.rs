@@ -1,4 +1,4 @@
-//! Rows that were written on two devices that did not know of each other's writes.
+//! Rows that were written on two devices, neither of which had seen the other's write.
 
 use tidelog_client::replica::{Cell, ProblemKind, Resolution, Rule, SyncedTable};
 
@@ -18,7 +18,7 @@ fn notes(rule: Rule) -> Vec<SyncedTable> {
     vec![SyncedTable::new("notes").settled_by(rule)]
 }
 
-/// Both have the note, and then write it before either syncs: first `earlier` on one, then `later` on two.
+/// Both devices have the note and write it before they sync: first `earlier` on one, then `later` on two. Returns the result.
 async fn after_both_wrote(rule: Rule, earlier: &str, later: &str) -> Vec<String> {
     let world = World::new().await;
     let (one, two) = pair(&world, NOTES, &notes(rule)).await;
@@ -35,7 +35,7 @@ async fn after_both_wrote(rule: Rule, earlier: &str, later: &str) -> Vec<String>
 }
 
 #[tokio::test]
-async fn by_row_the_later_write_counts_whichever_arrives_first() {
+async fn by_row_the_later_write_wins_whichever_arrives_first() {
     let (title, body) = ("UPDATE notes SET title = 'new'", "UPDATE notes SET body = 'new'");
     assert_eq!(after_both_wrote(Rule::ByRow, title, body).await, ["title/new/0"]);
     assert_eq!(after_both_wrote(Rule::ByRow, body, title).await, ["new/body/0"]);
@@ -49,7 +49,7 @@ async fn by_row_a_deletion_is_a_write_like_any_other() {
 }
 
 #[tokio::test]
-async fn by_column_both_writes_count_where_they_do_not_meet() {
+async fn by_column_writes_of_different_columns_are_both_kept() {
     let (earlier, later) =
         ("UPDATE notes SET title = 'one', stars = 1", "UPDATE notes SET body = 'two', stars = 2");
     assert_eq!(after_both_wrote(Rule::ByColumn, earlier, later).await, ["one/two/2"]);
@@ -59,7 +59,7 @@ async fn by_column_both_writes_count_where_they_do_not_meet() {
 }
 
 #[tokio::test]
-async fn by_column_the_stamps_of_columns_survive_several_rounds() {
+async fn by_column_the_timestamps_of_columns_survive_several_exchanges() {
     let world = World::new().await;
     let (one, two) = pair(&world, NOTES, &notes(Rule::ByColumn)).await;
     one.run("INSERT INTO notes VALUES (1, 'title', 'body', 0)");
@@ -76,7 +76,7 @@ async fn by_column_the_stamps_of_columns_survive_several_rounds() {
 }
 
 #[tokio::test]
-async fn by_column_a_row_that_was_replaced_was_written_in_all_its_columns() {
+async fn by_column_replacing_a_row_counts_as_writing_all_its_columns() {
     let replace = "REPLACE INTO notes VALUES (1, 'replaced', 'body', 9)";
     assert_eq!(
         after_both_wrote(Rule::ByColumn, "UPDATE notes SET title = 'earlier'", replace).await,
@@ -89,7 +89,7 @@ async fn by_column_a_row_that_was_replaced_was_written_in_all_its_columns() {
 }
 
 #[tokio::test]
-async fn the_app_may_decide() {
+async fn by_app_the_apps_function_decides() {
     let add_up = Rule::by_app(|conflict| {
         let stars = |row: Option<&tidelog_client::replica::Row>| match row.and_then(|row| row.get("stars")) {
             Some(Cell::Integer(stars)) => *stars,
@@ -100,8 +100,8 @@ async fn the_app_may_decide() {
     });
     let (earlier, later) =
         ("UPDATE notes SET stars = 3, title = 'one'", "UPDATE notes SET stars = 4, title = 'two'");
-    let ended = after_both_wrote(add_up, earlier, later).await;
-    assert!(ended[0].ends_with("/7"), "{ended:?}");
+    let merged = after_both_wrote(add_up, earlier, later).await;
+    assert!(merged[0].ends_with("/7"), "{merged:?}");
     let mine = Rule::by_app(|_| Resolution::KeepLocal);
     assert_eq!(after_both_wrote(mine, earlier, later).await, ["one/body/3"]);
     let theirs = Rule::by_app(|_| Resolution::TakeRemote);
@@ -112,7 +112,7 @@ const FAMILY: &str = "
     CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT);
     CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES parents ON DELETE ";
 
-/// One deletes the parent while two gives it a child; `first` syncs first.
+/// Device one deletes the parent while device two gives it a child. Returns the remaining parents and children.
 async fn after_a_deleted_parent_got_a_child(action: &str, deleter_first: bool) -> (Vec<String>, Vec<String>) {
     let world = World::new().await;
     let schema = format!("{FAMILY} {action}, name TEXT);");
@@ -140,7 +140,7 @@ async fn after_a_deleted_parent_got_a_child(action: &str, deleter_first: bool) -
 }
 
 #[tokio::test]
-async fn a_deleted_parent_comes_back_where_the_schema_forbids_to_leave_children_without_it() {
+async fn a_deleted_parent_is_restored_if_the_foreign_key_forbids_the_deletion() {
     for action in ["NO ACTION", "RESTRICT"] {
         for deleter_first in [true, false] {
             let (parents, children) = after_a_deleted_parent_got_a_child(action, deleter_first).await;
@@ -151,7 +151,7 @@ async fn a_deleted_parent_comes_back_where_the_schema_forbids_to_leave_children_
 }
 
 #[tokio::test]
-async fn a_child_of_a_deleted_parent_goes_or_lets_go_as_the_schema_says() {
+async fn a_child_of_a_deleted_parent_is_deleted_or_its_reference_cleared_as_the_foreign_key_says() {
     for deleter_first in [true, false] {
         let (parents, children) = after_a_deleted_parent_got_a_child("CASCADE", deleter_first).await;
         assert_eq!((parents, children), (vec!["Bob".to_owned()], Vec::new()));
@@ -161,7 +161,7 @@ async fn a_child_of_a_deleted_parent_goes_or_lets_go_as_the_schema_says() {
 }
 
 #[tokio::test]
-async fn a_cascade_that_would_take_what_must_stay_is_undone_from_its_beginning() {
+async fn a_cascade_that_would_delete_a_protected_row_is_undone_completely() {
     let schema = "
         CREATE TABLE artists (id INTEGER PRIMARY KEY, name TEXT);
         CREATE TABLE albums (id INTEGER PRIMARY KEY, artist INTEGER REFERENCES artists ON DELETE CASCADE);
@@ -188,7 +188,7 @@ async fn a_cascade_that_would_take_what_must_stay_is_undone_from_its_beginning()
 }
 
 #[tokio::test]
-async fn a_row_that_gives_way_before_it_was_sent_takes_along_what_refers_to_it() {
+async fn a_row_that_is_removed_before_it_was_sent_takes_its_referring_rows_with_it() {
     let schema = "
         CREATE TABLE albums (id INTEGER PRIMARY KEY);
         CREATE TABLE tracks (id INTEGER PRIMARY KEY, album INTEGER REFERENCES albums ON DELETE CASCADE);
@@ -209,7 +209,7 @@ async fn a_row_that_gives_way_before_it_was_sent_takes_along_what_refers_to_it()
 }
 
 #[tokio::test]
-async fn of_two_rows_that_take_the_same_unique_value_the_later_stays_and_the_other_is_reported() {
+async fn of_two_rows_with_the_same_unique_value_the_later_stays_and_the_other_is_reported() {
     let schema = "CREATE TABLE people (id INTEGER PRIMARY KEY, email TEXT UNIQUE, name TEXT);";
     for later_first in [true, false] {
         let world = World::new().await;

@@ -1,10 +1,10 @@
-//! Replicas that are kept live: nobody calls anything, and what is written on one is on the other.
+//! Live replicas: changes arrive on the other device without any further call.
 
 use tidelog_client::Rotation;
 use tidelog_client::replica::{Blocked, ReplicaError, Status};
 use tokio::task::JoinHandle;
 
-use crate::replica::restart::{Scene, TODOS};
+use crate::replica::restartable_server::{RestartableServer, TODOS};
 use crate::replica::setup::Installation;
 use tidelog_test_kit::sdk::{PASSPHRASE, World};
 
@@ -26,13 +26,13 @@ impl Running {
         Self { installation, task }
     }
 
-    async fn until(&self, wanted: Status) {
+    async fn wait_for(&self, expected: Status) {
         let mut status = self.installation.replica.status();
-        status.wait_for(|status| *status == wanted).await.unwrap();
+        status.wait_for(|status| *status == expected).await.unwrap();
     }
 
-    /// Until the app sees this in its table, by reading it again and again.
-    async fn until_titles(&self, titles: &[&str]) {
+    /// Waits until the table has these titles.
+    async fn wait_for_titles(&self, titles: &[&str]) {
         while self.installation.texts("SELECT title FROM todos ORDER BY id") != titles {
             tokio::task::yield_now().await;
         }
@@ -50,66 +50,66 @@ impl Drop for Running {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_committed_on_one_device_appears_on_the_other() {
+async fn changes_committed_on_one_device_appear_on_the_other() {
     let world = World::new().await;
     let laptop = Running::new(&world, "laptop").await;
     let phone = Running::new(&world, "phone").await;
-    laptop.until(Status::Live).await;
-    phone.until(Status::Live).await;
+    laptop.wait_for(Status::Live).await;
+    phone.wait_for(Status::Live).await;
     laptop.run("INSERT INTO todos VALUES ('a', 'milk')");
-    phone.until_titles(&["milk"]).await;
+    phone.wait_for_titles(&["milk"]).await;
     phone.run("UPDATE todos SET title = 'oat milk'; INSERT INTO todos VALUES ('b', 'tea')");
-    laptop.until_titles(&["oat milk", "tea"]).await;
+    laptop.wait_for_titles(&["oat milk", "tea"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_server_is_away_both_go_on_and_agree_once_it_is_back() {
-    let mut scene = Scene::new().await;
-    let laptop = Running::over(scene.install("laptop").await);
-    let phone = Running::over(scene.install("phone").await);
-    laptop.until(Status::Live).await;
-    phone.until(Status::Live).await;
-    scene.stop().await;
+async fn two_devices_that_write_while_the_server_is_down_agree_once_it_is_back() {
+    let mut server = RestartableServer::new().await;
+    let laptop = Running::over(server.install("laptop").await);
+    let phone = Running::over(server.install("phone").await);
+    laptop.wait_for(Status::Live).await;
+    phone.wait_for(Status::Live).await;
+    server.stop().await;
     laptop.run("INSERT INTO todos VALUES ('a', 'by the laptop')");
     phone.run("INSERT INTO todos VALUES ('b', 'by the phone')");
-    laptop.until(Status::Offline).await;
-    phone.until(Status::Offline).await;
-    scene.start_again().await;
+    laptop.wait_for(Status::Offline).await;
+    phone.wait_for(Status::Offline).await;
+    server.restart().await;
     for device in [&laptop, &phone] {
-        device.until_titles(&["by the laptop", "by the phone"]).await;
-        device.until(Status::Live).await;
+        device.wait_for_titles(&["by the laptop", "by the phone"]).await;
+        device.wait_for(Status::Live).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_goes_and_comes_back_is_noticed_though_nothing_is_written() {
-    let mut scene = Scene::new().await;
-    let laptop = Running::over(scene.install("laptop").await);
-    laptop.until(Status::Live).await;
-    scene.stop().await;
-    laptop.until(Status::Offline).await;
-    scene.start_again().await;
-    laptop.until(Status::Live).await;
+async fn a_server_that_stops_and_restarts_is_noticed_without_any_write() {
+    let mut server = RestartableServer::new().await;
+    let laptop = Running::over(server.install("laptop").await);
+    laptop.wait_for(Status::Live).await;
+    server.stop().await;
+    laptop.wait_for(Status::Offline).await;
+    server.restart().await;
+    laptop.wait_for(Status::Live).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_compromise_it_waits_for_the_passphrase_and_then_goes_on() {
+async fn after_a_compromise_a_live_replica_waits_for_the_passphrase_and_then_continues() {
     let world = World::new().await;
     let laptop = Running::new(&world, "laptop").await;
     let phone = Running::new(&world, "phone").await;
-    laptop.until(Status::Live).await;
-    phone.until(Status::Live).await;
+    laptop.wait_for(Status::Live).await;
+    phone.wait_for(Status::Live).await;
     laptop.installation.client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
     phone.run("INSERT INTO todos VALUES ('a', 'kept')");
-    phone.until(Status::Blocked(Blocked::Passphrase)).await;
+    phone.wait_for(Status::Blocked(Blocked::Passphrase)).await;
     phone.installation.client.setup_encryption_existing(PASSPHRASE).await.unwrap();
     phone.installation.replica.nudge();
-    laptop.until_titles(&["kept"]).await;
-    phone.until(Status::Live).await;
+    laptop.wait_for_titles(&["kept"]).await;
+    phone.wait_for(Status::Live).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_upload_and_a_first_download_tell_how_far_they_are() {
+async fn a_first_upload_and_a_first_download_report_their_progress() {
     let world = World::new().await;
     let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
     laptop.run(
@@ -119,28 +119,31 @@ async fn a_first_upload_and_a_first_download_tell_how_far_they_are() {
     let phone = Installation::new(&world, "phone", TODOS, ["todos"]).await;
     for device in [laptop, phone] {
         let mut status = device.replica.status();
-        let mut shown = Vec::new();
+        let mut reported = Vec::new();
         let exchange = device.sync();
         tokio::pin!(exchange);
         loop {
             tokio::select! {
                 biased;
-                _ = status.changed() => shown.push(status.borrow_and_update().clone()),
-                () = &mut exchange => break shown.push(status.borrow().clone()),
+                _ = status.changed() => reported.push(status.borrow_and_update().clone()),
+                () = &mut exchange => break reported.push(status.borrow().clone()),
             }
         }
         let halfway =
             |status: &Status| matches!(status, Status::Syncing { done, total } if *done > 0 && done < total);
-        assert!(shown.iter().any(halfway), "{shown:?}");
-        assert!(matches!(shown.last(), Some(Status::Syncing { done, total }) if done == total), "{shown:?}");
+        assert!(reported.iter().any(halfway), "{reported:?}");
+        assert!(
+            matches!(reported.last(), Some(Status::Syncing { done, total }) if done == total),
+            "{reported:?}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_that_is_detached_stops() {
+async fn a_detached_replica_stops() {
     let world = World::new().await;
     let mut laptop = Running::new(&world, "laptop").await;
-    laptop.until(Status::Live).await;
+    laptop.wait_for(Status::Live).await;
     laptop.installation.replica.detach().await.unwrap();
     laptop.run("INSERT INTO todos VALUES ('a', 'written after it was detached')");
     laptop.installation.replica.nudge();

@@ -1,11 +1,11 @@
-//! Tables of an app's own database, synced through a real server, as an app sees them.
+//! Replicas of an app's tables, synced through a real server.
 
 mod basics;
 mod conflicts;
+mod failures;
 mod live;
-mod outcomes;
-mod put_back;
-mod recording;
-mod restart;
+mod restartable_server;
+mod restores;
 mod setup;
+mod tracking;
 mod upgrades;

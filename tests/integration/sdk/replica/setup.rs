@@ -1,4 +1,4 @@
-//! Devices of one user, each with an app's database in a folder of its own.
+//! Devices of one user, each with an app's database in its own folder.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use tidelog_client::{Device, SyncKitClient};
 
 use tidelog_test_kit::sdk::World;
 
-/// An installation of the app: its database, its connection, and the replica beside it.
+/// An installation of the app: its database, its connection, and the replica.
 pub(crate) struct Installation {
     folder: TempDir,
     pub(crate) app: Connection,
@@ -49,12 +49,12 @@ impl Installation {
         path(&self.folder)
     }
 
-    /// A second connection to the database, as another thread or program would have.
+    /// Another connection to the database, as of another thread or program.
     pub(crate) fn another_connection(&self) -> Connection {
         open(&self.path())
     }
 
-    /// Attaches anew, as the app does when it starts.
+    /// Attaches again, as the app does at each start.
     pub(crate) fn attach_again<T: Into<SyncedTable>>(
         &mut self,
         tables: impl IntoIterator<Item = T>,
@@ -63,22 +63,22 @@ impl Installation {
         Ok(())
     }
 
-    /// A copy of the whole database as it is now.
+    /// Copies the whole database.
     pub(crate) fn copy_database(&self) -> PathBuf {
         let copy = self.folder.path().join("copy.db");
         self.app.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
         copy
     }
 
-    /// Puts the database back from a copy, as somebody does who restores a backup, and starts the app again.
-    pub(crate) fn put_back<T: Into<SyncedTable>>(
+    /// Restores the database from a copy, and attaches again.
+    pub(crate) fn restore_database<T: Into<SyncedTable>>(
         &mut self,
         copy: &std::path::Path,
         tables: impl IntoIterator<Item = T>,
     ) {
-        let nothing = || Connection::open_in_memory().unwrap();
-        self.app = nothing();
-        self.replica = Replica::attach(nothing(), Vec::<SyncedTable>::new()).unwrap();
+        let empty = || Connection::open_in_memory().unwrap();
+        self.app = empty();
+        self.replica = Replica::attach(empty(), Vec::<SyncedTable>::new()).unwrap();
         for suffix in ["-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{suffix}", self.path().display()));
         }
@@ -103,20 +103,20 @@ impl Installation {
         self.replica.problems().await.unwrap()
     }
 
-    /// What a query gives, value for value with its type.
+    /// The result of a query: values with their types.
     pub(crate) fn query(&self, sql: &str) -> Vec<Vec<Value>> {
         query(&self.app, sql)
     }
 
-    /// Until what is written here counts as later than what was written there.
+    /// Waits until a write here gets a later timestamp than the last write on the other device.
     pub(crate) fn wait_until_later_than(&self, other: &Self) {
         let number = |connection: &Connection, sql: &str| -> i64 {
             connection.query_row(sql, [], |row| row.get(0)).unwrap()
         };
         let timestamps =
             "SELECT timestamp FROM tidelog_dirty_rows UNION ALL SELECT timestamp FROM tidelog_insert_buffer";
-        let written = number(&other.app, &format!("SELECT max(timestamp) FROM ({timestamps})"));
-        while number(&self.app, "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)") <= written {}
+        let last_write = number(&other.app, &format!("SELECT max(timestamp) FROM ({timestamps})"));
+        while number(&self.app, "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)") <= last_write {}
     }
 
     /// The first column of a query, as text.
@@ -127,7 +127,7 @@ impl Installation {
     }
 }
 
-/// Everybody syncs until nobody has anything new.
+/// Syncs all installations until none has anything new.
 pub(crate) async fn sync_all(installations: &[&Installation]) {
     for _ in 0..2 {
         for installation in installations {
@@ -147,7 +147,7 @@ fn path(folder: &TempDir) -> PathBuf {
     folder.path().join("app.db")
 }
 
-/// As the app opens it: foreign keys on.
+/// Opens the database as the app does, with foreign keys on.
 fn open(path: &std::path::Path) -> Connection {
     let connection = Connection::open(path).unwrap();
     connection.pragma_update(None, "journal_mode", "wal").unwrap();

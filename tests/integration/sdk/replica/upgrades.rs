@@ -1,4 +1,4 @@
-//! Apps of different versions, and with triggers of their own.
+//! Apps of different versions, and apps with their own triggers.
 
 use tidelog_client::replica::ReplicaError;
 
@@ -10,7 +10,7 @@ const NEW: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, title TEXT, colou
     CREATE TABLE tags (id INTEGER PRIMARY KEY, note INTEGER REFERENCES notes, name TEXT);";
 
 #[tokio::test]
-async fn an_older_app_keeps_and_passes_on_what_it_does_not_know() {
+async fn an_older_app_keeps_unknown_columns_and_tables_and_passes_them_on() {
     let world = World::new().await;
     let old = Installation::new(&world, "old", OLD, ["notes"]).await;
     let new = Installation::new(&world, "new", NEW, ["notes", "tags"]).await;
@@ -23,7 +23,7 @@ async fn an_older_app_keeps_and_passes_on_what_it_does_not_know() {
 }
 
 #[tokio::test]
-async fn columns_and_tables_that_come_with_an_update_are_filled_and_sync_on() {
+async fn columns_and_tables_added_by_an_update_are_filled_and_then_sync() {
     let world = World::new().await;
     let mut old = Installation::new(&world, "old", OLD, ["notes"]).await;
     let new = Installation::new(&world, "new", NEW, ["notes", "tags"]).await;
@@ -50,7 +50,7 @@ async fn columns_and_tables_that_come_with_an_update_are_filled_and_sync_on() {
 }
 
 #[tokio::test]
-async fn what_is_written_while_a_table_is_not_named_is_found_when_it_is_again() {
+async fn writes_to_a_table_that_is_not_attached_are_found_when_it_is_attached_again() {
     let world = World::new().await;
     let mut one = Installation::new(&world, "one", NEW, ["notes", "tags"]).await;
     let two = Installation::new(&world, "two", NEW, ["notes", "tags"]).await;
@@ -69,7 +69,7 @@ async fn what_is_written_while_a_table_is_not_named_is_found_when_it_is_again() 
 }
 
 #[tokio::test]
-async fn triggers_of_the_app_keep_an_index_up_to_date_and_do_their_work_once() {
+async fn the_apps_triggers_maintain_a_search_index_and_do_not_change_synced_rows_twice() {
     let schema = "
         CREATE TABLE lists (id INTEGER PRIMARY KEY, todos INTEGER NOT NULL DEFAULT 0);
         CREATE TABLE todos (id INTEGER PRIMARY KEY, list INTEGER NOT NULL REFERENCES lists, title TEXT, touched TEXT);

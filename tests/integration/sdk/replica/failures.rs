@@ -1,4 +1,4 @@
-//! What a replica does when it cannot go on as usual: nothing that was written is lost, and one thing never holds up another.
+//! What a replica does when something goes wrong: no change is lost, and no problem holds up anything else.
 
 use serde_json::json;
 use tidelog::server::commands::{Command, DeviceCommand};
@@ -26,8 +26,8 @@ async fn pair(world: &World) -> (Installation, Installation, Proxy) {
     (laptop, phone, proxy)
 }
 
-fn refuse(answer: &mut Answer, status: u16, code: &str) {
-    (answer.status, answer.body) = (status, json!({"error": "a refusal", "code": code}));
+fn refuse(response: &mut Answer, status: u16, code: &str) {
+    (response.status, response.body) = (status, json!({"error": "refused", "code": code}));
 }
 
 fn titles(installation: &Installation) -> Vec<String> {
@@ -35,7 +35,7 @@ fn titles(installation: &Installation) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_push_whose_answer_is_lost_is_in_the_log_once_also_after_a_restart() {
+async fn a_push_whose_response_is_lost_is_in_the_log_once_even_after_a_restart() {
     let world = World::new().await;
     let (laptop, mut phone, proxy) = pair(&world).await;
     phone.run("INSERT INTO todos VALUES ('a', 'once')");
@@ -50,7 +50,7 @@ async fn a_push_whose_answer_is_lost_is_in_the_log_once_also_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_row_that_is_replaced_while_its_push_has_no_answer_is_gone_everywhere() {
+async fn a_row_that_is_replaced_before_its_push_is_acknowledged_is_deleted_everywhere() {
     let world = World::new().await;
     let schema = "CREATE TABLE todos (id TEXT PRIMARY KEY, title TEXT UNIQUE);";
     let laptop = Installation::new(&world, "laptop", schema, ["todos"]).await;
@@ -71,7 +71,7 @@ async fn a_row_that_is_replaced_while_its_push_has_no_answer_is_gone_everywhere(
 }
 
 #[tokio::test]
-async fn a_push_that_never_arrived_gives_way_to_what_others_wrote_meanwhile() {
+async fn a_push_that_never_arrived_loses_against_a_later_write_of_another_device() {
     let world = World::new().await;
     let (laptop, phone, proxy) = pair(&world).await;
     phone.run("INSERT INTO todos VALUES ('a', 'phone')");
@@ -86,7 +86,7 @@ async fn a_push_that_never_arrived_gives_way_to_what_others_wrote_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_removed_device_keeps_what_it_has_and_goes_on_as_a_new_one() {
+async fn a_removed_device_keeps_its_changes_and_continues_as_a_new_one() {
     let world = World::new().await;
     let (laptop, phone, _proxy) = pair(&world).await;
     phone.run("INSERT INTO todos VALUES ('a', 'kept')");
@@ -102,15 +102,15 @@ async fn a_removed_device_keeps_what_it_has_and_goes_on_as_a_new_one() {
 }
 
 #[tokio::test]
-async fn a_full_quota_holds_up_pushes_and_not_what_others_write() {
+async fn a_full_quota_blocks_pushes_but_not_pulls() {
     let world = World::new().await;
     let (laptop, phone, proxy) = pair(&world).await;
-    proxy.lie(|asked: &Asked, answer: &mut Answer| {
-        if asked.path == "/push" {
-            refuse(answer, 402, "quota_exceeded");
+    proxy.lie(|request: &Asked, response: &mut Answer| {
+        if request.path == "/push" {
+            refuse(response, 402, "quota_exceeded");
         }
     });
-    // The proxy lets the first push through before it lies, so that one is a repeat later.
+    // The proxy forwards the push before it replaces the response, so the later push is a repeat.
     phone.run("INSERT INTO todos VALUES ('b', 'phone')");
     laptop.run("INSERT INTO todos VALUES ('a', 'laptop')");
     laptop.sync().await;
@@ -123,12 +123,12 @@ async fn a_full_quota_holds_up_pushes_and_not_what_others_write() {
 }
 
 #[tokio::test]
-async fn a_lapsed_membership_is_told_and_keeps_everything() {
+async fn a_missing_membership_is_reported_and_loses_no_changes() {
     let world = World::new().await;
     let (laptop, phone, proxy) = pair(&world).await;
-    proxy.lie(|asked: &Asked, answer: &mut Answer| {
-        if asked.path == "/push" || asked.path == "/pull" {
-            refuse(answer, 403, "membership_required");
+    proxy.lie(|request: &Asked, response: &mut Answer| {
+        if request.path == "/push" || request.path == "/pull" {
+            refuse(response, 403, "membership_required");
         }
     });
     phone.run("INSERT INTO todos VALUES ('a', 'kept')");
@@ -140,7 +140,7 @@ async fn a_lapsed_membership_is_told_and_keeps_everything() {
 }
 
 #[tokio::test]
-async fn a_row_that_is_too_large_is_put_aside_and_sent_once_it_fits() {
+async fn a_row_that_is_too_large_is_set_aside_and_sent_once_it_fits() {
     let world = World::new().await;
     let (laptop, phone, _proxy) = pair(&world).await;
     phone.run("INSERT INTO todos VALUES ('big', hex(zeroblob(1000000))), ('small', 'fits')");
@@ -156,7 +156,7 @@ async fn a_row_that_is_too_large_is_put_aside_and_sent_once_it_fits() {
 }
 
 #[tokio::test]
-async fn a_row_whose_key_cannot_travel_is_put_aside() {
+async fn a_row_whose_key_is_too_long_for_the_wire_is_set_aside() {
     let world = World::new().await;
     let (laptop, phone, _proxy) = pair(&world).await;
     phone.run("INSERT INTO todos VALUES (printf('%.300c', 'x'), 'long key'), ('short', 'short key')");
@@ -166,7 +166,7 @@ async fn a_row_whose_key_cannot_travel_is_put_aside() {
 }
 
 #[tokio::test]
-async fn a_row_that_the_other_app_refuses_waits_and_holds_up_nothing() {
+async fn a_row_that_the_other_database_rejects_waits_and_holds_up_nothing() {
     let world = World::new().await;
     let (_, phone, _proxy) = pair(&world).await;
     let lenient = TODOS.replace("CHECK (title <> 'forbidden')", "");
@@ -183,18 +183,18 @@ async fn a_row_that_the_other_app_refuses_waits_and_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn an_entry_that_does_not_open_is_skipped_and_reported() {
+async fn an_entry_that_cannot_be_decrypted_is_skipped_and_reported() {
     let world = World::new().await;
     let (laptop, phone, proxy) = pair(&world).await;
-    laptop.run("INSERT INTO todos VALUES ('a', 'altered on its way'), ('b', 'as it was')");
+    laptop.run("INSERT INTO todos VALUES ('a', 'altered in transit'), ('b', 'unaltered')");
     laptop.sync().await;
-    proxy.lie(|asked: &Asked, answer: &mut Answer| {
-        if asked.path == "/pull" && answer.body["changes"][0].is_object() {
-            answer.body["changes"][0]["row_id"] = json!("'other'");
+    proxy.lie(|request: &Asked, response: &mut Answer| {
+        if request.path == "/pull" && response.body["changes"][0].is_object() {
+            response.body["changes"][0]["row_id"] = json!("'other'");
         }
     });
     phone.sync().await;
-    assert_eq!(titles(&phone), ["as it was"]);
+    assert_eq!(titles(&phone), ["unaltered"]);
     let problems = phone.problems().await;
     assert_eq!((problems[0].kind, problems[0].row.as_str()), (ProblemKind::Unreadable, "'other'"));
     phone.replica.dismiss_problems().await.unwrap();
@@ -202,7 +202,7 @@ async fn an_entry_that_does_not_open_is_skipped_and_reported() {
 }
 
 #[tokio::test]
-async fn a_cursor_older_than_a_removed_deletion_starts_over_and_drops_what_is_gone() {
+async fn a_cursor_older_than_a_compacted_deletion_rebuilds_and_deletes_the_rows_that_are_gone() {
     let world = World::new().await;
     let (laptop, phone, proxy) = pair(&world).await;
     laptop.run("INSERT INTO todos VALUES ('a', 'stays'), ('b', 'goes'), ('c', 'edited here')");
@@ -211,20 +211,20 @@ async fn a_cursor_older_than_a_removed_deletion_starts_over_and_drops_what_is_go
     laptop.sync().await;
     phone
         .run("UPDATE todos SET title = 'edited'  WHERE id = 'c'; INSERT INTO todos VALUES ('d', 'new here')");
-    // The log without the two rows and their deletions, as a server leaves it that removes what is superseded.
-    let mut told = false;
-    proxy.lie(move |asked: &Asked, answer: &mut Answer| {
-        if asked.path != "/pull" {
+    // The log without the two rows and their deletions, as a server returns it after removing superseded entries.
+    let mut reported = false;
+    proxy.lie(move |request: &Asked, response: &mut Answer| {
+        if request.path != "/pull" {
             return;
         }
-        if !std::mem::replace(&mut told, true) {
-            return refuse(answer, 409, "log_compacted");
+        if !std::mem::replace(&mut reported, true) {
+            return refuse(response, 409, "log_compacted");
         }
-        if let Some(entries) = answer.body["changes"].as_array_mut() {
+        if let Some(entries) = response.body["changes"].as_array_mut() {
             entries.retain(|entry| {
                 entry["row_id"] != "'b'" && (entry["row_id"] != "'c'" || entry["op"] == "update")
             });
-            answer.body["compacted_through"] = answer.body["cursor"]
+            response.body["compacted_through"] = response.body["cursor"]
                 .as_str()
                 .unwrap()
                 .split('-')
@@ -243,7 +243,7 @@ async fn a_cursor_older_than_a_removed_deletion_starts_over_and_drops_what_is_go
 }
 
 #[tokio::test]
-async fn after_a_routine_rotation_nobody_has_to_do_anything() {
+async fn after_a_routine_rotation_devices_continue_without_the_passphrase() {
     let world = World::new().await;
     let (laptop, phone, _proxy) = pair(&world).await;
     laptop.run("INSERT INTO todos VALUES ('a', 'before')");
@@ -257,12 +257,12 @@ async fn after_a_routine_rotation_nobody_has_to_do_anything() {
 }
 
 #[tokio::test]
-async fn after_a_compromise_the_passphrase_is_asked_for_and_what_was_written_is_kept() {
+async fn after_a_compromise_the_passphrase_is_required_and_local_changes_are_kept() {
     let world = World::new().await;
     let (laptop, phone, proxy) = pair(&world).await;
     laptop.run("INSERT INTO todos VALUES ('a', 'before')");
     sync_all(&[&laptop, &phone]).await;
-    phone.run("INSERT INTO todos VALUES ('b', 'sealed, and never arrived')");
+    phone.run("INSERT INTO todos VALUES ('b', 'sealed, but never arrived')");
     proxy.lose_next("/push", Loss::Request);
     phone.try_sync().await.unwrap_err();
     laptop.client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
@@ -277,17 +277,17 @@ async fn after_a_compromise_the_passphrase_is_asked_for_and_what_was_written_is_
     }
     phone.client.setup_encryption_existing(PASSPHRASE).await.unwrap();
     sync_all(&[&phone, &laptop]).await;
-    assert_eq!(titles(&laptop), ["before", "sealed, and never arrived", "written while blocked"]);
+    assert_eq!(titles(&laptop), ["before", "sealed, but never arrived", "written while blocked"]);
 }
 
 #[tokio::test]
-async fn a_proxy_that_takes_no_large_requests_gets_smaller_ones() {
+async fn a_proxy_that_rejects_large_requests_gets_smaller_ones() {
     let world = World::new().await;
     let (laptop, phone, proxy) = pair(&world).await;
-    proxy.lie(|asked: &Asked, answer: &mut Answer| {
-        let changes = asked.body["changes"].as_array().map_or(0, Vec::len);
-        if asked.path == "/push" && changes > 30 && answer.status == 200 {
-            refuse(answer, 413, "too_large");
+    proxy.lie(|request: &Asked, response: &mut Answer| {
+        let changes = request.body["changes"].as_array().map_or(0, Vec::len);
+        if request.path == "/push" && changes > 30 && response.status == 200 {
+            refuse(response, 413, "too_large");
         }
     });
     phone.run(
@@ -301,7 +301,7 @@ async fn a_proxy_that_takes_no_large_requests_gets_smaller_ones() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_years_ahead_neither_wins_for_ever_nor_drags_others_along() {
+async fn a_clock_that_is_years_ahead_does_not_win_forever_and_does_not_move_other_clocks() {
     let world = World::new().await;
     let (laptop, phone, _proxy) = pair(&world).await;
     phone.run("INSERT INTO todos VALUES ('a', 'from the future')");
@@ -309,8 +309,8 @@ async fn a_clock_that_is_years_ahead_neither_wins_for_ever_nor_drags_others_alon
     phone.run("UPDATE tidelog_insert_buffer SET timestamp = 4102444800000000");
     sync_all(&[&phone, &laptop]).await;
     assert_eq!(titles(&laptop), ["from the future"]);
-    let stamps = laptop.query("SELECT timestamp < 4000000000000000 FROM tidelog_clock");
-    assert_eq!(stamps, laptop.query("SELECT 1"));
+    let is_near = laptop.query("SELECT timestamp < 4000000000000000 FROM tidelog_clock");
+    assert_eq!(is_near, laptop.query("SELECT 1"));
     laptop.run("UPDATE todos SET title = 'from now'");
     sync_all(&[&laptop, &phone]).await;
     assert_eq!(titles(&phone), ["from now"]);

@@ -1,4 +1,4 @@
-//! A server that can be stopped, started again, and put back to an earlier state.
+//! A server that can be stopped, restarted, and restored to an earlier state.
 
 use std::path::Path;
 
@@ -14,15 +14,15 @@ use tidelog_test_kit::sdk::{PASSPHRASE, builder};
 
 pub(crate) const TODOS: &str = "CREATE TABLE todos (id TEXT PRIMARY KEY, title TEXT NOT NULL) STRICT;";
 
-/// A server whose files can be copied and put back.
-pub(crate) struct Scene {
+/// A server whose database can be copied and restored.
+pub(crate) struct RestartableServer {
     folder: TempDir,
     listen: String,
     running: Option<Running>,
     pub(crate) sample: dev::Sample,
 }
 
-impl Scene {
+impl RestartableServer {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let running = start(&folder.path().join("data"), "127.0.0.1:0").await;
@@ -32,22 +32,22 @@ impl Scene {
     }
 
     pub(crate) async fn copy(&mut self) {
-        self.swap("data", "copy").await;
+        self.copy_files("data", "copy").await;
     }
 
-    pub(crate) async fn put_back(&mut self) {
-        self.swap("copy", "data").await;
+    pub(crate) async fn restore(&mut self) {
+        self.copy_files("copy", "data").await;
     }
 
     pub(crate) async fn stop(&mut self) {
         self.running.take().unwrap().stop().await;
     }
 
-    pub(crate) async fn start_again(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.running = Some(start(&self.folder.path().join("data"), &self.listen).await);
     }
 
-    async fn swap(&mut self, from: &str, to: &str) {
+    async fn copy_files(&mut self, from: &str, to: &str) {
         self.stop().await;
         let (from, to) = (self.folder.path().join(from), self.folder.path().join(to));
         let _ = std::fs::remove_dir_all(&to);
@@ -58,7 +58,7 @@ impl Scene {
                 std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
             }
         }
-        self.start_again().await;
+        self.restart().await;
     }
 
     pub(crate) async fn install(&self, name: &str) -> Installation {

@@ -1,4 +1,4 @@
-//! Whatever way a row is written, the other device has it.
+//! Every way to write a row is tracked.
 
 use crate::replica::setup::{Installation, sync_all};
 use tidelog_test_kit::sdk::World;
@@ -32,30 +32,30 @@ async fn assert_same_after(statements: &str) {
     for all in ["SELECT * FROM makers ORDER BY id", "SELECT * FROM items ORDER BY id"] {
         assert_eq!(two.query(all), one.query(all), "{statements}: {all}");
     }
-    assert_ne!(two.query("SELECT * FROM items ORDER BY id"), before, "{statements} did something");
+    assert_ne!(two.query("SELECT * FROM items ORDER BY id"), before, "{statements} changed something");
     assert_eq!(one.replica.unsent().await.unwrap(), 0);
     assert_eq!(two.problems().await, []);
 }
 
 #[tokio::test]
-async fn rows_that_go_by_cascade_are_noticed() {
+async fn rows_deleted_by_a_cascade_are_tracked() {
     assert_same_after("DELETE FROM makers WHERE id = 2").await;
 }
 
 #[tokio::test]
-async fn rows_that_change_by_cascade_are_noticed() {
+async fn rows_changed_by_a_cascade_are_tracked() {
     assert_same_after("UPDATE makers SET id = 22 WHERE id = 2").await;
 }
 
 #[tokio::test]
-async fn a_row_that_replaces_others_in_the_key_and_in_a_unique_column_is_noticed() {
+async fn rows_replaced_through_the_key_or_a_unique_column_are_tracked() {
     assert_same_after("INSERT OR REPLACE INTO items VALUES (10, 3, 'B', 'both')").await;
     assert_same_after("UPDATE OR REPLACE items SET code = 'A' WHERE id = 20").await;
     assert_same_after("REPLACE INTO makers VALUES (4, 'Bolt')").await;
 }
 
 #[tokio::test]
-async fn no_conflict_clause_of_the_app_gets_in_the_way_of_recording() {
+async fn no_conflict_clause_of_the_app_prevents_tracking() {
     for clause in ["ABORT", "FAIL", "ROLLBACK", "IGNORE", "REPLACE"] {
         assert_same_after(&format!(
             "UPDATE OR {clause} items SET label = 'first' WHERE id = 10;
@@ -70,7 +70,7 @@ async fn no_conflict_clause_of_the_app_gets_in_the_way_of_recording() {
 }
 
 #[tokio::test]
-async fn upserts_returning_and_triggers_of_the_app_are_recorded() {
+async fn upserts_and_writes_by_the_apps_triggers_are_tracked() {
     assert_same_after(
         "INSERT INTO items VALUES (10, 1, 'a', 'upserted') ON CONFLICT (id) DO UPDATE SET label = excluded.label;
          CREATE TRIGGER note AFTER UPDATE OF label ON items BEGIN
@@ -82,7 +82,7 @@ async fn upserts_returning_and_triggers_of_the_app_are_recorded() {
 }
 
 #[tokio::test]
-async fn a_key_that_changes_its_spelling_only_is_one_row_everywhere() {
+async fn a_key_whose_spelling_changes_stays_one_row_everywhere() {
     let schema = "CREATE TABLE words (word TEXT COLLATE NOCASE PRIMARY KEY, n INTEGER)";
     let world = World::new().await;
     let one = Installation::new(&world, "one", schema, ["words"]).await;
@@ -96,7 +96,7 @@ async fn a_key_that_changes_its_spelling_only_is_one_row_everywhere() {
 }
 
 #[tokio::test]
-async fn what_is_rolled_back_or_ends_as_it_was_is_not_sent() {
+async fn rows_that_were_rolled_back_or_end_up_unchanged_are_not_sent() {
     let world = World::new().await;
     let (one, two) = shops(&world).await;
     let entries = one.client.status().await.unwrap().total_changes;
@@ -113,7 +113,7 @@ async fn what_is_rolled_back_or_ends_as_it_was_is_not_sent() {
 }
 
 #[tokio::test]
-async fn many_rows_that_are_inserted_and_written_again_at_once_arrive_as_they_are_in_the_end() {
+async fn many_rows_inserted_and_written_again_in_one_transaction_arrive_in_their_last_state() {
     let world = World::new().await;
     let (one, two) = shops(&world).await;
     one.run(
@@ -136,7 +136,7 @@ async fn many_rows_that_are_inserted_and_written_again_at_once_arrive_as_they_ar
 }
 
 #[tokio::test]
-async fn rows_that_swap_what_must_be_unique_arrive_swapped() {
+async fn rows_that_swap_their_unique_values_arrive_swapped() {
     assert_same_after(
         "UPDATE items SET code = NULL WHERE id = 10; UPDATE items SET code = 'a' WHERE id = 20; \
          UPDATE items SET code = 'b' WHERE id = 10;",

@@ -1,4 +1,4 @@
-//! A server in this process that can be stopped, copied, put back from the copy, and started again.
+//! A server in this process that can be stopped, copied, restored from the copy, and restarted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,21 +11,21 @@ use tidelog::server::{self, Running};
 
 use tidelog_test_kit::proxies::rewriting::Proxy;
 
-pub(crate) struct Host {
+pub(crate) struct TestServer {
     folder: TempDir,
     copy: Option<TempDir>,
     running: Option<Running>,
     pub(crate) api_key: String,
 }
 
-impl Host {
+impl TestServer {
     pub(crate) async fn start() -> Self {
         let folder = tidelog::dev::temporary_data_folder().unwrap();
-        let mut host = Self { folder, copy: None, running: None, api_key: String::new() };
-        host.start_again().await;
-        let app = host.command(Command::App(AppCommand::Create { name: "music store".into() })).await;
-        host.api_key = app["api_key"].as_str().unwrap().to_owned();
-        host
+        let mut server = Self { folder, copy: None, running: None, api_key: String::new() };
+        server.restart().await;
+        let app = server.command(Command::App(AppCommand::Create { name: "music store".into() })).await;
+        server.api_key = app["api_key"].as_str().unwrap().to_owned();
+        server
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -38,25 +38,25 @@ impl Host {
     }
 
     pub(crate) async fn stop(&mut self) {
-        self.running.take().expect("it runs").stop().await;
+        self.running.take().expect("the server runs").stop().await;
     }
 
-    /// Copies the database, as an operator does who stops the server for it.
+    /// Copies the database while the server is stopped.
     pub(crate) async fn copy(&mut self, proxy: &Proxy) {
         self.stop().await;
         let copy = tempfile::tempdir().unwrap();
         copy_files(&self.data(), copy.path());
         self.copy = Some(copy);
-        self.start_again().await;
+        self.restart().await;
         proxy.point_to(self.url());
     }
 
-    /// What came after the copy is lost. `false` if there is none.
-    pub(crate) async fn put_back(&mut self, proxy: &Proxy) -> bool {
+    /// Restores the database from the copy; everything after it is lost. Returns `false` if there is no copy.
+    pub(crate) async fn restore(&mut self, proxy: &Proxy) -> bool {
         let Some(copy) = self.copy.take() else { return false };
         self.stop().await;
         copy_files(copy.path(), &self.data());
-        self.start_again().await;
+        self.restart().await;
         proxy.point_to(self.url());
         true
     }
@@ -70,10 +70,10 @@ impl Host {
     }
 
     fn running(&self) -> &Running {
-        self.running.as_ref().expect("it runs")
+        self.running.as_ref().expect("the server runs")
     }
 
-    async fn start_again(&mut self) {
+    async fn restart(&mut self) {
         let mut layers = Layers::default();
         layers.flags.push(("data", self.data().to_string_lossy().into_owned()));
         layers.flags.push(("listen", "127.0.0.1:0".into()));
@@ -86,7 +86,7 @@ impl Host {
     }
 }
 
-/// Makes the databases of one folder those of the other. Nobody has them open.
+/// Replaces the databases of one folder by those of another. None of them may be open.
 pub(crate) fn copy_files(from: &Path, to: &Path) {
     for old in databases(to) {
         fs::remove_file(old).unwrap();
@@ -96,7 +96,7 @@ pub(crate) fn copy_files(from: &Path, to: &Path) {
     }
 }
 
-/// The shared memory of a write-ahead log is no part of the database.
+/// The database files of a folder. The shared-memory file of a write-ahead log is not part of the database.
 fn databases(folder: &Path) -> Vec<PathBuf> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let is_database = |path: &PathBuf| {

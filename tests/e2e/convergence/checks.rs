@@ -1,4 +1,4 @@
-//! What must be true in the end.
+//! What must hold at the end of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::convergence::device::Device;
 use crate::convergence::model::{Name, Snapshot, snapshot};
 use crate::convergence::schema::{Schema, Table};
 
-/// The rows that all devices have, none of which breaks a rule.
+/// Checks that all devices have the same rows, and that none violates a constraint; returns the rows.
 pub(crate) async fn common_rows(devices: &[Device], schema: &Schema) -> Snapshot {
     let rows = snapshot(devices[0].app(), schema);
     for device in devices {
@@ -28,24 +28,25 @@ pub(crate) async fn common_rows(devices: &[Device], schema: &Schema) -> Snapshot
     rows
 }
 
-/// Rows that gave way to others, by what the devices report.
-pub(crate) async fn gave_way(devices: &[Device]) -> BTreeSet<Name> {
+/// The rows that the devices report as removed by a constraint.
+pub(crate) async fn removed_by_constraint(devices: &[Device]) -> BTreeSet<Name> {
     let mut rows = BTreeSet::new();
     for device in devices {
         let problems = device.replica().problems().await.unwrap();
-        let gone = problems.into_iter().filter(|problem| problem.kind == ProblemKind::RemovedByConstraint);
-        rows.extend(gone.map(|problem| (problem.table, problem.row)));
+        let removed = problems.into_iter().filter(|problem| problem.kind == ProblemKind::RemovedByConstraint);
+        rows.extend(removed.map(|problem| (problem.table, problem.row)));
     }
     rows
 }
 
-/// Shows only where they differ.
+/// Prints only the differences.
 fn assert_same(first: &Snapshot, other: &Snapshot, name: &str) {
     let missing: Vec<_> = first.iter().filter(|(row, content)| other.get(*row) != Some(*content)).collect();
-    let surplus: Vec<_> = other.iter().filter(|(row, content)| first.get(*row) != Some(*content)).collect();
+    let additional: Vec<_> =
+        other.iter().filter(|(row, content)| first.get(*row) != Some(*content)).collect();
     assert!(
-        missing.is_empty() && surplus.is_empty(),
-        "the first device has {missing:#?}, {name} {surplus:#?}"
+        missing.is_empty() && additional.is_empty(),
+        "the first device has {missing:#?}, {name} has {additional:#?}"
     );
 }
 
@@ -55,11 +56,11 @@ fn first_column(app: &Connection, sql: &str) -> Vec<String> {
     texts.collect::<Result<_, _>>().unwrap()
 }
 
-/// The times of all entries of each row, by a client that knows nothing of replicas, which finds the same rows in the log.
+/// Reads the log with a plain client, checks that it contains the same rows, and returns the timestamps of all entries of each row.
 pub(crate) async fn log_of(device: &Device, schema: &Schema, rows: &Snapshot) -> BTreeMap<Name, Vec<i64>> {
-    // Whoever had nothing to send or to read may have slept through a rotation.
+    // A device with nothing to push or pull may have missed a rotation.
     device.enter_passphrase().await;
-    let client = device.plain_client().await;
+    let client = device.new_client().await;
     let (mut newest, mut times, mut cursor) =
         (BTreeMap::<Name, Value>::new(), BTreeMap::<Name, Vec<i64>>::new(), Cursor::Start);
     loop {
@@ -72,7 +73,7 @@ pub(crate) async fn log_of(device: &Device, schema: &Schema, rows: &Snapshot) ->
             if change.entry.op == ChangeOp::Delete {
                 newest.remove(&name);
             } else {
-                newest.insert(name, without_stamps(change.entry.data.unwrap()));
+                newest.insert(name, without_timestamps(change.entry.data.unwrap()));
             }
         }
         cursor = page.cursor;
@@ -83,7 +84,7 @@ pub(crate) async fn log_of(device: &Device, schema: &Schema, rows: &Snapshot) ->
     assert_eq!(
         newest.keys().collect::<Vec<_>>(),
         rows.keys().collect::<Vec<_>>(),
-        "rows in the log and in the tables"
+        "the log and the tables have different rows"
     );
     for table in &schema.tables {
         for (name, row) in rows_as_json(device.app(), table) {
@@ -93,7 +94,7 @@ pub(crate) async fn log_of(device: &Device, schema: &Schema, rows: &Snapshot) ->
     times
 }
 
-fn without_stamps(mut data: Value) -> Value {
+fn without_timestamps(mut data: Value) -> Value {
     data.as_object_mut().unwrap().remove("$at");
     data
 }
@@ -102,7 +103,7 @@ fn rows_as_json(app: &Connection, table: &Table) -> Vec<(Name, Value)> {
     let sql = format!("SELECT {}, * FROM {}", table.key_sql(), table.name);
     let mut statement = app.prepare(&sql).unwrap();
     let rows = statement.query_map([], |row| {
-        let cell = |(at, name): (usize, &String)| Ok((name.clone(), as_json(row.get_ref(at + 1)?)));
+        let cell = |(index, name): (usize, &String)| Ok((name.clone(), as_json(row.get_ref(index + 1)?)));
         let names = table.columns.iter().map(|column| &column.name);
         let fields = names
             .enumerate()
@@ -123,8 +124,8 @@ fn as_json(cell: ValueRef<'_>) -> Value {
     }
 }
 
-/// The devices of an honest server have nothing to complain of.
-pub(crate) async fn no_alarm(device: &Device) {
+/// Checks that the device has found no evidence against the server, which is honest.
+pub(crate) async fn no_evidence(device: &Device) {
     device.enter_passphrase().await;
     let report = device.client.verify(device.id).await.unwrap();
     assert!(report.is_clean(), "{}: {report:?}", device.name);
