@@ -367,9 +367,8 @@ CREATE TABLE changes (
     -- Repeated from the batch as a safeguard: whatever else goes wrong, a pull gives out nothing of another log. Not a
     -- foreign key, because the batch has one.
     log         INTEGER NOT NULL,
-    -- The lowest two bits: 0 insert, 1 update, 2 delete. The others: which of its letters were sent as capitals, from the
-    -- first one on.
-    op          INTEGER NOT NULL CHECK (op BETWEEN 0 AND 255),
+    -- 0 insert, 1 update, 2 delete; plus 4 if it was sent in upper case (INSERT), or 8 if capitalized (Insert).
+    op          INTEGER NOT NULL CHECK (op IN (0, 1, 2, 4, 5, 6, 8, 9, 10)),
     table_name  TEXT    NOT NULL CHECK (length(table_name) BETWEEN 1 AND 100),
     -- BLOB: a UUID that was sent in its canonical form. TEXT: anything else.
     row_id      ANY     NOT NULL CHECK (typeof(row_id) IN ('blob', 'text')),

@@ -15,7 +15,8 @@ pub struct Change<'a> {
     #[serde(borrow)]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TABLE_CHARS), pattern(schema::TABLE)))]
     pub table: Text<'a>,
-    /// The operation: `insert`, `update` or `delete`, in any letter case. Pulls return it as it was pushed.
+    /// The operation: `insert`, `update` or `delete`, in any letter case. Pulls return `insert`, `INSERT` and `Insert` as they
+    /// were pushed, and any other mix of upper and lower case in lower case.
     #[serde(borrow)]
     #[cfg_attr(feature = "schema", schemars(pattern(schema::OP)))]
     pub op: Text<'a>,
@@ -111,7 +112,7 @@ pub struct Entry<'a> {
     /// Name of the row's table.
     #[serde(borrow)]
     pub table: Text<'a>,
-    /// The operation, spelt as it was pushed.
+    /// The operation: `insert`, `INSERT` or `Insert`, and likewise for `update` and `delete`.
     #[serde(borrow)]
     pub op: Text<'a>,
     /// The row's id within its table.

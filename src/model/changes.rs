@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 pub use batch::{Batch, NewChange, digest};
 pub(super) use stored::decode_base64;
-pub use stored::{Data, RowId, SpeltOp, base64_len, write_base64};
+pub use stored::{Data, RowId, SpelledOp, base64_len, write_base64};
 
 /// What came of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub struct StoredEntry<'a> {
     /// The row's table.
     pub table: &'a str,
     /// The operation, spelt as it was sent.
-    pub op: SpeltOp,
+    pub op: SpelledOp,
     /// The row.
     pub row_id: RowId<'a>,
     /// The pushing client's clock, microseconds since 1970.
@@ -153,14 +153,14 @@ pub struct LogStatus {
 }
 
 /// Every fault of one well-typed change, and its operation if it has one.
-pub fn check(index: usize, change: &Change<'_>, faults: &mut Vec<ChangeFault>) -> Option<SpeltOp> {
+pub fn check(index: usize, change: &Change<'_>, faults: &mut Vec<ChangeFault>) -> Option<SpelledOp> {
     let mut fault = |field: &str, reason: String| {
         faults.push(ChangeFault { index, field: field.into(), reason });
     };
     if let Err(reason) = check_table(&change.table) {
         fault("table", reason);
     }
-    let op = SpeltOp::parse(&change.op);
+    let op = SpelledOp::parse(&change.op);
     if op.is_none() {
         fault("op", UnknownOp.to_string());
     }

@@ -10,7 +10,7 @@ use tidelog_protocol::{Change, ChangeFault, Cursor};
 use uuid::Uuid;
 
 use super::check;
-use super::stored::{Data, RowId, SpeltOp, base64_len, decode_base64};
+use super::stored::{Data, RowId, SpelledOp, base64_len, decode_base64};
 
 /// A push whose every change is valid.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ struct Packed {
     table: usize,
     row_id: PackedRowId,
     data: PackedData,
-    op: SpeltOp,
+    op: SpelledOp,
     time_us: i64,
     key_version: Option<u32>,
 }
@@ -59,7 +59,7 @@ pub struct NewChange<'a> {
     /// The row's table.
     pub table: &'a str,
     /// The operation.
-    pub op: SpeltOp,
+    pub op: SpelledOp,
     /// The row.
     pub row_id: RowId<'a>,
     /// The client's clock, microseconds since 1970.
@@ -100,7 +100,7 @@ impl Batch {
         if faults.is_empty() { Ok(batch) } else { Err(faults) }
     }
 
-    fn pack(&mut self, change: &Change<'_>, op: SpeltOp) {
+    fn pack(&mut self, change: &Change<'_>, op: SpelledOp) {
         self.texts.push_str(&change.table);
         let row_id = match RowId::parse(&change.row_id) {
             RowId::Uuid(id) => PackedRowId::Uuid(id),

@@ -1,56 +1,66 @@
-//! The values of a change in the form in which they are stored: as small as they can be, and read back exactly as they were
-//! sent.
+//! The values of a change in the form in which they are stored: as small as possible, and read back as they were sent.
 //!
-//! Most of what clients send is text that stands for fewer bytes: base64 for ciphertext, hexadecimal for a UUID. Written out
-//! in their one canonical way, the bytes are the text, so the bytes are what is kept. Any other text is kept as it is.
+//! Most of what clients send is text that stands for fewer bytes: base64 of a ciphertext, hexadecimal digits of a UUID. If the
+//! text is the canonical one for its bytes, only the bytes are stored. Any other text is stored as it is.
 
 use base64_simd::STANDARD;
 use tidelog_protocol::Op;
 use uuid::Uuid;
 
-/// An operation as a client spelt it: which of the three, and which of its letters are capital.
+/// An operation in one of the three spellings that are kept: `insert`, `INSERT` and `Insert`. Any other mix of upper and lower
+/// case becomes lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SpeltOp(u8);
+pub struct SpelledOp {
+    op: Op,
+    spelling: Spelling,
+}
 
-impl SpeltOp {
-    /// Bits of a code that tell the operation; those above tell of each letter whether it is capital.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    Lower,
+    Upper,
+    Capitalized,
+}
+
+impl SpelledOp {
+    /// Bits of a code that hold the operation; those above hold the spelling.
     const OP_BITS: u32 = 2;
+    const SPELLINGS: [Spelling; 3] = [Spelling::Lower, Spelling::Upper, Spelling::Capitalized];
 
     /// From the wire. `None`: it names no operation.
     pub fn parse(text: &str) -> Option<Self> {
-        let op = text.parse::<Op>().ok()?;
-        let capitals =
-            text.bytes().rev().fold(0, |bits, letter| bits << 1 | u8::from(letter.is_ascii_uppercase()));
-        Some(Self(capitals << Self::OP_BITS | op as u8))
+        let op = text.parse().ok()?;
+        let all = Self::SPELLINGS.map(|spelling| Self { op, spelling });
+        Some(all.into_iter().find(|op| op.as_str() == text).unwrap_or(Self { op, spelling: Spelling::Lower }))
     }
 
-    /// A small number that stands for it, 0 to 255.
+    /// The number that stands for it in the database.
     pub fn code(self) -> u8 {
-        self.0
+        (self.spelling as u8) << Self::OP_BITS | self.op as u8
     }
 
     /// From its number. `None`: no operation has it.
     pub fn from_code(code: u8) -> Option<Self> {
-        let op = Op::ALL.get(usize::from(code & ((1 << Self::OP_BITS) - 1)))?;
-        (code >> Self::OP_BITS >> op.as_str().len() == 0).then_some(Self(code))
+        let op = *Op::ALL.get(usize::from(code & ((1 << Self::OP_BITS) - 1)))?;
+        let spelling = *Self::SPELLINGS.get(usize::from(code >> Self::OP_BITS))?;
+        Some(Self { op, spelling })
     }
 
-    /// Appends its spelling.
-    pub fn write_to(self, out: &mut Vec<u8>) {
-        let op = Op::ALL.get(usize::from(self.0 & ((1 << Self::OP_BITS) - 1))).copied().unwrap_or(Op::Insert);
-        let start = out.len();
-        out.extend_from_slice(op.as_str().as_bytes());
-        let mut capitals = self.0 >> Self::OP_BITS;
-        for letter in &mut out[start..] {
-            if capitals & 1 == 1 {
-                letter.make_ascii_uppercase();
-            }
-            capitals >>= 1;
+    /// As it is written on the wire.
+    pub fn as_str(self) -> &'static str {
+        match (self.op, self.spelling) {
+            (op, Spelling::Lower) => op.as_str(),
+            (Op::Insert, Spelling::Upper) => "INSERT",
+            (Op::Update, Spelling::Upper) => "UPDATE",
+            (Op::Delete, Spelling::Upper) => "DELETE",
+            (Op::Insert, Spelling::Capitalized) => "Insert",
+            (Op::Update, Spelling::Capitalized) => "Update",
+            (Op::Delete, Spelling::Capitalized) => "Delete",
         }
     }
 }
 
-/// What a row is called.
+/// The id of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowId<'a> {
     /// A UUID in its canonical form: lower-case, with hyphens.
@@ -70,21 +80,21 @@ impl<'a> RowId<'a> {
     }
 }
 
-/// What a change carries.
+/// The data of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Data<'a> {
     /// `null`, or nothing.
     Nothing,
-    /// The bytes that canonical base64 stood for: standard alphabet, padded, no stray bits.
+    /// The bytes of canonical base64: standard alphabet, padded, no stray bits.
     Base64(&'a [u8]),
     /// Any other text.
     Text(&'a str),
 }
 
-/// Appends the bytes that a text stands for, if it is canonical base64.
+/// Appends the bytes of a text, if it is canonical base64.
 pub(in crate::model) fn decode_base64(text: &str, out: &mut Vec<u8>) -> bool {
     let start = out.len();
-    // The decoder refuses what is not canonical; what it leaves behind then is nobody's.
+    // The decoder refuses what is not canonical, and may leave bytes behind.
     let decoded = STANDARD.decode_append(text, out).is_ok();
     if !decoded {
         out.truncate(start);
@@ -92,7 +102,7 @@ pub(in crate::model) fn decode_base64(text: &str, out: &mut Vec<u8>) -> bool {
     decoded
 }
 
-/// Appends the canonical base64 of some bytes.
+/// Appends the canonical base64 of bytes.
 pub fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
     STANDARD.encode_append(bytes, out);
 }
@@ -108,20 +118,27 @@ mod tests {
 
     use super::*;
 
-    fn read_back(spelling: &str) -> String {
-        let op = SpeltOp::parse(spelling).expect("an operation");
-        let mut out = Vec::new();
-        SpeltOp::from_code(op.code()).expect("its own code").write_to(&mut out);
-        String::from_utf8(out).expect("letters")
+    fn read_back(text: &str) -> &'static str {
+        let op = SpelledOp::parse(text).expect("an operation");
+        SpelledOp::from_code(op.code()).expect("its own code").as_str()
     }
 
     #[test]
-    fn an_operation_comes_back_as_it_was_spelt() {
-        for spelling in ["insert", "update", "delete", "INSERT", "Update", "dELetE", "DELETe"] {
-            assert_eq!(read_back(spelling), spelling);
+    fn three_spellings_of_an_operation_are_kept_and_others_become_lower_case() {
+        for op in ["insert", "update", "delete", "INSERT", "UPDATE", "DELETE", "Insert", "Update", "Delete"] {
+            assert_eq!(read_back(op), op);
         }
-        assert_eq!(SpeltOp::parse("upsert"), None);
-        assert_eq!(SpeltOp::from_code(3), None);
+        assert_eq!(
+            [read_back("dELetE"), read_back("INSERt"), read_back("upDate")],
+            ["delete", "insert", "update"]
+        );
+        assert_eq!(SpelledOp::parse("upsert"), None);
+    }
+
+    #[test]
+    fn only_codes_of_operations_are_read() {
+        let codes: Vec<_> = (0..=u8::MAX).filter(|code| SpelledOp::from_code(*code).is_some()).collect();
+        assert_eq!(codes, [0, 1, 2, 4, 5, 6, 8, 9, 10]);
     }
 
     #[test]

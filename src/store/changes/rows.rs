@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::model::changes::{Data, RowId, SpeltOp, StoredEntry};
+use crate::model::changes::{Data, RowId, SpelledOp, StoredEntry};
 
 const AUTHOR: &str = "SELECT uuid FROM devices WHERE id = ?1";
 
@@ -15,7 +15,7 @@ pub(super) fn entry<'a>(row: &'a Row<'_>, device: Uuid) -> Result<StoredEntry<'a
         seq: row.get(0)?,
         device,
         table: row.get_ref(2)?.as_str().map_err(Fault::internal)?,
-        op: SpeltOp::from_code(row.get(3)?)
+        op: SpelledOp::from_code(row.get(3)?)
             .ok_or_else(|| Fault::Internal("a change has an unknown operation".into()))?,
         row_id: match row.get_ref(4)? {
             ValueRef::Blob(id) => RowId::Uuid(Uuid::from_slice(id).map_err(Fault::internal)?),

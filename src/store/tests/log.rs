@@ -18,12 +18,10 @@ struct Entries(Vec<Entry>);
 
 impl EntrySink for Entries {
     fn entry(&mut self, entry: &StoredEntry<'_>) -> usize {
-        let (mut op, mut base64) = (Vec::new(), Vec::new());
-        entry.op.write_to(&mut op);
-        let text = |bytes| String::from_utf8(bytes).expect("text");
+        let mut base64 = Vec::new();
         self.0.push(Entry {
             seq: entry.seq,
-            op: text(op),
+            op: entry.op.as_str().into(),
             row_id: match entry.row_id {
                 RowId::Uuid(id) => id.to_string(),
                 RowId::Text(id) => id.into(),
@@ -33,7 +31,7 @@ impl EntrySink for Entries {
                 Data::Text(data) => Some(data.into()),
                 Data::Base64(bytes) => {
                     write_base64(bytes, &mut base64);
-                    Some(text(base64))
+                    Some(String::from_utf8(base64).expect("base64 is text"))
                 }
             },
         });

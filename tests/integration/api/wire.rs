@@ -156,7 +156,7 @@ fn a_change_comes_back_as_it_was_sent_with_its_author_and_place() {
     let caller = server.somebody();
     let writer = caller.device("Writer");
     let sent = [
-        json!({"table": "T_9", "op": "dElEtE", "row_id": "räksmörgås / 1", "timestamp": "2026-03-13T12:00:00.1234567+02:00"}),
+        json!({"table": "T_9", "op": "DELETE", "row_id": "räksmörgås / 1", "timestamp": "2026-03-13T12:00:00.1234567+02:00"}),
         json!({"table": "t", "op": "Update", "row_id": "\u{1F980}", "timestamp": "0001-01-01T00:00:00Z", "data": ""}),
         json!({"table": "t", "op": "insert", "row_id": " ", "timestamp": "9999-12-31T23:59:59Z", "data": "\u{0}\n\"\\ü"}),
     ];
@@ -175,6 +175,18 @@ fn a_change_comes_back_as_it_was_sent_with_its_author_and_place() {
     let seqs: Vec<_> = got.iter().map(|entry| entry["seq"].as_i64().expect("seq")).collect();
     assert!(seqs.is_sorted_by(|one, next| one < next), "{seqs:?} is no order");
     assert_eq!(page["has_more"], false);
+}
+
+#[test]
+fn an_operation_in_mixed_case_comes_back_in_lower_case() {
+    let server = Server::start();
+    let caller = server.somebody();
+    let device = caller.device("Laptop");
+    let mixed = |op| json!({"table": "t", "op": op, "row_id": "1", "timestamp": "2026-03-13T10:00:00Z"});
+    caller.push(&device, ["iNSERT", "upDate", "DELETe"].map(mixed).to_vec());
+    let page = caller.post("/api/sync/pull", &json!({"device_id": device})).ok();
+    let ops: Vec<_> = page["changes"].as_array().expect("changes").iter().map(|entry| &entry["op"]).collect();
+    assert_eq!(ops, ["insert", "update", "delete"]);
 }
 
 #[test]

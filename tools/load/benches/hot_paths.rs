@@ -14,7 +14,7 @@ use tidelog::auth::tokens::{Tokens, new_signing_key};
 use tidelog::clock::Clock;
 use tidelog::http::changes::page::EntryPage;
 use tidelog::http::changes::push::parse_valid;
-use tidelog::model::changes::{Data, EntrySink, PullQuery, RowId, SpeltOp, StoredEntry};
+use tidelog::model::changes::{Data, EntrySink, PullQuery, RowId, SpelledOp, StoredEntry};
 use tidelog::model::sessions::Caller;
 use tidelog_load::content::{self, DATA_BYTES, PushBody};
 use tidelog_load::library::{Library, Member};
@@ -107,7 +107,7 @@ fn page_write(bencher: Bencher<'_, '_>) {
         seq: 1_234_567,
         device: Uuid::new_v4(),
         table: content::TABLE,
-        op: SpeltOp::parse(content::OP).expect("an operation"),
+        op: SpelledOp::parse(content::OP).expect("an operation"),
         row_id: RowId::Uuid(Uuid::new_v4()),
         time_us: 1_773_396_000_123_456,
         key_version: 1,
