@@ -1,33 +1,33 @@
-//! Consent pages that were decided on. Each is good for one decision: whoever finds one in the history of a browser that somebody
-//! walked away from can do nothing with it.
+//! Consent pages that were answered. Each can be answered once: one that is found in the history of a browser left unattended is
+//! useless.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::secrets::hash_secret;
 
-/// How long a decision is remembered, in seconds: longer than a page lives.
-const REMEMBERED_SECONDS: i64 = 15 * 60;
-/// Decisions after which those that are old enough are forgotten. Only people who are signed in make them.
+/// How long an answer is remembered, in seconds: longer than the page is valid.
+const LIFETIME_SECONDS: i64 = 15 * 60;
+/// Answers at which expired ones are dropped. Only signed-in users give them.
 const SWEEP_AT: usize = 10_000;
 
-/// Pages that are used up.
+/// Answered pages, by the hash of their tokens.
 #[derive(Default)]
-pub struct Consents(Mutex<HashMap<[u8; 32], i64>>);
+pub struct AnsweredConsents(Mutex<HashMap<[u8; 32], i64>>);
 
-impl Consents {
-    /// Whether a page was decided on.
-    pub fn is_spent(&self, step: &str) -> bool {
-        self.lock().contains_key(&hash_secret(step))
+impl AnsweredConsents {
+    /// Whether the page with this token was answered.
+    pub fn contains(&self, token: &str) -> bool {
+        self.lock().contains_key(&hash_secret(token))
     }
 
-    /// Uses a page up. `false`: it was used up before.
-    pub fn spend(&self, step: &str, now_seconds: i64) -> bool {
-        let mut all = self.lock();
-        if all.len() >= SWEEP_AT {
-            all.retain(|_, at| now_seconds - *at < REMEMBERED_SECONDS);
+    /// Marks a page as answered. `false`: it was before.
+    pub fn insert(&self, token: &str, now_seconds: i64) -> bool {
+        let mut answered = self.lock();
+        if answered.len() >= SWEEP_AT {
+            answered.retain(|_, at| now_seconds - *at < LIFETIME_SECONDS);
         }
-        all.insert(hash_secret(step), now_seconds).is_none()
+        answered.insert(hash_secret(token), now_seconds).is_none()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], i64>> {
@@ -40,16 +40,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_good_for_one_decision_and_old_ones_are_forgotten() {
-        let consents = Consents::default();
-        assert!(!consents.is_spent("step"));
-        assert!(consents.spend("step", 100));
-        assert!(consents.is_spent("step") && !consents.is_spent("another"));
-        assert!(!consents.spend("step", 101));
+    fn a_page_can_be_answered_once_and_old_answers_are_dropped() {
+        let consents = AnsweredConsents::default();
+        assert!(!consents.contains("token"));
+        assert!(consents.insert("token", 100));
+        assert!(consents.contains("token") && !consents.contains("another"));
+        assert!(!consents.insert("token", 101));
         for number in 0..SWEEP_AT {
-            assert!(consents.spend(&number.to_string(), 101));
+            assert!(consents.insert(&number.to_string(), 101));
         }
-        assert!(consents.spend("later", 101 + REMEMBERED_SECONDS));
+        assert!(consents.insert("later", 101 + LIFETIME_SECONDS));
         assert!(consents.lock().len() < 10);
     }
 }

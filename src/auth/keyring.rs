@@ -1,65 +1,66 @@
-//! The signing keys as sign-in uses them, which can be exchanged while the server runs.
+//! The signing keys in use, which can be replaced while the server runs.
 //!
-//! The newest signs, all of them verify. Everything that is remembered about what an older key signed goes with the ring that held
-//! it, so a key that is deleted vouches for nothing from then on.
+//! The newest signs, all of them verify. Whatever is cached about tokens that a key has verified belongs to the set of signers made
+//! from that key, so a deleted key verifies nothing from then on.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Mutex;
 
-use super::flow::FlowKeys;
-use super::sessions::AuthSettings;
-use super::tokens::Tokens;
-use super::urls::UrlKeys;
+use super::access_tokens::AccessTokenSigner;
+use super::flow::FlowSigner;
+use super::presigned_urls::UrlSigner;
+use super::settings::AuthSettings;
 use crate::clock::Clock;
 use crate::error::Fault;
 use crate::store::SigningKey;
 
 /// What one set of keys signs and verifies. No `Debug`: it holds secrets.
-pub(super) struct Ring {
-    pub(super) tokens: Tokens,
-    pub(super) urls: UrlKeys,
-    pub(super) flow: FlowKeys,
+pub(super) struct Signers {
+    pub(super) access_tokens: AccessTokenSigner,
+    pub(super) urls: UrlSigner,
+    pub(super) flow: FlowSigner,
 }
 
-impl Ring {
+impl Signers {
     fn new(keys: &[SigningKey], settings: &AuthSettings, clock: &Clock) -> Result<Self, Fault> {
+        let (issuer, lifetime) = (settings.issuer.clone(), settings.token_seconds);
         Ok(Self {
-            tokens: Tokens::new(keys, settings.issuer.clone(), settings.token_seconds, clock.clone()),
-            urls: UrlKeys::derived_from(keys)?,
-            flow: FlowKeys::derived_from(keys)?,
+            access_tokens: AccessTokenSigner::new(keys, issuer, lifetime, clock.clone()),
+            urls: UrlSigner::new(keys)?,
+            flow: FlowSigner::new(keys)?,
         })
     }
 }
 
-/// The ring in use.
+/// The signers in use.
 pub(super) struct Keyring {
-    ring: RwLock<Arc<Ring>>,
-    /// Held from a change of the stored keys until they are in use: of two changes, the later one is to be used last.
-    pub(super) turn: Mutex<()>,
+    signers: RwLock<Arc<Signers>>,
+    /// Held from a change of the stored keys until they are in use, so that concurrent changes take effect in order.
+    pub(super) change_lock: Mutex<()>,
 }
 
 impl Keyring {
-    /// Of these keys, the newest first.
+    /// From these keys, the newest first.
     pub(super) fn new(keys: &[SigningKey], settings: &AuthSettings, clock: &Clock) -> Result<Self, Fault> {
-        let ring = RwLock::new(Arc::new(Ring::new(keys, settings, clock)?));
-        Ok(Self { ring, turn: Mutex::default() })
+        let signers = RwLock::new(Arc::new(Signers::new(keys, settings, clock)?));
+        Ok(Self { signers, change_lock: Mutex::default() })
     }
 
-    /// The ring in use now.
-    pub(super) fn now(&self) -> Arc<Ring> {
-        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The signers in use now.
+    pub(super) fn current(&self) -> Arc<Signers> {
+        self.signers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes these keys into use instead.
-    pub(super) fn exchange(
+    /// Uses these keys from now on.
+    pub(super) fn replace(
         &self,
         keys: &[SigningKey],
         settings: &AuthSettings,
         clock: &Clock,
     ) -> Result<(), Fault> {
-        let ring = Arc::new(Ring::new(keys, settings, clock)?);
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
+        let signers = Arc::new(Signers::new(keys, settings, clock)?);
+        *self.signers.write().unwrap_or_else(PoisonError::into_inner) = signers;
         Ok(())
     }
 }

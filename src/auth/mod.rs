@@ -1,4 +1,4 @@
-//! Who may come in: passwords, tokens, sessions. The only place that knows argon2 and jsonwebtoken.
+//! Who may sign in, and who is calling: passwords, second factors, tokens, sessions. The only folder that uses argon2 and jsonwebtoken.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -7,22 +7,80 @@
 
 pub mod access_tokens;
 mod account;
+mod account_sessions;
 pub mod attempts;
+mod authorization_codes;
+mod caller_cache;
+mod change_password;
 pub mod consents;
-mod derived;
+mod derived_keys;
+mod federated_sign_in;
 pub mod flow;
 pub mod issuers;
 mod keyring;
 pub mod links;
 pub mod passwords;
-pub mod second_factor;
+pub mod personal_access_tokens;
+pub mod presigned_urls;
+pub mod second_factors;
 pub mod secrets;
 mod sessions;
+mod settings;
 mod sign_in;
 mod signatures;
-pub mod tokens;
-pub mod urls;
+pub mod signing_keys;
 
-pub use account::{AccountPassword, Enrolment};
-pub use sessions::{Auth, AuthSettings, Exchanged, PasswordChange, RotatedKeys, SignIn};
-pub use sign_in::{ClientCode, CodeExchange, PasswordCheck};
+use std::sync::Arc;
+
+pub use account::{Enrolment, SetPasswordOutcome};
+pub use authorization_codes::AuthorizationCodeGrant;
+pub use change_password::ChangePasswordOutcome;
+pub use federated_sign_in::AssertionOutcome;
+pub use sessions::SignInOutcome;
+pub use settings::AuthSettings;
+pub use sign_in::PasswordCheck;
+
+use crate::clock::Clock;
+use crate::error::Fault;
+use crate::notify::Hub;
+use crate::store::Store;
+use caller_cache::CallerCache;
+use issuers::Issuers;
+use keyring::Keyring;
+use passwords::Passwords;
+
+/// Signs users in, and authenticates requests. Cheap to clone.
+#[derive(Clone)]
+pub struct Auth {
+    store: Store,
+    clock: Clock,
+    passwords: Passwords,
+    keyring: Arc<Keyring>,
+    issuers: Issuers,
+    settings: AuthSettings,
+    callers: Arc<CallerCache>,
+}
+
+impl Auth {
+    /// Prepares sign-in on a store, and creates the first signing key if there is none.
+    pub async fn new(
+        store: Store,
+        clock: Clock,
+        hub: &Hub,
+        passwords: Passwords,
+        settings: AuthSettings,
+    ) -> Result<Self, Fault> {
+        let keys = store.signing_keys(signing_keys::new_signing_key()?).await?;
+        let keyring = Arc::new(Keyring::new(&keys, &settings, &clock)?);
+        let callers = Arc::<CallerCache>::default();
+        let issuers = Issuers::new(store.clone(), clock.clone());
+        let listener = callers.clone();
+        hub.listen(move |event| listener.invalidate(event));
+        Ok(Self { store, clock, passwords, keyring, issuers, settings, callers })
+    }
+
+    /// The password hasher, for commands that set passwords.
+    pub fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+}

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::api_error::ApiError;
 use super::request::{Json, Signed};
 use super::{State, hosts};
-use crate::auth::urls::{Purpose, UrlTarget};
+use crate::auth::presigned_urls::{UrlPurpose, UrlTarget};
 use crate::blobs::{BlobStore, ConfirmOutcome, ConfirmRequest, confirm as confirm_blob};
 use crate::model::blobs::{self, BlobHash, HASH_FORMAT, decode_wrapped_key};
 use crate::model::sessions::Caller;
@@ -50,7 +50,7 @@ impl State {
         &self,
         request: &HttpRequest,
         caller: &Caller,
-        purpose: Purpose,
+        purpose: UrlPurpose,
         target: UrlTarget,
     ) -> Result<String, ApiError> {
         let token = self.auth.url_token(caller, purpose, target)?;
@@ -59,8 +59,8 @@ impl State {
             None => hosts::origin(request),
         };
         let path = match purpose {
-            Purpose::Upload => "up",
-            Purpose::Download => "down",
+            UrlPurpose::Upload => "up",
+            UrlPurpose::Download => "down",
         };
         Ok(format!("{origin}{SYNC_PREFIX}/blobs/{path}/{token}"))
     }
@@ -100,7 +100,7 @@ pub(super) async fn upload(
     let target = UrlTarget { id, hash, size_bytes: body.size_bytes };
     let upload_url = match service.store.upload_url(id).await? {
         Some(url) => url,
-        None => state.presigned_url(&request, &caller, Purpose::Upload, target)?,
+        None => state.presigned_url(&request, &caller, UrlPurpose::Upload, target)?,
     };
     Ok(HttpResponse::Ok().json(BlobUploadResponse { upload_url, already_exists: false }))
 }
@@ -145,7 +145,7 @@ pub(super) async fn download(
     let target = UrlTarget { id: blob.object, hash: blob.hash, size_bytes: blob.size_bytes };
     let download_url = match blobs.download_url(blob.object).await? {
         Some(url) => url,
-        None => state.presigned_url(&request, &caller, Purpose::Download, target)?,
+        None => state.presigned_url(&request, &caller, UrlPurpose::Download, target)?,
     };
     Ok(HttpResponse::Ok().json(BlobDownloadResponse {
         download_url,

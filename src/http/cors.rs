@@ -40,9 +40,6 @@ const EXPOSED: &str = "retry-after, x-ratelimit-limit, x-ratelimit-remaining, et
 const MAX_AGE: &str = "600";
 
 /// Answers preflights, and says on every answer whether the page that asked may read it.
-///
-/// # Errors
-/// Those of what comes after it, and a fault of the database.
 pub async fn per_app(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

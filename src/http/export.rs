@@ -1,11 +1,11 @@
-//! `GET /export`: all that a user has in an app, as one archive that any tar program opens; and `DELETE /data`, the end of it.
+//! `GET /export`: everything that a user has in an app, as a tar archive; and `DELETE /data`, which deletes it.
 //!
-//! It may be far larger than memory, and whoever takes it may be slow. So it is made piece by piece, by a task that waits until a piece
-//! has been taken before it reads the next one: between two of them it holds a page of changes or a few chunks of a blob, counted against
-//! the memory that all requests share, and neither a thread nor a snapshot.
+//! An archive can be far larger than memory, and the client slow. So a task produces it part by part, and waits until a part is sent before
+//! it reads the next one. Between two parts it holds a page of changes or a few chunks of a blob, which count against the memory that all
+//! requests share, but neither a thread nor a snapshot of the database.
 
 mod archive;
-mod pieces;
+mod tar_stream;
 
 use actix_web::body::BodyStream;
 use actix_web::http::{Version, header};
@@ -15,14 +15,14 @@ use futures_util::stream;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use self::archive::Archive;
+use self::archive::{AppExport, export_account};
 use super::State;
 use super::api_error::ApiError;
 use super::client_ip::actor;
 use super::request::Signed;
 use crate::error::Fault;
 use crate::model::actors::Actor;
-use crate::model::export::{TakenBy, Taker};
+use crate::model::export::{ExportGrant, ExportRequester};
 use crate::store::AccountSession;
 
 pub(super) async fn export(
@@ -31,37 +31,34 @@ pub(super) async fn export(
     request: HttpRequest,
     Signed { caller, .. }: Signed<()>,
 ) -> Result<HttpResponse, ApiError> {
-    let taker = Taker { caller, by: TakenBy::Session };
-    let outline = state.store.outline(actor, &taker).await?;
-    // One piece on its way, and one in the making.
-    let (pieces, taken) = mpsc::channel(1);
-    actix_web::rt::spawn(Archive::new(state.into_inner(), taker, outline, pieces).make());
-    Ok(answer(&request, taken))
+    let requester = ExportRequester { caller, grant: ExportGrant::Session };
+    let summary = state.store.begin_export(actor, &requester).await?;
+    // One part being sent, and one being read.
+    let (parts, sent) = mpsc::channel(1);
+    actix_web::rt::spawn(AppExport::new(state.into_inner(), requester, summary, parts).run());
+    Ok(answer(&request, sent))
 }
 
-/// Everything of an account, for whoever is logged in to it.
+/// Exports everything of an account, app by app.
 pub(super) async fn of_account(
     state: web::Data<State>,
     request: &HttpRequest,
-    visitor: &AccountSession,
+    session: &AccountSession,
 ) -> Result<HttpResponse, Fault> {
-    let takers = state.store.takers_of_account(visitor).await?;
-    let account = json!({ "user_id": visitor.user, "email": visitor.email, "apps": takers.len() });
-    let (pieces, taken) = mpsc::channel(1);
-    let actor = actor(request);
-    actix_web::rt::spawn(Archive::make_of_account(state.into_inner(), actor, account, takers, pieces));
-    Ok(answer(request, taken))
+    let requesters = state.store.export_requesters(session).await?;
+    let account = json!({ "user_id": session.user, "email": session.email, "apps": requesters.len() });
+    let (parts, sent) = mpsc::channel(1);
+    actix_web::rt::spawn(export_account(state.into_inner(), actor(request), account, requesters, parts));
+    Ok(answer(request, sent))
 }
 
-/// An archive, as it is made.
-fn answer(request: &HttpRequest, taken: mpsc::Receiver<Result<Bytes, Fault>>) -> HttpResponse {
-    let body =
-        stream::unfold(taken, |mut taken| async move { taken.recv().await.map(|piece| (piece, taken)) });
+fn answer(request: &HttpRequest, parts: mpsc::Receiver<Result<Bytes, Fault>>) -> HttpResponse {
+    let body = stream::unfold(parts, |mut parts| async move { parts.recv().await.map(|part| (part, parts)) });
     let mut answer = HttpResponse::Ok();
     answer
         .insert_header((header::CONTENT_TYPE, "application/x-tar"))
         .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"tidelog-export.tar\""));
-    // The old version of HTTP knows no chunks: there, the end of the connection is that of the body.
+    // HTTP/1.0 has no chunked encoding: there, the end of the connection ends the body.
     let is_old = request.version() < Version::HTTP_11;
     if is_old {
         answer.force_close();

@@ -18,9 +18,6 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Turns away requests to names that the server does not know.
-///
-/// # Errors
-/// Those of what comes after it.
 pub async fn known_only(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

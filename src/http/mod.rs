@@ -46,7 +46,7 @@ pub use site::Site;
 
 use crate::auth::Auth;
 use crate::auth::attempts::Attempts;
-use crate::auth::consents::Consents;
+use crate::auth::consents::AnsweredConsents;
 use crate::clock::Clock;
 use crate::config::SignUpRule;
 use crate::notify::Subscribers;
@@ -88,7 +88,7 @@ pub struct State {
     /// The memory that blobs on their way share.
     transfers: memory::Memory,
     /// What people have decided a moment ago.
-    consents: Consents,
+    answered_consents: AnsweredConsents,
     /// Forms that were answered a moment ago.
     once: pages::once::Once,
 }
@@ -101,7 +101,7 @@ impl State {
             bodies: memory::Memory::default(),
             pages: memory::Memory::default(),
             transfers: memory::Memory::default(),
-            consents: Consents::default(),
+            answered_consents: AnsweredConsents::default(),
             once: pages::once::Once::default(),
         }
     }

@@ -15,7 +15,7 @@ use super::pages::browser::Browser;
 use super::pages::form::{Form, stale};
 use super::pages::{Brand, Field, Page, PageError, button, field, hidden, notice, sorry};
 use crate::auth::flow::FlowState;
-use crate::auth::links::{LinkUse, path_of};
+use crate::auth::links::{LinkOutcome, path_of};
 use crate::config::SignUpRule;
 use crate::model::links::{Link, LinkKind};
 
@@ -169,9 +169,9 @@ async fn take(
         _ => state.auth.sign_up(actor(&http), kind.map(|kind| (kind, secret)), email, password).await?,
     };
     match used {
-        LinkUse::Done(email) => Ok(finished(state, kind, &email).answer()?),
-        LinkUse::LinkGone => Err(stale(state, None)),
-        LinkUse::Unacceptable(fault) => {
+        LinkOutcome::Done(email) => Ok(finished(state, kind, &email).answer()?),
+        LinkOutcome::InvalidLink => Err(stale(state, None)),
+        LinkOutcome::Unacceptable(fault) => {
             let page = page(state, &entry, form.text("step"), (email, Some(&fault)));
             Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?)
         }

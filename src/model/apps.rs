@@ -6,57 +6,57 @@ use uuid::Uuid;
 use super::blobs::HashRule;
 use super::{origins, redirects};
 
-/// Bytes of an app's picture, at most.
+/// Largest icon, in bytes.
 pub const MAX_ICON_BYTES: usize = 32 * 1024;
-/// Redirects of one app, at most.
+/// Redirect URIs of one app, at most.
 const MAX_REDIRECTS: usize = 50;
 
 /// Longest name of an app, in characters.
 pub const MAX_NAME_CHARS: usize = 100;
 
-/// An app, as an operator sees it. Its API key is kept only as a hash.
+/// An app, as operators see it. Its API key is stored as a hash only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct App {
-    /// Names the app for ever.
+    /// The app's id.
     pub id: Uuid,
-    /// What the operator calls it.
+    /// Chosen by the operator.
     pub name: String,
-    /// Its settings.
+    /// What operators can configure.
     pub settings: AppSettings,
     /// Microseconds since 1970.
     pub created_at: i64,
 }
 
-/// What an operator may set on an app.
+/// The settings of an app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AppSettings {
     /// How its clients receive cursors.
     pub cursor_format: CursorFormat,
-    /// What a blob's name must be.
+    /// Whether blobs must hash to their names.
     pub blob_hash: HashRule,
-    /// Where browsers may be sent back to after a sign-in, besides the person's own machine.
+    /// Where browsers may be redirected to after a sign-in, besides loopback URIs.
     pub redirects: Vec<String>,
-    /// Web pages that may call the API for it.
+    /// Origins whose web pages may call the API for it.
     pub origins: Vec<String>,
-    /// How the app looks where people sign in to it.
-    pub look: Look,
+    /// How the sign-in pages look for this app.
+    pub branding: Branding,
 }
 
-/// How an app looks on the pages where people sign in to it.
+/// How the sign-in pages look for an app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Look {
-    /// `#rrggbb`; `None`: Tidelog's.
+pub struct Branding {
+    /// `#rrggbb`; `None`: the default color.
     pub color: Option<String>,
-    /// A picture.
+    /// The app's icon.
     pub icon: Option<Icon>,
 }
 
-/// A picture. Its media type is what its first bytes say, whatever anybody called it.
+/// An image. Its media type is detected from its first bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Icon {
-    /// `image/png`, `image/jpeg` or `image/webp`. None that could hold a program.
+    /// `image/png`, `image/jpeg` or `image/webp`: no type that can contain scripts.
     pub media_type: String,
-    /// The file.
+    /// The content of the file.
     pub bytes: Vec<u8>,
 }
 
@@ -67,20 +67,23 @@ impl std::fmt::Debug for Icon {
 }
 
 impl Icon {
-    /// The picture in a file.
+    /// The icon in a file.
     ///
     /// # Errors
-    /// A sentence that says why it is none that can be shown.
-    pub fn of_file(bytes: Vec<u8>) -> Result<Self, String> {
+    /// Why the file is not accepted.
+    pub fn from_file(bytes: Vec<u8>) -> Result<Self, String> {
         if bytes.len() > MAX_ICON_BYTES {
-            return Err(format!("an icon has at most {MAX_ICON_BYTES} bytes, this one has {}", bytes.len()));
+            return Err(format!(
+                "an icon can have at most {MAX_ICON_BYTES} bytes; this one has {}",
+                bytes.len()
+            ));
         }
         let is_webp = bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP");
         let media_type = match bytes.as_slice() {
             [0x89, b'P', b'N', b'G', ..] => "image/png",
             [0xFF, 0xD8, 0xFF, ..] => "image/jpeg",
             _ if is_webp => "image/webp",
-            _ => return Err("an icon is a PNG, JPEG or WebP picture".into()),
+            _ => return Err("an icon must be a PNG, JPEG or WebP image".into()),
         };
         Ok(Self { media_type: media_type.into(), bytes })
     }
@@ -90,36 +93,52 @@ impl AppSettings {
     /// Applies one `KEY=VALUE` assignment.
     ///
     /// # Errors
-    /// A sentence that names the unknown setting, or the values that it takes.
+    /// Which setting is unknown, or which values it accepts.
     pub fn assign(&mut self, assignment: &str) -> Result<(), String> {
         match assignment.split_once('=') {
             Some(("cursor_format", "string")) => self.cursor_format = CursorFormat::String,
             Some(("cursor_format", "number")) => self.cursor_format = CursorFormat::Number,
             Some(("cursor_format", value)) => {
-                return Err(format!("cursor_format is string or number, not {value:?}"));
+                return Err(format!("cursor_format must be string or number, not {value:?}"));
             }
             Some(("blob_hash", value)) => {
                 self.blob_hash = HashRule::from_name(value)
-                    .ok_or_else(|| format!("blob_hash is any or verified, not {value:?}"))?;
+                    .ok_or_else(|| format!("blob_hash must be any or verified, not {value:?}"))?;
             }
             Some(("redirects", list)) => self.redirects = redirects_of(list)?,
-            Some(("cors", list)) => self.origins = origins::of_list(list)?,
-            Some(("color", color)) => self.look.color = color_of(color)?,
-            // The command line sends what the file holds, not its name.
-            Some(("icon", "")) => self.look.icon = None,
+            Some(("cors", list)) => self.origins = origins::parse_list(list)?,
+            Some(("color", color)) => self.branding.color = color_of(color)?,
+            // The command line sends the content of the file, not its name.
+            Some(("icon", "")) => self.branding.icon = None,
             Some(("icon", base64)) => {
                 let bytes = data_encoding::BASE64.decode(base64.as_bytes());
-                let bytes = bytes.map_err(|_| "an icon is given as a file".to_owned())?;
-                self.look.icon = Some(Icon::of_file(bytes)?);
+                let bytes = bytes.map_err(|_| "an icon must be given as a file".to_owned())?;
+                self.branding.icon = Some(Icon::from_file(bytes)?);
             }
             Some((key, _)) => {
                 return Err(format!(
-                    "an app has no setting {key:?}; it has cursor_format, blob_hash, redirects, cors, color and icon"
+                    "unknown setting {key:?}; an app has cursor_format, blob_hash, redirects, cors, color and icon"
                 ));
             }
             None => return Err(format!("{assignment:?} is not KEY=VALUE")),
         }
         Ok(())
+    }
+}
+
+/// The name of a cursor format in the database.
+pub fn cursor_format_name(format: CursorFormat) -> &'static str {
+    match format {
+        CursorFormat::String => "string",
+        CursorFormat::Number => "number",
+    }
+}
+
+/// The cursor format of this name.
+pub fn cursor_format_from_name(name: &str) -> CursorFormat {
+    match name == cursor_format_name(CursorFormat::Number) {
+        true => CursorFormat::Number,
+        false => CursorFormat::String,
     }
 }
 
@@ -129,7 +148,7 @@ fn redirects_of(list: &str) -> Result<Vec<String>, String> {
     all.sort();
     all.dedup();
     if all.len() > MAX_REDIRECTS {
-        return Err(format!("an app has at most {MAX_REDIRECTS} redirects"));
+        return Err(format!("an app can have at most {MAX_REDIRECTS} redirects"));
     }
     all.iter().try_for_each(|uri| redirects::check(uri))?;
     Ok(all)
@@ -140,21 +159,23 @@ fn color_of(color: &str) -> Result<Option<String>, String> {
     match color.strip_prefix('#') {
         _ if color.is_empty() => Ok(None),
         Some(digits) if is_hex(digits) => Ok(Some(color.to_lowercase())),
-        _ => Err(format!("color is #rrggbb, not {color:?}")),
+        _ => Err(format!("color must be #rrggbb, not {color:?}")),
     }
 }
 
-/// Whether an app may be called this.
+/// Checks the name of an app.
 ///
 /// # Errors
-/// A sentence that says what is wrong.
+/// What is wrong with it.
 pub fn check_name(name: &str) -> Result<(), String> {
     let chars = name.chars().count();
     if chars == 0 || chars > MAX_NAME_CHARS {
-        return Err(format!("an app's name has 1 to {MAX_NAME_CHARS} characters, this one has {chars}"));
+        return Err(format!(
+            "the name of an app must have 1 to {MAX_NAME_CHARS} characters; this one has {chars}"
+        ));
     }
     if name.chars().any(char::is_control) {
-        return Err("an app's name has no control characters".into());
+        return Err("the name of an app must not contain control characters".into());
     }
     Ok(())
 }

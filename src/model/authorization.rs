@@ -1,4 +1,4 @@
-//! What an app asks for when it sends a person's browser to sign in (RFC 6749, 4.1.1, with PKCE, RFC 7636).
+//! OAuth authorization requests (RFC 6749, 4.1.1) with PKCE (RFC 7636).
 
 use std::collections::BTreeMap;
 
@@ -9,128 +9,128 @@ use uuid::Uuid;
 use super::redirects;
 use crate::clock::MICROS_PER_SECOND;
 
-/// How long a code is good, in microseconds: a minute.
-pub const CODE_LIVES_US: i64 = 60 * MICROS_PER_SECOND;
-/// How long a code that was exchanged is remembered, in microseconds: a day. Whoever presents it then ends what it gave.
-pub const CODE_REMEMBERED_US: i64 = 24 * 60 * 60 * MICROS_PER_SECOND;
+/// Lifetime of a code, in microseconds: a minute.
+pub const CODE_LIFETIME_US: i64 = 60 * MICROS_PER_SECOND;
+/// How long an exchanged code is kept, in microseconds: a day. If it is presented again, the session that it gave ends.
+pub const CODE_RETENTION_US: i64 = 24 * 60 * 60 * MICROS_PER_SECOND;
 /// Longest `state`, in bytes.
 const MAX_STATE_BYTES: usize = 1_024;
 /// Longest client id, in bytes.
 const MAX_CLIENT_ID_BYTES: usize = 200;
 
-/// An app, as the pages where people sign in to it show it.
+/// An app in its role as an OAuth client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Client {
+pub struct OAuthClient {
     /// The app.
     pub app: Uuid,
     /// Its name.
     pub name: String,
-    /// Where browsers may be sent back to, besides the person's own machine.
+    /// The registered redirect URIs.
     pub redirects: Vec<String>,
-    /// Its colour, `#rrggbb`.
+    /// Its brand color, `#rrggbb`.
     pub color: Option<String>,
-    /// Whether it has a picture.
+    /// Whether it has an icon.
     pub has_icon: bool,
 }
 
-impl Client {
-    fn takes(&self, redirect_uri: &str) -> bool {
-        redirects::is_loopback(redirect_uri) || self.redirects.iter().any(|known| known == redirect_uri)
+impl OAuthClient {
+    fn may_redirect_to(&self, redirect_uri: &str) -> bool {
+        redirects::is_loopback(redirect_uri) || self.redirects.iter().any(|uri| uri == redirect_uri)
     }
 }
 
-/// A request that is in order. Its `Debug` output would show the app's state.
+/// A valid request. No `Debug`: it holds the app's `state`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizationRequest {
     /// The app's API key.
     pub client_id: String,
-    /// Where the browser goes in the end.
+    /// Where the browser is redirected in the end.
     pub redirect_uri: String,
-    /// Given back to the app.
+    /// Opaque; returned to the app.
     pub state: String,
-    /// PKCE: SHA-256 of what the app will show, base64url.
+    /// PKCE: SHA-256 of the code verifier, in base64url.
     pub code_challenge: String,
 }
 
-/// Why a request is not in order.
+/// Why a request is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Flaw {
-    /// To be shown to the person: the app, or the way back to it, is not known, so nobody may be told but them.
+pub enum InvalidRequest {
+    /// To be shown to the user only: the app or its redirect URI is unknown, so nobody else may learn of it.
     Shown(&'static str),
-    /// To be told to the app.
-    Told {
-        /// Where.
+    /// To be reported to the app.
+    Redirected {
+        /// Where the browser is redirected.
         redirect_uri: String,
-        /// With which state, if it sent one.
+        /// The app's `state`, if it sent one.
         state: Option<String>,
         /// A code of RFC 6749, 4.1.2.1.
         error: &'static str,
-        /// For the app's developer.
+        /// For the developers of the app.
         description: &'static str,
     },
 }
 
-/// The parameters of a request. One that is there twice counts as wrong.
+/// The parameters of a request. A parameter that occurs twice has no value.
 pub struct Parameters(BTreeMap<String, Option<String>>);
 
 impl Parameters {
-    /// Reads a query or a form.
-    pub fn read(text: &str) -> Self {
+    /// Parses a query or a form.
+    pub fn parse(text: &str) -> Self {
         let mut all = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
-            let twice = all.contains_key(name.as_ref());
-            all.insert(name.into_owned(), (!twice).then(|| value.into_owned()));
+            let is_repeated = all.contains_key(name.as_ref());
+            all.insert(name.into_owned(), (!is_repeated).then(|| value.into_owned()));
         }
         Self(all)
     }
 
-    /// A parameter that is there once and is not empty.
+    /// A parameter that occurs once and is not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Option::as_deref).filter(|value| !value.is_empty())
     }
 
-    fn is_there_twice(&self) -> bool {
+    fn has_repeated(&self) -> bool {
         self.0.values().any(Option::is_none)
     }
 
-    /// The client id, if it can be one.
+    /// The client id, if it is not too long.
     pub fn client_id(&self) -> Option<&str> {
         self.get("client_id").filter(|id| id.len() <= MAX_CLIENT_ID_BYTES)
     }
 
-    /// The request that the parameters are, by this client.
+    /// Checks the request of this client.
     ///
     /// # Errors
-    /// See [`Flaw`].
-    pub fn request_of(&self, client: &Client) -> Result<AuthorizationRequest, Flaw> {
-        let redirect_uri = self.get("redirect_uri").filter(|uri| client.takes(uri));
-        let unknown = Flaw::Shown("The redirect URL is missing, or isn't registered for this app.");
+    /// See [`InvalidRequest`].
+    pub fn check(&self, client: &OAuthClient) -> Result<AuthorizationRequest, InvalidRequest> {
+        let redirect_uri = self.get("redirect_uri").filter(|uri| client.may_redirect_to(uri));
+        let unknown = InvalidRequest::Shown("The redirect URL is missing, or isn't registered for this app.");
         let redirect_uri = redirect_uri.ok_or(unknown)?.to_owned();
         let state = self.get("state").filter(|state| state.len() <= MAX_STATE_BYTES);
-        let tell = |error, description| {
+        let redirected = |error, description| {
             let state = state.map(Into::into);
-            Err(Flaw::Told { redirect_uri: redirect_uri.clone(), state, error, description })
+            Err(InvalidRequest::Redirected { redirect_uri: redirect_uri.clone(), state, error, description })
         };
-        if self.is_there_twice() {
-            return tell("invalid_request", "a parameter is there twice");
+        if self.has_repeated() {
+            return redirected("invalid_request", "a parameter occurs more than once");
         }
         if self.get("request").is_some() || self.get("request_uri").is_some() {
-            return tell("invalid_request", "parameters are taken from the query only");
+            return redirected("invalid_request", "parameters are accepted in the query only");
         }
         match self.get("response_type") {
-            None => return tell("invalid_request", "response_type is missing"),
+            None => return redirected("invalid_request", "response_type is missing"),
             Some("code") => {}
-            Some(_) => return tell("unsupported_response_type", "response_type must be code"),
+            Some(_) => return redirected("unsupported_response_type", "response_type must be code"),
         }
         let Some(state) = state else {
-            return tell("invalid_request", "state is missing or longer than 1024 bytes");
+            return redirected("invalid_request", "state is missing or longer than 1024 bytes");
         };
         if self.get("code_challenge_method") != Some("S256") {
-            return tell("invalid_request", "code_challenge_method must be S256");
+            return redirected("invalid_request", "code_challenge_method must be S256");
         }
         let challenge = self.get("code_challenge").filter(|challenge| challenge_of(challenge).is_some());
         let Some(code_challenge) = challenge else {
-            return tell("invalid_request", "code_challenge must be a SHA-256 in base64url");
+            return redirected("invalid_request", "code_challenge must be a SHA-256 in base64url");
         };
         Ok(AuthorizationRequest {
             client_id: self.client_id().unwrap_or_default().into(),
@@ -146,12 +146,12 @@ fn challenge_of(text: &str) -> Option<[u8; 32]> {
 }
 
 impl AuthorizationRequest {
-    /// The challenge as bytes.
+    /// The code challenge as bytes.
     pub fn challenge(&self) -> Option<[u8; 32]> {
         challenge_of(&self.code_challenge)
     }
 
-    /// The query by which it can be made again.
+    /// The query that makes this request again.
     pub fn query(&self) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs([
@@ -172,8 +172,8 @@ mod tests {
 
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-    fn client() -> Client {
-        Client {
+    fn client() -> OAuthClient {
+        OAuthClient {
             app: Uuid::nil(),
             name: "Notes".into(),
             redirects: vec!["https://notes.example/callback".into()],
@@ -195,27 +195,27 @@ mod tests {
         format!("{}&{change}", rest.join("&"))
     }
 
-    fn flaw(query: &str) -> Option<&'static str> {
-        match Parameters::read(query).request_of(&client()) {
+    fn error(query: &str) -> Option<&'static str> {
+        match Parameters::parse(query).check(&client()) {
             Ok(_) => None,
-            Err(Flaw::Shown(_)) => Some("shown"),
-            Err(Flaw::Told { error, .. }) => Some(error),
+            Err(InvalidRequest::Shown(_)) => Some("shown"),
+            Err(InvalidRequest::Redirected { error, .. }) => Some(error),
         }
     }
 
     #[test]
-    fn a_request_in_order_can_be_made_again_from_what_was_read() {
-        let read = |query: &str| match Parameters::read(query).request_of(&client()) {
+    fn a_valid_request_can_be_made_again_from_its_query() {
+        let parse = |query: &str| match Parameters::parse(query).check(&client()) {
             Ok(request) => request,
-            Err(flaw) => panic!("{query}: {flaw:?}"),
+            Err(invalid) => panic!("{query}: {invalid:?}"),
         };
-        let request = read(&query(""));
-        assert!(read(&request.query()) == request);
+        let request = parse(&query(""));
+        assert!(parse(&request.query()) == request);
         assert!(request.challenge().is_some());
     }
 
     #[test]
-    fn a_wrong_way_back_is_shown_and_every_other_fault_is_told_to_the_app() {
+    fn a_wrong_redirect_uri_is_shown_and_every_other_error_is_reported_to_the_app() {
         for (change, expected) in [
             ("redirect_uri=", Some("shown")),
             ("redirect_uri=https://notes.example/callback/", Some("shown")),
@@ -235,11 +235,11 @@ mod tests {
             ("request_uri=https://evil.example", Some("invalid_request")),
             ("scope=anything", None),
         ] {
-            assert_eq!(flaw(&query(change)), expected, "{change}");
+            assert_eq!(error(&query(change)), expected, "{change}");
         }
-        assert_eq!(flaw(&format!("{}&state=other", query(""))), Some("invalid_request"));
+        assert_eq!(error(&format!("{}&state=other", query(""))), Some("invalid_request"));
         assert_eq!(
-            flaw(&format!("{}&redirect_uri=https://notes.example/callback", query(""))),
+            error(&format!("{}&redirect_uri=https://notes.example/callback", query(""))),
             Some("shown")
         );
     }

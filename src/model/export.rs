@@ -1,4 +1,4 @@
-//! What a user takes along: everything that the server has of them in one app.
+//! Exports: everything that the server stores about a user in one app.
 
 use std::sync::Arc;
 
@@ -10,66 +10,66 @@ use super::keys::KeyEnvelope;
 use super::rotations::Rotation;
 use super::sessions::Caller;
 
-/// A device, removed ones included: they are the authors of changes.
+/// A device. Removed ones are exported, too: they are the authors of changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExportedDevice {
-    /// Names it in changes.
+    /// The device's id, as in changes.
     pub id: Uuid,
-    /// What its owner calls it.
+    /// The device's name.
     pub device_name: String,
-    /// What it is.
+    /// The device's platform.
     pub platform: String,
-    /// Tells it from others of its name, if the client said so.
+    /// Identifies the installation, if the client sent it.
     pub install_id: Option<Uuid>,
     /// When it was registered.
     pub created_at: Timestamp,
-    /// When it was last heard of.
+    /// When it last pushed or pulled.
     pub last_seen_at: Timestamp,
     /// When it was removed, if it was.
     pub removed_at: Option<Timestamp>,
 }
 
-/// Whose data an archive holds, and on whose word it is made.
+/// Whose data is exported, and what allows it.
 #[derive(Clone, Debug)]
-pub struct Taker {
+pub struct ExportRequester {
     /// The user in one app.
     pub caller: Arc<Caller>,
-    /// What lets them.
-    pub by: TakenBy,
+    /// What allows the export.
+    pub grant: ExportGrant,
 }
 
-/// What lets a user take their data.
+/// What allows a user to export their data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TakenBy {
-    /// The caller's session, while it lives.
+pub enum ExportGrant {
+    /// The caller's session, while it is live.
     Session,
-    /// Their account, to which they were logged in when they asked, while it may sign in.
+    /// An account session, as long as the user is not disabled.
     Account,
 }
 
-/// What there is, but for changes and blobs.
+/// What there is to export, but for changes and blobs.
 #[derive(Clone, Debug)]
-pub struct Outline {
+pub struct ExportSummary {
     /// The app's name.
     pub app_name: String,
-    /// The user's address, if there is one.
+    /// The user's email, if there is one.
     pub email: Option<String>,
     /// Every device.
     pub devices: Vec<ExportedDevice>,
     /// The newest seq of the log.
     pub head_seq: i64,
-    /// Changes up to it.
+    /// Number of changes up to it.
     pub total_changes: u64,
-    /// The sealed master key, if there is one.
+    /// The key envelope, if there is one.
     pub envelope: Option<KeyEnvelope>,
-    /// The rotation that runs, if one does.
-    pub pending: Option<Rotation>,
+    /// The running rotation, if there is one.
+    pub rotation: Option<Rotation>,
 }
 
-impl Outline {
-    /// The versions of the keys under which changes may lie: an archive holds those of both ends of the time that it took to make.
+impl ExportSummary {
+    /// The key versions under which changes may be encrypted: the current one, and that of a running rotation.
     pub fn key_versions(&self) -> (Option<u32>, Option<u32>) {
         let current = self.envelope.as_ref().map(|envelope| envelope.key_version);
-        (current, self.pending.as_ref().map(|pending| pending.key_version))
+        (current, self.rotation.as_ref().map(|rotation| rotation.key_version))
     }
 }

@@ -1,4 +1,4 @@
-//! Issuers: systems whose word an app takes for who somebody is, and when to ask them for their keys.
+//! Issuers: systems whose users an app accepts, and when to fetch their keys.
 
 use tidelog_protocol::limits::MAX_SUBJECT_CHARS;
 use uuid::Uuid;
@@ -7,48 +7,47 @@ use crate::clock::MICROS_PER_SECOND;
 
 /// Longest name of an issuer or an audience, in bytes.
 const MAX_NAME_BYTES: usize = 2_000;
-/// Time after which fetched keys are fetched again before they are used, in microseconds: an hour, so that a key which was
-/// withdrawn does not pass for longer.
+/// Age at which keys are fetched again before they are used, in microseconds: an hour, so that a revoked key is not accepted for
+/// longer.
 const MAX_KEYS_AGE_US: i64 = 60 * 60 * MICROS_PER_SECOND;
-/// Time between two fetches from one issuer, in microseconds, whatever is asked for: a minute. Anybody can make up the name of a
-/// key that nobody knows.
-const FETCH_PAUSE_US: i64 = 60 * MICROS_PER_SECOND;
+/// Shortest time between two fetches from one issuer, in microseconds: a minute. Anybody can send assertions with unknown key ids.
+const MIN_FETCH_INTERVAL_US: i64 = 60 * MICROS_PER_SECOND;
 
 /// An issuer that an app trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
-    /// Its row.
+    /// Row of the issuer.
     pub row: i64,
     /// The app.
     pub app: Uuid,
-    /// `iss` of its tokens.
+    /// The claim `iss` of its assertions.
     pub issuer: String,
-    /// `aud` of its tokens.
+    /// The claim `aud` of its assertions.
     pub audience: String,
-    /// Where its keys are fetched. `None`: they were given.
+    /// Where its keys are fetched. `None`: they were configured.
     pub jwks_url: Option<String>,
-    /// Its keys, JSON. `None`: not fetched yet.
+    /// Its keys, a JSON Web Key Set. `None`: not fetched yet.
     pub jwks: Option<String>,
-    /// Microseconds since 1970. `None`: they were given, or not fetched yet.
+    /// Microseconds since 1970. `None`: never fetched.
     pub fetched_at: Option<i64>,
     /// Microseconds since 1970.
     pub created_at: i64,
 }
 
 impl Issuer {
-    /// Whether to fetch its keys before judging a token, whose key `is_known` or not.
-    pub fn wants_fetch(&self, is_known: bool, last_attempt_us: Option<i64>, now_us: i64) -> bool {
+    /// Whether to fetch its keys before an assertion is verified, whose key is among the stored ones or not.
+    pub fn needs_fetch(&self, has_key: bool, last_attempt_us: Option<i64>, now_us: i64) -> bool {
         if self.jwks_url.is_none() {
             return false;
         }
         let is_fresh = self.fetched_at.is_some_and(|at| now_us - at < MAX_KEYS_AGE_US);
-        let has_rested = |at: i64| now_us - at >= FETCH_PAUSE_US;
+        let is_due = |at: i64| now_us - at >= MIN_FETCH_INTERVAL_US;
         let last = last_attempt_us.max(self.fetched_at);
-        !(is_known && is_fresh) && last.is_none_or(has_rested)
+        !(has_key && is_fresh) && last.is_none_or(is_due)
     }
 }
 
-/// An issuer to be trusted.
+/// An issuer to be added.
 #[derive(Clone, Debug)]
 pub struct NewIssuer {
     /// As in [`Issuer`].
@@ -61,30 +60,30 @@ pub struct NewIssuer {
     pub jwks: Option<String>,
 }
 
-/// Whether this can be an issuer's name, or an audience.
+/// Checks the name of an issuer or an audience.
 ///
 /// # Errors
-/// A sentence that says what is wrong.
+/// What is wrong with it.
 pub fn check_name(what: &str, name: &str) -> Result<(), String> {
     let is_plain = |char: char| !char.is_control() && !char.is_whitespace();
     match name.len() {
         1..=MAX_NAME_BYTES if name.chars().all(is_plain) => Ok(()),
-        1..=MAX_NAME_BYTES => Err(format!("{what} has no spaces or control characters")),
-        _ => Err(format!("{what} has 1 to {MAX_NAME_BYTES} bytes")),
+        1..=MAX_NAME_BYTES => Err(format!("{what} must not contain spaces or control characters")),
+        _ => Err(format!("{what} must have 1 to {MAX_NAME_BYTES} bytes")),
     }
 }
 
-/// Whether another system may call a user so.
+/// Checks the id of a user at an issuer or a backend.
 ///
 /// # Errors
-/// A sentence that says what is wrong.
+/// What is wrong with it.
 pub fn check_subject(subject: &str) -> Result<(), String> {
     if subject.chars().any(char::is_control) {
-        return Err("it has no control characters".into());
+        return Err("it must not contain control characters".into());
     }
     match subject.chars().count() {
         1..=MAX_SUBJECT_CHARS => Ok(()),
-        _ => Err(format!("it has 1 to {MAX_SUBJECT_CHARS} characters")),
+        _ => Err(format!("it must have 1 to {MAX_SUBJECT_CHARS} characters")),
     }
 }
 
@@ -112,25 +111,25 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_fetched_when_there_are_none_when_one_is_unknown_and_when_they_are_an_hour_old() {
-        assert!(fetched(None).wants_fetch(false, None, NOW));
-        assert!(fetched(Some(61)).wants_fetch(false, None, NOW));
-        assert!(!fetched(Some(3_599)).wants_fetch(true, None, NOW));
-        assert!(fetched(Some(3_600)).wants_fetch(true, None, NOW));
+    fn keys_are_fetched_if_there_are_none_if_one_is_unknown_and_if_they_are_an_hour_old() {
+        assert!(fetched(None).needs_fetch(false, None, NOW));
+        assert!(fetched(Some(61)).needs_fetch(false, None, NOW));
+        assert!(!fetched(Some(3_599)).needs_fetch(true, None, NOW));
+        assert!(fetched(Some(3_600)).needs_fetch(true, None, NOW));
     }
 
     #[test]
-    fn they_are_fetched_once_a_minute_at_most_also_after_a_fetch_that_failed() {
-        assert!(!fetched(None).wants_fetch(false, ago(59), NOW));
-        assert!(fetched(None).wants_fetch(false, ago(60), NOW));
-        assert!(!fetched(Some(59)).wants_fetch(false, None, NOW));
-        assert!(!fetched(Some(7_200)).wants_fetch(true, ago(59), NOW));
+    fn they_are_fetched_at_most_once_a_minute_also_after_a_failed_fetch() {
+        assert!(!fetched(None).needs_fetch(false, ago(59), NOW));
+        assert!(fetched(None).needs_fetch(false, ago(60), NOW));
+        assert!(!fetched(Some(59)).needs_fetch(false, None, NOW));
+        assert!(!fetched(Some(7_200)).needs_fetch(true, ago(59), NOW));
     }
 
     #[test]
-    fn keys_that_were_given_are_never_fetched() {
-        let given = Issuer { jwks_url: None, ..fetched(None) };
-        assert!(!given.wants_fetch(false, None, NOW));
+    fn configured_keys_are_never_fetched() {
+        let configured = Issuer { jwks_url: None, ..fetched(None) };
+        assert!(!configured.needs_fetch(false, None, NOW));
     }
 
     #[test]

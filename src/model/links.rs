@@ -1,31 +1,31 @@
-//! Links that let somebody in who has no password, or not the right one.
+//! One-time links: to create the first administrator, to sign up by invite, to set a new password.
 
 use uuid::Uuid;
 
 use crate::clock::MICROS_PER_SECOND;
 
-/// How long a link to set up the first administrator is good, in microseconds: an hour.
-pub const SETUP_LIVES_US: i64 = 60 * 60 * MICROS_PER_SECOND;
-/// How long a link to set a new password is good, in microseconds: a day.
-pub const RESET_LIVES_US: i64 = 24 * 60 * 60 * MICROS_PER_SECOND;
-/// Most accounts that may be made by one invite.
+/// Lifetime of a set-up link, in microseconds: an hour.
+pub const SETUP_LIFETIME_US: i64 = 60 * 60 * MICROS_PER_SECOND;
+/// Lifetime of a reset link, in microseconds: a day.
+pub const RESET_LIFETIME_US: i64 = 24 * 60 * 60 * MICROS_PER_SECOND;
+/// Accounts that one invite can create, at most.
 pub const MAX_USES: u32 = 10_000;
-/// How long an invite may be good, in days: a year.
+/// Longest lifetime of an invite, in days: a year.
 pub const MAX_INVITE_DAYS: u32 = 366;
 
-/// What a link lets its holder do.
+/// What a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkKind {
-    /// Make the first administrator.
+    /// Creating the first administrator.
     Setup,
-    /// Make an account.
+    /// Creating an account.
     Invite,
-    /// Set a new password for one account.
+    /// Setting a new password for one account.
     Reset,
 }
 
 impl LinkKind {
-    /// Its name in the database and in addresses.
+    /// Its name, in the database and in URLs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Setup => "setup",
@@ -35,16 +35,16 @@ impl LinkKind {
     }
 }
 
-/// A link that is still good.
+/// A valid link, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Names it for ever; its secret part is another thing.
+    /// The link's id.
     pub id: Uuid,
-    /// Whose password it resets.
+    /// Email of the account whose password it resets.
     pub email: Option<String>,
-    /// Name of the app that an invite is to.
+    /// Name of the app that an invite is for.
     pub app_name: Option<String>,
-    /// How often it can still be used.
+    /// How many more times it can be used.
     pub uses_left: u32,
     /// Microseconds since 1970.
     pub created_at: i64,

@@ -1,6 +1,5 @@
 //! Pure rules: what a push, a device, a key or a session may do. No I/O, no clock, no SQL.
 
-pub mod access_tokens;
 pub mod accounts;
 pub mod actors;
 pub mod apps;
@@ -17,6 +16,7 @@ pub mod links;
 pub mod logs;
 pub mod notifications;
 pub mod origins;
+pub mod personal_access_tokens;
 pub mod redirects;
 pub mod rotations;
 pub mod second_factors;

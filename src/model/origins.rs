@@ -1,8 +1,8 @@
-//! Origins: web pages that may call the API for an app, as browsers name them.
+//! Origins: which web pages may call the API for an app (CORS).
 
-/// Stands for all that [`WEBVIEW`] lists.
+/// The name that stands for all of [`WEBVIEW`].
 const WEBVIEW_PRESET: &str = "webview";
-/// Pages that desktop and phone frameworks show out of an app's own package: Tauri, Capacitor, Ionic.
+/// Origins of pages bundled with desktop and mobile apps: Tauri, Capacitor, Ionic.
 const WEBVIEW: [&str; 6] = [
     "tauri://localhost",
     "http://tauri.localhost",
@@ -11,33 +11,33 @@ const WEBVIEW: [&str; 6] = [
     "ionic://localhost",
     "https://localhost",
 ];
-/// And, with or without a port, those that their tools serve while one works on them.
+/// The origin from which their tools serve pages during development, with or without a port.
 const WEBVIEW_DEVELOPMENT: &str = "http://localhost";
 
 /// Origins of one app, at most.
 const MAX_ORIGINS: usize = 50;
-/// Bytes of one, at most.
+/// Longest origin, in bytes.
 const MAX_BYTES: usize = 300;
 
-/// The origins in a comma-separated list, as they are kept: each once, in order.
+/// The origins in a comma-separated list: normalised, sorted, each once.
 ///
 /// # Errors
-/// A sentence that names the one at fault.
-pub fn of_list(list: &str) -> Result<Vec<String>, String> {
+/// Which one is wrong.
+pub fn parse_list(list: &str) -> Result<Vec<String>, String> {
     let items = list.split(',').map(str::trim).filter(|item| !item.is_empty());
-    let mut all: Vec<String> = items.map(canonical).collect::<Result<_, _>>()?;
+    let mut all: Vec<String> = items.map(normalized).collect::<Result<_, _>>()?;
     all.sort();
     all.dedup();
     if all.len() > MAX_ORIGINS {
-        return Err(format!("an app has at most {MAX_ORIGINS} origins"));
+        return Err(format!("an app can have at most {MAX_ORIGINS} origins"));
     }
     Ok(all)
 }
 
-/// Whether an app that has these lists an origin, as a browser sends it.
+/// Whether these origins of an app include one that a browser sent.
 pub fn allow(origins: &[String], origin: &str) -> bool {
-    let is_in = |item: &String| if item == WEBVIEW_PRESET { is_webview(origin) } else { item == origin };
-    origins.iter().any(is_in)
+    let matches = |item: &String| if item == WEBVIEW_PRESET { is_webview(origin) } else { item == origin };
+    origins.iter().any(matches)
 }
 
 fn is_webview(origin: &str) -> bool {
@@ -47,14 +47,14 @@ fn is_webview(origin: &str) -> bool {
         })
 }
 
-/// As browsers write it: lower case, and no port that the scheme has anyway.
-fn canonical(item: &str) -> Result<String, String> {
+/// As browsers write it: lower case, without the default port of the scheme.
+fn normalized(item: &str) -> Result<String, String> {
     let origin = item.to_ascii_lowercase();
     if origin == WEBVIEW_PRESET {
         return Ok(origin);
     }
     let wrong =
-        || format!("{item:?} is no origin: it is SCHEME://HOST or SCHEME://HOST:PORT, or {WEBVIEW_PRESET:?}");
+        || format!("{item:?} is not an origin; use SCHEME://HOST, SCHEME://HOST:PORT or {WEBVIEW_PRESET:?}");
     let (scheme, authority) = origin.split_once("://").ok_or_else(wrong)?;
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
@@ -72,8 +72,8 @@ fn canonical(item: &str) -> Result<String, String> {
 }
 
 fn is_host(host: &str) -> bool {
-    if let Some(address) = host.strip_prefix('[') {
-        return address.strip_suffix(']').is_some_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
+    if let Some(ip) = host.strip_prefix('[') {
+        return ip.strip_suffix(']').is_some_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
     }
     !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
 }
@@ -83,17 +83,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_are_kept_as_browsers_write_them() {
+    fn origins_are_normalised_as_browsers_write_them() {
         let list =
-            of_list("https://B.example:443, http://a.example:8080,https://b.example,, tauri://localhost");
+            parse_list("https://B.example:443, http://a.example:8080,https://b.example,, tauri://localhost");
         let expected = ["http://a.example:8080", "https://b.example", "tauri://localhost"];
         assert_eq!(list, Ok(expected.map(String::from).to_vec()));
-        assert_eq!(of_list("http://[::1]:80"), Ok(vec!["http://[::1]".to_owned()]));
-        assert_eq!(of_list(" "), Ok(Vec::new()));
+        assert_eq!(parse_list("http://[::1]:80"), Ok(vec!["http://[::1]".to_owned()]));
+        assert_eq!(parse_list(" "), Ok(Vec::new()));
     }
 
     #[test]
-    fn what_no_browser_writes_is_no_origin() {
+    fn what_no_browser_would_send_is_refused() {
         for wrong in [
             "*",
             "null",
@@ -112,15 +112,15 @@ mod tests {
             "https://a.example?q",
             "https://a b",
         ] {
-            assert!(of_list(wrong).is_err_and(|reason| reason.contains(wrong)), "{wrong}");
+            assert!(parse_list(wrong).is_err_and(|reason| reason.contains(wrong)), "{wrong}");
         }
         let many: Vec<_> = (0..51).map(|number| format!("https://a{number}.example")).collect();
-        assert!(of_list(&many.join(",")).is_err());
+        assert!(parse_list(&many.join(",")).is_err());
     }
 
     #[test]
-    fn only_what_is_listed_is_allowed() {
-        let listed = of_list("https://a.example").expect("valid");
+    fn only_listed_origins_are_allowed() {
+        let listed = parse_list("https://a.example").expect("valid");
         assert!(allow(&listed, "https://a.example"));
         for other in [
             "http://a.example",
@@ -136,8 +136,8 @@ mod tests {
     }
 
     #[test]
-    fn webviews_are_a_list_of_their_own() {
-        let preset = of_list("webview").expect("valid");
+    fn the_webview_preset_allows_a_fixed_list() {
+        let preset = parse_list("webview").expect("valid");
         for origin in [
             "tauri://localhost",
             "https://tauri.localhost",

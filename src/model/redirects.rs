@@ -1,18 +1,18 @@
-//! Where a browser may be sent back to after a sign-in: what is registered on the app, to the letter, and the person's own machine.
+//! Redirect URIs: where a browser may be sent after a sign-in. Either a URI that the app has registered, or a loopback URI.
 //!
-//! Nothing is normalised before it is compared: two spellings that one program takes for the same address may be two to another,
-//! and in between lies somebody else's server. So what is registered must already be in its normal form.
+//! URIs are compared byte for byte and never normalised: two spellings that are equivalent to one program may not be to another, and the
+//! difference can lead to somebody else's server. So URIs must be registered in their normal form.
 
 use url::{Host, Url};
 
-/// Longest address, in bytes.
+/// Longest redirect URI, in bytes.
 pub const MAX_REDIRECT_BYTES: usize = 2_000;
 
-/// Hosts by which a program on the person's own machine is reached (RFC 8252). Any port, as the program takes one that is free.
+/// Loopback hosts (RFC 8252), by which a program on the user's own machine is reached. Any port is allowed: programs use a free one.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
-/// Schemes that lead to no program that could receive a code, or to one that would run it.
-const NEVER: [&str; 12] = [
+/// Schemes that no app can receive a code by, or that would execute it.
+const FORBIDDEN_SCHEMES: [&str; 12] = [
     "about",
     "blob",
     "chrome",
@@ -27,9 +27,9 @@ const NEVER: [&str; 12] = [
     "ws",
 ];
 
-/// Whether this is `http://127.0.0.1:{port}/…`, or the same with `localhost` or `[::1]`; the port may be left out.
+/// Whether this is `http://127.0.0.1:{port}/…`, or the same with `localhost` or `[::1]`; the port is optional.
 ///
-/// It is read letter by letter, not by a parser: whatever a parser would forgive is refused.
+/// It is matched strictly rather than parsed: whatever a lenient parser would accept is refused.
 pub fn is_loopback(uri: &str) -> bool {
     let Some(rest) = uri.strip_prefix("http://") else { return false };
     let Some(rest) = LOOPBACK.iter().find_map(|host| rest.strip_prefix(host)) else { return false };
@@ -47,46 +47,46 @@ pub fn is_loopback(uri: &str) -> bool {
     path.starts_with('/') && uri.len() <= MAX_REDIRECT_BYTES && path.bytes().all(is_plain)
 }
 
-/// What stands in an address as it is written on the wire: no blanks, no control characters, no backslash (which some read as a
-/// slash), no quotes, no fragment.
+/// Characters of a URI as it is sent: no spaces, no control characters, no backslash (which some programs read as a slash), no quotes,
+/// no fragment.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic()
         && !matches!(byte, b'\\' | b'#' | b'"' | b'<' | b'>' | b'`' | b'{' | b'}' | b'|' | b'^')
 }
 
-/// Whether an operator may register this address.
+/// Checks a URI that is to be registered.
 ///
 /// # Errors
-/// A sentence that says what is wrong with it.
+/// What is wrong with it.
 pub fn check(uri: &str) -> Result<(), String> {
-    let refuse = |reason: &str| Err(format!("{uri:?} cannot be a redirect: {reason}"));
+    let refuse = |reason: &str| Err(format!("{uri:?} cannot be a redirect URI: {reason}"));
     if uri.len() > MAX_REDIRECT_BYTES {
-        return Err(format!("a redirect has at most {MAX_REDIRECT_BYTES} bytes"));
+        return Err(format!("a redirect URI can have at most {MAX_REDIRECT_BYTES} bytes"));
     }
     if !uri.bytes().all(is_plain) {
-        return refuse("it holds a blank, a fragment or a letter that is written otherwise in addresses");
+        return refuse("it contains a space, a fragment or a character that must be percent-encoded");
     }
-    let Ok(url) = Url::parse(uri) else { return refuse("it is no address") };
+    let Ok(url) = Url::parse(uri) else { return refuse("it is not an absolute URI") };
     if url.as_str() != uri {
         return refuse(&format!("write it as {:?}", url.as_str()));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return refuse("it names a user");
+        return refuse("it contains user information");
     }
     match url.scheme() {
         "https" => Ok(()),
-        "http" if is_loopback(uri) => refuse("addresses of this kind need not be registered"),
-        "http" => refuse("codes must not travel unencrypted; use https"),
-        scheme if NEVER.contains(&scheme) => refuse("no program receives addresses of this scheme"),
-        // RFC 8252, 7.1: a domain that its maker owns, turned around, so that no two apps have the same by accident.
+        "http" if is_loopback(uri) => refuse("loopback URIs need not be registered"),
+        "http" => refuse("codes must not be sent unencrypted; use https"),
+        scheme if FORBIDDEN_SCHEMES.contains(&scheme) => refuse("no app can receive a code by this scheme"),
+        // RFC 8252, 7.1: a reversed domain name of the app's maker, so that no two apps use the same scheme by accident.
         scheme if !scheme.contains('.') => {
-            refuse("a scheme of one's own is a domain turned around, such as org.example.notes")
+            refuse("a private scheme must be a reversed domain name, such as org.example.notes")
         }
         _ => Ok(()),
     }
 }
 
-/// The address with these parameters after it.
+/// The URI with these query parameters added.
 pub fn with_parameters(uri: &str, parameters: &[(&str, &str)]) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(parameters);
@@ -98,8 +98,8 @@ pub fn with_parameters(uri: &str, parameters: &[(&str, &str)]) -> String {
     format!("{uri}{separator}{}", query.finish())
 }
 
-/// What an address leads to, in words for a person.
-pub fn place(uri: &str) -> String {
+/// Where a URI leads, for display to the user.
+pub fn destination(uri: &str) -> String {
     match Url::parse(uri) {
         _ if is_loopback(uri) => "a program on this device".into(),
         Ok(url) if url.scheme() == "https" => url.host_str().unwrap_or_default().to_owned(),
@@ -108,8 +108,8 @@ pub fn place(uri: &str) -> String {
     }
 }
 
-/// What a page names to let a browser follow this address (CSP `form-action`): an origin, or a scheme. An origin by IPv6 cannot be
-/// named (CSP 3, 2.3.1: browsers leave such a source out, and follow nothing), so there it is the scheme.
+/// The source that lets a page redirect to this URI (CSP `form-action`): an origin, or a scheme. An origin with an IPv6 address is not
+/// a valid source (CSP 3, 2.3.1: browsers ignore it, and then block the redirect), so there it is the scheme.
 pub fn csp_source(uri: &str) -> String {
     match Url::parse(uri) {
         Ok(url) if matches!(url.host(), Some(Host::Ipv6(_))) => format!("{}:", url.scheme()),
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_port_and_path_of_this_machine_will_do() {
+    fn loopback_uris_may_have_any_port_and_path() {
         for uri in [
             "http://127.0.0.1:1/",
             "http://127.0.0.1:65535/callback?x=1",
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_this_machine_will_not() {
+    fn what_only_looks_like_a_loopback_uri_is_not() {
         for uri in [
             "https://127.0.0.1:1/",
             "HTTP://127.0.0.1:1/",
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_registered_is_encrypted_or_a_scheme_of_ones_own_and_in_its_normal_form() {
+    fn registered_uris_use_https_or_a_private_scheme_and_are_in_normal_form() {
         for uri in [
             "https://app.example/callback",
             "https://app.example/",
@@ -210,15 +210,15 @@ mod tests {
     }
 
     #[test]
-    fn parameters_follow_what_is_there() {
+    fn parameters_are_added_to_an_existing_query() {
         assert_eq!(with_parameters("https://a.example/", &[("a", "b c")]), "https://a.example/?a=b+c");
         assert_eq!(with_parameters("https://a.example/?x=1", &[("a", "&")]), "https://a.example/?x=1&a=%26");
         assert_eq!(with_parameters("https://a.example/?", &[("a", "b")]), "https://a.example/?a=b");
         assert_eq!(csp_source("org.example.notes:/callback"), "org.example.notes:");
         assert_eq!(csp_source("http://127.0.0.1:4711/x"), "http://127.0.0.1:4711");
         assert_eq!(csp_source("http://[::1]:4711/x"), "http:");
-        assert_eq!(place("http://[::1]:4711/x"), "a program on this device");
-        assert_eq!(place("https://notes.example/x"), "notes.example");
-        assert_eq!(place("org.example.notes:/x"), "the app that opens org.example.notes: links");
+        assert_eq!(destination("http://[::1]:4711/x"), "a program on this device");
+        assert_eq!(destination("https://notes.example/x"), "notes.example");
+        assert_eq!(destination("org.example.notes:/x"), "the app that opens org.example.notes: links");
     }
 }

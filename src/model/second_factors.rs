@@ -1,29 +1,29 @@
-//! The second factor of an account.
+//! The second factor of an account: TOTP (RFC 6238), with recovery codes.
 
-/// Bytes of the secret that a person's program and the server share.
+/// Bytes of the secret that the authenticator app and the server share.
 pub const SECRET_BYTES: usize = 20;
-/// Recovery codes that an account is given at once.
+/// Recovery codes issued at once.
 pub const RECOVERY_CODES: usize = 10;
 
-/// What a person has shown as a second factor.
+/// A code that was entered as the second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
-    /// A code by time, right for this step, or wrong.
-    Time(Option<i64>),
-    /// What may be a recovery code: its hash.
+pub enum SecondFactorCode {
+    /// A code of an authenticator app: right for this time step, or wrong.
+    Totp(Option<i64>),
+    /// The hash of what may be a recovery code.
     Recovery([u8; 32]),
 }
 
-/// How an account stands with second factors.
+/// Whether an account has a second factor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SecondFactor {
-    /// Whether one is asked for.
+pub struct SecondFactorStatus {
+    /// Whether a sign-in requires one.
     pub enabled: bool,
-    /// Recovery codes that are left.
+    /// Unused recovery codes.
     pub recovery_codes_left: u32,
 }
 
-/// Whether a code by time may be taken: none of a step twice, and none of a step before one that was used.
-pub fn may_take(step: i64, last_step: i64) -> bool {
+/// Whether a code of this time step may be used: no code is accepted twice, and none older than the last one used.
+pub fn may_use_step(step: i64, last_step: i64) -> bool {
     step > last_step
 }

@@ -1,37 +1,37 @@
-//! Sessions: one sign-in to one app, and the chain of refresh tokens that keeps it alive.
+//! Sessions: one sign-in of a user to one app, and the chain of refresh tokens that keeps it alive.
 
 use tidelog_protocol::CursorFormat;
 use uuid::Uuid;
 
 use crate::clock::MICROS_PER_SECOND;
 
-/// How long a refresh token stays good after its successor was first used, in microseconds: a client that lost the answer,
-/// or two that share the token, get the same successor again.
+/// How long a refresh token stays valid after its successor was first used, in microseconds. A client that lost the answer, or two
+/// that share the token, get the same successor again.
 pub const REFRESH_GRACE_US: i64 = 60 * MICROS_PER_SECOND;
 
-/// Who is calling: what a live session stands for.
+/// On whose behalf a request runs: a live session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The session itself.
+    /// The session.
     pub session: Uuid,
     /// Its user.
     pub user: Uuid,
-    /// The one app that it is good for.
+    /// The one app that the session gives access to.
     pub app: Uuid,
-    /// The log of this user in this app, as the store knows it.
+    /// Row of the log of this user in this app.
     pub log: i64,
     /// How this app receives cursors.
     pub cursor_format: CursorFormat,
 }
 
-/// A session, as an operator sees it.
+/// A session, as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Names the session in tokens.
+    /// The session's id, as in tokens.
     pub id: Uuid,
     /// Its user.
     pub user: Uuid,
-    /// The user's address, if there is one.
+    /// The user's email, if there is one.
     pub email: Option<String>,
     /// Its app.
     pub app: Uuid,
@@ -43,25 +43,25 @@ pub struct Session {
     pub expires_at: i64,
 }
 
-/// What a refresh token that was presented leads to.
+/// What to do with a refresh token that was presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refresh {
-    /// It is the newest: it gets a successor.
+pub enum RefreshDecision {
+    /// It is the newest: create a successor.
     Rotate,
-    /// It has a successor that is unused or was first used a moment ago: the same successor again.
+    /// Its successor is unused or was first used a moment ago: return the same successor again.
     Repeat,
-    /// It is older than any honest client would hold: somebody has a copy, and the session ends.
-    Reused,
+    /// It is older than any honest client would keep, so somebody has a copy: end the session.
+    EndSession,
 }
 
-impl Refresh {
-    /// Judges a token by its successor: `None` if it has none, else when that was first used, if it was.
-    pub fn judge(successor_first_used_at: Option<Option<i64>>, now_us: i64) -> Self {
+impl RefreshDecision {
+    /// Decides by the token's successor: `None` if there is none, otherwise when it was first used, if it was.
+    pub fn by_successor(successor_first_used_at: Option<Option<i64>>, now_us: i64) -> Self {
         match successor_first_used_at {
             None => Self::Rotate,
             Some(None) => Self::Repeat,
             Some(Some(used_at)) if now_us <= used_at + REFRESH_GRACE_US => Self::Repeat,
-            Some(Some(_)) => Self::Reused,
+            Some(Some(_)) => Self::EndSession,
         }
     }
 }

@@ -1,28 +1,27 @@
-//! Users: the accounts that sign in.
+//! Users, and rules for their emails and passwords.
 
 use tidelog_protocol::limits::{MAX_EMAIL_BYTES, MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES};
 use uuid::Uuid;
 
-/// An account, as an operator sees it. Its password is kept only as a hash.
+/// A user, as operators see them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Names the user for ever.
+    /// The user's id.
     pub id: Uuid,
-    /// In the form of [`normalize_email`]; `None`: another system signs this user in.
+    /// In the form of [`normalize_email`]; `None`: an issuer signs this user in.
     pub email: Option<String>,
     /// May administer this server.
     pub admin: bool,
-    /// Microseconds since 1970; `None` while the account may sign in.
+    /// Microseconds since 1970; `None`: may sign in.
     pub disabled_at: Option<i64>,
     /// Microseconds since 1970.
     pub created_at: i64,
 }
 
-/// The form in which addresses are stored and compared: trimmed and lower-cased.
+/// The form in which emails are stored and compared: trimmed and lower-cased.
 ///
 /// # Errors
-/// A sentence that says why this is no address. Only what every address must have is checked; whether it receives mail
-/// cannot be known here.
+/// Why this is not an email address. Only what every address must have is checked, not whether it exists.
 pub fn normalize_email(email: &str) -> Result<String, String> {
     let email = email.trim().to_lowercase();
     if email.len() > MAX_EMAIL_BYTES {
@@ -38,7 +37,7 @@ pub fn normalize_email(email: &str) -> Result<String, String> {
     Ok(email)
 }
 
-/// Whether an account may be given this password.
+/// Checks a new password.
 ///
 /// # Errors
 /// What it must be, to follow "the password", without the password itself.

@@ -1,4 +1,4 @@
-//! Authorization codes: given to a browser after consent, exchanged by the program for a session, once.
+//! OAuth authorization codes: issued to a browser after consent, exchanged by the client for a session, once.
 
 use rusqlite::{OptionalExtension, Row};
 use subtle::ConstantTimeEq;
@@ -16,60 +16,49 @@ const INSERT: &str = "
 const FIND: &str = "
     SELECT authorization_codes.app, user, redirect_uri, code_challenge, expires_at, session, apps.api_key_hash = ?2
     FROM authorization_codes JOIN apps ON apps.id = authorization_codes.app WHERE hash = ?1";
-const USE: &str = "UPDATE authorization_codes SET session = ?2 WHERE hash = ?1";
+const SET_SESSION: &str = "UPDATE authorization_codes SET session = ?2 WHERE hash = ?1";
 
-/// A code to be given out. No `Debug`: it is about secrets.
+/// A code to be issued. No `Debug`: it is about secrets.
 #[derive(Clone)]
-pub struct NewCode {
+pub struct NewAuthorizationCode {
     /// SHA-256 of the code.
     pub hash: [u8; 32],
-    /// The app that asked.
+    /// The app that asked for it.
     pub app: Uuid,
-    /// SHA-256 of the API key by which it asked.
+    /// SHA-256 of the API key with which it asked.
     pub api_key_hash: [u8; 32],
     /// Row of the user who consented.
     pub user: i64,
-    /// The hash that the user's password was checked against.
+    /// The hash against which the user's password was checked.
     pub password_hash: String,
     /// Where the code is sent.
     pub redirect_uri: String,
-    /// PKCE: SHA-256 of what the client must show.
+    /// PKCE: SHA-256 of the code verifier.
     pub code_challenge: [u8; 32],
     /// Microseconds since 1970.
     pub expires_at: i64,
 }
 
-/// A code that a client presents. No `Debug`: it is about secrets.
+/// A code to be exchanged, as a client presents it. No `Debug`: it is about secrets.
 #[derive(Clone)]
-pub struct PresentedCode {
+pub struct CodeExchange {
     /// SHA-256 of the code.
     pub hash: [u8; 32],
-    /// SHA-256 of the API key that the client names.
+    /// SHA-256 of the API key that the client presents.
     pub api_key_hash: [u8; 32],
     /// Where the client says that the code was sent.
     pub redirect_uri: String,
-    /// SHA-256 of the verifier that the client shows.
+    /// SHA-256 of the code verifier that the client presents.
     pub code_challenge: [u8; 32],
-    /// Names the session that it would begin.
+    /// Id of the session that it would begin.
     pub session: Uuid,
     /// Hash of that session's first refresh token.
     pub refresh_hash: [u8; 32],
-    /// When that session would end, microseconds since 1970.
+    /// When that session would end, in microseconds since 1970.
     pub session_expires_at: i64,
 }
 
-/// What came of presenting a code.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Exchange {
-    /// A session has begun.
-    Begun(Caller),
-    /// Unknown, expired, another client's, sent elsewhere, or asked for by somebody who holds another verifier.
-    Refused,
-    /// It was exchanged before; what it gave then has ended.
-    Replayed,
-}
-
-struct Code {
+struct StoredCode {
     app: i64,
     user: i64,
     redirect_uri: String,
@@ -79,8 +68,8 @@ struct Code {
     is_of_client: bool,
 }
 
-fn code_of(row: &Row<'_>) -> rusqlite::Result<Code> {
-    Ok(Code {
+fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredCode> {
+    Ok(StoredCode {
         app: row.get(0)?,
         user: row.get(1)?,
         redirect_uri: row.get(2)?,
@@ -92,18 +81,15 @@ fn code_of(row: &Row<'_>) -> rusqlite::Result<Code> {
 }
 
 impl Store {
-    /// Gives out a code. `false`: the app's key or the user's password changed meanwhile, or the user may not sign in.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn give_code(&self, new: NewCode) -> Result<bool, Fault> {
+    /// Issues a code. `false`: the app's key or the user's password has changed since the check, or the user may not sign in.
+    pub async fn issue_code(&self, new: NewAuthorizationCode) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let app: Option<i64> = tx
                 .prepare_cached(APP)?
                 .query_row((new.app.as_bytes(), new.api_key_hash), |row| row.get(0))
                 .optional()?;
             let Some(app) = app else { return Ok(false) };
-            if !accounts::is_still(tx, new.user, &new.password_hash)? {
+            if !accounts::has_password(tx, new.user, &new.password_hash)? {
                 return Ok(false);
             }
             let row = (new.hash, app, new.user, &new.redirect_uri, new.code_challenge, new.expires_at);
@@ -113,35 +99,29 @@ impl Store {
         .await
     }
 
-    /// Exchanges a code for a session. One that was exchanged before ends the session that it gave: either whoever comes now or
-    /// whoever came first has stolen it.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn exchange_code(&self, actor: Actor, presented: PresentedCode) -> Result<Exchange, Fault> {
+    /// Exchanges a code for a session. `None`: the code is unknown, expired, used, or was issued to another client, redirect URI or
+    /// code challenge. A used code also ends the session that it gave: one of its two users has stolen it.
+    pub async fn exchange_code(&self, actor: Actor, exchange: CodeExchange) -> Result<Option<Caller>, Fault> {
         self.write(1, move |tx| {
-            let found = (presented.hash, presented.api_key_hash);
-            let found = tx.prepare_cached(FIND)?.query_row(found, code_of).optional()?;
-            let Some(code) = found else { return Ok(Exchange::Refused) };
+            let key = (exchange.hash, exchange.api_key_hash);
+            let found = tx.prepare_cached(FIND)?.query_row(key, from_row).optional()?;
+            let Some(code) = found else { return Ok(None) };
             if let Some(session) = code.session {
                 sessions::end(tx, actor, Uuid::from_bytes(session))?;
-                return Ok(Exchange::Replayed);
+                return Ok(None);
             }
-            let has_verifier = bool::from(code.code_challenge.ct_eq(&presented.code_challenge));
-            let is_alive = tx.now_us < code.expires_at;
-            if !(is_alive && code.is_of_client && has_verifier && code.redirect_uri == presented.redirect_uri)
-            {
-                return Ok(Exchange::Refused);
+            let has_verifier = bool::from(code.code_challenge.ct_eq(&exchange.code_challenge));
+            let is_live = tx.now_us < code.expires_at;
+            if !(is_live && code.is_of_client && has_verifier && code.redirect_uri == exchange.redirect_uri) {
+                return Ok(None);
             }
-            let (session, until) = (presented.session, presented.session_expires_at);
-            let whose = (code.app, code.user);
-            match sessions::begin(tx, actor, whose, session, &presented.refresh_hash, until)? {
-                Some(caller) => {
-                    tx.prepare_cached(USE)?.execute((presented.hash, session.as_bytes()))?;
-                    Ok(Exchange::Begun(caller))
-                }
-                None => Ok(Exchange::Refused),
+            let (id, expires_at) = (exchange.session, exchange.session_expires_at);
+            let owner = (code.app, code.user);
+            let caller = sessions::begin(tx, actor, owner, id, &exchange.refresh_hash, expires_at)?;
+            if caller.is_some() {
+                tx.prepare_cached(SET_SESSION)?.execute((exchange.hash, id.as_bytes()))?;
             }
+            Ok(caller)
         })
         .await
     }

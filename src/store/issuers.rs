@@ -17,14 +17,14 @@ const SET: &str = "
     SELECT id, ?2, ?3, ?4, ?5, ?6 FROM apps WHERE uuid = ?1
     ON CONFLICT (app, issuer) DO UPDATE
     SET audience = excluded.audience, jwks_url = excluded.jwks_url, jwks = excluded.jwks, jwks_fetched_at = NULL";
-const KEEP_KEYS: &str = "UPDATE issuers SET jwks = ?3, jwks_fetched_at = ?4 WHERE id = ?1 AND jwks_url = ?2";
-const REMOVE: &str = "DELETE FROM issuers WHERE app = (SELECT id FROM apps WHERE uuid = ?1) AND issuer = ?2";
-const ITS_SESSIONS: &str = "log IN (
+const SET_KEYS: &str = "UPDATE issuers SET jwks = ?3, jwks_fetched_at = ?4 WHERE id = ?1 AND jwks_url = ?2";
+const DELETE: &str = "DELETE FROM issuers WHERE app = (SELECT id FROM apps WHERE uuid = ?1) AND issuer = ?2";
+const SESSIONS_OF_ISSUER: &str = "log IN (
     SELECT logs.id FROM apps JOIN federated_identities AS identities ON identities.app = apps.id
         JOIN logs ON logs.user = identities.user AND logs.app = apps.id
     WHERE apps.uuid = ?1 AND identities.issuer = ?2)";
 
-fn row_of(row: &Row<'_>) -> rusqlite::Result<Issuer> {
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Issuer> {
     Ok(Issuer {
         row: row.get(0)?,
         app: Uuid::from_bytes(row.get(1)?),
@@ -40,15 +40,12 @@ fn row_of(row: &Row<'_>) -> rusqlite::Result<Issuer> {
 fn list(connection: &Connection, app: Uuid) -> Result<Vec<Issuer>, Fault> {
     let of_app = format!("{COLUMNS} WHERE apps.uuid = ?1 ORDER BY issuer");
     let mut statement = connection.prepare_cached(&of_app)?;
-    Ok(statement.query_map([app.as_bytes()], row_of)?.collect::<rusqlite::Result<_>>()?)
+    Ok(statement.query_map([app.as_bytes()], from_row)?.collect::<rusqlite::Result<_>>()?)
 }
 
 impl Store {
-    /// Lets an app trust an issuer; one that it trusts already gets this audience and these keys. `None`: there is no such app.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn trust_issuer(
+    /// Adds an issuer that an app trusts, or replaces audience and keys of one it trusts already. `None`: there is no such app.
+    pub async fn add_issuer(
         &self,
         actor: Actor,
         app: String,
@@ -58,17 +55,14 @@ impl Store {
             let Some(app) = apps::find(tx, &app)? else { return Ok(None) };
             let row = (app.id.as_bytes(), &new.issuer, &new.audience, &new.jwks_url, &new.jwks, tx.now_us);
             tx.prepare_cached(SET)?.execute(row)?;
-            let what = format!("trusts {}", new.issuer);
-            audit::record(tx, actor, Action::AppSet, (None, Some(app.id)), Some(&what))?;
+            let detail = format!("trusts {}", new.issuer);
+            audit::record(tx, actor, Action::AppSet, (None, Some(app.id)), Some(&detail))?;
             Ok(list(tx, app.id)?.into_iter().find(|issuer| issuer.issuer == new.issuer))
         })
         .await
     }
 
     /// The issuers that an app trusts. `None`: there is no such app.
-    ///
-    /// # Errors
-    /// A fault of the database.
     pub async fn list_issuers(&self, app: String) -> Result<Option<Vec<Issuer>>, Fault> {
         self.read(move |connection| {
             let Some(app) = apps::find(connection, &app)? else { return Ok(None) };
@@ -77,58 +71,46 @@ impl Store {
         .await
     }
 
-    /// Lets an app trust an issuer no longer, and ends the sessions that it gave. Its users and what they have stay. `false`: the
-    /// app does not trust it, or there is no such app.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn distrust_issuer(&self, actor: Actor, app: String, issuer: String) -> Result<bool, Fault> {
+    /// Removes an issuer that an app trusts, and ends the sessions that were begun by its assertions. Its users and their data stay.
+    /// `false`: the app does not trust it, or there is no such app.
+    pub async fn remove_issuer(&self, actor: Actor, app: String, issuer: String) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let Some(app) = apps::find(tx, &app)? else { return Ok(false) };
-            let which = (app.id.as_bytes(), &issuer);
-            if tx.prepare_cached(REMOVE)?.execute(which)? == 0 {
+            let params = (app.id.as_bytes(), &issuer);
+            if tx.prepare_cached(DELETE)?.execute(params)? == 0 {
                 return Ok(false);
             }
-            sessions::delete(tx, ITS_SESSIONS, which)?;
-            let what = format!("no longer trusts {issuer}");
-            audit::record(tx, actor, Action::AppSet, (None, Some(app.id)), Some(&what))?;
+            sessions::delete(tx, SESSIONS_OF_ISSUER, params)?;
+            let detail = format!("no longer trusts {issuer}");
+            audit::record(tx, actor, Action::AppSet, (None, Some(app.id)), Some(&detail))?;
             Ok(true)
         })
         .await
     }
 
-    /// The issuer of this name that the app with this key trusts.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// The issuer of this name, if the app with this API key trusts it.
     pub async fn find_issuer(&self, api_key_hash: [u8; 32], issuer: String) -> Result<Option<Issuer>, Fault> {
         self.read(move |connection| {
             let of_key = format!("{COLUMNS} WHERE apps.api_key_hash = ?1 AND issuer = ?2");
             let mut statement = connection.prepare_cached(&of_key)?;
-            Ok(statement.query_row((api_key_hash, &issuer), row_of).optional()?)
+            Ok(statement.query_row((api_key_hash, &issuer), from_row).optional()?)
         })
         .await
     }
 
-    /// The issuer of this row.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn reread_issuer(&self, row: i64) -> Result<Option<Issuer>, Fault> {
+    /// The issuer of this row, as it is now.
+    pub async fn reload_issuer(&self, row: i64) -> Result<Option<Issuer>, Fault> {
         self.read(move |connection| {
             let of_row = format!("{COLUMNS} WHERE issuers.id = ?1");
-            Ok(connection.prepare_cached(&of_row)?.query_row([row], row_of).optional()?)
+            Ok(connection.prepare_cached(&of_row)?.query_row([row], from_row).optional()?)
         })
         .await
     }
 
-    /// Keeps keys that were fetched there now, unless they are to be had elsewhere meanwhile.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn keep_issuer_keys(&self, row: i64, jwks_url: String, jwks: String) -> Result<(), Fault> {
+    /// Stores keys just fetched from this URL, unless the issuer has another one by now.
+    pub async fn set_issuer_keys(&self, row: i64, jwks_url: String, jwks: String) -> Result<(), Fault> {
         self.write(1, move |tx| {
-            tx.prepare_cached(KEEP_KEYS)?.execute((row, &jwks_url, &jwks, tx.now_us))?;
+            tx.prepare_cached(SET_KEYS)?.execute((row, &jwks_url, &jwks, tx.now_us))?;
             Ok(())
         })
         .await

@@ -1,10 +1,11 @@
-//! Links that let somebody in who has no password: made, looked at, used up, withdrawn.
+//! One-time links: created, found, used, revoked.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use super::group::WriteTx;
-use super::{Store, apps, audit, sessions, users};
+use super::users::{self, NewUser};
+use super::{Store, apps, audit, sessions};
 use crate::error::Fault;
 use crate::model::actors::Actor;
 use crate::model::audit::Action;
@@ -19,18 +20,18 @@ const INSERT: &str = "
     INSERT INTO links (uuid, hash, kind, user, app, uses_left, created_at, expires_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const USE: &str = "UPDATE links SET uses_left = uses_left - 1 WHERE id = ?1";
-const REMOVE: &str = "DELETE FROM links WHERE uuid = ?1 AND kind = ?2";
-const REMOVE_KIND: &str = "DELETE FROM links WHERE kind = ?1";
-const REMOVE_RESETS: &str = "DELETE FROM links WHERE user = ?1";
+const DELETE: &str = "DELETE FROM links WHERE uuid = ?1 AND kind = ?2";
+const DELETE_KIND: &str = "DELETE FROM links WHERE kind = ?1";
+const DELETE_RESETS: &str = "DELETE FROM links WHERE user = ?1";
 const HAS_ADMIN: &str = "SELECT 1 FROM users WHERE admin = 1 AND disabled_at IS NULL";
 const SET_PASSWORD: &str = "UPDATE users SET password_hash = ?2 WHERE id = ?1";
 
-/// A link to be made. No `Debug`: it is about a secret.
+/// A link to be created. No `Debug`: it is about a secret.
 #[derive(Clone)]
 pub struct NewLink {
-    /// Names it.
+    /// The link's id.
     pub id: Uuid,
-    /// SHA-256 of its secret part.
+    /// SHA-256 of the secret in the link.
     pub hash: [u8; 32],
     /// How often it can be used.
     pub uses: u32,
@@ -38,29 +39,25 @@ pub struct NewLink {
     pub expires_at: i64,
 }
 
-/// A person who signs up. No `Debug`: it holds a hash of a password.
-#[derive(Clone)]
-pub struct NewPerson {
-    /// Names the user for ever.
-    pub id: Uuid,
-    /// Normalised.
-    pub email: String,
-    /// Argon2id in PHC form.
-    pub password_hash: String,
-}
-
-/// What came of using a link to sign up.
+/// The outcome of a sign-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SignUp {
-    /// The account is there.
+pub enum SignUpOutcome {
+    /// The account was created.
     Created(User),
-    /// Another account has that address; the link is as good as before.
+    /// Another account has this email. The link was not used up.
     EmailTaken,
     /// The link is unknown, used up or expired.
-    LinkGone,
+    InvalidLink,
 }
 
-fn link_of(row: &Row<'_>) -> rusqlite::Result<(Link, i64, Option<i64>)> {
+/// A link, with what only this file needs of its row.
+struct LinkRow {
+    row: i64,
+    user: Option<i64>,
+    link: Link,
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<LinkRow> {
     let link = Link {
         id: Uuid::from_bytes(row.get(0)?),
         email: row.get(1)?,
@@ -69,7 +66,7 @@ fn link_of(row: &Row<'_>) -> rusqlite::Result<(Link, i64, Option<i64>)> {
         created_at: row.get(4)?,
         expires_at: row.get(5)?,
     };
-    Ok((link, row.get(6)?, row.get(7)?))
+    Ok(LinkRow { row: row.get(6)?, user: row.get(7)?, link })
 }
 
 fn find(
@@ -77,12 +74,12 @@ fn find(
     kind: LinkKind,
     hash: &[u8; 32],
     now_us: i64,
-) -> Result<Option<(Link, i64, Option<i64>)>, Fault> {
+) -> Result<Option<LinkRow>, Fault> {
     if kind == LinkKind::Setup && has_admin(connection)? {
         return Ok(None);
     }
     let mut statement = connection.prepare_cached(&format!("{COLUMNS} AND links.hash = ?3"))?;
-    Ok(statement.query_row((kind.name(), now_us, hash), link_of).optional()?)
+    Ok(statement.query_row((kind.name(), now_us, hash), from_row).optional()?)
 }
 
 fn has_admin(connection: &Connection) -> Result<bool, Fault> {
@@ -103,13 +100,10 @@ fn insert(
 }
 
 impl Store {
-    /// Makes the one link to set up the first administrator, in place of all before it. `false`: there is an administrator.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn make_setup_link(&self, new: NewLink) -> Result<bool, Fault> {
+    /// Creates the link by which the first administrator is created, and revokes earlier ones. `false`: there is an administrator.
+    pub async fn create_setup_link(&self, new: NewLink) -> Result<bool, Fault> {
         self.write(1, move |tx| {
-            tx.prepare_cached(REMOVE_KIND)?.execute([LinkKind::Setup.name()])?;
+            tx.prepare_cached(DELETE_KIND)?.execute([LinkKind::Setup.name()])?;
             if has_admin(tx)? {
                 return Ok(false);
             }
@@ -119,11 +113,8 @@ impl Store {
         .await
     }
 
-    /// Makes an invite, perhaps to an app of this id or name. `None`: there is no such app; else the app's name.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn make_invite(
+    /// Creates an invite, if an app is given by id or name, to that app. Returns the app's name. `None`: there is no such app.
+    pub async fn create_invite(
         &self,
         actor: Actor,
         new: NewLink,
@@ -143,14 +134,12 @@ impl Store {
         .await
     }
 
-    /// Makes a link to set a new password for the account of this address, in place of all before it. `false`: there is none.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn make_reset_link(&self, actor: Actor, new: NewLink, email: String) -> Result<bool, Fault> {
+    /// Creates a link to set a new password for the account with this email, and revokes earlier ones. `false`: there is no such
+    /// account, or it is disabled.
+    pub async fn create_reset_link(&self, actor: Actor, new: NewLink, email: String) -> Result<bool, Fault> {
         self.write(1, move |tx| match users::find(tx, &email)? {
             Some((user, found)) if found.email.is_some() && found.disabled_at.is_none() => {
-                tx.prepare_cached(REMOVE_RESETS)?.execute([user])?;
+                tx.prepare_cached(DELETE_RESETS)?.execute([user])?;
                 insert(tx, &new, LinkKind::Reset, Some(user), None)?;
                 audit::record_user(tx, actor, Action::ResetLinkCreated, user, None)?;
                 Ok(true)
@@ -160,92 +149,66 @@ impl Store {
         .await
     }
 
-    /// Invites that are still good, the newest first.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// The valid invites, the newest first.
     pub async fn list_invites(&self) -> Result<Vec<Link>, Fault> {
         let now_us = self.shared.clock.now_us();
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(&format!("{COLUMNS} ORDER BY links.id DESC"))?;
-            let links = statement.query_map((LinkKind::Invite.name(), now_us), link_of)?;
-            Ok(links.map(|row| row.map(|(link, ..)| link)).collect::<rusqlite::Result<_>>()?)
+            let links = statement.query_map((LinkKind::Invite.name(), now_us), from_row)?;
+            Ok(links.map(|row| row.map(|row| row.link)).collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
 
-    /// Withdraws a link. `false`: there is none of this kind and id.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn withdraw_link(&self, actor: Actor, kind: LinkKind, id: Uuid) -> Result<bool, Fault> {
+    /// Revokes a link. `false`: there is none of this kind and id.
+    pub async fn revoke_link(&self, actor: Actor, kind: LinkKind, id: Uuid) -> Result<bool, Fault> {
         self.write(1, move |tx| {
-            let was_there = tx.prepare_cached(REMOVE)?.execute((id.as_bytes(), kind.name()))? > 0;
-            if was_there && kind == LinkKind::Invite {
+            let existed = tx.prepare_cached(DELETE)?.execute((id.as_bytes(), kind.name()))? > 0;
+            if existed && kind == LinkKind::Invite {
                 audit::record(tx, actor, Action::InviteRevoked, (None, None), Some(&id.to_string()))?;
             }
-            Ok(was_there)
+            Ok(existed)
         })
         .await
     }
 
-    /// The link of this hash, if it is still good. Looking uses nothing up: programs that show previews follow links, too.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// The link with this hash, if it is valid. This does not use it up: programs that show previews open links, too.
     pub async fn find_link(&self, kind: LinkKind, hash: [u8; 32]) -> Result<Option<Link>, Fault> {
         let now_us = self.shared.clock.now_us();
-        self.read(move |connection| Ok(find(connection, kind, &hash, now_us)?.map(|(link, ..)| link))).await
+        self.read(move |connection| Ok(find(connection, kind, &hash, now_us)?.map(|row| row.link))).await
     }
 
-    /// Makes an account by a link, and uses the link up: the first administrator, or somebody who was invited.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Creates an account by a link, and uses the link up: the first administrator's, or that of an invited user.
     pub async fn sign_up(
         &self,
         actor: Actor,
         kind: LinkKind,
         hash: [u8; 32],
-        person: NewPerson,
-    ) -> Result<SignUp, Fault> {
+        new: NewUser,
+    ) -> Result<SignUpOutcome, Fault> {
         self.write(1, move |tx| {
-            let Some((found, link, _)) = find(tx, kind, &hash, tx.now_us)? else {
-                return Ok(SignUp::LinkGone);
+            let Some(LinkRow { row, link, .. }) = find(tx, kind, &hash, tx.now_us)? else {
+                return Ok(SignUpOutcome::InvalidLink);
             };
-            let made = users::create(tx, actor, &person, kind == LinkKind::Setup)?;
-            let Some(user) = made else { return Ok(SignUp::EmailTaken) };
-            tx.prepare_cached(USE)?.execute([link])?;
+            let created = users::create(tx, actor, &new, kind == LinkKind::Setup)?;
+            let Some(user) = created else { return Ok(SignUpOutcome::EmailTaken) };
+            tx.prepare_cached(USE)?.execute([row])?;
             if kind == LinkKind::Invite {
                 audit::record(
                     tx,
                     actor,
                     Action::InviteUsed,
                     (Some(user.id), None),
-                    Some(&found.id.to_string()),
+                    Some(&link.id.to_string()),
                 )?;
             }
-            Ok(SignUp::Created(user))
+            Ok(SignUpOutcome::Created(user))
         })
         .await
     }
 
-    /// Makes an account without a link.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn sign_up_openly(&self, actor: Actor, person: NewPerson) -> Result<SignUp, Fault> {
-        self.write(1, move |tx| {
-            Ok(users::create(tx, actor, &person, false)?.map_or(SignUp::EmailTaken, SignUp::Created))
-        })
-        .await
-    }
-
-    /// Sets a new password by a link, uses the link up, and ends all sessions of the user. The key envelope stays what it is.
-    /// `None`: the link is unknown, used up or expired; else the account's address.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Sets a new password by a link, uses the link up, and ends all sessions of the user. The key envelope does not change.
+    /// Returns the account's email. `None`: the link is unknown, used up or expired.
     pub async fn reset_password(
         &self,
         actor: Actor,
@@ -254,10 +217,12 @@ impl Store {
     ) -> Result<Option<String>, Fault> {
         self.write(1, move |tx| {
             let found = find(tx, LinkKind::Reset, &hash, tx.now_us)?;
-            let Some((Link { email: Some(email), .. }, _, Some(user))) = found else { return Ok(None) };
+            let Some(LinkRow { link: Link { email: Some(email), .. }, user: Some(user), .. }) = found else {
+                return Ok(None);
+            };
             tx.prepare_cached(SET_PASSWORD)?.execute((user, &password_hash))?;
-            // The link goes with them.
-            sessions::end_of_user(tx, user)?;
+            // This revokes the link, too.
+            sessions::end_all_of_user(tx, user)?;
             audit::record_user(tx, actor, Action::PasswordChanged, user, Some("by a link"))?;
             Ok(Some(email))
         })

@@ -2,7 +2,7 @@
 
 use super::{Store, audit};
 use crate::error::Fault;
-use crate::model::authorization::CODE_REMEMBERED_US;
+use crate::model::authorization::CODE_RETENTION_US;
 
 const EXPIRE_SESSIONS: &str = "
     DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < ?1 LIMIT 500)";
@@ -23,7 +23,7 @@ impl Store {
     pub async fn maintain(&self) -> Result<(), Fault> {
         self.flush_device_progress().await?;
         self.expire_rotations().await?;
-        self.go_on_deleting().await?;
+        self.resume_deletions().await?;
         self.flush_failures().await?;
         let audit_days = self.shared.options.audit_days;
         self.write(1, move |tx| {
@@ -34,7 +34,7 @@ impl Store {
             for statement in EXPIRE_REST {
                 tx.prepare_cached(statement)?.execute([tx.now_us])?;
             }
-            tx.prepare_cached(EXPIRE_CODES)?.execute([tx.now_us - CODE_REMEMBERED_US])?;
+            tx.prepare_cached(EXPIRE_CODES)?.execute([tx.now_us - CODE_RETENTION_US])?;
             Ok(())
         })
         .await

@@ -8,7 +8,7 @@
 //! an `Err` is a [`Fault`] of the machine or the program, in every operation, and no operation's documentation repeats that.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns SQLite")]
 
-mod access_tokens;
+mod account_sessions;
 mod accounts;
 mod apps;
 mod audit;
@@ -18,15 +18,14 @@ mod blob_totals;
 mod blobs;
 mod changes;
 mod check;
-mod clients;
 mod connect;
 mod device_progress;
 mod devices;
 mod epochs;
 mod export;
+mod federated_identities;
 mod filesystem;
 mod group;
-mod identities;
 mod issuers;
 mod keys;
 mod links;
@@ -35,7 +34,9 @@ mod maintenance;
 mod migrations;
 mod origins;
 mod passwords;
+mod personal_access_tokens;
 mod readers;
+mod refresh_tokens;
 mod rotations;
 mod second_factors;
 mod session_devices;
@@ -43,6 +44,7 @@ mod sessions;
 mod signing_keys;
 #[cfg(test)]
 mod tests;
+mod user_deletion;
 mod users;
 mod writer;
 mod writer_cache;
@@ -54,21 +56,22 @@ use std::sync::{PoisonError, RwLock};
 
 use thiserror::Error;
 
-pub use access_tokens::NewAccessToken;
-pub use accounts::{Account, AccountSession, NewAccountSession};
-pub use apps::NewApp;
-pub use authorization_codes::{Exchange, NewCode, PresentedCode};
+pub use account_sessions::{AccountSession, NewAccountSession};
+pub use accounts::Account;
+pub use authorization_codes::{CodeExchange, NewAuthorizationCode};
 pub use blobs::{
     CheckedUpload, ConfirmUploadOutcome, Confirmable, GrantOutcome, NewUpload, RemovedObject, StoredBlob,
 };
 pub use connect::Synchronous;
 pub use devices::Registration;
-pub use identities::{VouchedSession, Voucher};
-pub use links::{NewLink, NewPerson, SignUp};
+pub use federated_identities::{IdentityProof, NewFederatedSession};
+pub use links::{NewLink, SignUpOutcome};
 pub use migrations::SCHEMA_VERSION;
-pub use passwords::{NewPassword, SetPassword};
+pub use passwords::{PasswordUpdate, PasswordUpdateOutcome};
+pub use personal_access_tokens::NewPersonalAccessToken;
+pub use refresh_tokens::{TokenRefresh, TokenSuccessor};
 pub use rotations::{Undo, Undone};
-pub use sessions::{NewSession, Presented, Refreshed, SignInRows, UserCredentials};
+pub use sessions::{NewSession, StoredCredentials, UserCredentials};
 pub use signing_keys::SigningKey;
 pub use users::NewUser;
 

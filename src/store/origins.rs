@@ -1,4 +1,4 @@
-//! Origins of web pages that may call the API for an app.
+//! Origins whose web pages may call the API for an app.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,18 @@ use crate::error::Fault;
 
 const OF_APP: &str = "SELECT origin FROM origins WHERE app = ?1 ORDER BY origin";
 const ALL: &str = "SELECT apps.uuid, origin FROM origins JOIN apps ON apps.id = origins.app";
-const FORGET: &str = "DELETE FROM origins WHERE app = ?1";
+const DELETE: &str = "DELETE FROM origins WHERE app = ?1";
 const ADD: &str = "INSERT INTO origins (app, origin) VALUES (?1, ?2)";
 
-/// Those of an app.
+/// The origins of an app.
 pub(super) fn find(connection: &Connection, app: i64) -> Result<Vec<String>, Fault> {
     let mut statement = connection.prepare_cached(OF_APP)?;
     Ok(statement.query_map([app], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Replaces those of an app.
+/// Replaces the origins of an app.
 pub(super) fn set(tx: &WriteTx<'_>, app: i64, origins: &[String]) -> Result<(), Fault> {
-    tx.prepare_cached(FORGET)?.execute([app])?;
+    tx.prepare_cached(DELETE)?.execute([app])?;
     for origin in origins {
         tx.prepare_cached(ADD)?.execute((app, origin))?;
     }
@@ -30,10 +30,7 @@ pub(super) fn set(tx: &WriteTx<'_>, app: i64, origins: &[String]) -> Result<(), 
 }
 
 impl Store {
-    /// Those of every app that has any.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// The origins of every app that has any.
     pub async fn list_origins(&self) -> Result<HashMap<Uuid, Vec<String>>, Fault> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(ALL)?;

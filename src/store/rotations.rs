@@ -81,7 +81,7 @@ impl Store {
     ) -> Result<Begin, Fault> {
         let (log, session, envelope) = (caller.log, caller.session, encrypted_key.clone());
         let looked = self.read(move |connection| {
-            sessions::require(connection, session)?;
+            sessions::require_live(connection, session)?;
             decide(connection, log, &envelope, key_version)
         });
         if let Err(answer) = looked.await? {

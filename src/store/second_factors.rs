@@ -1,4 +1,4 @@
-//! Second factors: enrolled, shown, replaced, taken away.
+//! Second factors: enrolled, confirmed, checked, disabled.
 
 use rusqlite::{OptionalExtension, Row};
 
@@ -7,9 +7,9 @@ use super::{Store, audit, users};
 use crate::error::Fault;
 use crate::model::actors::Actor;
 use crate::model::audit::Action;
-use crate::model::second_factors::{SECRET_BYTES, SecondFactor, Shown, may_take};
+use crate::model::second_factors::{SECRET_BYTES, SecondFactorCode, SecondFactorStatus, may_use_step};
 
-const STATE: &str = "
+const STATUS: &str = "
     SELECT EXISTS (SELECT 1 FROM second_factors WHERE user = ?1 AND confirmed_at IS NOT NULL),
         (SELECT count(*) FROM recovery_codes WHERE user = ?1)";
 const LAST_STEP: &str =
@@ -22,12 +22,12 @@ const ENROL: &str = "
     WHERE confirmed_at IS NULL";
 const UNCONFIRMED: &str = "SELECT secret FROM second_factors WHERE user = ?1 AND confirmed_at IS NULL";
 const CONFIRM: &str = "UPDATE second_factors SET confirmed_at = ?2, last_used_step = ?3 WHERE user = ?1";
-const FORGET_CODES: &str = "DELETE FROM recovery_codes WHERE user = ?1";
+const DELETE_CODES: &str = "DELETE FROM recovery_codes WHERE user = ?1";
 const ADD_CODE: &str = "INSERT INTO recovery_codes (user, hash) VALUES (?1, ?2)";
 const DISABLE: &str = "DELETE FROM second_factors WHERE user = ?1";
 
 fn replace_codes(tx: &WriteTx<'_>, user: i64, hashes: &[[u8; 32]]) -> Result<(), Fault> {
-    tx.prepare_cached(FORGET_CODES)?.execute([user])?;
+    tx.prepare_cached(DELETE_CODES)?.execute([user])?;
     for hash in hashes {
         tx.prepare_cached(ADD_CODE)?.execute((user, hash))?;
     }
@@ -35,67 +35,61 @@ fn replace_codes(tx: &WriteTx<'_>, user: i64, hashes: &[[u8; 32]]) -> Result<(),
 }
 
 fn remove_second_factor(tx: &WriteTx<'_>, actor: Actor, user: i64) -> Result<bool, Fault> {
-    tx.prepare_cached(FORGET_CODES)?.execute([user])?;
-    let was_there = tx.prepare_cached(DISABLE)?.execute([user])? > 0;
-    if was_there {
+    tx.prepare_cached(DELETE_CODES)?.execute([user])?;
+    let existed = tx.prepare_cached(DISABLE)?.execute([user])? > 0;
+    if existed {
         audit::record_user(tx, actor, Action::TwoFactorDisabled, user, None)?;
     }
-    Ok(was_there)
+    Ok(existed)
 }
 
 impl Store {
-    /// Takes what was shown as a second factor, if it is right and was not used before.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn take_second_factor(&self, actor: Actor, user: i64, shown: Shown) -> Result<bool, Fault> {
-        self.write(1, move |tx| match shown {
-            Shown::Time(None) => Ok(false),
-            Shown::Time(Some(step)) => {
+    /// Uses a code of a second factor up. `false`: it is wrong or was used before.
+    pub async fn use_second_factor(
+        &self,
+        actor: Actor,
+        user: i64,
+        code: SecondFactorCode,
+    ) -> Result<bool, Fault> {
+        self.write(1, move |tx| match code {
+            SecondFactorCode::Totp(None) => Ok(false),
+            SecondFactorCode::Totp(Some(step)) => {
                 let last: Option<i64> =
                     tx.prepare_cached(LAST_STEP)?.query_row([user], |row| row.get(0)).optional()?;
-                let taken = last.is_some_and(|last| may_take(step, last));
-                if taken {
+                let is_right = last.is_some_and(|last| may_use_step(step, last));
+                if is_right {
                     tx.prepare_cached(USE_STEP)?.execute((user, step))?;
                 }
-                Ok(taken)
+                Ok(is_right)
             }
-            Shown::Recovery(hash) => {
-                let taken = tx.prepare_cached(USE_RECOVERY_CODE)?.execute((user, hash))? > 0;
-                if taken {
+            SecondFactorCode::Recovery(hash) => {
+                let is_right = tx.prepare_cached(USE_RECOVERY_CODE)?.execute((user, hash))? > 0;
+                if is_right {
                     audit::record_user(tx, actor, Action::RecoveryCodeUsed, user, None)?;
                 }
-                Ok(taken)
+                Ok(is_right)
             }
         })
         .await
     }
 
-    /// How an account stands with second factors.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn second_factor(&self, user: i64) -> Result<SecondFactor, Fault> {
+    /// Whether an account has a second factor.
+    pub async fn second_factor_status(&self, user: i64) -> Result<SecondFactorStatus, Fault> {
         self.read(move |connection| {
-            let from_row =
-                |row: &Row<'_>| Ok(SecondFactor { enabled: row.get(0)?, recovery_codes_left: row.get(1)? });
-            Ok(connection.prepare_cached(STATE)?.query_row([user], from_row)?)
+            let from_row = |row: &Row<'_>| {
+                Ok(SecondFactorStatus { enabled: row.get(0)?, recovery_codes_left: row.get(1)? })
+            };
+            Ok(connection.prepare_cached(STATUS)?.query_row([user], from_row)?)
         })
         .await
     }
 
-    /// Keeps a secret until a code of it is shown. `false`: a second factor is in force already.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Stores a secret that is unconfirmed until a code of it is entered. `false`: a second factor is enabled already.
     pub async fn enrol_second_factor(&self, user: i64, secret: [u8; SECRET_BYTES]) -> Result<bool, Fault> {
         self.write(1, move |tx| Ok(tx.prepare_cached(ENROL)?.execute((user, secret, tx.now_us))? > 0)).await
     }
 
-    /// The secret that waits for a code.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// The unconfirmed secret.
     pub async fn unconfirmed_second_factor(&self, user: i64) -> Result<Option<[u8; SECRET_BYTES]>, Fault> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(UNCONFIRMED)?;
@@ -104,11 +98,8 @@ impl Store {
         .await
     }
 
-    /// Puts a second factor in force, whose first code was of this step, with these recovery codes. `false`: another secret waits
-    /// for a code, or none.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Enables a second factor, whose first code was of this step, with these recovery codes. `false`: this is not the unconfirmed
+    /// secret any more.
     pub async fn confirm_second_factor(
         &self,
         actor: Actor,
@@ -118,9 +109,9 @@ impl Store {
         recovery_codes: Vec<[u8; 32]>,
     ) -> Result<bool, Fault> {
         self.write(1, move |tx| {
-            let waiting: Option<[u8; SECRET_BYTES]> =
+            let unconfirmed: Option<[u8; SECRET_BYTES]> =
                 tx.prepare_cached(UNCONFIRMED)?.query_row([user], |row| row.get(0)).optional()?;
-            if waiting != Some(secret) {
+            if unconfirmed != Some(secret) {
                 return Ok(false);
             }
             tx.prepare_cached(CONFIRM)?.execute((user, tx.now_us, step))?;
@@ -132,25 +123,16 @@ impl Store {
     }
 
     /// Replaces all recovery codes of an account.
-    ///
-    /// # Errors
-    /// A fault of the database.
     pub async fn replace_recovery_codes(&self, user: i64, hashes: Vec<[u8; 32]>) -> Result<(), Fault> {
         self.write(1, move |tx| replace_codes(tx, user, &hashes)).await
     }
 
-    /// Asks for no second factor any more. `false`: none was asked for.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Disables a second factor. `false`: there was none.
     pub async fn disable_second_factor(&self, actor: Actor, user: i64) -> Result<bool, Fault> {
         self.write(1, move |tx| remove_second_factor(tx, actor, user)).await
     }
 
-    /// The operator's way: by address or id. `None`: there is no such account; else whether a second factor was asked for.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Disables the second factor of a user given by email or id; `Some(false)`: there was none. `None`: there is no such user.
     pub async fn disable_second_factor_of(
         &self,
         actor: Actor,

@@ -36,9 +36,6 @@ fn list(connection: &Connection) -> Result<Vec<SigningKey>, Fault> {
 
 impl Store {
     /// Every signing key, the newest first; `fresh` becomes the first one if there is none.
-    ///
-    /// # Errors
-    /// A fault of the database.
     pub async fn signing_keys(&self, fresh: SigningKey) -> Result<Vec<SigningKey>, Fault> {
         self.write(1, move |tx| {
             let mut keys = list(tx)?;
@@ -52,9 +49,6 @@ impl Store {
     }
 
     /// Makes this the newest key, and gives all of them, the newest first.
-    ///
-    /// # Errors
-    /// A fault of the database.
     pub async fn rotate_signing_keys(
         &self,
         actor: Actor,
@@ -70,9 +64,6 @@ impl Store {
 
     /// Deletes the keys that newer ones replaced before a time, microseconds since 1970. Gives those that are left if there were
     /// any.
-    ///
-    /// # Errors
-    /// A fault of the database.
     pub async fn retire_signing_keys(&self, replaced_before: i64) -> Result<Option<Vec<SigningKey>>, Fault> {
         if self.read(list).await?.len() < 2 {
             return Ok(None);

@@ -39,19 +39,21 @@ struct Member {
     device: Uuid,
 }
 
+async fn create_user(store: &Store, email: &str) {
+    let new = NewUser { id: Uuid::now_v7(), email: email.into(), password_hash: "hash".into() };
+    store.create_user(Actor::Operator, new, false).await.expect("a user");
+}
+
 async fn member(store: &Store, email: &str) -> Member {
     let key = [email.len() as u8; 32];
     store.create_app(Actor::Operator, Uuid::now_v7(), format!("app of {email}"), key).await.expect("an app");
-    store
-        .create_user(Actor::Operator, Uuid::now_v7(), email.into(), "hash".into(), false)
-        .await
-        .expect("a user");
-    let rows = store.sign_in_rows(email.into(), key).await.expect("rows");
+    create_user(store, email).await;
+    let stored = store.find_credentials(email.into(), key).await.expect("credentials");
     let new = NewSession {
         id: Uuid::now_v7(),
-        app: rows.app.expect("the app").0,
+        app: stored.app_row.expect("the app"),
         api_key_hash: key,
-        user: rows.user.expect("the user").row,
+        user: stored.user.expect("the user").row,
         password_hash: Some("hash".into()),
         refresh_hash: *blob32(&Uuid::now_v7()),
         expires_at: i64::MAX,
@@ -65,12 +67,12 @@ async fn member(store: &Store, email: &str) -> Member {
 
 /// Signs in to the app whose API key hashes to zeros.
 async fn sign_in(store: &Store, email: &str) -> Caller {
-    let rows = store.sign_in_rows(email.into(), [0; 32]).await.expect("rows");
+    let stored = store.find_credentials(email.into(), [0; 32]).await.expect("credentials");
     let new = NewSession {
         id: Uuid::now_v7(),
-        app: rows.app.expect("the app").0,
+        app: stored.app_row.expect("the app"),
         api_key_hash: [0; 32],
-        user: rows.user.expect("the user").row,
+        user: stored.user.expect("the user").row,
         password_hash: Some("hash".into()),
         refresh_hash: *blob32(&Uuid::now_v7()),
         expires_at: i64::MAX,
@@ -144,8 +146,8 @@ async fn a_sign_in_whose_password_was_replaced_meanwhile_comes_to_nothing() {
     let store = open(folder.path());
     let member = member(&store, "a@example.com").await;
     let key = [13; 32];
-    let rows = store.sign_in_rows("a@example.com".into(), key).await.expect("rows");
-    let user = rows.user.expect("the user");
+    let stored = store.find_credentials("a@example.com".into(), key).await.expect("credentials");
+    let user = stored.user.expect("the user");
     assert!(
         store
             .set_password(Actor::Operator, "a@example.com".into(), "another hash".into())
@@ -154,7 +156,7 @@ async fn a_sign_in_whose_password_was_replaced_meanwhile_comes_to_nothing() {
     );
     let new = NewSession {
         id: Uuid::now_v7(),
-        app: rows.app.expect("the app").0,
+        app: stored.app_row.expect("the app"),
         api_key_hash: key,
         user: user.row,
         password_hash: Some(user.password_hash),

@@ -92,7 +92,7 @@ impl Store {
     {
         let session = caller.session;
         self.write(kib, move |tx| {
-            sessions::require(tx, session)?;
+            sessions::require_live(tx, session)?;
             work(tx)
         })
         .await

@@ -1,7 +1,7 @@
-//! A JSON Web Key Set, as far as it is any use: keys for signatures of the three kinds that are taken.
+//! The usable keys of a JSON Web Key Set: those for one of the three accepted signature algorithms.
 //!
-//! The algorithm belongs to the key. What a token says about itself never chooses how it is checked: a public RSA key is not a
-//! secret for HMAC, whatever the token would like.
+//! The algorithm belongs to the key. The header of a token never chooses how the token is verified: otherwise a public RSA key could be
+//! used as the secret of an HMAC.
 
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::jwk::{
@@ -12,21 +12,20 @@ use serde::Deserialize;
 
 use crate::model::issuers::Issuer;
 
-/// Keys of one set that are looked at.
+/// Keys of one set that are read.
 const MAX_KEYS: usize = 100;
-/// Bits of an RSA modulus: fewer can be factored, more take their time.
+/// Bits of an RSA modulus: fewer can be factored, more are slow to verify.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
 
-/// One key.
 pub(super) struct Key {
     kid: Option<String>,
     pub(super) algorithm: Algorithm,
     pub(super) decoding: DecodingKey,
 }
 
-/// Which key a token wants.
+/// The key that a token names in its header.
 #[derive(Clone)]
-pub(super) struct Wanted {
+pub(super) struct KeyId {
     pub(super) kid: Option<String>,
     pub(super) algorithm: Algorithm,
 }
@@ -36,17 +35,17 @@ pub(super) struct Wanted {
 pub(super) struct KeySet(Vec<Key>);
 
 impl KeySet {
-    /// Of a document. `None`: it is none. Keys that are of no use here are left out, since sets hold others' as well.
+    /// Parses a document. `None`: it is not a key set. Unusable keys are left out, since sets contain keys for other purposes, too.
     pub(super) fn parse(jwks: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Document {
             keys: Vec<serde_json::Value>,
         }
         let document: Document = serde_json::from_str(jwks).ok()?;
-        Some(Self(document.keys.into_iter().take(MAX_KEYS).filter_map(key_of).collect()))
+        Some(Self(document.keys.into_iter().take(MAX_KEYS).filter_map(usable_key).collect()))
     }
 
-    /// Those that are kept of an issuer.
+    /// The stored keys of an issuer.
     pub(super) fn of(issuer: &Issuer) -> Self {
         issuer.jwks.as_deref().and_then(Self::parse).unwrap_or_default()
     }
@@ -55,10 +54,10 @@ impl KeySet {
         self.0.is_empty()
     }
 
-    /// The keys that may have made the signature. Without a name that is one only if there is no choice.
-    pub(super) fn candidates(&self, wanted: &Wanted) -> Vec<&Key> {
-        let fits = |key: &&Key| key.algorithm == wanted.algorithm;
-        match &wanted.kid {
+    /// The keys that may have made the signature. Without a `kid`, a key is a candidate only if it is the only one of its algorithm.
+    pub(super) fn candidates(&self, key_id: &KeyId) -> Vec<&Key> {
+        let fits = |key: &&Key| key.algorithm == key_id.algorithm;
+        match &key_id.kid {
             Some(kid) => self.0.iter().filter(fits).filter(|key| key.kid.as_ref() == Some(kid)).collect(),
             None => {
                 let all: Vec<_> = self.0.iter().filter(fits).collect();
@@ -67,12 +66,12 @@ impl KeySet {
         }
     }
 
-    pub(super) fn has(&self, wanted: &Wanted) -> bool {
-        !self.candidates(wanted).is_empty()
+    pub(super) fn has(&self, key_id: &KeyId) -> bool {
+        !self.candidates(key_id).is_empty()
     }
 }
 
-fn key_of(value: serde_json::Value) -> Option<Key> {
+fn usable_key(value: serde_json::Value) -> Option<Key> {
     let jwk: Jwk = serde_json::from_value(value).ok()?;
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
@@ -80,7 +79,7 @@ fn key_of(value: serde_json::Value) -> Option<Key> {
         AlgorithmParameters::RSA(key) if is_strong(key) => Algorithm::RS256,
         _ => return None,
     };
-    let names_it = match jwk.common.key_algorithm {
+    let has_algorithm = match jwk.common.key_algorithm {
         None => true,
         Some(KeyAlgorithm::ES256) => algorithm == Algorithm::ES256,
         Some(KeyAlgorithm::EdDSA) => algorithm == Algorithm::EdDSA,
@@ -90,7 +89,7 @@ fn key_of(value: serde_json::Value) -> Option<Key> {
     let signs = jwk.common.public_key_use.as_ref().is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
     let operations = jwk.common.key_operations.as_ref();
     let verifies = operations.is_none_or(|operations| operations.contains(&KeyOperations::Verify));
-    if !(names_it && signs && verifies) {
+    if !(has_algorithm && signs && verifies) {
         return None;
     }
     let decoding = DecodingKey::from_jwk(&jwk).ok()?;

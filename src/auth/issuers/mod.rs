@@ -1,8 +1,8 @@
-//! Other systems' word for who somebody is: JWTs of issuers that an app trusts, judged by the issuer's keys.
+//! Issuers: verification of the assertions of systems whose users an app accepts.
 //!
-//! Keys lie in the database, so that they survive restarts and are there when the issuer is not. They are fetched by a task of
-//! their own, one per issuer at a time: a slow issuer keeps nobody waiting but those who come with its tokens, and a caller who
-//! hangs up does not spoil the fetch for the others.
+//! Their keys are stored in the database, so that they survive restarts and are available when the issuer is not. Keys are fetched in a
+//! separate task, one at a time for each issuer: a slow issuer delays only requests with its own assertions, and a client that hangs up
+//! does not abort the fetch that others wait for.
 
 mod assertion;
 mod fetch;
@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 
 use self::assertion::Assertion;
-pub use self::assertion::AssertionFault;
-pub use self::fetch::FetchFault;
+pub use self::assertion::InvalidAssertion;
+pub use self::fetch::FetchError;
 use self::fetch::Fetcher;
 use self::keys::KeySet;
 use crate::clock::Clock;
@@ -23,108 +23,113 @@ use crate::error::Fault;
 use crate::model::issuers::Issuer;
 use crate::store::Store;
 
-/// When the keys of an issuer were last asked for, microseconds since 1970. Whoever holds it may ask.
-type Turn = Arc<tokio::sync::Mutex<Option<i64>>>;
+/// Held while the keys of an issuer are fetched; holds when that was last tried, in microseconds since 1970.
+type FetchLock = Arc<tokio::sync::Mutex<Option<i64>>>;
 
-/// Why an assertion lets nobody in.
+/// Why an assertion could not be verified.
 #[derive(Debug, Error)]
-pub enum Unconvincing {
-    /// It says so itself, or its signature does.
+pub enum AssertionError {
+    /// It is refused.
     #[error(transparent)]
-    Assertion(#[from] AssertionFault),
-    /// Something went wrong here.
+    Invalid(#[from] InvalidAssertion),
+    /// The server failed.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
-/// Judges assertions. Cheap to clone.
+/// Verifies assertions. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Issuers {
     store: Store,
     clock: Clock,
     fetcher: Arc<Fetcher>,
-    turns: Arc<Mutex<HashMap<i64, Turn>>>,
+    fetch_locks: Arc<Mutex<HashMap<i64, FetchLock>>>,
 }
 
 impl Issuers {
     pub(super) fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, fetcher: Arc::default(), turns: Arc::default() }
+        Self { store, clock, fetcher: Arc::default(), fetch_locks: Arc::default() }
     }
 
-    /// The issuer, one that the app with this key trusts, and what it calls the user for whom it vouches.
-    pub(super) async fn judge(
+    /// Verifies an assertion of an issuer that the app with this API key trusts. Returns the issuer, and the user's id there.
+    pub(super) async fn verify(
         &self,
         api_key_hash: [u8; 32],
         assertion: &str,
-    ) -> Result<(Issuer, String), Unconvincing> {
+    ) -> Result<(Issuer, String), AssertionError> {
         let assertion = Assertion::read(assertion)?;
         let found = self.store.find_issuer(api_key_hash, assertion.claimed_issuer.clone()).await?;
-        let mut issuer = found.ok_or(AssertionFault::UnknownIssuer)?;
+        let mut issuer = found.ok_or(InvalidAssertion::UnknownIssuer)?;
         let mut keys = KeySet::of(&issuer);
-        if issuer.wants_fetch(assertion.has_key_in(&keys), None, self.clock.now_us()) {
-            issuer = self.renewed(&issuer, &assertion).await?.ok_or(AssertionFault::UnknownIssuer)?;
+        if issuer.needs_fetch(assertion.has_key_in(&keys), None, self.clock.now_us()) {
+            issuer =
+                self.with_current_keys(&issuer, &assertion).await?.ok_or(InvalidAssertion::UnknownIssuer)?;
             keys = KeySet::of(&issuer);
         }
         let subject = assertion.verify(&keys, &issuer.audience, self.clock.now_seconds())?;
         Ok((issuer, subject))
     }
 
-    /// The issuer with its keys as they are once nobody fetches them any more.
-    async fn renewed(&self, issuer: &Issuer, assertion: &Assertion) -> Result<Option<Issuer>, Fault> {
-        let (this, row, wanted) = (self.clone(), issuer.row, assertion.wanted_key());
-        let renewing = tokio::spawn(async move {
-            let turn = this.turn_of(row);
-            let mut last_attempt_us = turn.lock().await;
-            let Some(issuer) = this.store.reread_issuer(row).await? else { return Ok(None) };
-            let is_known = KeySet::of(&issuer).has(&wanted);
+    /// The issuer with its current keys: fetched here, or by a request that holds the lock before this one.
+    async fn with_current_keys(
+        &self,
+        issuer: &Issuer,
+        assertion: &Assertion,
+    ) -> Result<Option<Issuer>, Fault> {
+        let (this, row, key_id) = (self.clone(), issuer.row, assertion.key_id());
+        let fetching = tokio::spawn(async move {
+            let lock = this.fetch_lock(row);
+            let mut last_attempt_us = lock.lock().await;
+            let Some(issuer) = this.store.reload_issuer(row).await? else { return Ok(None) };
+            let has_key = KeySet::of(&issuer).has(&key_id);
             let now_us = this.clock.now_us();
             let Some(url) = issuer.jwks_url.clone() else { return Ok(Some(issuer)) };
-            if !issuer.wants_fetch(is_known, *last_attempt_us, now_us) {
+            if !issuer.needs_fetch(has_key, *last_attempt_us, now_us) {
                 return Ok(Some(issuer));
             }
             *last_attempt_us = Some(now_us);
-            match this.fetcher.keys_at(&url).await {
-                Ok(jwks) => this.store.keep_issuer_keys(row, url, jwks).await?,
+            match this.fetcher.key_set(&url).await {
+                Ok(jwks) => this.store.set_issuer_keys(row, url, jwks).await?,
                 Err(reason) => {
-                    tracing::warn!(issuer = issuer.issuer, %reason, "an issuer's keys were not fetched")
+                    tracing::warn!(issuer = issuer.issuer, %reason, "could not fetch the keys of an issuer")
                 }
             }
-            this.store.reread_issuer(row).await
+            this.store.reload_issuer(row).await
         });
-        renewing.await.map_err(Fault::internal)?
+        fetching.await.map_err(Fault::internal)?
     }
 
-    fn turn_of(&self, row: i64) -> Turn {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(row).or_default().clone()
+    fn fetch_lock(&self, row: i64) -> FetchLock {
+        self.fetch_locks.lock().unwrap_or_else(PoisonError::into_inner).entry(row).or_default().clone()
     }
 }
 
-/// Whether these are keys by which tokens could be judged.
+/// Checks that a document is a key set with at least one usable key.
 ///
 /// # Errors
-/// A sentence that says what is wrong.
+/// What is wrong with it.
 pub fn check_keys(jwks: &str) -> Result<(), String> {
     match KeySet::parse(jwks) {
         None => Err("it is not a JSON Web Key Set".into()),
         Some(keys) if keys.is_empty() => {
-            Err("there is no key in it for ES256, EdDSA or RS256 (with 2,048 bits or more)".into())
+            Err("it contains no key for ES256, EdDSA or RS256 (with 2,048 bits or more)".into())
         }
         Some(_) => Ok(()),
     }
 }
 
-/// Whether keys may be fetched there.
+/// Checks that keys may be fetched from a URL.
 ///
 /// # Errors
-/// A sentence that says what is wrong.
+/// What is wrong with it.
 pub fn check_keys_url(url: &str) -> Result<(), String> {
-    fetch::address(url).map(drop).map_err(|fault| fault.to_string())
+    fetch::check_url(url).map(drop).map_err(|fault| fault.to_string())
 }
 
-/// Where an OpenID provider says that its keys are.
+/// The URL of the keys of an OpenID provider, from its metadata.
 ///
 /// # Errors
-/// It cannot be reached, or is none.
-pub async fn discover_keys_url(issuer: &str) -> Result<String, FetchFault> {
-    Fetcher::default().keys_url_of(issuer).await
+/// It cannot be reached, or is not an OpenID provider.
+pub async fn discover_keys_url(issuer: &str) -> Result<String, FetchError> {
+    Fetcher::default().jwks_url(issuer).await
 }

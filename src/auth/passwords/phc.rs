@@ -1,4 +1,4 @@
-//! Argon2id hashes as PHC strings, worked out in memory that goes back to the system.
+//! Argon2id hashes as PHC strings, computed in memory that is returned to the operating system.
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -7,27 +7,27 @@ use subtle::ConstantTimeEq;
 use crate::auth::secrets::random_256;
 use crate::error::Fault;
 
-/// Memory of one hash in KiB; with two passes and one lane, OWASP's first recommendation for Argon2id.
+/// Memory of one hash, in KiB. With two passes and one lane, this is a recommendation of OWASP for Argon2id.
 pub(super) const MEMORY_KIB: u32 = 19_456;
 pub(super) const PASSES: u32 = 2;
 pub(super) const LANES: u32 = 1;
 
 const SALT_BYTES: usize = 16;
 
-/// Blocks for which room is asked, of which a hash uses some 19,000 and leaves the others untouched. The usual allocator of
-/// Linux asks the system for anything beyond 32 MiB and gives it back at once. Smaller buffers, once it has seen a few of them,
-/// it keeps for each thread that ever had one, which came to 300 MB. Buffers of our own would stay for ever, too.
-const ROOM_BLOCKS: usize = 33 * 1024 * 1024 / Block::SIZE;
+/// Blocks that are allocated; a hash uses some 19,000 of them and leaves the others untouched. glibc's allocator requests anything
+/// beyond 32 MiB from the system and returns it at once. Smaller buffers, after a few of them, it keeps for each thread that ever had
+/// one, which came to 300 MB. A pool of buffers would stay allocated, too.
+const ALLOCATED_BLOCKS: usize = 33 * 1024 * 1024 / Block::SIZE;
 
 fn memory(params: &Params) -> Result<Vec<Block>, Fault> {
     let mut blocks = Vec::new();
-    let full = |_| Fault::Unavailable("there is no memory to hash a password in");
-    blocks.try_reserve_exact(params.block_count().max(ROOM_BLOCKS)).map_err(full)?;
+    let full = |_| Fault::Unavailable("not enough memory to hash a password");
+    blocks.try_reserve_exact(params.block_count().max(ALLOCATED_BLOCKS)).map_err(full)?;
     blocks.resize(params.block_count(), Block::new());
     Ok(blocks)
 }
 
-/// The hash of a password under a new salt.
+/// The hash of a password with a new salt.
 pub(super) fn hash(password: &[u8]) -> Result<String, Fault> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(Fault::internal)?;
     let salt = random_256()?;
@@ -47,7 +47,7 @@ pub(super) fn hash(password: &[u8]) -> Result<String, Fault> {
     Ok(hash.to_string())
 }
 
-/// Whether a password has this hash, at whatever cost the hash was made. `false` also if it is none.
+/// Whether a password matches a hash, whatever the cost of the hash. `false` also if it is not a hash.
 pub(super) fn verify(password: &[u8], hash: &str) -> Result<bool, Fault> {
     let Ok(hash) = PasswordHash::new(hash) else { return Ok(false) };
     let Ok(algorithm) = Algorithm::try_from(hash.algorithm.as_str()) else { return Ok(false) };
@@ -59,28 +59,28 @@ pub(super) fn verify(password: &[u8], hash: &str) -> Result<bool, Fault> {
     };
     let mut output = vec![0; expected.len()];
     let blocks = memory(&params)?;
-    let worked = Argon2::new(algorithm, version, params)
+    let is_computed = Argon2::new(algorithm, version, params)
         .hash_password_into_with_memory(password, salt, &mut output, blocks)
         .is_ok();
-    Ok(worked && output.ct_eq(expected.as_bytes()).into())
+    Ok(is_computed && output.ct_eq(expected.as_bytes()).into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Made by the reference implementation: `argon2 'somesalt' -id -t 2 -m 16 -p 1`, for the password `password`.
-    const BY_ANOTHER: &str =
+    /// Computed by the reference implementation: `argon2 'somesalt' -id -t 2 -m 16 -p 1`, for the password `password`.
+    const REFERENCE: &str =
         "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
 
     #[test]
-    fn a_hash_that_another_program_made_verifies_at_its_own_cost() {
-        assert!(verify(b"password", BY_ANOTHER).expect("memory"));
-        assert!(!verify(b"Password", BY_ANOTHER).expect("memory"));
+    fn a_hash_of_the_reference_implementation_verifies() {
+        assert!(verify(b"password", REFERENCE).expect("memory"));
+        assert!(!verify(b"Password", REFERENCE).expect("memory"));
     }
 
     #[test]
-    fn what_is_no_hash_is_nobodys() {
+    fn nothing_matches_what_is_not_a_hash() {
         for wrong in
             ["", "hash", "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ", "$scrypt$ln=1$c29tZXNhbHQ$c29tZXNhbHQ"]
         {

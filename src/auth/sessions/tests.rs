@@ -1,19 +1,21 @@
-//! What only a clock that can be moved shows: ends, graces and reuse.
+//! Expiry, grace time and reuse of tokens, on a clock that the test advances.
 
 use super::*;
-use crate::clock::ClockHand;
-use crate::model::actors::Actor;
-use crate::store::{Options, Synchronous};
+use crate::auth::AuthSettings;
+use crate::auth::passwords::Passwords;
+use crate::clock::{Clock, ClockHand};
+use crate::notify::Hub;
+use crate::store::{NewUser, Options, Store, Synchronous};
 
 const PASSWORD: &str = "correct horse";
 
-struct House {
+struct Fixture {
     auth: Auth,
     hand: ClockHand,
     _folder: tempfile::TempDir,
 }
 
-async fn house() -> House {
+async fn fixture() -> Fixture {
     let folder = tempfile::tempdir().expect("a folder");
     let (clock, hand) = Clock::manual(Timestamp::from_micros(1_800_000_000_000_000).expect("a time"));
     let options = Options {
@@ -30,37 +32,31 @@ async fn house() -> House {
     let passwords = Passwords::new(1).expect("randomness");
     let auth = Auth::new(store.clone(), clock, &hub, passwords, settings).await.expect("sign-in");
     let hash = auth.passwords().hash(PASSWORD.into()).await.expect("a hash");
-    store
-        .create_user(Actor::Operator, Uuid::now_v7(), "a@example.com".into(), hash, false)
-        .await
-        .expect("a user");
+    let new = NewUser { id: Uuid::now_v7(), email: "a@example.com".into(), password_hash: hash };
+    store.create_user(Actor::Operator, new, false).await.expect("a user");
     store
         .create_app(Actor::Operator, Uuid::now_v7(), "notes".into(), hash_secret("key"))
         .await
         .expect("an app");
-    House { auth, hand, _folder: folder }
+    Fixture { auth, hand, _folder: folder }
 }
 
-fn pair(outcome: Result<SignIn, Fault>) -> Option<TokenPair> {
-    match outcome.expect("no fault") {
-        SignIn::Done(pair) => Some(pair),
-        SignIn::Refused | SignIn::TwoFactorRequired => None,
-    }
-}
-
-impl House {
+impl Fixture {
     async fn sign_in(&self) -> TokenPair {
         let request = SignInRequest {
             email: " A@Example.com".into(),
             password: PASSWORD.into(),
             api_key: "key".into(),
         };
-        pair(self.auth.sign_in(Actor::Server, request).await).expect("right credentials")
+        match self.auth.sign_in(Actor::Server, request).await.expect("no fault") {
+            SignInOutcome::SignedIn(pair) => pair,
+            SignInOutcome::Refused | SignInOutcome::TwoFactorRequired => panic!("right credentials"),
+        }
     }
 
     async fn refresh(&self, pair_before: &TokenPair) -> Option<TokenPair> {
         let token = pair_before.refresh_token.as_deref().expect("a refresh token");
-        pair(self.auth.refresh(Actor::Server, token).await)
+        self.auth.refresh(Actor::Server, token).await.expect("no fault")
     }
 
     async fn is_in(&self, pair: &TokenPair) -> bool {
@@ -69,44 +65,46 @@ impl House {
 }
 
 #[tokio::test]
-async fn an_access_token_ends_on_time_and_a_session_lives_on_by_refreshing() {
-    let house = house().await;
-    let first = house.sign_in().await;
-    house.hand.advance(999);
-    assert!(house.is_in(&first).await);
-    house.hand.advance(1);
-    assert!(!house.is_in(&first).await);
-    house.hand.advance(8_999);
-    let second = house.refresh(&first).await.expect("the session lives");
-    house.hand.advance(9_999);
-    let third = house.refresh(&second).await.expect("refreshing pushed its end on");
-    assert!(house.is_in(&third).await);
-    house.hand.advance(10_000);
-    assert!(house.refresh(&third).await.is_none());
+async fn an_access_token_expires_and_refreshing_keeps_the_session_alive() {
+    let fixture = fixture().await;
+    let first = fixture.sign_in().await;
+    fixture.hand.advance(999);
+    assert!(fixture.is_in(&first).await);
+    fixture.hand.advance(1);
+    assert!(!fixture.is_in(&first).await);
+    fixture.hand.advance(8_999);
+    let second = fixture.refresh(&first).await.expect("the session is live");
+    fixture.hand.advance(9_999);
+    let third = fixture.refresh(&second).await.expect("refreshing extended the session");
+    assert!(fixture.is_in(&third).await);
+    fixture.hand.advance(10_000);
+    assert!(fixture.refresh(&third).await.is_none());
 }
 
 #[tokio::test]
-async fn a_lost_answer_can_be_had_again_until_its_successor_has_been_used_for_a_minute() {
-    let house = house().await;
-    let first = house.sign_in().await;
-    let second = house.refresh(&first).await.expect("a successor");
-    house.hand.advance(5_000);
-    let again = house.refresh(&first).await.expect("the answer may have been lost");
+async fn a_refresh_can_be_repeated_until_a_minute_after_its_successor_was_used() {
+    let fixture = fixture().await;
+    let first = fixture.sign_in().await;
+    let second = fixture.refresh(&first).await.expect("a successor");
+    fixture.hand.advance(5_000);
+    let again = fixture.refresh(&first).await.expect("the answer may have been lost");
     assert_eq!(second.refresh_token, again.refresh_token);
-    house.refresh(&second).await.expect("the successor's first use");
-    house.hand.advance(60);
-    assert!(house.refresh(&first).await.is_some(), "within the grace time");
-    house.hand.advance(1);
-    assert!(house.refresh(&first).await.is_none(), "somebody has a copy");
-    assert!(house.refresh(&second).await.is_none(), "so the whole family ends");
-    assert!(!house.is_in(&second).await);
+    fixture.refresh(&second).await.expect("the successor's first use");
+    fixture.hand.advance(60);
+    assert!(fixture.refresh(&first).await.is_some(), "within the grace time");
+    fixture.hand.advance(1);
+    assert!(fixture.refresh(&first).await.is_none(), "somebody has a copy");
+    assert!(fixture.refresh(&second).await.is_none(), "so the session ends");
+    assert!(!fixture.is_in(&second).await);
 }
 
 #[tokio::test]
-async fn a_revoked_session_is_refused_on_its_next_request_though_it_was_remembered() {
-    let house = house().await;
-    let signed_in = house.sign_in().await;
-    assert!(house.is_in(&signed_in).await);
-    assert!(house.auth.store.disable_user(Actor::Operator, "a@example.com".into()).await.expect("disabled"));
-    assert!(!house.is_in(&signed_in).await);
+async fn a_revoked_session_is_refused_at_its_next_request_although_it_was_cached() {
+    let fixture = fixture().await;
+    let signed_in = fixture.sign_in().await;
+    assert!(fixture.is_in(&signed_in).await);
+    assert!(
+        fixture.auth.store.disable_user(Actor::Operator, "a@example.com".into()).await.expect("disabled")
+    );
+    assert!(!fixture.is_in(&signed_in).await);
 }

@@ -11,7 +11,7 @@ use tidelog_protocol::{
 use uuid::Uuid;
 
 use crate::auth::attempts::AttemptPermit;
-use crate::auth::{AccountPassword, PasswordCheck};
+use crate::auth::{PasswordCheck, SetPasswordOutcome};
 use crate::clock::MICROS_PER_SECOND;
 use crate::error::Fault;
 use crate::http::State;
@@ -65,7 +65,7 @@ pub(in crate::http) async fn token(
         turn.passed();
         let code = body.code.ok_or_else(ApiError::two_factor_required)?;
         let turn = begin_second_factor(&state, &http, &account.email).await?;
-        if !state.auth.take_second_factor(actor(&http), &account, &code).await? {
+        if !state.auth.use_second_factor(actor(&http), &account, &code).await? {
             turn.failed();
             return Err(ApiError::wrong_code());
         }
@@ -83,7 +83,7 @@ pub(in crate::http) async fn show(
     state: web::Data<State>,
     Visiting { visitor, .. }: Visiting<()>,
 ) -> Result<HttpResponse, ApiError> {
-    let factor = state.store.second_factor(visitor.user_row).await?;
+    let factor = state.store.second_factor_status(visitor.user_row).await?;
     Ok(HttpResponse::Ok().json(AccountResponse {
         user_id: visitor.user,
         email: visitor.email,
@@ -111,15 +111,15 @@ pub(in crate::http) async fn password(
         .set_account_password(actor(&http), &visitor, body.current_password, body.new_password)
         .await?
     {
-        AccountPassword::Done => {
+        SetPasswordOutcome::Done => {
             turn.succeeded();
             Ok(HttpResponse::NoContent().finish())
         }
-        AccountPassword::Refused => {
+        SetPasswordOutcome::Refused => {
             turn.failed();
             Err(ApiError::wrong_password())
         }
-        AccountPassword::Unacceptable(reason) => {
+        SetPasswordOutcome::Unacceptable(reason) => {
             turn.passed();
             Err(ApiError::invalid_field("new_password", reason))
         }

@@ -11,7 +11,7 @@ use crate::http::pages::browser::{Browser, visitor_cookie};
 use crate::http::pages::form::Form;
 use crate::http::pages::{Brand, Field, Page, PageError, button, field, hidden, notice, see_other};
 use crate::http::sign_in::log_in;
-use crate::model::second_factors::SecondFactor;
+use crate::model::second_factors::SecondFactorStatus;
 use crate::store::AccountSession;
 
 /// What the page's address says.
@@ -77,7 +77,7 @@ pub(super) async fn page(
     done: Option<&str>,
 ) -> Result<Page, PageError> {
     let Context { state, .. } = context;
-    let factor = state.store.second_factor(visitor.user_row).await?;
+    let factor = state.store.second_factor_status(visitor.user_row).await?;
     let sessions = state.store.sessions_of_user(visitor.user_row).await?;
     let devices = state.store.devices_of_user(visitor.user_row).await?;
     let body = html! {
@@ -120,7 +120,7 @@ fn password(context: &Context<'_>, visitor: &AccountSession) -> Markup {
     }
 }
 
-fn second_factor(context: &Context<'_>, factor: SecondFactor) -> Markup {
+fn second_factor(context: &Context<'_>, factor: SecondFactorStatus) -> Markup {
     let code = |id: &'static str| {
         field(Field {
             name: id,

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::overview::{self, Context};
 use super::{done, sender};
-use crate::auth::AccountPassword;
+use crate::auth::SetPasswordOutcome;
 use crate::error::Fault;
 use crate::http::State;
 use crate::http::auth::begin;
@@ -31,22 +31,22 @@ async fn carry_out(
     let turn = begin(&state, &http, &visitor.email).await?;
     let (current, new) = (form.text("current").into(), form.text("new").into());
     let fault = match state.auth.set_account_password(actor(&http), &visitor, current, new).await? {
-        AccountPassword::Done => {
+        SetPasswordOutcome::Done => {
             turn.succeeded();
             // Whoever has just shown both passwords need not show the new one again.
             let account = state.auth.account_of(&visitor).await?;
             let mut response = done(&state, "password");
-            if let Some((_, secret)) = state.auth.open_account(actor(&http), &account).await? {
+            if let Some(secret) = state.auth.begin_account_session(actor(&http), &account).await? {
                 let cookie = visitor_cookie(&state.site, Some(secret));
                 response.add_cookie(&cookie).map_err(Fault::internal)?;
             }
             return Ok(response);
         }
-        AccountPassword::Refused => {
+        SetPasswordOutcome::Refused => {
             turn.failed();
             "Incorrect current password. Nothing was changed.".into()
         }
-        AccountPassword::Unacceptable(reason) => {
+        SetPasswordOutcome::Unacceptable(reason) => {
             turn.passed();
             format!("Your new password {reason}. Nothing was changed.")
         }

@@ -1,5 +1,4 @@
-//! Administration by programs that bear an access token of scope `admin`. A token of one app sees no other: what it may not
-//! reach is answered like what does not exist.
+//! Administration by programs that have a personal access token of scope `admin`. To a token for one app, other apps do not exist.
 
 pub(super) mod request;
 pub(super) mod sessions;

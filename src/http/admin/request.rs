@@ -1,5 +1,5 @@
-//! Requests of administrators: whose token it is first, then a small body. Tokens of people who sync never pass here, and those of
-//! administrators never pass there.
+//! Requests with a personal access token of scope `admin`: the token is checked before the body is read. Access tokens of sessions are
+//! not accepted here, and personal access tokens nowhere else.
 
 use std::sync::Arc;
 
@@ -11,23 +11,25 @@ use uuid::Uuid;
 
 use crate::http::api_error::ApiError;
 use crate::http::request::{Input, Open, state};
-use crate::model::access_tokens::{AccessToken, Scope};
+use crate::model::personal_access_tokens::{PersonalAccessToken, Scope};
 
-/// A request that bears an access token of an administrator.
-pub(in crate::http) struct Administered<B> {
-    token: Arc<AccessToken>,
-    /// What it says.
+/// A request with a personal access token of scope `admin`.
+pub(in crate::http) struct AdminRequest<B> {
+    token: Arc<PersonalAccessToken>,
     pub(in crate::http) body: B,
 }
 
-impl<B> Administered<B> {
-    /// The token, if it is good for this app.
-    pub(in crate::http) fn token_for(&self, app: Uuid) -> Result<&AccessToken, ApiError> {
+impl<B> AdminRequest<B> {
+    /// The token, if it is for this app.
+    ///
+    /// # Errors
+    /// `not_found`: a token for one app must not reveal whether others exist.
+    pub(in crate::http) fn token_for(&self, app: Uuid) -> Result<&PersonalAccessToken, ApiError> {
         if self.token.allows(Scope::Admin, app) { Ok(&self.token) } else { Err(ApiError::not_found()) }
     }
 }
 
-impl<B: Input> FromRequest for Administered<B> {
+impl<B: Input> FromRequest for AdminRequest<B> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
@@ -37,7 +39,7 @@ impl<B: Input> FromRequest for Administered<B> {
             let header = request.headers().get(header::AUTHORIZATION);
             let header =
                 header.and_then(|value| value.to_str().ok()).ok_or_else(ApiError::unauthenticated)?;
-            let token = state(&request)?.auth.access_token(header).await?;
+            let token = state(&request)?.auth.personal_access_token(header).await?;
             let token = token.filter(|token| token.scope == Scope::Admin);
             let token = token.ok_or_else(ApiError::unauthenticated)?;
             let Open(body) = Open::<B>::from_request(&request, &mut payload).await?;

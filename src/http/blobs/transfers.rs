@@ -18,7 +18,7 @@ use tidelog_protocol::limits::BLOB_OVERHEAD_BYTES;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::auth::urls::Purpose;
+use crate::auth::presigned_urls::UrlPurpose;
 use crate::blobs::{BlobStore, Bytes, ObjectWriter};
 use crate::error::Fault;
 use crate::http::State;
@@ -40,7 +40,7 @@ pub(in crate::http) async fn put(
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let blobs = state.blob_store()?;
-    let found = state.auth.caller_of_url(Purpose::Upload, &token).await?;
+    let found = state.auth.caller_of_url(UrlPurpose::Upload, &token).await?;
     let (caller, grant) = found.ok_or_else(ApiError::invalid_presigned_url)?;
     cors::note_app(&request, caller.app);
     let (id, size_bytes) = (grant.target.id, grant.target.size_bytes);
@@ -113,7 +113,7 @@ pub(in crate::http) async fn get(
     token: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let blobs = state.blob_store()?;
-    let found = state.auth.caller_of_url(Purpose::Download, &token).await?;
+    let found = state.auth.caller_of_url(UrlPurpose::Download, &token).await?;
     let (caller, grant) = found.ok_or_else(ApiError::invalid_presigned_url)?;
     cors::note_app(&request, caller.app);
     let blob = state.store.find_blob(caller.log, grant.target.hash).await?;

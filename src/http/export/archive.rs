@@ -1,4 +1,4 @@
-//! What is in the archive, in its order; docs/export.md describes it for whoever reads one.
+//! The content of the archive, in its order; docs/export.md describes the format.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tidelog_protocol::Timestamp;
 use tidelog_protocol::limits::{MAX_BLOBS_PER_PAGE, MAX_DATA_BYTES, MAX_PAGE_BYTES};
 use tokio::sync::mpsc::Sender;
 
-use super::pieces::{Broken, Pieces, Sum};
+use super::tar_stream::{Checksum, ExportError, TarStream};
 use crate::blobs::BlobStore;
 use crate::error::Fault;
 use crate::http::State;
@@ -19,123 +19,122 @@ use crate::http::memory::Room;
 use crate::model::actors::Actor;
 use crate::model::blobs::Blob;
 use crate::model::cursors::BASE_SEQ;
-use crate::model::export::{Outline, Taker};
+use crate::model::export::{ExportRequester, ExportSummary};
 
-/// Of the archive. It is raised when a reader of older ones would go wrong.
+/// Version of the format, incremented by incompatible changes.
 const VERSION: u32 = 1;
-/// Changes in one file, at most; they end at the size of a page before, if they are large.
+/// Changes in one file, at most; if they are large, the size of a page limits them.
 const CHANGES_PER_FILE: usize = 5_000;
-/// Memory while a page is read: it ends after the entry that fills it.
+/// Memory reserved while a page is read: a page ends after the entry that fills it.
 const PAGE_MEMORY: usize = MAX_PAGE_BYTES + 2 * MAX_DATA_BYTES;
 
-/// An archive in the making.
-pub(super) struct Archive {
+/// The export of one app.
+pub(super) struct AppExport {
     state: Arc<State>,
-    taker: Taker,
-    outline: Outline,
-    pieces: Pieces,
-    /// What the changes take that are on their way.
+    requester: ExportRequester,
+    summary: ExportSummary,
+    tar: TarStream,
+    /// Memory for pages of changes.
     pages: Room,
-    /// What the blobs do.
+    /// Memory for chunks of blobs.
     transfers: Room,
 }
 
-/// What came of the changes.
+/// Totals of the exported changes.
 #[derive(Default)]
-struct Changes {
+struct ChangeTotals {
     files: u32,
     count: u64,
-    sum: Sum,
+    checksum: Checksum,
 }
 
-/// What came of the blobs.
+/// Totals of the exported blobs.
 #[derive(Default)]
-struct BlobFiles {
+struct BlobTotals {
     count: u64,
-    sum: Sum,
-    /// Those whose bytes could not be read.
+    checksum: Checksum,
+    /// Names of blobs whose bytes could not be read.
     missing: Vec<String>,
 }
 
-impl Archive {
+/// Exports all that an account has, each app in a folder of its own.
+pub(super) async fn export_account(
+    state: Arc<State>,
+    actor: Actor,
+    account: Value,
+    requesters: Vec<ExportRequester>,
+    parts: Sender<Result<Bytes, Fault>>,
+) {
+    let tar = TarStream::new(parts, seconds(&state));
+    let result = export_apps(state, actor, &account, requesters, &tar).await;
+    finish(tar, result).await;
+}
+
+async fn export_apps(
+    state: Arc<State>,
+    actor: Actor,
+    account: &Value,
+    requesters: Vec<ExportRequester>,
+    tar: &TarStream,
+) -> Result<(), ExportError> {
+    tar.file("account.json", json_bytes(account)).await?;
+    for (number, requester) in requesters.into_iter().enumerate() {
+        let summary = state.store.begin_export(actor, &requester).await?;
+        let folder = tar.in_folder(&format!("app-{}/", number + 1));
+        AppExport::into(folder, state.clone(), requester, summary).write().await?;
+    }
+    Ok(())
+}
+
+impl AppExport {
     pub(super) fn new(
         state: Arc<State>,
-        taker: Taker,
-        outline: Outline,
-        pieces: Sender<Result<Bytes, Fault>>,
+        requester: ExportRequester,
+        summary: ExportSummary,
+        parts: Sender<Result<Bytes, Fault>>,
     ) -> Self {
-        let pieces = Pieces::new(pieces, seconds(&state));
-        Self::within(state, taker, outline, pieces)
+        Self::into(TarStream::new(parts, seconds(&state)), state, requester, summary)
     }
 
-    fn within(state: Arc<State>, taker: Taker, outline: Outline, pieces: Pieces) -> Self {
-        let log = taker.caller.log;
+    fn into(tar: TarStream, state: Arc<State>, requester: ExportRequester, summary: ExportSummary) -> Self {
+        let log = requester.caller.log;
         let (pages, transfers) = (state.pages.room_of(log), state.transfers.room_of(log));
-        Self { pieces, state, taker, outline, pages, transfers }
+        Self { state, requester, summary, tar, pages, transfers }
     }
 
-    /// Makes all of it.
-    pub(super) async fn make(mut self) {
-        let made = self.files().await;
-        finish(self.pieces, made).await;
+    /// Writes the whole archive.
+    pub(super) async fn run(mut self) {
+        let result = self.write().await;
+        finish(self.tar, result).await;
     }
 
-    /// Makes one of all that an account has, each app in a folder of its own.
-    pub(super) async fn make_of_account(
-        state: Arc<State>,
-        actor: Actor,
-        account: Value,
-        takers: Vec<Taker>,
-        pieces: Sender<Result<Bytes, Fault>>,
-    ) {
-        let pieces = Pieces::new(pieces, seconds(&state));
-        let made = Self::all(state, actor, &account, takers, &pieces).await;
-        finish(pieces, made).await;
-    }
-
-    async fn all(
-        state: Arc<State>,
-        actor: Actor,
-        account: &Value,
-        takers: Vec<Taker>,
-        pieces: &Pieces,
-    ) -> Result<(), Broken> {
-        pieces.file("account.json", text(account)).await?;
-        for (number, taker) in takers.into_iter().enumerate() {
-            let outline = state.store.outline(actor, &taker).await?;
-            let folder = pieces.in_folder(&format!("app-{}/", number + 1));
-            Self::within(state.clone(), taker, outline, folder).files().await?;
-        }
-        Ok(())
-    }
-
-    async fn files(&mut self) -> Result<(), Broken> {
-        self.pieces.file("manifest.json", text(&self.manifest())).await?;
-        self.pieces.file("keys.json", text(&self.keys())).await?;
+    async fn write(&mut self) -> Result<(), ExportError> {
+        self.tar.file("manifest.json", json_bytes(&self.manifest())).await?;
+        self.tar.file("keys.json", json_bytes(&self.keys())).await?;
         let changes = self.changes().await?;
         let blobs = self.blobs().await?;
-        self.require_the_same_keys().await?;
+        self.require_same_keys().await?;
         let complete = json!({
             "complete": true,
             "changes": changes.count,
             "change_files": changes.files,
-            "changes_sha256": changes.sum.hex(),
+            "changes_sha256": changes.checksum.hex(),
             "blobs": blobs.count,
-            "blob_bytes": blobs.sum.bytes,
-            "blobs_sha256": blobs.sum.hex(),
+            "blob_bytes": blobs.checksum.bytes,
+            "blobs_sha256": blobs.checksum.hex(),
             "missing_blobs": blobs.missing,
         });
-        self.pieces.file("complete.json", text(&complete)).await
+        self.tar.file("complete.json", json_bytes(&complete)).await
     }
 
     fn manifest(&self) -> Value {
-        let Outline { app_name, email, devices, head_seq, total_changes, .. } = &self.outline;
+        let ExportSummary { app_name, email, devices, head_seq, total_changes, .. } = &self.summary;
         json!({
             "format": "tidelog-export",
             "version": VERSION,
             "exported_at": Timestamp::from_micros(self.state.clock.now_us()).ok(),
-            "app": { "id": self.taker.caller.app, "name": app_name },
-            "user": { "id": self.taker.caller.user, "email": email },
+            "app": { "id": self.requester.caller.app, "name": app_name },
+            "user": { "id": self.requester.caller.user, "email": email },
             "head_seq": head_seq,
             "total_changes": total_changes,
             "devices": devices,
@@ -143,38 +142,38 @@ impl Archive {
     }
 
     fn keys(&self) -> Value {
-        let Outline { envelope, pending, .. } = &self.outline;
+        let ExportSummary { envelope, rotation, .. } = &self.summary;
         json!({
             "current": envelope.as_ref().map(|envelope| json!({
                 "encrypted_key": BASE64.encode(&envelope.encrypted_key),
                 "key_version": envelope.key_version,
                 "revision": envelope.revision,
             })),
-            "pending": pending.as_ref().map(|pending| json!({
-                "encrypted_key": BASE64.encode(&pending.encrypted_key),
-                "key_version": pending.key_version,
+            "pending": rotation.as_ref().map(|rotation| json!({
+                "encrypted_key": BASE64.encode(&rotation.encrypted_key),
+                "key_version": rotation.key_version,
             })),
         })
     }
 
-    /// The log, up to where it ended when the archive was begun.
-    async fn changes(&mut self) -> Result<Changes, Broken> {
-        let mut written = Changes::default();
-        let (end, mut reached) = (self.outline.head_seq, BASE_SEQ);
+    /// The log, up to its head at the beginning of the export.
+    async fn changes(&mut self) -> Result<ChangeTotals, ExportError> {
+        let mut totals = ChangeTotals::default();
+        let (end, mut reached) = (self.summary.head_seq, BASE_SEQ);
         while reached < end {
-            grow(&mut self.pages, PAGE_MEMORY).await?;
+            reserve(&mut self.pages, PAGE_MEMORY).await?;
             let range = (reached, end);
             let page =
-                self.state.store.export_changes(&self.taker, range, CHANGES_PER_FILE, EntryPage::lines());
+                self.state.store.export_changes(&self.requester, range, CHANGES_PER_FILE, EntryPage::lines());
             let (last, has_more, lines) = page.await?;
             let (content, count) = lines.into_lines();
             if count > 0 {
-                written.files += 1;
-                written.count += count;
-                written.sum.add(&content);
+                totals.files += 1;
+                totals.count += count;
+                totals.checksum.add(&content);
                 self.pages.shrink_to(content.len());
-                let name = format!("changes/{:06}.jsonl", written.files);
-                self.pieces.file(&name, content).await?;
+                let name = format!("changes/{:06}.jsonl", totals.files);
+                self.tar.file(&name, content).await?;
             }
             self.pages.shrink_to(0);
             if !has_more {
@@ -182,79 +181,87 @@ impl Archive {
             }
             reached = last;
         }
-        Ok(written)
+        Ok(totals)
     }
 
-    /// Every blob: a page of what is known of some, then the bytes of each.
-    async fn blobs(&mut self) -> Result<BlobFiles, Broken> {
-        let mut written = BlobFiles::default();
+    /// Every blob: a page of descriptions, then the bytes of each blob on it.
+    async fn blobs(&mut self) -> Result<BlobTotals, ExportError> {
+        let mut totals = BlobTotals::default();
         let Some(blobs) = self.state.blobs.as_ref().map(|service| service.store.clone()) else {
-            return Ok(written);
+            return Ok(totals);
         };
         let (mut after, mut files) = (None, 0);
         loop {
-            let page = self.state.store.list_blobs(self.taker.caller.log, after, MAX_BLOBS_PER_PAGE).await?;
-            let Some(last) = page.last() else { return Ok(written) };
+            let page =
+                self.state.store.list_blobs(self.requester.caller.log, after, MAX_BLOBS_PER_PAGE).await?;
+            let Some(last) = page.last() else { return Ok(totals) };
             after = Some(last.hash);
             files += 1;
-            let lines: Vec<u8> =
-                page.iter().flat_map(|blob| [text(&about(blob)), b"\n".to_vec()].concat()).collect();
-            self.pieces.file(&format!("blob-list/{files:06}.jsonl"), lines).await?;
+            let lines: Vec<u8> = page
+                .iter()
+                .flat_map(|blob| [json_bytes(&description(blob)), b"\n".to_vec()].concat())
+                .collect();
+            self.tar.file(&format!("blob-list/{files:06}.jsonl"), lines).await?;
             for blob in &page {
-                self.blob(&blobs, blob, &mut written).await?;
+                self.blob(&blobs, blob, &mut totals).await?;
             }
         }
     }
 
-    async fn blob(&mut self, blobs: &BlobStore, blob: &Blob, written: &mut BlobFiles) -> Result<(), Broken> {
-        self.state.store.require_taker(&self.taker).await?;
+    async fn blob(
+        &mut self,
+        blobs: &BlobStore,
+        blob: &Blob,
+        totals: &mut BlobTotals,
+    ) -> Result<(), ExportError> {
+        self.state.store.require_export_allowed(&self.requester).await?;
         let size = usize::try_from(blob.size_bytes).unwrap_or(usize::MAX);
-        grow(&mut self.transfers, BlobStore::DOWNLOAD_MEMORY.min(size)).await?;
-        let mut parts = blobs.read(blob.object, 0..blob.size_bytes);
+        reserve(&mut self.transfers, BlobStore::DOWNLOAD_MEMORY.min(size)).await?;
+        let mut chunks = blobs.read(blob.object, 0..blob.size_bytes);
         let name = blob.hash.to_string();
-        // Before its head: what cannot be read must not keep the rest from being taken along.
-        let mut next = match parts.next().await {
+        // Read before the header is sent: one unreadable blob must not prevent the export of the others.
+        let mut next = match chunks.next().await {
             Some(Err(fault)) => {
-                tracing::warn!(%fault, "an export goes on without a blob");
-                written.missing.push(name);
+                tracing::warn!(%fault, "an export continues without a blob that could not be read");
+                totals.missing.push(name);
                 return Ok(());
             }
             first => first,
         };
-        self.pieces.begin(&format!("blobs/{name}"), blob.size_bytes).await?;
-        while let Some(part) = next {
-            let part = part?;
-            written.sum.add(&part);
-            self.pieces.put(part).await?;
-            next = parts.next().await;
+        self.tar.begin_file(&format!("blobs/{name}"), blob.size_bytes).await?;
+        while let Some(chunk) = next {
+            let chunk = chunk?;
+            totals.checksum.add(&chunk);
+            self.tar.send(chunk).await?;
+            next = chunks.next().await;
         }
-        written.count += 1;
-        self.pieces.end_file(blob.size_bytes).await?;
+        totals.count += 1;
+        self.tar.end_file(blob.size_bytes).await?;
         self.transfers.shrink_to(0);
         Ok(())
     }
 
-    /// A rotation that began or ended meanwhile may have put changes under a key that is not in the archive.
-    async fn require_the_same_keys(&self) -> Result<(), Broken> {
-        let now = self.state.store.find_key(self.taker.caller.log).await?;
-        let versions = now.map_or((None, None), |(envelope, pending)| {
-            (Some(envelope.key_version), pending.map(|pending| pending.key_version))
+    /// Fails if a rotation began or ended meanwhile: changes may be encrypted under a key that is not in the archive.
+    async fn require_same_keys(&self) -> Result<(), ExportError> {
+        let current = self.state.store.find_key(self.requester.caller.log).await?;
+        let versions = current.map_or((None, None), |(envelope, rotation)| {
+            (Some(envelope.key_version), rotation.map(|rotation| rotation.key_version))
         });
-        if versions == self.outline.key_versions() {
+        if versions == self.summary.key_versions() {
             return Ok(());
         }
         Err(Fault::Unavailable("the key was rotated during an export").into())
     }
 }
 
-/// The end of an archive, or of the connection where there is none to be had.
-async fn finish(pieces: Pieces, made: Result<(), Broken>) {
-    match made {
-        Ok(()) => drop(pieces.end().await),
-        Err(Broken::Gone) => {}
-        Err(Broken::Fault(fault)) => {
-            tracing::warn!(%fault, "an export was broken off");
-            pieces.break_off(fault).await;
+/// Ends the archive, or aborts the connection if the export failed.
+async fn finish(tar: TarStream, result: Result<(), ExportError>) {
+    match result {
+        Ok(()) => drop(tar.end().await),
+        Err(ExportError::Disconnected) => {}
+        Err(ExportError::Fault(fault)) => {
+            tracing::warn!(%fault, "an export was aborted");
+            tar.abort(fault).await;
         }
     }
 }
@@ -263,12 +270,12 @@ fn seconds(state: &State) -> u64 {
     u64::try_from(state.clock.now_seconds()).unwrap_or(0)
 }
 
-async fn grow(room: &mut Room, bytes: usize) -> Result<(), Broken> {
-    let full = |_| Fault::Unavailable("too much memory is held by other requests");
+async fn reserve(room: &mut Room, bytes: usize) -> Result<(), ExportError> {
+    let full = |_| Fault::Unavailable("other requests use too much memory");
     Ok(room.grow_to(bytes).await.map_err(full)?)
 }
 
-fn about(blob: &Blob) -> Value {
+fn description(blob: &Blob) -> Value {
     json!({
         "hash": blob.hash.to_string(),
         "size_bytes": blob.size_bytes,
@@ -279,6 +286,6 @@ fn about(blob: &Blob) -> Value {
     })
 }
 
-fn text(value: &Value) -> Vec<u8> {
+fn json_bytes(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }

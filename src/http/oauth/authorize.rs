@@ -10,7 +10,7 @@ use crate::http::State;
 use crate::http::pages::browser::Browser;
 use crate::http::pages::{Brand, PageError, see_other, sorry};
 use crate::http::sign_in::log_in;
-use crate::model::authorization::{Flaw, Parameters};
+use crate::model::authorization::{InvalidRequest, Parameters};
 use crate::model::redirects;
 
 const UNKNOWN_APP: &str = "This server doesn't know the app that sent you here. The app may be out of date.";
@@ -23,14 +23,14 @@ pub(in crate::http) async fn authorize(
     state: web::Data<State>,
     http: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
-    let parameters = Parameters::read(http.query_string());
+    let parameters = Parameters::parse(http.query_string());
     let client_id = parameters.client_id().ok_or_else(|| shown(UNKNOWN_APP))?;
-    let client = state.store.find_client(hash_secret(client_id)).await?;
+    let client = state.store.find_oauth_client(hash_secret(client_id)).await?;
     let client = client.ok_or_else(|| shown(UNKNOWN_APP))?;
-    let request = match parameters.request_of(&client) {
+    let request = match parameters.check(&client) {
         Ok(request) => request,
-        Err(Flaw::Shown(sentence)) => return Err(shown(sentence)),
-        Err(Flaw::Told { redirect_uri, state: app_state, error, description }) => {
+        Err(InvalidRequest::Shown(sentence)) => return Err(shown(sentence)),
+        Err(InvalidRequest::Redirected { redirect_uri, state: app_state, error, description }) => {
             let mut told = vec![("error", error), ("error_description", description)];
             told.extend(app_state.as_deref().map(|app_state| ("state", app_state)));
             let issuer = state.site.address(&http, "");

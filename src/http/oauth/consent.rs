@@ -31,7 +31,7 @@ pub(in crate::http) async fn show(
     let step = read_step(&state, &query.step, &browser.id)?;
     let FlowState::Consent(request, person) = &step else { return Err(stale(&state, step.request())) };
     let account = account_of(&state, person, &step).await?;
-    if state.consents.is_spent(&query.step) {
+    if state.answered_consents.contains(&query.step) {
         return Err(stale(&state, step.request()));
     }
     let client = client_of(&state, request).await?;
@@ -42,7 +42,7 @@ pub(in crate::http) async fn show(
             li { "It can't see your password, your account settings or other apps' data." }
         }
         p.quiet {
-            "You'll be redirected to " (redirects::place(&request.redirect_uri)) ". "
+            "You'll be redirected to " (redirects::destination(&request.redirect_uri)) ". "
             "You can revoke access at any time under Sessions in your account."
         }
         form method="post" action=(state.site.path("/oauth/consent")) {
@@ -74,13 +74,13 @@ async fn carry_out(
     let FlowState::Consent(request, person) = &form.step else {
         return Err(stale(&state, form.step.request()));
     };
-    if !state.consents.spend(form.text("step"), state.clock.now_seconds()) {
+    if !state.answered_consents.insert(form.text("step"), state.clock.now_seconds()) {
         return Err(stale(&state, Some(request)));
     }
     let account = account_of(&state, person, &form.step).await?;
     let client = client_of(&state, request).await?;
     let address = if form.text("decision") == "allow" {
-        let code = state.auth.give_code(&account, client.app, request).await?;
+        let code = state.auth.issue_code(&account, client.app, request).await?;
         let code = code.ok_or_else(|| stale(&state, Some(request)))?;
         let issuer = state.site.address(&http, "");
         let parameters = [("code", code.as_str()), ("state", &request.state), ("iss", &issuer)];

@@ -21,7 +21,7 @@ pub(in crate::http) async fn revoke(
     let (body, kind) = read_open(&http, payload.into_inner()).await?;
     let token = match kind {
         Kind::Json => crate::http::json::parse::<RevokeRequest>(&body)?.token,
-        Kind::Form => Parameters::read(&body).get("token").map(Into::into),
+        Kind::Form => Parameters::parse(&body).get("token").map(Into::into),
     };
     let token =
         token.ok_or_else(|| OAuthErrorResponse::invalid_request("token is missing, or there twice"))?;

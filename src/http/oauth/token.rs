@@ -8,8 +8,8 @@ use tidelog_protocol::{
 };
 
 use super::error::OAuthErrorResponse;
+use crate::auth::AuthorizationCodeGrant;
 use crate::auth::secrets::hash_secret;
-use crate::auth::{ClientCode, CodeExchange, SignIn};
 use crate::http::State;
 use crate::http::auth::count;
 use crate::http::client_ip::actor;
@@ -40,7 +40,7 @@ async fn read(http: &HttpRequest, payload: web::Payload) -> Result<TokenRequest,
     if kind == Kind::Json {
         return Ok(crate::http::json::parse(&body)?);
     }
-    let form = Parameters::read(&body);
+    let form = Parameters::parse(&body);
     let field = |name| form.get(name).map(Into::into);
     Ok(TokenRequest {
         grant_type: field("grant_type"),
@@ -64,18 +64,15 @@ async fn of_code(
     actor: Actor,
     request: &TokenRequest,
 ) -> Result<TokenPair, OAuthErrorResponse> {
-    let presented = ClientCode {
+    let grant = AuthorizationCodeGrant {
         code: need("code", request.code.as_ref())?,
         client_id: need("client_id", request.client_id.as_ref())?,
         redirect_uri: need("redirect_uri", request.redirect_uri.as_ref())?,
         code_verifier: need("code_verifier", request.code_verifier.as_ref())?,
     };
-    match state.auth.exchange_code(actor, presented).await? {
-        CodeExchange::Done(pair) => Ok(pair),
-        CodeExchange::Refused => Err(OAuthErrorResponse::invalid_grant(
-            "the code is unknown, expired or used, or was given to another client, redirect_uri or code_challenge",
-        )),
-    }
+    let refused = "the code is unknown, expired or used, or was issued to another client, redirect_uri or code_challenge";
+    let pair = state.auth.exchange_code(actor, grant).await?;
+    pair.ok_or_else(|| OAuthErrorResponse::invalid_grant(refused))
 }
 
 async fn of_refresh_token(
@@ -87,16 +84,13 @@ async fn of_refresh_token(
     let refused = "the refresh token is unknown, expired or used up, or another client's";
     // A client that names itself must be the one that the token was given to. Looked at first: a refresh cannot be taken back.
     if let Some(client_id) = &request.client_id {
-        let client = state.store.find_client(hash_secret(client_id)).await?;
+        let client = state.store.find_oauth_client(hash_secret(client_id)).await?;
         let app = state.store.app_of_refresh_token(hash_secret(token)).await?;
         if client.map(|client| client.app) != app {
             return Err(OAuthErrorResponse::invalid_grant(refused));
         }
     }
-    match state.auth.refresh(actor, token).await? {
-        SignIn::Done(pair) => Ok(pair),
-        SignIn::Refused | SignIn::TwoFactorRequired => Err(OAuthErrorResponse::invalid_grant(refused)),
-    }
+    state.auth.refresh(actor, token).await?.ok_or_else(|| OAuthErrorResponse::invalid_grant(refused))
 }
 
 fn answer(state: &State, pair: TokenPair) -> TokenResponse {

@@ -67,7 +67,7 @@ impl FromRequest for Form {
             if kind != Kind::Form {
                 return Err(ApiError::unsupported_media_type().into());
             }
-            let fields = Parameters::read(&body);
+            let fields = Parameters::parse(&body);
             let browser = Browser::of(&request, &state.site).id;
             let token = fields.get("step").unwrap_or_default();
             let step = read_step(state, token, &browser)?;

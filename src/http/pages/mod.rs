@@ -21,7 +21,7 @@ pub(super) use parts::{Field, button, field, hidden, notice};
 use super::api_error::ApiError;
 use super::site::Site;
 use crate::auth::secrets::random_256;
-use crate::model::authorization::Client;
+use crate::model::authorization::OAuthClient;
 
 const STYLE: &str = include_str!("style.css");
 /// Bytes of a nonce.
@@ -44,7 +44,7 @@ impl Brand {
     }
 
     /// Of a page on which people sign in to an app.
-    pub(super) fn of_client(site: &Site, client: &Client) -> Self {
+    pub(super) fn of_client(site: &Site, client: &OAuthClient) -> Self {
         Self {
             name: client.name.clone(),
             color: client.color.clone().unwrap_or_else(|| OWN_COLOR.into()),

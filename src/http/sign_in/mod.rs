@@ -14,12 +14,15 @@ use super::pages::{Brand, PageError, see_other};
 use crate::auth::flow::{FlowState, VerifiedUser};
 use crate::auth::secrets::hash_secret;
 use crate::model::actors::Actor;
-use crate::model::authorization::{AuthorizationRequest, Client};
+use crate::model::authorization::{AuthorizationRequest, OAuthClient};
 use crate::store::Account;
 
 /// The app that a request is by, if it still has that key.
-pub(super) async fn client_of(state: &State, request: &AuthorizationRequest) -> Result<Client, PageError> {
-    let client = state.store.find_client(hash_secret(&request.client_id)).await?;
+pub(super) async fn client_of(
+    state: &State,
+    request: &AuthorizationRequest,
+) -> Result<OAuthClient, PageError> {
+    let client = state.store.find_oauth_client(hash_secret(&request.client_id)).await?;
     client.ok_or_else(|| stale(state, None))
 }
 
@@ -56,7 +59,7 @@ pub(super) async fn go_on(
         let step = state.auth.sign_flow(FlowState::Consent(request, person), browser)?;
         return Ok(see_other(&state.site.path(&format!("/oauth/consent?step={step}"))));
     }
-    let Some((_, secret)) = state.auth.open_account(actor, account).await? else {
+    let Some(secret) = state.auth.begin_account_session(actor, account).await? else {
         return Err(stale(state, None));
     };
     let mut response = see_other(&state.site.path("/account"));

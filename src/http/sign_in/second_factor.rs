@@ -85,7 +85,7 @@ async fn check(state: web::Data<State>, http: HttpRequest, form: Form) -> Result
     };
     let account = account_of(&state, &person, &form.step).await?;
     let turn = begin_second_factor(&state, &http, &account.email).await?;
-    if state.auth.take_second_factor(actor(&http), &account, form.text("code")).await? {
+    if state.auth.use_second_factor(actor(&http), &account, form.text("code")).await? {
         turn.succeeded();
         return go_on(&state, actor(&http), request, person, &account, &form.browser).await;
     }

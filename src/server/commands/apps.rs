@@ -11,7 +11,6 @@ use super::context::CommandContext;
 use crate::auth::secrets::{hash_secret, new_api_key};
 use crate::model::actors::Actor;
 use crate::model::apps::{App, Icon, check_name};
-use crate::store::NewApp;
 
 /// Manages apps.
 #[derive(Subcommand, Serialize, Deserialize)]
@@ -84,8 +83,8 @@ impl From<App> for AppDetails {
             blob_hash: settings.blob_hash.name(),
             redirects: settings.redirects,
             cors: settings.origins,
-            color: settings.look.color,
-            icon: settings.look.icon.map(|icon| format!("{icon:?}")),
+            color: settings.branding.color,
+            icon: settings.branding.icon.map(|icon| format!("{icon:?}")),
             created_at: time(created_at),
         }
     }
@@ -129,13 +128,10 @@ fn details(found: Option<App>, app: &str) -> Answer {
 pub async fn create_app(context: &CommandContext, name: String) -> Result<CreatedApp, CommandError> {
     check_name(&name)?;
     let api_key = new_api_key()?;
-    match context
-        .store
-        .create_app(Actor::Operator, Uuid::now_v7(), name.clone(), hash_secret(&api_key))
-        .await?
-    {
-        NewApp::Created(app) => Ok(CreatedApp { app_id: app.id, name: app.name, api_key }),
-        NewApp::NameTaken => Err(CommandError::Refused(format!("app {name:?} already exists"))),
+    let (id, hash) = (Uuid::now_v7(), hash_secret(&api_key));
+    match context.store.create_app(Actor::Operator, id, name.clone(), hash).await? {
+        Some(app) => Ok(CreatedApp { app_id: app.id, name: app.name, api_key }),
+        None => Err(CommandError::Refused(format!("app {name:?} already exists"))),
     }
 }
 
@@ -146,7 +142,7 @@ fn read_assignment(assignment: &str) -> Result<String, String> {
         None | Some("") => Ok(assignment.into()),
         Some(path) => {
             let bytes = std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
-            Ok(format!("icon={}", BASE64.encode(&Icon::of_file(bytes)?.bytes)))
+            Ok(format!("icon={}", BASE64.encode(&Icon::from_file(bytes)?.bytes)))
         }
     }
 }

@@ -133,7 +133,7 @@ impl InviteCommand {
                 answer(invites.into_iter().map(InviteDetails::from).collect::<Vec<_>>())
             }
             Self::Revoke { invite } => {
-                let revoked = context.store.withdraw_link(Actor::Operator, LinkKind::Invite, invite).await?;
+                let revoked = context.store.revoke_link(Actor::Operator, LinkKind::Invite, invite).await?;
                 answer_if(revoked, RevokedInvite { invite_id: invite }, || format!("no invite {invite}"))
             }
         }
@@ -154,7 +154,7 @@ async fn create_invite(
     }
     let lifetime_us = i64::from(days) * DAY_SECONDS * MICROS_PER_SECOND;
     let (link, stored) = CreatedLink::new(context, LinkKind::Invite, uses, lifetime_us)?;
-    let created = context.store.make_invite(Actor::Operator, stored, app.clone()).await?;
+    let created = context.store.create_invite(Actor::Operator, stored, app.clone()).await?;
     let app = created.ok_or_else(|| no_app(app.as_deref().unwrap_or_default()))?;
     Ok((link, app))
 }

@@ -88,7 +88,7 @@ impl IssuerCommand {
                     None => Some(keys_url(&issuer, jwks_url).await?),
                 };
                 let new = NewIssuer { issuer, audience, jwks_url, jwks };
-                let trusted = store.trust_issuer(Actor::Operator, app.clone(), new).await?;
+                let trusted = store.add_issuer(Actor::Operator, app.clone(), new).await?;
                 answer(IssuerDetails::from(trusted.ok_or_else(|| no_app(&app))?))
             }
             Self::List { app } => {
@@ -96,7 +96,7 @@ impl IssuerCommand {
                 answer(issuers.into_iter().map(IssuerDetails::from).collect::<Vec<_>>())
             }
             Self::Remove { app, issuer } => {
-                let removed = store.distrust_issuer(Actor::Operator, app.clone(), issuer.clone()).await?;
+                let removed = store.remove_issuer(Actor::Operator, app.clone(), issuer.clone()).await?;
                 let missing = format!("{app:?} doesn't trust {issuer}");
                 answer_if(removed, RemovedIssuer { issuer }, || missing)
             }

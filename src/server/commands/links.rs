@@ -8,7 +8,7 @@ use crate::auth::links::{new_link, path_of};
 use crate::error::Fault;
 use crate::mail::{Mailer, Message, SendError};
 use crate::model::actors::Actor;
-use crate::model::links::{LinkKind, RESET_LIVES_US, SETUP_LIVES_US};
+use crate::model::links::{LinkKind, RESET_LIFETIME_US, SETUP_LIFETIME_US};
 use crate::store::NewLink;
 
 /// A new link. No `Debug`: its URL holds a secret.
@@ -43,7 +43,7 @@ impl CreatedLink {
         message: &Message,
     ) -> Result<(), CommandError> {
         if let Err(error) = mailer.send(to, message).await {
-            context.store.withdraw_link(actor, self.kind, self.id).await?;
+            context.store.revoke_link(actor, self.kind, self.id).await?;
             return Err(match error {
                 SendError::InvalidAddress(_) => CommandError::Refused(error.to_string()),
                 SendError::NotAccepted(..) => CommandError::Failed(format!("{error}; the link was revoked")),
@@ -58,8 +58,8 @@ impl CreatedLink {
 /// # Errors
 /// A fault of the database, or no randomness.
 pub async fn setup_link(context: &CommandContext) -> Result<Option<String>, Fault> {
-    let (link, stored) = CreatedLink::new(context, LinkKind::Setup, 1, SETUP_LIVES_US)?;
-    Ok(context.store.make_setup_link(stored).await?.then_some(link.url))
+    let (link, stored) = CreatedLink::new(context, LinkKind::Setup, 1, SETUP_LIFETIME_US)?;
+    Ok(context.store.create_setup_link(stored).await?.then_some(link.url))
 }
 
 /// Creates a link to set a new password for the account of this normalised email. `None`: no account with it may sign in.
@@ -68,8 +68,8 @@ pub(super) async fn reset_link(
     actor: Actor,
     email: &str,
 ) -> Result<Option<CreatedLink>, Fault> {
-    let (link, stored) = CreatedLink::new(context, LinkKind::Reset, 1, RESET_LIVES_US)?;
-    Ok(context.store.make_reset_link(actor, stored, email.into()).await?.then_some(link))
+    let (link, stored) = CreatedLink::new(context, LinkKind::Reset, 1, RESET_LIFETIME_US)?;
+    Ok(context.store.create_reset_link(actor, stored, email.into()).await?.then_some(link))
 }
 
 /// The same, mailed to the account's owner.

@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use super::answer::{Answer, CommandError, answer, answer_if, no_app, time};
 use super::context::CommandContext;
-use crate::auth::access_tokens::new_access_token;
+use crate::auth::personal_access_tokens::new_personal_access_token;
 use crate::auth::secrets::hash_secret;
 use crate::clock::MICROS_PER_SECOND;
-use crate::model::access_tokens::{AccessToken, DEFAULT_DAYS, MAX_DAYS, Scope};
 use crate::model::actors::Actor;
-use crate::store::NewAccessToken;
+use crate::model::personal_access_tokens::{DEFAULT_DAYS, MAX_DAYS, PersonalAccessToken, Scope};
+use crate::store::NewPersonalAccessToken;
 
 /// Microseconds in a day.
 const DAY_US: i64 = 24 * 60 * 60 * MICROS_PER_SECOND;
@@ -59,8 +59,8 @@ struct TokenDetails {
     last_used_at: Option<Timestamp>,
 }
 
-impl From<AccessToken> for TokenDetails {
-    fn from(token: AccessToken) -> Self {
+impl From<PersonalAccessToken> for TokenDetails {
+    fn from(token: PersonalAccessToken) -> Self {
         Self {
             token_id: token.id,
             scope: token.scope.name(),
@@ -83,11 +83,11 @@ impl TokenCommand {
         match self {
             Self::Create { scope, app, days } => create(context, &scope, app, days).await,
             Self::List => {
-                let tokens = store.list_access_tokens().await?;
+                let tokens = store.list_personal_access_tokens().await?;
                 answer(tokens.into_iter().map(TokenDetails::from).collect::<Vec<_>>())
             }
             Self::Revoke { token } => {
-                let revoked = store.revoke_access_token(Actor::Operator, token).await?;
+                let revoked = store.revoke_personal_access_token(Actor::Operator, token).await?;
                 answer_if(revoked, RevokedToken { token_id: token }, || format!("no token {token}"))
             }
         }
@@ -105,10 +105,10 @@ async fn create(context: &CommandContext, scope: &str, app: Option<String>, days
     if scope == Scope::Ota && app.is_none() {
         return refuse("a token that publishes releases is for one app: name it with --app".into());
     }
-    let (id, token) = (Uuid::now_v7(), new_access_token()?);
+    let (id, token) = (Uuid::now_v7(), new_personal_access_token()?);
     let expires_at = context.store.now_us() + i64::from(days) * DAY_US;
-    let new = NewAccessToken { id, hash: hash_secret(&token), scope, app: app.clone(), expires_at };
-    if !context.store.create_access_token(Actor::Operator, new).await? {
+    let new = NewPersonalAccessToken { id, hash: hash_secret(&token), scope, app: app.clone(), expires_at };
+    if !context.store.create_personal_access_token(Actor::Operator, new).await? {
         return Err(no_app(app.as_deref().unwrap_or_default()));
     }
     answer(CreatedToken { token_id: id, token, expires_at: time(expires_at) })

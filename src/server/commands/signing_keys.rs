@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, answer};
 use super::context::CommandContext;
-use crate::auth::RotatedKeys;
-use crate::auth::tokens::new_signing_key;
+use crate::auth::signing_keys::{RotatedKeys, new_signing_key};
 use crate::model::actors::Actor;
 
 /// Manages the keys that sign access tokens.
@@ -28,7 +27,7 @@ impl KeyCommand {
         let Self::Rotate = self;
         let rotated = match &context.auth {
             Some(auth) => auth.rotate_keys(Actor::Operator).await?,
-            None => RotatedKeys::of(
+            None => RotatedKeys::new(
                 &context.store.rotate_signing_keys(Actor::Operator, new_signing_key()?).await?,
             ),
         };

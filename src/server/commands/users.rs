@@ -198,9 +198,10 @@ pub async fn create_user(
 ) -> Result<CreatedUser, CommandError> {
     let email = email_address(email)?;
     let hash = hash_password(context, password).await?;
-    match context.store.create_user(Actor::Operator, Uuid::now_v7(), email.clone(), hash, admin).await? {
-        NewUser::Created(user) => Ok(CreatedUser { user_id: user.id, email: user.email, admin: user.admin }),
-        NewUser::EmailTaken => Err(CommandError::Refused(format!("user {email} already exists"))),
+    let new = NewUser { id: Uuid::now_v7(), email: email.clone(), password_hash: hash };
+    match context.store.create_user(Actor::Operator, new, admin).await? {
+        Some(user) => Ok(CreatedUser { user_id: user.id, email: user.email, admin: user.admin }),
+        None => Err(CommandError::Refused(format!("user {email} already exists"))),
     }
 }
 

@@ -35,7 +35,7 @@ fn find_stream_start(
     caller: &Caller,
     start: StreamStart,
 ) -> Result<StreamStartOutcome, Fault> {
-    sessions::require(log.connection, caller.session)?;
+    sessions::require_live(log.connection, caller.session)?;
     let device = match start.device {
         None => None,
         Some(id) => match devices::find_in_log(log.connection, log.log, id)? {

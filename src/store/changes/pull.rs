@@ -114,7 +114,7 @@ fn live_device(
     session: uuid::Uuid,
     id: uuid::Uuid,
 ) -> Result<Result<LogDevice, PullOutcome>, Fault> {
-    sessions::require(log.connection, session)?;
+    sessions::require_live(log.connection, session)?;
     Ok(match devices::find_in_log(log.connection, log.log, id)? {
         None => Err(PullOutcome::UnknownDevice),
         Some(device) if device.is_removed => Err(PullOutcome::RevokedDevice),

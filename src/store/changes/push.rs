@@ -40,7 +40,7 @@ impl Store {
     ) -> Result<Option<PushOutcome>, Fault> {
         let caller = caller.clone();
         self.read_log(caller.log, move |log| {
-            sessions::require(log.connection, caller.session)?;
+            sessions::require_live(log.connection, caller.session)?;
             let device = match devices::find_in_log(log.connection, log.log, push.device)? {
                 None => return Ok(Some(PushOutcome::UnknownDevice)),
                 Some(device) if device.is_removed => return Ok(Some(PushOutcome::RevokedDevice)),
@@ -60,7 +60,7 @@ impl Store {
 
 fn push(tx: &mut WriteTx<'_>, caller: &Caller, batch: &Batch) -> Result<PushOutcome, Fault> {
     if !tx.cache.has_session(caller.session) {
-        sessions::require(tx, caller.session)?;
+        sessions::require_live(tx, caller.session)?;
         tx.cache.keep_session(caller.session);
     }
     let device = match find_device(tx, caller.log, batch.device)? {

@@ -65,7 +65,7 @@ impl Store {
     ) -> Result<KeysPage, Fault> {
         let (log, session) = (caller.log, caller.session);
         self.read(move |connection| {
-            sessions::require(connection, session)?;
+            sessions::require_live(connection, session)?;
             page(connection, log, after, limit)
         })
         .await

@@ -39,7 +39,7 @@ fn page(
     limit: usize,
     sink: &mut impl EntrySink,
 ) -> Result<EntriesPage, Fault> {
-    sessions::require(log.connection, caller.session)?;
+    sessions::require_live(log.connection, caller.session)?;
     let keys = find_keys(log.connection, log.log)?;
     let Some(rotation) = keys.running() else { return Ok(EntriesPage::NoRotation) };
     let epochs = shared.epochs()?;

@@ -192,10 +192,7 @@ async fn the_batch_buffer_stays_bounded_however_many_logs_there_are() {
     let mut members = Vec::new();
     for number in 0..LOGS {
         let email = format!("{number}@example.com");
-        store
-            .create_user(Actor::Operator, Uuid::now_v7(), email.clone(), "hash".into(), false)
-            .await
-            .expect("a user");
+        create_user(&store, &email).await;
         let caller = sign_in(&store, &email).await;
         let device = NewDevice { name: "Laptop".into(), platform: Platform::Linux, install_id: None };
         let device = store.register_device(&caller, device, Uuid::now_v7(), 10).await.expect("a device");

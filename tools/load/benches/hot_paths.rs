@@ -10,7 +10,8 @@
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use tempfile::TempDir;
-use tidelog::auth::tokens::{Tokens, new_signing_key};
+use tidelog::auth::access_tokens::AccessTokenSigner;
+use tidelog::auth::signing_keys::new_signing_key;
 use tidelog::clock::Clock;
 use tidelog::http::changes::page::EntryPage;
 use tidelog::http::changes::push::parse_valid;
@@ -122,7 +123,7 @@ fn page_write(bencher: Bencher<'_, '_>) {
     });
 }
 
-fn tokens() -> (Tokens, Caller) {
+fn tokens() -> (AccessTokenSigner, Caller) {
     let key = new_signing_key().expect("randomness");
     let caller = Caller {
         session: Uuid::new_v4(),
@@ -131,7 +132,7 @@ fn tokens() -> (Tokens, Caller) {
         log: 1,
         cursor_format: CursorFormat::String,
     };
-    (Tokens::new(&[key], "bench".into(), 3_600, Clock::system()), caller)
+    (AccessTokenSigner::new(&[key], "bench".into(), 3_600, Clock::system()), caller)
 }
 
 /// A token that has not been seen before.

@@ -13,7 +13,7 @@ use tidelog::model::changes::{Batch, PushOutcome};
 use tidelog::model::devices::NewDevice;
 use tidelog::model::sessions::Caller;
 use tidelog::notify::Hub;
-use tidelog::store::{NewSession, Options, Registration, Store, Synchronous};
+use tidelog::store::{NewSession, NewUser, Options, Registration, Store, Synchronous};
 use tidelog_protocol::limits::MAX_DEVICES;
 use tidelog_protocol::{Change, Platform, Timestamp};
 use uuid::Uuid;
@@ -81,16 +81,17 @@ impl Library {
     /// Makes an account if it is not there. All have one password.
     pub async fn create_user(&self, email: &str) -> Result<()> {
         let hash = self.password_hash.clone();
-        self.store.create_user(Actor::Operator, Uuid::now_v7(), email.into(), hash, false).await?;
+        let new = NewUser { id: Uuid::now_v7(), email: email.into(), password_hash: hash };
+        self.store.create_user(Actor::Operator, new, false).await?;
         Ok(())
     }
 
     /// A session of a user, whose account is made if it is not there, and a device.
     pub async fn member(&self, email: &str) -> Result<Member> {
         self.create_user(email).await?;
-        let rows = self.store.sign_in_rows(email.into(), hash_secret(API_KEY)).await?;
-        let (app, _) = rows.app.ok_or("there is no app")?;
-        let user = rows.user.ok_or("there is no user")?;
+        let stored = self.store.find_credentials(email.into(), hash_secret(API_KEY)).await?;
+        let app = stored.app_row.ok_or("there is no app")?;
+        let user = stored.user.ok_or("there is no user")?;
         let new = NewSession {
             id: Uuid::now_v7(),
             app,

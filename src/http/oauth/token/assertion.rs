@@ -4,7 +4,7 @@ use tidelog_protocol::{TokenPair, TokenRequest};
 
 use super::super::error::OAuthErrorResponse;
 use super::need;
-use crate::auth::Exchanged;
+use crate::auth::AssertionOutcome;
 use crate::http::State;
 use crate::model::actors::Actor;
 
@@ -16,8 +16,8 @@ pub(super) async fn exchange(
     let assertion = need("assertion", request.assertion.as_ref())?;
     let client_id = need("client_id", request.client_id.as_ref())?;
     match state.auth.exchange_assertion(actor, client_id, assertion).await? {
-        Exchanged::Done(pair) => Ok(pair),
-        Exchanged::UnknownApp => Err(OAuthErrorResponse::invalid_client()),
-        Exchanged::Refused(reason) => Err(OAuthErrorResponse::invalid_grant(&reason)),
+        AssertionOutcome::SignedIn(pair) => Ok(pair),
+        AssertionOutcome::UnknownApp => Err(OAuthErrorResponse::invalid_client()),
+        AssertionOutcome::Refused(reason) => Err(OAuthErrorResponse::invalid_grant(&reason)),
     }
 }

@@ -1,27 +1,27 @@
-//! Access tokens of administrators, and of whoever publishes releases: what one may do, and to which app.
+//! Personal access tokens: for programs that administer an app or publish its releases.
 
 use uuid::Uuid;
 
 use crate::clock::MICROS_PER_SECOND;
 
-/// Time for which it is not written down again that a token is in use, in microseconds: an hour.
-pub const USE_NOTED_US: i64 = 60 * 60 * MICROS_PER_SECOND;
-/// Days for which a token is good unless its maker says otherwise.
+/// How often the last use of a token is written, in microseconds: once an hour.
+pub const LAST_USED_PRECISION_US: i64 = 60 * 60 * MICROS_PER_SECOND;
+/// Lifetime of a token in days, unless another is asked for.
 pub const DEFAULT_DAYS: u32 = 90;
-/// Days for which a token can be good at most: ten years.
+/// Longest lifetime of a token in days: ten years.
 pub const MAX_DAYS: u32 = 3_650;
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Administration.
+    /// Administering an app.
     Admin,
-    /// Publishing of releases.
+    /// Publishing releases.
     Ota,
 }
 
 impl Scope {
-    /// Its name, as people type it and rows keep it.
+    /// Its name, on the command line and in the database.
     pub fn name(self) -> &'static str {
         match self {
             Self::Admin => "admin",
@@ -35,10 +35,10 @@ impl Scope {
     }
 }
 
-/// A token that is in force, as far as it is known without itself.
+/// A token that has not expired, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccessToken {
-    /// Names it, to list and to revoke.
+pub struct PersonalAccessToken {
+    /// The token's id.
     pub id: Uuid,
     /// What it is for.
     pub scope: Scope,
@@ -48,12 +48,12 @@ pub struct AccessToken {
     pub created_at: i64,
     /// Microseconds since 1970.
     pub expires_at: i64,
-    /// Microseconds since 1970, to about an hour. `None`: never.
+    /// Microseconds since 1970, to within an hour. `None`: never used.
     pub last_used_at: Option<i64>,
 }
 
-impl AccessToken {
-    /// Whether it is for this, in that app.
+impl PersonalAccessToken {
+    /// Whether it allows this in this app.
     pub fn allows(&self, scope: Scope, app: Uuid) -> bool {
         self.scope == scope && self.app.as_ref().is_none_or(|(only, _)| *only == app)
     }

@@ -1,35 +1,35 @@
-//! Addresses that speak for themselves: whoever has one may send or fetch one blob for a while, without a token of the API.
+//! Presigned URLs: whoever has one can upload or download one blob for a while, without an access token.
 //!
-//! Everything that such an address stands for is in it, under an HMAC, so a stranger's guess costs no look into the database.
-//! The keys are derived from those that sign access tokens; the label keeps either from passing for the other.
+//! The URL contains everything that it grants, signed by an HMAC, so guesses cost no query. The keys are derived from those that sign
+//! access tokens; the label keeps one kind from being accepted as the other.
 
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::derived::DerivedKeys;
+use super::derived_keys::DerivedKeys;
 use crate::error::Fault;
 use crate::model::blobs::BlobHash;
 use crate::store::SigningKey;
 
-/// Separates the use of HMAC that makes these keys from any other.
+/// Separates the keys that sign URLs from any others.
 const LABEL: &[u8] = b"tidelog/blob-url/1";
 /// Bytes of what is signed: purpose, four ids, hash, size, expiry.
 const SIGNED_BYTES: usize = 1 + 4 * 16 + 32 + 8 + 8;
 /// Bytes of the signature.
 const MAC_BYTES: usize = 32;
 
-/// What an address is for. It goes with a method: an address to send to cannot be read from.
+/// What a URL can be used for. It goes with a method: an upload URL cannot be read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum UrlPurpose {
     /// `PUT` of an upload.
     Upload,
     /// `GET` and `HEAD` of a blob.
     Download,
 }
 
-impl Purpose {
+impl UrlPurpose {
     fn tag(self) -> u8 {
         match self {
             Self::Upload => 1,
@@ -38,7 +38,7 @@ impl Purpose {
     }
 }
 
-/// What an address leads to.
+/// The blob or upload of a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UrlTarget {
     /// The upload, or the object of the blob.
@@ -49,20 +49,20 @@ pub struct UrlTarget {
     pub size_bytes: u64,
 }
 
-/// What an address allows, and to whom it was given.
+/// What a URL grants, and to whom it was issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UrlGrant {
     /// What it is for.
-    pub purpose: Purpose,
-    /// What it leads to.
+    pub purpose: UrlPurpose,
+    /// The blob or upload.
     pub target: UrlTarget,
-    /// The session that asked for it, and with which it dies.
+    /// The session that asked for it; when it ends, the URL is no longer valid.
     pub session: Uuid,
     /// The user.
     pub user: Uuid,
     /// The app.
     pub app: Uuid,
-    /// Until when it is good, in seconds since 1970.
+    /// Seconds since 1970.
     pub expires_at: i64,
 }
 
@@ -76,10 +76,10 @@ impl UrlGrant {
         bytes.extend_from_slice(&self.target.hash.0);
         bytes.extend_from_slice(&self.target.size_bytes.to_be_bytes());
         bytes.extend_from_slice(&self.expires_at.to_be_bytes());
-        std::array::from_fn(|place| bytes[place])
+        std::array::from_fn(|index| bytes[index])
     }
 
-    fn from_bytes(purpose: Purpose, bytes: &[u8; SIGNED_BYTES]) -> Option<Self> {
+    fn from_bytes(purpose: UrlPurpose, bytes: &[u8; SIGNED_BYTES]) -> Option<Self> {
         let (tag, rest) = bytes.split_first()?;
         let (ids, rest) = rest.split_at_checked(4 * 16)?;
         let (hash, numbers) = rest.split_first_chunk::<32>()?;
@@ -98,32 +98,32 @@ impl UrlGrant {
     }
 }
 
-/// The keys that sign addresses. No `Debug`: they are secrets.
-pub(super) struct UrlKeys(DerivedKeys);
+/// Signs and verifies URLs. No `Debug`: it holds secrets.
+pub(super) struct UrlSigner(DerivedKeys);
 
-impl UrlKeys {
-    /// Those that go with the keys of access tokens, the newest first.
-    pub(super) fn derived_from(keys: &[SigningKey]) -> Result<Self, Fault> {
+impl UrlSigner {
+    /// With keys derived from these signing keys, the newest first.
+    pub(super) fn new(keys: &[SigningKey]) -> Result<Self, Fault> {
         DerivedKeys::new(keys, LABEL).map(Self)
     }
 
-    /// The token that stands for a grant.
+    /// The token of a grant: the last segment of the URL.
     pub(super) fn sign(&self, grant: &UrlGrant) -> Result<String, Fault> {
         let bytes = grant.to_bytes();
         let mac = mac(self.0.newest()?, &bytes).map_err(Fault::internal)?.finalize().into_bytes();
         Ok(BASE64URL_NOPAD.encode(&[&bytes[..], &mac[..]].concat()))
     }
 
-    /// What a token stands for, if it is one of ours for this purpose and still good at this time, in seconds since 1970.
-    pub(super) fn verify(&self, purpose: Purpose, token: &str, now: i64) -> Option<UrlGrant> {
+    /// The grant of a token, if it was signed for this purpose and has not expired at this time, in seconds since 1970.
+    pub(super) fn verify(&self, purpose: UrlPurpose, token: &str, now: i64) -> Option<UrlGrant> {
         let length = SIGNED_BYTES + MAC_BYTES;
-        let is_as_long = token.len() == BASE64URL_NOPAD.encode_len(length);
-        let bytes = is_as_long.then(|| BASE64URL_NOPAD.decode(token.as_bytes()).ok())??;
+        let has_length = token.len() == BASE64URL_NOPAD.encode_len(length);
+        let bytes = has_length.then(|| BASE64URL_NOPAD.decode(token.as_bytes()).ok())??;
         let (signed, signature) = bytes.split_first_chunk::<SIGNED_BYTES>()?;
-        // Compared in constant time.
+        // `verify_slice` compares in constant time.
         let is_by = |key| mac(key, signed).is_ok_and(|mac| mac.verify_slice(signature).is_ok());
-        let is_ours = self.0.verifying(now).any(is_by);
-        let grant = is_ours.then(|| UrlGrant::from_bytes(purpose, signed))??;
+        let is_genuine = self.0.verifying(now).any(is_by);
+        let grant = is_genuine.then(|| UrlGrant::from_bytes(purpose, signed))??;
         (now < grant.expires_at).then_some(grant)
     }
 }
@@ -138,45 +138,45 @@ fn mac(key: &[u8; 32], bytes: &[u8]) -> Result<Hmac<Sha256>, hmac::digest::Inval
 mod tests {
     use super::*;
 
-    fn keys(secrets: &[u8]) -> UrlKeys {
+    fn signer(secrets: &[u8]) -> UrlSigner {
         let key = |secret: &u8| SigningKey { kid: "k".into(), secret: [*secret; 32], replaced_at: None };
-        UrlKeys::derived_from(&secrets.iter().map(key).collect::<Vec<_>>()).expect("HMAC takes any key")
+        UrlSigner::new(&secrets.iter().map(key).collect::<Vec<_>>()).expect("HMAC takes any key")
     }
 
     fn grant() -> UrlGrant {
         let id = |number| Uuid::from_u128(number);
         let target = UrlTarget { id: id(1), hash: BlobHash([9; 32]), size_bytes: 2_000_000_000_000 };
-        let purpose = Purpose::Upload;
+        let purpose = UrlPurpose::Upload;
         UrlGrant { purpose, target, session: id(2), user: id(3), app: id(4), expires_at: 1_000 }
     }
 
     #[test]
-    fn a_token_stands_for_what_it_was_made_of_until_it_expires() {
-        let token = keys(&[1]).sign(&grant()).expect("a token");
-        assert_eq!(keys(&[1]).verify(Purpose::Upload, &token, 999), Some(grant()));
-        assert_eq!(keys(&[1]).verify(Purpose::Upload, &token, 1_000), None);
-        assert_eq!(keys(&[1]).verify(Purpose::Download, &token, 999), None);
+    fn a_token_gives_its_grant_back_until_it_expires() {
+        let token = signer(&[1]).sign(&grant()).expect("a token");
+        assert_eq!(signer(&[1]).verify(UrlPurpose::Upload, &token, 999), Some(grant()));
+        assert_eq!(signer(&[1]).verify(UrlPurpose::Upload, &token, 1_000), None);
+        assert_eq!(signer(&[1]).verify(UrlPurpose::Download, &token, 999), None);
     }
 
     #[test]
-    fn a_token_of_an_older_key_is_good_and_one_of_a_foreign_key_is_not() {
-        let token = keys(&[1]).sign(&grant()).expect("a token");
-        assert!(keys(&[2, 1]).verify(Purpose::Upload, &token, 0).is_some());
-        assert!(keys(&[2]).verify(Purpose::Upload, &token, 0).is_none());
+    fn a_token_of_an_older_key_is_valid_and_one_of_an_unknown_key_is_not() {
+        let token = signer(&[1]).sign(&grant()).expect("a token");
+        assert!(signer(&[2, 1]).verify(UrlPurpose::Upload, &token, 0).is_some());
+        assert!(signer(&[2]).verify(UrlPurpose::Upload, &token, 0).is_none());
     }
 
     #[test]
     fn no_character_of_a_token_can_be_changed() {
-        let keys = keys(&[1]);
-        let token = keys.sign(&grant()).expect("a token");
-        for place in 0..token.len() {
+        let signer = signer(&[1]);
+        let token = signer.sign(&grant()).expect("a token");
+        for index in 0..token.len() {
             let mut changed = token.clone().into_bytes();
-            changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
+            changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).expect("ASCII");
-            assert_eq!(keys.verify(Purpose::Upload, &changed, 0), None, "character {place}");
+            assert_eq!(signer.verify(UrlPurpose::Upload, &changed, 0), None, "character {index}");
         }
         for wrong in ["", "A", &token[1..], &format!("{token}A"), &"é".repeat(token.len() / 2)] {
-            assert_eq!(keys.verify(Purpose::Upload, wrong, 0), None);
+            assert_eq!(signer.verify(UrlPurpose::Upload, wrong, 0), None);
         }
     }
 }

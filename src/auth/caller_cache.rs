@@ -1,4 +1,4 @@
-//! Whom live sessions stand for, in memory.
+//! Callers by session, in memory, so that most requests need no query.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,19 +9,19 @@ use uuid::Uuid;
 use crate::model::sessions::Caller;
 use crate::notify::Event;
 
-/// Sessions remembered; beyond that all are forgotten, which costs one look-up each.
-const MAX_REMEMBERED: usize = 100_000;
+/// Sessions kept; beyond that all are dropped, which costs one query each.
+const MAX_SESSIONS: usize = 100_000;
 
-/// Callers by session. A look-up that began before an ending must not be remembered after it: every ending raises the
-/// generation, and what was looked up under an older one is used once and dropped.
+/// Callers by session. One that was read before its session ended must not be inserted after it: every end of a session increments
+/// the generation, and what was read in an older one is used once and not kept.
 #[derive(Default)]
-pub(super) struct Remembered {
+pub(super) struct CallerCache {
     callers: RwLock<HashMap<Uuid, Arc<Caller>>>,
     generation: AtomicU64,
 }
 
-impl Remembered {
-    pub(super) fn find(&self, session: Uuid) -> Option<Arc<Caller>> {
+impl CallerCache {
+    pub(super) fn get(&self, session: Uuid) -> Option<Arc<Caller>> {
         self.callers.read().unwrap_or_else(PoisonError::into_inner).get(&session).cloned()
     }
 
@@ -29,18 +29,20 @@ impl Remembered {
         self.generation.load(Ordering::SeqCst)
     }
 
-    pub(super) fn keep(&self, caller: Arc<Caller>, seen: u64) {
+    /// Keeps a caller that was read in this generation, unless it is over.
+    pub(super) fn insert(&self, caller: Arc<Caller>, generation: u64) {
         let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
-        if self.generation() != seen {
+        if self.generation() != generation {
             return;
         }
-        if callers.len() >= MAX_REMEMBERED {
+        if callers.len() >= MAX_SESSIONS {
             callers.clear();
         }
         callers.insert(caller.session, caller);
     }
 
-    pub(super) fn forget(&self, event: &Event) {
+    /// Drops what an event makes invalid.
+    pub(super) fn invalidate(&self, event: &Event) {
         match event {
             Event::SessionsEnded(sessions) => self.change(|callers| {
                 for ended in sessions {

@@ -1,65 +1,67 @@
-//! Apps as the pages where people sign in show them, and where browsers may go from there.
+//! An app as an OAuth client: its branding on the sign-in pages, and where browsers may be redirected to.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
-use super::Store;
-use super::group::WriteTx;
 use crate::error::Fault;
-use crate::model::apps::{Icon, Look};
-use crate::model::authorization::Client;
+use crate::model::apps::{Branding, Icon};
+use crate::model::authorization::OAuthClient;
+use crate::store::Store;
+use crate::store::group::WriteTx;
 
 const BY_KEY: &str = "
     SELECT apps.id, apps.uuid, apps.name, app_branding.color, app_branding.icon IS NOT NULL
     FROM apps LEFT JOIN app_branding ON app_branding.app = apps.id WHERE apps.api_key_hash = ?1";
 const REDIRECTS: &str = "SELECT uri FROM redirects WHERE app = ?1 ORDER BY uri";
-const LOOK: &str = "SELECT color, icon, icon_type FROM app_branding WHERE app = ?1";
+const BRANDING: &str = "SELECT color, icon, icon_type FROM app_branding WHERE app = ?1";
 const ICON: &str = "
     SELECT icon, icon_type FROM app_branding JOIN apps ON apps.id = app_branding.app
     WHERE apps.uuid = ?1 AND icon IS NOT NULL";
-const FORGET_REDIRECTS: &str = "DELETE FROM redirects WHERE app = ?1";
+const DELETE_REDIRECTS: &str = "DELETE FROM redirects WHERE app = ?1";
 const ADD_REDIRECT: &str = "INSERT OR IGNORE INTO redirects (app, uri) VALUES (?1, ?2)";
-const SET_LOOK: &str =
+const SET_BRANDING: &str =
     "INSERT OR REPLACE INTO app_branding (app, color, icon, icon_type) VALUES (?1, ?2, ?3, ?4)";
 
-/// The registered redirects of an app.
+/// The registered redirect URIs of an app.
 pub(super) fn redirects(connection: &Connection, app: i64) -> Result<Vec<String>, Fault> {
     let mut statement = connection.prepare_cached(REDIRECTS)?;
     Ok(statement.query_map([app], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// How an app looks.
-pub(super) fn look(connection: &Connection, app: i64) -> Result<Look, Fault> {
+/// The branding of an app.
+pub(super) fn branding(connection: &Connection, app: i64) -> Result<Branding, Fault> {
     let from_row = |row: &Row<'_>| {
         let (bytes, media_type): (Option<Vec<u8>>, Option<String>) = (row.get(1)?, row.get(2)?);
         let icon = bytes.zip(media_type).map(|(bytes, media_type)| Icon { media_type, bytes });
-        Ok(Look { color: row.get(0)?, icon })
+        Ok(Branding { color: row.get(0)?, icon })
     };
-    let found = connection.prepare_cached(LOOK)?.query_row([app], from_row).optional()?;
+    let found = connection.prepare_cached(BRANDING)?.query_row([app], from_row).optional()?;
     Ok(found.unwrap_or_default())
 }
 
-/// Replaces what is registered of an app.
-pub(super) fn set(tx: &WriteTx<'_>, app: i64, redirects: &[String], look: &Look) -> Result<(), Fault> {
-    tx.prepare_cached(FORGET_REDIRECTS)?.execute([app])?;
+/// Replaces redirect URIs and branding of an app.
+pub(super) fn set(
+    tx: &WriteTx<'_>,
+    app: i64,
+    redirects: &[String],
+    branding: &Branding,
+) -> Result<(), Fault> {
+    tx.prepare_cached(DELETE_REDIRECTS)?.execute([app])?;
     for uri in redirects {
         tx.prepare_cached(ADD_REDIRECT)?.execute((app, uri))?;
     }
-    let icon = look.icon.as_ref();
+    let icon = branding.icon.as_ref();
     let (bytes, media_type) = (icon.map(|icon| &icon.bytes), icon.map(|icon| &icon.media_type));
-    tx.prepare_cached(SET_LOOK)?.execute((app, &look.color, bytes, media_type))?;
+    tx.prepare_cached(SET_BRANDING)?.execute((app, &branding.color, bytes, media_type))?;
     Ok(())
 }
 
 impl Store {
-    /// The app that has the API key of this hash, as its sign-in pages show it.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn find_client(&self, api_key_hash: [u8; 32]) -> Result<Option<Client>, Fault> {
+    /// The app whose API key has this hash.
+    pub async fn find_oauth_client(&self, api_key_hash: [u8; 32]) -> Result<Option<OAuthClient>, Fault> {
         self.read(move |connection| {
             let from_row = |row: &Row<'_>| {
-                let client = Client {
+                let client = OAuthClient {
                     app: Uuid::from_bytes(row.get(1)?),
                     name: row.get(2)?,
                     redirects: Vec::new(),
@@ -68,18 +70,15 @@ impl Store {
                 };
                 Ok((row.get(0)?, client))
             };
-            let found: Option<(i64, Client)> =
+            let found: Option<(i64, OAuthClient)> =
                 connection.prepare_cached(BY_KEY)?.query_row([api_key_hash], from_row).optional()?;
             let Some((row, client)) = found else { return Ok(None) };
-            Ok(Some(Client { redirects: redirects(connection, row)?, ..client }))
+            Ok(Some(OAuthClient { redirects: redirects(connection, row)?, ..client }))
         })
         .await
     }
 
-    /// The picture of an app.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// The icon of an app.
     pub async fn find_icon(&self, app: Uuid) -> Result<Option<Icon>, Fault> {
         self.read(move |connection| {
             let from_row = |row: &Row<'_>| Ok(Icon { bytes: row.get(0)?, media_type: row.get(1)? });
