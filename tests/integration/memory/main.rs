@@ -1,5 +1,5 @@
-//! What files cost in memory: a few megabytes whatever their size. In a program of its own, as it counts every allocation; the
-//! server runs inside it, so its part is counted, too.
+//! Memory for files: a few megabytes whatever their size. A test binary of its own, since it counts every allocation; the
+//! server runs inside it, so its share is counted, too.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -19,12 +19,12 @@ use tidelog_test_kit::sdk::{PASSPHRASE, World};
 #[global_allocator]
 static ALLOCATED: PeakAlloc = PeakAlloc;
 
-/// Bytes that a transfer may take, at both ends together.
+/// Bytes that a transfer may allocate, at both ends together.
 const BOUND: usize = 8 * 1024 * 1024;
-/// Bytes of the file. Held as a whole, once, it would go beyond the bound.
+/// Bytes of the file. Held in memory once, it would exceed the bound.
 const SIZE: u64 = 16 * 1024 * 1024;
 
-/// A file of so many bytes that lies nowhere.
+/// A file of this size that is generated while it is read.
 struct Pattern {
     size: u64,
     at: u64,
@@ -60,7 +60,7 @@ impl AsyncSeek for Pattern {
     }
 }
 
-/// By how much more was allocated at some moment of this than before it.
+/// The peak of allocations during this, beyond those before it.
 async fn growth<T>(of: impl Future<Output = T>) -> (T, usize) {
     let before = ALLOCATED.current_usage();
     ALLOCATED.reset_peak_usage();
@@ -73,7 +73,7 @@ async fn a_file_of_any_size_takes_a_few_megabytes() {
     let world = World::new().await;
     let client = world.signed_in().await;
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
-    // What is made once.
+    // Warms up what is allocated once.
     client.put_blob(Pattern { size: 10, at: 0 }, |_| {}).await.unwrap();
 
     let (blob, putting) = growth(client.put_blob(Pattern { size: SIZE, at: 0 }, |_| {})).await;

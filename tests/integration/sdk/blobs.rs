@@ -1,4 +1,4 @@
-//! Files, put and got through a real server's front door.
+//! Files, uploaded to a real server and downloaded from it.
 
 mod changing;
 mod original;
@@ -23,7 +23,7 @@ async fn a_file_of_any_size_comes_back_as_it_was() {
 }
 
 #[tokio::test]
-async fn every_device_of_the_user_can_get_it_and_nobody_else() {
+async fn every_device_of_the_user_and_nobody_else_can_download_a_file() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(100_000)).await;
     let phone = scene.another_device().await;
@@ -58,7 +58,7 @@ async fn equal_files_of_two_users_have_nothing_in_common() {
 }
 
 #[tokio::test]
-async fn the_bytes_leave_sealed_and_the_token_does_not_go_with_them() {
+async fn bytes_are_sent_sealed_and_without_the_token() {
     let scene = Scene::new().await;
     let secret = b"a line that nobody else may read. ".repeat(10_000);
     let blob = scene.put(&secret).await;
@@ -78,7 +78,7 @@ async fn the_bytes_leave_sealed_and_the_token_does_not_go_with_them() {
 }
 
 #[tokio::test]
-async fn progress_is_told_stage_by_stage_to_the_end() {
+async fn progress_is_reported_stage_by_stage_to_the_end() {
     let scene = Scene::new().await;
     let mut seen = Vec::new();
     let reader = std::io::Cursor::new(content(2_500_000));
@@ -95,7 +95,7 @@ async fn progress_is_told_stage_by_stage_to_the_end() {
 }
 
 #[tokio::test]
-async fn an_existing_file_is_replaced_as_a_whole_and_kept_where_that_fails() {
+async fn an_existing_file_is_replaced_atomically_and_kept_on_failure() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(100_000)).await;
     let path = scene.path("mine");
@@ -132,7 +132,7 @@ async fn blobs_are_listed_page_by_page_and_deleted_by_name() {
 }
 
 #[tokio::test]
-async fn what_is_no_hash_goes_nowhere() {
+async fn an_invalid_hash_is_never_sent() {
     let scene = Scene::new().await;
     let upper = "A".repeat(64);
     for hash in ["", "../../devices", "0", &"0".repeat(63), &"0".repeat(65), &upper, &"é".repeat(32)] {
@@ -151,7 +151,7 @@ async fn what_is_no_hash_goes_nowhere() {
 }
 
 #[tokio::test]
-async fn without_a_key_nothing_leaves_and_nothing_is_asked_for() {
+async fn without_a_key_nothing_is_sent() {
     let scene = Scene::new().await;
     let blob = scene.put(b"put by somebody with a key").await;
     let keyless = scene.world.signed_in().await;

@@ -1,4 +1,4 @@
-//! The browser comes back to a port of this machine, and so does whoever else finds it.
+//! The browser is redirected to a port of this machine, to which others can connect as well.
 
 mod flow;
 mod person;
@@ -18,19 +18,20 @@ use uuid::Uuid;
 use tidelog_test_kit::sdk::{builder, config};
 
 /// Longer than any test takes.
-const PATIENCE: Duration = Duration::from_secs(600);
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// A sign-in that waits, and what the browser was sent off with.
-struct Waiting {
+/// A sign-in that waits, and the URL that the browser was given.
+struct PendingSignIn {
     login: JoinHandle<Result<(Uuid, Uuid)>>,
     url: Url,
 }
 
-impl Waiting {
+impl PendingSignIn {
     async fn begin(client: Arc<SyncKitClient>) -> Self {
         let (opened, url) = oneshot::channel();
         let open = |url: &str| opened.send(url.to_owned()).map_err(|_| io::Error::other("nobody waits"));
-        let login = tokio::spawn(async move { client.login_with_browser_opened_by(PATIENCE, open).await });
+        let login =
+            tokio::spawn(async move { client.login_with_browser_opened_by(LOGIN_TIMEOUT, open).await });
         Self { login, url: url.await.unwrap().parse().unwrap() }
     }
 
@@ -38,7 +39,7 @@ impl Waiting {
         self.url.query_pairs().find(|(found, _)| found == name).unwrap().1.into_owned()
     }
 
-    /// The address to come back to, with this query.
+    /// The redirect URI with this query.
     fn callback(&self, query: &str) -> String {
         format!("{}?{query}", self.parameter("redirect_uri"))
     }
@@ -51,15 +52,15 @@ impl Waiting {
         self.parameter("redirect_uri")["http://".len()..].trim_end_matches("/callback").to_owned()
     }
 
-    /// Comes back as a user who has declined; gives the outcome and the page.
+    /// Comes back as if the user had declined. Returns the outcome and the page.
     async fn decline(self) -> (Result<(Uuid, Uuid)>, String) {
         let page = visit(&self.right_state("error=access_denied")).await.1;
         (self.login.await.unwrap(), page)
     }
 }
 
-/// A client of a server that is not there.
-fn alone() -> Arc<SyncKitClient> {
+/// A client of a server that does not exist.
+fn client_without_server() -> Arc<SyncKitClient> {
     Arc::new(builder(config("http://127.0.0.1:9", "tla_key")).retries(0).build())
 }
 
@@ -70,15 +71,15 @@ async fn visit(url: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_user_who_declines_is_a_typed_error_and_sees_a_page_that_says_so() {
-    let (outcome, page) = Waiting::begin(alone()).await.decline().await;
+async fn declining_is_a_typed_error_and_shows_a_page() {
+    let (outcome, page) = PendingSignIn::begin(client_without_server()).await.decline().await;
     assert!(matches!(outcome, Err(SyncKitError::AccessDenied)));
     assert!(page.contains("Sign-in cancelled"));
 }
 
 #[tokio::test]
-async fn the_page_loads_nothing_and_may_not_be_framed_or_kept() {
-    let waiting = Waiting::begin(alone()).await;
+async fn the_page_loads_nothing_and_must_not_be_framed_or_cached() {
+    let waiting = PendingSignIn::begin(client_without_server()).await;
     let answer = reqwest::get(waiting.right_state("error=server_error")).await.unwrap();
     let header = |name| answer.headers()[name].to_str().unwrap().to_owned();
     assert!(header("content-security-policy").starts_with("default-src 'none'"));
@@ -93,8 +94,8 @@ async fn the_page_loads_nothing_and_may_not_be_framed_or_kept() {
 }
 
 #[tokio::test]
-async fn strangers_change_nothing() {
-    let waiting = Waiting::begin(alone()).await;
+async fn requests_without_the_state_change_nothing() {
+    let waiting = PendingSignIn::begin(client_without_server()).await;
     let favicon = format!("http://{}/favicon.ico", waiting.address());
     assert_eq!(visit(&favicon).await.0, 404);
     let state = waiting.parameter("state");
@@ -116,8 +117,8 @@ async fn strangers_change_nothing() {
 }
 
 #[tokio::test]
-async fn connections_that_say_nothing_or_too_much_hold_nobody_up() {
-    let waiting = Waiting::begin(alone()).await;
+async fn silent_and_endless_connections_block_nobody() {
+    let waiting = PendingSignIn::begin(client_without_server()).await;
     let mut silent = Vec::new();
     for _ in 0..100 {
         let mut stream = TcpStream::connect(waiting.address()).await.unwrap();
@@ -136,8 +137,8 @@ async fn connections_that_say_nothing_or_too_much_hold_nobody_up() {
 }
 
 #[tokio::test]
-async fn a_request_in_single_bytes_is_read_as_one() {
-    let waiting = Waiting::begin(alone()).await;
+async fn a_request_that_arrives_byte_by_byte_is_read() {
+    let waiting = PendingSignIn::begin(client_without_server()).await;
     let mut stream = TcpStream::connect(waiting.address()).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let target =
@@ -154,29 +155,29 @@ async fn a_request_in_single_bytes_is_read_as_one() {
 }
 
 #[tokio::test]
-async fn a_code_that_cannot_be_exchanged_is_told_on_the_page_and_to_the_program() {
-    let waiting = Waiting::begin(alone()).await;
+async fn a_code_that_cannot_be_exchanged_is_an_error_and_shows_a_page() {
+    let waiting = PendingSignIn::begin(client_without_server()).await;
     let page = visit(&waiting.right_state("code=a")).await.1;
-    assert!(page.contains("did not work"));
+    assert!(page.contains("Sign-in failed"));
     assert!(matches!(waiting.login.await.unwrap(), Err(SyncKitError::Network(_))));
 }
 
 #[tokio::test]
-async fn nobody_who_comes_is_an_error_of_its_own() {
-    let outcome = alone().login_with_browser_opened_by(Duration::ZERO, |_| Ok(())).await;
+async fn a_user_who_never_comes_back_is_a_typed_error() {
+    let outcome = client_without_server().login_with_browser_opened_by(Duration::ZERO, |_| Ok(())).await;
     assert!(matches!(outcome, Err(SyncKitError::LoginTimedOut)));
 }
 
 #[tokio::test]
-async fn a_browser_that_does_not_open_is_told_at_once() {
+async fn a_browser_that_does_not_open_is_an_error_at_once() {
     let open = |_: &str| Err(io::Error::other("no display"));
-    let outcome = alone().login_with_browser_opened_by(PATIENCE, open).await;
+    let outcome = client_without_server().login_with_browser_opened_by(LOGIN_TIMEOUT, open).await;
     assert!(matches!(outcome, Err(SyncKitError::NoBrowser(error)) if error.to_string() == "no display"));
 }
 
 #[tokio::test]
-async fn a_sign_in_that_is_given_up_closes_its_port() {
-    let waiting = Waiting::begin(alone()).await;
+async fn a_cancelled_sign_in_closes_its_port() {
+    let waiting = PendingSignIn::begin(client_without_server()).await;
     let address = waiting.address();
     waiting.login.abort();
     assert!(waiting.login.await.unwrap_err().is_cancelled());

@@ -1,4 +1,4 @@
-//! Devices, and what the log holds.
+//! Devices, and the status of the log.
 
 use tidelog_client::SyncKitError;
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use tidelog_test_kit::sdk::{World, tasks};
 
 #[tokio::test]
-async fn a_name_registered_again_is_the_same_device() {
+async fn registering_a_name_again_returns_the_same_device() {
     let world = World::new().await;
     let client = world.signed_in().await;
     let first = client.register_device("MacBook Pro", "macos").await.unwrap();
@@ -18,7 +18,7 @@ async fn a_name_registered_again_is_the_same_device() {
 }
 
 #[tokio::test]
-async fn two_installations_of_one_name_are_two_devices() {
+async fn two_installations_with_one_name_are_two_devices() {
     let world = World::new().await;
     let client = world.signed_in().await;
     let install = [Uuid::new_v4(), Uuid::new_v4()];
@@ -39,7 +39,7 @@ async fn an_unknown_platform_or_an_empty_name_is_a_typed_error() {
 }
 
 #[tokio::test]
-async fn a_removed_device_can_neither_push_nor_pull() {
+async fn a_revoked_device_can_neither_push_nor_pull() {
     let world = World::new().await;
     let (_gone, device) = world.device("lost phone").await;
     let (client, _) = world.device("laptop").await;

@@ -1,23 +1,23 @@
-//! The operating system's keychain. Not every machine has one, so these run where one was started for them:
+//! The operating system's keychain. Not every machine has one, so these tests run where one was started for them:
 //! `scripts/test` does, with a Secret Service on a bus of its own.
 
 use tidelog_client::keystore::KeychainStore;
 use tidelog_client::{KeyStore, SyncKitClient};
 
-use crate::keystore::keeps_secrets_by_account;
+use crate::keystore::stores_secrets_by_account;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, task};
 
 #[test]
 #[ignore = "needs a keychain; scripts/test starts one"]
-fn the_keychain_keeps_secrets_by_account() {
+fn the_keychain_stores_secrets_by_account() {
     let store = KeychainStore::new();
-    keeps_secrets_by_account(&store);
+    stores_secrets_by_account(&store);
     store.delete("other").unwrap();
 }
 
 #[tokio::test]
 #[ignore = "needs a keychain; scripts/test starts one"]
-async fn a_program_finds_its_key_in_the_keychain_on_its_next_run() {
+async fn a_program_finds_its_key_in_the_keychain_in_its_next_run() {
     let world = World::new().await;
     let sign_in = async || {
         let client = SyncKitClient::new(world.config());

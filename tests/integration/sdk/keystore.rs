@@ -1,4 +1,4 @@
-//! Where keys are kept.
+//! Key stores.
 
 use std::fs;
 use std::path::Path;
@@ -10,8 +10,8 @@ fn file_store(path: &Path, passphrase: &str) -> SealedFileStore {
     SealedFileStore::with_cost(path, passphrase, KdfCost::MIN).unwrap()
 }
 
-/// What every store must do, whichever it is.
-pub(crate) fn keeps_secrets_by_account(store: &impl KeyStore) {
+/// What every store must do.
+pub(crate) fn stores_secrets_by_account(store: &impl KeyStore) {
     assert_eq!(store.get("one").unwrap(), None);
     store.set("one", b"first").unwrap();
     store.set("other", b"\0\xff").unwrap();
@@ -24,18 +24,18 @@ pub(crate) fn keeps_secrets_by_account(store: &impl KeyStore) {
 }
 
 #[test]
-fn memory_keeps_secrets_by_account() {
-    keeps_secrets_by_account(&MemoryStore::new());
+fn memory_stores_secrets_by_account() {
+    stores_secrets_by_account(&MemoryStore::new());
 }
 
 #[test]
 fn a_sealed_file_keeps_secrets_by_account() {
     let folder = tempfile::tempdir().unwrap();
-    keeps_secrets_by_account(&file_store(&folder.path().join("keys"), "pass"));
+    stores_secrets_by_account(&file_store(&folder.path().join("keys"), "pass"));
 }
 
 #[test]
-fn a_sealed_file_opens_in_the_next_run_whatever_the_cost_set_there() {
+fn a_sealed_file_opens_in_the_next_run_whatever_cost_is_set_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
     file_store(&path, "pass").set("one", b"secret").unwrap();
@@ -44,7 +44,7 @@ fn a_sealed_file_opens_in_the_next_run_whatever_the_cost_set_there() {
 }
 
 #[test]
-fn a_sealed_file_does_not_open_with_another_passphrase_and_is_not_overwritten_either() {
+fn a_sealed_file_is_neither_opened_nor_overwritten_with_another_passphrase() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
     file_store(&path, "pass").set("one", b"secret").unwrap();
@@ -57,13 +57,13 @@ fn a_sealed_file_does_not_open_with_another_passphrase_and_is_not_overwritten_ei
 }
 
 #[test]
-fn a_sealed_file_that_was_altered_or_cut_off_does_not_open() {
+fn a_sealed_file_that_was_altered_or_truncated_does_not_open() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
     let store = file_store(&path, "pass");
     store.set("one", b"secret").unwrap();
     let sealed = fs::read(&path).unwrap();
-    // One byte of each part: form, memory, passes, lanes, salt, nonce, ciphertext, tag.
+    // One byte of each part: magic, memory, passes, lanes, salt, nonce, ciphertext, tag.
     for place in [0, 5, 8, 12, 16, 48, 72, sealed.len() - 1] {
         let mut altered = sealed.clone();
         altered[place] ^= 2;
@@ -77,7 +77,7 @@ fn a_sealed_file_that_was_altered_or_cut_off_does_not_open() {
 }
 
 #[test]
-fn a_sealed_file_that_asks_for_too_much_memory_is_refused() {
+fn a_sealed_file_whose_cost_is_too_high_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
     let store = file_store(&path, "pass");
@@ -89,7 +89,7 @@ fn a_sealed_file_that_asks_for_too_much_memory_is_refused() {
 }
 
 #[test]
-fn a_sealed_file_shows_no_secret_and_leaves_no_other_file() {
+fn a_sealed_file_reveals_no_secret_and_leaves_no_other_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
     let store = file_store(&path, "pass");
@@ -105,7 +105,7 @@ fn a_sealed_file_shows_no_secret_and_leaves_no_other_file() {
 
 #[cfg(unix)]
 #[test]
-fn a_sealed_file_is_for_its_owner_only() {
+fn a_sealed_file_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
@@ -114,22 +114,22 @@ fn a_sealed_file_is_for_its_owner_only() {
 }
 
 #[test]
-fn a_sealed_file_wants_a_passphrase() {
+fn a_sealed_file_requires_a_passphrase() {
     assert!(matches!(SealedFileStore::new("keys", ""), Err(KeyStoreError::EmptyPassphrase)));
 }
 
 #[test]
-fn where_a_store_fails_memory_takes_its_place() {
+fn memory_replaces_a_store_that_fails() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = folder.path().join("missing").join("keys");
     assert!(file_store(&nowhere, "pass").set("one", b"secret").is_err());
-    keeps_secrets_by_account(&FallbackStore::new(file_store(&nowhere, "pass")));
+    stores_secrets_by_account(&FallbackStore::new(file_store(&nowhere, "pass")));
 }
 
 #[test]
-fn a_store_that_works_is_used_rather_than_memory() {
+fn a_store_that_works_is_used_instead_of_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
-    keeps_secrets_by_account(&FallbackStore::new(file_store(&path, "pass")));
+    stores_secrets_by_account(&FallbackStore::new(file_store(&path, "pass")));
     assert_eq!(file_store(&path, "pass").get("other").unwrap().unwrap().as_slice(), b"\0\xff");
 }

@@ -1,4 +1,4 @@
-//! The SDK against a real server, through its front door; a proxy in between makes the bad days.
+//! The SDK against a real server over HTTP, with a proxy in between for failures.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! What the server gets to see of names and lengths, where an app minds.
+//! What the server sees of names and lengths, in apps that hide them.
 
 use serde_json::json;
 use tidelog_client::{Padding, PullFilter, Rotation};
@@ -22,7 +22,7 @@ async fn a_vault_that_hides_names_shows_the_server_stand_ins_and_devices_the_nam
     assert_eq!(entries[0]["row_id"], entries[2]["row_id"]);
     assert_ne!(entries[0]["row_id"], entries[1]["row_id"], "in another table it is another row");
 
-    // Other devices learn from the envelope that names are hidden, and filters go by the names.
+    // Other devices learn from the envelope that names are hidden, and filters use the app's names.
     let (other, phone) = world.device("phone").await;
     other.push(phone.id, vec![insert("diagnoses", "another", json!(2))]).await.unwrap();
     let filter = PullFilter { tables: Some(vec!["diagnoses".into()]), ..PullFilter::default() };
@@ -37,7 +37,7 @@ async fn a_vault_that_hides_names_shows_the_server_stand_ins_and_devices_the_nam
 }
 
 #[tokio::test]
-async fn padding_keeps_similar_lengths_alike_and_can_be_switched_off() {
+async fn padding_makes_similar_lengths_equal_and_can_be_switched_off() {
     let world = World::new().await;
     let padded = world.signed_in().await;
     padded.setup_encryption_new(PASSPHRASE).await.unwrap();
@@ -53,7 +53,7 @@ async fn padding_keeps_similar_lengths_alike_and_can_be_switched_off() {
     let entries = Raw::beside(&world, &padded).entries(&device).await;
     let lengths: Vec<_> = entries.iter().map(|entry| entry["data"].as_str().unwrap().len()).collect();
     assert!(lengths[1] < lengths[3], "without padding every byte shows: {lengths:?}");
-    // The second entries carry a head, which is as long for both.
+    // The second entries have a head, which has the same length in both.
     assert!(lengths[0] > lengths[1] && lengths[2] > lengths[3]);
     assert_eq!(pull_all(&bare, &other).await.len(), 4);
 }

@@ -1,4 +1,4 @@
-//! Being told that others have written, through a real server, whatever the network does.
+//! Notifications of a real server, whatever the network does.
 
 mod endings;
 mod hearing;
@@ -16,14 +16,14 @@ use tokio::sync::watch;
 use tidelog_test_kit::proxies::network::Proxy;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config};
 
-/// So short that nobody waits for it; nothing is told by how long it takes.
+/// So short that no test waits for it; no test depends on how long it takes.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// Somebody who listens.
+/// A subscriber.
 struct Listener<'c> {
     notifications: Notifications<'c>,
     connection: watch::Receiver<Connection>,
-    /// What was heard while waiting for something else.
+    /// Notifications that came while waiting for something else.
     heard: VecDeque<Notification>,
 }
 
@@ -34,14 +34,14 @@ impl<'c> Listener<'c> {
         Self { notifications, connection, heard: VecDeque::new() }
     }
 
-    /// One whose stream is open.
+    /// A subscriber whose stream is open.
     async fn on_a_stream(client: &'c SyncKitClient, device: &Device, cursor: impl Into<Cursor>) -> Self {
         let mut listener = Self::new(client, device, cursor);
         listener.becomes(Connection::Streaming).await;
         listener
     }
 
-    /// The next notification that is not only a sign of life.
+    /// The next notification that is not a keepalive.
     async fn hears(&mut self) -> Notification {
         while self.heard.is_empty() {
             let notification = self.notifications.next().await.unwrap();
@@ -50,12 +50,12 @@ impl<'c> Listener<'c> {
         self.heard.pop_front().unwrap()
     }
 
-    /// Listens until this has been heard.
+    /// Waits for this notification.
     async fn hears_at_last(&mut self, wanted: Notification) {
         while self.hears().await != wanted {}
     }
 
-    /// Listens until it is connected so. Calls for the next notification are given up again and again on the way.
+    /// Waits until it is connected in this way. Calls for the next notification are cancelled again and again meanwhile.
     async fn becomes(&mut self, wanted: Connection) {
         loop {
             let notification = tokio::select! {
@@ -70,7 +70,7 @@ impl<'c> Listener<'c> {
         }
     }
 
-    /// Listens until that ends with an error.
+    /// Waits for an error.
     async fn fails(&mut self) -> SyncKitError {
         loop {
             if let Err(error) = self.notifications.next().await {
@@ -91,7 +91,7 @@ async fn device_behind(proxy: &Proxy, world: &World, name: &str) -> (SyncKitClie
     device_with(builder(config(proxy.url(), world.server.api_key())), world, name).await
 }
 
-/// A device whose client is built so.
+/// A device whose client is built in this way.
 async fn device_with(builder: ClientBuilder, world: &World, name: &str) -> (SyncKitClient, Device) {
     let client = world.signed_in_with(builder).await;
     client.setup_encryption_new(PASSPHRASE).await.unwrap();

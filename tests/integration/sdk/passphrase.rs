@@ -1,4 +1,4 @@
-//! The passphrase and what stands in for it: each change happens whole or not at all, and none makes a key by accident.
+//! Passphrase and recovery key: each change happens completely or not at all, and none creates a key by accident.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ async fn a_device_that_has_seen_the_new_wrapping_refuses_the_old_one() {
 }
 
 #[tokio::test]
-async fn a_wrong_or_empty_passphrase_changes_nothing_and_makes_no_key() {
+async fn a_wrong_or_empty_passphrase_changes_nothing_and_creates_no_key() {
     let world = World::new().await;
     let (client, _) = world.device("laptop").await;
     let raw = Raw::beside(&world, &client);
@@ -61,7 +61,7 @@ async fn a_wrong_or_empty_passphrase_changes_nothing_and_makes_no_key() {
 }
 
 #[tokio::test]
-async fn before_there_is_a_key_nothing_but_a_first_set_up_makes_one() {
+async fn only_a_first_set_up_creates_a_key() {
     let world = World::new().await;
     let client = world.signed_in().await;
     let code = RecoveryKey::generate().unwrap();
@@ -75,7 +75,7 @@ async fn before_there_is_a_key_nothing_but_a_first_set_up_makes_one() {
 }
 
 #[tokio::test]
-async fn a_recovery_code_opens_the_key_and_sets_a_new_passphrase() {
+async fn a_recovery_key_opens_the_envelope_and_sets_a_new_passphrase() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(3)).await.unwrap();
@@ -87,12 +87,12 @@ async fn a_recovery_code_opens_the_key_and_sets_a_new_passphrase() {
     let phone = forgetful.register_device("phone", "linux").await.unwrap();
     assert_eq!(pull_all(&forgetful, &phone).await.len(), 3);
     world.signed_in().await.setup_encryption_existing(ANOTHER).await.unwrap();
-    // The code stays good.
+    // The recovery key stays valid.
     world.signed_in().await.recover(&typed, PASSPHRASE).await.unwrap();
 }
 
 #[tokio::test]
-async fn only_the_newest_recovery_code_opens_the_key() {
+async fn only_the_newest_recovery_key_opens_the_envelope() {
     let world = World::new().await;
     let (client, _) = world.device("laptop").await;
     let other = RecoveryKey::generate().unwrap();
@@ -106,7 +106,7 @@ async fn only_the_newest_recovery_code_opens_the_key() {
 }
 
 #[tokio::test]
-async fn changing_the_passphrase_keeps_the_recovery_code_good() {
+async fn changing_the_passphrase_keeps_the_recovery_key_valid() {
     let world = World::new().await;
     let (client, _) = world.device("laptop").await;
     let code = client.create_recovery_key(PASSPHRASE).await.unwrap();
@@ -115,7 +115,7 @@ async fn changing_the_passphrase_keeps_the_recovery_code_good() {
 }
 
 #[tokio::test]
-async fn two_devices_that_wrap_at_once_do_not_overwrite_each_other() {
+async fn two_devices_that_rewrap_at_the_same_time_do_not_overwrite_each_other() {
     let world = World::new().await;
     let (one, _) = world.device("laptop").await;
     let (two, _) = world.device("phone").await;
@@ -133,7 +133,7 @@ async fn two_devices_that_wrap_at_once_do_not_overwrite_each_other() {
 }
 
 #[tokio::test]
-async fn starting_over_keeps_account_and_log_and_makes_a_new_vault() {
+async fn starting_over_keeps_account_and_log_and_creates_a_new_vault() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(3)).await.unwrap();
@@ -167,11 +167,11 @@ async fn a_passphrase_that_is_the_account_password_is_refused() {
 }
 
 #[tokio::test]
-async fn an_app_may_insist_on_one_password_for_both() {
+async fn an_app_can_allow_one_password_for_both() {
     let world = World::new().await;
     let client = world.signed_in_with(builder(world.config()).allow_passphrase_as_password()).await;
     client.setup_encryption_new(world.server.password()).await.unwrap();
-    // Whoever has such a key already is not locked out of it.
+    // A user who has such a key already is not locked out of it.
     let strict = world.signed_in().await;
     strict.setup_encryption_existing(world.server.password()).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! Pulling: in order, by pages, filtered, and undisturbed by what does not open.
+//! Pulling: in order, in pages, filtered, and not disturbed by entries that do not open.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use tidelog_test_kit::raw::Raw;
 use tidelog_test_kit::sdk::{World, first_page, insert, pull_all, task, tasks};
 
 #[tokio::test]
-async fn a_pull_goes_on_where_the_last_one_ended() {
+async fn a_pull_continues_where_the_last_one_ended() {
     let world = World::new().await;
     let (laptop, laptop_device) = world.device("laptop").await;
     let (phone, phone_device) = world.device("phone").await;
@@ -32,7 +32,7 @@ async fn a_long_log_comes_in_pages() {
 }
 
 #[tokio::test]
-async fn a_device_is_not_given_its_own_changes_and_a_reinstalled_one_gets_its_past() {
+async fn a_device_does_not_pull_its_own_changes_unless_it_was_reinstalled() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let cursor = client.pull(device.id, 0).await.unwrap().1;
@@ -47,7 +47,7 @@ async fn a_device_is_not_given_its_own_changes_and_a_reinstalled_one_gets_its_pa
 }
 
 #[tokio::test]
-async fn a_rich_pull_tells_place_author_and_key() {
+async fn a_rich_pull_returns_seq_author_and_key_version() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let pushed = tasks(2);
@@ -60,7 +60,7 @@ async fn a_rich_pull_tells_place_author_and_key() {
 }
 
 #[tokio::test]
-async fn a_filter_picks_tables_times_and_page_length() {
+async fn a_filter_selects_tables_times_and_page_length() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let mut old = insert("notes", "old", json!(1));
@@ -80,7 +80,7 @@ async fn a_filter_picks_tables_times_and_page_length() {
 }
 
 #[tokio::test]
-async fn a_filter_that_the_server_does_not_take_is_a_typed_error() {
+async fn an_invalid_filter_is_a_typed_error() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let filter = PullFilter { tables: Some(vec!["no table".into()]), ..PullFilter::default() };
@@ -89,7 +89,7 @@ async fn a_filter_that_the_server_does_not_take_is_a_typed_error() {
 }
 
 #[tokio::test]
-async fn a_cursor_from_another_history_says_where_to_go_on() {
+async fn a_cursor_from_another_history_is_an_error_that_says_where_to_resume() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(2)).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_cursor_from_another_history_says_where_to_go_on() {
 }
 
 #[tokio::test]
-async fn what_does_not_open_is_kept_apart_and_stops_nothing() {
+async fn entries_that_do_not_open_are_quarantined_and_stop_nothing() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let raw = Raw::beside(&world, &client);

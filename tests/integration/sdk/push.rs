@@ -7,7 +7,7 @@ use tidelog_client::{ChangeOp, SyncKitError, Timestamp};
 use tidelog_test_kit::raw::Raw;
 use tidelog_test_kit::sdk::{World, first_page, insert, now, pull_all, task, tasks};
 
-/// The entries of a log, opened by hand.
+/// The entries of a log, opened without the client.
 pub(crate) fn opened(vault: &tidelog_client::formats::Vault, entries: &[Value]) -> Vec<OpenedEntry> {
     let open = |entry: &Value| {
         let slot = Slot {
@@ -23,7 +23,7 @@ pub(crate) fn opened(vault: &tidelog_client::formats::Vault, entries: &[Value]) 
 }
 
 #[tokio::test]
-async fn what_one_device_pushes_another_one_pulls() {
+async fn a_device_pulls_what_another_one_pushes() {
     let world = World::new().await;
     let (laptop, laptop_device) = world.device("laptop").await;
     let (phone, phone_device) = world.device("phone").await;
@@ -41,7 +41,7 @@ async fn what_one_device_pushes_another_one_pulls() {
 }
 
 #[tokio::test]
-async fn a_delete_travels_as_a_sealed_tombstone() {
+async fn a_delete_is_pushed_as_a_sealed_tombstone() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let mut delete = task("1");
@@ -55,7 +55,7 @@ async fn a_delete_travels_as_a_sealed_tombstone() {
 }
 
 #[tokio::test]
-async fn an_insert_without_data_travels_as_null() {
+async fn an_insert_without_data_is_pushed_as_null() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let mut bare = task("1");
@@ -67,7 +67,7 @@ async fn an_insert_without_data_travels_as_null() {
 }
 
 #[tokio::test]
-async fn times_come_back_to_the_microsecond_whatever_was_finer() {
+async fn timestamps_are_truncated_to_microseconds() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let whole = now();
@@ -89,7 +89,7 @@ async fn the_server_sees_no_content() {
 }
 
 #[tokio::test]
-async fn more_changes_than_a_push_may_carry_are_split_and_keep_their_order() {
+async fn more_changes_than_one_push_can_hold_are_split_in_order() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let pushed = tasks(1_201);
@@ -99,7 +99,7 @@ async fn more_changes_than_a_push_may_carry_are_split_and_keep_their_order() {
 }
 
 #[tokio::test]
-async fn more_bytes_than_a_body_may_have_are_split_too() {
+async fn more_bytes_than_one_body_can_hold_are_split() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let large = "x".repeat(700_000);
@@ -122,7 +122,7 @@ async fn a_change_that_is_too_large_is_named_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn faulty_names_are_all_told_with_index_and_field_and_nothing_is_sent() {
+async fn all_invalid_names_are_reported_with_index_and_field_and_nothing_is_sent() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let refused = client.push(device.id, vec![task("1"), insert("a table", "a\nrow", json!(1))]).await;
@@ -133,7 +133,7 @@ async fn faulty_names_are_all_told_with_index_and_field_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_push_of_nothing_is_an_error() {
+async fn a_push_without_changes_is_an_error() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     assert!(matches!(client.push(device.id, Vec::new()).await, Err(SyncKitError::NothingToPush)));
@@ -164,7 +164,7 @@ async fn every_change_names_the_key_it_is_sealed_under() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pushes_of_many_tasks_go_one_after_the_other_on_one_stream() {
+async fn concurrent_pushes_run_one_after_the_other_on_one_stream() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let client = std::sync::Arc::new(client);

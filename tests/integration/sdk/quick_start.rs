@@ -1,4 +1,4 @@
-//! Programs written for the names of the original SDK compile as they stand: this one is word for word the quick start.
+//! Programs written for the original SDK compile unchanged: this is its quick start, word for word.
 //! (The README's doc tests run the same against a server.)
 
 use chrono::Utc;
@@ -29,7 +29,7 @@ async fn quick_start() -> tidelog_client::Result<()> {
 }
 
 #[test]
-fn the_quick_start_is_a_future_that_any_runtime_thread_can_carry() {
+fn the_quick_start_is_a_send_future() {
     fn sendable(_: impl Future<Output = Result<(), SyncKitError>> + Send) {}
     sendable(quick_start());
 }

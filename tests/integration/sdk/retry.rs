@@ -1,4 +1,4 @@
-//! Bad days: answers that get lost, servers that are busy or gone. Whatever happens, a change is there once.
+//! Failures: lost answers, and servers that are busy or unreachable. Whatever happens, a change is in the log once.
 
 use tidelog_client::{Device, SyncKitClient, SyncKitError};
 
@@ -7,13 +7,13 @@ use tidelog_test_kit::proxies::network::Proxy;
 use tidelog_test_kit::raw::Raw;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, task, tasks};
 
-/// A set-up client that reaches the server through the proxy, with so many retries.
+/// A client with a key that reaches the server through the proxy, with this many retries.
 async fn through(proxy: &Proxy, world: &World, retries: u32) -> (SyncKitClient, Device) {
     let client = builder(config(proxy.url(), world.server.api_key())).retries(retries).build();
     client.authenticate(world.server.email(), world.server.password()).await.unwrap();
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
     let device = client.register_device("laptop", "linux").await.unwrap();
-    // The limits are asked for with the first push; from then on, a push is one request for each batch.
+    // The first push fetches the limits; from then on, a push is one request per batch.
     client.push(device.id, vec![task("first")]).await.unwrap();
     (client, device)
 }
@@ -23,7 +23,7 @@ async fn total(world: &World) -> u64 {
 }
 
 #[tokio::test]
-async fn a_push_whose_answers_get_lost_is_tried_again_and_is_there_once() {
+async fn a_push_whose_answers_get_lost_is_retried_and_stored_once() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 3).await;
@@ -39,7 +39,7 @@ async fn a_set_up_whose_answer_gets_lost_finds_its_own_key() {
     let proxy = Proxy::before(world.server.url()).await;
     let client = builder(config(proxy.url(), world.server.api_key())).build();
     client.authenticate(world.server.email(), world.server.password()).await.unwrap();
-    // The answer to the look for a key passes, the one to the PUT does not.
+    // The answer to the GET of the key passes, the one to the PUT does not.
     proxy.swallow_answers_after(1, 1);
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
     let device = client.register_device("laptop", "linux").await.unwrap();
@@ -60,7 +60,7 @@ async fn a_refresh_whose_answer_gets_lost_keeps_the_session() {
 }
 
 #[tokio::test]
-async fn a_busy_server_is_asked_again_three_times_and_no_more() {
+async fn a_busy_server_is_retried_three_times() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 3).await;
@@ -74,7 +74,7 @@ async fn a_busy_server_is_asked_again_three_times_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_gone_is_a_network_error() {
+async fn an_unreachable_server_is_a_network_error() {
     let world = World::new().await;
     let client = world.signed_in().await;
     let session = client.session_info().unwrap();
@@ -106,7 +106,7 @@ async fn a_push_that_failed_without_an_answer_is_completed_by_pushing_the_same_a
 }
 
 #[tokio::test]
-async fn a_push_of_several_batches_goes_on_where_it_was_interrupted() {
+async fn a_push_of_several_batches_continues_where_it_was_interrupted() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 0).await;
@@ -119,7 +119,7 @@ async fn a_push_of_several_batches_goes_on_where_it_was_interrupted() {
 }
 
 #[tokio::test]
-async fn other_changes_after_a_lost_answer_begin_a_new_stream() {
+async fn other_changes_after_a_lost_answer_start_a_new_stream() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 0).await;

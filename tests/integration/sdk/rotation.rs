@@ -1,4 +1,4 @@
-//! Rotation: a new key, everything sealed again under it, and nobody left behind.
+//! Rotation: everything is re-encrypted under a new key, and no device is locked out by accident.
 
 use tidelog_client::{
     BlockReason, ChangeOp, PasswordChange, PullFilter, Rotation, SyncKitClient, SyncKitError,
@@ -10,8 +10,8 @@ use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, first_page, pull
 
 const ANOTHER: &str = "another passphrase altogether";
 
-/// What a device that was never there before can read, with nothing kept apart and nothing found against the server.
-async fn read_anew(world: &World, passphrase: &str) -> usize {
+/// How many entries a new device can read, with nothing quarantined and no evidence against the server.
+async fn readable_by_a_new_device(world: &World, passphrase: &str) -> usize {
     let client = world.signed_in().await;
     client.setup_encryption_existing(passphrase).await.unwrap();
     let device = client.register_device("reader", "linux").await.unwrap();
@@ -29,7 +29,7 @@ async fn versions(client: &SyncKitClient, device: uuid::Uuid) -> Vec<u32> {
 }
 
 #[tokio::test]
-async fn a_rotation_seals_every_entry_again_and_tells_how_far_it_is() {
+async fn a_rotation_reencrypts_every_entry_and_reports_its_progress() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(1_200)).await.unwrap();
@@ -42,7 +42,7 @@ async fn a_rotation_seals_every_entry_again_and_tells_how_far_it_is() {
     assert_eq!(seen, [(500, 1_200), (1_000, 1_200), (1_200, 1_200)]);
     assert!(versions(&client, device.id).await.iter().all(|version| *version == 2));
     client.push(device.id, vec![task("new")]).await.unwrap();
-    assert_eq!(read_anew(&world, PASSPHRASE).await, 1_201);
+    assert_eq!(readable_by_a_new_device(&world, PASSPHRASE).await, 1_201);
 }
 
 #[tokio::test]
@@ -57,11 +57,11 @@ async fn after_a_routine_rotation_other_devices_follow_by_themselves() {
     pusher.push(phone.id, vec![task("phone")]).await.unwrap();
     assert_eq!(pull_all(&puller, &tablet).await.len(), 5);
     assert_eq!((puller.quarantined(), puller.evidence()), (0, Vec::new()));
-    assert_eq!(read_anew(&world, PASSPHRASE).await, 5);
+    assert_eq!(readable_by_a_new_device(&world, PASSPHRASE).await, 5);
 }
 
 #[tokio::test]
-async fn after_a_compromise_other_devices_ask_and_what_they_were_to_push_is_kept() {
+async fn after_a_compromise_other_devices_need_the_passphrase_and_keep_what_they_have_not_pushed() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let (behind, phone) = world.device("phone").await;
@@ -79,11 +79,11 @@ async fn after_a_compromise_other_devices_ask_and_what_they_were_to_push_is_kept
     behind.push(phone.id, to_push).await.unwrap();
     assert_eq!(pull_all(&behind, &phone).await.len(), 6);
     assert_eq!(behind.evidence(), []);
-    assert_eq!(read_anew(&world, PASSPHRASE).await, 6);
+    assert_eq!(readable_by_a_new_device(&world, PASSPHRASE).await, 6);
 }
 
 #[tokio::test]
-async fn a_rotation_issues_a_recovery_code_and_voids_the_one_before() {
+async fn a_rotation_issues_a_recovery_key_and_voids_the_one_before() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(3)).await.unwrap();
@@ -92,11 +92,11 @@ async fn a_rotation_issues_a_recovery_code_and_voids_the_one_before() {
     let forgetful = world.signed_in().await;
     assert!(matches!(forgetful.recover(&old, ANOTHER).await, Err(SyncKitError::WrongRecoveryKey)));
     forgetful.recover(&new, ANOTHER).await.unwrap();
-    assert_eq!(read_anew(&world, ANOTHER).await, 3);
+    assert_eq!(readable_by_a_new_device(&world, ANOTHER).await, 3);
 }
 
 #[tokio::test]
-async fn a_wrong_passphrase_begins_no_rotation() {
+async fn a_wrong_passphrase_starts_no_rotation() {
     let world = World::new().await;
     let (client, _) = world.device("laptop").await;
     let before = Raw::beside(&world, &client).envelope().await;
@@ -110,7 +110,7 @@ async fn a_wrong_passphrase_begins_no_rotation() {
 }
 
 #[tokio::test]
-async fn a_rotation_that_broke_off_is_finished_by_another_device_which_gets_a_code_too() {
+async fn an_interrupted_rotation_is_finished_by_another_device_which_gets_a_recovery_key_too() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (client, device) = world.device("laptop").await;
@@ -126,7 +126,7 @@ async fn a_rotation_that_broke_off_is_finished_by_another_device_which_gets_a_co
         })
         .await;
     assert!(broken.is_err());
-    // Half of the entries are under the new key, which this device cannot have by itself.
+    // Half of the entries are under the new key, which this device cannot open by itself.
     let blocked = client.pull(device.id, 0).await;
     assert!(matches!(blocked, Err(SyncKitError::Blocked(BlockReason::PassphraseNeeded))), "{blocked:?}");
     client.setup_encryption_existing(PASSPHRASE).await.unwrap();
@@ -136,7 +136,7 @@ async fn a_rotation_that_broke_off_is_finished_by_another_device_which_gets_a_co
     let outcome = client.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
     assert_eq!(outcome.key_version, 2);
     world.signed_in().await.recover(&outcome.recovery_key, ANOTHER).await.unwrap();
-    assert_eq!(read_anew(&world, ANOTHER).await, 1_201);
+    assert_eq!(readable_by_a_new_device(&world, ANOTHER).await, 1_201);
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn in_the_middle_of_a_routine_rotation_every_device_can_read_everything() 
     let broken = unlucky.rotate_key(PASSPHRASE, Rotation::Routine, |_| proxy.refuse_requests(1)).await;
     assert!(broken.is_err());
     assert_eq!(pull_all(&client, &device).await.len(), 700);
-    assert_eq!(read_anew(&world, PASSPHRASE).await, 700);
+    assert_eq!(readable_by_a_new_device(&world, PASSPHRASE).await, 700);
     let changed = client.change_passphrase(PASSPHRASE, ANOTHER).await;
     assert!(matches!(changed, Err(SyncKitError::RotationInProgress)), "{changed:?}");
     let cancelled = client.cancel_rotation().await;
@@ -158,7 +158,7 @@ async fn in_the_middle_of_a_routine_rotation_every_device_can_read_everything() 
 }
 
 #[tokio::test]
-async fn two_devices_that_rotate_at_once_end_with_one_key() {
+async fn two_devices_that_rotate_at_the_same_time_end_up_with_one_key() {
     let world = World::new().await;
     for (one_mode, two_mode) in [
         (Rotation::Routine, Rotation::Routine),
@@ -173,7 +173,7 @@ async fn two_devices_that_rotate_at_once_end_with_one_key() {
             two.rotate_key(PASSPHRASE, two_mode, |_| {})
         );
         for outcome in [outcomes.0, outcomes.1] {
-            // Both finished, and the slower one's new code may have lost against the faster one's.
+            // Both finished, and the slower one's recovery key may have been replaced by the faster one's.
             assert!(matches!(outcome, Ok(_) | Err(SyncKitError::KeyVersionConflict { .. })), "{outcome:?}");
         }
         two.setup_encryption_existing(PASSPHRASE).await.unwrap();
@@ -181,11 +181,11 @@ async fn two_devices_that_rotate_at_once_end_with_one_key() {
         let version = *versions(&two, phone.id).await.iter().max().unwrap();
         assert!(versions(&two, phone.id).await.iter().all(|it| *it == version));
     }
-    read_anew(&world, PASSPHRASE).await;
+    readable_by_a_new_device(&world, PASSPHRASE).await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_opened_is_left_as_it_is() {
+async fn entries_that_do_not_open_are_kept_as_they_are() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(2)).await.unwrap();
@@ -199,7 +199,7 @@ async fn what_cannot_be_opened_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn starting_over_in_the_middle_of_a_rotation_brings_it_to_an_end() {
+async fn starting_over_in_the_middle_of_a_rotation_ends_it() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (client, device) = world.device("laptop").await;
@@ -251,7 +251,7 @@ async fn password_and_passphrase_change_together_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_change_of_password_whose_answer_was_lost_is_found_done_by_the_next_try() {
+async fn a_password_change_whose_answer_was_lost_is_confirmed_by_the_next_attempt() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let unlucky = builder(config(proxy.url(), world.server.api_key())).retries(0);

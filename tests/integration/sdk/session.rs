@@ -9,15 +9,15 @@ use tidelog_client::{SessionInfo, SyncKitError};
 use tidelog_test_kit::proxies::network::Proxy;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, tasks};
 
-/// The client's session, made to end so many seconds from now.
-fn ending_in(session: &SessionInfo, seconds: i64) -> SessionInfo {
+/// The client's session, changed to expire this many seconds from now.
+fn expiring_in(session: &SessionInfo, seconds: i64) -> SessionInfo {
     let mut session = session.clone();
     session.expires_at = Some(Utc::now() + TimeDelta::seconds(seconds));
     session
 }
 
 #[tokio::test]
-async fn signing_in_tells_who_and_where() {
+async fn signing_in_returns_user_and_app() {
     let world = World::new().await;
     let client = world.stranger();
     let (user_id, app_id) = client.authenticate(world.server.email(), world.server.password()).await.unwrap();
@@ -39,7 +39,7 @@ async fn a_wrong_password_and_an_unknown_app_are_the_same_error() {
 }
 
 #[tokio::test]
-async fn a_saved_session_goes_on_in_another_run() {
+async fn a_saved_session_continues_in_another_run() {
     let world = World::new().await;
     let saved = serde_json::to_string(&world.signed_in().await.session_info()).unwrap();
     let client = world.stranger();
@@ -48,7 +48,7 @@ async fn a_saved_session_goes_on_in_another_run() {
 }
 
 #[tokio::test]
-async fn a_program_is_told_of_every_session_so_that_it_can_save_it() {
+async fn the_callback_is_called_with_every_session_to_save() {
     let world = World::new().await;
     let told = Arc::new(Mutex::new(Vec::new()));
     let save = told.clone();
@@ -56,7 +56,7 @@ async fn a_program_is_told_of_every_session_so_that_it_can_save_it() {
         builder(world.config()).on_session_change(move |session| save.lock().unwrap().push(session.cloned()));
     let client = world.signed_in_with(builder).await;
     let first = client.session_info().unwrap();
-    client.restore_session(ending_in(&first, 0));
+    client.restore_session(expiring_in(&first, 0));
     client.status().await.unwrap();
     let second = client.session_info().unwrap();
     client.logout().await.unwrap();
@@ -68,7 +68,7 @@ async fn a_token_in_its_last_half_minute_is_replaced_before_it_is_used() {
     let world = World::new().await;
     let client = world.signed_in().await;
     let before = client.session_info().unwrap();
-    client.restore_session(ending_in(&before, 29));
+    client.restore_session(expiring_in(&before, 29));
     client.status().await.unwrap();
     let after = client.session_info().unwrap();
     assert!(after.refresh_token != before.refresh_token);
@@ -76,20 +76,20 @@ async fn a_token_in_its_last_half_minute_is_replaced_before_it_is_used() {
 }
 
 #[tokio::test]
-async fn a_token_with_a_minute_left_is_used_as_it_is() {
+async fn a_token_with_a_minute_left_is_not_replaced() {
     let world = World::new().await;
     let client = world.signed_in().await;
     let before = client.session_info().unwrap();
-    client.restore_session(ending_in(&before, 60));
+    client.restore_session(expiring_in(&before, 60));
     client.status().await.unwrap();
     assert!(client.session_info().unwrap().refresh_token == before.refresh_token);
 }
 
 #[tokio::test]
-async fn an_ended_session_without_a_refresh_token_says_so_without_asking_the_server() {
+async fn an_expired_session_without_a_refresh_token_is_an_error_without_a_request() {
     let world = World::new().await;
     let client = world.signed_in().await;
-    let mut session = ending_in(&client.session_info().unwrap(), -1);
+    let mut session = expiring_in(&client.session_info().unwrap(), -1);
     session.refresh_token = None;
     client.restore_session(session);
     assert!(matches!(client.status().await, Err(SyncKitError::TokenExpired)));
@@ -110,11 +110,11 @@ async fn a_token_that_the_server_refuses_is_replaced_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_tasks_that_find_an_ending_token_share_one_refresh() {
+async fn many_tasks_with_an_expiring_token_share_one_refresh() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let client = Arc::new(builder(config(proxy.url(), world.server.api_key())).build());
-    client.restore_session(ending_in(&world.signed_in().await.session_info().unwrap(), 0));
+    client.restore_session(expiring_in(&world.signed_in().await.session_info().unwrap(), 0));
     let ask = |_| {
         let client = client.clone();
         tokio::spawn(async move { client.status().await })
@@ -127,26 +127,26 @@ async fn many_tasks_that_find_an_ending_token_share_one_refresh() {
 }
 
 #[tokio::test]
-async fn a_refresh_goes_on_when_whoever_began_it_turns_to_something_else() {
+async fn a_refresh_completes_although_its_caller_is_no_longer_polled() {
     const REFRESH: &str = "POST /api/sync/auth/refresh";
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let client = builder(config(proxy.url(), world.server.api_key())).build();
-    client.restore_session(ending_in(&world.signed_in().await.session_info().unwrap(), 0));
+    client.restore_session(expiring_in(&world.signed_in().await.session_info().unwrap(), 0));
     let mut first = Box::pin(client.status());
     tokio::select! {
         biased;
         () = async { while proxy.requests(REFRESH) == 0 { tokio::task::yield_now().await } } => {}
         _ = &mut first => unreachable!("the proxy has seen no refresh"),
     }
-    // Kept, but not polled: as a stream of notifications is while its program pulls.
+    // Kept, but not polled, like an event stream while its program pulls.
     client.status().await.unwrap();
     first.await.unwrap();
     assert_eq!(proxy.requests(REFRESH), 1);
 }
 
 #[tokio::test]
-async fn a_session_that_was_ended_elsewhere_is_refused_although_it_can_refresh() {
+async fn a_session_that_was_ended_elsewhere_is_refused_although_it_has_a_refresh_token() {
     let world = World::new().await;
     let client = world.signed_in().await;
     let copy = world.stranger();
@@ -156,7 +156,7 @@ async fn a_session_that_was_ended_elsewhere_is_refused_although_it_can_refresh()
 }
 
 #[tokio::test]
-async fn a_disabled_user_is_out_at_once() {
+async fn a_disabled_user_is_signed_out_at_once() {
     let world = World::new().await;
     let client = world.signed_in().await;
     let email = world.server.email().to_owned();

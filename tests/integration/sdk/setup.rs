@@ -1,4 +1,4 @@
-//! Encryption set-up: one key for a user, never replaced in silence.
+//! Encryption set-up: one key per user, never replaced silently.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use tidelog_test_kit::raw::Raw;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, pull_all, task, tasks};
 
-/// A program's own key store: it keeps one secret, whosever it is. Lets one user find what another has pinned.
+/// A key store with a single secret for all accounts. Lets one user find what another has pinned.
 #[derive(Default)]
 struct OneSecret(Mutex<Option<Vec<u8>>>);
 
@@ -37,7 +37,7 @@ fn wrapped(vault: &Vault, wrap_no: u32) -> String {
 }
 
 #[tokio::test]
-async fn a_first_set_up_puts_a_key_on_the_server() {
+async fn a_first_set_up_stores_a_key_on_the_server() {
     let world = World::new().await;
     let client = world.signed_in().await;
     assert!(!client.has_server_key().await.unwrap());
@@ -46,7 +46,7 @@ async fn a_first_set_up_puts_a_key_on_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn devices_that_set_up_at_once_end_with_one_key() {
+async fn devices_that_set_up_at_the_same_time_end_up_with_one_key() {
     let world = World::new().await;
     let mut clients = Vec::new();
     for number in 0..4 {
@@ -83,7 +83,7 @@ async fn a_set_up_that_finds_a_key_adopts_it() {
 }
 
 #[tokio::test]
-async fn a_wrong_passphrase_is_told_and_replaces_nothing() {
+async fn a_wrong_passphrase_is_an_error_and_replaces_nothing() {
     let world = World::new().await;
     let (_first, device) = world.device("laptop").await;
     let client = world.signed_in().await;
@@ -96,7 +96,7 @@ async fn a_wrong_passphrase_is_told_and_replaces_nothing() {
 }
 
 #[tokio::test]
-async fn an_empty_passphrase_is_refused_before_anything_is_asked() {
+async fn an_empty_passphrase_is_refused_before_anything_is_sent() {
     let world = World::new().await;
     let client = world.signed_in().await;
     assert!(matches!(client.setup_encryption_new("").await, Err(SyncKitError::EmptyPassphrase)));
@@ -142,7 +142,7 @@ async fn a_key_is_not_found_by_another_user_of_the_same_machine() {
 }
 
 #[tokio::test]
-async fn a_client_that_changes_hands_does_not_keep_the_key() {
+async fn a_client_that_signs_in_as_another_user_forgets_the_key() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let other = world.other_user(&Arc::new(MemoryStore::new())).await;
@@ -151,7 +151,7 @@ async fn a_client_that_changes_hands_does_not_keep_the_key() {
 }
 
 #[tokio::test]
-async fn a_key_that_vanished_from_the_server_is_never_a_first_set_up() {
+async fn a_key_that_vanished_from_the_server_is_never_set_up_again() {
     let world = World::new().await;
     let store = Arc::new(OneSecret::default());
     world.with_store(&store).await.setup_encryption_new(PASSPHRASE).await.unwrap();
@@ -169,7 +169,7 @@ async fn a_key_that_vanished_from_the_server_is_never_a_first_set_up() {
 }
 
 #[tokio::test]
-async fn another_vault_than_the_one_this_device_knows_is_refused() {
+async fn a_vault_that_this_device_does_not_know_is_refused() {
     let world = World::new().await;
     let store = Arc::new(OneSecret::default());
     world.with_store(&store).await.setup_encryption_new(PASSPHRASE).await.unwrap();
@@ -210,7 +210,7 @@ async fn an_older_wrapping_of_the_key_is_refused_by_a_device_that_saw_the_newer_
 }
 
 #[tokio::test]
-async fn an_envelope_under_another_version_than_the_server_says_is_refused() {
+async fn an_envelope_of_another_version_than_the_server_says_is_refused() {
     let world = World::new().await;
     let client = world.signed_in().await;
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
@@ -223,7 +223,7 @@ async fn an_envelope_under_another_version_than_the_server_says_is_refused() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_envelope_are_a_typed_error() {
+async fn bytes_that_are_not_an_envelope_are_a_typed_error() {
     let world = World::new().await;
     let client = world.signed_in().await;
     Raw::beside(&world, &client).replace_envelope("bm8gZW52ZWxvcGU=", 1).await;

@@ -1,8 +1,10 @@
-//! Pushing: seal, split, send, and send again until it is on the server's disk once.
+//! Pushing: changes are sealed into batches, which are sent until the server has stored each of them exactly once.
 
 #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only replicas build batches across restarts"))]
-mod batch;
+mod batch_builder;
 mod outbox;
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only replicas keep batches across restarts"))]
+mod sealed_batch;
 #[cfg_attr(
     not(feature = "sqlite"),
     allow(dead_code, reason = "only replicas place their batches in the log")
@@ -13,9 +15,11 @@ use tidelog_protocol::Cursor;
 use uuid::Uuid;
 
 #[cfg(feature = "sqlite")]
-pub(crate) use batch::{Added, SealedBatch};
-pub(crate) use batch::{BatchBuilder, BatchOptions, payload_of};
+pub(crate) use batch_builder::Added;
+pub(crate) use batch_builder::{BatchBuilder, BatchOptions, payload_of};
 pub(crate) use outbox::Outbox;
+#[cfg(feature = "sqlite")]
+pub(crate) use sealed_batch::SealedBatch;
 pub(crate) use send::{PushOutcome, Refusal};
 
 use crate::blocking::blocking;
@@ -25,25 +29,25 @@ use crate::watch::ViewId;
 use crate::{ChangeEntry, Result, SyncKitClient, SyncKitError};
 use outbox::Fingerprint;
 
-/// Keys that one push follows: another device would have to complete rotation after rotation meanwhile.
+/// Key replacements that one push follows: more would mean that other devices complete one rotation after another.
 const MAX_KEYS_FOLLOWED: usize = 3;
 
 impl SyncKitClient {
-    /// Seals the changes and pushes them, in as many batches as the server's limits ask for; gives back a cursor that is
-    /// safe to pull from.
+    /// Seals the changes and pushes them, in as many batches as the server's limits require. Returns a cursor that is safe to
+    /// pull from.
     ///
-    /// When this returns, the changes are on the server's disk. When it fails, they may or may not be: push the same
-    /// changes again, and they will be there once. (What is remembered for that is in memory: after a restart, pushing
-    /// again can write a change a second time, which the rule "the newest entry of a row counts" makes harmless.) Pushing
-    /// other changes instead gives that up for the old ones. A push whose future was dropped has failed in this sense. One push
-    /// runs at a time; others wait.
+    /// When this returns, the changes are on the server's disk. When it fails, they may or may not be: push the same changes
+    /// again, and they will be in the log exactly once. (This is remembered in memory: after a restart, pushing again can write a
+    /// change a second time, which is harmless since the newest entry of a row counts.) Pushing other changes instead gives up
+    /// this guarantee for the earlier ones. Dropping the future counts as a failure. One push runs at a time; others wait.
     ///
     /// # Errors
-    /// Before anything is sent: [`SyncKitError::NoMasterKey`], [`SyncKitError::NothingToPush`],
-    /// [`SyncKitError::InvalidChanges`], [`SyncKitError::ChangeTooLarge`]; with the first push of a key that came from the
-    /// key store, and where the key was replaced, also [`SyncKitError::Blocked`], [`SyncKitError::KeyChanged`] and
-    /// [`SyncKitError::KeyGone`]. From the server: [`SyncKitError::DeviceRevoked`], [`SyncKitError::MembershipRequired`],
-    /// [`SyncKitError::QuotaExceeded`], [`SyncKitError::WrongKey`], and those of every request.
+    /// - Before anything is sent: [`SyncKitError::NoMasterKey`], [`SyncKitError::NothingToPush`],
+    ///   [`SyncKitError::InvalidChanges`], [`SyncKitError::ChangeTooLarge`].
+    /// - With the first push under a key from the key store, and if the key was replaced: [`SyncKitError::Blocked`],
+    ///   [`SyncKitError::KeyChanged`], [`SyncKitError::KeyGone`].
+    /// - From the server: [`SyncKitError::DeviceRevoked`], [`SyncKitError::MembershipRequired`],
+    ///   [`SyncKitError::QuotaExceeded`], [`SyncKitError::WrongKey`], and those of every request.
     pub async fn push(&self, device_id: Uuid, changes: Vec<ChangeEntry>) -> Result<Cursor> {
         let owner = self.owner()?;
         self.encryption.key_for(owner)?;
@@ -61,7 +65,7 @@ impl SyncKitClient {
         self.send_pending(&mut outbox, key, view).await
     }
 
-    /// Seals the changes, unless these very changes are on their way already.
+    /// Seals the changes into the outbox, unless they are in it already.
     async fn seal_into(
         &self,
         outbox: &mut Outbox,
@@ -125,8 +129,8 @@ impl SyncKitClient {
         Ok(cursor)
     }
 
-    /// The key that has taken the place of the one which the server refuses. The batch is not in the log: a repeat of one that
-    /// is would have been answered.
+    /// Returns the key that replaced the one which the server refuses. The batch is not in the log, since the repeat of a stored
+    /// batch is answered before the key is checked.
     async fn replaced_key(
         &self,
         outbox: &Outbox,
@@ -144,7 +148,7 @@ impl SyncKitClient {
     }
 }
 
-/// The error in terms of the pushed list, in which the batch begins at `first_index`.
+/// Converts the error to indices of the pushed list, in which the batch begins at `first_index`.
 fn in_pushed_list(mut error: SyncKitError, first_index: usize) -> SyncKitError {
     if let SyncKitError::InvalidChanges { faults } = &mut error {
         faults.iter_mut().for_each(|fault| fault.index += first_index);

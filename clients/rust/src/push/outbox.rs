@@ -1,11 +1,11 @@
-//! What was sealed and is not acknowledged yet.
+//! The batches that were sealed and are not acknowledged yet.
 //!
-//! The entries of a stream are numbered and linked, so sealed bytes are sent again as they are, never sealed a second time.
-//! If the outcome of a push is unknown, its batches stay here: pushing the same changes again resends the same bytes under
-//! the same batch ids, and the server, which may have them already, inserts them once. Other changes begin a new stream:
-//! the old one may or may not have reached its end, and a stream must not fork.
+//! The entries of a stream are chained, so sealed bytes are only ever sent again as they are, never sealed a second time. If the
+//! outcome of a push is unknown, its batches stay here: pushing the same changes again sends the same bytes under the same batch
+//! ids, and the server, which may have them already, stores them once. Other changes start a new stream: some entries of the old
+//! one may or may not be in the log, and a stream must not fork.
 //!
-//! Should the key be replaced meanwhile, what the server refuses for that is sealed again under the new one.
+//! If the server refuses a batch because the key was replaced, it is sealed again under the new key.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::batch::{Payload, SealedBatch};
+use super::batch_builder::Payload;
+use super::sealed_batch::SealedBatch;
 use crate::formats::keys::VAULT_ID_BYTES;
 use crate::formats::{FormatError, Stream, Vault};
 use crate::watch::ViewId;
 use crate::{ChangeEntry, Result};
 
-/// Names the content of a push: device, vault and changes.
+/// Identifies the content of a push: device, vault and changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint([u8; 32]);
 
@@ -41,21 +42,21 @@ impl Fingerprint {
     }
 }
 
-/// The pushing side of a client: one stream, at most one push under way.
+/// The outbox of a client: one stream, and at most one push in flight.
 #[derive(Default)]
 pub(crate) struct Outbox {
-    /// Where the stream stands after all that was sealed, and the vault it belongs to; `None` before the first push and
-    /// where the stream was given up.
+    /// The stream after everything that was sealed, and its vault; `None` before the first push and after the stream was
+    /// abandoned.
     stream: Option<(VaultId, Stream)>,
-    pending: Option<Pending>,
+    pending: Option<PendingPush>,
 }
 
 type VaultId = [u8; VAULT_ID_BYTES];
 
-struct Pending {
+struct PendingPush {
     fingerprint: Fingerprint,
     view: ViewId,
-    /// Holds the key that the batches are sealed under.
+    /// With the key that the batches are sealed under.
     vault: Arc<Vault>,
     batches: VecDeque<SealedBatch>,
     /// Changes in the batches that are acknowledged.
@@ -63,12 +64,12 @@ struct Pending {
 }
 
 impl Outbox {
-    /// Whether these very changes are still on their way.
+    /// Whether exactly these changes are pending.
     pub(crate) fn holds(&self, fingerprint: Fingerprint) -> bool {
         self.pending.as_ref().is_some_and(|pending| pending.fingerprint == fingerprint)
     }
 
-    /// The stream to seal the next push with: a new one in another vault, and if an earlier push is still without an answer.
+    /// Returns the stream for the next push: a new one in another vault, and if an earlier push is still pending.
     pub(crate) fn stream(&self, vault: &Vault) -> std::result::Result<Stream, FormatError> {
         match &self.stream {
             Some((vault_id, stream)) if *vault_id == vault.vault_id() && self.pending.is_none() => {
@@ -78,12 +79,12 @@ impl Outbox {
         }
     }
 
-    /// Whose push has no answer yet.
+    /// Returns the view of the pending push, if there is one.
     pub(crate) fn in_doubt(&self) -> Option<ViewId> {
         self.pending.as_ref().map(|pending| pending.view)
     }
 
-    /// Takes a freshly sealed push, and the vault's stream as it stands after it.
+    /// Takes a sealed push, and the stream after it.
     pub(crate) fn put(
         &mut self,
         fingerprint: Fingerprint,
@@ -93,7 +94,8 @@ impl Outbox {
         stream: Stream,
     ) {
         self.stream = Some((vault.vault_id(), stream));
-        self.pending = Some(Pending { fingerprint, view, vault, batches: batches.into(), acknowledged: 0 });
+        self.pending =
+            Some(PendingPush { fingerprint, view, vault, batches: batches.into(), acknowledged: 0 });
     }
 
     /// Whether the next batch is sealed under this vault's current key.
@@ -101,8 +103,8 @@ impl Outbox {
         self.pending.as_ref().is_none_or(|pending| pending.vault.key_id() == vault.key_id())
     }
 
-    /// Seals what is left again under the current key of `vault`, frame by frame: number and link of each entry stay. Only for
-    /// batches that the server has refused under their key, so that it has none of them.
+    /// Seals the remaining batches again under the current key of `vault`; counter and link of each entry stay. Only for batches
+    /// that the server has refused because of their key, so that none of them is in the log.
     pub(crate) fn reseal(&mut self, vault: &Arc<Vault>) -> Result<()> {
         if let Some(pending) = &mut self.pending {
             let resealed = |batch: &SealedBatch| batch.resealed(&pending.vault, vault);
@@ -112,7 +114,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// How many of the pushed changes come before the next batch.
+    /// Returns how many of the pushed changes come before the next batch.
     pub(crate) fn acknowledged(&self) -> usize {
         self.pending.as_ref().map_or(0, |pending| pending.acknowledged)
     }
@@ -122,12 +124,12 @@ impl Outbox {
         self.pending.as_ref().is_none_or(|pending| pending.batches.len() <= 1)
     }
 
-    /// The next batch to send, `None` when all are acknowledged.
+    /// Returns the next batch to send; `None` when all are acknowledged.
     pub(crate) fn next(&self) -> Option<SealedBatch> {
         self.pending.as_ref()?.batches.front().cloned()
     }
 
-    /// The batch that [`next`](Self::next) gave is on the server's disk.
+    /// The batch that [`next`](Self::next) returned is on the server's disk.
     pub(crate) fn acknowledge(&mut self) {
         if let Some(pending) = &mut self.pending {
             pending.acknowledged += pending.batches.pop_front().map_or(0, |batch| batch.changes);
@@ -137,12 +139,12 @@ impl Outbox {
         }
     }
 
-    /// The log that the stream was in is not what it was: what is sealed from now on is on a new one.
+    /// Starts a new stream with the next push, because the log lost a part of its history.
     pub(crate) fn start_new_stream(&mut self) {
         self.stream = None;
     }
 
-    /// What is pending can never be taken as it is: it is dropped, and its stream with it.
+    /// Drops a push that will never be accepted, and its stream with it.
     pub(crate) fn give_up(&mut self) {
         *self = Self::default();
     }
@@ -166,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledged_push_leaves_the_stream_for_the_next_one() {
+    fn the_next_push_continues_the_stream_of_an_acknowledged_one() {
         let mut outbox = Outbox::default();
         let vault = Arc::new(Vault::generate().unwrap());
         let stream = outbox.stream(&vault).unwrap();
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn while_an_answer_is_missing_other_changes_begin_a_new_stream() {
+    fn other_changes_start_a_new_stream_while_a_push_is_pending() {
         let mut outbox = Outbox::default();
         let vault = Arc::new(Vault::generate().unwrap());
         let stream = outbox.stream(&vault).unwrap();
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_never_goes_on_in_another_vault() {
+    fn a_stream_never_continues_in_another_vault() {
         let mut outbox = Outbox::default();
         let (vault, other) = (Arc::new(Vault::generate().unwrap()), Vault::generate().unwrap());
         let stream = outbox.stream(&vault).unwrap();
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn giving_up_forgets_batches_and_stream() {
+    fn giving_up_drops_batches_and_stream() {
         let mut outbox = Outbox::default();
         let vault = Arc::new(Vault::generate().unwrap());
         let stream = outbox.stream(&vault).unwrap();

@@ -2,8 +2,8 @@
 
 use tidelog_protocol::{Cursor, PushResponse};
 
-use super::batch::SealedBatch;
 use super::outbox::Outbox;
+use super::sealed_batch::SealedBatch;
 use crate::transport::Request;
 use crate::watch::ViewId;
 use crate::{SyncKitClient, SyncKitError};
@@ -17,10 +17,10 @@ pub(crate) enum PushOutcome {
         /// The seq of its last entry; `None` from servers that do not tell it.
         last_seq: Option<i64>,
     },
-    /// The server has looked at it and not taken it: it is not in the log.
+    /// The server has checked and refused it: it is not in the log.
     Refused(Refusal, SyncKitError),
-    /// It may or may not be in the log: the answer was lost, is temporary, or came from something on the way. Only the same
-    /// bytes may be sent again.
+    /// It may or may not be in the log: the answer was lost, is temporary, or came from a proxy. Only the same bytes may be sent
+    /// again.
     Unknown(SyncKitError),
 }
 
@@ -31,15 +31,15 @@ pub(crate) enum Refusal {
     LogMoved,
     /// The server has lost a part of its history: pull from here first.
     LogRewound { resume_from: Cursor },
-    /// The batch is under a key that is no longer the current one: follow it and seal again.
+    /// The batch is under a key that was replaced: follow the new one and seal again.
     KeyReplaced { key_version: u32 },
-    /// The server, or something on the way, takes no request of this size: send smaller ones.
+    /// The server, or a proxy, accepts no request of this size: send smaller ones.
     TooLarge,
-    /// The quota is reached or a membership is missing: the same bytes may be taken later.
+    /// The quota is reached or a membership is missing: the same bytes may be accepted later.
     NotNow,
-    /// The server will never take this batch, but may take others.
+    /// The server will never accept this batch, but may accept others.
     InvalidBatch,
-    /// The server will take no batch of this device.
+    /// The server will accept no batch of this device.
     Rejected,
 }
 
@@ -64,10 +64,9 @@ impl Refusal {
 }
 
 impl SyncKitClient {
-    /// Sends a batch once, and keeps the watch and the known limits up to date with the answer. `is_last`: no other batch
-    /// follows at once.
+    /// Sends a batch, and updates the watch and the known limits by the answer. `is_last`: no other batch follows immediately.
     ///
-    /// The locked outbox is proof that no other batch of this client is on its way.
+    /// The locked outbox proves that no other batch of this client is in flight.
     pub(crate) async fn send_batch(
         &self,
         _one_at_a_time: &Outbox,
@@ -78,7 +77,7 @@ impl SyncKitClient {
         self.watch.push_started(view);
         let error = match self.fetch::<PushResponse>(&Request::post_bytes("/push", batch.body)).await {
             Ok(PushResponse { cursor, last_seq }) => {
-                // Entries that are not known cannot be accounted for.
+                // Unknown entries cannot be accounted for.
                 let accounted = last_seq.filter(|_| batch.own.is_some());
                 let own = batch.own.unwrap_or_default();
                 let cursor = self.watch.batch_stored(view, own, cursor, accounted, is_last);

@@ -27,7 +27,7 @@ fn entries_of_a_stream_are_numbered_and_linked() {
 }
 
 #[test]
-fn a_stream_goes_on_from_its_stored_state() {
+fn a_stream_continues_from_its_stored_state() {
     let vault = Vault::generate().unwrap();
     let mut stream = Stream::generate().unwrap();
     let slot = slot(&vault, Op::Insert, "1");
@@ -40,7 +40,7 @@ fn a_stream_goes_on_from_its_stored_state() {
 }
 
 #[test]
-fn a_stream_stays_where_it_was_when_sealing_fails() {
+fn a_stream_is_unchanged_when_sealing_fails() {
     let vault = Vault::generate().unwrap();
     let mut stream = Stream::generate().unwrap();
     let before = stream.clone();
@@ -60,7 +60,7 @@ fn a_stream_stays_where_it_was_when_sealing_fails() {
 }
 
 #[test]
-fn the_last_number_of_a_stream_is_never_used_twice() {
+fn the_last_counter_of_a_stream_is_never_used_twice() {
     let vault = Vault::generate().unwrap();
     let mut stream = Stream::from_parts([7; 8], u64::MAX, [1; 16]);
     let error =
@@ -69,7 +69,7 @@ fn the_last_number_of_a_stream_is_never_used_twice() {
 }
 
 #[test]
-fn the_largest_payload_that_seals_fits_the_limit_on_data() {
+fn the_largest_payload_fits_the_limit_on_data() {
     let vault = Vault::generate().unwrap();
     let slot = slot(&vault, Op::Insert, "1");
     // 3/4 of the limit, less 40 bytes of sealing and 38 of frame.
@@ -83,7 +83,7 @@ fn the_largest_payload_that_seals_fits_the_limit_on_data() {
 }
 
 #[test]
-fn no_payload_makes_a_tombstone() {
+fn without_a_payload_an_entry_is_a_tombstone() {
     let vault = Vault::generate().unwrap();
     let slot = slot(&vault, Op::Delete, "1");
     let sealed = Stream::generate().unwrap().seal(&vault, &slot, None.into(), &PADDED).unwrap();
@@ -92,7 +92,7 @@ fn no_payload_makes_a_tombstone() {
 }
 
 #[test]
-fn payloads_of_like_length_look_alike_unless_padding_is_off() {
+fn payloads_of_similar_length_look_alike_unless_padding_is_off() {
     let vault = Vault::generate().unwrap();
     let slot = slot(&vault, Op::Insert, "1");
     let length = |payload: &[u8], padding| {
@@ -109,7 +109,7 @@ fn payloads_of_like_length_look_alike_unless_padding_is_off() {
 }
 
 #[test]
-fn a_vault_that_hides_names_sends_stand_ins_and_gives_the_names_back() {
+fn a_vault_that_hides_names_sends_stand_ins_and_restores_the_names() {
     let vault = Vault::generate_with_hidden_names().unwrap();
     let slot = slot(&vault, Op::Insert, "secret-row");
     let sealed = Stream::generate().unwrap().seal(&vault, &slot, EntryBody::Value(b"{}"), &PADDED).unwrap();
@@ -122,14 +122,14 @@ fn a_vault_that_hides_names_sends_stand_ins_and_gives_the_names_back() {
 }
 
 #[test]
-fn names_on_the_wire_outlive_a_rotation() {
+fn stand_ins_survive_a_rotation() {
     let vault = Vault::generate_with_hidden_names().unwrap();
     let rotated = vault.rotated(Rotation::Compromise).unwrap();
     assert_eq!(vault.wire_names("notes", "1"), rotated.wire_names("notes", "1"));
 }
 
 #[test]
-fn rotation_keeps_author_number_link_head_and_payload() {
+fn rotation_keeps_stream_counter_link_head_and_payload() {
     for hidden in [false, true] {
         let old = if hidden { Vault::generate_with_hidden_names() } else { Vault::generate() }.unwrap();
         let new = old.rotated(Rotation::Compromise).unwrap();
@@ -150,7 +150,7 @@ fn rotation_keeps_author_number_link_head_and_payload() {
 }
 
 #[test]
-fn entries_under_earlier_keys_open_after_a_routine_rotation_only() {
+fn entries_under_earlier_keys_only_open_after_a_routine_rotation() {
     let old = Vault::generate().unwrap();
     let slot = slot(&old, Op::Insert, "1");
     let sealed = Stream::generate().unwrap().seal(&old, &slot, EntryBody::Value(b"{}"), &PADDED).unwrap();
@@ -162,7 +162,7 @@ fn entries_under_earlier_keys_open_after_a_routine_rotation_only() {
 }
 
 #[test]
-fn a_change_that_was_never_sealed_is_told_from_one_that_does_not_open() {
+fn a_change_that_was_never_sealed_has_another_error_than_one_that_does_not_open() {
     let vault = Vault::generate().unwrap();
     let slot = slot(&vault, Op::Insert, "1");
     assert_eq!(open_entry(&vault, &slot, "{\"title\":1}").unwrap_err(), FormatError::NotBase64);
@@ -171,7 +171,7 @@ fn a_change_that_was_never_sealed_is_told_from_one_that_does_not_open() {
 }
 
 #[test]
-fn stored_streams_that_make_no_sense_are_refused() {
+fn invalid_stored_streams_are_refused() {
     let error = Stream::from_bytes(&Stream::from_parts([1; 8], 0, [1; 16]).to_bytes()).unwrap_err();
     assert_eq!(error, FormatError::Malformed(Malformed::PrevAtStart));
 }

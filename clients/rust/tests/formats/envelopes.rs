@@ -1,4 +1,4 @@
-//! Wrapping a vault and getting it back.
+//! Sealing a vault into an envelope and opening it.
 
 use tidelog_client::formats::{
     EnvelopeError, KdfCost, Malformed, RecoveryKey, Rotation, SlotKind, SlotPlan, Unlock, Vault,
@@ -9,7 +9,7 @@ use tidelog_client::formats::{
 const CHEAP: KdfCost = KdfCost::MIN;
 
 #[test]
-fn a_passphrase_gives_the_vault_back_and_another_one_does_not() {
+fn a_passphrase_opens_its_envelope_and_another_one_does_not() {
     let vault = Vault::generate().unwrap();
     let envelope = seal_envelope(&vault, "Grüße", CHEAP, 3).unwrap();
     let opened = open_envelope(&envelope, "Gru\u{308}ße").unwrap();
@@ -19,7 +19,7 @@ fn a_passphrase_gives_the_vault_back_and_another_one_does_not() {
 }
 
 #[test]
-fn a_recovery_code_gives_the_vault_back_as_a_person_types_it() {
+fn a_recovery_key_opens_its_envelope_however_it_is_typed() {
     let vault = Vault::generate_with_hidden_names().unwrap();
     let code = RecoveryKey::generate().unwrap();
     let envelope = seal_envelope_with(&vault, &[SlotPlan::Wrap(Unlock::Recovery(&code), CHEAP)], 0).unwrap();
@@ -33,7 +33,7 @@ fn a_recovery_code_gives_the_vault_back_as_a_person_types_it() {
 }
 
 #[test]
-fn a_new_passphrase_leaves_the_recovery_code_good() {
+fn a_new_passphrase_keeps_the_recovery_key_valid() {
     let vault = Vault::generate().unwrap();
     let code = RecoveryKey::generate().unwrap();
     let plan =
@@ -48,7 +48,7 @@ fn a_new_passphrase_leaves_the_recovery_code_good() {
 }
 
 #[test]
-fn a_slot_of_another_key_cannot_be_kept() {
+fn a_slot_of_another_key_cannot_be_carried_over() {
     let old = Vault::generate().unwrap();
     let code = RecoveryKey::generate().unwrap();
     let envelope = seal_envelope_with(&old, &[SlotPlan::Wrap(Unlock::Recovery(&code), CHEAP)], 0).unwrap();
@@ -72,7 +72,7 @@ fn a_device_follows_a_routine_rotation_by_itself() {
 }
 
 #[test]
-fn a_link_from_another_vault_is_not_written() {
+fn a_link_from_another_vault_is_refused() {
     let (vault, other) = (Vault::generate().unwrap(), Vault::generate().unwrap());
     let error =
         seal_envelope_with(&vault, &[SlotPlan::Wrap(Unlock::Previous(&other), CHEAP)], 0).unwrap_err();
@@ -80,7 +80,7 @@ fn a_link_from_another_vault_is_not_written() {
 }
 
 #[test]
-fn an_envelope_has_one_slot_of_each_kind_at_most_and_one_at_least() {
+fn an_envelope_has_at_most_one_slot_of_each_kind_and_at_least_one() {
     let vault = Vault::generate().unwrap();
     let code = RecoveryKey::generate().unwrap();
     let recovery = SlotPlan::Wrap(Unlock::Recovery(&code), CHEAP);
@@ -93,7 +93,7 @@ fn an_envelope_has_one_slot_of_each_kind_at_most_and_one_at_least() {
 }
 
 #[test]
-fn costs_outside_the_range_are_refused_and_those_at_its_edges_are_not() {
+fn costs_outside_the_range_are_refused_and_its_bounds_are_not() {
     let cost = |m_kib, t, p| KdfCost { m_kib, t, p }.is_accepted();
     assert!(cost(19_456, 2, 1) && cost(262_144, 10, 4) && KdfCost::default().is_accepted());
     for (m_kib, t, p) in
@@ -105,7 +105,7 @@ fn costs_outside_the_range_are_refused_and_those_at_its_edges_are_not() {
 }
 
 #[test]
-fn a_ring_full_of_earlier_keys_still_fits_and_drops_the_oldest() {
+fn a_full_ring_fits_and_drops_the_oldest_key() {
     let mut vault = Vault::generate().unwrap();
     for _ in 0..70 {
         vault = vault.rotated(Rotation::Routine).unwrap();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use tidelog_client::formats::{EntryKind, Slot, Vault, open_entry, open_envelope};
 use tidelog_client::{ChangeOp, KeyStore, SealedFileStore, Timestamp};
 
-/// Bytes before the vault in what a key store keeps: a mark and the number of wrappings.
+/// Bytes before the vault in a key store's record: magic and wrap_no.
 const PIN_BYTES: usize = 8;
 
 fn written() -> Value {
@@ -22,7 +22,7 @@ fn vault(written: &Value) -> Vault {
 }
 
 #[test]
-fn every_entry_of_its_log_opens_in_its_place() {
+fn every_entry_of_its_log_opens_in_its_slot() {
     let written = written();
     let vault = vault(&written);
     let mut read = Vec::new();
@@ -59,7 +59,7 @@ fn every_entry_of_its_log_opens_in_its_place() {
 }
 
 #[test]
-fn its_key_file_gives_the_key_of_its_envelope() {
+fn its_key_file_has_the_key_of_its_envelope() {
     let written = written();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keys");

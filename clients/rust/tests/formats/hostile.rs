@@ -1,4 +1,4 @@
-//! Bytes from anywhere: opening them refuses, it never panics; and what was sealed and then changed does not open.
+//! Untrusted bytes: they are refused without a panic, and what was changed after sealing does not open.
 
 use std::sync::LazyLock;
 
@@ -41,7 +41,7 @@ prop_compose! {
     }
 }
 
-/// Mostly bytes that begin as something real, so that parsers get past the first field.
+/// Bytes that mostly begin like something real, so that parsers get past the first field.
 fn almost(real: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
     (0..=real.len(), proptest::collection::vec(any::<u8>(), 0..200))
         .prop_map(|(kept, tail)| [&real[..kept], &tail].concat())
@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn an_entry_opens_in_its_own_slot_only(
+    fn an_entry_only_opens_in_its_own_slot(
         table in "[a-c]{1,3}", row_id in "[a-c]{1,3}", timestamp_us in 0..3_i64,
         other_table in "[a-c]{1,3}", other_row in "[a-c]{1,3}", other_us in 0..3_i64, update: bool,
     ) {
@@ -102,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn a_frame_that_parses_is_what_it_would_be_written_as(
+    fn a_parsed_frame_encodes_to_the_same_bytes(
         kind in 0..5_u8, flags in 0..5_u8,
         rest in proptest::collection::vec(prop_oneof![3 => Just(0_u8), 1 => any::<u8>()], 0..300),
     ) {
@@ -132,7 +132,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_with_a_right_check_sum_are_read_or_refused_as_a_vault(
+    fn any_bytes_with_a_valid_checksum_are_parsed_or_refused_as_a_vault(
         flags in 0..3_u8, fixed in proptest::collection::vec(any::<u8>(), 116), count in 0..70_u8,
         earlier in proptest::collection::vec(any::<u8>(), 70 * 36), cut in 0..3_usize,
     ) {
@@ -156,7 +156,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused_as_a_stream(tail in proptest::collection::vec(any::<u8>(), 0..40)) {
+    fn any_bytes_are_parsed_or_refused_as_a_stream(tail in proptest::collection::vec(any::<u8>(), 0..40)) {
         let bytes = [b"TLS1", &tail[..]].concat();
         if let Ok(stream) = Stream::from_bytes(&bytes) {
             prop_assert_eq!(&stream.to_bytes()[..], &bytes);
@@ -164,12 +164,12 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_refused_as_a_recovery_code(text in "\\PC{0,80}") {
+    fn any_text_is_refused_as_a_recovery_key(text in "\\PC{0,80}") {
         prop_assert!(RecoveryKey::parse(&text).is_err());
     }
 
     #[test]
-    fn a_recovery_code_is_read_back_and_one_with_a_letter_changed_is_not(
+    fn a_recovery_key_parses_and_one_with_a_changed_letter_does_not(
         secret: [u8; 32], at in 0..56_usize, letter in "[A-Z2-7]",
     ) {
         let code = RecoveryKey::from_secret(Secret::new(secret));
@@ -177,7 +177,7 @@ proptest! {
         prop_assert_eq!(RecoveryKey::parse(&letters), Ok(code.clone()));
         let changed = letters[at..=at] != letter;
         letters.replace_range(at..=at, &letter);
-        // A check sum of 16 bits lets one in 65,536 typing errors through; the envelope then refuses the code.
+        // A checksum of 16 bits lets one in 65,536 typing errors through; then the envelope does not open.
         prop_assert!(!changed || RecoveryKey::parse(&letters) != Ok(code));
     }
 }

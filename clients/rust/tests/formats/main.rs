@@ -1,4 +1,4 @@
-//! The encryption formats as the rest of the SDK uses them. What they look like byte by byte is in `vectors`.
+//! The encryption formats as the rest of the SDK uses them. `vectors` checks them byte by byte.
 
 mod entries;
 mod envelopes;

@@ -12,7 +12,7 @@ fn opened(vault: &Vault, wrap_no: u32) -> OpenedEnvelope {
 }
 
 #[test]
-fn a_device_that_knows_no_vault_accepts_any_under_its_own_version() {
+fn a_device_without_a_pin_accepts_any_vault_of_the_version_that_the_server_says() {
     let vault = Vault::generate().unwrap();
     let pin = Pin::accept(None, &opened(&vault, 0), 1).unwrap();
     assert_eq!(pin, Pin { vault_id: vault.vault_id(), key_version: 1, key_id: vault.key_id(), wrap_no: 0 });
@@ -31,7 +31,7 @@ fn newer_wrappings_and_newer_keys_of_the_pinned_vault_are_accepted() {
 }
 
 #[test]
-fn another_vault_and_anything_older_is_refused() {
+fn another_vault_and_anything_older_are_refused() {
     let vault = Vault::generate().unwrap();
     let rotated = vault.rotated(Rotation::Routine).unwrap();
     let pin = Pin::of(&opened(&rotated, 5));

@@ -1,4 +1,4 @@
-//! Secrets stay out of sight, and survive being stored.
+//! Secrets are never shown, and survive being stored.
 
 use data_encoding::{BASE64, HEXLOWER};
 use tidelog_client::formats::{
@@ -9,11 +9,11 @@ use tidelog_protocol::Op;
 
 use crate::slot;
 
-/// The smallest keychain, that of Windows, takes this much.
+/// The limit of the smallest keychain, that of Windows.
 const SMALLEST_KEYCHAIN_BYTES: usize = 2_560;
 
 #[test]
-fn a_stored_vault_comes_back_the_same_and_fits_every_keychain() {
+fn a_stored_vault_is_restored_and_fits_every_keychain() {
     let mut vault = Vault::generate_with_hidden_names().unwrap();
     for _ in 0..70 {
         let bytes = vault.to_secret_bytes();
@@ -24,7 +24,7 @@ fn a_stored_vault_comes_back_the_same_and_fits_every_keychain() {
 }
 
 #[test]
-fn vaults_streams_and_codes_are_new_each_time() {
+fn vaults_streams_and_recovery_keys_are_random() {
     let (one, other) = (Vault::generate().unwrap(), Vault::generate().unwrap());
     assert_ne!(one.vault_id(), other.vault_id());
     assert_ne!(one.current().master, other.current().master);
@@ -35,7 +35,7 @@ fn vaults_streams_and_codes_are_new_each_time() {
 }
 
 #[test]
-fn the_same_payload_never_seals_to_the_same_data() {
+fn sealing_the_same_payload_twice_gives_different_data() {
     let vault = Vault::generate().unwrap();
     let slot = slot(&vault, Op::Insert, "1");
     let stream = Stream::generate().unwrap();

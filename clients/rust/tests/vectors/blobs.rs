@@ -1,4 +1,4 @@
-//! Blobs and their keys, with all that arises on the way.
+//! Blobs and their keys, with every intermediate value.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use tidelog_client::formats::blob_once::{once_ad, once_nonce, seal_once};
 use tidelog_client::formats::blob_stream::{BlobHeader, HEADER_BYTES, SEALED_CHUNK_BYTES};
 use tidelog_client::formats::{BlobError, TAG_BYTES, Vault, open_blob, seal_stream};
 
-use crate::given::{Given, Outcome, hex, shown_secret};
+use crate::case::{CaseInput, CaseResult, hex, secret_json};
 
-/// Blobs up to this many bytes stand in the vectors whole.
+/// Blobs up to this many bytes are in the vectors as a whole.
 const SHOWN_BYTES: usize = 4096;
 
-pub(crate) fn blob(operation: &str, given: &Given<'_>) -> Outcome {
+pub(crate) fn blob(operation: &str, given: &CaseInput<'_>) -> CaseResult {
     match operation {
         "file_key" => Ok(keys_of(given)),
         "wrap" => Ok(wrap(given)),
@@ -26,34 +26,34 @@ pub(crate) fn blob(operation: &str, given: &Given<'_>) -> Outcome {
 }
 
 /// A content is `of` repeated, up to `size` bytes.
-fn content(given: &Given<'_>) -> Vec<u8> {
+fn content(given: &CaseInput<'_>) -> Vec<u8> {
     let (pattern, size) = (given.bytes("of"), given.number("size"));
     pattern.into_iter().cycle().take(size).collect()
 }
 
-fn keys_of(given: &Given<'_>) -> Value {
+fn keys_of(given: &CaseInput<'_>) -> Value {
     let hash = Sha256::digest(content(&given.at("content"))).into();
-    json!({"plaintext_hash": hex(hash), "file_key": shown_secret(&file_key(&given.secret("blob_root"), &hash))})
+    json!({"plaintext_hash": hex(hash), "file_key": secret_json(&file_key(&given.secret("blob_root"), &hash))})
 }
 
-fn wrap(given: &Given<'_>) -> Value {
+fn wrap(given: &CaseInput<'_>) -> Value {
     let (vault, name) = (given.at("vault").vault(), BlobHash(given.array("name")));
     let wrapped = wrap_file_key_with(&vault, &name, &given.secret("file_key"), given.array("nonce"));
     let ad = wrap_ad(&vault, vault.key_version(), &name);
     json!({"key_version": vault.key_version(), "ad": hex(ad), "wrapped_key": hex(wrapped)})
 }
 
-fn unwrap(given: &Given<'_>) -> Result<Value, BlobError> {
+fn unwrap(given: &CaseInput<'_>) -> Result<Value, BlobError> {
     let (vault, name) = (given.at("vault").vault(), BlobHash(given.array("name")));
     let key = unwrap_file_key(&vault, given.number("key_version"), &name, &given.bytes("wrapped_key"))?;
-    Ok(json!({"file_key": shown_secret(&key)}))
+    Ok(json!({"file_key": secret_json(&key)}))
 }
 
-fn once(given: &Given<'_>) -> Value {
+fn once(given: &CaseInput<'_>) -> Value {
     let vault = given.at("vault").vault();
     let (key, sealed) = seal_once(&vault, &content(&given.at("content")));
     json!({
-        "file_key": shown_secret(&key),
+        "file_key": secret_json(&key),
         "nonce": hex(once_nonce(&key)),
         "ad": hex(once_ad(&vault)),
         "sealed": hex(&sealed),
@@ -61,7 +61,7 @@ fn once(given: &Given<'_>) -> Value {
     })
 }
 
-fn stream(given: &Given<'_>) -> Result<Value, BlobError> {
+fn stream(given: &CaseInput<'_>) -> Result<Value, BlobError> {
     let (vault, content) = (given.at("vault").vault(), content(&given.at("content")));
     let header = BlobHeader::new(content.len() as u64)?;
     let (key, sealed) = seal_stream(&vault, &content)?;
@@ -77,9 +77,9 @@ fn stream(given: &Given<'_>) -> Result<Value, BlobError> {
         })
     };
     let mut shown = json!({
-        "file_key": shown_secret(&key),
+        "file_key": secret_json(&key),
         "header": hex(header.encode()),
-        "stream_key": shown_secret(&header.stream_key(&key, &vault.vault_id())),
+        "stream_key": secret_json(&header.stream_key(&key, &vault.vault_id())),
         "chunks": chunks.iter().map(shown_chunk).collect::<Vec<_>>(),
         "size": sealed.len(),
         "name": hex(BlobHash::of(&sealed).0),
@@ -90,15 +90,15 @@ fn stream(given: &Given<'_>) -> Result<Value, BlobError> {
     Ok(shown)
 }
 
-/// The nonce of a chunk, for who looks where two implementations part; the SDK leaves nonces to a crate.
+/// The nonce of a chunk, to find where two implementations differ; in the SDK a crate computes it.
 fn nonce(number: u32, is_last: bool) -> Vec<u8> {
     [&[0; 19][..], &number.to_be_bytes(), &[u8::from(is_last)]].concat()
 }
 
 /// The bytes to open: `pieces` are hex, or [from, to] of what sealing the content in chunks gives.
-fn sealed(vault: &Vault, given: &Given<'_>) -> Vec<u8> {
+fn sealed(vault: &Vault, given: &CaseInput<'_>) -> Vec<u8> {
     let (_, whole) = seal_stream(vault, &content(&given.at("content"))).unwrap();
-    let piece = |piece: Given<'_>| match piece.0 {
+    let piece = |piece: CaseInput<'_>| match piece.0 {
         Value::String(text) => data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap(),
         range => {
             let [from, to] = [0, 1].map(|at| usize::try_from(range[at].as_u64().unwrap()).unwrap());
@@ -108,7 +108,7 @@ fn sealed(vault: &Vault, given: &Given<'_>) -> Vec<u8> {
     given.at("pieces").each().flat_map(piece).collect()
 }
 
-fn open(given: &Given<'_>) -> Result<Value, BlobError> {
+fn open(given: &CaseInput<'_>) -> Result<Value, BlobError> {
     let vault = given.at("vault").vault();
     let sealed = sealed(&vault, &given.at("sealed"));
     let name = BlobHash(given.array("name"));

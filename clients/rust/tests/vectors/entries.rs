@@ -1,17 +1,17 @@
-//! Entries, with all that arises on the way.
+//! Entries, with every intermediate value.
 
 use serde_json::{Value, json};
 use tidelog_client::formats::entry::{associated_data, link, seal_frame};
 use tidelog_client::formats::frame::Frame;
 use tidelog_client::formats::{EntryKind, Head, Names, Padding, Slot, open_entry};
 
-use crate::given::{Given, Outcome, format_code, hex};
+use crate::case::{CaseInput, CaseResult, format_code, hex};
 
-pub(crate) fn entry(operation: &str, given: &Given<'_>) -> Outcome {
+pub(crate) fn entry(operation: &str, given: &CaseInput<'_>) -> CaseResult {
     if operation == "seal" { seal(given) } else { open(given) }
 }
 
-fn seal(given: &Given<'_>) -> Outcome {
+fn seal(given: &CaseInput<'_>) -> CaseResult {
     let (vault, slot) = (given.at("vault").vault(), slot(&given.at("slot")));
     let payload = given.at("frame").bytes("payload");
     let mut frame = frame(&given.at("frame"), &payload);
@@ -34,11 +34,11 @@ fn seal(given: &Given<'_>) -> Outcome {
     }))
 }
 
-fn open(given: &Given<'_>) -> Outcome {
+fn open(given: &CaseInput<'_>) -> CaseResult {
     let (vault, slot) = (given.at("vault").vault(), slot(&given.at("slot")));
     let opened = open_entry(&vault, &slot, given.text("data")).map_err(format_code)?;
     Ok(json!({
-        "kind": shown_kind(opened.kind),
+        "kind": kind_json(opened.kind),
         "stream": hex(opened.stream),
         "counter": opened.counter,
         "prev": hex(opened.prev),
@@ -51,7 +51,7 @@ fn open(given: &Given<'_>) -> Outcome {
     }))
 }
 
-fn slot<'a>(given: &Given<'a>) -> Slot<'a> {
+fn slot<'a>(given: &CaseInput<'a>) -> Slot<'a> {
     Slot {
         table: given.text("table"),
         row_id: given.text("row_id"),
@@ -61,12 +61,12 @@ fn slot<'a>(given: &Given<'a>) -> Slot<'a> {
     }
 }
 
-fn frame<'a>(given: &Given<'_>, payload: &'a [u8]) -> Frame<'a> {
+fn frame<'a>(given: &CaseInput<'_>, payload: &'a [u8]) -> Frame<'a> {
     let head = given.at("head");
     Frame {
         kind: [EntryKind::Value, EntryKind::Tombstone, EntryKind::Control]
             .into_iter()
-            .find(|kind| shown_kind(*kind) == given.text("kind"))
+            .find(|kind| kind_json(*kind) == given.text("kind"))
             .unwrap(),
         stream: given.array("stream"),
         counter: given.number("counter"),
@@ -81,7 +81,7 @@ fn frame<'a>(given: &Given<'_>, payload: &'a [u8]) -> Frame<'a> {
     }
 }
 
-fn shown_kind(kind: EntryKind) -> &'static str {
+fn kind_json(kind: EntryKind) -> &'static str {
     match kind {
         EntryKind::Value => "value",
         EntryKind::Tombstone => "tombstone",

@@ -1,4 +1,4 @@
-//! Key envelopes, with all that arises on the way.
+//! Key envelopes, with every intermediate value.
 
 use serde_json::{Value, json};
 use tidelog_client::formats::envelope::Envelope;
@@ -9,23 +9,23 @@ use tidelog_client::formats::ring::Ring;
 use tidelog_client::formats::slot::{KeySlot, kek_and_commit, wrap_ad};
 use tidelog_client::formats::{EnvelopeError, KdfCost, RecoveryKey, Unlock, Vault};
 
-use crate::given::{Given, Outcome, envelope_code, hex, shown_secret, shown_vault};
+use crate::case::{CaseInput, CaseResult, envelope_code, hex, secret_json, vault_json};
 
 const MAC_BYTES: usize = 32;
 
-pub(crate) fn envelope(operation: &str, given: &Given<'_>) -> Outcome {
+pub(crate) fn envelope(operation: &str, given: &CaseInput<'_>) -> CaseResult {
     if operation == "seal" { seal(given) } else { open(given) }
 }
 
-/// What a case opens or wraps with, kept for [`Unlock`] to borrow.
-enum Key {
+/// The secret that a case opens or wraps with, for [`Unlock`] to borrow.
+enum UnlockSecret {
     Passphrase(String),
     Recovery(RecoveryKey),
     Previous(Box<Vault>),
 }
 
-impl Key {
-    fn of(given: &Given<'_>, vault_id: [u8; 16]) -> Self {
+impl UnlockSecret {
+    fn of(given: &CaseInput<'_>, vault_id: [u8; 16]) -> Self {
         match given.text("type") {
             "passphrase" => Self::Passphrase(given.text("passphrase").to_owned()),
             "recovery" => Self::Recovery(RecoveryKey::from_secret(given.secret("secret"))),
@@ -50,13 +50,13 @@ impl Key {
     }
 }
 
-fn seal(given: &Given<'_>) -> Outcome {
+fn seal(given: &CaseInput<'_>) -> CaseResult {
     let (vault, wrap_no) = (given.at("vault").vault(), given.number("wrap_no"));
     let mut slots = Vec::new();
     let mut shown_slots = Vec::new();
     for planned in given.at("slots").each() {
         let slot = wrap(&vault, &planned).map_err(envelope_code)?;
-        shown_slots.push(shown_slot(&vault, &planned, &slot));
+        shown_slots.push(slot_json(&vault, &planned, &slot));
         slots.push(slot);
     }
     let envelope =
@@ -75,12 +75,12 @@ fn seal(given: &Given<'_>) -> Outcome {
     }))
 }
 
-fn wrap(vault: &Vault, planned: &Given<'_>) -> Result<KeySlot, EnvelopeError> {
-    let key = Key::of(planned, vault.vault_id());
+fn wrap(vault: &Vault, planned: &CaseInput<'_>) -> Result<KeySlot, EnvelopeError> {
+    let key = UnlockSecret::of(planned, vault.vault_id());
     KeySlot::wrap(vault, key.unlock(), cost(planned), planned.array("salt"), planned.array("nonce"))
 }
 
-fn cost(planned: &Given<'_>) -> KdfCost {
+fn cost(planned: &CaseInput<'_>) -> KdfCost {
     match planned.text("type") {
         "passphrase" => {
             KdfCost { m_kib: planned.number("m_kib"), t: planned.number("t"), p: planned.number("p") }
@@ -89,30 +89,30 @@ fn cost(planned: &Given<'_>) -> KdfCost {
     }
 }
 
-fn shown_slot(vault: &Vault, planned: &Given<'_>, slot: &KeySlot) -> Value {
-    let key = Key::of(planned, vault.vault_id());
+fn slot_json(vault: &Vault, planned: &CaseInput<'_>, slot: &KeySlot) -> Value {
+    let key = UnlockSecret::of(planned, vault.vault_id());
     let prk = key.unlock().prk(&slot.salt, slot.cost).unwrap();
     let (kek, commit) = kek_and_commit(&prk, &slot.salt, slot.kind);
     let mut bytes = Vec::new();
     slot.write(&mut bytes);
     let mut shown = json!({
-        "prk": shown_secret(&prk),
-        "kek": shown_secret(&kek),
+        "prk": secret_json(&prk),
+        "kek": secret_json(&kek),
         "commit": hex(commit),
         "ad": hex(wrap_ad(&Header::of(vault, 0), slot.kind, slot.cost, &slot.salt, &commit)),
         "wrapped": hex(slot.wrapped),
         "slot": hex(bytes),
     });
-    if let Key::Passphrase(passphrase) = key {
+    if let UnlockSecret::Passphrase(passphrase) = key {
         shown["normalized"] = hex(normalized(&passphrase).as_bytes()).into();
     }
     shown
 }
 
-fn open(given: &Given<'_>) -> Outcome {
+fn open(given: &CaseInput<'_>) -> CaseResult {
     let bytes = given.bytes("envelope");
     let envelope = Envelope::parse(&bytes).map_err(envelope_code)?;
-    let key = Key::of(&given.at("unlock"), envelope.header.vault_id);
+    let key = UnlockSecret::of(&given.at("unlock"), envelope.header.vault_id);
     let opened = envelope.open(key.unlock()).map_err(envelope_code)?;
-    Ok(json!({"wrap_no": opened.wrap_no, "vault": shown_vault(&opened.vault)}))
+    Ok(json!({"wrap_no": opened.wrap_no, "vault": vault_json(&opened.vault)}))
 }

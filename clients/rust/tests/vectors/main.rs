@@ -1,23 +1,23 @@
-//! The golden vectors of `protocol/vectors`: each case is computed again from its inputs by the SDK, and all that comes out
-//! must be what stands there, field by field. They were written by the Python implementation in `tests/wire`.
+//! The golden vectors of `protocol/vectors`: the SDK computes each case from its inputs, and every field of the output
+//! must be the same. They were written by the Python implementation in `tests/wire`.
 
 mod blobs;
+mod case;
 mod entries;
 mod envelopes;
-mod given;
 mod small;
 
-use given::{Given, Outcome};
+use case::{CaseInput, CaseResult};
 use serde_json::Value;
 
-/// Computes every case of a file. `operation` gives what a case's operation makes of its input.
-fn meets(file: &str, text: &str, operation: impl Fn(&str, &Given<'_>) -> Outcome) {
+/// Checks every case of a file; `operation` computes a case from its input.
+fn meets(file: &str, text: &str, operation: impl Fn(&str, &CaseInput<'_>) -> CaseResult) {
     let vectors: Value = serde_json::from_str(text).unwrap();
     let cases = vectors["cases"].as_array().unwrap();
     assert!(!cases.is_empty(), "{file} has no cases");
     for case in cases {
         let name = format!("{file}: {}: {}", case["do"], case["name"]);
-        match operation(case["do"].as_str().unwrap(), &Given(&case["in"])) {
+        match operation(case["do"].as_str().unwrap(), &CaseInput(&case["in"])) {
             Ok(out) => assert_eq!(Some(&out), case.get("out"), "{name}"),
             Err(code) => assert_eq!(Some(code), case["refused"].as_str(), "{name}"),
         }
@@ -39,7 +39,7 @@ vectors!(names_are_hidden_as_in_the_vectors, "names.json", small::names);
 vectors!(heads_are_summed_as_in_the_vectors, "head.json", small::head);
 vectors!(streams_are_stored_as_in_the_vectors, "stream.json", small::stream);
 vectors!(vaults_are_stored_as_in_the_vectors, "vault.json", small::vault);
-vectors!(recovery_codes_are_written_and_read_as_in_the_vectors, "recovery.json", small::recovery);
+vectors!(recovery_keys_are_displayed_and_parsed_as_in_the_vectors, "recovery.json", small::recovery);
 vectors!(entries_are_sealed_and_opened_as_in_the_vectors, "entry.json", entries::entry);
 vectors!(envelopes_are_sealed_and_opened_as_in_the_vectors, "envelope.json", envelopes::envelope);
 vectors!(blobs_are_sealed_and_opened_as_in_the_vectors, "blob.json", blobs::blob);

@@ -1,4 +1,4 @@
-//! The formats whose cases are a line or two.
+//! The formats whose cases take a few lines.
 
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use serde_json::json;
@@ -7,25 +7,25 @@ use tidelog_client::formats::keys::SubKeys;
 use tidelog_client::formats::padding::padme;
 use tidelog_client::formats::{HeadDigest, Names, RecoveryKey, Stream, Vault};
 
-use crate::given::{Given, Outcome, format_code, hex, recovery_code, shown_secret, shown_vault};
+use crate::case::{CaseInput, CaseResult, format_code, hex, recovery_key_code, secret_json, vault_json};
 
-pub(crate) fn sub_keys(_: &str, given: &Given<'_>) -> Outcome {
+pub(crate) fn sub_keys(_: &str, given: &CaseInput<'_>) -> CaseResult {
     let keys = SubKeys::derive(&given.secret("master"), &given.array("vault_id"));
     Ok(json!({
-        "entry": shown_secret(&keys.entry),
-        "head": shown_secret(&keys.head),
-        "env": shown_secret(&keys.env),
-        "ring": shown_secret(&keys.ring),
-        "wrap": shown_secret(&keys.wrap),
+        "entry": secret_json(&keys.entry),
+        "head": secret_json(&keys.head),
+        "env": secret_json(&keys.env),
+        "ring": secret_json(&keys.ring),
+        "wrap": secret_json(&keys.wrap),
         "key_id": hex(keys.key_id),
     }))
 }
 
-pub(crate) fn padding(_: &str, given: &Given<'_>) -> Outcome {
+pub(crate) fn padding(_: &str, given: &CaseInput<'_>) -> CaseResult {
     Ok(json!({"padded": padme(given.number("length"))}))
 }
 
-pub(crate) fn names(_: &str, given: &Given<'_>) -> Outcome {
+pub(crate) fn names(_: &str, given: &CaseInput<'_>) -> CaseResult {
     let names = Names::new(given.text("table"), given.text("row_id"));
     let wire = names.hidden(&given.secret("name_key")).map_err(format_code)?;
     let table_mac =
@@ -39,7 +39,7 @@ pub(crate) fn names(_: &str, given: &Given<'_>) -> Outcome {
     }))
 }
 
-pub(crate) fn head(_: &str, given: &Given<'_>) -> Outcome {
+pub(crate) fn head(_: &str, given: &CaseInput<'_>) -> CaseResult {
     let head_key = SubKeys::derive(&given.secret("master"), &given.array("vault_id")).head;
     let rows: Vec<_> = given
         .at("rows")
@@ -56,10 +56,10 @@ pub(crate) fn head(_: &str, given: &Given<'_>) -> Outcome {
         let (names, link) = &rows[usize::try_from(at.0.as_u64().unwrap()).unwrap()];
         digest.remove(&head_key, names, link).map_err(format_code)?;
     }
-    Ok(json!({"head_key": shown_secret(&head_key), "terms": terms, "digest": hex(digest.to_bytes())}))
+    Ok(json!({"head_key": secret_json(&head_key), "terms": terms, "digest": hex(digest.to_bytes())}))
 }
 
-pub(crate) fn stream(operation: &str, given: &Given<'_>) -> Outcome {
+pub(crate) fn stream(operation: &str, given: &CaseInput<'_>) -> CaseResult {
     if operation == "write" {
         let stream = Stream::from_parts(given.array("id"), given.number("counter"), given.array("prev"));
         return Ok(json!({"bytes": hex(stream.to_bytes())}));
@@ -68,18 +68,18 @@ pub(crate) fn stream(operation: &str, given: &Given<'_>) -> Outcome {
     Ok(json!({"id": hex(stream.id()), "counter": stream.counter(), "prev": hex(stream.prev())}))
 }
 
-pub(crate) fn vault(operation: &str, given: &Given<'_>) -> Outcome {
+pub(crate) fn vault(operation: &str, given: &CaseInput<'_>) -> CaseResult {
     if operation == "write" {
         return Ok(json!({"bytes": hex(given.vault().to_secret_bytes())}));
     }
     let vault = Vault::from_secret_bytes(&given.bytes("bytes")).map_err(format_code)?;
-    Ok(shown_vault(&vault))
+    Ok(vault_json(&vault))
 }
 
-pub(crate) fn recovery(operation: &str, given: &Given<'_>) -> Outcome {
+pub(crate) fn recovery(operation: &str, given: &CaseInput<'_>) -> CaseResult {
     if operation == "read" {
-        let code = RecoveryKey::parse(given.text("code")).map_err(recovery_code)?;
-        return Ok(json!({"secret": shown_secret(code.secret())}));
+        let code = RecoveryKey::parse(given.text("code")).map_err(recovery_key_code)?;
+        return Ok(json!({"secret": secret_json(code.secret())}));
     }
     let code = RecoveryKey::from_secret(given.secret("secret")).to_text();
     let bytes = BASE32_NOPAD.decode(code.replace('-', "").as_bytes()).unwrap();

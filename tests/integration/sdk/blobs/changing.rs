@@ -1,4 +1,4 @@
-//! Readers that are not what they seem: files that change while they are read, or cannot be.
+//! Files that change while they are read, or cannot be read.
 
 use std::io::{self, SeekFrom};
 use std::pin::Pin;
@@ -9,22 +9,22 @@ use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 
 use super::scene::Scene;
 
-/// Gives something else each time that it is read.
-struct Restless {
+/// Has other content each time that it is read.
+struct ChangingReader {
     readings: Vec<Vec<u8>>,
-    /// How often it was read from the start, and how far.
+    /// How often it was read from the start, and up to where.
     reading: usize,
     at: usize,
     fails_at: Option<usize>,
 }
 
-impl Restless {
+impl ChangingReader {
     fn new(first: &[u8], second: &[u8]) -> Self {
         Self { readings: vec![first.to_vec(), second.to_vec()], reading: 0, at: 0, fails_at: None }
     }
 }
 
-impl AsyncRead for Restless {
+impl AsyncRead for ChangingReader {
     fn poll_read(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -41,7 +41,7 @@ impl AsyncRead for Restless {
     }
 }
 
-impl AsyncSeek for Restless {
+impl AsyncSeek for ChangingReader {
     fn start_seek(mut self: Pin<&mut Self>, to: SeekFrom) -> io::Result<()> {
         if to == SeekFrom::Start(0) && self.at > 0 {
             self.reading += 1;
@@ -64,7 +64,7 @@ async fn a_file_that_changes_while_it_is_read_is_not_sent() {
     let longer = [before.clone(), vec![1]].concat();
     let much_longer = [before.clone(), vec![1; 3_000_000]].concat();
     for after in [&other[..], &before[..199_999], &before[..65_536], &[], &longer, &much_longer] {
-        let outcome = scene.client.put_blob(Restless::new(&before, after), |_| {}).await;
+        let outcome = scene.client.put_blob(ChangingReader::new(&before, after), |_| {}).await;
         assert!(matches!(outcome, Err(SyncKitError::FileChanged)), "{outcome:?}");
     }
     assert!(scene.proxy.take_asked().is_empty());
@@ -73,10 +73,11 @@ async fn a_file_that_changes_while_it_is_read_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_read_is_an_error_of_its_own() {
+async fn a_file_that_cannot_be_read_is_a_typed_error() {
     let scene = Scene::new().await;
     for reading in [0, 1] {
-        let reader = Restless { fails_at: Some(reading), ..Restless::new(b"content", b"content") };
+        let reader =
+            ChangingReader { fails_at: Some(reading), ..ChangingReader::new(b"content", b"content") };
         let outcome = scene.client.put_blob(reader, |_| {}).await;
         assert!(matches!(outcome, Err(SyncKitError::Io(_))), "{outcome:?}");
     }
@@ -86,7 +87,7 @@ async fn a_file_that_cannot_be_read_is_an_error_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_there_is_an_error_and_nothing_is_fetched() {
+async fn a_missing_folder_is_an_error_and_nothing_is_downloaded() {
     let scene = Scene::new().await;
     let blob = scene.put(b"content").await;
     scene.proxy.take_asked();

@@ -1,4 +1,4 @@
-//! The five calls of the original SDK.
+//! The blob calls of the original SDK.
 
 use tidelog_client::formats::{BlobHash, seal_once};
 use tidelog_client::{BlobError, ErrorCode, SyncKitError};
@@ -7,7 +7,7 @@ use super::scene::{Scene, content};
 use tidelog_test_kit::raw::Raw;
 
 #[tokio::test]
-async fn a_file_that_fits_into_memory_comes_back_by_its_name() {
+async fn a_file_that_fits_into_memory_is_downloaded_by_its_name() {
     let scene = Scene::new().await;
     for size in [0, 1, 100_000] {
         let hash = scene.client.blob_upload(content(size)).await.unwrap();
@@ -19,7 +19,7 @@ async fn a_file_that_fits_into_memory_comes_back_by_its_name() {
 }
 
 #[tokio::test]
-async fn what_opens_a_blob_stands_behind_the_address_and_no_request_carries_it() {
+async fn the_key_is_in_the_fragment_of_the_url_and_in_no_request() {
     let scene = Scene::new().await;
     let hash = scene.client.blob_upload(content(10)).await.unwrap();
     let url = scene.client.blob_download_url(&hash).await.unwrap();
@@ -33,7 +33,7 @@ async fn what_opens_a_blob_stands_behind_the_address_and_no_request_carries_it()
 }
 
 #[tokio::test]
-async fn each_way_of_getting_reads_what_either_way_of_putting_wrote() {
+async fn both_ways_to_download_read_both_forms() {
     let scene = Scene::new().await;
     let whole = scene.client.blob_upload(content(200_000)).await.unwrap();
     let chunks = scene.put(&content(200_000)).await.hash;
@@ -46,7 +46,7 @@ async fn each_way_of_getting_reads_what_either_way_of_putting_wrote() {
 }
 
 #[tokio::test]
-async fn a_blob_that_would_take_too_much_memory_is_left_to_the_call_that_takes_it() {
+async fn a_large_blob_sealed_as_a_whole_is_only_opened_by_blob_download() {
     let scene = Scene::new().await;
     let hash = scene.client.blob_upload(content(3_000_000)).await.unwrap();
     let refused = scene.client.get_blob(&hash, scene.path("got"), |_| {}).await;
@@ -57,7 +57,7 @@ async fn a_blob_that_would_take_too_much_memory_is_left_to_the_call_that_takes_i
 }
 
 #[tokio::test]
-async fn a_program_can_seal_and_send_by_itself() {
+async fn a_program_can_seal_and_upload_on_its_own() {
     let scene = Scene::new().await;
     let vault = Raw::beside(&scene.world, &scene.client).opened_envelope().await.vault;
     let (_, sealed) = seal_once(&vault, b"sealed by the program");
@@ -74,7 +74,7 @@ async fn a_program_can_seal_and_send_by_itself() {
     scene.client.blob_confirm(&hash, size).await.unwrap();
     scene.client.blob_confirm(&hash, size).await.unwrap();
     assert_eq!(scene.client.blob_upload_url(&hash, size).await.unwrap(), (String::new(), true));
-    // It brought no key along.
+    // It has no key.
     let keyless = scene.client.get_blob(&hash, scene.path("got"), |_| {}).await;
     assert!(matches!(keyless, Err(SyncKitError::BadBlob(BlobError::NoKey))), "{keyless:?}");
     assert!(!scene.client.blob_download_url(&hash).await.unwrap().contains('#'));

@@ -1,4 +1,4 @@
-//! Connections that break, and addresses that are no longer good.
+//! Connections that break, and presigned URLs that are no longer valid.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,19 +10,19 @@ use super::scene::{Scene, content};
 
 const SIZE: usize = 3_000_000;
 
-/// Counts, for a treatment that changes its mind.
+/// A counter for a treatment that changes over time.
 fn times() -> (Arc<AtomicUsize>, Arc<AtomicUsize>) {
     let times = Arc::new(AtomicUsize::new(0));
     (times.clone(), times)
 }
 
 #[tokio::test]
-async fn a_download_that_broke_goes_on_where_it_broke() {
+async fn a_broken_download_is_resumed() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
     scene.proxy.take_asked();
     scene.proxy.treat(|asked, answer| {
-        // More often than there are retries: each time something has come.
+        // More often than there are retries: each attempt brought something.
         answer.breaks_after = (asked.is_about_bytes() && answer.body.len() > 500_000).then_some(300_000);
     });
     let size = scene.client.get_blob(&blob.hash, scene.path("got"), |_| {}).await.unwrap();
@@ -37,7 +37,7 @@ async fn a_download_that_broke_goes_on_where_it_broke() {
 }
 
 #[tokio::test]
-async fn a_store_that_knows_no_ranges_gives_everything_again_and_what_came_is_skipped() {
+async fn a_store_without_ranges_sends_everything_again_and_what_came_is_skipped() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
     let whole = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -56,7 +56,7 @@ async fn a_store_that_knows_no_ranges_gives_everything_again_and_what_came_is_sk
 }
 
 #[tokio::test]
-async fn a_download_of_which_nothing_comes_any_more_ends_and_leaves_nothing() {
+async fn a_download_that_brings_nothing_more_fails_and_leaves_nothing() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
     scene.proxy.treat(|asked, answer| {
@@ -72,7 +72,7 @@ async fn a_download_of_which_nothing_comes_any_more_ends_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn an_upload_that_broke_is_sent_again_as_a_whole() {
+async fn a_broken_upload_is_sent_again_as_a_whole() {
     let scene = Scene::new().await;
     scene.proxy.lose_uploads(2);
     let blob = scene.put(&content(SIZE)).await;
@@ -84,7 +84,7 @@ async fn an_upload_that_broke_is_sent_again_as_a_whole() {
 }
 
 #[tokio::test]
-async fn an_upload_that_always_breaks_ends_and_leaves_nothing() {
+async fn an_upload_that_always_breaks_fails_and_leaves_nothing() {
     let scene = Scene::new().await;
     scene.proxy.lose_uploads(usize::MAX);
     let outcome = scene.client.put_blob(std::io::Cursor::new(content(SIZE)), |_| {}).await;
@@ -95,7 +95,7 @@ async fn an_upload_that_always_breaks_ends_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_to_an_upload_that_was_lost_costs_nothing_but_time() {
+async fn a_lost_answer_to_an_upload_only_costs_time() {
     let scene = Scene::new().await;
     let (count, counting) = times();
     scene.proxy.treat(move |asked, answer| {
@@ -111,7 +111,7 @@ async fn an_answer_to_an_upload_that_was_lost_costs_nothing_but_time() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_no_longer_good_is_asked_for_anew() {
+async fn an_expired_url_is_replaced() {
     let scene = Scene::new().await;
     for status in [400, 403, 404, 410] {
         let (_, sent) = times();
@@ -133,7 +133,7 @@ async fn an_address_that_is_no_longer_good_is_asked_for_anew() {
 }
 
 #[tokio::test]
-async fn a_store_that_says_no_for_good_is_not_asked_again_and_again() {
+async fn a_store_that_refuses_for_good_is_not_retried() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(1_000)).await;
     scene.proxy.take_asked();
@@ -151,7 +151,7 @@ async fn a_store_that_says_no_for_good_is_not_asked_again_and_again() {
 }
 
 #[tokio::test]
-async fn a_store_that_does_not_answer_is_given_up() {
+async fn a_store_that_does_not_answer_times_out() {
     let scene = Scene::with(|builder| builder.retries(0).timeout(Duration::from_millis(500))).await;
     let blob = scene.put(&content(1_000)).await;
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -175,7 +175,7 @@ async fn a_store_that_does_not_answer_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_object_that_ends_early_is_told_from_a_connection_that_broke() {
+async fn a_truncated_object_is_told_from_a_broken_connection() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
     scene.proxy.treat(|asked, answer| {

@@ -1,4 +1,4 @@
-//! Rotation: the keys of blobs are wrapped again, the blobs stay where they are under the names that they have.
+//! Rotation: the keys of blobs are wrapped again, the blobs and their names stay.
 
 use serde_json::json;
 use tidelog_client::{BlobError, Rotation, SyncKitError};
@@ -8,7 +8,7 @@ use tidelog_test_kit::raw::Raw;
 use tidelog_test_kit::sdk::{PASSPHRASE, tasks};
 
 #[tokio::test]
-async fn after_a_rotation_every_name_still_leads_to_its_file() {
+async fn after_a_rotation_every_name_still_opens_its_file() {
     let scene = Scene::new().await;
     let device = scene.client.register_device("laptop", "linux").await.unwrap();
     scene.client.push(device.id, tasks(3)).await.unwrap();
@@ -44,9 +44,9 @@ async fn after_a_rotation_every_name_still_leads_to_its_file() {
 }
 
 #[tokio::test]
-async fn a_rotation_goes_through_the_keys_of_blobs_page_by_page_and_tells_how_far_it_is() {
+async fn a_rotation_rewraps_keys_of_blobs_page_by_page_and_reports_its_progress() {
     let scene = Scene::new().await;
-    // A server that takes so little at once that two keys fill a batch.
+    // A server with limits so low that two keys fill a batch.
     scene.proxy.treat(|asked, answer| {
         if asked.path.ends_with("/limits") {
             answer.alter(|limits| limits["max_body_bytes"] = 512.into());
@@ -59,7 +59,7 @@ async fn a_rotation_goes_through_the_keys_of_blobs_page_by_page_and_tells_how_fa
     let mut seen = Vec::new();
     let progress = |it: tidelog_client::RotationProgress| seen.push((it.blobs_done, it.blobs_total));
     scene.client.rotate_key(PASSPHRASE, Rotation::Routine, progress).await.unwrap();
-    // The first is that of the entries.
+    // The first report is that of the entries.
     assert_eq!(seen, [(0, 0), (2, 5), (4, 5), (5, 5)]);
     for (size, hash) in hashes.iter().enumerate() {
         assert_eq!(scene.get(hash).await, content(size));
@@ -68,7 +68,7 @@ async fn a_rotation_goes_through_the_keys_of_blobs_page_by_page_and_tells_how_fa
 
 #[tokio::test]
 #[ignore = "makes ten thousand blobs, which takes minutes"]
-async fn ten_thousand_blobs_are_wrapped_again_and_keep_their_names() {
+async fn ten_thousand_keys_of_blobs_are_rewrapped() {
     const BLOBS: usize = 10_000;
 
     let scene = Scene::new().await;
@@ -94,7 +94,7 @@ async fn a_key_that_does_not_open_is_kept_as_it_is_and_stops_nothing() {
     let good = scene.put(&content(10)).await.hash;
     let other = scene.put(&content(20)).await.hash;
     let raw = Raw::beside(&scene.world, &scene.client);
-    // A blob with another one's sealed key, and one with garbage.
+    // A blob with another one's wrapped key, and one with garbage.
     let foreign = raw.wrapped_key(&other).await;
     let mut bad = Vec::new();
     for (bytes, wrapped) in [("one", foreign), ("two", data_encoding::BASE64.encode(&[7; 72]))] {
@@ -113,7 +113,7 @@ async fn a_key_that_does_not_open_is_kept_as_it_is_and_stops_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_put_by_a_device_that_missed_a_rotation_is_under_the_new_key() {
+async fn an_upload_by_a_device_that_missed_a_rotation_is_under_the_new_key() {
     let scene = Scene::new().await;
     let phone = scene.another_device().await;
     phone.put_blob(std::io::Cursor::new(content(1)), |_| {}).await.unwrap();

@@ -1,4 +1,4 @@
-//! A user with a key, whose client goes through a proxy; folders to put and get files in; and files.
+//! A user with a key whose client goes through a proxy, folders for files, and files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,9 +13,9 @@ pub(crate) struct Scene {
     pub(crate) world: World,
     pub(crate) proxy: Proxy,
     pub(crate) client: SyncKitClient,
-    /// Where files are put from and got to.
+    /// For files to upload and downloaded ones.
     pub(crate) files: TempDir,
-    /// Where sealed files lie on their way.
+    /// For sealed files in transit.
     pub(crate) temporary: TempDir,
 }
 
@@ -24,7 +24,7 @@ impl Scene {
         Self::with(|builder| builder).await
     }
 
-    /// With a client that departs from the defaults of tests.
+    /// With a client that differs from the defaults of tests.
     pub(crate) async fn with(change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         let world = World::new().await;
         let proxy = Proxy::before(world.server.url()).await;
@@ -39,17 +39,17 @@ impl Scene {
         self.files.path().join(name)
     }
 
-    /// Puts a file of this content.
+    /// Uploads a file with this content.
     pub(crate) async fn put(&self, content: &[u8]) -> BlobRef {
         self.client.put_blob(std::io::Cursor::new(content.to_vec()), |_| {}).await.unwrap()
     }
 
-    /// Gets a file, both ways; what there is to read must be the same.
+    /// Downloads a file in both ways, which must give the same content.
     pub(crate) async fn get(&self, hash: &str) -> Vec<u8> {
         get(&self.client, hash, &self.path("got")).await
     }
 
-    /// Another device of the user, with the key, straight at the server.
+    /// Another device of the user, with the key and without the proxy.
     pub(crate) async fn another_device(&self) -> SyncKitClient {
         let client = self.world.signed_in().await;
         client.setup_encryption_existing(PASSPHRASE).await.unwrap();
@@ -63,7 +63,7 @@ impl Scene {
         client
     }
 
-    /// Nothing lies around.
+    /// Whether no temporary file is left.
     pub(crate) fn is_tidy(&self) -> bool {
         names(self.temporary.path()).is_empty() && names(self.files.path()).is_empty()
     }
@@ -79,13 +79,13 @@ pub(crate) async fn get(client: &SyncKitClient, hash: &str, path: &Path) -> Vec<
     got
 }
 
-/// What lies in a folder.
+/// The names of the files in a folder.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// So many bytes, no two chunks of which are alike.
+/// Content of this size in which no two chunks are equal.
 pub(crate) fn content(size: usize) -> Vec<u8> {
     (0u32..).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).take(size).collect()
 }

@@ -1,4 +1,4 @@
-//! The whole way, through the server's own pages.
+//! The whole sign-in, through the server's own pages.
 
 use std::sync::Arc;
 
@@ -8,23 +8,23 @@ use tidelog::clock::Clock;
 use tidelog::config::{Layers, load};
 use tidelog_client::{SyncKitClient, SyncKitError};
 
-use super::Waiting;
+use super::PendingSignIn;
 use super::person::{Person, Shown};
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, tasks};
 
-/// Logs in and comes to the question whether the app may come in.
+/// Signs in up to the question whether to authorize the app.
 async fn come_to_consent(world: &World, person: &mut Person, url: &Url) -> Shown {
     let page = person.open(url).await;
     let credentials = [("email", world.server.email()), ("password", world.server.password())];
     person.submit(&page, &credentials).await
 }
 
-async fn begin(client: &Arc<SyncKitClient>) -> Waiting {
-    Waiting::begin(client.clone()).await
+async fn begin(client: &Arc<SyncKitClient>) -> PendingSignIn {
+    PendingSignIn::begin(client.clone()).await
 }
 
 #[tokio::test]
-async fn a_person_who_allows_it_is_signed_in_and_everything_else_works_as_after_a_password() {
+async fn a_user_who_allows_the_app_is_signed_in_as_after_a_password() {
     let world = World::new().await;
     let client = Arc::new(world.stranger());
     let (waiting, mut person) = (begin(&client).await, Person::new());
@@ -52,7 +52,7 @@ async fn a_person_who_allows_it_is_signed_in_and_everything_else_works_as_after_
 }
 
 #[tokio::test]
-async fn a_person_who_declines_leaves_nothing_behind() {
+async fn a_user_who_declines_leaves_nothing_behind() {
     let world = World::new().await;
     let client = Arc::new(world.stranger());
     let (waiting, mut person) = (begin(&client).await, Person::new());
@@ -83,12 +83,12 @@ async fn a_code_is_good_once_and_only_with_its_verifier() {
     let again = world.stranger();
     let refused = again.authenticate_with_code(&code, &began.redirect_uri, &began.code_verifier).await;
     assert!(matches!(refused, Err(SyncKitError::CodeRefused)));
-    // Somebody has seen the code: what it gave has ended.
+    // The code was used twice, so the session that it gave was revoked.
     assert!(matches!(client.status().await, Err(SyncKitError::Unauthenticated)));
 }
 
 #[tokio::test]
-async fn a_callback_that_names_another_server_is_refused_and_the_right_one_is_still_good() {
+async fn a_callback_that_names_another_server_is_refused_and_the_right_one_still_works() {
     let world = World::new().await;
     let by_name = world.server.url().replace("127.0.0.1", "localhost");
     let client = builder(config(&by_name, world.server.api_key())).build();
@@ -111,7 +111,7 @@ async fn a_callback_that_names_another_server_is_refused_and_the_right_one_is_st
 }
 
 #[tokio::test]
-async fn an_unknown_app_is_told_to_the_person_and_the_program_is_not_called_back() {
+async fn an_unknown_app_is_reported_to_the_user_without_a_redirect() {
     let world = World::new().await;
     let client = Arc::new(builder(config(world.server.url(), "tla_unknown")).build());
     let waiting = begin(&client).await;
@@ -122,9 +122,9 @@ async fn an_unknown_app_is_told_to_the_person_and_the_program_is_not_called_back
 }
 
 #[tokio::test]
-async fn an_account_with_a_second_factor_is_sent_to_the_browser_and_signs_in_there() {
+async fn an_account_with_two_factor_authentication_signs_in_with_the_browser() {
     let world = World::new().await;
-    let telephone = Telephone::enrolled(&world).await;
+    let telephone = AuthenticatorApp::enrolled(&world).await;
     let client = Arc::new(world.stranger());
     let by_password = client.authenticate(world.server.email(), world.server.password()).await;
     assert!(matches!(by_password, Err(SyncKitError::TwoFactorRequired)));
@@ -138,11 +138,11 @@ async fn an_account_with_a_second_factor_is_sent_to_the_browser_and_signs_in_the
     client.status().await.unwrap();
 }
 
-/// What shows a person codes.
-struct Telephone(totp_rs::Totp);
+/// The user's authenticator app.
+struct AuthenticatorApp(totp_rs::Totp);
 
-impl Telephone {
-    /// Gives the account of this world a second factor.
+impl AuthenticatorApp {
+    /// Turns on two-factor authentication for the account of this world.
     async fn enrolled(world: &World) -> Self {
         let account =
             |path: &str| reqwest::Client::new().post(format!("{}/api/account{path}", world.server.url()));
@@ -163,7 +163,7 @@ impl Telephone {
         telephone
     }
 
-    /// None is good twice, so this is not the one of the enrolment. Clocks that are half a minute apart are close enough.
+    /// No code works twice, so this is not the one of the enrolment. Clocks may differ by half a minute.
     fn next_code(&self) -> String {
         self.code(30)
     }
@@ -175,7 +175,7 @@ impl Telephone {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_reached_by_another_name_than_its_own_is_recognised() {
+async fn a_server_that_is_reached_by_another_name_is_recognised() {
     let folder = tempfile::tempdir().unwrap();
     let flags = vec![
         ("data", folder.path().to_string_lossy().into_owned()),
@@ -195,7 +195,7 @@ async fn a_server_that_is_reached_by_another_name_than_its_own_is_recognised() {
         let refused = come_back(foreign).await;
         assert!(matches!(refused, Err(SyncKitError::ForeignCallback)), "{foreign}: {refused:?}");
     }
-    // It is the right server, so it was asked; only the code is wrong.
+    // It is the right server, so the code was sent to it; only the code is wrong.
     for own in ["https://sync.example.org/notes", &address] {
         let refused = come_back(own).await;
         assert!(matches!(refused, Err(SyncKitError::CodeRefused)), "{own}: {refused:?}");
@@ -203,7 +203,7 @@ async fn a_server_that_is_reached_by_another_name_than_its_own_is_recognised() {
     server.stop().await;
 }
 
-/// The address at which a person ends who allows it; nobody listens there.
+/// The URL to which a user who allows the app is redirected; nobody listens there.
 async fn callback_for(world: &World, url: &str) -> Url {
     let mut person = Person::new().stopping_at("127.0.0.1:9");
     let consent = come_to_consent(world, &mut person, &url.parse().unwrap()).await;

@@ -1,4 +1,4 @@
-//! A person at a browser: keeps cookies, fills in forms, presses buttons, follows where that leads.
+//! A user at a browser: keeps cookies, fills in forms, presses buttons, follows redirects.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use reqwest::{Client, RequestBuilder, Url};
 pub(crate) struct Person {
     http: Client,
     cookies: BTreeMap<String, String>,
-    /// Host and port at which nobody listens.
+    /// Host and port on which nobody listens.
     stops_at: Option<&'static str>,
 }
 
@@ -26,12 +26,12 @@ impl Person {
         Self { http, cookies: BTreeMap::new(), stops_at: None }
     }
 
-    /// The same, but does not go there.
+    /// Stops at a redirect to this host and port.
     pub(crate) fn stopping_at(self, authority: &'static str) -> Self {
         Self { stops_at: Some(authority), ..self }
     }
 
-    /// Opens an address.
+    /// Opens a URL.
     pub(crate) async fn open(&mut self, url: &Url) -> Shown {
         let request = self.http.get(url.clone());
         self.follow(url.clone(), request).await

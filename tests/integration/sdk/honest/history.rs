@@ -1,4 +1,4 @@
-//! One user's history: who did what, and in the end, whether anybody has a complaint.
+//! One user's random history, and the check at its end that nobody found evidence.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,10 +14,10 @@ use tidelog_test_kit::Dice;
 use tidelog_test_kit::proxies::rewriting::{Loss, Proxy};
 use tidelog_test_kit::sdk::{PASSPHRASE, World, config};
 
-const MOST_STEPS: u64 = 30;
+const MAX_STEPS: u64 = 30;
 const TABLES: [&str; 2] = ["tasks", "notes"];
 const ROWS: u64 = 5;
-const MOST_CHANGES: u64 = 4;
+const MAX_CHANGES: u64 = 4;
 
 pub(crate) struct History {
     dice: Dice,
@@ -65,13 +65,13 @@ impl History {
         self.dice.below(end)
     }
 
-    /// Lives through it; gives how many statements of writers were compared in the end.
+    /// Runs the history. Returns how many heads were compared in the end.
     pub(crate) async fn run(mut self) -> u64 {
         for number in 0..2 + self.below(2) {
             let program = Program::install(&format!("device-{number}"), &self.setting).await;
             self.programs.push(program);
         }
-        for _ in 0..5 + self.below(MOST_STEPS) {
+        for _ in 0..5 + self.below(MAX_STEPS) {
             let at = self.below(self.programs.len() as u64) as usize;
             let mut program = self.programs.swap_remove(at);
             self.step(&mut program).await;
@@ -151,11 +151,11 @@ impl History {
         }
     }
 
-    /// What is unanswered, or, now and then although something is, something else.
+    /// The changes that are unanswered, or sometimes other ones instead.
     fn changes_for(&mut self, program: &Program) -> Vec<ChangeEntry> {
         match &program.unanswered {
             Some(unanswered) if self.below(4) > 0 => unanswered.clone(),
-            _ => (0..1 + self.below(MOST_CHANGES)).map(|_| self.change()).collect(),
+            _ => (0..1 + self.below(MAX_CHANGES)).map(|_| self.change()).collect(),
         }
     }
 
@@ -172,7 +172,7 @@ impl History {
         }
     }
 
-    /// Removes what is superseded up to some place.
+    /// Removes what is superseded up to a random seq.
     async fn compact(&mut self, program: &Program) {
         let entries = self.entries(program.id).await;
         let Some(newest) = entries.last().map(seq_of) else { return };
@@ -181,7 +181,7 @@ impl History {
         self.removed.lock().unwrap().compact(&entries, through, seen_by_all.unwrap_or_default());
     }
 
-    /// The log as it stands on the server, asked without a proxy in between.
+    /// The log on the server, pulled without the proxy.
     async fn entries(&self, device: uuid::Uuid) -> Vec<Value> {
         let (mut entries, mut cursor) = (Vec::new(), json!(1));
         loop {
@@ -202,14 +202,14 @@ impl History {
         }
     }
 
-    /// Everybody reads everything, and finds the rows that the log comes to.
+    /// Every program reads everything, and finds the rows of the log.
     async fn conclude(&mut self) -> u64 {
         let reader = Program::install("reader", &self.setting).await;
         let want = rows_of(&self.entries(reader.id).await);
         let mut heads = 0;
         self.programs.push(reader);
         for program in &mut self.programs {
-            // As if each had been given the passphrase, should it be needed.
+            // As if the passphrase had been entered wherever it is needed.
             assert!(program.client.try_load_key_from_keychain().await.unwrap());
             assert_eq!(rows_from_start(program).await, want);
             let report = program.client.verify(program.id).await.unwrap();

@@ -1,4 +1,4 @@
-//! The log as it stands on the server, and the same log after superseded entries were removed.
+//! The log on the server, and the same log after superseded entries were removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,7 @@ impl Removed {
         }
     }
 
-    /// Takes from the answer to a pull what is gone, and says so.
+    /// Removes from a pulled page what is compacted, and declares it.
     pub(crate) fn take_out(&self, asked: &Asked, answer: &mut Answer) {
         if asked.path != "/pull" || answer.status != 200 || self.through == 0 {
             return;
@@ -50,7 +50,7 @@ fn row_of(entry: &Value) -> (&str, &str) {
     (entry["table"].as_str().expect("a table"), entry["row_id"].as_str().expect("a row"))
 }
 
-/// The rows that there are when all of the log is applied, with the time of each one's newest entry.
+/// The rows that the whole log gives, with the time of each one's newest entry.
 pub(crate) fn rows_of(entries: &[Value]) -> BTreeMap<String, String> {
     let mut rows = BTreeMap::new();
     for entry in entries {

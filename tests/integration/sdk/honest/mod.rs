@@ -1,4 +1,4 @@
-//! What an honest server, an honest network and honest people come up with raises no alarm.
+//! No false alarms: whatever happens with an honest server, network and users is not evidence.
 //!
 //! Random histories on a real server: pushes, pulls of every kind, lost requests and answers, restarts, reinstalled programs,
 //! rotations, and superseded entries that are removed. Forty by default; `TIDELOG_HISTORIES` asks for more,
@@ -20,7 +20,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 }
 
 #[tokio::test]
-async fn no_honest_history_raises_an_alarm() {
+async fn no_honest_history_gives_evidence() {
     let first = number("TIDELOG_FIRST_HISTORY", 0);
     let seeds: Vec<u64> = (first..first + number("TIDELOG_HISTORIES", HISTORIES)).collect();
     let mut heads = 0;

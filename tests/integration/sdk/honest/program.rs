@@ -1,4 +1,4 @@
-//! A program on a device of the user's: its client, its cursors, and what it has yet to push.
+//! A program on a device: its client, its cursors, and what it has not pushed yet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub(crate) struct Program {
     pub(crate) client: SyncKitClient,
     pub(crate) id: Uuid,
     pub(crate) cursor: Cursor,
-    /// Where it has been.
+    /// Earlier cursors.
     pub(crate) earlier: Vec<Cursor>,
     pub(crate) unanswered: Option<Vec<ChangeEntry>>,
     stored: Option<WatchState>,
@@ -47,7 +47,7 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) async fn install(name: &str, setting: &Setting) -> Self {
-        // Keys are per device; sharing what the first one derived saves the work.
+        // Each device would derive the key; sharing the first one's saves the work.
         let client = setting.client();
         if !client.try_load_key_from_keychain().await.unwrap() {
             client.setup_encryption_new(PASSPHRASE).await.unwrap();
@@ -65,7 +65,7 @@ impl Program {
         }
     }
 
-    /// Ends without warning and starts again, with what it has stored or without.
+    /// Crashes and starts again, with or without the stored watch state.
     pub(crate) async fn restart(&mut self, with_watch: bool) {
         self.client = self.setting.client();
         assert!(self.client.try_load_key_from_keychain().await.unwrap());
@@ -75,14 +75,14 @@ impl Program {
         }
     }
 
-    /// Is installed anew on the same device.
+    /// Is reinstalled on the same device.
     pub(crate) async fn reinstall(&mut self) {
         self.stored = None;
         self.restart(false).await;
         (self.cursor, self.earlier) = (Cursor::Start, Vec::new());
     }
 
-    /// Pushes, and goes on from the cursor that it gets if it has begun to read.
+    /// Pushes, and continues from the returned cursor if it has started to read.
     pub(crate) async fn push(&mut self, changes: Vec<ChangeEntry>) {
         let mut answer = self.client.push(self.id, changes.clone()).await;
         if self.is_unblocked(&answer).await {
@@ -100,7 +100,7 @@ impl Program {
         }
     }
 
-    /// Pulls up to so many pages.
+    /// Pulls at most this many pages.
     pub(crate) async fn pull(&mut self, pages: usize, filter: &PullFilter) {
         for _ in 0..pages {
             let mut answer = self.client.pull_page(self.id, self.cursor, filter.clone()).await;
@@ -142,7 +142,7 @@ impl Program {
         }
     }
 
-    /// A look with a filter, at another place than where the program is.
+    /// Pulls with a filter, from another position than the program's.
     pub(crate) async fn look(&mut self, filter: PullFilter) -> Result<()> {
         match self.client.pull_page(self.id, 1, filter).await {
             Ok(page) => {
@@ -154,8 +154,8 @@ impl Program {
         }
     }
 
-    /// Whether the passphrase was wanted: after a compromise, or after several routine rotations that this program slept
-    /// through. It is as if it had been given: the programs share a key store.
+    /// Whether the passphrase was needed: after a compromise, or after several routine rotations that this program missed.
+    /// It counts as entered, because the programs share a key store.
     pub(crate) async fn is_unblocked<T>(&self, answer: &Result<T>) -> bool {
         let blocked = matches!(answer, Err(SyncKitError::Blocked(_)));
         blocked && self.client.try_load_key_from_keychain().await.unwrap()

@@ -1,4 +1,4 @@
-//! Entries that were altered, moved, relabelled or made up do not open in their place.
+//! Entries that were altered, moved, relabelled or made up do not open.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use tidelog_test_kit::sdk::{PASSPHRASE, builder, config};
 
 const DOES_NOT_OPEN: QuarantineReason = QuarantineReason::Unreadable(FormatError::DoesNotOpen);
 
-/// The entries at these indices, and no others, were kept apart for this reason, and each is evidence of alteration.
+/// The entries at these indices, and no others, were quarantined for this reason, and each is evidence of alteration.
 async fn altered(scene: &Scene, reaction: &Reaction, indices: &[usize], reason: QuarantineReason) {
     let log = scene.log().await;
     let seqs: Vec<_> = indices.iter().map(|index| seq_of(&log[*index])).collect();
-    assert_eq!(reaction.kept_apart(), seqs);
+    assert_eq!(reaction.quarantined(), seqs);
     assert_eq!(reaction.warned.changes.len(), log.len() - seqs.len());
     assert!(reaction.warned.quarantined.iter().all(|entry| entry.reason == reason), "{reaction:?}");
     assert_eq!(reaction.verified.quarantined, reaction.warned.quarantined);
@@ -25,7 +25,7 @@ async fn altered(scene: &Scene, reaction: &Reaction, indices: &[usize], reason: 
     }
 }
 
-/// What readers make of an entry with another value in this field.
+/// How readers react to an entry with another value in this field.
 async fn relabelled(index: usize, field: &'static str, value: Value) -> (Scene, Reaction) {
     let scene = Scene::new().await;
     let reaction = scene.reaction(in_pages(move |entries| entries[index][field] = value.clone())).await;
@@ -117,19 +117,19 @@ async fn data_cannot_be_replaced_by_nothing_or_by_garbage() {
 }
 
 #[tokio::test]
-async fn an_entry_cannot_be_said_to_be_under_a_key_that_was_made_up() {
+async fn an_entry_cannot_be_labelled_with_a_made_up_key() {
     let (scene, reaction) = relabelled(3, "key_version", json!(7)).await;
     let reason = QuarantineReason::Unreadable(FormatError::WrongKey { have: 1, want: 7 });
     altered(&scene, &reaction, &[3], reason).await;
 }
 
-/// An entry under a key from before may be that of a vault that was given up, so it is no evidence by itself. That it is
+/// An entry under an older key may be of an abandoned vault, so it is no evidence by itself. That it is
 /// missing from its stream is.
 #[tokio::test]
-async fn an_entry_that_is_said_to_be_under_a_lost_key_is_missed() {
+async fn an_entry_that_is_labelled_with_a_lost_key_is_missed() {
     let (scene, reaction) = relabelled(3, "key_version", json!(0)).await;
     let seqs: Vec<_> = scene.log().await.iter().map(seq_of).collect();
-    assert_eq!(reaction.kept_apart(), [seqs[3]]);
+    assert_eq!(reaction.quarantined(), [seqs[3]]);
     reaction.all_say(|evidence| {
         matches!(evidence, Evidence::Missing { expected: 3, found: 4, seq, .. } if *seq == seqs[4])
     });
@@ -152,11 +152,11 @@ async fn a_delete_without_data_cannot_be_forged() {
             }
         })
         .await;
-    assert_eq!((reaction.kept_apart(), reaction.warned.changes.len()), (vec![last + 1], LEN));
+    assert_eq!((reaction.quarantined(), reaction.warned.changes.len()), (vec![last + 1], LEN));
     reaction.is_exactly(&[Evidence::Altered { seq: last + 1, reason: QuarantineReason::Unsealed }]);
 }
 
-/// An entry that somebody else has sealed in a slot that is made to look like one of this user.
+/// An entry that somebody else has sealed, in a slot that looks like one of this user.
 async fn foreign_entry(scene: &Scene, client: &tidelog_client::SyncKitClient) {
     let device = client.register_device("elsewhere", "linux").await.unwrap();
     client.push(device.id, vec![row("tasks", "a", 666)]).await.unwrap();

@@ -1,4 +1,4 @@
-//! Blobs that a server, or the store behind it, has altered, swapped or made up: a typed error, no file, and no byte written.
+//! Blobs that a server, or its blob store, has altered, swapped or made up: a typed error, no file, and no byte written.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ const SIZE: usize = 200_000;
 const HEADER: usize = 20;
 const SEALED_CHUNK: usize = 65_536 + 16;
 
-/// What became of a blob, got in every way. Whatever it was, it was the same in each, and nothing is left of it.
+/// The error of a download. It must be the same in every way to download, and nothing may be left behind.
 async fn refusal_of(scene: &Scene, client: &SyncKitClient, hash: &str) -> SyncKitError {
     let path = scene.path("file");
     std::fs::write(&path, "what was there").unwrap();
@@ -37,7 +37,7 @@ async fn refusal_of(scene: &Scene, client: &SyncKitClient, hash: &str) -> SyncKi
     into_path
 }
 
-/// Bytes in the place of a blob's.
+/// The error for a blob whose bytes are replaced.
 async fn with_bytes(lie: impl Fn(Vec<u8>) -> Vec<u8> + Send + 'static) -> SyncKitError {
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
@@ -63,7 +63,7 @@ fn is(refusal: &SyncKitError, expected: BlobError) {
 }
 
 #[tokio::test]
-async fn a_changed_bit_anywhere_is_found() {
+async fn any_changed_bit_is_detected() {
     for at in [HEADER, 70_000, HEADER + SIZE] {
         let refusal = with_bytes(move |mut bytes| {
             bytes[at] ^= 1;
@@ -74,7 +74,7 @@ async fn a_changed_bit_anywhere_is_found() {
 }
 
 #[tokio::test]
-async fn a_blob_that_ends_early_is_found_also_at_the_end_of_a_chunk() {
+async fn a_truncated_blob_is_detected_even_at_the_end_of_a_chunk() {
     for kept in [0, 7, HEADER, HEADER + SEALED_CHUNK, HEADER + 3 * SEALED_CHUNK, HEADER + SIZE] {
         let refusal = with_bytes(move |bytes| bytes[..kept].to_vec()).await;
         is(&refusal, BlobError::Malformed(Malformed::Truncated));
@@ -82,7 +82,7 @@ async fn a_blob_that_ends_early_is_found_also_at_the_end_of_a_chunk() {
 }
 
 #[tokio::test]
-async fn what_follows_the_last_chunk_is_found() {
+async fn bytes_after_the_last_chunk_are_detected() {
     for more in [1, SEALED_CHUNK, 3_000_000] {
         let refusal = with_bytes(move |bytes| [bytes, vec![0; more]].concat()).await;
         is(&refusal, BlobError::Malformed(Malformed::TrailingBytes));
@@ -90,7 +90,7 @@ async fn what_follows_the_last_chunk_is_found() {
 }
 
 #[tokio::test]
-async fn chunks_in_another_order_left_out_or_repeated_are_found() {
+async fn chunks_in_another_order_left_out_or_repeated_are_detected() {
     for order in [&[1, 0, 2, 3][..], &[0, 2, 2, 3], &[0, 0, 1, 2, 3], &[0, 2, 3, 3], &[3, 1, 2, 0]] {
         let refusal = with_bytes(move |bytes| {
             let chunks: Vec<_> = order.iter().map(|number| chunk(&bytes, *number)).collect();
@@ -101,13 +101,13 @@ async fn chunks_in_another_order_left_out_or_repeated_are_found() {
 }
 
 #[tokio::test]
-async fn a_header_that_says_something_else_is_found() {
+async fn a_changed_header_is_detected() {
     let refusal = with_bytes(|mut bytes| {
         bytes[12..HEADER].copy_from_slice(&(SIZE as u64 - 1).to_le_bytes());
         bytes
     });
     is(&refusal.await, BlobError::DoesNotOpen);
-    // A petabyte takes no memory before the first chunk is found to be none.
+    // An announced petabyte takes no memory before the first chunk fails to open.
     let refusal = with_bytes(|mut bytes| {
         bytes[12..HEADER].copy_from_slice(&(1_u64 << 47).to_le_bytes());
         bytes
@@ -121,7 +121,7 @@ async fn a_header_that_says_something_else_is_found() {
 }
 
 #[tokio::test]
-async fn garbage_is_found() {
+async fn garbage_is_detected() {
     is(
         &with_bytes(|_| b"<html>please pay</html>".to_vec()).await,
         BlobError::Malformed(Malformed::Truncated),
@@ -133,7 +133,7 @@ async fn garbage_is_found() {
 async fn another_blob_of_the_user_does_not_pass_for_this_one() {
     let scene = Scene::new().await;
     let (one, other) = (scene.put(&content(SIZE)).await, scene.put(&content(SIZE + 1)).await);
-    // Its bytes, its address, or all that the server says of it.
+    // Its bytes, its URL, or everything that the server says about it.
     let other_answer = Arc::new(Mutex::new(Value::Null));
     for lie in 0..3 {
         let (kept, other_hash) = (other_answer.clone(), other.hash.clone());
@@ -187,7 +187,7 @@ async fn a_blob_of_another_user_does_not_pass_for_one_of_this_user() {
 }
 
 #[tokio::test]
-async fn a_sealed_key_that_is_missing_broken_or_said_to_be_under_another_master_opens_nothing() {
+async fn a_wrapped_key_that_is_missing_broken_or_labelled_with_another_version_opens_nothing() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
     let garbage = BASE64.encode(&[7; 72]);
@@ -217,9 +217,9 @@ async fn a_sealed_key_that_is_missing_broken_or_said_to_be_under_another_master_
     }
 }
 
-/// Somebody who was given the key long ago can seal, but no file of theirs passes for one that the app names.
+/// A former holder of the key can seal, but no file of theirs passes for one that the app refers to.
 #[tokio::test]
-async fn a_well_sealed_file_under_the_name_of_another_is_found() {
+async fn a_validly_sealed_file_under_the_name_of_another_is_detected() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
     let name: BlobHash = blob.hash.parse().unwrap();
@@ -238,7 +238,7 @@ async fn a_well_sealed_file_under_the_name_of_another_is_found() {
 }
 
 #[tokio::test]
-async fn a_part_that_begins_elsewhere_than_was_asked_for_is_refused() {
+async fn a_part_that_starts_at_another_byte_than_requested_is_refused() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(3_000_000)).await;
     scene.proxy.treat(|asked, answer| {
@@ -256,7 +256,7 @@ async fn a_part_that_begins_elsewhere_than_was_asked_for_is_refused() {
 }
 
 #[tokio::test]
-async fn a_rotation_does_not_carry_a_key_that_was_swapped_over_to_another_blob() {
+async fn a_rotation_does_not_rewrap_a_key_that_was_swapped() {
     use tidelog_client::Rotation;
 
     let scene = Scene::new().await;
@@ -278,6 +278,6 @@ async fn a_rotation_does_not_carry_a_key_that_was_swapped_over_to_another_blob()
     assert_eq!((outcome.blobs_rewrapped, outcome.blobs_kept), (1, 1));
     scene.proxy.be_honest();
     assert_eq!(scene.get(&other.hash).await, content(20));
-    // It was left under the old key, which a routine rotation keeps in the ring.
+    // It was kept under the old key, which a routine rotation keeps in the ring.
     assert_eq!(scene.get(&one.hash).await, content(10));
 }

@@ -1,4 +1,4 @@
-//! Lies about the key. A device that knows the key and one that is new are both told each of them.
+//! Lies about the key. Each is told to a device that knows the key and to a new one.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use crate::hostile::scene::Scene;
 use tidelog_test_kit::raw::Raw;
 use tidelog_test_kit::sdk::{PASSPHRASE, tasks};
 
-/// Where the first slot begins, behind the header and the number of slots, and how long a slot is.
+/// Where the first slot begins, after the header and the number of slots, and how long a slot is.
 const SLOT_AT: usize = 47;
 const SLOT_BYTES: usize = 149;
-/// Where the memory cost stands in it.
+/// Where the memory cost is.
 const COST_AT: usize = SLOT_AT + 1;
 
-/// What a device says that has the key, and what one says that has nothing but the passphrase.
+/// The outcomes for a device that has the key, and for one that only has the passphrase.
 struct Said {
     known: Result<()>,
     new: Result<()>,
@@ -66,14 +66,14 @@ fn is(outcome: &Result<()>, error: PinError) -> bool {
 }
 
 #[tokio::test]
-async fn the_true_envelope_is_taken_by_both() {
+async fn both_accept_the_true_envelope() {
     let scene = Scene::new().await;
     let said = told(&scene, |_| {}).await;
     assert!(said.known.is_ok() && said.new.is_ok());
 }
 
 #[tokio::test]
-async fn a_passphrase_cannot_be_made_cheaper_or_dearer_than_is_accepted() {
+async fn a_cost_outside_the_accepted_range_is_refused() {
     let scene = Scene::new().await;
     for m_kib in [8_u32, 1 << 24] {
         let said = told(
@@ -93,7 +93,7 @@ async fn a_passphrase_cannot_be_made_cheaper_or_dearer_than_is_accepted() {
 async fn no_byte_of_an_envelope_can_be_altered() {
     let scene = Scene::new().await;
     let length = BASE64.decode(envelope_of(&scene).await.as_bytes()).unwrap().len();
-    // Of the header, the slot's cost, salt, commitment, nonce and key, and of the ring and the mac.
+    // In the header, the slot's cost, salt, commitment, nonce and wrapped key, the ring and the MAC.
     for at in [6, 10, 14, 30, COST_AT, 70, 100, 130, 160, 200, 240, length - 1] {
         let said = told(&scene, altered(move |bytes| bytes[at] ^= 1)).await;
         assert!(said.known.is_err() && said.new.is_err(), "byte {at}: {:?}, {:?}", said.known, said.new);
@@ -119,7 +119,7 @@ async fn the_slot_of_an_older_envelope_cannot_be_put_into_a_newer_one() {
 }
 
 #[tokio::test]
-async fn another_vault_is_refused_by_who_knows_the_true_one() {
+async fn a_device_that_knows_its_vault_refuses_another_one() {
     let scene = Scene::new().await;
     let another = seal_envelope(&Vault::generate().unwrap(), "somebody else's", KdfCost::MIN, 0).unwrap();
     let said = told(&scene, replaced(BASE64.encode(&another), 1)).await;
@@ -128,7 +128,7 @@ async fn another_vault_is_refused_by_who_knows_the_true_one() {
 }
 
 #[tokio::test]
-async fn an_older_wrapping_is_refused_by_who_has_seen_the_newer_one() {
+async fn a_device_that_has_seen_the_newer_wrapping_refuses_the_older_one() {
     let scene = Scene::new().await;
     let old = envelope_of(&scene).await;
     scene.laptop.client.create_recovery_key(PASSPHRASE).await.unwrap();
@@ -137,13 +137,13 @@ async fn an_older_wrapping_is_refused_by_who_has_seen_the_newer_one() {
 }
 
 #[tokio::test]
-async fn an_older_key_is_refused_by_who_has_the_newer_one_and_of_no_use_to_a_new_device() {
+async fn an_older_key_is_refused_by_a_device_with_the_newer_one_and_useless_to_a_new_device() {
     let scene = Scene::new().await;
     let old = envelope_of(&scene).await;
     scene.laptop.client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
     let said = told(&scene, replaced(old.clone(), 1)).await;
     assert!(is(&said.known, PinError::OlderKey));
-    // A device that knows nothing yet cannot tell; what is under the newer key does not open to it.
+    // A new device cannot tell, but cannot open what is under the newer key.
     let new = scene.client_with(&Arc::new(MemoryStore::new()));
     scene.proxy.lie(move |asked, answer| {
         if asked.path == "/keys" && asked.method == "GET" {
@@ -157,7 +157,7 @@ async fn an_older_key_is_refused_by_who_has_the_newer_one_and_of_no_use_to_a_new
 }
 
 #[tokio::test]
-async fn an_envelope_under_another_version_than_its_own_is_refused() {
+async fn an_envelope_under_a_version_that_is_not_its_own_is_refused() {
     let scene = Scene::new().await;
     let said = told(&scene, |body| body["key_version"] = json!(2)).await;
     let told = PinError::OtherVersion { server: 2, envelope: 1 };
@@ -165,7 +165,7 @@ async fn an_envelope_under_another_version_than_its_own_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_envelope_is_refused() {
+async fn bytes_that_are_not_an_envelope_are_refused() {
     let scene = Scene::new().await;
     let lies: [fn(&mut Vec<u8>); 4] =
         [|bytes| bytes.truncate(100), |bytes| bytes.resize(4_096, 0), Vec::clear, |bytes| bytes.push(0)];
@@ -178,7 +178,7 @@ async fn what_is_no_envelope_is_refused() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_denied_is_never_made_anew_by_who_has_seen_it() {
+async fn a_device_that_has_seen_a_key_never_creates_another_when_it_is_denied() {
     let scene = Scene::new().await;
     let known = scene.next_run().await;
     scene.proxy.lie(|asked, answer| {
@@ -196,7 +196,7 @@ async fn a_key_that_is_denied_is_never_made_anew_by_who_has_seen_it() {
 }
 
 #[tokio::test]
-async fn a_rotation_that_nobody_began_leads_to_no_other_key() {
+async fn a_forged_rotation_leads_to_no_other_key() {
     let scene = Scene::new().await;
     let another = Vault::generate_as(2, false).unwrap();
     let envelope = BASE64.encode(&seal_envelope(&another, PASSPHRASE, KdfCost::MIN, 0).unwrap());
@@ -208,7 +208,7 @@ async fn a_rotation_that_nobody_began_leads_to_no_other_key() {
             answer.body["pending"] = pending.clone();
         }
     });
-    // What is not linked from the key that is held is not taken, and the passphrase alone makes it no key of this vault.
+    // A key without a link from the held one is not accepted, and the passphrase alone does not make it one of this vault.
     known.push(scene.laptop.device.id, tasks(1)).await.unwrap();
     assert!(is(&new.setup_encryption_new(PASSPHRASE).await, PinError::OtherVault));
     let rotated = known.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.map(drop);

@@ -1,4 +1,4 @@
-//! Servers that contradict what they have shown before: to the same client, to its next run, or to another device.
+//! Servers that contradict what they have shown before, to the same client, to its next run, or to another device.
 
 use serde_json::Value;
 use tidelog_client::{
@@ -24,7 +24,7 @@ async fn finds(reader: &Installation, from: Cursor, policy: TamperPolicy, is_it:
     assert!(evidence.iter().any(is_it), "{evidence:?}");
 }
 
-/// The server goes back to the state before the last two entries.
+/// The server is rolled back to the state before the last two entries.
 fn rolled_back(
     log: &[Value],
 ) -> impl FnMut(&tidelog_test_kit::proxies::rewriting::Asked, &mut tidelog_test_kit::proxies::rewriting::Answer)
@@ -40,7 +40,7 @@ fn rolled_back(
 }
 
 #[tokio::test]
-async fn a_server_that_goes_back_to_an_earlier_state_is_caught_by_who_had_seen_more() {
+async fn a_rolled_back_server_is_caught_by_clients_that_had_seen_more() {
     for policy in POLICIES {
         let scene = Scene::new().await;
         let reader = scene.device("reader", policy).await;
@@ -57,7 +57,7 @@ async fn a_server_that_goes_back_to_an_earlier_state_is_caught_by_who_had_seen_m
 }
 
 #[tokio::test]
-async fn own_entries_that_were_acknowledged_cannot_be_hidden_from_their_writer() {
+async fn acknowledged_entries_cannot_be_hidden_from_their_writer() {
     for policy in POLICIES {
         let scene = Scene::new().await;
         let writer = scene.device("writer", policy).await;
@@ -79,7 +79,7 @@ async fn own_entries_that_were_acknowledged_cannot_be_hidden_from_their_writer()
 }
 
 #[tokio::test]
-async fn another_entry_under_a_number_that_was_given_before_is_not_applied() {
+async fn another_entry_under_a_known_seq_is_not_applied() {
     for policy in POLICIES {
         let scene = Scene::new().await;
         let reader = scene.device("reader", policy).await;
@@ -106,9 +106,9 @@ async fn another_entry_under_a_number_that_was_given_before_is_not_applied() {
     }
 }
 
-/// Each of two devices is shown its own branch; the third one is shown both, or one of the two the other's.
+/// Each of two devices is shown its own branch; then a third one is shown both, or one of the two is shown the other's.
 #[tokio::test]
-async fn two_devices_that_were_shown_different_pasts_are_found_by_whoever_sees_both() {
+async fn two_different_pasts_are_detected_by_a_device_that_sees_both() {
     for merged_by_third in [true, false] {
         let scene = Scene::new().await;
         let (laptop, phone) = (&scene.laptop, &scene.phone);
@@ -159,7 +159,7 @@ async fn restarted(scene: &Scene, before: &Installation, state: &str, policy: Ta
 }
 
 #[tokio::test]
-async fn the_next_run_goes_on_noticing_what_is_left_out() {
+async fn the_next_run_still_notices_what_is_left_out() {
     for policy in POLICIES {
         let scene = Scene::new().await;
         let reader = scene.device("reader", policy).await;
@@ -177,7 +177,7 @@ async fn the_next_run_goes_on_noticing_what_is_left_out() {
 }
 
 #[tokio::test]
-async fn the_next_run_goes_on_noticing_a_new_device_whose_beginning_is_left_out() {
+async fn the_next_run_still_notices_the_missing_first_entries_of_a_new_device() {
     let scene = Scene::new().await;
     let reader = scene.device("reader", TamperPolicy::Warn).await;
     let cursor = reader.pull().await.unwrap().cursor;
@@ -193,7 +193,7 @@ async fn the_next_run_goes_on_noticing_a_new_device_whose_beginning_is_left_out(
 }
 
 #[tokio::test]
-async fn the_next_run_goes_on_noticing_a_server_that_went_back() {
+async fn the_next_run_still_notices_a_rolled_back_server() {
     for policy in POLICIES {
         let scene = Scene::new().await;
         let reader = scene.device("reader", policy).await;
@@ -206,7 +206,7 @@ async fn the_next_run_goes_on_noticing_a_server_that_went_back() {
 }
 
 #[tokio::test]
-async fn the_next_run_is_not_given_an_old_value_again() {
+async fn the_next_run_does_not_apply_an_old_value_again() {
     let scene = Scene::new().await;
     let reader = scene.device("reader", TamperPolicy::Warn).await;
     let cursor = reader.pull().await.unwrap().cursor;
@@ -224,9 +224,9 @@ async fn the_next_run_is_not_given_an_old_value_again() {
     assert_eq!(got.quarantined[0].reason, QuarantineReason::Repeated);
 }
 
-/// What a rebuilt picture says of two entries that changed places does not depend on having seen them before.
+/// A rebuilt view notices two swapped entries without having seen them before.
 #[tokio::test]
-async fn a_pull_from_the_beginning_is_compared_with_the_one_before() {
+async fn a_pull_from_the_start_notices_swapped_entries() {
     let scene = Scene::new().await;
     let reader = scene.device("reader", TamperPolicy::Warn).await;
     reader.pull().await.unwrap();

@@ -1,6 +1,6 @@
 //! The SDK against a server that lies: a proxy before a real one rewrites its answers.
 //!
-//! Each lie is told to clients that have seen the truth work first. What the server can do unnoticed is here, too: see
+//! Each lie is told after a control client has seen the truth. What the server can do unnoticed is tested as well: see
 //! `unnoticed`.
 
 mod alterations;

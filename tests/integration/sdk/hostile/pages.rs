@@ -1,4 +1,4 @@
-//! Pages that are none: numbers that do not ascend, or do not lie between the two cursors. No client takes them.
+//! Answers that cannot be pages: seqs that do not ascend, or are not between the two cursors. No client accepts them.
 
 use serde_json::json;
 use tidelog_client::{Cursor, Evidence, SyncKitError, TamperPolicy};
@@ -6,7 +6,7 @@ use tidelog_client::{Cursor, Evidence, SyncKitError, TamperPolicy};
 use crate::hostile::scene::{LEN, Scene, end_at, in_pages, refusal, row, seq_of, update};
 use tidelog_test_kit::proxies::rewriting::{Answer, Asked};
 
-/// Whatever the policy, a page with this lie is given out by nobody; who refuses goes on refusing.
+/// Under any policy, a page with this lie is not returned, and a client that refuses goes on refusing.
 async fn no_page(scene: &Scene, lie: impl Fn(&Asked, &mut Answer) + Send + 'static) -> Evidence {
     let trusting = scene.device("trusting", TamperPolicy::Warn).await;
     let strict = scene.device("strict", TamperPolicy::Refuse).await;
@@ -26,7 +26,7 @@ async fn no_page(scene: &Scene, lie: impl Fn(&Asked, &mut Answer) + Send + 'stat
 }
 
 #[tokio::test]
-async fn numbers_that_do_not_ascend_are_no_page() {
+async fn seqs_that_do_not_ascend_are_refused() {
     let scene = Scene::new().await;
     let seq = seq_of(&scene.log().await[2]);
     let found = no_page(&scene, in_pages(|entries| entries.swap(2, 3))).await;
@@ -34,7 +34,7 @@ async fn numbers_that_do_not_ascend_are_no_page() {
 }
 
 #[tokio::test]
-async fn a_number_twice_is_no_page() {
+async fn a_seq_that_comes_twice_is_refused() {
     let scene = Scene::new().await;
     let seq = seq_of(&scene.log().await[2]);
     let found = no_page(&scene, in_pages(move |entries| entries[3]["seq"] = json!(seq))).await;
@@ -42,7 +42,7 @@ async fn a_number_twice_is_no_page() {
 }
 
 #[tokio::test]
-async fn an_entry_beyond_the_cursor_is_no_page() {
+async fn an_entry_beyond_the_cursor_is_refused() {
     let scene = Scene::new().await;
     let log = scene.log().await;
     let (last, before) = (seq_of(&log[LEN - 1]), seq_of(&log[LEN - 2]));
@@ -54,9 +54,9 @@ async fn an_entry_beyond_the_cursor_is_no_page() {
     assert_eq!(no_page(&scene, lie).await, Evidence::Disordered { seq: last });
 }
 
-/// Else a server could lead a client back to old values, and end there.
+/// Otherwise a server could lead a client back to old values.
 #[tokio::test]
-async fn a_page_never_leads_back() {
+async fn a_cursor_that_goes_backwards_is_refused() {
     let scene = Scene::new().await;
     let reader = scene.device("reader", TamperPolicy::Warn).await;
     let cursor = reader.pull().await.unwrap().cursor;
@@ -68,9 +68,9 @@ async fn a_page_never_leads_back() {
     assert_eq!(reader.pull_from(cursor).await.unwrap().changes, []);
 }
 
-/// A client that took it would skip what others wrote, and, having jumped, miss nothing.
+/// A client that accepted it would skip what others wrote, and could not notice.
 #[tokio::test]
-async fn the_cursor_of_a_push_never_leads_past_what_was_given() {
+async fn the_cursor_of_a_push_never_skips_what_others_wrote() {
     let scene = Scene::new().await;
     let reader = scene.device("reader", TamperPolicy::Warn).await;
     let seen = reader.pull().await.unwrap().cursor;
@@ -86,7 +86,7 @@ async fn the_cursor_of_a_push_never_leads_past_what_was_given() {
     assert_eq!(reader.pull_from(cursor).await.unwrap().changes.len(), 1);
 }
 
-/// The end of the batch is where an honest server leads a device that has seen everything.
+/// An honest server returns the end of the batch to a device that has seen everything before it.
 #[tokio::test]
 async fn entries_that_the_cursor_of_a_push_skips_are_missed() {
     let scene = Scene::new().await;
@@ -107,7 +107,7 @@ async fn entries_that_the_cursor_of_a_push_skips_are_missed() {
 }
 
 #[tokio::test]
-async fn the_cursor_of_a_push_never_leads_back() {
+async fn the_cursor_of_a_push_never_goes_backwards() {
     let scene = Scene::new().await;
     let reader = scene.device("reader", TamperPolicy::Warn).await;
     let seen = reader.pull().await.unwrap().cursor;
@@ -122,7 +122,7 @@ async fn the_cursor_of_a_push_never_leads_back() {
 }
 
 #[tokio::test]
-async fn numbers_out_of_this_world_do_no_harm() {
+async fn an_impossible_last_seq_does_no_harm() {
     for last_seq in [i64::MAX, i64::MIN, 0, -1] {
         let scene = Scene::new().await;
         let reader = scene.device("reader", TamperPolicy::Warn).await;
@@ -139,7 +139,7 @@ async fn numbers_out_of_this_world_do_no_harm() {
 }
 
 #[tokio::test]
-async fn a_cursor_at_the_end_of_all_numbers_does_no_harm() {
+async fn a_cursor_at_the_largest_seq_does_no_harm() {
     let scene = Scene::new().await;
     let reader = scene.device("reader", TamperPolicy::Warn).await;
     scene.proxy.lie(|asked, answer| {
@@ -148,7 +148,7 @@ async fn a_cursor_at_the_end_of_all_numbers_does_no_harm() {
         }
     });
     let far = reader.pull().await.unwrap().cursor;
-    // The real server does not know such a place, so the proxy answers for it.
+    // The real server does not know this position, so the proxy answers.
     scene.proxy.lie(move |asked, answer| {
         if asked.path == "/pull" {
             answer.status = 200;

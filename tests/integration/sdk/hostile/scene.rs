@@ -1,4 +1,4 @@
-//! A user with a laptop and a phone, a log that both have written, and readers that come later, all through one proxy.
+//! A user with a laptop and a phone, a log written by both, and readers that join later, all behind one proxy.
 //!
 //! ```text
 //! 0 tasks/a insert   1 tasks/b insert   2 notes/n insert   3 tasks/a update   4 tasks/b delete      the laptop, in 3 pushes
@@ -17,7 +17,7 @@ use tidelog_client::{
 use tidelog_test_kit::proxies::rewriting::{Answer, Asked, Proxy};
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, insert};
 
-/// Entries of the log.
+/// Entries in the log.
 pub(crate) const LEN: usize = 9;
 
 /// An installation: a client and its device.
@@ -26,9 +26,9 @@ pub(crate) struct Installation {
     pub(crate) device: Device,
 }
 
-/// All that a reader has got.
+/// Everything that a reader has pulled.
 #[derive(Debug, Default)]
-pub(crate) struct Got {
+pub(crate) struct Pulled {
     pub(crate) changes: Vec<PulledChange>,
     pub(crate) quarantined: Vec<QuarantinedEntry>,
     pub(crate) evidence: Vec<Evidence>,
@@ -37,8 +37,8 @@ pub(crate) struct Got {
 
 impl Installation {
     /// Pulls to the end, page by page.
-    pub(crate) async fn pull_from(&self, cursor: Cursor) -> Result<Got, SyncKitError> {
-        let mut got = Got { cursor, ..Got::default() };
+    pub(crate) async fn pull_from(&self, cursor: Cursor) -> Result<Pulled, SyncKitError> {
+        let mut got = Pulled { cursor, ..Pulled::default() };
         loop {
             let page = self.client.pull_page(self.device.id, got.cursor, PullFilter::default()).await?;
             got.changes.extend(page.changes);
@@ -51,7 +51,7 @@ impl Installation {
         }
     }
 
-    pub(crate) async fn pull(&self) -> Result<Got, SyncKitError> {
+    pub(crate) async fn pull(&self) -> Result<Pulled, SyncKitError> {
         self.pull_from(Cursor::Start).await
     }
 
@@ -64,36 +64,36 @@ impl Installation {
     }
 }
 
-/// What readers make of a lie. That they get everything, and complain of nothing, without it, was seen before.
+/// How readers react to a lie. That they get everything and find nothing without it is checked first.
 #[derive(Debug)]
 pub(crate) struct Reaction {
-    /// Of a reader that goes on.
-    pub(crate) warned: Got,
-    /// Of one that does not; empty if it saw no reason.
+    /// Pulled by a reader that goes on.
+    pub(crate) warned: Pulled,
+    /// The evidence for which another one refuses; empty if there is none.
     pub(crate) refused: Vec<Evidence>,
-    /// Of one that looks at the whole log.
+    /// The report of one that verifies the whole log.
     pub(crate) verified: VerifyReport,
 }
 
 impl Reaction {
-    /// Rows of what was given to be applied, in order.
+    /// The rows of the changes to apply, in order.
     pub(crate) fn applied(&self) -> Vec<&str> {
         rows(&self.warned.changes)
     }
 
-    /// Seqs of what was kept apart.
-    pub(crate) fn kept_apart(&self) -> Vec<i64> {
+    /// The seqs of the quarantined entries.
+    pub(crate) fn quarantined(&self) -> Vec<i64> {
         self.warned.quarantined.iter().map(|entry| entry.seq).collect()
     }
 
-    /// All three have found this, and nothing else.
+    /// All three have found exactly this evidence.
     pub(crate) fn is_exactly(&self, evidence: &[Evidence]) {
         assert_eq!(self.warned.evidence, evidence, "who goes on");
         assert_eq!(self.refused, evidence, "who refuses");
         assert_eq!(self.verified.evidence, evidence, "who verifies");
     }
 
-    /// All three have found something of this kind.
+    /// All three have found evidence of this kind.
     pub(crate) fn all_say(&self, is_it: impl Fn(&Evidence) -> bool) {
         for found in [&self.warned.evidence, &self.refused, &self.verified.evidence] {
             assert!(found.iter().any(&is_it), "{self:#?}");
@@ -115,7 +115,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Nothing is written yet.
+    /// With an empty log.
     pub(crate) async fn empty() -> Self {
         let world = World::new().await;
         let proxy = Proxy::before(world.server.url()).await;
@@ -131,7 +131,7 @@ impl Scene {
         Self { world, proxy, laptop, phone, session, keys }
     }
 
-    /// The log is written as above.
+    /// With the log above.
     pub(crate) async fn new() -> Self {
         let scene = Self::empty().await;
         scene.laptop.pull().await.unwrap();
@@ -150,7 +150,7 @@ impl Scene {
         reader(&self.world, &self.proxy, &self.keys, &self.session, name, policy).await
     }
 
-    /// A signed-in client without key, that keeps keys there.
+    /// A signed-in client without a key, with this key store.
     pub(crate) fn client_with(&self, keys: &Arc<MemoryStore>) -> SyncKitClient {
         signed_in(&self.world, &self.proxy, keys, &self.session, TamperPolicy::Warn)
     }
@@ -162,14 +162,14 @@ impl Scene {
         client
     }
 
-    /// What an honest server gives: all that can be pulled, as JSON.
+    /// The log as an honest server gives it, as JSON.
     pub(crate) async fn log(&self) -> Vec<Value> {
         tidelog_test_kit::raw::Raw::beside(&self.world, &self.laptop.client)
             .entries(&self.laptop.device)
             .await
     }
 
-    /// Shows new readers the log with this lie, after others were shown it without.
+    /// Shows new readers the log with this lie, after a control reader was shown it without.
     pub(crate) async fn reaction(
         &self,
         lie: impl Fn(&Asked, &mut Answer) + Send + Sync + 'static,
@@ -200,7 +200,7 @@ impl Scene {
     }
 }
 
-/// Why a strict client gives nothing; empty if it gives something.
+/// The evidence for which a strict client refuses; empty if it does not refuse.
 pub(crate) async fn refusal(strict: &Installation) -> Vec<Evidence> {
     match strict.pull().await {
         Ok(_) => Vec::new(),
@@ -259,19 +259,19 @@ pub(crate) fn in_pages(
     }
 }
 
-/// The place of an entry.
+/// The seq of an entry.
 pub(crate) fn seq_of(entry: &Value) -> i64 {
     entry["seq"].as_i64().unwrap()
 }
 
-/// Lets the page end at this place.
+/// Lets the page end at this seq.
 pub(crate) fn end_at(answer: &mut Answer, seq: i64) {
     let cursor = answer.body["cursor"].as_str().unwrap();
     let (_, epoch) = cursor.split_once('-').unwrap();
     answer.body["cursor"] = format!("{seq}-{epoch}").into();
 }
 
-/// Two entries change places, and keep their numbers where they are.
+/// Swaps the contents of two entries; their seqs stay.
 pub(crate) fn swap_contents(entries: &mut [Value], one: usize, other: usize) {
     entries.swap(one, other);
     let kept = entries[one]["seq"].take();

@@ -9,7 +9,7 @@ async fn seqs(scene: &Scene) -> Vec<i64> {
     scene.log().await.iter().map(seq_of).collect()
 }
 
-/// What readers make of a log without these entries.
+/// How readers react to a log without these entries.
 async fn without(scene: &Scene, left_out: &'static [usize]) -> Reaction {
     let left_out: Vec<_> =
         seqs(scene).await.iter().enumerate().filter(|it| left_out.contains(&it.0)).map(|it| *it.1).collect();
@@ -27,7 +27,7 @@ async fn an_entry_in_the_middle_of_a_stream_is_missed() {
 }
 
 #[tokio::test]
-async fn the_beginning_of_a_stream_is_missed() {
+async fn the_first_entries_of_a_stream_are_missed() {
     let scene = Scene::new().await;
     let (reaction, seqs) = (without(&scene, &[0, 1]).await, seqs(&scene).await);
     reaction
@@ -35,7 +35,7 @@ async fn the_beginning_of_a_stream_is_missed() {
 }
 
 #[tokio::test]
-async fn a_whole_device_is_missed_by_who_had_seen_it() {
+async fn a_whole_device_is_missed() {
     let scene = Scene::new().await;
     let (reaction, seqs) = (without(&scene, &[5, 6]).await, seqs(&scene).await);
     let device_id = scene.laptop.device.id;
@@ -43,18 +43,18 @@ async fn a_whole_device_is_missed_by_who_had_seen_it() {
 }
 
 #[tokio::test]
-async fn two_entries_of_one_writer_cannot_change_places() {
+async fn two_entries_of_one_writer_cannot_be_swapped() {
     let scene = Scene::new().await;
     let reaction = scene.reaction(in_pages(|entries| swap_contents(entries, 1, 2))).await;
     let seqs = seqs(&scene).await;
     reaction
         .all_say(|it| matches!(it, Evidence::Missing { expected: 1, found: 2, seq, .. } if *seq == seqs[1]));
-    assert_eq!(reaction.kept_apart(), [seqs[2]], "what came too late is not applied");
+    assert_eq!(reaction.quarantined(), [seqs[2]], "what came too late is not applied");
     assert_eq!(reaction.warned.quarantined[0].reason, QuarantineReason::Repeated);
 }
 
 #[tokio::test]
-async fn an_entry_cannot_stand_before_what_its_writer_had_seen() {
+async fn an_entry_cannot_come_before_what_its_writer_had_seen() {
     let scene = Scene::new().await;
     let reaction = scene.reaction(in_pages(|entries| swap_contents(entries, 4, 5))).await;
     let seqs = seqs(&scene).await;
@@ -62,7 +62,7 @@ async fn an_entry_cannot_stand_before_what_its_writer_had_seen() {
 }
 
 #[tokio::test]
-async fn entries_of_two_writers_that_changed_places_are_noticed_with_the_next_head() {
+async fn swapped_entries_of_two_writers_are_noticed_with_the_next_head() {
     let scene = Scene::new().await;
     scene.laptop.push(vec![update("tasks", "a", 10)]).await;
     scene.phone.push(vec![update("tasks", "a", 20)]).await;
@@ -75,7 +75,7 @@ async fn entries_of_two_writers_that_changed_places_are_noticed_with_the_next_he
 }
 
 #[tokio::test]
-async fn an_old_value_in_a_new_place_is_not_applied_and_raises_no_alarm() {
+async fn an_old_value_under_a_new_seq_is_not_applied_and_is_no_evidence() {
     let scene = Scene::new().await;
     let last = seqs(&scene).await[LEN - 1];
     let reaction = scene
@@ -94,7 +94,7 @@ async fn an_old_value_in_a_new_place_is_not_applied_and_raises_no_alarm() {
         .await;
     reaction.is_exactly(&[]);
     assert_eq!(reaction.warned.changes.len(), LEN);
-    assert_eq!(reaction.kept_apart(), [last + 1, last + 2, last + 3]);
+    assert_eq!(reaction.quarantined(), [last + 1, last + 2, last + 3]);
     assert!(reaction.warned.quarantined.iter().all(|entry| entry.reason == QuarantineReason::Repeated));
     assert_eq!(reaction.verified.quarantined, reaction.warned.quarantined);
 }

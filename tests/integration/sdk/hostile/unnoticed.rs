@@ -1,11 +1,11 @@
-//! What a server can do unnoticed, and what brings it to light later. These tests fail when the limits move.
+//! What a server can do unnoticed, and what reveals it later. These tests fail if the limits change.
 
 use tidelog_client::{Evidence, TamperPolicy};
 
 use crate::hostile::scene::{Installation, LEN, Scene, end_at, in_pages, row, seq_of, update};
 use tidelog_test_kit::proxies::rewriting::{Answer, Asked};
 
-/// Leaves out the last two entries of the scene's log, and lets pages end before the first that was left out.
+/// Leaves out the last two entries of the scene's log, and lets pages end before them.
 async fn hide_the_newest(scene: &Scene) -> (i64, i64) {
     let log = scene.log().await;
     let (before, last) = (seq_of(&log[LEN - 3]), seq_of(&log[LEN - 1]));
@@ -20,7 +20,7 @@ async fn hide_the_newest(scene: &Scene) -> (i64, i64) {
     (before, last)
 }
 
-/// A reader that was not shown the newest, and has no way of knowing.
+/// A reader from whom the newest entries were withheld, and who cannot know.
 async fn deceived(scene: &Scene) -> (Installation, tidelog_client::Cursor) {
     let reader = scene.device("reader", TamperPolicy::Refuse).await;
     hide_the_newest(scene).await;
@@ -30,7 +30,7 @@ async fn deceived(scene: &Scene) -> (Installation, tidelog_client::Cursor) {
     (reader, got.cursor)
 }
 
-fn evidence_of(pulled: Result<crate::hostile::scene::Got, tidelog_client::SyncKitError>) -> Vec<Evidence> {
+fn evidence_of(pulled: Result<crate::hostile::scene::Pulled, tidelog_client::SyncKitError>) -> Vec<Evidence> {
     match pulled {
         Err(tidelog_client::SyncKitError::Tampered { evidence }) => evidence,
         other => panic!("{other:?}"),
@@ -47,7 +47,7 @@ async fn hiding_the_newest_is_noticed_with_the_next_entry_of_the_same_writer() {
 }
 
 #[tokio::test]
-async fn hiding_the_newest_is_noticed_with_the_next_head_of_somebody_who_was_shown_it() {
+async fn hiding_the_newest_is_noticed_with_the_next_head_of_a_device_that_was_shown_it() {
     let scene = Scene::new().await;
     let (reader, cursor) = deceived(&scene).await;
     scene.proxy.be_honest();
@@ -58,7 +58,7 @@ async fn hiding_the_newest_is_noticed_with_the_next_head_of_somebody_who_was_sho
     assert!(matches!(evidence[..], [Evidence::OtherPast { up_to, .. }] if up_to == last), "{evidence:?}");
 }
 
-/// Leaves entries out, and says that they were superseded ones.
+/// Leaves entries out, and claims that they were superseded.
 fn say_they_were_superseded(
     seqs: Vec<i64>,
     through: i64,
@@ -73,7 +73,7 @@ fn say_they_were_superseded(
 }
 
 #[tokio::test]
-async fn superseded_entries_that_are_said_to_have_been_removed_are_not_missed() {
+async fn superseded_entries_that_are_declared_compacted_are_not_missed() {
     let scene = Scene::new().await;
     let seqs: Vec<_> = scene.log().await.iter().map(seq_of).collect();
     let lie = say_they_were_superseded(vec![seqs[0], seqs[2], seqs[3]], seqs[6]);
@@ -84,7 +84,7 @@ async fn superseded_entries_that_are_said_to_have_been_removed_are_not_missed() 
 }
 
 #[tokio::test]
-async fn beyond_what_is_said_to_be_compacted_nothing_may_be_missing() {
+async fn nothing_may_be_missing_beyond_what_is_declared_compacted() {
     let scene = Scene::new().await;
     let seqs: Vec<_> = scene.log().await.iter().map(seq_of).collect();
     let reaction = scene.reaction(say_they_were_superseded(vec![seqs[0], seqs[7]], seqs[3])).await;
@@ -92,10 +92,10 @@ async fn beyond_what_is_said_to_be_compacted_nothing_may_be_missing() {
         .all_say(|it| matches!(it, Evidence::Missing { expected: 5, found: 6, seq, .. } if *seq == seqs[8]));
 }
 
-/// A row is gone whose newest entry nothing superseded. No head from before says so, as heads from before compaction cannot be
+/// A row is gone although nothing superseded its newest entry. Earlier heads do not reveal it, since heads from before compaction cannot be
 /// compared; the next one does.
 #[tokio::test]
-async fn a_row_that_is_falsely_said_to_be_superseded_is_noticed_with_the_next_head() {
+async fn a_row_that_is_falsely_declared_superseded_is_noticed_with_the_next_head() {
     let scene = Scene::new().await;
     let seqs: Vec<_> = scene.log().await.iter().map(seq_of).collect();
     let gone = say_they_were_superseded(vec![seqs[2], seqs[6]], seqs[6]);
@@ -113,7 +113,7 @@ async fn a_row_that_is_falsely_said_to_be_superseded_is_noticed_with_the_next_he
     assert!(matches!(evidence[..], [Evidence::OtherPast { .. }]), "{evidence:?}");
 }
 
-/// Pulls with filters are not watched: what is left out there says nothing.
+/// Pulls with filters are not watched: gaps in them prove nothing.
 #[tokio::test]
 async fn what_is_missing_behind_a_filter_is_not_missed() {
     let scene = Scene::new().await;
@@ -125,9 +125,9 @@ async fn what_is_missing_behind_a_filter_is_not_missed() {
     assert_eq!((page.changes.len(), page.evidence.len()), (6, 0));
 }
 
-/// A run that does not know what the one before had seen takes streams as it finds them; looking at everything helps.
+/// A run that does not know what the one before had seen takes streams as it finds them; verifying the whole log helps.
 #[tokio::test]
-async fn who_begins_in_the_middle_without_memory_does_not_miss_what_came_before() {
+async fn a_client_that_starts_in_the_middle_without_state_misses_nothing_before_it() {
     let scene = Scene::new().await;
     let reader = scene.device("reader", TamperPolicy::Refuse).await;
     let cursor = reader.pull().await.unwrap().cursor;

@@ -1,4 +1,4 @@
-//! What waiting does not mend.
+//! Errors that waiting does not cure.
 
 use tidelog::server::commands::{Command, UserCommand};
 use tidelog_client::{Cursor, Notification, SyncKitError};
@@ -8,7 +8,7 @@ use tidelog_test_kit::proxies::network::{Proxy, Streams};
 use tidelog_test_kit::sdk::{World, tasks};
 
 #[tokio::test]
-async fn nobody_listens_without_having_signed_in() {
+async fn subscribing_requires_a_session() {
     let world = World::new().await;
     let (_, device) = world.device("laptop").await;
     let stranger = world.stranger();
@@ -17,7 +17,7 @@ async fn nobody_listens_without_having_signed_in() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_ended_elsewhere_ends_the_notifications_until_somebody_signs_in() {
+async fn a_session_that_was_ended_elsewhere_is_an_error_until_the_user_signs_in() {
     let world = World::new().await;
     let (laptop, laptop_device) = world.device("laptop").await;
     let (phone, phone_device) = world.device("phone").await;
@@ -34,7 +34,7 @@ async fn a_session_that_is_ended_elsewhere_ends_the_notifications_until_somebody
 }
 
 #[tokio::test]
-async fn a_disabled_user_hears_nothing_more() {
+async fn a_disabled_user_gets_no_more_notifications() {
     let world = World::new().await;
     let (laptop, device) = world.device("laptop").await;
     let mut listener = Listener::on_a_stream(&laptop, &device, Cursor::Start).await;
@@ -45,7 +45,7 @@ async fn a_disabled_user_hears_nothing_more() {
 }
 
 #[tokio::test]
-async fn a_removed_device_is_told_that_it_was() {
+async fn a_revoked_device_is_an_error() {
     let world = World::new().await;
     let (laptop, _) = world.device("laptop").await;
     let (tablet, tablet_device) = world.device("tablet").await;
@@ -56,7 +56,7 @@ async fn a_removed_device_is_told_that_it_was() {
 }
 
 #[tokio::test]
-async fn a_cursor_from_a_lost_history_is_told_where_to_resume() {
+async fn a_cursor_from_a_lost_history_is_an_error_that_says_where_to_resume() {
     let world = World::new().await;
     let (laptop, device) = world.device("laptop").await;
     let lost: Cursor = "7-aaaaaaaa".parse().unwrap();
@@ -65,7 +65,7 @@ async fn a_cursor_from_a_lost_history_is_told_where_to_resume() {
 }
 
 #[tokio::test]
-async fn an_ended_membership_is_told() {
+async fn an_expired_membership_is_an_error() {
     const REFUSAL: &str = "HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n\
                            {\"error\": \"No membership.\", \"code\": \"membership_required\"}";
     let world = World::new().await;

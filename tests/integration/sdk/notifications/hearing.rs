@@ -1,4 +1,4 @@
-//! What is told, and to whom.
+//! What is notified, and to whom.
 
 use tidelog_client::{Cursor, Notification, Rotation};
 
@@ -7,7 +7,7 @@ use tidelog_test_kit::proxies::network::Proxy;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, tasks};
 
 #[tokio::test]
-async fn what_others_push_is_told_and_what_oneself_pushes_is_not() {
+async fn pushes_of_others_are_notified_and_own_ones_are_not() {
     let world = World::new().await;
     let (laptop, laptop_device) = world.device("laptop").await;
     let (phone, phone_device) = world.device("phone").await;
@@ -15,7 +15,7 @@ async fn what_others_push_is_told_and_what_oneself_pushes_is_not() {
     let mut on_phone = Listener::on_a_stream(&phone, &phone_device, Cursor::Start).await;
     laptop.push(laptop_device.id, tasks(1)).await.unwrap();
     assert_eq!(on_phone.hears().await, Notification::Changed);
-    // Whoever is told of a push is told at the same time; so the laptop was not, if it hears of something later first.
+    // All subscribers are notified of a push at the same time, so if a later one comes first, the earlier one was not notified.
     phone.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
     assert_eq!(on_laptop.hears().await, Notification::Keys);
     phone.push(phone_device.id, tasks(1)).await.unwrap();
@@ -23,7 +23,7 @@ async fn what_others_push_is_told_and_what_oneself_pushes_is_not() {
 }
 
 #[tokio::test]
-async fn what_was_pushed_since_the_cursor_is_told_at_once_and_what_was_pulled_is_not() {
+async fn pushes_beyond_the_cursor_are_notified_at_once_and_pulled_ones_are_not() {
     let world = World::new().await;
     let (laptop, laptop_device) = world.device("laptop").await;
     let (phone, phone_device) = world.device("phone").await;
@@ -38,7 +38,7 @@ async fn what_was_pushed_since_the_cursor_is_told_at_once_and_what_was_pulled_is
 }
 
 #[tokio::test]
-async fn a_rotation_is_told() {
+async fn a_rotation_is_notified() {
     let world = World::new().await;
     let (laptop, laptop_device) = world.device("laptop").await;
     let (phone, _) = world.device("phone").await;
@@ -48,7 +48,7 @@ async fn a_rotation_is_told() {
 }
 
 #[tokio::test]
-async fn calls_that_are_given_up_again_and_again_lose_nothing() {
+async fn cancelled_calls_lose_nothing() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;

@@ -1,4 +1,4 @@
-//! Where streams cannot be had.
+//! Polling where event streams are not available.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ const A_PAGE: &str =
 const NO_ROOM: &str =
     "HTTP/1.1 503 Service Unavailable\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 /// Longer than any answer takes, shorter than anybody wants to wait.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A laptop behind a proxy that treats streams so, and a phone before it.
+/// A laptop behind a proxy that treats streams in this way, and a phone without it.
 struct Scene {
     proxy: Proxy,
     laptop: (SyncKitClient, Device),
@@ -48,7 +48,7 @@ impl Scene {
         self.phone.0.push(self.phone.1.id, vec![task("phone")]).await.unwrap();
     }
 
-    /// Falls back to polling, and still hears of pushes.
+    /// Falls back to polling, and is still notified of pushes.
     async fn polls(&self) {
         let mut listener = self.listener();
         listener.becomes(Connection::Polling).await;
@@ -61,27 +61,27 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn where_another_kind_of_answer_comes_the_server_is_asked() {
+async fn an_answer_that_is_not_a_stream_leads_to_polling() {
     for answer in [NOT_ALLOWED, NOT_FOUND, A_PAGE, NO_ROOM] {
         Scene::new(Streams::Answer(answer)).await.polls().await;
     }
 }
 
 #[tokio::test]
-async fn where_streams_are_held_back_whole_the_server_is_asked() {
-    let scene = Scene::with(Streams::HoldBack, |builder| builder.timeout(PATIENCE)).await;
+async fn a_stream_that_is_held_back_completely_leads_to_polling() {
+    let scene = Scene::with(Streams::HoldBack, |builder| builder.timeout(TIMEOUT)).await;
     scene.polls().await;
 }
 
 #[tokio::test]
-async fn where_all_but_the_head_of_a_stream_is_held_back_the_server_is_asked() {
-    let scene = Scene::with(Streams::HoldBackBodies, |builder| builder.silence(PATIENCE)).await;
+async fn a_stream_whose_body_is_held_back_leads_to_polling() {
+    let scene = Scene::with(Streams::HoldBackBodies, |builder| builder.silence(TIMEOUT)).await;
     scene.polls().await;
     assert_eq!(scene.proxy.requests(SUBSCRIBE), 2);
 }
 
 #[tokio::test]
-async fn a_line_without_end_is_hung_up_on_and_the_server_is_asked() {
+async fn a_line_without_end_leads_to_polling() {
     let scene = Scene::new(Streams::Endless).await;
     let mut hang_ups = scene.proxy.hang_ups();
     scene.polls().await;
@@ -89,7 +89,7 @@ async fn a_line_without_end_is_hung_up_on_and_the_server_is_asked() {
 }
 
 #[tokio::test]
-async fn a_stream_is_taken_as_soon_as_there_is_room_again() {
+async fn a_stream_is_opened_as_soon_as_the_server_has_capacity() {
     let scene = Scene::new(Streams::Answer(NO_ROOM)).await;
     let mut listener = scene.listener();
     listener.becomes(Connection::Polling).await;
@@ -119,18 +119,18 @@ async fn a_server_without_streams_that_goes_away_is_offline_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_new_key_is_told_by_asking_too() {
+async fn a_new_key_is_notified_while_polling() {
     let scene = Scene::new(Streams::Answer(NOT_ALLOWED)).await;
     let mut listener = scene.listener();
     listener.becomes(Connection::Polling).await;
-    // The first question tells it in any case: nobody knows since when this key is the key.
+    // The first poll notifies it in any case, since the time of the last change is unknown.
     listener.hears_at_last(Notification::Keys).await;
     scene.phone.0.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
     listener.hears_at_last(Notification::Keys).await;
 }
 
 #[tokio::test]
-async fn a_question_is_answered_although_every_call_for_it_is_given_up() {
+async fn a_poll_completes_although_every_call_is_cancelled() {
     let scene = Scene::new(Streams::Answer(NOT_ALLOWED)).await;
     scene.proxy.send_byte_by_byte();
     let (phone, device) = &scene.phone;

@@ -1,4 +1,4 @@
-//! Streams that break, in all the ways in which they do.
+//! Streams that break, in every way.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{Listener, device_behind, device_with};
 use tidelog_test_kit::proxies::network::{Proxy, SUBSCRIBE};
 use tidelog_test_kit::sdk::{World, builder, config, task, tasks};
 
-/// Pulls all there is beyond the cursor, and tells how many rows that were.
+/// Pulls everything beyond the cursor, and returns how many changes there were.
 async fn pull_on(client: &SyncKitClient, device: &Device, cursor: &mut Cursor) -> usize {
     let mut rows = 0;
     loop {
@@ -22,7 +22,7 @@ async fn pull_on(client: &SyncKitClient, device: &Device, cursor: &mut Cursor) -
 }
 
 #[tokio::test]
-async fn what_happened_while_the_server_was_away_is_told_when_it_is_back() {
+async fn pushes_while_the_server_was_unreachable_are_notified_afterwards() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
@@ -38,7 +38,7 @@ async fn what_happened_while_the_server_was_away_is_told_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_at_the_beginning_is_waited_for() {
+async fn a_server_that_is_unreachable_at_first_is_waited_for() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
@@ -52,7 +52,7 @@ async fn a_server_that_is_away_at_the_beginning_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_missed_over_many_cuts_while_others_push() {
+async fn nothing_is_missed_when_streams_are_cut_while_others_push() {
     const PUSHES: usize = 60;
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
@@ -75,10 +75,10 @@ async fn nothing_is_missed_over_many_cuts_while_others_push() {
 }
 
 #[tokio::test]
-async fn a_stream_that_falls_silent_is_taken_for_dead() {
+async fn a_silent_stream_is_considered_dead() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
-    // Longer than it takes to open a stream on a busy machine: one that is dead before it has spoken is another matter.
+    // Longer than it takes to open a stream on a busy machine: one that dies before its first byte is another case.
     let impatient = builder(config(proxy.url(), world.server.api_key())).silence(Duration::from_secs(2));
     let (laptop, laptop_device) = device_with(impatient, &world, "laptop").await;
     let (phone, phone_device) = world.device("phone").await;
@@ -104,7 +104,7 @@ async fn a_token_that_the_server_refuses_is_replaced_once() {
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_replaced_just_now_is_waited_for() {
+async fn a_refresh_that_is_refused_for_now_is_waited_for() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let hasty = builder(config(proxy.url(), world.server.api_key())).retries(0).poll_interval(super::SHORT);

@@ -1,4 +1,4 @@
-//! Reading a case's input, and showing what came out of it.
+//! Reading a case's input, and writing its output.
 
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
@@ -6,19 +6,19 @@ use tidelog_client::formats::keys::Secret;
 use tidelog_client::formats::ring::Ring;
 use tidelog_client::formats::{EnvelopeError, FormatError, RecoveryKeyError, Vault};
 
-/// What a case gives, or the code of its refusal.
-pub(crate) type Outcome = Result<Value, &'static str>;
+/// The output of a case, or the code of its refusal.
+pub(crate) type CaseResult = Result<Value, &'static str>;
 
 /// A case's input, or an object inside it.
-pub(crate) struct Given<'a>(pub(crate) &'a Value);
+pub(crate) struct CaseInput<'a>(pub(crate) &'a Value);
 
-impl<'a> Given<'a> {
-    pub(crate) fn at(&self, field: &str) -> Given<'a> {
-        Given(self.0.get(field).unwrap_or_else(|| panic!("no field {field}")))
+impl<'a> CaseInput<'a> {
+    pub(crate) fn at(&self, field: &str) -> CaseInput<'a> {
+        CaseInput(self.0.get(field).unwrap_or_else(|| panic!("no field {field}")))
     }
 
-    pub(crate) fn each(&self) -> impl Iterator<Item = Given<'a>> {
-        self.0.as_array().unwrap().iter().map(Given)
+    pub(crate) fn each(&self) -> impl Iterator<Item = CaseInput<'a>> {
+        self.0.as_array().unwrap().iter().map(CaseInput)
     }
 
     pub(crate) fn text(&self, field: &str) -> &'a str {
@@ -59,21 +59,21 @@ pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
     HEXLOWER.encode(bytes.as_ref())
 }
 
-pub(crate) fn shown_secret(secret: &Secret) -> String {
+pub(crate) fn secret_json(secret: &Secret) -> String {
     hex(secret.expose())
 }
 
-pub(crate) fn shown_vault(vault: &Vault) -> Value {
-    let shown_key =
-        |(version, master): &(u32, Secret)| json!({"key_version": version, "master": shown_secret(master)});
+pub(crate) fn vault_json(vault: &Vault) -> Value {
+    let key_json =
+        |(version, master): &(u32, Secret)| json!({"key_version": version, "master": secret_json(master)});
     json!({
         "vault_id": hex(vault.vault_id()),
         "key_version": vault.key_version(),
-        "master": shown_secret(&vault.current().master),
+        "master": secret_json(&vault.current().master),
         "hidden_names": vault.hides_names(),
-        "name_key": shown_secret(vault.name_key()),
-        "blob_root": shown_secret(vault.blob_root()),
-        "earlier": vault.ring().earlier.iter().map(shown_key).collect::<Vec<_>>(),
+        "name_key": secret_json(vault.name_key()),
+        "blob_root": secret_json(vault.blob_root()),
+        "earlier": vault.ring().earlier.iter().map(key_json).collect::<Vec<_>>(),
     })
 }
 
@@ -85,6 +85,6 @@ pub(crate) fn envelope_code(error: EnvelopeError) -> &'static str {
     error.code()
 }
 
-pub(crate) fn recovery_code(error: RecoveryKeyError) -> &'static str {
+pub(crate) fn recovery_key_code(error: RecoveryKeyError) -> &'static str {
     error.code()
 }

@@ -1,15 +1,12 @@
-//! Batches: changes sealed one after the other into the body of a push, as many as the server takes at once.
+//! Builds batches: seals changes one after the other, as many per batch as the server accepts.
 
-use bytes::Bytes;
 use tidelog_protocol::{Change, Cursor, Limits, Op, PushRequest};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::encryption::HeldKey;
-use crate::formats::{
-    EntryBody, FormatError, Head, Names, Padding, SealOptions, Slot, Stream, Vault, open_entry, reseal_entry,
-};
-use crate::transport::{from_json, to_json};
+use super::sealed_batch::SealedBatch;
+use crate::formats::{EntryBody, FormatError, Head, Names, Padding, SealOptions, Slot, Stream, Vault};
+use crate::transport::to_json;
 use crate::watch::{ChainEntry, OwnEntry};
 use crate::{ChangeEntry, Result, SyncKitError};
 
@@ -32,56 +29,6 @@ pub(crate) fn payload_of(change: &ChangeEntry) -> Result<Payload> {
     }
 }
 
-/// One batch as it goes over the wire.
-#[derive(Clone)]
-pub(crate) struct SealedBatch {
-    /// The whole request body. It is sent again exactly as it is: the entries of a stream are numbered and linked, and
-    /// sealing them a second time would fork the stream.
-    pub(crate) body: Bytes,
-    /// How many changes it holds.
-    pub(crate) changes: usize,
-    /// Its entries, for when the server has stored them; `None` if they do not open with the keys at hand.
-    pub(crate) own: Option<Vec<OwnEntry>>,
-}
-
-impl SealedBatch {
-    /// A batch that was stored by an earlier run.
-    pub(crate) fn from_body(key: &HeldKey, body: Bytes) -> Result<Self> {
-        let request: PushRequest<'_> = from_json(&body)?;
-        let own = request.changes.iter().map(|change| own_entry(key, change)).collect();
-        Ok(Self { changes: request.changes.len(), own, body })
-    }
-
-    /// The same batch with each entry sealed again under the current key of `to`, frame by frame: number and link of each
-    /// entry stay. Only for a batch that the server has refused under its key, so that none of it is in the log.
-    pub(crate) fn resealed(&self, from: &Vault, to: &Vault) -> Result<Self> {
-        let mut request: PushRequest<'_> = from_json(&self.body)?;
-        for change in &mut request.changes {
-            let unknown_op = |_| SyncKitError::BadAnswer(String::from("an unknown operation"));
-            let op = change.op.parse().map_err(unknown_op)?;
-            let slot = slot_of(change, op, from.key_version());
-            if let Some(data) = &change.data {
-                change.data = Some(reseal_entry(from, to, &slot, data)?.into());
-            }
-            change.key_version = Some(to.key_version());
-        }
-        Ok(Self { body: to_json(&request)?, ..self.clone() })
-    }
-}
-
-fn slot_of<'a>(change: &'a Change<'_>, op: Op, key_version: u32) -> Slot<'a> {
-    let timestamp_us = change.timestamp.as_micros();
-    Slot { table: &change.table, row_id: &change.row_id, op, timestamp_us, key_version }
-}
-
-fn own_entry(key: &HeldKey, change: &Change<'_>) -> Option<OwnEntry> {
-    let (op, key_version) = (change.op.parse().ok()?, change.key_version?);
-    let slot = slot_of(change, op, key_version);
-    let opened = open_entry(key.vault_for(key_version), &slot, change.data.as_ref()?).ok()?;
-    let wire = Names::new(&change.table, &change.row_id).into_owned();
-    Some(OwnEntry { wire, deletes: op == Op::Delete, chain: ChainEntry::new(0, &opened) })
-}
-
 /// What all changes of a batch have in common.
 pub(crate) struct BatchOptions<'s> {
     pub(crate) vault: &'s Vault,
@@ -100,7 +47,7 @@ pub(crate) struct BatchOptions<'s> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Added {
     Yes,
-    /// It belongs into the next batch.
+    /// It belongs in the next batch.
     Full,
     /// No batch can hold it.
     TooLarge {
@@ -109,7 +56,7 @@ pub(crate) enum Added {
     },
 }
 
-/// Fills batches with changes, sealing them onto a stream.
+/// Fills batches with changes, each sealed as the next entry of a stream.
 pub(crate) struct BatchBuilder<'s> {
     options: BatchOptions<'s>,
     stream: Stream,
@@ -123,7 +70,7 @@ impl<'s> BatchBuilder<'s> {
         Self { options, stream, changes: Vec::new(), own: Vec::new(), bytes: 0 }
     }
 
-    /// Seals all changes into as many batches as they need; also returns the stream as it stands after them.
+    /// Seals all changes into as many batches as they need. Also returns the stream after them.
     ///
     /// # Errors
     /// [`SyncKitError::ChangeTooLarge`] for the first change that no batch can hold.
@@ -190,7 +137,7 @@ impl<'s> BatchBuilder<'s> {
         Ok(Some(SealedBatch { body: to_json(&request)?, changes, own }))
     }
 
-    /// The stream as it stands after all that was added.
+    /// Returns the stream after everything that was added.
     pub(crate) fn into_stream(self) -> Stream {
         self.stream
     }
@@ -238,7 +185,7 @@ impl<'s> BatchBuilder<'s> {
     }
 }
 
-/// No fewer bytes than the change takes in a body. Names may need a backslash before a character, base64 never does.
+/// Returns an upper bound of the bytes that a change takes in a body. Characters of names may need a backslash, base64 never does.
 fn json_bytes_of(change: &Change<'_>) -> usize {
     let data = change.data.as_ref().map_or(0, |data| data.len());
     CHANGE_FRAME_BYTES + data + 2 * (change.table.len() + change.row_id.len())
@@ -291,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn each_batch_has_its_share_of_the_changes_and_an_id_of_its_own() {
+    fn each_batch_counts_its_changes_and_has_its_own_id() {
         let changes: Vec<_> = (0..5).map(|number| change(&number.to_string())).collect();
         let limits = Limits { max_changes_per_push: 2, ..Limits::with_body_cap(100_000) };
         let batches = seal(&changes, &limits).unwrap();
