@@ -38,6 +38,13 @@ impl fmt::Debug for SyncKitConfig {
 ///
 /// All methods take `&self`: share a client between tasks by reference or in an [`Arc`]. It needs a tokio runtime with
 /// timers and I/O.
+///
+/// # Errors of every request
+/// Whatever asks the server can fail because the user has to sign in
+/// ([`NotAuthenticated`](crate::SyncKitError::NotAuthenticated), [`TokenExpired`](crate::SyncKitError::TokenExpired),
+/// [`Unauthenticated`](crate::SyncKitError::Unauthenticated)), because the server cannot be reached or is busy
+/// ([`Network`](crate::SyncKitError::Network), [`RateLimited`](crate::SyncKitError::RateLimited)), or because of a fault of the
+/// server ([`Server`](crate::SyncKitError::Server), [`BadAnswer`](crate::SyncKitError::BadAnswer)). Methods document the others.
 pub struct SyncKitClient {
     pub(crate) transport: Arc<Transport>,
     pub(crate) server_url: String,

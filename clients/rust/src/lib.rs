@@ -36,7 +36,7 @@ pub use error::{BlockReason, Result, SyncKitError};
 pub use evidence::{Evidence, StreamName};
 pub use formats::{BlobError, KdfCost, Padding, RecoveryKey, Rotation};
 pub use keystore::{KeyStore, KeyStoreError, MemoryStore, SealedFileStore};
-pub use notifications::{Connection, Notification, Notifications};
+pub use notifications::{ConnectionState, Notification, Notifications};
 pub use oauth::AuthorizeUrl;
 pub use pull::{PullFilter, PulledChange, PulledPage};
 pub use quarantine::{QuarantineReason, QuarantinedEntry};

@@ -5,7 +5,7 @@ mod proxy;
 use proxy::{Kind, Proxy};
 use serde_json::json;
 use tidelog_client::{
-    ChangeEntry, ChangeOp, Connection, Cursor, KdfCost, MemoryStore, Notification, Notifications,
+    ChangeEntry, ChangeOp, ConnectionState, Cursor, KdfCost, MemoryStore, Notification, Notifications,
     SyncKitClient, SyncKitConfig,
 };
 use tidelog_test_kit::{App, PASSWORD, Server, ServerSetup, User};
@@ -40,7 +40,7 @@ async fn listen_through(mut proxy: Proxy, world: &World) {
     // Signs of life: one when the stream begins, and another.
     for _ in 0..2 {
         assert_eq!(notifications.next().await.expect("a stream"), Notification::Keepalive);
-        assert_eq!(*connection.borrow(), Connection::Streaming);
+        assert_eq!(*connection.borrow(), ConnectionState::Streaming);
     }
     for row in 0..3 {
         phone.push(row).await;
@@ -51,7 +51,7 @@ async fn listen_through(mut proxy: Proxy, world: &World) {
     phone.push(3).await;
     proxy.start();
     while notifications.next().await.expect("it comes back") != Notification::Changed {}
-    assert_eq!(*connection.borrow(), Connection::Streaming);
+    assert_eq!(*connection.borrow(), ConnectionState::Streaming);
     let (changes, ..) = laptop.client.pull(laptop.id, Cursor::Start).await.expect("a page");
     assert_eq!(changes.len(), 4);
     phone.push(4).await;

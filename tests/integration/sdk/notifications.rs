@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use tidelog_client::{
-    ClientBuilder, Connection, Cursor, Device, Notification, Notifications, SyncKitClient, SyncKitError,
+    ClientBuilder, ConnectionState, Cursor, Device, Notification, Notifications, SyncKitClient, SyncKitError,
 };
 use tokio::sync::watch;
 
@@ -22,7 +22,7 @@ const SHORT: Duration = Duration::from_millis(50);
 /// A subscriber.
 struct Listener<'c> {
     notifications: Notifications<'c>,
-    connection: watch::Receiver<Connection>,
+    connection: watch::Receiver<ConnectionState>,
     /// Notifications that came while waiting for something else.
     heard: VecDeque<Notification>,
 }
@@ -37,7 +37,7 @@ impl<'c> Listener<'c> {
     /// A subscriber whose stream is open.
     async fn on_a_stream(client: &'c SyncKitClient, device: &Device, cursor: impl Into<Cursor>) -> Self {
         let mut listener = Self::new(client, device, cursor);
-        listener.becomes(Connection::Streaming).await;
+        listener.becomes(ConnectionState::Streaming).await;
         listener
     }
 
@@ -56,7 +56,7 @@ impl<'c> Listener<'c> {
     }
 
     /// Waits until it is connected in this way. Calls for the next notification are cancelled again and again meanwhile.
-    async fn becomes(&mut self, wanted: Connection) {
+    async fn becomes(&mut self, wanted: ConnectionState) {
         loop {
             let notification = tokio::select! {
                 biased;

@@ -49,7 +49,7 @@ pub enum Notification {
 /// How notifications come, for a program to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Connection {
+pub enum ConnectionState {
     /// A stream is being opened.
     Connecting,
     /// Through an event stream.
@@ -81,7 +81,7 @@ pub struct Notifications<'c> {
     heard: Cursor,
     state: StreamState<'c>,
     ready: VecDeque<Notification>,
-    connection: watch::Sender<Connection>,
+    connection: watch::Sender<ConnectionState>,
     /// Attempts in a row that failed.
     failed: u32,
     /// Streams in a row without a single byte.
@@ -120,7 +120,7 @@ impl SyncKitClient {
             heard: cursor.into(),
             state: StreamState::Waiting { until: Instant::now() },
             ready: VecDeque::new(),
-            connection: watch::Sender::new(Connection::Connecting),
+            connection: watch::Sender::new(ConnectionState::Connecting),
             failed: 0,
             silent_streams: 0,
             has_gap: false,
@@ -149,7 +149,7 @@ impl Notifications<'_> {
     }
 
     /// Watches how notifications come.
-    pub fn connection(&self) -> watch::Receiver<Connection> {
+    pub fn connection(&self) -> watch::Receiver<ConnectionState> {
         self.connection.subscribe()
     }
 
@@ -202,7 +202,7 @@ impl Notifications<'_> {
             }
             StreamAttempt::HeldBack => self.stream_lost(true),
             StreamAttempt::Unreachable => {
-                self.show(Connection::Offline);
+                self.show(ConnectionState::Offline);
                 self.back_off();
             }
             StreamAttempt::Refused(retry_after) => self.poll_once(retry_after),
@@ -226,7 +226,7 @@ impl Notifications<'_> {
             self.failed = 0;
         }
         (stream.is_alive, self.silent_streams) = (true, 0);
-        self.show(Connection::Streaming);
+        self.show(ConnectionState::Streaming);
         for item in items {
             match item {
                 SseItem::Event { name, id } => self.event_received(&name, id.as_deref()),
@@ -260,7 +260,7 @@ impl Notifications<'_> {
         if self.silent_streams >= MAX_SILENT_STREAMS {
             return self.poll_for_long();
         }
-        self.show(Connection::Connecting);
+        self.show(ConnectionState::Connecting);
         self.back_off();
     }
 
@@ -275,7 +275,7 @@ impl Notifications<'_> {
         self.state = StreamState::Waiting { until };
     }
 
-    fn show(&self, connection: Connection) {
+    fn show(&self, connection: ConnectionState) {
         self.connection.send_if_modified(|shown| std::mem::replace(shown, connection) != connection);
     }
 }

@@ -9,7 +9,7 @@ use tidelog_protocol::StatusResponse;
 use tokio::time::Instant;
 
 use super::connect::is_temporary;
-use super::{Connection, MAX_SILENT_STREAMS, Notification, Notifications, StreamState};
+use super::{ConnectionState, MAX_SILENT_STREAMS, Notification, Notifications, StreamState};
 use crate::Result;
 
 /// Polls after which a stream is tried again.
@@ -37,7 +37,7 @@ impl Notifications<'_> {
     /// Only those that waiting does not cure.
     pub(super) fn poll_answered(&mut self, answer: Result<StatusResponse>, left: u32) -> Result<()> {
         if answer.as_ref().is_err_and(is_temporary) {
-            self.show(Connection::Offline);
+            self.show(ConnectionState::Offline);
             self.back_off();
             return Ok(());
         }
@@ -48,7 +48,7 @@ impl Notifications<'_> {
         }
         let status = answer?;
         self.failed = 0;
-        self.show(Connection::Polling);
+        self.show(ConnectionState::Polling);
         let has_moved = std::mem::replace(&mut self.heard, status.latest_cursor) != status.latest_cursor;
         let same_keys = self.key_version.replace(status.key_version) == Some(status.key_version);
         if has_moved {

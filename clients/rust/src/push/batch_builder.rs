@@ -36,7 +36,7 @@ pub(crate) struct BatchOptions<'s> {
     /// For the first entry: what this client has seen.
     pub(crate) head: Option<Head>,
     pub(crate) limits: &'s Limits,
-    /// At most so many changes; the server's limit holds as well.
+    /// At most this many changes; the server's limit applies as well.
     pub(crate) max_changes: usize,
     pub(crate) device_id: Uuid,
     /// The server refuses the batch if other devices have written beyond this.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidelog_client::{ClientBuilder, Connection, Cursor, Device, Notification, Rotation, SyncKitClient};
+use tidelog_client::{ClientBuilder, ConnectionState, Cursor, Device, Notification, Rotation, SyncKitClient};
 
 use super::{Listener, SHORT, device_with};
 use tidelog_test_kit::proxies::network::{Proxy, SUBSCRIBE, Streams};
@@ -51,11 +51,11 @@ impl Scene {
     /// Falls back to polling, and is still notified of pushes.
     async fn polls(&self) {
         let mut listener = self.listener();
-        listener.becomes(Connection::Polling).await;
+        listener.becomes(ConnectionState::Polling).await;
         for _ in 0..3 {
             self.push().await;
             listener.hears_at_last(Notification::Changed).await;
-            assert_eq!(*listener.connection.borrow(), Connection::Polling);
+            assert_eq!(*listener.connection.borrow(), ConnectionState::Polling);
         }
     }
 }
@@ -92,9 +92,9 @@ async fn a_line_without_end_leads_to_polling() {
 async fn a_stream_is_opened_as_soon_as_the_server_has_capacity() {
     let scene = Scene::new(Streams::Answer(NO_ROOM)).await;
     let mut listener = scene.listener();
-    listener.becomes(Connection::Polling).await;
+    listener.becomes(ConnectionState::Polling).await;
     scene.proxy.treat_streams(Streams::Pass);
-    listener.becomes(Connection::Streaming).await;
+    listener.becomes(ConnectionState::Streaming).await;
     scene.push().await;
     listener.hears_at_last(Notification::Changed).await;
 }
@@ -103,26 +103,26 @@ async fn a_stream_is_opened_as_soon_as_the_server_has_capacity() {
 async fn a_server_without_streams_that_goes_away_is_offline_until_it_is_back() {
     let scene = Scene::with(Streams::Answer(NOT_ALLOWED), |builder| builder.retries(0)).await;
     let mut listener = scene.listener();
-    listener.becomes(Connection::Polling).await;
+    listener.becomes(ConnectionState::Polling).await;
     scene.proxy.go_away();
-    listener.becomes(Connection::Offline).await;
+    listener.becomes(ConnectionState::Offline).await;
     scene.push().await;
     scene.proxy.come_back();
-    listener.becomes(Connection::Polling).await;
+    listener.becomes(ConnectionState::Polling).await;
     listener.hears_at_last(Notification::Changed).await;
 
     scene.proxy.go_away();
-    listener.becomes(Connection::Offline).await;
+    listener.becomes(ConnectionState::Offline).await;
     scene.proxy.treat_streams(Streams::Pass);
     scene.proxy.come_back();
-    listener.becomes(Connection::Streaming).await;
+    listener.becomes(ConnectionState::Streaming).await;
 }
 
 #[tokio::test]
 async fn a_new_key_is_notified_while_polling() {
     let scene = Scene::new(Streams::Answer(NOT_ALLOWED)).await;
     let mut listener = scene.listener();
-    listener.becomes(Connection::Polling).await;
+    listener.becomes(ConnectionState::Polling).await;
     // The first poll notifies it in any case, since the time of the last change is unknown.
     listener.hears_at_last(Notification::Keys).await;
     scene.phone.0.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();

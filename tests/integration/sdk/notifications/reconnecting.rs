@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidelog_client::{Connection, Cursor, Device, Notification, SyncKitClient};
+use tidelog_client::{ConnectionState, Cursor, Device, Notification, SyncKitClient};
 
 use super::{Listener, device_behind, device_with};
 use tidelog_test_kit::proxies::network::{Proxy, SUBSCRIBE};
@@ -29,10 +29,10 @@ async fn pushes_while_the_server_was_unreachable_are_notified_afterwards() {
     let (phone, phone_device) = world.device("phone").await;
     let mut listener = Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
     proxy.go_away();
-    listener.becomes(Connection::Offline).await;
+    listener.becomes(ConnectionState::Offline).await;
     phone.push(phone_device.id, tasks(1)).await.unwrap();
     proxy.come_back();
-    listener.becomes(Connection::Streaming).await;
+    listener.becomes(ConnectionState::Streaming).await;
     assert_eq!(listener.hears().await, Notification::Keys, "a rotation may have been missed");
     assert_eq!(listener.hears().await, Notification::Changed);
 }
@@ -44,10 +44,10 @@ async fn a_server_that_is_unreachable_at_first_is_waited_for() {
     let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
     proxy.go_away();
     let mut listener = Listener::new(&laptop, &laptop_device, Cursor::Start);
-    assert_eq!(*listener.connection.borrow(), Connection::Connecting);
-    listener.becomes(Connection::Offline).await;
+    assert_eq!(*listener.connection.borrow(), ConnectionState::Connecting);
+    listener.becomes(ConnectionState::Offline).await;
     proxy.come_back();
-    listener.becomes(Connection::Streaming).await;
+    listener.becomes(ConnectionState::Streaming).await;
     assert_eq!(listener.hears().await, Notification::Keys, "a rotation may have been missed");
 }
 

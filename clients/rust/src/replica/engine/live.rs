@@ -13,7 +13,7 @@ use super::status::Status;
 use crate::replica::error::{ReplicaError, Result};
 use crate::replica::metadata::dirty_rows;
 use crate::retry::backoff;
-use crate::{Connection, Notification, Notifications, SyncKitClient, SyncKitError};
+use crate::{ConnectionState, Notification, Notifications, SyncKitClient, SyncKitError};
 
 /// How often the replica checks whether another connection has committed, which takes a few microseconds.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -108,11 +108,11 @@ impl Live<'_> {
     }
 
     /// While nothing is exchanged, only the event stream notices that the server cannot be reached.
-    fn show_connection(&self, connection: Connection) {
+    fn show_connection(&self, connection: ConnectionState) {
         match connection {
-            Connection::Offline => self.shared.set_status(Status::Offline),
-            Connection::Streaming | Connection::Polling => self.shared.set_status(Status::Live),
-            Connection::Connecting => {}
+            ConnectionState::Offline => self.shared.set_status(Status::Offline),
+            ConnectionState::Streaming | ConnectionState::Polling => self.shared.set_status(Status::Live),
+            ConnectionState::Connecting => {}
         }
     }
 
