@@ -28,7 +28,7 @@ impl Front {
         }
         let origins = Origins::new(store);
         let listener = origins.clone();
-        hub.listen(move |event| listener.hear(event));
+        hub.listen(move |event| listener.invalidate(event));
         Self {
             peers: Peers { proxies: settings.trusted_proxies.clone(), unix },
             hosts: KnownHosts::new(settings.public_url.as_deref(), &settings.hosts),

@@ -1,7 +1,7 @@
-//! Answers only to names that are this server's.
+//! Host validation: requests must name this server by one of its own names.
 //!
-//! A page on the web can make its visitors' browsers call a server in their own network, as if both were one site, by pointing its name
-//! there. What such a request cannot do is bear another name.
+//! By DNS rebinding, a web page can make its visitors' browsers call a server in their own network as if it were part of the page's site.
+//! Such requests still carry the host name of the page.
 
 use actix_web::Error;
 use actix_web::body::MessageBody;
@@ -17,13 +17,13 @@ use super::api_error::ApiError;
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Turns away requests to names that the server does not know.
-pub async fn known_only(
+/// Refuses requests for unknown hosts with 421.
+pub async fn known_hosts_only(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let front = request.app_data::<web::Data<Front>>();
-    let is_known = front.is_some_and(|front| front.is_meant(request.request()));
+    let is_known = front.is_some_and(|front| front.knows_hosts_of(request.request()));
     if is_known {
         return next.call(request).await.map(ServiceResponse::map_into_left_body);
     }
@@ -31,7 +31,7 @@ pub async fn known_only(
     Ok(request.into_response(response).map_into_right_body())
 }
 
-/// How the client reaches this server: `http://host:port`, or `https://…` if a proxy that is trusted says so.
+/// The origin by which the client reaches this server: `http://host:port`, or `https://…` if a trusted proxy says so.
 pub(super) fn origin(request: &HttpRequest) -> String {
     let own = || request.app_config().host().to_owned();
     let headers = request.headers();
@@ -44,15 +44,15 @@ pub(super) fn origin(request: &HttpRequest) -> String {
     format!("{}://{host}", if is_https { "https" } else { "http" })
 }
 
-/// What the nearest proxy said.
+/// The last value of a header: that of the nearest proxy.
 fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    let said = headers.get_all(name).last()?.to_str().ok()?.rsplit(',').next()?.trim();
-    Some(said).filter(|said| !said.is_empty())
+    let value = headers.get_all(name).last()?.to_str().ok()?.rsplit(',').next()?.trim();
+    Some(value).filter(|value| !value.is_empty())
 }
 
 impl Front {
-    /// Whether every name that the request bears is known. One without any comes from no browser.
-    fn is_meant(&self, request: &HttpRequest) -> bool {
+    /// Whether every host that the request names is known. A request that names none was not sent by a browser.
+    fn knows_hosts_of(&self, request: &HttpRequest) -> bool {
         let target = request.uri().authority().is_none_or(|authority| self.hosts.knows(authority.as_str()));
         target
             && request

@@ -57,7 +57,7 @@ pub(super) fn listen(settings: &Settings, state: Arc<State>, front: Front) -> Re
         let (state, front) = (state.clone(), front.clone());
         App::new()
             .wrap(from_fn(http::cors::per_app))
-            .wrap(from_fn(http::hosts::known_only))
+            .wrap(from_fn(http::hosts::known_hosts_only))
             .wrap(from_fn(http::headers::on_every_answer))
             .configure(move |config| http::configure(config, state, front))
     };
