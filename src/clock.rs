@@ -1,4 +1,4 @@
-//! The only place that asks what time it is, so that everything else can be told.
+//! The current time. Nothing else reads the system clock, so that tests can set the time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,7 +12,7 @@ pub struct Clock(Source);
 
 #[derive(Clone)]
 enum Source {
-    /// With the moment at which it was made.
+    /// With the instant at which it was created.
     System(Instant),
     Manual(Arc<AtomicI64>),
 }
@@ -23,13 +23,13 @@ impl Clock {
         Self(Source::System(Instant::now()))
     }
 
-    /// A clock that stands at `start` until its hand moves it.
+    /// A clock that stands still at `start` until its hand moves it.
     pub fn manual(start: Timestamp) -> (Self, ClockHand) {
         let micros = Arc::new(AtomicI64::new(start.as_micros()));
         (Self(Source::Manual(micros.clone())), ClockHand(micros))
     }
 
-    /// Microseconds since 1970, UTC.
+    /// Returns the microseconds since 1970, UTC.
     pub fn now_us(&self) -> i64 {
         match &self.0 {
             Source::System(_) => system_micros(),
@@ -37,15 +37,15 @@ impl Clock {
         }
     }
 
-    /// Time since some moment before. It never goes back, also when somebody sets the machine's clock.
+    /// Returns the time since some fixed moment. It never decreases, even if the system clock is set.
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
-            Source::System(made) => made.elapsed(),
+            Source::System(created) => created.elapsed(),
             Source::Manual(micros) => Duration::from_micros(micros.load(Ordering::SeqCst).unsigned_abs()),
         }
     }
 
-    /// Whole seconds since 1970, UTC.
+    /// Returns the whole seconds since 1970, UTC.
     pub fn now_seconds(&self) -> i64 {
         self.now_us().div_euclid(MICROS_PER_SECOND)
     }
@@ -64,8 +64,8 @@ impl ClockHand {
 /// Microseconds in a second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// A clock set before 1970 reads as 1970: a wrong time must not stop a server.
-#[allow(clippy::disallowed_methods, reason = "this is the place that may ask")]
+/// A system clock set before 1970 reads as 1970: a wrong time must not stop a server.
+#[allow(clippy::disallowed_methods, reason = "only this file reads the system clock")]
 fn system_micros() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
 }
