@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::auth::secrets::random_256;
 use crate::clock::Clock;
-use crate::config::{Layers, load};
+use crate::config::{Sources, load};
 use crate::server::commands::{Command, CommandContext, CommandError, UserCommand, create_app, create_user};
 use crate::server::{self, StartError};
 
@@ -170,11 +170,11 @@ fn serve(
     let flags = vec![
         ("data", folder.path().to_string_lossy().into_owned()),
         ("listen", "127.0.0.1:0".into()),
-        ("auth.burst", "100000".into()),
-        ("auth.free_failures", "100000".into()),
-        ("shutdown_seconds", "1".into()),
+        ("auth.rate_limit.ip_burst", "100000".into()),
+        ("auth.rate_limit.backoff_after_failures", "100000".into()),
+        ("shutdown_timeout_seconds", "1".into()),
     ];
-    let (settings, _) = load(&Layers { flags, ..Layers::default() })?;
+    let (settings, _) = load(&Sources { flags, ..Sources::default() })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let running =

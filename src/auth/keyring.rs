@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::access_tokens::AccessTokenSigner;
 use super::flow::FlowSigner;
 use super::presigned_urls::UrlSigner;
-use super::settings::AuthSettings;
+use super::token_settings::TokenSettings;
 use crate::clock::Clock;
 use crate::error::Fault;
 use crate::store::SigningKey;
@@ -23,7 +23,7 @@ pub(super) struct Signers {
 }
 
 impl Signers {
-    fn new(keys: &[SigningKey], settings: &AuthSettings, clock: &Clock) -> Result<Self, Fault> {
+    fn new(keys: &[SigningKey], settings: &TokenSettings, clock: &Clock) -> Result<Self, Fault> {
         let (issuer, lifetime) = (settings.issuer.clone(), settings.token_seconds);
         Ok(Self {
             access_tokens: AccessTokenSigner::new(keys, issuer, lifetime, clock.clone()),
@@ -42,7 +42,7 @@ pub(super) struct Keyring {
 
 impl Keyring {
     /// From these keys, the newest first.
-    pub(super) fn new(keys: &[SigningKey], settings: &AuthSettings, clock: &Clock) -> Result<Self, Fault> {
+    pub(super) fn new(keys: &[SigningKey], settings: &TokenSettings, clock: &Clock) -> Result<Self, Fault> {
         let signers = RwLock::new(Arc::new(Signers::new(keys, settings, clock)?));
         Ok(Self { signers, change_lock: Mutex::default() })
     }
@@ -56,7 +56,7 @@ impl Keyring {
     pub(super) fn replace(
         &self,
         keys: &[SigningKey],
-        settings: &AuthSettings,
+        settings: &TokenSettings,
         clock: &Clock,
     ) -> Result<(), Fault> {
         let signers = Arc::new(Signers::new(keys, settings, clock)?);

@@ -25,10 +25,10 @@ pub mod presigned_urls;
 pub mod second_factors;
 pub mod secrets;
 mod sessions;
-mod settings;
 mod sign_in;
 mod signatures;
 pub mod signing_keys;
+mod token_settings;
 
 use std::sync::Arc;
 
@@ -37,8 +37,8 @@ pub use authorization_codes::AuthorizationCodeGrant;
 pub use change_password::ChangePasswordOutcome;
 pub use federated_sign_in::AssertionOutcome;
 pub use sessions::SignInOutcome;
-pub use settings::AuthSettings;
 pub use sign_in::PasswordCheck;
+pub use token_settings::TokenSettings;
 
 use crate::clock::Clock;
 use crate::error::Fault;
@@ -57,7 +57,7 @@ pub struct Auth {
     passwords: Passwords,
     keyring: Arc<Keyring>,
     issuers: Issuers,
-    settings: AuthSettings,
+    settings: TokenSettings,
     callers: Arc<CallerCache>,
 }
 
@@ -68,7 +68,7 @@ impl Auth {
         clock: Clock,
         hub: &Hub,
         passwords: Passwords,
-        settings: AuthSettings,
+        settings: TokenSettings,
     ) -> Result<Self, Fault> {
         let keys = store.signing_keys(signing_keys::new_signing_key()?).await?;
         let keyring = Arc::new(Keyring::new(&keys, &settings, &clock)?);

@@ -11,7 +11,7 @@ use object_store::signer::Signer;
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 use thiserror::Error;
 
-use crate::config::{BlobSettings, BlobStorage, S3Settings};
+use crate::config::{BlobBackend, BlobSettings, S3Settings};
 use crate::error::Fault;
 
 /// Bytes that S3 copies in one request, which is how an object moves to its final location.
@@ -46,14 +46,14 @@ pub(super) struct Backend {
 
 impl Backend {
     pub(super) fn open(settings: &BlobSettings, folder: &Path) -> Result<Option<Self>, OpenError> {
-        match settings.storage {
-            BlobStorage::None => Ok(None),
-            BlobStorage::Disk => on_disk(folder).map(Some),
-            BlobStorage::S3 if settings.max_bytes.get() > MAX_COPY_BYTES => {
-                let reason = format!("max_bytes is at most {MAX_COPY_BYTES} with storage = \"s3\"");
+        match settings.backend {
+            BlobBackend::None => Ok(None),
+            BlobBackend::Disk => on_disk(folder).map(Some),
+            BlobBackend::S3 if settings.max_blob_bytes > MAX_COPY_BYTES => {
+                let reason = format!("blobs.max_blob_bytes must be at most {MAX_COPY_BYTES} on S3");
                 Err(OpenError::Settings(reason))
             }
-            BlobStorage::S3 => on_s3(&settings.s3).map(Some),
+            BlobBackend::S3 => on_s3(&settings.s3).map(Some),
         }
     }
 }
@@ -73,15 +73,15 @@ fn on_disk(folder: &Path) -> Result<Backend, OpenError> {
 
 fn on_s3(settings: &S3Settings) -> Result<Backend, OpenError> {
     if settings.bucket.is_empty() {
-        return Err(OpenError::Settings("storage = \"s3\" needs s3.bucket".into()));
+        return Err(OpenError::Settings("blobs.s3.bucket is required".into()));
     }
     if settings.access_key_id.is_empty() != settings.secret_access_key.expose().is_empty() {
-        let reason = "s3.access_key_id and s3.secret_access_key go together";
+        let reason = "blobs.s3.access_key_id and blobs.s3.secret_access_key must be set together";
         return Err(OpenError::Settings(reason.into()));
     }
     let endpoint = settings.endpoint.as_deref();
     let objects = Arc::new(bucket(settings, endpoint)?);
-    let signer: Option<Arc<dyn Signer>> = match (settings.proxy, &settings.public_endpoint) {
+    let signer: Option<Arc<dyn Signer>> = match (settings.proxy_transfers, &settings.public_endpoint) {
         (true, _) => None,
         (false, None) => Some(objects.clone()),
         (false, Some(public)) => Some(Arc::new(bucket(settings, Some(public))?)),

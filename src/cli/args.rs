@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use super::output::Output;
-use crate::config::{ConfigError, Layers, Settings, Shown, load};
+use crate::config::{ConfigError, EffectiveSetting, Settings, Sources, load};
 
 /// Why a command failed, for people.
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -29,9 +29,9 @@ impl GlobalArgs {
     pub(super) fn settings(
         &self,
         mut flags: Vec<(&'static str, String)>,
-    ) -> Result<(Settings, Vec<Shown>), ConfigError> {
+    ) -> Result<(Settings, Vec<EffectiveSetting>), ConfigError> {
         flags.extend(self.data.clone().map(|data| ("data", data)));
-        load(&Layers::of_process(self.config.clone(), flags)?)
+        load(&Sources::from_process(self.config.clone(), flags)?)
     }
 
     pub(super) fn output(&self) -> Output {

@@ -4,6 +4,6 @@ use super::args::{BoxError, GlobalArgs};
 
 /// Shows every setting and where it comes from.
 pub(super) fn run(global: &GlobalArgs) -> Result<(), BoxError> {
-    let (_, shown) = global.settings(Vec::new())?;
-    global.output().answer(&shown)
+    let (_, effective) = global.settings(Vec::new())?;
+    global.output().answer(&effective)
 }

@@ -24,10 +24,11 @@ pub(super) async fn run(global: &GlobalArgs, args: ServeArgs) -> Result<(), BoxE
     let folder = if global.data.is_none() { Some(temporary_data_folder()?) } else { None };
     let mut flags = args.settings();
     flags.extend(folder.as_ref().map(|folder| ("data", folder.path().to_string_lossy().into_owned())));
-    let (settings, shown) = global.settings(flags)?;
-    let is_default = shown.iter().any(|shown| shown.key == "log" && shown.origin == Origin::Default);
+    let (settings, effective) = global.settings(flags)?;
+    let is_default =
+        effective.iter().any(|setting| setting.key == "log" && setting.origin == Origin::Default);
     log_to_stderr(if is_default { LOG_FILTER } else { &settings.log })?;
-    let signals = Signals::listen()?;
+    let signals = Signals::install()?;
     let running = server::start(settings, Clock::system()).await?;
     let sample = create_sample(running.command_context()).await?;
     let url = running.url();

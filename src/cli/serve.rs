@@ -47,7 +47,7 @@ impl ServeArgs {
 pub(super) async fn run(global: &GlobalArgs, args: ServeArgs) -> Result<(), BoxError> {
     let (settings, _) = global.settings(args.settings())?;
     log_to_stderr(&settings.log)?;
-    let signals = Signals::listen()?;
+    let signals = Signals::install()?;
     let data = settings.data.clone();
     let running = server::start(settings, Clock::system()).await?;
     // In this order: a program that has seen the address file may go on to read the set-up link.

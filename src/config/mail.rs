@@ -1,4 +1,4 @@
-//! `[mail]`: through which server mail goes, and from whom.
+//! `[mail]`: the server that mail is sent through, and its sender.
 
 use std::net::IpAddr;
 
@@ -7,89 +7,89 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use super::Secret;
+use super::values::Secret;
 
-/// Where mail servers take mail under TLS (RFC 8314).
+/// Port for submission over TLS (RFC 8314).
 const TLS_PORT: u16 = 465;
-/// Where they take it after STARTTLS (RFC 6409).
+/// Port for submission with STARTTLS (RFC 6409).
 const STARTTLS_PORT: u16 = 587;
-/// Where they take it from their own machine.
+/// Port for mail from the same machine.
 const PLAIN_PORT: u16 = 25;
 
-/// `[mail]`; `config/default.toml` says what the settings mean.
+/// `[mail]`.
 #[derive(Clone, Debug, Deserialize)]
-#[allow(missing_docs, reason = "the commented default.toml is their one description")]
+#[allow(missing_docs, reason = "default.toml describes them")]
 pub struct MailSettings {
-    #[serde(deserialize_with = "server_or_none")]
-    pub smtp: Option<SmtpServer>,
+    #[serde(deserialize_with = "optional_server")]
+    pub smtp_url: Option<SmtpServer>,
     pub from: String,
 }
 
 /// A mail server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmtpServer {
-    /// Its name, or its IP address.
+    /// Its host name or IP address.
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// How what is said to it is encrypted.
+    /// How the connection is encrypted.
     pub tls: MailTls,
-    /// User and password. `None`: it asks for none.
+    /// User and password. `None`: it needs none.
     pub credentials: Option<(String, Secret)>,
 }
 
-/// How a mail server is spoken to.
+/// How a connection to a mail server is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailTls {
-    /// Under TLS from the first byte on.
+    /// TLS from the first byte.
     Always,
-    /// Under TLS from STARTTLS on, and not at all without.
+    /// STARTTLS, which is required.
     StartTls,
-    /// In the clear: it is on this machine.
+    /// Not at all, as the server is on the same machine.
     Never,
 }
 
 impl SmtpServer {
-    /// Reads the address of a mail server.
+    /// Parses the URL of a mail server.
     ///
     /// # Errors
-    /// What it has to be like, without what it is.
+    /// What is wrong, without quoting the URL, which may hold a password.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let url =
-            Url::parse(text).map_err(|_| "it is an address like smtps://user:password@mail.example.org")?;
+            Url::parse(text).map_err(|_| "must be a URL such as smtps://user:password@mail.example.org")?;
         // In brackets, if it is an IPv6 address.
         let host =
             url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() {
-            return Err("it names a mail server after the //");
+            return Err("must have a host after the //");
         }
-        let is_here = is_this_machine(&host);
+        let is_local = is_this_machine(&host);
         let queries: Vec<_> = url.query_pairs().collect();
         let wants_tls = match queries.as_slice() {
             [] => false,
             [(key, value)] if key == "tls" && value == "required" => true,
-            _ => return Err("all that may follow a ? is tls=required"),
+            _ => return Err("may have no other parameter than ?tls=required"),
         };
         let (tls, usual_port) = match (url.scheme(), wants_tls) {
             ("smtps", _) => (MailTls::Always, TLS_PORT),
             ("smtp", true) => (MailTls::StartTls, STARTTLS_PORT),
-            ("smtp", false) if is_here => (MailTls::Never, PLAIN_PORT),
+            ("smtp", false) if is_local => (MailTls::Never, PLAIN_PORT),
             ("smtp", false) => {
                 return Err(
-                    "a server on another machine is only spoken to under TLS: smtps://…, or smtp://…?tls=required",
+                    "must use TLS unless the mail server is on this machine: smtps://…, or smtp://…?tls=required",
                 );
             }
-            _ => return Err("it begins with smtps:// or smtp://"),
+            _ => return Err("must start with smtps:// or smtp://"),
         };
         if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
-            return Err("nothing follows the mail server's name and port but ?tls=required");
+            return Err("may have nothing after the host and port but ?tls=required");
         }
         let credentials = credentials(&url)?;
         Ok(Self { host, port: url.port().unwrap_or(usual_port), tls, credentials })
     }
 }
 
-/// Whether what is sent there stays on this machine.
+/// Whether a connection to this host stays on the machine.
 fn is_this_machine(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
@@ -97,16 +97,16 @@ fn is_this_machine(host: &str) -> bool {
 fn credentials(url: &Url) -> Result<Option<(String, Secret)>, &'static str> {
     let decode = |text: &str| {
         let decoded = percent_decode_str(text).decode_utf8();
-        decoded.map(String::from).map_err(|_| "its user and password are UTF-8")
+        decoded.map(String::from).map_err(|_| "must have a user and password in UTF-8")
     };
     match (url.username(), url.password()) {
         ("", None) => Ok(None),
         (user, Some(password)) if !user.is_empty() => Ok(Some((decode(user)?, decode(password)?.into()))),
-        _ => Err("it has a user and a password, or neither"),
+        _ => Err("must have both a user and a password, or neither"),
     }
 }
 
-fn server_or_none<'de, D: Deserializer<'de>>(input: D) -> Result<Option<SmtpServer>, D::Error> {
+fn optional_server<'de, D: Deserializer<'de>>(input: D) -> Result<Option<SmtpServer>, D::Error> {
     let text = String::deserialize(input)?;
     if text.is_empty() { Ok(None) } else { SmtpServer::parse(&text).map(Some).map_err(D::Error::custom) }
 }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn other_machines_are_spoken_to_under_tls_and_this_one_as_one_likes() {
+    fn connections_to_other_machines_are_encrypted_and_local_ones_need_not_be() {
         use MailTls::{Always, Never, StartTls};
         for (text, expected) in [
             ("smtps://mail.example.org", server("mail.example.org", 465, Always)),
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_sent_in_the_clear_or_says_something_unknown_is_refused() {
+    fn unencrypted_connections_to_other_machines_and_unknown_urls_are_refused() {
         for text in [
             "mail.example.org",
             "mail.example.org:465",
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_read_as_addresses_write_them_and_never_shown() {
+    fn credentials_are_percent_decoded_and_never_shown() {
         let server =
             SmtpServer::parse("smtps://ada%40example.org:p%40ss%2Fword@mail.example.org").expect("a server");
         let (user, password) = server.credentials.clone().expect("credentials");

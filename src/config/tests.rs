@@ -1,13 +1,13 @@
-//! What the layers of settings promise, tried on real files and given environments.
+//! Loading settings from real files and given environments.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::layers::ours;
+use super::sources::tidelog_variables;
 use super::*;
 
-fn origin_of(shown: &[Shown], key: &str) -> String {
-    shown.iter().find(|shown| shown.key == key).expect("a setting").origin.to_string()
+fn origin_of(effective: &[EffectiveSetting], key: &str) -> String {
+    effective.iter().find(|setting| setting.key == key).expect("a setting").origin.to_string()
 }
 
 fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
@@ -22,57 +22,66 @@ fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn the_defaults_are_whole() {
-    let (settings, shown) = load(&Layers::default()).expect("the defaults are valid");
+fn the_defaults_are_complete() {
+    let (settings, effective) = load(&Sources::default()).expect("the defaults are valid");
     assert_eq!(settings.listen, Listen::Tcp(([127, 0, 0, 1], 7878).into()));
     assert_eq!(settings.public_url, None);
-    assert!(shown.iter().all(|shown| shown.origin == Origin::Default));
+    assert!(effective.iter().all(|setting| setting.origin == Origin::Default));
 }
 
 #[test]
-fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
-    let (_folder, path) = file("workers = 1\nbody_bytes = 2\n[auth]\nburst = 3");
-    let layers = Layers {
+fn flags_override_the_environment_which_overrides_the_file_which_overrides_the_defaults() {
+    let (_folder, path) = file("workers = 1\nmax_body_bytes = 2\n[auth.rate_limit]\nip_burst = 3");
+    let sources = Sources {
         file: Some(path),
-        environment: environment(&[("TIDELOG_AUTH_BURST", "30"), ("TIDELOG_BODY_BYTES", "20")]),
-        flags: vec![("body_bytes", "200".into())],
+        environment: environment(&[
+            ("TIDELOG_AUTH_RATE_LIMIT_IP_BURST", "30"),
+            ("TIDELOG_MAX_BODY_BYTES", "20"),
+        ]),
+        flags: vec![("max_body_bytes", "200".into())],
     };
-    let (settings, shown) = load(&layers).expect("valid");
-    assert_eq!((settings.workers, settings.body_bytes, settings.auth.burst.get()), (1, 200, 30));
-    assert!(origin_of(&shown, "workers").starts_with("file "));
-    assert_eq!(origin_of(&shown, "auth.burst"), "environment TIDELOG_AUTH_BURST");
-    assert_eq!(origin_of(&shown, "body_bytes"), "flag --body-bytes");
-    assert_eq!(origin_of(&shown, "log"), "default");
+    let (settings, effective) = load(&sources).expect("valid");
+    assert_eq!(
+        (settings.workers, settings.max_body_bytes, settings.auth.rate_limit.ip_burst.get()),
+        (1, 200, 30)
+    );
+    assert!(origin_of(&effective, "workers").starts_with("file "));
+    assert_eq!(
+        origin_of(&effective, "auth.rate_limit.ip_burst"),
+        "environment TIDELOG_AUTH_RATE_LIMIT_IP_BURST"
+    );
+    assert_eq!(origin_of(&effective, "max_body_bytes"), "flag --max-body-bytes");
+    assert_eq!(origin_of(&effective, "log"), "default");
 }
 
 #[test]
-fn a_variable_may_name_a_file_with_the_value() {
+fn a_variable_can_name_a_file_with_the_value() {
     let (_folder, path) = file("https://sync.example.org\n");
     let variable = ("TIDELOG_PUBLIC_URL_FILE", &*path.to_string_lossy());
-    let layers = Layers { environment: environment(&[variable]), ..Layers::default() };
-    let (settings, _) = load(&layers).expect("valid");
+    let sources = Sources { environment: environment(&[variable]), ..Sources::default() };
+    let (settings, _) = load(&sources).expect("valid");
     assert_eq!(settings.public_url.as_deref(), Some("https://sync.example.org"));
 }
 
 fn error_of(variables: &[(&str, &str)]) -> String {
-    let layers = Layers { environment: environment(variables), ..Layers::default() };
-    load(&layers).expect_err("these are not valid").to_string()
+    let sources = Sources { environment: environment(variables), ..Sources::default() };
+    load(&sources).expect_err("these are not valid").to_string()
 }
 
 #[test]
-fn what_is_no_setting_is_named() {
-    let (_folder, path) = file("[auth]\nbrust = 3");
-    let layers = Layers { file: Some(path), ..Layers::default() };
-    assert!(load(&layers).expect_err("a typo").to_string().contains("auth.brust"));
-    assert!(error_of(&[("TIDELOG_BRUST", "3")]).contains("TIDELOG_BRUST"));
+fn unknown_settings_are_named() {
+    let (_folder, path) = file("[auth]\nsing_up = 3");
+    let sources = Sources { file: Some(path), ..Sources::default() };
+    assert!(load(&sources).expect_err("a typo").to_string().contains("auth.sing_up"));
+    assert!(error_of(&[("TIDELOG_SING_UP", "3")]).contains("TIDELOG_SING_UP"));
 }
 
 #[test]
-fn a_value_that_is_not_allowed_is_named_with_its_setting_and_its_origin() {
+fn invalid_values_are_named_with_their_setting_and_origin() {
     for (setting, variable, value) in [
-        ("auth.burst", "TIDELOG_AUTH_BURST", "many"),
-        ("auth.burst", "TIDELOG_AUTH_BURST", "0"),
-        ("auth.session_days", "TIDELOG_AUTH_SESSION_DAYS", "4000000000"),
+        ("auth.rate_limit.ip_burst", "TIDELOG_AUTH_RATE_LIMIT_IP_BURST", "many"),
+        ("auth.rate_limit.ip_burst", "TIDELOG_AUTH_RATE_LIMIT_IP_BURST", "0"),
+        ("auth.session_idle_days", "TIDELOG_AUTH_SESSION_IDLE_DAYS", "4000000000"),
         ("listen", "TIDELOG_LISTEN", "here"),
         ("listen", "TIDELOG_LISTEN", "unix:"),
         ("public_url", "TIDELOG_PUBLIC_URL", "sync.example.org"),
@@ -80,7 +89,7 @@ fn a_value_that_is_not_allowed_is_named_with_its_setting_and_its_origin() {
         ("workers", "TIDELOG_WORKERS", "-1"),
     ] {
         let error = error_of(&[(variable, value)]);
-        let begin = format!("{setting} cannot be {value:?} (environment {variable}): ");
+        let begin = format!("invalid value {value:?} for {setting} (environment {variable}): ");
         assert!(error.starts_with(&begin), "{error}");
     }
 }
@@ -96,14 +105,14 @@ fn a_setting_given_both_as_a_value_and_as_a_file_is_refused() {
 fn a_settings_file_that_is_missing_or_broken_is_named() {
     let (folder, path) = file("[auth");
     for path in [path, folder.path().join("missing.toml")] {
-        let layers = Layers { file: Some(path.clone()), ..Layers::default() };
-        let error = load(&layers).expect_err("no settings").to_string();
+        let sources = Sources { file: Some(path.clone()), ..Sources::default() };
+        let error = load(&sources).expect_err("no settings").to_string();
         assert!(error.contains(&*path.to_string_lossy()), "{error}");
     }
 }
 
 #[test]
-fn variables_of_others_may_hold_anything_and_ours_only_text() {
+fn variables_of_other_programs_may_hold_anything_and_ours_only_text() {
     use std::os::unix::ffi::OsStringExt;
     let garbage = || std::ffi::OsString::from_vec(vec![0xFF]);
     let others = [
@@ -112,39 +121,42 @@ fn variables_of_others_may_hold_anything_and_ours_only_text() {
         ("TIDELOG_PASSPHRASE".into(), "a client's".into()),
         ("TIDELOG_LOG".into(), "warn".into()),
     ];
-    assert_eq!(ours(others.into_iter()).expect("text"), environment(&[("TIDELOG_LOG", "warn")]));
-    let ours = ours([("TIDELOG_LOG".into(), garbage())].into_iter());
+    assert_eq!(tidelog_variables(others.into_iter()).expect("text"), environment(&[("TIDELOG_LOG", "warn")]));
+    let ours = tidelog_variables([("TIDELOG_LOG".into(), garbage())].into_iter());
     assert!(ours.expect_err("not text").to_string().contains("TIDELOG_LOG"));
 }
 
 #[test]
-fn the_password_of_a_mail_server_is_never_shown_also_where_the_setting_is_refused() {
-    let given = |address: &str| Layers {
-        environment: environment(&[("TIDELOG_MAIL_SMTP", address)]),
-        ..Layers::default()
+fn the_password_of_a_mail_server_is_never_shown_even_if_the_setting_is_invalid() {
+    let given = |address: &str| Sources {
+        environment: environment(&[("TIDELOG_MAIL_SMTP_URL", address)]),
+        ..Sources::default()
     };
-    let (settings, shown) = load(&given("smtps://ada:hunter2@mail.example.org")).expect("valid");
-    assert!(settings.mail.smtp.is_some() && !format!("{settings:?}{shown:?}").contains("hunter2"));
+    let (settings, effective) = load(&given("smtps://ada:hunter2@mail.example.org")).expect("valid");
+    assert!(settings.mail.smtp_url.is_some() && !format!("{settings:?}{effective:?}").contains("hunter2"));
     let error = load(&given("smtp://ada:hunter2@mail.example.org")).expect_err("in the clear").to_string();
-    assert!(error.starts_with("mail.smtp cannot be ") && !error.contains("hunter2"), "{error}");
+    assert!(
+        error.starts_with("invalid value \"(hidden)\" for mail.smtp_url ") && !error.contains("hunter2"),
+        "{error}"
+    );
 }
 
 #[test]
-fn the_example_for_production_is_valid() {
+fn the_production_example_is_valid() {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/config/production.toml"));
-    load(&Layers { file: Some(path), ..Layers::default() }).expect("valid");
+    load(&Sources { file: Some(path), ..Sources::default() }).expect("valid");
 }
 
 #[test]
-fn the_secret_of_a_bucket_is_read_and_never_shown() {
+fn the_secret_of_a_bucket_is_never_shown() {
     let (_folder, path) = file("hunter2hunter2\n");
     let variables = [
         ("TIDELOG_BLOBS_S3_SECRET_ACCESS_KEY_FILE", path.to_str().expect("a path")),
         ("TIDELOG_BLOBS_S3_ENDPOINT", "https://s3.example.org/"),
     ];
-    let layers = Layers { environment: environment(&variables), ..Layers::default() };
-    let (settings, shown) = load(&layers).expect("valid settings");
+    let sources = Sources { environment: environment(&variables), ..Sources::default() };
+    let (settings, effective) = load(&sources).expect("valid settings");
     assert_eq!(settings.blobs.s3.secret_access_key.expose(), "hunter2hunter2");
     assert_eq!(settings.blobs.s3.endpoint.as_deref(), Some("https://s3.example.org"));
-    assert!(!format!("{settings:?}{shown:?}").contains("hunter2"));
+    assert!(!format!("{settings:?}{effective:?}").contains("hunter2"));
 }

@@ -4,7 +4,7 @@ use actix_web::web;
 
 use super::client_ip::Peers;
 use super::cors::Origins;
-use crate::config::{KnownHosts, Listen, Settings};
+use crate::config::{AllowedHosts, Listen, Settings};
 use crate::notify::Hub;
 use crate::store::Store;
 
@@ -13,7 +13,7 @@ use crate::store::Store;
 pub struct Front {
     pub(super) peers: Peers,
     /// The names of this server.
-    pub(super) hosts: KnownHosts,
+    pub(super) hosts: AllowedHosts,
     /// Whether browsers are to come by TLS only.
     pub(super) is_https: bool,
     pub(super) origins: Origins,
@@ -31,7 +31,7 @@ impl Front {
         hub.listen(move |event| listener.invalidate(event));
         Self {
             peers: Peers { proxies: settings.trusted_proxies.clone(), unix },
-            hosts: KnownHosts::new(settings.public_url.as_deref(), &settings.hosts),
+            hosts: AllowedHosts::new(settings.public_url.as_deref(), &settings.allowed_hosts),
             is_https: settings.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),
             origins,
         }

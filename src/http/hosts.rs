@@ -38,7 +38,7 @@ pub(super) fn origin(request: &HttpRequest) -> String {
     let front = request.app_data::<web::Data<Front>>();
     let trusted = front.filter(|front| front.peers.trusts_sender_of(request));
     let forwarded =
-        trusted.and_then(|front| last(headers, &FORWARDED_HOST).filter(|host| front.hosts.knows(host)));
+        trusted.and_then(|front| last(headers, &FORWARDED_HOST).filter(|host| front.hosts.contains(host)));
     let host = forwarded.or_else(|| last(headers, &header::HOST)).map_or_else(own, str::to_owned);
     let is_https = trusted.is_some() && last(headers, &FORWARDED_PROTO).is_some_and(|it| it == "https");
     format!("{}://{host}", if is_https { "https" } else { "http" })
@@ -53,11 +53,12 @@ fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 impl Front {
     /// Whether every host that the request names is known. A request that names none was not sent by a browser.
     fn knows_hosts_of(&self, request: &HttpRequest) -> bool {
-        let target = request.uri().authority().is_none_or(|authority| self.hosts.knows(authority.as_str()));
+        let target =
+            request.uri().authority().is_none_or(|authority| self.hosts.contains(authority.as_str()));
         target
             && request
                 .headers()
                 .get_all(header::HOST)
-                .all(|host| host.to_str().is_ok_and(|host| host.is_empty() || self.hosts.knows(host)))
+                .all(|host| host.to_str().is_ok_and(|host| host.is_empty() || self.hosts.contains(host)))
     }
 }

@@ -29,7 +29,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// `from` is missing or not an email address.
-    #[error("mail.from must be an email address, such as \"sync@example.org\", as mail.smtp is set")]
+    #[error("mail.from must be an email address, such as \"sync@example.org\", as mail.smtp_url is set")]
     From,
     /// The trusted certificates could not be loaded.
     #[error("cannot set up TLS for mail: {0}")]
@@ -62,7 +62,7 @@ impl Mailer {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(settings: &MailSettings) -> Result<Option<Self>, OpenError> {
-        let Some(server) = &settings.smtp else { return Ok(None) };
+        let Some(server) = &settings.smtp_url else { return Ok(None) };
         let from = settings.from.parse().map_err(|_| OpenError::From)?;
         let transport = transport(server)?;
         Ok(Some(Self { transport, from, server: format!("{}:{}", server.host, server.port) }))
@@ -137,14 +137,15 @@ mod tests {
     use super::*;
 
     fn mailer(from: &str) -> Result<Option<Mailer>, OpenError> {
-        let smtp = Some(SmtpServer::parse("smtp://localhost").expect("an address"));
-        Mailer::open(&MailSettings { smtp, from: from.into() })
+        let smtp_url = Some(SmtpServer::parse("smtp://localhost").expect("an address"));
+        Mailer::open(&MailSettings { smtp_url, from: from.into() })
     }
 
     #[test]
     fn sending_mail_requires_a_sender() {
         assert!(
-            Mailer::open(&MailSettings { smtp: None, from: String::new() }).is_ok_and(|none| none.is_none())
+            Mailer::open(&MailSettings { smtp_url: None, from: String::new() })
+                .is_ok_and(|none| none.is_none())
         );
         for from in ["sync@example.org", "Our notes <sync@example.org>"] {
             assert!(mailer(from).is_ok_and(|mailer| mailer.is_some()), "{from}");

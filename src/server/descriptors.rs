@@ -1,29 +1,33 @@
-//! File descriptors: every connection takes one, and systems give a process few unless it asks.
+//! File descriptors: each connection takes one, and by default a process may have few.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Parts of four that streams may take; the others are for requests, which must not starve, and for the database.
-const FOR_STREAMS: u64 = 3;
+/// Quarters of the file descriptors that event streams may take; the rest is for requests, which must not starve, and for the database.
+const STREAM_QUARTERS: u64 = 3;
 
-/// Takes as many as this process may have.
+/// Raises the limit on open files as far as this process may.
 pub(super) fn raise_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.maximum.is_some() && limit.current != limit.maximum {
         limit.current = limit.maximum;
         if let Err(error) = setrlimit(Resource::Nofile, limit) {
-            tracing::warn!(%error, "the limit on open files could not be raised");
+            tracing::warn!(%error, "cannot raise the limit on open files");
         }
     }
 }
 
-/// How many streams there may be, where the settings ask for this many.
-pub(super) fn streams_within(wanted: usize) -> usize {
-    let Some(descriptors) = getrlimit(Resource::Nofile).current else { return wanted };
-    let room = usize::try_from(descriptors / 4 * FOR_STREAMS).unwrap_or(usize::MAX);
-    if room < wanted {
-        tracing::info!(room, wanted, "open files are limited, and streams with them; see `ulimit -n`");
+/// How many event streams there may be, if the settings allow this many.
+pub(super) fn max_streams(configured: usize) -> usize {
+    let Some(descriptors) = getrlimit(Resource::Nofile).current else { return configured };
+    let available = usize::try_from(descriptors / 4 * STREAM_QUARTERS).unwrap_or(usize::MAX);
+    if available < configured {
+        tracing::info!(
+            available,
+            configured,
+            "fewer event streams than configured, for lack of file descriptors; see `ulimit -n`"
+        );
     }
-    wanted.min(room)
+    configured.min(available)
 }
 
 #[cfg(test)]
@@ -33,9 +37,9 @@ mod tests {
     #[test]
     fn streams_leave_descriptors_for_everything_else() {
         raise_limit();
-        assert_eq!(streams_within(1), 1);
+        assert_eq!(max_streams(1), 1);
         if let Some(descriptors) = getrlimit(Resource::Nofile).current {
-            assert!(streams_within(usize::MAX) as u64 <= descriptors - descriptors / 4);
+            assert!(max_streams(usize::MAX) as u64 <= descriptors - descriptors / 4);
         }
     }
 }

@@ -1,5 +1,4 @@
-//! Where a server answers: a TCP port, or a Unix socket. The latter is a file, which a killed server leaves behind and which
-//! another one may still be using.
+//! Listens on a TCP port or a Unix socket. The latter is a file, which a killed server leaves behind and another server may be using.
 
 use std::io;
 use std::net::TcpListener;
@@ -13,28 +12,29 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer};
 use socket2::SockRef;
 
-use super::{StartError, or_cores};
+use super::error::StartError;
+use super::options::or_cores;
 use crate::config::{Listen, Settings};
 use crate::http::{self, Front, State};
 
 /// How long a client may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long an idle connection is kept.
+const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an idle connection is kept open.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Clients that may wait to be let in: after an outage they all come at once.
+/// Connections that may wait to be accepted: after an outage, all clients come at once.
 const BACKLOG: i32 = 4096;
-/// How long a client may take nothing of what was sent to it. One that has vanished without a word is found by the next sign of
-/// life of its stream; left to itself, the system would go on trying for a quarter of an hour.
+/// How long a client may leave what was sent to it unacknowledged. The next heartbeat finds an event stream whose client has vanished;
+/// by default, Linux would keep trying for a quarter of an hour.
 #[cfg(target_os = "linux")]
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Bytes of an answer that are gathered while its client takes none. A page comes in slices that are larger, so this bounds
-/// nothing but the events of a stream.
-const GATHERED_BYTES: usize = 1024;
-/// Connections of one thread beyond those that streams may take.
-const CONNECTIONS: usize = 16 * 1024;
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes of a response that are buffered while its client reads none. Pages of entries come in larger chunks, so in effect this only
+/// bounds the events of a stream.
+const WRITE_BUFFER_BYTES: usize = 1024;
+/// Connections per thread in addition to those of event streams.
+const MAX_OTHER_CONNECTIONS: usize = 16 * 1024;
 
-/// The file of a socket that this process listens on; removed when dropped.
+/// The file of a Unix socket that this process listens on; removed when dropped.
 pub(super) struct SocketFile(pub(super) PathBuf);
 
 impl Drop for SocketFile {
@@ -44,15 +44,15 @@ impl Drop for SocketFile {
 }
 
 /// A bound server, which answers once it is polled.
-pub(super) struct Answering {
+pub(super) struct Listening {
     pub(super) server: actix_web::dev::Server,
     /// `http://…`, or `unix:…`.
     pub(super) url: String,
     pub(super) socket: Option<SocketFile>,
 }
 
-/// Binds the settings' address.
-pub(super) fn listen(settings: &Settings, state: Arc<State>, front: Front) -> Result<Answering, StartError> {
+/// Binds the configured address.
+pub(super) fn listen(settings: &Settings, state: Arc<State>, front: Front) -> Result<Listening, StartError> {
     let app = move || {
         let (state, front) = (state.clone(), front.clone());
         App::new()
@@ -64,11 +64,11 @@ pub(super) fn listen(settings: &Settings, state: Arc<State>, front: Front) -> Re
     let server = HttpServer::new(app)
         .workers(or_cores(settings.workers))
         .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .shutdown_timeout(settings.shutdown_seconds)
-        .max_connections(settings.notifications.streams.get().saturating_add(CONNECTIONS))
-        .h1_write_buffer_size(GATHERED_BYTES)
-        // A client that closes its side has gone. No other would, and a stream would not notice until its next sign of life.
+        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+        .shutdown_timeout(settings.shutdown_timeout_seconds)
+        .max_connections(settings.notifications.max_streams.get().saturating_add(MAX_OTHER_CONNECTIONS))
+        .h1_write_buffer_size(WRITE_BUFFER_BYTES)
+        // A client that closes its sending half has gone: none does so otherwise, and a stream would only notice at its next heartbeat.
         .h1_allow_half_closed(false)
         .tcp_nodelay(true)
         .disable_signals();
@@ -78,27 +78,27 @@ pub(super) fn listen(settings: &Settings, state: Arc<State>, front: Front) -> Re
             let listener = TcpListener::bind(address).map_err(failed)?;
             tune(&listener).map_err(failed)?;
             let url = format!("http://{}", listener.local_addr().map_err(failed)?);
-            Ok(Answering { server: server.listen(listener).map_err(failed)?.run(), url, socket: None })
+            Ok(Listening { server: server.listen(listener).map_err(failed)?.run(), url, socket: None })
         }
         Listen::Unix(path) => {
             let failed = |error| StartError::Listen(path.display().to_string(), error);
             let listener = bind_unix(path).map_err(failed)?;
             let socket = Some(SocketFile(path.clone()));
             let url = format!("unix:{}", path.display());
-            Ok(Answering { server: server.listen_uds(listener).map_err(failed)?.run(), url, socket })
+            Ok(Listening { server: server.listen_uds(listener).map_err(failed)?.run(), url, socket })
         }
     }
 }
 
-/// What connections inherit from the socket that they come through.
+/// Sets options that connections inherit from the listener.
 fn tune(listener: &TcpListener) -> io::Result<()> {
     let socket = SockRef::from(listener);
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(PATIENCE))?;
+    socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT))?;
     socket.listen(BACKLOG)
 }
 
-/// Replaces a socket on which nobody listens any more. One that is in use may belong to a server of another data folder.
+/// Replaces a socket that nobody listens on. A socket in use may belong to a server on another data folder.
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;

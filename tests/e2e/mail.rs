@@ -86,7 +86,7 @@ fn without_a_mail_server_nothing_is_offered_and_commands_say_what_to_set() {
         vec!["user", "reset-password", "ada@example.org", "--mail"],
     ] {
         let refused = server.cli().run(&arguments).refusal();
-        assert!(refused.contains("mail.smtp") && refused.contains("mail.from"), "{refused}");
+        assert!(refused.contains("mail.smtp_url") && refused.contains("mail.from"), "{refused}");
     }
     assert_eq!(server.cli().run(&["invite", "list"]).json(), json!([]));
 }
@@ -161,7 +161,9 @@ fn a_link_names_the_server_as_its_operator_does_and_never_as_a_stranger_does() {
 #[test]
 fn forms_of_other_sites_and_too_many_of_one_address_mail_nothing() {
     let mail = MailServer::start();
-    let setup = ServerSetup::default().with("TIDELOG_AUTH_BURST", "3").with("TIDELOG_AUTH_PER_SECOND", "1");
+    let setup = ServerSetup::default()
+        .with("TIDELOG_AUTH_RATE_LIMIT_IP_BURST", "3")
+        .with("TIDELOG_AUTH_RATE_LIMIT_IP_PER_SECOND", "1");
     let server = mail.used_by(setup.with("TIDELOG_TRUSTED_PROXIES", "127.0.0.1"));
     for email in ["ada@example.org", "bob@example.org"] {
         server.new_user(email);
@@ -208,7 +210,7 @@ fn the_mail_servers_password_is_shown_nowhere() {
         .as_array()
         .expect("settings")
         .iter()
-        .find(|shown| shown["key"] == "mail.smtp")
+        .find(|shown| shown["key"] == "mail.smtp_url")
         .expect("a setting");
     assert_eq!(text(&smtp["value"]), "(hidden)");
     assert!(!server.log().contains("p%40ss") && !server.log().contains("p@ss"));

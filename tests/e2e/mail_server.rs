@@ -47,7 +47,7 @@ impl MailServer {
         server
     }
 
-    /// Its address, as the setting `mail.smtp` takes it.
+    /// Its address, as the setting `mail.smtp_url` takes it.
     pub(crate) fn address(&self) -> String {
         let port = self.port;
         match self.how {
@@ -65,7 +65,7 @@ impl MailServer {
     /// A server that sends its mail there.
     pub(crate) fn used_by(&self, setup: ServerSetup) -> Server {
         setup
-            .with("TIDELOG_MAIL_SMTP", &self.address())
+            .with("TIDELOG_MAIL_SMTP_URL", &self.address())
             .with("TIDELOG_MAIL_FROM", "Notes <sync@example.org>")
             .start()
     }

@@ -1,7 +1,7 @@
 //! Expiry, grace time and reuse of tokens, on a clock that the test advances.
 
 use super::*;
-use crate::auth::AuthSettings;
+use crate::auth::TokenSettings;
 use crate::auth::passwords::Passwords;
 use crate::clock::{Clock, ClockHand};
 use crate::notify::Hub;
@@ -28,7 +28,7 @@ async fn fixture() -> Fixture {
     };
     let hub = Hub::default();
     let store = Store::open(options, clock.clone(), hub.clone()).expect("a store");
-    let settings = AuthSettings { issuer: "tidelog".into(), token_seconds: 1_000, session_seconds: 10_000 };
+    let settings = TokenSettings { issuer: "tidelog".into(), token_seconds: 1_000, session_seconds: 10_000 };
     let passwords = Passwords::new(1).expect("randomness");
     let auth = Auth::new(store.clone(), clock, &hub, passwords, settings).await.expect("sign-in");
     let hash = auth.passwords().hash(PASSWORD.into()).await.expect("a hash");

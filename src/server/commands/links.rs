@@ -86,6 +86,6 @@ pub(in crate::server) async fn mail_reset_link(
 }
 
 pub(super) fn mailer(context: &CommandContext) -> Result<&Mailer, CommandError> {
-    let missing = "this server sends no mail: set mail.smtp and mail.from, then restart it";
+    let missing = "this server sends no mail: set mail.smtp_url and mail.from, then restart it";
     context.mailer.as_ref().ok_or_else(|| CommandError::Refused(missing.into()))
 }

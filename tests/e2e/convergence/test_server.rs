@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use tidelog::clock::Clock;
-use tidelog::config::{Layers, load};
+use tidelog::config::{Sources, load};
 use tidelog::server::commands::{AppCommand, Command};
 use tidelog::server::{self, Running};
 
@@ -74,14 +74,14 @@ impl TestServer {
     }
 
     async fn restart(&mut self) {
-        let mut layers = Layers::default();
-        layers.flags.push(("data", self.data().to_string_lossy().into_owned()));
-        layers.flags.push(("listen", "127.0.0.1:0".into()));
-        layers.flags.push(("auth.burst", "100000".into()));
-        layers.flags.push(("auth.free_failures", "100000".into()));
-        layers.flags.push(("shutdown_seconds", "1".into()));
-        layers.flags.push(("storage.synchronous", "normal".into()));
-        let (settings, _) = load(&layers).unwrap();
+        let mut sources = Sources::default();
+        sources.flags.push(("data", self.data().to_string_lossy().into_owned()));
+        sources.flags.push(("listen", "127.0.0.1:0".into()));
+        sources.flags.push(("auth.rate_limit.ip_burst", "100000".into()));
+        sources.flags.push(("auth.rate_limit.backoff_after_failures", "100000".into()));
+        sources.flags.push(("shutdown_timeout_seconds", "1".into()));
+        sources.flags.push(("storage.synchronous", "normal".into()));
+        let (settings, _) = load(&sources).unwrap();
         self.running = Some(server::start(settings, Clock::system()).await.unwrap());
     }
 }

@@ -71,7 +71,8 @@ impl Scene {
     }
 }
 
-const NO_RATE_LIMIT: [(&str, &str); 2] = [("auth.burst", "1000000"), ("auth.per_second", "100000")];
+const NO_RATE_LIMIT: [(&str, &str); 2] =
+    [("auth.rate_limit.ip_burst", "1000000"), ("auth.rate_limit.ip_per_second", "100000")];
 
 /// What the token endpoint says, in the words of RFC 6749.
 struct Told {

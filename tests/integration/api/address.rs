@@ -14,7 +14,11 @@ const BURST: u64 = 5;
 
 /// A server whose time stands still, so that nobody gets attempts back.
 fn behind(proxies: &str, listen: &str) -> ClockedServer {
-    ClockedServer::start(&[("auth.burst", "5"), ("trusted_proxies", proxies), ("listen", listen)])
+    ClockedServer::start(&[
+        ("auth.rate_limit.ip_burst", "5"),
+        ("trusted_proxies", proxies),
+        ("listen", listen),
+    ])
 }
 
 /// Attempts that are left to whoever these headers come from, after one more.

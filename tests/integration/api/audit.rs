@@ -191,8 +191,8 @@ fn after_a_restart_an_owner_is_still_known_by_the_addresses_from_which_they_came
     let mut scene = Scene {
         server: ServerSetup::default()
             .with("TIDELOG_TRUSTED_PROXIES", "127.0.0.1")
-            .with("TIDELOG_AUTH_ACCOUNT_BURST", "5")
-            .with("TIDELOG_AUTH_ACCOUNT_SECONDS", "100000")
+            .with("TIDELOG_AUTH_RATE_LIMIT_ACCOUNT_BURST", "5")
+            .with("TIDELOG_AUTH_RATE_LIMIT_ACCOUNT_REFILL_SECONDS", "100000")
             .start(),
         app: App { name: String::new(), id: String::new(), api_key: String::new() },
         user: User { email: String::new(), id: String::new() },

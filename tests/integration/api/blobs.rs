@@ -41,7 +41,7 @@ fn on_each_store(test: impl Fn(&World)) {
     for (name, world) in [
         ("disk", World::on_disk()),
         ("bucket", World::in_bucket(|setup| setup)),
-        ("proxied bucket", World::in_bucket(|setup| setup.with("TIDELOG_BLOBS_S3_PROXY", "true"))),
+        ("proxied bucket", World::in_bucket(|setup| setup.with("TIDELOG_BLOBS_S3_PROXY_TRANSFERS", "true"))),
     ] {
         eprintln!("on {name}");
         test(&world);

@@ -32,7 +32,7 @@ fn assert_unknown((status, body): (u16, String), what: &str) {
 fn every_name_but_those_of_the_server_is_refused_on_every_path() {
     let server = ServerSetup::default()
         .with("TIDELOG_PUBLIC_URL", "https://sync.example.org/")
-        .with("TIDELOG_HOSTS", "tidelog")
+        .with("TIDELOG_ALLOWED_HOSTS", "tidelog")
         .start();
     let address = server.url().replace("http://", "");
     let ask = |line: &str, headers: &str| {
@@ -102,7 +102,7 @@ fn addresses_of_blobs_bear_a_name_of_a_proxy_that_is_trusted_and_no_other() {
     for (proxies, expected) in [("127.0.0.1", "https://notes.example/"), ("10.0.0.1", "http://127.0.0.1")] {
         let server = ServerSetup::default()
             .with("TIDELOG_TRUSTED_PROXIES", proxies)
-            .with("TIDELOG_HOSTS", "notes.example")
+            .with("TIDELOG_ALLOWED_HOSTS", "notes.example")
             .start();
         let me = server.somebody();
         let upload = |forwarded: &str| {

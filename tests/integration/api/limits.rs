@@ -243,7 +243,7 @@ fn a_fault_of_the_batch_itself_names_its_field() {
 #[test]
 fn a_body_over_the_cap_is_refused_and_the_cap_is_a_setting() {
     let cap = 64 * 1024;
-    let scene = Scene::on(ServerSetup::default().with("TIDELOG_BODY_BYTES", &cap.to_string()).start());
+    let scene = Scene::on(ServerSetup::default().with("TIDELOG_MAX_BODY_BYTES", &cap.to_string()).start());
     assert_eq!(scene.me.get("/api/sync/limits").ok()["max_body_bytes"], cap);
     let batch = scene.batch(json!([with("data", json!("x".repeat(cap)))]));
     scene.me.post(PUSH, &batch).refused(413, "too_large");

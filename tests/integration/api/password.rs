@@ -294,8 +294,10 @@ fn a_session_that_is_over_changes_nothing() {
 #[test]
 fn guessing_the_current_password_is_slowed_down() {
     const ATTEMPTS: usize = 50;
-    let server =
-        ServerSetup::default().with("TIDELOG_AUTH_BURST", "3").with("TIDELOG_AUTH_PER_SECOND", "1").start();
+    let server = ServerSetup::default()
+        .with("TIDELOG_AUTH_RATE_LIMIT_IP_BURST", "3")
+        .with("TIDELOG_AUTH_RATE_LIMIT_IP_PER_SECOND", "1")
+        .start();
     let me = server.somebody();
     // What is refused before a hash is worked out counts as well.
     let body = change_to(NEW, &json!({"encrypted_key": "no base64"}));

@@ -10,7 +10,10 @@ const BURST: u64 = 2;
 const ATTEMPTS: usize = 50;
 
 fn strict() -> Server {
-    ServerSetup::default().with("TIDELOG_AUTH_BURST", "2").with("TIDELOG_AUTH_PER_SECOND", "1").start()
+    ServerSetup::default()
+        .with("TIDELOG_AUTH_RATE_LIMIT_IP_BURST", "2")
+        .with("TIDELOG_AUTH_RATE_LIMIT_IP_PER_SECOND", "1")
+        .start()
 }
 
 /// Asks until there is a refusal for asking too often. Refreshing counts like signing in, and costs no hash.
@@ -71,8 +74,8 @@ impl Guarded {
     fn start() -> Self {
         let server = ClockedServer::start(&[
             ("trusted_proxies", "127.0.0.1"),
-            ("auth.account_burst", "8"),
-            ("auth.free_failures", "3"),
+            ("auth.rate_limit.account_burst", "8"),
+            ("auth.rate_limit.backoff_after_failures", "3"),
         ]);
         let right = server.credentials();
         Self { server, right }

@@ -49,7 +49,7 @@ fn the_new_key_signs_at_once_and_what_the_old_one_signed_stays_good() {
 
 #[test]
 fn an_old_key_goes_once_nothing_that_it_signed_is_good_and_not_before() {
-    let server = ClockedServer::start(&[("auth.token_days", "7")]);
+    let server = ClockedServer::start(&[("auth.access_token_days", "7")]);
     let old = server.somebody();
     server.pass_hours(DAY_HOURS);
     let last_of_old = server.somebody();

@@ -97,7 +97,7 @@ impl Bucket {
     /// Settings of a server that keeps its blobs here, with clients that send and fetch them here themselves.
     pub fn settings(&self) -> [(&'static str, &str); 5] {
         [
-            ("blobs.storage", "s3"),
+            ("blobs.backend", "s3"),
             ("blobs.s3.endpoint", &self.url),
             ("blobs.s3.bucket", NAME),
             ("blobs.s3.access_key_id", KEY_ID),

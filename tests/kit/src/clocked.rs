@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tempfile::TempDir;
 use tidelog::clock::{Clock, ClockHand};
-use tidelog::config::{Layers, load};
+use tidelog::config::{Sources, load};
 use tidelog::dev::{Sample, create_sample};
 use tidelog::server::commands::{Command, SweepCommand};
 use tidelog::server::{Running, start};
@@ -33,12 +33,12 @@ impl ClockedServer {
         let mut flags = vec![
             ("data", folder.path().join("data").to_string_lossy().into_owned()),
             ("listen", "127.0.0.1:0".into()),
-            ("auth.token_days", "3650".into()),
-            ("auth.session_days", "3650".into()),
-            ("shutdown_seconds", "1".into()),
+            ("auth.access_token_days", "3650".into()),
+            ("auth.session_idle_days", "3650".into()),
+            ("shutdown_timeout_seconds", "1".into()),
         ];
         flags.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        let (settings, _) = load(&Layers { flags, ..Layers::default() }).expect("valid settings");
+        let (settings, _) = load(&Sources { flags, ..Sources::default() }).expect("valid settings");
         let now_us = Clock::system().now_us();
         let now = tidelog_protocol::Timestamp::from_micros(now_us).expect("a time");
         let (clock, hand) = Clock::manual(now);

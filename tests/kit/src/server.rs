@@ -19,10 +19,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Lifts the rate limit on sign-ins, so that a test may sign in as often as it likes.
 const NO_RATE_LIMIT: [(&str, &str); 4] = [
-    ("TIDELOG_AUTH_BURST", "100000"),
-    ("TIDELOG_AUTH_PER_SECOND", "100000"),
-    ("TIDELOG_AUTH_ACCOUNT_BURST", "100000"),
-    ("TIDELOG_AUTH_FREE_FAILURES", "100000"),
+    ("TIDELOG_AUTH_RATE_LIMIT_IP_BURST", "100000"),
+    ("TIDELOG_AUTH_RATE_LIMIT_IP_PER_SECOND", "100000"),
+    ("TIDELOG_AUTH_RATE_LIMIT_ACCOUNT_BURST", "100000"),
+    ("TIDELOG_AUTH_RATE_LIMIT_BACKOFF_AFTER_FAILURES", "100000"),
 ];
 
 /// A running (or stopped) server and its data folder. Dropping it kills the process and removes the folder.

@@ -183,7 +183,9 @@ fn in_chunks(url: &str, chunks: &[u8]) -> String {
 
 #[test]
 fn an_upload_that_is_cut_off_leaves_nothing_and_can_be_sent_again() {
-    for world in [World::on_disk(), World::in_bucket(|setup| setup.with("TIDELOG_BLOBS_S3_PROXY", "true"))] {
+    for world in
+        [World::on_disk(), World::in_bucket(|setup| setup.with("TIDELOG_BLOBS_S3_PROXY_TRANSFERS", "true"))]
+    {
         let me = world.server.somebody();
         let blob = bytes(1_000_000);
         let hash = hash_of(&blob);

@@ -16,7 +16,7 @@ fn ask(me: &Caller, method: Method, url: &str, headers: &[(&'static str, &str)])
 }
 
 fn each_served_store(test: impl Fn(&Caller, &str, &[u8])) {
-    let proxied = World::in_bucket(|setup| setup.with("TIDELOG_BLOBS_S3_PROXY", "true"));
+    let proxied = World::in_bucket(|setup| setup.with("TIDELOG_BLOBS_S3_PROXY_TRANSFERS", "true"));
     for world in [World::on_disk(), proxied] {
         let me = world.server.somebody();
         let blob = bytes(SIZE);

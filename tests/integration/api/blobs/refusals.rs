@@ -124,7 +124,8 @@ fn no_size_is_too_large_to_be_refused() {
 
 #[test]
 fn a_server_that_is_let_to_takes_two_terabytes_in_writing_but_not_in_bytes() {
-    let (world, me) = granted_with(ServerSetup::default().with("TIDELOG_BLOBS_MAX_BYTES", "4000000000000"));
+    let (world, me) =
+        granted_with(ServerSetup::default().with("TIDELOG_BLOBS_MAX_BLOB_BYTES", "4000000000000"));
     let url = me.upload_url(&absent(), 2_000_000_000_000);
     me.send_blob(&url, &bytes(1_000)).refused(422, "blob_mismatch");
     me.ask_upload(&absent(), 4_000_000_000_001).refused(413, "too_large");
@@ -133,7 +134,7 @@ fn a_server_that_is_let_to_takes_two_terabytes_in_writing_but_not_in_bytes() {
 
 #[test]
 fn a_quota_counts_from_the_grant_on() {
-    let (_world, me) = granted_with(ServerSetup::default().with("TIDELOG_BLOBS_USER_BYTES", "1000"));
+    let (_world, me) = granted_with(ServerSetup::default().with("TIDELOG_BLOBS_USER_QUOTA_BYTES", "1000"));
     assert_eq!(me.get("/api/sync/status").ok()["quota_bytes"], 1_000);
     let first = bytes(600);
     let url = me.upload_url(&hash_of(&first), 600);
@@ -153,7 +154,7 @@ fn a_quota_counts_from_the_grant_on() {
 
 #[test]
 fn a_server_without_blobs_says_so() {
-    let (_world, me) = granted_with(ServerSetup::default().with("TIDELOG_BLOBS_STORAGE", "none"));
+    let (_world, me) = granted_with(ServerSetup::default().with("TIDELOG_BLOBS_BACKEND", "none"));
     assert_eq!(me.get("/api/sync/limits").ok()["max_blob_bytes"], 0);
     let body = json!({"hash": absent(), "size_bytes": 1});
     for path in ["upload", "confirm", "download"] {

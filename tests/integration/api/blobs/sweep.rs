@@ -22,7 +22,7 @@ fn counts(swept: &Value) -> [u64; 4] {
 
 #[test]
 fn an_upload_that_is_not_confirmed_in_a_day_is_given_up() {
-    let server = ClockedServer::start(&[("blobs.user_bytes", "1000")]);
+    let server = ClockedServer::start(&[("blobs.user_quota_bytes", "1000")]);
     let me = server.somebody();
     let blob = bytes(900);
     me.send_blob(&me.upload_url(&hash_of(&blob), 900), &blob).expect_bytes(200);

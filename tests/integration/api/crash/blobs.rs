@@ -232,7 +232,7 @@ fn no_blob_is_lost_or_left_over_when_the_server_is_killed_at_any_request_to_its_
 #[test]
 fn no_blob_is_lost_or_left_over_when_the_server_is_killed_while_bytes_pass_through_it() {
     let bucket = Bucket::start();
-    let server = bucket.setup().with("TIDELOG_BLOBS_S3_PROXY", "true").start();
+    let server = bucket.setup().with("TIDELOG_BLOBS_S3_PROXY_TRANSFERS", "true").start();
     nothing_is_lost_or_left(World { server, bucket: Some(bucket) });
 }
 

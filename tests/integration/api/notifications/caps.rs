@@ -3,8 +3,8 @@
 use super::*;
 use tidelog_test_kit::Answer;
 
-const PER_USER: &str = "TIDELOG_NOTIFICATIONS_STREAMS_PER_USER";
-const PER_SERVER: &str = "TIDELOG_NOTIFICATIONS_STREAMS";
+const PER_USER: &str = "TIDELOG_NOTIFICATIONS_MAX_STREAMS_PER_USER";
+const PER_SERVER: &str = "TIDELOG_NOTIFICATIONS_MAX_STREAMS";
 
 impl Installation {
     /// Opens a stream when there is room, which is as soon as the server has noticed that somebody has gone.

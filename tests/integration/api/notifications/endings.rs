@@ -142,7 +142,7 @@ fn a_stream_ends_with_its_token() {
 fn a_server_that_stops_does_not_wait_for_its_streams() {
     /// Longer than the kit waits for a server to stop.
     const FOR_EVER: &str = "600";
-    let mut scene = Scene::with("TIDELOG_SHUTDOWN_SECONDS", FOR_EVER);
+    let mut scene = Scene::with("TIDELOG_SHUTDOWN_TIMEOUT_SECONDS", FOR_EVER);
     let mut streams: Vec<_> = (0..50).map(|_| scene.phone.listen()).collect();
     scene.server.stop();
     streams.iter_mut().for_each(EventReader::ends);

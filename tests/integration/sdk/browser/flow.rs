@@ -5,7 +5,7 @@ use std::sync::Arc;
 use reqwest::Url;
 use serde_json::{Value, json};
 use tidelog::clock::Clock;
-use tidelog::config::{Layers, load};
+use tidelog::config::{Sources, load};
 use tidelog_client::{SyncKitClient, SyncKitError};
 
 use super::PendingSignIn;
@@ -182,7 +182,7 @@ async fn a_server_that_is_reached_by_another_name_is_recognised() {
         ("listen", "127.0.0.1:0".into()),
         ("public_url", "https://sync.example.org/notes".into()),
     ];
-    let (settings, _) = load(&Layers { flags, ..Layers::default() }).unwrap();
+    let (settings, _) = load(&Sources { flags, ..Sources::default() }).unwrap();
     let server = tidelog::server::start(settings, Clock::system()).await.unwrap();
     let address = format!("http://127.0.0.1:{}", server.url().rsplit(':').next().unwrap());
     let client = builder(config(&address, "tla_unknown")).build();

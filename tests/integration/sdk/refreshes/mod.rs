@@ -23,7 +23,10 @@ fn number(name: &str, otherwise: u64) -> u64 {
 fn no_race_of_two_refreshes_signs_anybody_out_and_an_old_token_ends_the_session() {
     let first = number("TIDELOG_FIRST_REFRESH_RACE", 0);
     let races = number("TIDELOG_REFRESH_RACES", RACES);
-    let server = ClockedServer::start(&[("auth.burst", "1000000"), ("auth.per_second", "100000")]);
+    let server = ClockedServer::start(&[
+        ("auth.rate_limit.ip_burst", "1000000"),
+        ("auth.rate_limit.ip_per_second", "100000"),
+    ]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut answered = 0;
     for seed in (first..first + races).step_by(PER_SESSION as usize) {

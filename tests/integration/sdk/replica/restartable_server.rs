@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 use tidelog::clock::Clock;
-use tidelog::config::{Layers, load};
+use tidelog::config::{Sources, load};
 use tidelog::dev;
 use tidelog::server::{self, Running};
 use tidelog_client::SyncKitConfig;
@@ -75,10 +75,10 @@ impl RestartableServer {
 }
 
 async fn start(data: &Path, listen: &str) -> Running {
-    let mut layers = Layers::default();
-    layers.flags.push(("data", data.to_string_lossy().into_owned()));
-    layers.flags.push(("listen", listen.to_owned()));
-    layers.flags.push(("shutdown_seconds", String::from("1")));
-    let (settings, _) = load(&layers).unwrap();
+    let mut sources = Sources::default();
+    sources.flags.push(("data", data.to_string_lossy().into_owned()));
+    sources.flags.push(("listen", listen.to_owned()));
+    sources.flags.push(("shutdown_timeout_seconds", String::from("1")));
+    let (settings, _) = load(&sources).unwrap();
     server::start(settings, Clock::system()).await.unwrap()
 }

@@ -34,7 +34,7 @@ impl Stage {
         seed::prepare(&seed::Plan { data: data.path(), changes: 0, users: 0, pull_log: 0 })?;
         let heartbeat = HEARTBEAT.to_string();
         let settings = [
-            ("TIDELOG_NOTIFICATIONS_STREAMS_PER_USER", MOST_STREAMS),
+            ("TIDELOG_NOTIFICATIONS_MAX_STREAMS_PER_USER", MOST_STREAMS),
             ("TIDELOG_NOTIFICATIONS_HEARTBEAT_SECONDS", &heartbeat),
         ];
         let server = Server::start_with(binary, data.path(), &settings)?;

@@ -58,7 +58,8 @@ pub(crate) fn measure(binary: &Path, small: bool) -> Result<Map<String, Value>> 
     let data = TempDir::new()?;
     library::wait_for(make_accounts(data.path(), warm_up(requests) + requests))?;
     let mail = MailSink::start()?;
-    let settings = [("TIDELOG_MAIL_SMTP", mail.address()), ("TIDELOG_MAIL_FROM", "load@example.com".into())];
+    let settings =
+        [("TIDELOG_MAIL_SMTP_URL", mail.address()), ("TIDELOG_MAIL_FROM", "load@example.com".into())];
     let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
     let server = Server::start_with(binary, data.path(), &settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

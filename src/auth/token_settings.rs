@@ -1,8 +1,8 @@
-//! Settings of sign-in.
+//! Lifetimes and issuer of access tokens, from the settings.
 
 /// Lifetimes of tokens and sessions, and who issues them.
 #[derive(Clone, Debug)]
-pub struct AuthSettings {
+pub struct TokenSettings {
     /// The claim `iss` of access tokens.
     pub issuer: String,
     /// Lifetime of an access token, in seconds.
@@ -11,7 +11,7 @@ pub struct AuthSettings {
     pub session_seconds: i64,
 }
 
-impl AuthSettings {
+impl TokenSettings {
     /// The name that authenticator apps show beside the account: the host of the issuer, if it has one.
     pub(super) fn issuer_name(&self) -> String {
         let host = url::Url::parse(&self.issuer).ok().and_then(|url| url.host_str().map(str::to_owned));

@@ -1,5 +1,5 @@
-//! Where settings come from: defaults, a file, the environment, flags, each layer over the one before. Every value remembers
-//! the layer that gave it, so that `tidelog config` and errors can tell.
+//! Where settings come from: defaults, a file, the environment and flags, each overriding the one before. Each value keeps its origin,
+//! for `tidelog config` and for errors.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,94 +10,95 @@ use config::{Config, File, FileFormat, Source, Value, ValueKind};
 use serde::Serialize;
 use thiserror::Error;
 
-use super::Settings;
+use super::settings::Settings;
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 const PREFIX: &str = "TIDELOG_";
-/// Names the settings file; a setting of the command line, not of the server.
+/// Names the settings file; not a setting itself.
 const CONFIG_VARIABLE: &str = "TIDELOG_CONFIG";
-/// What programs of users ask for their secrets, often in the same shell. Never a setting of the server.
+/// Read by client programs, often in the same shell; never settings of the server.
 const CLIENT_VARIABLES: [&str; 2] = ["TIDELOG_PASSWORD", "TIDELOG_PASSPHRASE"];
-/// Ending of a variable that names a file with the value, as container secrets are given.
+/// Suffix of a variable that names a file with the value, as container secrets are passed.
 const FILE_SUFFIX: &str = "_FILE";
 
-/// Settings whose values are nobody's to see.
-const SECRETS: [&str; 2] = ["blobs.s3.secret_access_key", "mail.smtp"];
-/// What is shown in their place.
+/// Settings whose values are never shown.
+const SECRETS: [&str; 2] = ["blobs.s3.secret_access_key", "mail.smtp_url"];
+/// Shown in place of secrets.
 const HIDDEN: &str = "(hidden)";
 
-/// Where the layers above the defaults come from.
+/// What overrides the defaults.
 #[derive(Clone, Debug, Default)]
-pub struct Layers {
-    /// A settings file, if one is named.
+pub struct Sources {
+    /// A settings file.
     pub file: Option<PathBuf>,
-    /// The environment: variables that begin with `TIDELOG_`.
+    /// Environment variables that start with `TIDELOG_`.
     pub environment: BTreeMap<String, String>,
-    /// Flags of the command line: setting, value.
+    /// Flags of the command line, as settings and values.
     pub flags: Vec<(&'static str, String)>,
 }
 
-impl Layers {
-    /// With the environment of this process, and the settings file that it names unless `file` does.
+impl Sources {
+    /// Reads the environment of this process, and takes the settings file from it unless `file` is given.
     ///
     /// # Errors
-    /// [`ConfigError::NotText`].
-    #[allow(clippy::disallowed_methods, reason = "this is the place that may ask")]
-    pub fn of_process(
+    /// [`ConfigError::NotUtf8`].
+    #[allow(clippy::disallowed_methods, reason = "only this file reads the environment")]
+    pub fn from_process(
         file: Option<PathBuf>,
         flags: Vec<(&'static str, String)>,
     ) -> Result<Self, ConfigError> {
-        let environment = ours(std::env::vars_os())?;
+        let environment = tidelog_variables(std::env::vars_os())?;
         let named = environment.get(CONFIG_VARIABLE).filter(|path| !path.is_empty());
         let file = file.or_else(|| named.map(PathBuf::from));
         Ok(Self { file, environment, flags })
     }
 }
 
-/// The variables that are meant for this program. What others hold, text or not, is none of its business.
-pub(super) fn ours(
+/// Picks the variables of this program. Others may hold anything, even invalid UTF-8.
+pub(super) fn tidelog_variables(
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<BTreeMap<String, String>, ConfigError> {
-    let ours = variables.filter_map(|(name, value)| {
+    let selected = variables.filter_map(|(name, value)| {
         let is_ours = |name: &String| name.starts_with(PREFIX) && !CLIENT_VARIABLES.contains(&name.as_str());
         let name = name.into_string().ok().filter(is_ours)?;
         Some((name, value))
     });
-    ours.map(|(name, value)| match value.into_string() {
-        Ok(value) => Ok((name, value)),
-        Err(_) => Err(ConfigError::NotText(name)),
-    })
-    .collect()
+    selected
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(ConfigError::NotUtf8(name)),
+        })
+        .collect()
 }
 
-/// A value and where it came from.
+/// The value of a setting, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Shown {
+pub struct EffectiveSetting {
     /// The setting's name.
     pub key: String,
     /// Its value.
     pub value: String,
-    /// The layer that gave it.
+    /// Where it comes from.
     pub origin: Origin,
 }
 
-impl Shown {
+impl EffectiveSetting {
     fn is_secret(&self) -> bool {
         SECRETS.contains(&self.key.as_str()) && !self.value.is_empty()
     }
 }
 
-/// A layer of settings.
+/// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub enum Origin {
-    /// Compiled in.
+    /// The defaults compiled into the program.
     Default,
-    /// This settings file.
+    /// A settings file.
     File(PathBuf),
-    /// This variable.
+    /// An environment variable.
     Environment(String),
-    /// This flag.
+    /// A flag.
     Flag(String),
 }
 
@@ -118,114 +119,114 @@ impl From<Origin> for String {
     }
 }
 
-/// Why settings could not be read.
+/// Why settings could not be loaded.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// A file names a setting that does not exist.
-    #[error("{0} sets {1:?}, which is not a setting; see `tidelog config` for those there are")]
+    /// A file has a setting that doesn't exist.
+    #[error("unknown setting {1:?} in {0}; `tidelog config` lists all settings")]
     UnknownKey(PathBuf, String),
-    /// A variable names a setting that does not exist.
-    #[error(
-        "the environment variable {0} is not that of a setting; see `tidelog config` for those there are"
-    )]
+    /// A variable stands for a setting that doesn't exist.
+    #[error("unknown environment variable {0}; `tidelog config` lists all settings")]
     UnknownVariable(String),
-    /// A variable gives a setting and another names a file with it.
-    #[error("the environment sets {0} twice, by {1} and by {1}{FILE_SUFFIX}")]
-    Twice(String, String),
+    /// A variable holds the value and another names a file with it.
+    #[error("{0} is set twice, by {1} and {1}{FILE_SUFFIX}")]
+    SetTwice(String, String),
     /// A variable's value is not UTF-8.
-    #[error("the environment variable {0} is not text")]
-    NotText(String),
+    #[error("environment variable {0} is not valid UTF-8")]
+    NotUtf8(String),
     /// A file could not be read.
     #[error("cannot read {0}: {1}")]
     Unreadable(PathBuf, String),
-    /// A value is of the wrong kind or out of range.
-    #[error("{key} cannot be {value:?} ({origin}): {reason}")]
+    /// A value has the wrong type or is out of range.
+    #[error("invalid value {value:?} for {key} ({origin}): {reason}")]
     Invalid {
         /// The setting.
         key: String,
         /// Its value.
         value: String,
-        /// Where the value came from.
+        /// Where the value comes from.
         origin: Origin,
-        /// What would be allowed.
+        /// What is allowed.
         reason: String,
     },
     /// Anything else.
-    #[error("the settings are not valid: {0}")]
+    #[error("invalid settings: {0}")]
     Other(String),
 }
 
-/// Reads the layers.
+/// Loads the settings.
 ///
 /// # Errors
 /// See [`ConfigError`]; each names the setting at fault.
-pub fn load(layers: &Layers) -> Result<(Settings, Vec<Shown>), ConfigError> {
-    let mut shown: BTreeMap<String, Shown> = BTreeMap::new();
+pub fn load(sources: &Sources) -> Result<(Settings, Vec<EffectiveSetting>), ConfigError> {
+    let mut effective: BTreeMap<String, EffectiveSetting> = BTreeMap::new();
     let mut put = |key: String, value: String, origin: Origin| {
-        shown.insert(key.clone(), Shown { key, value, origin });
+        effective.insert(key.clone(), EffectiveSetting { key, value, origin });
     };
-    let known = parse(DEFAULTS, Path::new("default.toml"))?;
-    for (key, value) in &known {
+    let defaults = parse(DEFAULTS, Path::new("default.toml"))?;
+    for (key, value) in &defaults {
         put(key.clone(), value.clone(), Origin::Default);
     }
-    if let Some(path) = &layers.file {
+    if let Some(path) = &sources.file {
         for (key, value) in parse(&read(path)?, path)? {
-            if !known.contains_key(&key) {
+            if !defaults.contains_key(&key) {
                 return Err(ConfigError::UnknownKey(path.clone(), key));
             }
             put(key, value, Origin::File(path.clone()));
         }
     }
-    for (name, value) in layers.environment.iter().filter(|(name, _)| *name != CONFIG_VARIABLE) {
-        let (key, value) = of_variable(name, value, &known)?;
+    for (name, value) in sources.environment.iter().filter(|(name, _)| *name != CONFIG_VARIABLE) {
+        let (key, value) = setting_of_variable(name, value, &defaults)?;
         let variable = variable_of(&key);
-        if *name != variable && layers.environment.contains_key(&variable) {
-            return Err(ConfigError::Twice(key, variable));
+        if *name != variable && sources.environment.contains_key(&variable) {
+            return Err(ConfigError::SetTwice(key, variable));
         }
         put(key, value, Origin::Environment(name.clone()));
     }
-    for (key, value) in &layers.flags {
+    for (key, value) in &sources.flags {
         put((*key).into(), value.clone(), Origin::Flag(key.replace('_', "-")));
     }
-    let mut shown: Vec<_> = shown.into_values().collect();
-    let settings = settings(&shown)?;
-    shown.iter_mut().filter(|shown| shown.is_secret()).for_each(|shown| HIDDEN.clone_into(&mut shown.value));
-    Ok((settings, shown))
+    let mut effective: Vec<_> = effective.into_values().collect();
+    let settings = parse_settings(&effective)?;
+    for secret in effective.iter_mut().filter(|setting| setting.is_secret()) {
+        HIDDEN.clone_into(&mut secret.value);
+    }
+    Ok((settings, effective))
 }
 
-fn settings(shown: &[Shown]) -> Result<Settings, ConfigError> {
+fn parse_settings(effective: &[EffectiveSetting]) -> Result<Settings, ConfigError> {
     let mut builder = Config::builder();
-    for Shown { key, value, .. } in shown {
+    for EffectiveSetting { key, value, .. } in effective {
         let set = builder.set_override(key, value.as_str());
         builder = set.map_err(|error| ConfigError::Other(error.to_string()))?;
     }
-    let read = builder.build().and_then(Config::try_deserialize);
-    read.map_err(|error| blame(shown, error))
+    let parsed = builder.build().and_then(Config::try_deserialize);
+    parsed.map_err(|error| invalid_value(effective, error))
 }
 
-/// Says whose fault it is that a value was refused.
-fn blame(shown: &[Shown], error: config::ConfigError) -> ConfigError {
+/// Finds out which value was refused and where it comes from.
+fn invalid_value(effective: &[EffectiveSetting], error: config::ConfigError) -> ConfigError {
     use config::ConfigError::{At, Type};
     let (key, reason) = match &error {
-        Type { key: Some(key), expected, .. } => (key, format!("it is {expected}")),
+        Type { key: Some(key), expected, .. } => (key, format!("expected {expected}")),
         At { key: Some(key), error, .. } => (key, error.to_string()),
         _ => return ConfigError::Other(error.to_string()),
     };
-    match shown.iter().find(|shown| shown.key == *key).cloned() {
-        Some(shown) => {
-            let value = if shown.is_secret() { HIDDEN.into() } else { shown.value };
-            ConfigError::Invalid { key: shown.key, value, origin: shown.origin, reason }
+    match effective.iter().find(|setting| setting.key == *key).cloned() {
+        Some(setting) => {
+            let value = if setting.is_secret() { HIDDEN.into() } else { setting.value };
+            ConfigError::Invalid { key: setting.key, value, origin: setting.origin, reason }
         }
         None => ConfigError::Other(error.to_string()),
     }
 }
 
-fn of_variable(
+fn setting_of_variable(
     name: &str,
     value: &str,
-    known: &BTreeMap<String, String>,
+    defaults: &BTreeMap<String, String>,
 ) -> Result<(String, String), ConfigError> {
-    let find = |name: &str| known.keys().find(|key| variable_of(key) == name).cloned();
+    let find = |name: &str| defaults.keys().find(|key| variable_of(key) == name).cloned();
     if let Some(key) = find(name) {
         return Ok((key, value.into()));
     }
@@ -242,7 +243,7 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable(path.into(), error.to_string()))
 }
 
-/// The settings of a file, `[a] b = 1` as `a.b = "1"`.
+/// Parses a settings file: `[a] b = 1` becomes `a.b = "1"`.
 fn parse(text: &str, path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     let values = File::from_str(text, FileFormat::Toml).collect();
     let values = values.map_err(|error| ConfigError::Unreadable(path.into(), error.to_string()))?;
