@@ -43,13 +43,13 @@ pub(super) async fn pull(
     Signed { caller, body: Json(request), .. }: Signed<Json<PullRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let query = query(request)?;
-    let mut room = state.pages.room_of(caller.log);
-    room.grow_to(MAX_PAGE_BYTES).await?;
+    let mut permit = state.pages.permit_for(caller.log);
+    permit.grow_to(MAX_PAGE_BYTES).await?;
     let (outcome, page) = state.store.pull(caller, query, EntryPage::new()).await?;
     match outcome {
         PullOutcome::Page { cursor, has_more, delivery } => {
             let store = state.store.clone();
-            let body = page.finish(cursor, has_more, room, move || store.note_delivery(delivery));
+            let body = page.finish(cursor, has_more, permit, move || store.note_delivery(delivery));
             Ok(HttpResponse::Ok().content_type("application/json").body(body))
         }
         PullOutcome::UnknownDevice => Err(ApiError::not_found()),

@@ -8,7 +8,7 @@ use tidelog_protocol::{GetKeyResponse, PendingKey, PutKeyRequest, PutKeyResponse
 use super::State;
 use super::api_error::ApiError;
 use super::request::{Json, Signed};
-use crate::model::keys::PutKey;
+use crate::model::keys::PutKeyOutcome;
 
 pub(super) async fn get(
     state: web::Data<State>,
@@ -33,12 +33,12 @@ pub(super) async fn put(
     let PutKeyRequest { encrypted_key, expected_revision, key_version } = request;
     let envelope = envelope("encrypted_key", &encrypted_key)?;
     match state.store.put_key(&caller, envelope, expected_revision, key_version).await? {
-        PutKey::Stored(stored) => Ok(HttpResponse::Ok()
+        PutKeyOutcome::Stored(stored) => Ok(HttpResponse::Ok()
             .json(PutKeyResponse { key_version: stored.key_version, revision: stored.revision })),
-        PutKey::Conflict(current) => {
+        PutKeyOutcome::Conflict(current) => {
             Err(ApiError::key_version_conflict(current.key_version, Some(current.revision)))
         }
-        PutKey::RotationInProgress => Err(ApiError::rotation_in_progress()),
+        PutKeyOutcome::RotationInProgress => Err(ApiError::rotation_in_progress()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The memory that bodies and pages share: many slow clients must not fill it, and one user must not take it all.
+//! The memory that request bodies and pages share: many slow clients must not fill it, and one user must not take all of it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,44 +11,44 @@ use super::api_error::ApiError;
 use crate::error::Fault;
 
 /// KiB that all requests may hold at once.
-const ALL_KIB: usize = 256 * 1024;
+const TOTAL_KIB: usize = 256 * 1024;
 /// KiB that the requests of one log may hold at once.
 const LOG_KIB: usize = 64 * 1024;
 /// Bytes that a request may hold without being counted.
 const FREE_BYTES: usize = 64 * 1024;
-/// What is taken at a time.
+/// KiB are acquired in multiples of this.
 const STEP_KIB: usize = 256;
-/// How long a request waits for others to give memory back.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a request waits for others to release memory.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A budget. Cheap to clone.
+/// A memory budget. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Memory(Arc<Shares>);
+pub(super) struct MemoryBudget(Arc<Shares>);
 
 struct Shares {
     all: Arc<Semaphore>,
     logs: Mutex<HashMap<i64, Weak<Semaphore>>>,
 }
 
-impl Default for Memory {
+impl Default for MemoryBudget {
     fn default() -> Self {
-        Self(Arc::new(Shares { all: Arc::new(Semaphore::new(ALL_KIB)), logs: Mutex::default() }))
+        Self(Arc::new(Shares { all: Arc::new(Semaphore::new(TOTAL_KIB)), logs: Mutex::default() }))
     }
 }
 
-impl Memory {
-    /// Room for a request of a log, none of it taken yet.
-    pub(super) fn room_of(&self, log: i64) -> Room {
-        self.room(Some(log))
+impl MemoryBudget {
+    /// A permit for a request of a log, over no memory yet.
+    pub(super) fn permit_for(&self, log: i64) -> MemoryPermit {
+        self.permit(Some(log))
     }
 
-    /// Room for a request that nobody signed.
-    pub(super) fn room_of_nobody(&self) -> Room {
-        self.room(None)
+    /// A permit for a request without a caller, over no memory yet.
+    pub(super) fn permit_for_anonymous(&self) -> MemoryPermit {
+        self.permit(None)
     }
 
-    fn room(&self, log: Option<i64>) -> Room {
-        Room { memory: self.clone(), log, shares: Vec::new(), held: Vec::new(), kib: 0 }
+    fn permit(&self, log: Option<i64>) -> MemoryPermit {
+        MemoryPermit { memory: self.clone(), log, shares: Vec::new(), held: Vec::new(), kib: 0 }
     }
 
     fn share_of(&self, log: i64) -> Arc<Semaphore> {
@@ -62,18 +62,18 @@ impl Memory {
     }
 }
 
-/// What one request holds; given back when dropped.
-pub(super) struct Room {
-    memory: Memory,
+/// The memory that one request may hold; released when dropped.
+pub(super) struct MemoryPermit {
+    memory: MemoryBudget,
     log: Option<i64>,
-    /// Of its log, if it has one, and of all; looked up once the request is no longer small.
+    /// That of its log, if it has one, and the total; looked up once the request is no longer small.
     shares: Vec<Arc<Semaphore>>,
     held: Vec<OwnedSemaphorePermit>,
     kib: usize,
 }
 
-impl Room {
-    /// Holds at least so many bytes, of its log's share first and then of all.
+impl MemoryPermit {
+    /// Acquires at least so many bytes, from its log's share first and then from the total.
     pub(super) async fn grow_to(&mut self, bytes: usize) -> Result<(), ApiError> {
         let lacking = bytes.div_ceil(1024).saturating_sub(self.kib).next_multiple_of(STEP_KIB);
         if bytes <= FREE_BYTES || lacking == 0 {
@@ -84,9 +84,9 @@ impl Room {
             self.shares.push(self.memory.0.all.clone());
         }
         for share in &self.shares {
-            let permit = timeout(PATIENCE, share.clone().acquire_many_owned(lacking as u32)).await;
+            let permit = timeout(TIMEOUT, share.clone().acquire_many_owned(lacking as u32)).await;
             let Ok(Ok(permit)) = permit else {
-                return Err(Fault::Unavailable("too much memory is held by other requests").into());
+                return Err(Fault::Unavailable("other requests hold too much memory").into());
             };
             self.held.push(permit);
         }
@@ -94,12 +94,12 @@ impl Room {
         Ok(())
     }
 
-    /// Gives back what was taken beyond so many bytes.
+    /// Releases what was acquired beyond so many bytes.
     pub(super) fn shrink_to(&mut self, bytes: usize) {
         let kib = if bytes <= FREE_BYTES { 0 } else { bytes.div_ceil(1024) };
         while self.kib > kib && !self.held.is_empty() {
             let surplus = self.kib - kib;
-            // One permit of each share, taken together, so they are of one size.
+            // One permit of each share, acquired together, so they have the same size.
             let newest = self.held.len().saturating_sub(self.shares.len());
             let size = self.held.last().map_or(0, OwnedSemaphorePermit::num_permits);
             if size <= surplus {
@@ -117,39 +117,39 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn one_log_cannot_take_what_others_need() {
-        let memory = Memory::default();
-        let mut greedy = memory.room_of(1);
+    async fn one_log_cannot_take_the_share_of_others() {
+        let memory = MemoryBudget::default();
+        let mut greedy = memory.permit_for(1);
         greedy.grow_to(LOG_KIB * 1024).await.expect("a log's whole share");
-        assert!(memory.room_of(1).grow_to(FREE_BYTES + 1).await.is_err());
-        assert!(memory.room_of(2).grow_to(LOG_KIB * 1024).await.is_ok());
+        assert!(memory.permit_for(1).grow_to(FREE_BYTES + 1).await.is_err());
+        assert!(memory.permit_for(2).grow_to(LOG_KIB * 1024).await.is_ok());
         drop(greedy);
-        assert!(memory.room_of(1).grow_to(FREE_BYTES + 1).await.is_ok());
+        assert!(memory.permit_for(1).grow_to(FREE_BYTES + 1).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_taken_too_much_can_be_given_back() {
-        let memory = Memory::default();
-        let mut room = memory.room_of(1);
-        room.grow_to(1024 * 1024).await.expect("a MiB");
-        room.grow_to(LOG_KIB * 1024).await.expect("a log's whole share");
-        room.shrink_to(STEP_KIB * 1024);
-        assert_eq!(room.kib, STEP_KIB);
+    async fn surplus_memory_can_be_released() {
+        let memory = MemoryBudget::default();
+        let mut permit = memory.permit_for(1);
+        permit.grow_to(1024 * 1024).await.expect("a MiB");
+        permit.grow_to(LOG_KIB * 1024).await.expect("a log's whole share");
+        permit.shrink_to(STEP_KIB * 1024);
+        assert_eq!(permit.kib, STEP_KIB);
         let rest = (LOG_KIB - STEP_KIB) * 1024;
-        assert!(memory.room_of(1).grow_to(rest + 1).await.is_err());
-        assert!(memory.room_of(1).grow_to(rest).await.is_ok());
-        room.shrink_to(0);
-        assert!(memory.room_of(1).grow_to(LOG_KIB * 1024).await.is_ok());
+        assert!(memory.permit_for(1).grow_to(rest + 1).await.is_err());
+        assert!(memory.permit_for(1).grow_to(rest).await.is_ok());
+        permit.shrink_to(0);
+        assert!(memory.permit_for(1).grow_to(LOG_KIB * 1024).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn small_requests_are_free_however_full_it_is() {
-        let memory = Memory::default();
-        let mut rooms: Vec<_> = (0..4).map(|log| memory.room_of(log)).collect();
-        for room in &mut rooms {
-            room.grow_to(LOG_KIB * 1024).await.expect("four shares are all there is");
+    async fn small_requests_are_free_even_when_all_memory_is_held() {
+        let memory = MemoryBudget::default();
+        let mut permits: Vec<_> = (0..4).map(|log| memory.permit_for(log)).collect();
+        for permit in &mut permits {
+            permit.grow_to(LOG_KIB * 1024).await.expect("four shares are all there is");
         }
-        assert!(memory.room_of(5).grow_to(FREE_BYTES).await.is_ok());
-        assert!(memory.room_of(5).grow_to(FREE_BYTES + 1).await.is_err());
+        assert!(memory.permit_for(5).grow_to(FREE_BYTES).await.is_ok());
+        assert!(memory.permit_for(5).grow_to(FREE_BYTES + 1).await.is_err());
     }
 }

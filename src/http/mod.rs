@@ -82,11 +82,11 @@ pub struct Parts {
 pub struct State {
     parts: Parts,
     /// The memory that bodies share.
-    bodies: memory::Memory,
+    bodies: memory::MemoryBudget,
     /// The memory that pages share.
-    pages: memory::Memory,
+    pages: memory::MemoryBudget,
     /// The memory that blobs on their way share.
-    transfers: memory::Memory,
+    transfers: memory::MemoryBudget,
     /// What people have decided a moment ago.
     answered_consents: AnsweredConsents,
     /// Forms that were answered a moment ago.
@@ -98,9 +98,9 @@ impl State {
     pub fn new(parts: Parts) -> Self {
         Self {
             parts,
-            bodies: memory::Memory::default(),
-            pages: memory::Memory::default(),
-            transfers: memory::Memory::default(),
+            bodies: memory::MemoryBudget::default(),
+            pages: memory::MemoryBudget::default(),
+            transfers: memory::MemoryBudget::default(),
             answered_consents: AnsweredConsents::default(),
             once: pages::once::Once::default(),
         }

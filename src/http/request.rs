@@ -19,7 +19,7 @@ use super::State;
 use super::api_error::ApiError;
 use super::cors;
 use super::json;
-use super::memory::Room;
+use super::memory::MemoryPermit;
 use crate::error::Fault;
 use crate::model::sessions::Caller;
 
@@ -82,7 +82,7 @@ pub(super) struct Signed<B> {
     /// What it says.
     pub(super) body: B,
     /// The memory that the body takes, given back when the request has been answered.
-    pub(super) _room: Room,
+    pub(super) _permit: MemoryPermit,
 }
 
 impl<B: Input> FromRequest for Open<B> {
@@ -93,8 +93,8 @@ impl<B: Input> FromRequest for Open<B> {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let state = state(&request)?;
-            let mut room = state.bodies.room_of_nobody();
-            read(&request, payload, state.limits.max_open_body_bytes, &mut room).await.map(Self)
+            let mut permit = state.bodies.permit_for_anonymous();
+            read(&request, payload, state.limits.max_open_body_bytes, &mut permit).await.map(Self)
         })
     }
 }
@@ -109,9 +109,9 @@ impl<B: Input> FromRequest for Signed<B> {
             let (caller, token_expires_at) = caller(&request).await?;
             cors::note_app(&request, caller.app);
             let state = state(&request)?;
-            let mut room = state.bodies.room_of(caller.log);
-            let body = read(&request, payload, state.limits.max_body_bytes, &mut room).await?;
-            Ok(Self { caller, token_expires_at, body, _room: room })
+            let mut permit = state.bodies.permit_for(caller.log);
+            let body = read(&request, payload, state.limits.max_body_bytes, &mut permit).await?;
+            Ok(Self { caller, token_expires_at, body, _permit: permit })
         })
     }
 }
@@ -147,8 +147,8 @@ pub(super) async fn read_open(request: &HttpRequest, payload: Payload) -> Result
         _ => return Err(ApiError::unsupported_media_type()),
     };
     let state = state(request)?;
-    let (max, mut room) = (state.limits.max_open_body_bytes, state.bodies.room_of_nobody());
-    let body = collect(payload, max, &mut room).await?;
+    let (max, mut permit) = (state.limits.max_open_body_bytes, state.bodies.permit_for_anonymous());
+    let body = collect(payload, max, &mut permit).await?;
     let body = String::from_utf8(body).map_err(|_| ApiError::malformed("it is not UTF-8"))?;
     Ok((body, kind))
 }
@@ -157,7 +157,7 @@ async fn read<B: Input>(
     request: &HttpRequest,
     payload: Payload,
     max: usize,
-    room: &mut Room,
+    permit: &mut MemoryPermit,
 ) -> Result<B, ApiError> {
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let length: Option<usize> = length.and_then(|length| length.parse().ok());
@@ -172,7 +172,7 @@ async fn read<B: Input>(
     if length.is_some_and(|length| length > max) {
         return Err(ApiError::too_large(max));
     }
-    let body = collect(payload, max, room).await?;
+    let body = collect(payload, max, permit).await?;
     let body = String::from_utf8(body).map_err(|_| ApiError::malformed("it is not UTF-8"))?;
     if json::has_lone_surrogate(&body) {
         return Err(ApiError::malformed("an escape stands for half a character"));
@@ -181,7 +181,7 @@ async fn read<B: Input>(
 }
 
 /// Keeps what arrives, and accounts for it as it arrives: what is only announced costs nobody anything.
-async fn collect(mut payload: Payload, max: usize, room: &mut Room) -> Result<Vec<u8>, ApiError> {
+async fn collect(mut payload: Payload, max: usize, permit: &mut MemoryPermit) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     loop {
         let chunk = timeout(PATIENCE, payload.next()).await;
@@ -192,7 +192,7 @@ async fn collect(mut payload: Payload, max: usize, room: &mut Room) -> Result<Ve
         if body.len() + chunk.len() > max {
             return Err(ApiError::too_large(max));
         }
-        room.grow_to(body.len() + chunk.len()).await?;
+        permit.grow_to(body.len() + chunk.len()).await?;
         body.extend_from_slice(&chunk);
     }
 }

@@ -16,7 +16,9 @@ use super::changes::page::EntryPage;
 use super::json::{self, Capped, Object};
 use super::keys::envelope;
 use super::request::{Json, OptionalJson, RawJson, Signed};
-use crate::model::rotations::{BatchOutcome, Begin, Cancel, Complete, EntriesPage, RotatedBatch, Rotation};
+use crate::model::rotations::{
+    BeginOutcome, CancelOutcome, CompleteOutcome, EntriesOutcome, EntryBatch, Rotation, RotationBatchOutcome,
+};
 
 pub(super) async fn state(
     state: web::Data<State>,
@@ -46,9 +48,9 @@ pub(super) async fn begin(
     let BeginRotationRequest { new_encrypted_key, key_version } = request;
     let envelope = envelope("new_encrypted_key", &new_encrypted_key)?;
     match state.store.begin_rotation(&caller, envelope, key_version).await? {
-        Begin::Runs(key_version) => Ok(HttpResponse::Ok().json(RotationResponse { key_version })),
-        Begin::InProgress => Err(ApiError::rotation_in_progress()),
-        Begin::Conflict(current) => Err(ApiError::key_version_conflict(current, None)),
+        BeginOutcome::Runs(key_version) => Ok(HttpResponse::Ok().json(RotationResponse { key_version })),
+        BeginOutcome::InProgress => Err(ApiError::rotation_in_progress()),
+        BeginOutcome::Conflict(current) => Err(ApiError::key_version_conflict(current, None)),
     }
 }
 
@@ -60,17 +62,17 @@ pub(super) async fn entries(
     if limit == 0 {
         return Err(ApiError::invalid_field("limit", "it must be 1 or more"));
     }
-    let mut room = state.pages.room_of(caller.log);
-    room.grow_to(MAX_PAGE_BYTES).await?;
+    let mut permit = state.pages.permit_for(caller.log);
+    permit.grow_to(MAX_PAGE_BYTES).await?;
     let sink = EntryPage::named("entries");
     let (outcome, page) = state.store.rotation_entries(&caller, request.cursor, limit, sink).await?;
     match outcome {
-        EntriesPage::Page { cursor, has_more, remaining } => {
-            let body = page.with_remaining(remaining).finish(cursor, has_more, room, || ());
+        EntriesOutcome::Page { cursor, has_more, remaining } => {
+            let body = page.with_remaining(remaining).finish(cursor, has_more, permit, || ());
             Ok(HttpResponse::Ok().content_type("application/json").body(body))
         }
-        EntriesPage::NoRotation => Err(ApiError::no_rotation()),
-        EntriesPage::LogRewound(resume_from) => Err(ApiError::log_rewound(resume_from)),
+        EntriesOutcome::NoRotation => Err(ApiError::no_rotation()),
+        EntriesOutcome::LogRewound(resume_from) => Err(ApiError::log_rewound(resume_from)),
     }
 }
 
@@ -90,13 +92,13 @@ pub(super) async fn batch(
     let batch = parse(&body)?;
     drop(body);
     match state.store.rotate_entries(&caller, batch).await? {
-        BatchOutcome::Stored(answer) => Ok(HttpResponse::Ok().json(answer)),
-        BatchOutcome::Faulty(faults) => Err(ApiError::invalid_entries(faults)),
-        BatchOutcome::NoRotation => Err(ApiError::no_rotation()),
+        RotationBatchOutcome::Stored(answer) => Ok(HttpResponse::Ok().json(answer)),
+        RotationBatchOutcome::Faulty(faults) => Err(ApiError::invalid_entries(faults)),
+        RotationBatchOutcome::NoRotation => Err(ApiError::no_rotation()),
     }
 }
 
-fn parse(body: &str) -> Result<RotatedBatch, ApiError> {
+fn parse(body: &str) -> Result<EntryBatch, ApiError> {
     let request: BatchRequest<'_> = json::parse(body)?;
     let entries = match request.entries {
         Capped::All(entries) if entries.is_empty() => {
@@ -105,7 +107,7 @@ fn parse(body: &str) -> Result<RotatedBatch, ApiError> {
         Capped::All(entries) => entries,
         Capped::TooMany => return Err(ApiError::too_many_entries(MAX_CHANGES_PER_PUSH)),
     };
-    let batch = RotatedBatch::new(entries.iter().map(|Object(entry)| entry));
+    let batch = EntryBatch::new(entries.iter().map(|Object(entry)| entry));
     Ok(batch.map_err(ApiError::invalid_entries)?.under(request.key_version))
 }
 
@@ -114,10 +116,12 @@ pub(super) async fn complete(
     Signed { caller, body: OptionalJson(request), .. }: Signed<OptionalJson<CompleteRotationRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     match state.store.complete_rotation(&caller, request.key_version).await? {
-        Complete::Completed(key_version) => Ok(HttpResponse::Ok().json(RotationResponse { key_version })),
-        Complete::Incomplete(remaining) => Err(ApiError::rotation_incomplete(remaining)),
-        Complete::Conflict(current) => Err(ApiError::key_version_conflict(current, None)),
-        Complete::NoRotation => Err(ApiError::no_rotation()),
+        CompleteOutcome::Completed(key_version) => {
+            Ok(HttpResponse::Ok().json(RotationResponse { key_version }))
+        }
+        CompleteOutcome::Incomplete(remaining) => Err(ApiError::rotation_incomplete(remaining)),
+        CompleteOutcome::Conflict(current) => Err(ApiError::key_version_conflict(current, None)),
+        CompleteOutcome::NoRotation => Err(ApiError::no_rotation()),
     }
 }
 
@@ -126,8 +130,8 @@ pub(super) async fn cancel(
     Signed { caller, .. }: Signed<()>,
 ) -> Result<HttpResponse, ApiError> {
     match state.store.cancel_rotation(&caller).await? {
-        Cancel::Cancelled => Ok(HttpResponse::NoContent().finish()),
-        Cancel::Started => Err(ApiError::rotation_started()),
-        Cancel::NoRotation => Err(ApiError::no_rotation()),
+        CancelOutcome::Cancelled => Ok(HttpResponse::NoContent().finish()),
+        CancelOutcome::Started => Err(ApiError::rotation_started()),
+        CancelOutcome::NoRotation => Err(ApiError::no_rotation()),
     }
 }

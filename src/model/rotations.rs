@@ -1,4 +1,4 @@
-//! Rotations: what may happen to one, and when.
+//! Rotations: which steps are allowed when.
 
 mod blob_keys;
 
@@ -8,16 +8,16 @@ use tidelog_protocol::limits::MAX_DATA_BYTES;
 use tidelog_protocol::{ChangeFault, Cursor, RotatedEntry, RotationBatchResponse, Timestamp};
 use uuid::Uuid;
 
-pub use self::blob_keys::{KeysPage, RotatedKey, RotatedKeys};
+pub use self::blob_keys::{BlobKeyBatch, BlobKeyReplacement, BlobKeysOutcome};
 use super::changes::{Data, check_data, decode_base64};
 use super::keys::KeyState;
 
-/// What is being done to the keys of a log.
+/// What a rotation that has not ended is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Devices seal everything again under the new key.
+    /// Devices re-encrypt everything under the new key.
     Running,
-    /// The operator has what they sealed put back.
+    /// The operator is undoing it.
     Undoing,
 }
 
@@ -28,28 +28,28 @@ pub struct Rotation {
     pub id: i64,
     /// What is being done.
     pub phase: Phase,
-    /// The envelope of the new key, as it was begun with.
+    /// The envelope of the new key.
     pub encrypted_key: Vec<u8>,
-    /// Names the new key.
+    /// The version of the new key.
     pub key_version: u32,
     /// Entries that have data, are not under the new key, and are not kept as they are.
     pub remaining: u64,
-    /// Likewise sealed keys of blobs.
+    /// The same for wrapped keys of blobs.
     pub blobs_remaining: u64,
-    /// Whether any entry, or key of a blob, was ever under the new key.
+    /// Whether any entry or wrapped key was ever under the new key.
     pub started: bool,
     /// Microseconds since 1970.
     pub began_at: i64,
 }
 
 impl Rotation {
-    /// Whatever is left to do.
+    /// Everything that is left to do.
     pub fn all_remaining(&self) -> u64 {
         self.remaining.saturating_add(self.blobs_remaining)
     }
 }
 
-/// What a log's keys are like.
+/// The keys of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
     /// The current key.
@@ -59,18 +59,18 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The rotation that devices take part in.
+    /// The rotation, if it is running.
     pub fn running(&self) -> Option<&Rotation> {
         self.rotation.as_ref().filter(|rotation| rotation.phase == Phase::Running)
     }
 }
 
-/// The keys under which a log takes entries.
+/// The keys under which a log accepts entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenKeys {
     /// The current key's version; 0: there is none.
     pub current: u32,
-    /// That of the key which is to take its place.
+    /// The version of the key that is to replace it.
     pub pending: Option<u32>,
 }
 
@@ -81,109 +81,109 @@ impl OpenKeys {
     }
 }
 
-/// What a device wants to begin a rotation with.
+/// A device's request to begin a rotation.
 #[derive(Clone, Copy, Debug)]
-pub struct Beginning<'a> {
+pub struct BeginRequest<'a> {
     /// The envelope of the new key.
     pub encrypted_key: &'a [u8],
     /// The version for which it was made, if the device says so.
     pub key_version: Option<u32>,
-    /// Whether it is the current envelope, or that of a rotation which has ended: then this is a late repeat.
-    pub is_spent: bool,
+    /// Whether it is the current envelope, or that of a rotation that has ended: then this is a late repeat.
+    pub is_used: bool,
 }
 
-/// What came of beginning a rotation.
+/// The outcome of beginning a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begin {
+pub enum BeginOutcome {
     /// It runs, now or since an earlier request, towards this version.
     Runs(u32),
     /// Another one runs.
     InProgress,
-    /// The current key is this one; 0: there is none. The caller's picture of it was out of date.
+    /// The current key is this one, which the caller does not know; 0: there is none.
     Conflict(u32),
 }
 
-/// What is to be done where a device wants to begin a rotation. `Ok`: it begins, towards this version.
+/// Decides whether a rotation begins. `Ok`: it does, towards this version.
 ///
 /// # Errors
 /// What to answer instead.
-pub fn begin(keys: &Keys, beginning: &Beginning<'_>) -> Result<u32, Begin> {
+pub fn begin(keys: &Keys, request: &BeginRequest<'_>) -> Result<u32, BeginOutcome> {
     match &keys.rotation {
-        Some(same) if same.phase == Phase::Running && same.encrypted_key == beginning.encrypted_key => {
-            return Err(Begin::Runs(same.key_version));
+        Some(same) if same.phase == Phase::Running && same.encrypted_key == request.encrypted_key => {
+            return Err(BeginOutcome::Runs(same.key_version));
         }
-        Some(_) => return Err(Begin::InProgress),
+        Some(_) => return Err(BeginOutcome::InProgress),
         None => {}
     }
     let next = keys.current.next_version();
-    let fits = beginning.key_version.is_none_or(|version| version == next);
-    if keys.current.key_version == 0 || beginning.is_spent || !fits {
-        return Err(Begin::Conflict(keys.current.key_version));
+    let fits = request.key_version.is_none_or(|version| version == next);
+    if keys.current.key_version == 0 || request.is_used || !fits {
+        return Err(BeginOutcome::Conflict(keys.current.key_version));
     }
     Ok(next)
 }
 
-/// What came of completing a rotation.
+/// The outcome of completing a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Complete {
+pub enum CompleteOutcome {
     /// This is the current key, now or since an earlier request.
     Completed(u32),
     /// So many entries and keys of blobs are left to do.
     Incomplete(u64),
-    /// Neither the current key nor the new one is the one that the caller means; the current one is this.
+    /// The caller names neither the current key, which is this, nor the new one.
     Conflict(u32),
-    /// None runs.
+    /// No rotation is running.
     NoRotation,
 }
 
-/// Whether the running rotation is to be completed, where a device wants the key of this version, if it says so, to be the
-/// current one. `Ok`: this one is.
+/// Decides whether the running rotation is completed, where a device wants the key of version `wanted`, if given, to become
+/// the current one. `Ok`: this rotation is.
 ///
 /// # Errors
 /// What to answer instead.
-pub fn complete(keys: &Keys, wanted: Option<u32>) -> Result<&Rotation, Complete> {
+pub fn complete(keys: &Keys, wanted: Option<u32>) -> Result<&Rotation, CompleteOutcome> {
     let current = keys.current.key_version;
-    // An answer that was lost; another rotation may have begun since, which is not the one that is meant.
+    // The answer was lost. Another rotation may have begun since, which is not the one that the device means.
     if current > 0 && wanted == Some(current) {
-        return Err(Complete::Completed(current));
+        return Err(CompleteOutcome::Completed(current));
     }
-    let rotation = keys.running().ok_or(Complete::NoRotation)?;
+    let rotation = keys.running().ok_or(CompleteOutcome::NoRotation)?;
     if wanted.is_some_and(|wanted| wanted != rotation.key_version) {
-        return Err(Complete::Conflict(current));
+        return Err(CompleteOutcome::Conflict(current));
     }
     match rotation.all_remaining() {
         0 => Ok(rotation),
-        left => Err(Complete::Incomplete(left)),
+        left => Err(CompleteOutcome::Incomplete(left)),
     }
 }
 
-/// What came of cancelling a rotation.
+/// The outcome of cancelling a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cancel {
-    /// None runs any more.
+pub enum CancelOutcome {
+    /// No rotation is running any more.
     Cancelled,
     /// Entries are under the new key already.
     Started,
-    /// None ran.
+    /// None was running.
     NoRotation,
 }
 
-/// The rotation that is to be cancelled.
+/// Decides whether the running rotation is cancelled. `Ok`: this one is.
 ///
 /// # Errors
 /// What to answer instead.
-pub fn cancel(keys: &Keys) -> Result<&Rotation, Cancel> {
+pub fn cancel(keys: &Keys) -> Result<&Rotation, CancelOutcome> {
     match keys.running() {
-        None => Err(Cancel::NoRotation),
-        Some(rotation) if rotation.started => Err(Cancel::Started),
+        None => Err(CancelOutcome::NoRotation),
+        Some(rotation) if rotation.started => Err(CancelOutcome::Started),
         Some(rotation) => Ok(rotation),
     }
 }
 
-/// What came of asking for a page of entries that are left to do.
+/// The outcome of a request for entries that are left to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EntriesPage {
-    /// The sink has them.
+pub enum EntriesOutcome {
+    /// The sink has one page of them.
     Page {
         /// Where the next page starts.
         cursor: Cursor,
@@ -192,25 +192,25 @@ pub enum EntriesPage {
         /// Entries of the whole log that are left to do.
         remaining: u64,
     },
-    /// None runs.
+    /// No rotation is running.
     NoRotation,
-    /// The cursor comes from a history that was lost; this one is the log's beginning.
+    /// The cursor comes from a history that was lost; this one is the log's request.
     LogRewound(Cursor),
 }
 
-/// What becomes of an entry.
+/// What replaces the data of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rotated {
-    /// It stays as it is.
+pub enum EntryReplacement {
+    /// Nothing: it stays as it is.
     Kept,
-    /// Its data is replaced by bytes, sent as canonical base64.
+    /// Bytes, sent as canonical base64.
     Base64(Vec<u8>),
-    /// Its data is replaced by any other text.
+    /// Any other text.
     Text(String),
 }
 
-impl Rotated {
-    /// What replaces its data. `None`: nothing does.
+impl EntryReplacement {
+    /// The new data. `None`: the entry is kept.
     pub fn data(&self) -> Option<Data<'_>> {
         match self {
             Self::Kept => None,
@@ -242,16 +242,16 @@ impl Rotated {
     }
 }
 
-/// Entries that a device has sealed again, each valid by itself.
+/// Entries that a device has re-encrypted, each valid by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RotatedBatch {
-    /// The key that the entries are sealed under, if the device has said so.
+pub struct EntryBatch {
+    /// The key that they are encrypted under, if the device named it.
     pub key_version: Option<u32>,
-    /// The seq of each, no two the same, and what becomes of it.
-    pub entries: Vec<(i64, Rotated)>,
+    /// The seq of each, without duplicates, and what replaces its data.
+    pub entries: Vec<(i64, EntryReplacement)>,
 }
 
-impl RotatedBatch {
+impl EntryBatch {
     /// Checks what a device sent.
     ///
     /// # Errors
@@ -266,10 +266,10 @@ impl RotatedBatch {
                 faults.push(ChangeFault {
                     index,
                     field: "seq".into(),
-                    reason: "is there twice in this batch".into(),
+                    reason: "appears twice in this batch".into(),
                 });
             }
-            match Rotated::parse(entry) {
+            match EntryReplacement::parse(entry) {
                 Ok(rotated) => checked.push((entry.seq, rotated)),
                 Err((field, reason)) => faults.push(ChangeFault { index, field: field.into(), reason }),
             }
@@ -277,36 +277,36 @@ impl RotatedBatch {
         if faults.is_empty() { Ok(Self { key_version: None, entries: checked }) } else { Err(faults) }
     }
 
-    /// The same, said to be sealed under this key.
+    /// The same batch, said to be encrypted under this key.
     #[must_use]
     pub fn under(self, key_version: Option<u32>) -> Self {
         Self { key_version, ..self }
     }
 
-    /// Whether it is meant for this rotation. A device may still seal for one that was cancelled.
+    /// Whether it is meant for this rotation. A device may still send a batch for one that was cancelled.
     pub fn is_for(&self, rotation: &Rotation) -> bool {
         self.key_version.is_none_or(|version| version == rotation.key_version)
     }
 
     /// Bytes that it takes in memory.
     pub fn weight(&self) -> usize {
-        let own = self.entries.capacity() * size_of::<(i64, Rotated)>();
+        let own = self.entries.capacity() * size_of::<(i64, EntryReplacement)>();
         self.entries.iter().map(|(_, rotated)| rotated.weight()).sum::<usize>() + own
     }
 }
 
-/// A rotation, as the operator sees it.
+/// A rotation, as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotationRow {
-    /// Whose.
+    /// Its user.
     pub user: Uuid,
-    /// The user's address, if there is one.
+    /// The user's email, if there is one.
     pub email: Option<String>,
-    /// In which app.
+    /// The name of its app.
     pub app_name: String,
     /// Running, completed, cancelled, undoing or undone.
     pub state: String,
-    /// Names the new key.
+    /// The version of the new key.
     pub key_version: u32,
     /// Entries and keys of blobs that are left to do, or were when it ended.
     pub remaining: u64,
@@ -316,14 +316,14 @@ pub struct RotationRow {
     pub ended_at: Option<Timestamp>,
 }
 
-/// What came of a batch.
+/// The outcome of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BatchOutcome {
+pub enum RotationBatchOutcome {
     /// It is on disk.
     Stored(RotationBatchResponse),
-    /// These name no entry of the caller's log that has data, or no blob of the caller that has a sealed key.
+    /// These name no entry of the caller's log that has data, or no blob of the caller that has a wrapped key.
     Faulty(Vec<ChangeFault>),
-    /// None runs.
+    /// No rotation is running.
     NoRotation,
 }
 

@@ -133,8 +133,8 @@ impl Store {
             tx.prepare_cached(SET)?.execute((app.id.as_bytes(), format, settings.blob_hash.name()))?;
             oauth_client::set(tx, row, &settings.redirects, &settings.branding)?;
             origins::set(tx, row, &settings.origins)?;
-            tx.leave(Event::SessionsChanged);
-            tx.leave(Event::AppsChanged);
+            tx.publish(Event::SessionsChanged);
+            tx.publish(Event::AppsChanged);
             audit::record(tx, actor, Action::AppSet, (None, Some(app.id)), None)?;
             Ok(Some(App { settings: settings.clone(), ..app }))
         })

@@ -179,7 +179,7 @@ pub(super) fn remove(
         .optional()?;
     let Some((row, log)): Option<(i64, i64)> = found else { return Ok(false) };
     tx.prepare_cached(REMOVE)?.execute((row, tx.now_us))?;
-    tx.leave(Event::DeviceRemoved { log, device });
+    tx.publish(Event::DeviceRemoved { log, device });
     audit::record_log(tx, actor, Action::DeviceRemoved, log, Some(&device.to_string()))?;
     sessions::end_where(tx, "id IN (SELECT session FROM session_devices WHERE device = ?1)", row)?;
     Ok(true)

@@ -80,7 +80,7 @@ impl<'c> WriteTx<'c> {
     }
 
     /// Publishes any other event once it is committed. Most of them may end sessions, so the writer's cache is dropped.
-    pub(super) fn leave(&mut self, event: Event) {
+    pub(super) fn publish(&mut self, event: Event) {
         self.cache.clear();
         self.events.push(event);
     }

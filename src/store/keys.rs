@@ -1,11 +1,11 @@
-//! Key envelopes: the sealed master key that a log's devices share.
+//! Key envelopes: the encrypted master key that a log's devices share, and the rotation that is to replace it.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::Store;
 use super::group::WriteTx;
 use crate::error::Fault;
-use crate::model::keys::{KeyEnvelope, KeyState, PutKey, put};
+use crate::model::keys::{KeyEnvelope, KeyState, PutKeyOutcome, put};
 use crate::model::rotations::{Keys, Phase, Rotation};
 use crate::model::sessions::Caller;
 
@@ -33,14 +33,14 @@ fn rotation_of(row: &Row<'_>) -> rusqlite::Result<Rotation> {
     })
 }
 
-/// The keys of a log.
+/// Finds the keys of a log.
 pub(super) fn find_keys(connection: &Connection, log: i64) -> Result<Keys, Fault> {
     let current = find_state(connection, log)?;
     let rotation = connection.prepare_cached(OPEN_ROTATION)?.query_row([log], rotation_of).optional()?;
     Ok(Keys { current, rotation })
 }
 
-/// The envelope of a log, if it has one.
+/// Finds the envelope of a log.
 pub(super) fn find(connection: &Connection, log: i64) -> Result<Option<KeyEnvelope>, Fault> {
     let from_row = |row: &Row<'_>| {
         Ok(KeyEnvelope { encrypted_key: row.get(0)?, key_version: row.get(1)?, revision: row.get(2)? })
@@ -48,40 +48,34 @@ pub(super) fn find(connection: &Connection, log: i64) -> Result<Option<KeyEnvelo
     Ok(connection.prepare_cached(FIND)?.query_row([log], from_row).optional()?)
 }
 
-/// The versions and the revision of a log's envelope.
+/// Finds the versions and the revision of a log's envelope.
 pub(super) fn find_state(connection: &Connection, log: i64) -> Result<KeyState, Fault> {
     let from_row = |row: &Row<'_>| {
-        Ok(KeyState { key_version: row.get(0)?, spent_version: row.get(1)?, revision: row.get(2)? })
+        Ok(KeyState { key_version: row.get(0)?, max_version_used: row.get(1)?, revision: row.get(2)? })
     };
     Ok(connection.prepare_cached(STATE)?.query_row([log], from_row).optional()?.unwrap_or_default())
 }
 
-/// Makes this the envelope of a log, in this state.
+/// Stores the envelope of a log.
 pub(super) fn store(
     tx: &mut WriteTx<'_>,
     log: i64,
     encrypted_key: &[u8],
-    KeyState { key_version, spent_version, revision }: KeyState,
+    KeyState { key_version, max_version_used, revision }: KeyState,
 ) -> Result<(), Fault> {
-    let row = (log, encrypted_key, key_version, spent_version, revision, tx.now_us);
+    let row = (log, encrypted_key, key_version, max_version_used, revision, tx.now_us);
     tx.prepare_cached(PUT)?.execute(row)?;
     tx.cache.drop_log(log);
     Ok(())
 }
 
 impl Store {
-    /// The keys of a log.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Finds the keys of a log.
     pub async fn find_keys(&self, log: i64) -> Result<Keys, Fault> {
         self.read(move |connection| find_keys(connection, log)).await
     }
 
-    /// The envelope of a log, if it has one, and the rotation that is to replace it, if one runs.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Finds the envelope of a log, and the running rotation that is to replace it.
     pub async fn find_key(&self, log: i64) -> Result<Option<(KeyEnvelope, Option<Rotation>)>, Fault> {
         self.read(move |connection| {
             let Some(envelope) = find(connection, log)? else { return Ok(None) };
@@ -90,25 +84,22 @@ impl Store {
         .await
     }
 
-    /// Replaces the envelope of the caller's log, if the caller's picture of it is up to date; see [`put`].
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Replaces the envelope of the caller's log, if the caller knows the current one; see [`put`].
     pub async fn put_key(
         &self,
         caller: &Caller,
         encrypted_key: Vec<u8>,
         expected_revision: Option<u64>,
         key_version: Option<u32>,
-    ) -> Result<PutKey, Fault> {
+    ) -> Result<PutKeyOutcome, Fault> {
         let log = caller.log;
         self.write_for(caller, 1, move |tx| {
             let keys = find_keys(tx, log)?;
             if keys.rotation.is_some() {
-                return Ok(PutKey::RotationInProgress);
+                return Ok(PutKeyOutcome::RotationInProgress);
             }
             let outcome = put(keys.current, expected_revision, key_version);
-            if let PutKey::Stored(stored) = outcome {
+            if let PutKeyOutcome::Stored(stored) = outcome {
                 store(tx, log, &encrypted_key, stored)?;
             }
             Ok(outcome)

@@ -70,7 +70,7 @@ pub use migrations::SCHEMA_VERSION;
 pub use passwords::{PasswordUpdate, PasswordUpdateOutcome};
 pub use personal_access_tokens::NewPersonalAccessToken;
 pub use refresh_tokens::{TokenRefresh, TokenSuccessor};
-pub use rotations::{Undo, Undone};
+pub use rotations::{UndoOutcome, UndoReport};
 pub use sessions::{NewSession, StoredCredentials, UserCredentials};
 pub use signing_keys::SigningKey;
 pub use users::NewUser;

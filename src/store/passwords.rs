@@ -7,7 +7,7 @@ use super::{Store, audit, keys, sessions};
 use crate::error::Fault;
 use crate::model::actors::Actor;
 use crate::model::audit::Action;
-use crate::model::keys::{KeyState, PutKey, Rewrap, rewrap};
+use crate::model::keys::{KeyState, PutKeyOutcome, Rewrap, rewrap};
 use crate::model::rotations::Keys;
 use crate::model::sessions::Caller;
 
@@ -111,9 +111,9 @@ fn change(
             return Ok(PasswordUpdateOutcome::RotationInProgress);
         }
         match rewrap(current, *expected_revision) {
-            PutKey::Stored(stored) => key = stored,
-            PutKey::Conflict(current) => return Ok(PasswordUpdateOutcome::KeyConflict(current)),
-            PutKey::RotationInProgress => return Ok(PasswordUpdateOutcome::RotationInProgress),
+            PutKeyOutcome::Stored(stored) => key = stored,
+            PutKeyOutcome::Conflict(current) => return Ok(PasswordUpdateOutcome::KeyConflict(current)),
+            PutKeyOutcome::RotationInProgress => return Ok(PasswordUpdateOutcome::RotationInProgress),
         }
         keys::store(tx, caller.log, encrypted_key, key)?;
     }

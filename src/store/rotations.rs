@@ -1,8 +1,8 @@
-//! Rotations: replacing a log's master key, and everything that was sealed under it.
+//! Rotations: replacing a log's master key, and re-encrypting everything under it.
 //!
-//! A log may hold millions of entries, and the writer serves everybody. So nothing here that runs in the writer depends on the
-//! length of the log: how many entries are left to do is counted by readers when a rotation begins, and kept up from then on by
-//! whatever writes to the log. What is replaced is put aside, so that the operator can bring it back for a while.
+//! A log may hold millions of entries, and the writer serves everybody. So nothing here that runs in the writer takes time that
+//! depends on the length of the log: readers count the entries that are left to do when a rotation begins, and from then on
+//! everything that writes to the log keeps the count. What is replaced is kept for a while, so that the operator can undo it.
 
 mod batch;
 mod blob_keys;
@@ -14,18 +14,20 @@ mod undo;
 use rusqlite::Connection;
 
 pub(super) use blob_keys::{note_blob_added, note_blob_removed};
-pub use undo::{Undo, Undone};
+pub use undo::{UndoOutcome, UndoReport};
 
 use super::blob_totals::BlobTotals;
 use super::group::WriteTx;
 use super::{Store, keys, sessions};
 use crate::error::Fault;
-use crate::model::rotations::{Begin, Beginning, Cancel, Complete, begin, cancel, complete};
+use crate::model::rotations::{
+    BeginOutcome, BeginRequest, CancelOutcome, CompleteOutcome, begin, cancel, complete,
+};
 use crate::model::sessions::Caller;
 use crate::notify::Event;
 
-/// Whether an envelope is the current one, or one that was begun with before.
-const IS_SPENT: &str = "
+/// Whether an envelope is the current one, or that of an earlier rotation.
+const IS_USED: &str = "
     SELECT EXISTS (SELECT 1 FROM key_envelopes WHERE log = ?1 AND encrypted_key = ?2)
         OR EXISTS (SELECT 1 FROM rotations WHERE log = ?1 AND encrypted_key = ?2)";
 const BEGIN: &str = "
@@ -37,18 +39,18 @@ const COMPLETE: &str = "
         (replaced_key, replaced_version) =
             (SELECT encrypted_key, key_version FROM key_envelopes WHERE log = rotations.log)
     WHERE id = ?1";
-const SWAP: &str = "
+const REPLACE_KEY: &str = "
     UPDATE key_envelopes SET (encrypted_key, key_version) =
             (SELECT encrypted_key, key_version FROM rotations WHERE id = ?2),
         revision = revision + 1, updated_at = ?3
     WHERE log = ?1";
 const CANCEL: &str = "UPDATE rotations SET state = 'cancelled', ended_at = ?2 WHERE id = ?1";
-/// A push that finds no rotation changes nothing.
+/// Does nothing if no rotation is running.
 const NOTE_PUSHED: &str = "
     UPDATE rotations SET remaining = remaining + ?2, started = max(started, ?3) WHERE log = ?1 AND state = 'running'
         AND ended_at IS NULL";
 
-/// Notes what a push brought while a rotation runs: entries with data under the old key, and whether any is under the new one.
+/// Notes what was pushed during a rotation: entries with data under the old key, and whether any is under the new one.
 pub(super) fn note_pushed(tx: &WriteTx<'_>, log: i64, left_to_do: u64, started: bool) -> Result<(), Fault> {
     if left_to_do > 0 || started {
         tx.prepare_cached(NOTE_PUSHED)?.execute((log, left_to_do, started))?;
@@ -56,29 +58,26 @@ pub(super) fn note_pushed(tx: &WriteTx<'_>, log: i64, left_to_do: u64, started: 
     Ok(())
 }
 
-/// What to do where a device wants to begin a rotation; see [`begin`].
+/// Decides whether a device may begin a rotation; see [`begin`].
 fn decide(
     connection: &Connection,
     log: i64,
     encrypted_key: &[u8],
     key_version: Option<u32>,
-) -> Result<Result<u32, Begin>, Fault> {
-    let is_spent = connection.prepare_cached(IS_SPENT)?.query_row((log, encrypted_key), |row| row.get(0))?;
-    let beginning = Beginning { encrypted_key, key_version, is_spent };
-    Ok(begin(&keys::find_keys(connection, log)?, &beginning))
+) -> Result<Result<u32, BeginOutcome>, Fault> {
+    let is_used = connection.prepare_cached(IS_USED)?.query_row((log, encrypted_key), |row| row.get(0))?;
+    let request = BeginRequest { encrypted_key, key_version, is_used };
+    Ok(begin(&keys::find_keys(connection, log)?, &request))
 }
 
 impl Store {
     /// Begins a rotation of the caller's key; see [`begin`].
-    ///
-    /// # Errors
-    /// A fault of the database.
     pub async fn begin_rotation(
         &self,
         caller: &Caller,
         encrypted_key: Vec<u8>,
         key_version: Option<u32>,
-    ) -> Result<Begin, Fault> {
+    ) -> Result<BeginOutcome, Fault> {
         let (log, session, envelope) = (caller.log, caller.session, encrypted_key.clone());
         let looked = self.read(move |connection| {
             sessions::require_live(connection, session)?;
@@ -98,17 +97,18 @@ impl Store {
             let row = (log, &encrypted_key, version, remaining, tx.now_us, blobs);
             tx.prepare_cached(BEGIN)?.execute(row)?;
             tx.prepare_cached(NOTE_VERSION)?.execute((log, version))?;
-            tx.leave(Event::KeysChanged { log });
-            Ok(Begin::Runs(version))
+            tx.publish(Event::KeysChanged { log });
+            Ok(BeginOutcome::Runs(version))
         })
         .await
     }
 
     /// Makes the new key the current one; see [`complete`].
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn complete_rotation(&self, caller: &Caller, wanted: Option<u32>) -> Result<Complete, Fault> {
+    pub async fn complete_rotation(
+        &self,
+        caller: &Caller,
+        wanted: Option<u32>,
+    ) -> Result<CompleteOutcome, Fault> {
         let log = caller.log;
         self.write_for(caller, 1, move |tx| {
             let keys = keys::find_keys(tx, log)?;
@@ -117,18 +117,15 @@ impl Store {
                 Err(answer) => return Ok(answer),
             };
             tx.prepare_cached(COMPLETE)?.execute((rotation.id, tx.now_us))?;
-            tx.prepare_cached(SWAP)?.execute((log, rotation.id, tx.now_us))?;
-            tx.leave(Event::KeysChanged { log });
-            Ok(Complete::Completed(rotation.key_version))
+            tx.prepare_cached(REPLACE_KEY)?.execute((log, rotation.id, tx.now_us))?;
+            tx.publish(Event::KeysChanged { log });
+            Ok(CompleteOutcome::Completed(rotation.key_version))
         })
         .await
     }
 
     /// Gives up a rotation that has not started; see [`cancel`].
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn cancel_rotation(&self, caller: &Caller) -> Result<Cancel, Fault> {
+    pub async fn cancel_rotation(&self, caller: &Caller) -> Result<CancelOutcome, Fault> {
         let log = caller.log;
         self.write_for(caller, 1, move |tx| {
             let keys = keys::find_keys(tx, log)?;
@@ -137,8 +134,8 @@ impl Store {
                 Err(answer) => return Ok(answer),
             };
             tx.prepare_cached(CANCEL)?.execute((rotation.id, tx.now_us))?;
-            tx.leave(Event::KeysChanged { log });
-            Ok(Cancel::Cancelled)
+            tx.publish(Event::KeysChanged { log });
+            Ok(CancelOutcome::Cancelled)
         })
         .await
     }

@@ -114,7 +114,7 @@ pub(super) fn delete(tx: &mut WriteTx<'_>, condition: &str, params: impl Params)
         .collect::<rusqlite::Result<_>>()?;
     let logs = ended.iter().map(|ended: &EndedSession| ended.log).collect();
     if !ended.is_empty() {
-        tx.leave(Event::SessionsEnded(ended));
+        tx.publish(Event::SessionsEnded(ended));
     }
     Ok(logs)
 }

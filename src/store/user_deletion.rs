@@ -128,6 +128,6 @@ fn delete_step(tx: &mut WriteTx<'_>, user: i64) -> Result<bool, Fault> {
     for statement in DELETE_REST {
         tx.execute(statement, [user])?;
     }
-    tx.leave(Event::SessionsChanged);
+    tx.publish(Event::SessionsChanged);
     Ok(true)
 }

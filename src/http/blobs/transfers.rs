@@ -24,7 +24,7 @@ use crate::error::Fault;
 use crate::http::State;
 use crate::http::api_error::ApiError;
 use crate::http::cors;
-use crate::http::memory::Room;
+use crate::http::memory::MemoryPermit;
 use crate::model::blobs::{Location, is_size_of};
 use crate::model::sessions::Caller;
 use crate::store::Store;
@@ -51,8 +51,9 @@ pub(in crate::http) async fn put(
         return Err(ApiError::blob_mismatch());
     }
     let max_bytes = size_bytes.saturating_add(BLOB_OVERHEAD_BYTES);
-    let mut room = state.transfers.room_of(caller.log);
-    room.grow_to(blobs.upload_memory(max_bytes).min(usize::try_from(max_bytes).unwrap_or(usize::MAX)))
+    let mut permit = state.transfers.permit_for(caller.log);
+    permit
+        .grow_to(blobs.upload_memory(max_bytes).min(usize::try_from(max_bytes).unwrap_or(usize::MAX)))
         .await?;
     // A new object for each attempt, so that one that was interrupted and still goes on does not write to the next one's.
     let object = Uuid::new_v4();
@@ -148,22 +149,22 @@ pub(in crate::http) async fn get(
     if request.method() == Method::HEAD {
         return Ok(answer.body(SizedStream::new(length, stream::empty::<Result<Bytes, Fault>>())));
     }
-    let mut room = state.transfers.room_of(caller.log);
-    room.grow_to(BlobStore::DOWNLOAD_MEMORY.min(usize::try_from(length).unwrap_or(usize::MAX))).await?;
+    let mut permit = state.transfers.permit_for(caller.log);
+    permit.grow_to(BlobStore::DOWNLOAD_MEMORY.min(usize::try_from(length).unwrap_or(usize::MAX))).await?;
     let mut chunks = blobs.read(blob.object, range);
     // The first chunk before the head of the answer, which must not announce an object that cannot be read.
     let first = match chunks.next().await {
         Some(first) => Some(Ok(first?)),
         None => None,
     };
-    let body = stream::iter(first).chain(chunks).map(holding(room));
+    let body = stream::iter(first).chain(chunks).map(holding(permit));
     Ok(answer.body(SizedStream::new(length, body)))
 }
 
 /// Holds the memory of a download until it ends.
-fn holding(room: Room) -> impl FnMut(Result<Bytes, Fault>) -> Result<Bytes, Fault> {
+fn holding(permit: MemoryPermit) -> impl FnMut(Result<Bytes, Fault>) -> Result<Bytes, Fault> {
     move |chunk| {
-        let _held = &room;
+        let _held = &permit;
         chunk.inspect_err(|fault| tracing::warn!(%fault, "a download was aborted"))
     }
 }

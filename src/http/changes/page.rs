@@ -13,7 +13,7 @@ use actix_web::web::Bytes;
 use tidelog_protocol::{Cursor, Timestamp};
 use uuid::Uuid;
 
-use crate::http::memory::Room;
+use crate::http::memory::MemoryPermit;
 use crate::model::changes::{Data, EntrySink, RowId, StoredEntry, write_base64};
 
 /// Bytes of a page of small entries; larger ones grow the buffer.
@@ -75,7 +75,7 @@ impl EntryPage {
         mut self,
         cursor: Cursor,
         has_more: bool,
-        mut room: Room,
+        mut permit: MemoryPermit,
         sent: impl FnOnce() + 'static,
     ) -> PageBody {
         self.body.extend_from_slice(br#"],"cursor":"#);
@@ -85,8 +85,8 @@ impl EntryPage {
             let _ = write!(self.body, r#","remaining":{remaining}"#);
         }
         self.text("}");
-        room.shrink_to(self.body.len());
-        PageBody { left: self.body.into(), sent: Some(Box::new(sent)), _room: room }
+        permit.shrink_to(self.body.len());
+        PageBody { left: self.body.into(), sent: Some(Box::new(sent)), _permit: permit }
     }
 
     /// Writing into memory cannot fail, and every type here serialises.
@@ -156,7 +156,7 @@ impl EntryPage {
 pub(in crate::http) struct PageBody {
     left: Bytes,
     sent: Option<Box<dyn FnOnce()>>,
-    _room: Room,
+    _permit: MemoryPermit,
 }
 
 impl MessageBody for PageBody {

@@ -15,7 +15,7 @@ use crate::blobs::BlobStore;
 use crate::error::Fault;
 use crate::http::State;
 use crate::http::changes::page::EntryPage;
-use crate::http::memory::Room;
+use crate::http::memory::MemoryPermit;
 use crate::model::actors::Actor;
 use crate::model::blobs::Blob;
 use crate::model::cursors::BASE_SEQ;
@@ -35,9 +35,9 @@ pub(super) struct AppExport {
     summary: ExportSummary,
     tar: TarStream,
     /// Memory for pages of changes.
-    pages: Room,
+    pages: MemoryPermit,
     /// Memory for chunks of blobs.
-    transfers: Room,
+    transfers: MemoryPermit,
 }
 
 /// Totals of the exported changes.
@@ -98,7 +98,7 @@ impl AppExport {
 
     fn into(tar: TarStream, state: Arc<State>, requester: ExportRequester, summary: ExportSummary) -> Self {
         let log = requester.caller.log;
-        let (pages, transfers) = (state.pages.room_of(log), state.transfers.room_of(log));
+        let (pages, transfers) = (state.pages.permit_for(log), state.transfers.permit_for(log));
         Self { state, requester, summary, tar, pages, transfers }
     }
 
@@ -270,9 +270,9 @@ fn seconds(state: &State) -> u64 {
     u64::try_from(state.clock.now_seconds()).unwrap_or(0)
 }
 
-async fn reserve(room: &mut Room, bytes: usize) -> Result<(), ExportError> {
+async fn reserve(permit: &mut MemoryPermit, bytes: usize) -> Result<(), ExportError> {
     let full = |_| Fault::Unavailable("other requests use too much memory");
-    Ok(room.grow_to(bytes).await.map_err(full)?)
+    Ok(permit.grow_to(bytes).await.map_err(full)?)
 }
 
 fn description(blob: &Blob) -> Value {

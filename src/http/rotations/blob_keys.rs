@@ -1,4 +1,4 @@
-//! `/keys/rotate/blobs`: the sealed keys of blobs, which a rotation replaces without touching the blobs.
+//! `/keys/rotate/blobs`: the wrapped keys of blobs, which a rotation replaces without touching the blobs.
 
 use actix_web::{HttpResponse, web};
 use data_encoding::BASE64;
@@ -12,7 +12,7 @@ use crate::http::blobs::page_of;
 use crate::http::json::{self, Capped, Object};
 use crate::http::request::{OptionalJson, RawJson, Signed};
 use crate::model::blobs::{BlobHash, SealedKey};
-use crate::model::rotations::{BatchOutcome, KeysPage, RotatedKeys};
+use crate::model::rotations::{BlobKeyBatch, BlobKeysOutcome, RotationBatchOutcome};
 
 pub(in crate::http) async fn list(
     state: web::Data<State>,
@@ -20,11 +20,11 @@ pub(in crate::http) async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let (after, limit) = page_of(request.after.as_deref(), request.limit)?;
     match state.store.rotation_blob_keys(&caller, after, limit).await? {
-        KeysPage::Page { keys, has_more, remaining } => {
+        BlobKeysOutcome::Page { keys, has_more, remaining } => {
             let blobs = keys.into_iter().map(listed).collect();
             Ok(HttpResponse::Ok().json(RotationBlobsResponse { blobs, has_more, remaining }))
         }
-        KeysPage::NoRotation => Err(ApiError::no_rotation()),
+        BlobKeysOutcome::NoRotation => Err(ApiError::no_rotation()),
     }
 }
 
@@ -51,13 +51,13 @@ pub(in crate::http) async fn batch(
     let keys = parse(&body)?;
     drop(body);
     match state.store.rotate_blob_keys(&caller, keys).await? {
-        BatchOutcome::Stored(answer) => Ok(HttpResponse::Ok().json(answer)),
-        BatchOutcome::Faulty(faults) => Err(ApiError::invalid_entries(faults)),
-        BatchOutcome::NoRotation => Err(ApiError::no_rotation()),
+        RotationBatchOutcome::Stored(answer) => Ok(HttpResponse::Ok().json(answer)),
+        RotationBatchOutcome::Faulty(faults) => Err(ApiError::invalid_entries(faults)),
+        RotationBatchOutcome::NoRotation => Err(ApiError::no_rotation()),
     }
 }
 
-fn parse(body: &str) -> Result<RotatedKeys, ApiError> {
+fn parse(body: &str) -> Result<BlobKeyBatch, ApiError> {
     let request: BatchRequest = json::parse(body)?;
     let too_many = || ApiError::too_many_blobs(MAX_BLOBS_PER_PAGE);
     let blobs = match request.blobs {
@@ -68,6 +68,6 @@ fn parse(body: &str) -> Result<RotatedKeys, ApiError> {
         Capped::All(blobs) => blobs,
         Capped::TooMany => return Err(too_many()),
     };
-    RotatedKeys::new(blobs.iter().map(|Object(blob)| blob), request.key_version)
+    BlobKeyBatch::new(blobs.iter().map(|Object(blob)| blob), request.key_version)
         .map_err(ApiError::invalid_entries)
 }

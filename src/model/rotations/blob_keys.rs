@@ -1,4 +1,4 @@
-//! The sealed keys of blobs in a rotation.
+//! The wrapped keys of blobs in a rotation.
 
 use std::collections::HashSet;
 
@@ -6,25 +6,25 @@ use tidelog_protocol::{ChangeFault, RotatedBlobKey};
 
 use crate::model::blobs::{BlobHash, HASH_FORMAT, SealedKey, decode_wrapped_key};
 
-/// What becomes of a blob's sealed key.
+/// What replaces the wrapped key of a blob.
 #[derive(Clone, PartialEq, Eq)]
-pub enum RotatedKey {
-    /// It stays as it is.
+pub enum BlobKeyReplacement {
+    /// Nothing: it stays as it is.
     Kept,
-    /// It is replaced by this one.
+    /// This wrapped key.
     Sealed(Vec<u8>),
 }
 
-/// Sealed keys of blobs that a device has sealed again.
+/// Wrapped keys of blobs that a device has re-encrypted.
 #[derive(Clone)]
-pub struct RotatedKeys {
-    /// The master key that they are sealed under, if the device has said so.
+pub struct BlobKeyBatch {
+    /// The master key that they are encrypted under, if the device named it.
     pub key_version: Option<u32>,
-    /// The name of each blob, no two the same, and what becomes of its key.
-    pub keys: Vec<(BlobHash, RotatedKey)>,
+    /// The name of each blob, without duplicates, and what replaces its key.
+    pub keys: Vec<(BlobHash, BlobKeyReplacement)>,
 }
 
-impl RotatedKeys {
+impl BlobKeyBatch {
     /// Checks what a device sent.
     ///
     /// # Errors
@@ -37,10 +37,10 @@ impl RotatedKeys {
         let (mut checked, mut faults) = (Vec::new(), Vec::new());
         for (index, key) in keys.into_iter().enumerate() {
             if !seen.insert(&key.hash) {
-                let reason = "is there twice in this batch".into();
+                let reason = "appears twice in this batch".into();
                 faults.push(ChangeFault { index, field: "hash".into(), reason });
             }
-            match RotatedKey::parse(key) {
+            match BlobKeyReplacement::parse(key) {
                 Ok(rotated) => checked.push(rotated),
                 Err((field, reason)) => {
                     faults.push(ChangeFault { index, field: field.into(), reason: reason.into() });
@@ -51,7 +51,7 @@ impl RotatedKeys {
     }
 }
 
-impl RotatedKey {
+impl BlobKeyReplacement {
     fn parse(key: &RotatedBlobKey) -> Result<(BlobHash, Self), (&'static str, &'static str)> {
         let hash = BlobHash::parse(&key.hash).ok_or(("hash", HASH_FORMAT))?;
         match (&key.wrapped_key, key.keep) {
@@ -65,18 +65,18 @@ impl RotatedKey {
     }
 }
 
-/// What came of asking for a page of sealed keys that are left to do.
+/// The outcome of a request for wrapped keys that are left to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeysPage {
+pub enum BlobKeysOutcome {
     /// These, in the order of their blobs' names.
     Page {
         /// The page.
         keys: Vec<(BlobHash, SealedKey)>,
         /// Whether there is a next page.
         has_more: bool,
-        /// Sealed keys of the whole log that are left to do.
+        /// Wrapped keys of the whole log that are left to do.
         remaining: u64,
     },
-    /// No rotation runs.
+    /// No rotation is running.
     NoRotation,
 }

@@ -9,7 +9,7 @@ use super::answer::{Answer, CommandError, answer, no_app};
 use super::context::CommandContext;
 use super::users::user_selector;
 use crate::model::rotations::RotationRow;
-use crate::store::Undo;
+use crate::store::UndoOutcome;
 
 /// Manages rotations of users' master keys.
 #[derive(Subcommand, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub enum RotationCommand {
     /// Restore what a user's latest rotation replaced, and the old key
     ///
     /// See docs/operations.md for what the user's devices must do afterwards.
-    Undo {
+    UndoOutcome {
         /// Email address of the user
         email: String,
         /// Name or ID of the app
@@ -74,7 +74,7 @@ impl RotationCommand {
                 let rotations = context.store.list_rotations().await?;
                 answer(rotations.into_iter().map(RotationDetails::from).collect::<Vec<_>>())
             }
-            Self::Undo { email, app } => undo(context, &email, &app).await,
+            Self::UndoOutcome { email, app } => undo(context, &email, &app).await,
         }
     }
 }
@@ -84,7 +84,7 @@ async fn undo(context: &CommandContext, email: &str, app: &str) -> Answer {
     let email = user_selector(email)?;
     let refuse = |reason: String| Err(CommandError::Refused(reason));
     match context.store.undo_rotation(email.clone(), found.id).await? {
-        Undo::Undone(undone) => answer(UndoneRotation {
+        UndoOutcome::Undone(undone) => answer(UndoneRotation {
             email,
             app: found.name,
             key_version: undone.key_version,
@@ -93,11 +93,11 @@ async fn undo(context: &CommandContext, email: &str, app: &str) -> Answer {
             blob_keys_put_back: undone.blob_keys_put_back,
             blob_keys_left_under_newer_keys: undone.blob_keys_left,
         }),
-        Undo::NoLog => refuse(format!("{email} has no log in {app:?}")),
-        Undo::Nothing => refuse(format!(
+        UndoOutcome::NoLog => refuse(format!("{email} has no log in {app:?}")),
+        UndoOutcome::Nothing => refuse(format!(
             "no rotation of {email} in {app:?} is running or was completed in the last seven days"
         )),
-        Undo::KeyReplaced => {
+        UndoOutcome::KeyReplaced => {
             refuse(format!("the key that {email} rotated to in {app:?} has since been replaced by another"))
         }
     }

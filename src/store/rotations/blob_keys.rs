@@ -1,11 +1,13 @@
-//! The sealed keys of blobs: few bytes each, so a rotation replaces these and never touches the blobs.
+//! The wrapped keys of blobs: a few bytes each, so a rotation replaces these and never touches the blobs.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use tidelog_protocol::{ChangeFault, RotationBatchResponse};
 
 use crate::error::Fault;
 use crate::model::blobs::{Blob, BlobHash, SealedKey};
-use crate::model::rotations::{BatchOutcome, KeysPage, RotatedKey, RotatedKeys, Rotation};
+use crate::model::rotations::{
+    BlobKeyBatch, BlobKeyReplacement, BlobKeysOutcome, Rotation, RotationBatchOutcome,
+};
 use crate::model::sessions::Caller;
 use crate::store::group::WriteTx;
 use crate::store::keys::find_keys;
@@ -22,8 +24,8 @@ const FIND: &str =
 const IS_KEPT: &str = "SELECT 1 FROM rotation_kept_blob_keys WHERE rotation = ?1 AND object = ?2";
 const KEEP: &str =
     "INSERT INTO rotation_kept_blob_keys (rotation, object) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-const KEEP_NO_MORE: &str = "DELETE FROM rotation_kept_blob_keys WHERE rotation = ?1 AND object = ?2";
-const PUT_ASIDE: &str = "
+const UNKEEP: &str = "DELETE FROM rotation_kept_blob_keys WHERE rotation = ?1 AND object = ?2";
+const BACK_UP: &str = "
     INSERT INTO rotation_replaced_blob_keys (rotation, object, key_version, wrapped_key)
     SELECT ?1, object, key_version, wrapped_key FROM blobs WHERE object = ?2";
 const REPLACE: &str = "UPDATE blobs SET wrapped_key = ?2, key_version = ?3 WHERE object = ?1";
@@ -31,12 +33,12 @@ const PROGRESS: &str = "
     UPDATE rotations SET blobs_remaining = blobs_remaining - ?2, started = max(started, ?3) WHERE id = ?1
     RETURNING blobs_remaining";
 
-/// Notes that a blob was confirmed while a rotation may run.
+/// Counts a blob that was confirmed, if a rotation is running.
 pub(in crate::store) fn note_blob_added(tx: &WriteTx<'_>, log: i64, blob: &Blob) -> Result<(), Fault> {
     note(tx, log, blob, 1)
 }
 
-/// Notes that a blob is about to be removed while a rotation may run.
+/// Discounts a blob that is about to be removed, if a rotation is running.
 pub(in crate::store) fn note_blob_removed(tx: &WriteTx<'_>, log: i64, blob: &Blob) -> Result<(), Fault> {
     note(tx, log, blob, -1)
 }
@@ -53,16 +55,13 @@ fn note(tx: &WriteTx<'_>, log: i64, blob: &Blob, count: i64) -> Result<(), Fault
 }
 
 impl Store {
-    /// Some of the caller's sealed keys that the running rotation has left to do, from after this blob.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Lists wrapped keys of the caller that the running rotation has left to do, from the blob after `after`.
     pub async fn rotation_blob_keys(
         &self,
         caller: &Caller,
         after: Option<BlobHash>,
         limit: usize,
-    ) -> Result<KeysPage, Fault> {
+    ) -> Result<BlobKeysOutcome, Fault> {
         let (log, session) = (caller.log, caller.session);
         self.read(move |connection| {
             sessions::require_live(connection, session)?;
@@ -71,33 +70,39 @@ impl Store {
         .await
     }
 
-    /// Replaces sealed keys of the caller's blobs by what a device has sealed under the new master key, or notes that they are
-    /// kept as they are: all of them or none. What a batch before this one did is not done again.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub async fn rotate_blob_keys(&self, caller: &Caller, batch: RotatedKeys) -> Result<BatchOutcome, Fault> {
+    /// Replaces wrapped keys of the caller's blobs by what a device has encrypted under the new master key, or notes that they
+    /// are kept as they are: all of them or none. What an earlier batch did is not done again.
+    pub async fn rotate_blob_keys(
+        &self,
+        caller: &Caller,
+        batch: BlobKeyBatch,
+    ) -> Result<RotationBatchOutcome, Fault> {
         let log = caller.log;
         self.write_for(caller, batch.keys.len(), move |tx| {
             let keys = find_keys(tx, log)?;
-            let is_meant = |rotation: &&Rotation| {
+            let is_for = |rotation: &&Rotation| {
                 batch.key_version.is_none_or(|version| version == rotation.key_version)
             };
-            let Some(rotation) = keys.running().filter(is_meant) else {
-                return Ok(BatchOutcome::NoRotation);
+            let Some(rotation) = keys.running().filter(is_for) else {
+                return Ok(RotationBatchOutcome::NoRotation);
             };
             match look_up(tx, log, &batch)? {
-                Ok(found) => carry_out(tx, rotation, &found).map(BatchOutcome::Stored),
-                Err(faults) => Ok(BatchOutcome::Faulty(faults)),
+                Ok(found) => apply(tx, rotation, &found).map(RotationBatchOutcome::Stored),
+                Err(faults) => Ok(RotationBatchOutcome::Faulty(faults)),
             }
         })
         .await
     }
 }
 
-fn page(connection: &Connection, log: i64, after: Option<BlobHash>, limit: usize) -> Result<KeysPage, Fault> {
+fn page(
+    connection: &Connection,
+    log: i64,
+    after: Option<BlobHash>,
+    limit: usize,
+) -> Result<BlobKeysOutcome, Fault> {
     let keys = find_keys(connection, log)?;
-    let Some(rotation) = keys.running() else { return Ok(KeysPage::NoRotation) };
+    let Some(rotation) = keys.running() else { return Ok(BlobKeysOutcome::NoRotation) };
     let from_row = |row: &Row<'_>| {
         let key = SealedKey { wrapped_key: row.get(1)?, key_version: row.get(2)? };
         Ok((BlobHash(row.get(0)?), key))
@@ -109,26 +114,27 @@ fn page(connection: &Connection, log: i64, after: Option<BlobHash>, limit: usize
         .collect::<rusqlite::Result<_>>()?;
     let has_more = keys.len() > limit;
     keys.truncate(limit);
-    Ok(KeysPage::Page { keys, has_more, remaining: rotation.blobs_remaining })
+    Ok(BlobKeysOutcome::Page { keys, has_more, remaining: rotation.blobs_remaining })
 }
 
-/// A blob as it is, and what becomes of its key.
-struct Found<'b> {
+/// A blob as it is, and what replaces its key.
+struct KeyToRotate<'b> {
     object: [u8; 16],
     key_version: u32,
-    rotated: &'b RotatedKey,
+    rotated: &'b BlobKeyReplacement,
 }
 
-/// The blobs that a batch names, or a fault for each that is none of this log's or has no sealed key.
+/// The blobs that a batch names, or a fault for each that is not in this log or has no wrapped key.
 fn look_up<'b>(
     tx: &WriteTx<'_>,
     log: i64,
-    batch: &'b RotatedKeys,
-) -> Result<Result<Vec<Found<'b>>, Vec<ChangeFault>>, Fault> {
+    batch: &'b BlobKeyBatch,
+) -> Result<Result<Vec<KeyToRotate<'b>>, Vec<ChangeFault>>, Fault> {
     let (mut found, mut faults) = (Vec::with_capacity(batch.keys.len()), Vec::new());
     let mut statement = tx.prepare_cached(FIND)?;
     for (index, (hash, rotated)) in batch.keys.iter().enumerate() {
-        let from_row = |row: &Row<'_>| Ok(Found { object: row.get(0)?, key_version: row.get(1)?, rotated });
+        let from_row =
+            |row: &Row<'_>| Ok(KeyToRotate { object: row.get(0)?, key_version: row.get(1)?, rotated });
         match statement.query_row((log, hash.0), from_row).optional()? {
             Some(blob) => found.push(blob),
             None => {
@@ -140,22 +146,22 @@ fn look_up<'b>(
     Ok(if faults.is_empty() { Ok(found) } else { Err(faults) })
 }
 
-fn carry_out(
+fn apply(
     tx: &WriteTx<'_>,
     rotation: &Rotation,
-    found: &[Found<'_>],
+    found: &[KeyToRotate<'_>],
 ) -> Result<RotationBatchResponse, Fault> {
     let (mut updated, mut no_longer_left, mut replaced_any) = (0, 0_u64, false);
     for blob in found.iter().filter(|blob| blob.key_version != rotation.key_version) {
         match blob.rotated {
-            RotatedKey::Kept => {
+            BlobKeyReplacement::Kept => {
                 let is_new = tx.prepare_cached(KEEP)?.execute((rotation.id, blob.object))? > 0;
                 updated += u64::from(is_new);
                 no_longer_left += u64::from(is_new);
             }
-            RotatedKey::Sealed(key) => {
-                let was_kept = tx.prepare_cached(KEEP_NO_MORE)?.execute((rotation.id, blob.object))? > 0;
-                tx.prepare_cached(PUT_ASIDE)?.execute((rotation.id, blob.object))?;
+            BlobKeyReplacement::Sealed(key) => {
+                let was_kept = tx.prepare_cached(UNKEEP)?.execute((rotation.id, blob.object))? > 0;
+                tx.prepare_cached(BACK_UP)?.execute((rotation.id, blob.object))?;
                 tx.prepare_cached(REPLACE)?.execute((blob.object, key, rotation.key_version))?;
                 updated += 1;
                 no_longer_left += u64::from(!was_kept);

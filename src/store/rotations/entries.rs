@@ -5,7 +5,7 @@ use tidelog_protocol::Cursor;
 use crate::error::Fault;
 use crate::model::changes::EntrySink;
 use crate::model::cursors::BASE_SEQ;
-use crate::model::rotations::EntriesPage;
+use crate::model::rotations::EntriesOutcome;
 use crate::model::sessions::Caller;
 use crate::store::batch_buffer::LogSnapshot;
 use crate::store::changes::{LogScan, Selection};
@@ -21,7 +21,7 @@ impl Store {
         cursor: Cursor,
         limit: usize,
         mut sink: S,
-    ) -> Result<(EntriesPage, S), Fault> {
+    ) -> Result<(EntriesOutcome, S), Fault> {
         let (caller, shared) = (caller.clone(), self.shared.clone());
         self.read_log(caller.log, move |log| {
             let page = page(log, &shared, &caller, cursor, limit, &mut sink)?;
@@ -38,16 +38,16 @@ fn page(
     cursor: Cursor,
     limit: usize,
     sink: &mut impl EntrySink,
-) -> Result<EntriesPage, Fault> {
+) -> Result<EntriesOutcome, Fault> {
     sessions::require_live(log.connection, caller.session)?;
     let keys = find_keys(log.connection, log.log)?;
-    let Some(rotation) = keys.running() else { return Ok(EntriesPage::NoRotation) };
+    let Some(rotation) = keys.running() else { return Ok(EntriesOutcome::NoRotation) };
     let epochs = shared.epochs()?;
     let Some(from) = resolve(log.connection, shared, &epochs, cursor)? else {
-        return Ok(EntriesPage::LogRewound(cursor_at(&epochs, caller, BASE_SEQ)));
+        return Ok(EntriesOutcome::LogRewound(cursor_at(&epochs, caller, BASE_SEQ)));
     };
     let end = LogScan::page(log, Selection::Rotation(rotation), from, limit, sink)?;
-    Ok(EntriesPage::Page {
+    Ok(EntriesOutcome::Page {
         cursor: cursor_at(&epochs, caller, end.reached),
         has_more: end.has_more,
         remaining: rotation.remaining,

@@ -1,4 +1,4 @@
-//! What a rotation put aside goes seven days after it ended.
+//! Deleting what rotations replaced, seven days after they ended.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -8,15 +8,15 @@ use crate::store::Store;
 use crate::store::group::WriteTx;
 
 /// How long a rotation that has ended can be undone, in microseconds.
-pub(super) const KEPT_ASIDE_US: i64 = 7 * 24 * 60 * 60 * MICROS_PER_SECOND;
-/// Entries dealt with in one transaction, at most: nobody's push waits for more.
+pub(super) const UNDO_PERIOD_US: i64 = 7 * 24 * 60 * 60 * MICROS_PER_SECOND;
+/// Entries handled in one transaction, at most: no push waits for more.
 const STEP_ENTRIES: usize = 1_000;
-/// Bytes of their data, at most; the last of them may go beyond.
+/// Bytes of their data, at most; the last one may exceed it.
 const STEP_BYTES: i64 = 2 * 1024 * 1024;
 /// Steps in one round of maintenance.
 const STEPS: usize = 50;
 
-const ASIDE: &str =
+const REPLACED: &str =
     "SELECT seq, octet_length(data) FROM rotation_replaced_entries WHERE rotation = ?1 ORDER BY seq";
 const EXPIRED: &str = "
     SELECT id FROM rotations WHERE ended_at IS NOT NULL AND ended_at <= ?1 ORDER BY ended_at LIMIT 1";
@@ -32,9 +32,9 @@ const DROP_BLOB_KEYS: [&str; 2] = [
 ];
 const DROP_ROTATION: &str = "DELETE FROM rotations WHERE id = ?1";
 
-/// Where the next step through what a rotation put aside ends. `None`: there is nothing left of it.
+/// The seq at which the next step through what a rotation replaced ends. `None`: nothing is left.
 pub(super) fn next_step_end(connection: &Connection, rotation: i64) -> Result<Option<i64>, Fault> {
-    let mut statement = connection.prepare_cached(ASIDE)?;
+    let mut statement = connection.prepare_cached(REPLACED)?;
     let mut rows = statement.query([rotation])?;
     let (mut entries, mut bytes, mut end) = (0, 0, None);
     while entries < STEP_ENTRIES
@@ -49,13 +49,10 @@ pub(super) fn next_step_end(connection: &Connection, rotation: i64) -> Result<Op
 }
 
 impl Store {
-    /// Drops what rotations that ended long ago have put aside, or some of it.
-    ///
-    /// # Errors
-    /// A fault of the database.
+    /// Deletes some of what rotations replaced that can no longer be undone, and those rotations.
     pub(in crate::store) async fn expire_rotations(&self) -> Result<(), Fault> {
         for _ in 0..STEPS {
-            // A look by a reader first: nearly always there is nothing to write.
+            // A reader looks first: usually there is nothing to write.
             let now_us = self.shared.clock.now_us();
             let Some(rotation) = self.read(move |connection| expired(connection, now_us)).await? else {
                 break;
@@ -67,7 +64,7 @@ impl Store {
 }
 
 fn expired(connection: &Connection, now_us: i64) -> Result<Option<i64>, Fault> {
-    let key = [now_us - KEPT_ASIDE_US];
+    let key = [now_us - UNDO_PERIOD_US];
     Ok(connection.prepare_cached(EXPIRED)?.query_row(key, |row| row.get(0)).optional()?)
 }
 

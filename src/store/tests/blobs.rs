@@ -4,7 +4,9 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::model::blobs::{BlobHash, Content, Location, SealedKey, Upload};
-use crate::model::rotations::{BatchOutcome, Begin, Complete, KeysPage, RotatedKey, RotatedKeys};
+use crate::model::rotations::{
+    BeginOutcome, BlobKeyBatch, BlobKeyReplacement, BlobKeysOutcome, CompleteOutcome, RotationBatchOutcome,
+};
 
 const MANY: u32 = 10_000;
 const PAGE: usize = 500;
@@ -55,17 +57,18 @@ async fn ten_thousand_sealed_keys_are_replaced_page_by_page() {
     store.put_key(&member.caller, vec![1], None, None).await.expect("no fault");
     join_all((0..MANY).map(|number| put(&store, &member, hash(number)))).await;
     let begun = store.begin_rotation(&member.caller, vec![2], None).await.expect("no fault");
-    assert_eq!(begun, Begin::Runs(2));
+    assert_eq!(begun, BeginOutcome::Runs(2));
     let (mut after, mut left) = (None, u64::from(MANY));
     loop {
         let page = store.rotation_blob_keys(&member.caller, after, PAGE).await.expect("no fault");
-        let KeysPage::Page { keys, has_more, remaining } = page else { panic!("{page:?}") };
+        let BlobKeysOutcome::Page { keys, has_more, remaining } = page else { panic!("{page:?}") };
         assert_eq!((keys.len(), remaining), (PAGE, left));
         after = keys.last().map(|(hash, _)| *hash);
-        let keys = keys.into_iter().map(|(hash, _)| (hash, RotatedKey::Sealed(b"new".to_vec()))).collect();
-        let batch = RotatedKeys { key_version: Some(2), keys };
+        let keys =
+            keys.into_iter().map(|(hash, _)| (hash, BlobKeyReplacement::Sealed(b"new".to_vec()))).collect();
+        let batch = BlobKeyBatch { key_version: Some(2), keys };
         let outcome = store.rotate_blob_keys(&member.caller, batch).await.expect("no fault");
-        let BatchOutcome::Stored(answer) = outcome else { panic!("{outcome:?}") };
+        let RotationBatchOutcome::Stored(answer) = outcome else { panic!("{outcome:?}") };
         left -= PAGE as u64;
         assert_eq!((answer.updated, answer.remaining), (PAGE as u64, left));
         if !has_more {
@@ -73,7 +76,7 @@ async fn ten_thousand_sealed_keys_are_replaced_page_by_page() {
         }
     }
     let completed = store.complete_rotation(&member.caller, Some(2)).await.expect("no fault");
-    assert_eq!((completed, left), (Complete::Completed(2), 0));
+    assert_eq!((completed, left), (CompleteOutcome::Completed(2), 0));
     let blob = store.find_blob(member.caller.log, hash(MANY - 1)).await.expect("no fault").expect("a blob");
     assert_eq!(blob.key, Some(SealedKey { wrapped_key: b"new".to_vec(), key_version: 2 }));
     assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());

@@ -4,25 +4,25 @@ use tidelog_protocol::RotatedEntry;
 
 use super::log::pull;
 use super::*;
-use crate::model::keys::PutKey;
-use crate::model::rotations::{BatchOutcome, Begin, Complete, RotatedBatch};
+use crate::model::keys::PutKeyOutcome;
+use crate::model::rotations::{BeginOutcome, CompleteOutcome, EntryBatch, RotationBatchOutcome};
 
 const WEEK_SECONDS: i64 = 7 * 24 * 60 * 60;
 
-fn rotated(entries: &[(i64, Option<&str>)]) -> RotatedBatch {
+fn rotated(entries: &[(i64, Option<&str>)]) -> EntryBatch {
     let entries: Vec<_> = entries
         .iter()
         .map(|(seq, data)| RotatedEntry { seq: *seq, data: data.map(Into::into), keep: data.is_none() })
         .collect();
-    RotatedBatch::new(&entries).expect("they are valid")
+    EntryBatch::new(&entries).expect("they are valid")
 }
 
 async fn rotate(store: &Store, member: &Member, entries: &[(i64, Option<&str>)]) {
     let outcome = store.rotate_entries(&member.caller, rotated(entries)).await.expect("no fault");
-    assert!(matches!(outcome, BatchOutcome::Stored(_)), "{outcome:?}");
+    assert!(matches!(outcome, RotationBatchOutcome::Stored(_)), "{outcome:?}");
 }
 
-async fn begin(store: &Store, member: &Member, envelope: u8) -> Begin {
+async fn begin(store: &Store, member: &Member, envelope: u8) -> BeginOutcome {
     store.begin_rotation(&member.caller, vec![envelope], None).await.expect("no fault")
 }
 
@@ -32,7 +32,7 @@ pub(super) async fn rotate_one_and_keep_one(store: &Store, member: &Member) {
         push(store, member, data).await.expect("stored");
     }
     store.put_key(&member.caller, vec![1], None, None).await.expect("an envelope");
-    assert_eq!(begin(store, member, 2).await, Begin::Runs(2));
+    assert_eq!(begin(store, member, 2).await, BeginOutcome::Runs(2));
     let seqs = seqs(store, member).await;
     rotate(store, member, &[(seqs[0], Some("again")), (seqs[1], None)]).await;
     assert_eq!(count(store, "rotation_replaced_entries").await, 1);
@@ -75,7 +75,7 @@ async fn what_is_put_aside_goes_seven_days_after_the_end_and_not_sooner() {
     store.maintain().await.expect("a round");
     rotate(&store, &member, &[(last, Some("at last"))]).await;
     let completed = store.complete_rotation(&member.caller, None).await.expect("no fault");
-    assert_eq!(completed, Complete::Completed(2));
+    assert_eq!(completed, CompleteOutcome::Completed(2));
     hand.advance(WEEK_SECONDS - 1);
     store.maintain().await.expect("a round");
     assert_eq!(
@@ -85,12 +85,12 @@ async fn what_is_put_aside_goes_seven_days_after_the_end_and_not_sooner() {
     hand.advance(1);
     let app = app_of(&store, "a@example.com").await;
     let too_late = store.undo_rotation("a@example.com".into(), app).await.expect("no fault");
-    assert_eq!(too_late, Undo::Nothing);
+    assert_eq!(too_late, UndoOutcome::Nothing);
     store.maintain().await.expect("a round");
     for table in ["rotation_replaced_entries", "rotation_kept_entries", "rotations"] {
         assert_eq!(count(&store, table).await, 0, "{table}");
     }
-    assert_eq!(begin(&store, &member, 3).await, Begin::Runs(3));
+    assert_eq!(begin(&store, &member, 3).await, BeginOutcome::Runs(3));
     assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
 }
 
@@ -109,7 +109,7 @@ async fn an_undo_within_seven_days_works_until_the_last_second() {
     let undo = store.undo_rotation("a@example.com".into(), app).await.expect("no fault");
     assert_eq!(
         undo,
-        Undo::Undone(Undone {
+        UndoOutcome::Undone(UndoReport {
             key_version: 1,
             put_back: 2,
             left: 0,
@@ -132,7 +132,7 @@ async fn an_undo_that_was_interrupted_holds_the_key_and_goes_on() {
     for number in 0..ENTRIES {
         push(&store, &member, &format!("data {number}")).await.expect("stored");
     }
-    assert_eq!(begin(&store, &member, 2).await, Begin::Runs(2));
+    assert_eq!(begin(&store, &member, 2).await, BeginOutcome::Runs(2));
     let last = store.log_status(&member.caller).await.expect("a status").latest_cursor.seq();
     let all: Vec<_> = (2..=last).map(|seq| (seq, Some("again"))).collect();
     for some in all.chunks(500) {
@@ -157,13 +157,18 @@ async fn an_undo_that_was_interrupted_holds_the_key_and_goes_on() {
     let store = open(folder.path());
     let left = count(&store, "rotation_replaced_entries").await;
     assert!(left > 0 && left < ENTRIES as i64, "{left}");
-    assert_eq!(begin(&store, &member, 3).await, Begin::InProgress);
+    assert_eq!(begin(&store, &member, 3).await, BeginOutcome::InProgress);
     let put = store.put_key(&member.caller, vec![4], None, None).await.expect("no fault");
-    assert_eq!(put, PutKey::RotationInProgress);
+    assert_eq!(put, PutKeyOutcome::RotationInProgress);
     assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
-    let undone =
-        Undone { key_version: 1, put_back: left as u64, left: 0, blob_keys_put_back: 0, blob_keys_left: 0 };
-    assert_eq!(undo(&store).await, Undo::Undone(undone));
+    let undone = UndoReport {
+        key_version: 1,
+        put_back: left as u64,
+        left: 0,
+        blob_keys_put_back: 0,
+        blob_keys_left: 0,
+    };
+    assert_eq!(undo(&store).await, UndoOutcome::Undone(undone));
     let status = store.log_status(&member.caller).await.expect("a status");
     let bytes: usize = (0..ENTRIES).map(|number| format!("data {number}").len()).sum();
     assert_eq!((status.change_bytes, status.key_version), (bytes as u64, 1));
@@ -186,7 +191,7 @@ async fn a_long_log_is_counted_in_steps_flushed_or_not() {
     let expected = [PUSHES - PUSHES / 5, PUSHES / 5];
     for (member, expected) in members.iter().zip(expected) {
         store.put_key(&member.caller, vec![1], None, None).await.expect("an envelope");
-        assert_eq!(begin(&store, member, 2).await, Begin::Runs(2));
+        assert_eq!(begin(&store, member, 2).await, BeginOutcome::Runs(2));
         let rotation = store.find_keys(member.caller.log).await.expect("no fault").rotation.expect("it runs");
         assert_eq!(rotation.remaining, expected as u64);
     }
@@ -195,8 +200,8 @@ async fn a_long_log_is_counted_in_steps_flushed_or_not() {
     store.write(1, crate::store::changes::flush_all).await.expect("flushed");
     assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
     let cancelled = store.cancel_rotation(&members[0].caller).await.expect("no fault");
-    assert_eq!(cancelled, crate::model::rotations::Cancel::Cancelled);
-    assert_eq!(begin(&store, &members[0], 3).await, Begin::Runs(3));
+    assert_eq!(cancelled, crate::model::rotations::CancelOutcome::Cancelled);
+    assert_eq!(begin(&store, &members[0], 3).await, BeginOutcome::Runs(3));
     let log = members[0].caller.log;
     let rotation = store.find_keys(log).await.expect("no fault").rotation.expect("it runs");
     assert_eq!(rotation.remaining, expected[0] as u64);
