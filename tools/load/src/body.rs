@@ -12,7 +12,7 @@ use crate::{Result, seed};
 
 /// Pushes just under 16 MiB in as many changes as one push may have. `idle` is what the server took after its start, in bytes.
 pub(crate) fn measure(server: &Server, idle: u64) -> Result<Value> {
-    let account = Account::open(server.address(), &seed::pusher(0, 0))?;
+    let account = Account::open(server, &seed::pusher(0, 0))?;
     let text_bytes = (DEFAULT_BODY_BYTES - BODY_OVERHEAD) / MAX_CHANGES_PER_PUSH - CHANGE_OVERHEAD;
     let body = PushBody::new(account.device, MAX_CHANGES_PER_PUSH, text_bytes / 4 * 3)?;
     let length = body.text().len();

@@ -64,14 +64,32 @@ impl Case {
     }
 }
 
+/// Where the baseline finds logs to pull.
+enum Pulled {
+    /// In the server's own database, which this program has filled.
+    Server(PathBuf),
+    /// In one with the same logs: that of the server may have another schema.
+    Own(TempDir),
+}
+
+impl Pulled {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Server(path) => path,
+            Self::Own(folder) => folder.path(),
+        }
+    }
+}
+
 /// All that cases are measured with.
 pub(crate) struct Stage<'a> {
     server: &'a Server,
-    data: PathBuf,
-    /// Rows of the logs to pull.
-    logs: Vec<i64>,
     /// The database that the baseline writes.
     bare: TempDir,
+    /// The database that the baseline reads.
+    pulled: Pulled,
+    /// Rows of the logs in it.
+    logs: Vec<i64>,
     /// Users who have a past; 0: there is none.
     past_users: usize,
     threads: usize,
@@ -91,11 +109,18 @@ impl<'a> Stage<'a> {
     ) -> Result<Self> {
         let bare = TempDir::with_prefix_in("bare-", data)?;
         library::wait_for(async { Library::open(bare.path()).await?.close().await })?;
+        let (pulled, logs) = if logs.is_empty() && arguments.cases.iter().any(Case::pulls) {
+            let folder = TempDir::with_prefix_in("bare-pull-", data)?;
+            let logs = seed::logs_to_pull(folder.path(), arguments.pull_log)?;
+            (Pulled::Own(folder), logs)
+        } else {
+            (Pulled::Server(data.to_owned()), logs)
+        };
         Ok(Self {
             server,
-            data: data.to_owned(),
-            logs,
             bare,
+            pulled,
+            logs,
             past_users: if arguments.seed_log > 0 { arguments.users } else { 0 },
             threads: arguments.threads,
             seconds: arguments.seconds,
@@ -132,7 +157,7 @@ impl<'a> Stage<'a> {
                 Kind::Push => seed::pusher(client, self.past_users),
                 Kind::Pull => seed::pulled(client),
             };
-            accounts.push(Account::open(self.server.address(), &email)?);
+            accounts.push(Account::open(self.server, &email)?);
         }
         let rss = process::megabytes(self.server.rss()?);
         eprintln!("{}: everybody is signed in, the server takes {rss:.1} MB", case.name);
@@ -142,7 +167,7 @@ impl<'a> Stage<'a> {
     fn baseline(&self, case: &Case) -> Result<Bare> {
         match case.kind {
             Kind::Push => bare::push(self.bare.path(), case.clients, case.changes, self.seconds),
-            Kind::Pull => bare::pull(&self.data, &self.logs, self.seconds),
+            Kind::Pull => bare::pull(self.pulled.path(), &self.logs, self.seconds),
         }
     }
 

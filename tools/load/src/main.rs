@@ -11,6 +11,9 @@
 //! cargo run --release -p tidelog-load -- --timing                         # does the time of an answer tell who has an account?
 //! ```
 //!
+//! `--server PATH --seed-by-push` measures a binary of another version: its databases are filled by itself, and the baseline of pulls
+//! reads the same logs from a database of its own.
+//!
 //! `push_500x8` is 8 clients, each a user of its own (with `--seed-log`, one of those whose past it is), that push 500 changes per request, the next one right after the answer;
 //! `pull_500x8` is 8 clients that pull long logs in pages of 500. A change is an insert with a UUID for its row and 225 random
 //! bytes in base64. The server is the real binary in a process of its own, with its default durability. Everything but the table
@@ -39,6 +42,7 @@ mod body;
 mod cases;
 mod clients;
 mod live;
+mod operator;
 mod process;
 mod report;
 mod seed;
@@ -57,7 +61,7 @@ use tidelog_load::{Result, content, library};
 use cases::{Case, Stage};
 use live::{Scale, Scene};
 use report::Report;
-use server::Server;
+use server::{Binary, Server};
 
 /// Measures a Tidelog server beside bare SQLite.
 #[derive(Parser)]
@@ -89,6 +93,9 @@ struct Arguments {
     /// The server's binary, if not the one of this source.
     #[arg(long, value_name = "PATH")]
     server: Option<PathBuf>,
+    /// Fills databases through the binary's own command line and API, for one that is not of this source.
+    #[arg(long)]
+    seed_by_push: bool,
     /// A data folder to use and to keep.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -141,17 +148,17 @@ fn main() -> Result<()> {
         measure_server(&arguments, &data, &mut report)?;
     }
     if arguments.blobs {
-        let binary = arguments.server.clone().map_or_else(server::build, Ok)?;
+        let binary = binary(&arguments)?;
         report.add("blobs", blobs::measure(&binary, arguments.small)?);
     }
     if arguments.timing {
-        let binary = arguments.server.clone().map_or_else(server::build, Ok)?;
+        let binary = binary(&arguments)?;
         for (door, figures) in timing::measure(&binary, arguments.small)? {
             report.add(&door, figures);
         }
     }
     if !arguments.live.is_empty() {
-        let binary = arguments.server.clone().map_or_else(server::build, Ok)?;
+        let binary = binary(&arguments)?;
         let scale = Scale::new(arguments.small, arguments.subscribers);
         for scene in arguments.live.iter().copied().flatten() {
             report.add(scene.name, scene.measure(&binary, scale)?);
@@ -160,10 +167,16 @@ fn main() -> Result<()> {
     report.print(arguments.json)
 }
 
+fn binary(arguments: &Arguments) -> Result<Binary> {
+    let path = arguments.server.clone().map_or_else(server::build, Ok)?;
+    Ok(Binary { path, seed_by_push: arguments.seed_by_push })
+}
+
 fn measure_server(arguments: &Arguments, data: &Path, report: &mut Report) -> Result<()> {
-    let binary = arguments.server.clone().map_or_else(server::build, Ok)?;
+    let binary = binary(arguments)?;
     let pulls = arguments.cases.iter().any(Case::pulls);
     let logs = seed::prepare(&seed::Plan {
+        binary: &binary,
         data,
         changes: arguments.seed_log,
         users: arguments.users,

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::Result;
+use crate::account::Account;
 use crate::cases::{MOST_CLIENTS, PAGE, PULLED_LOGS};
 use crate::library::{self, Library, Member};
+use crate::server::{Binary, Server};
+use crate::{Result, operator};
 
 /// Operations under way at once, so that the writer can group them.
 const IN_FLIGHT: usize = 256;
@@ -20,6 +22,8 @@ const TELL: Duration = Duration::from_secs(2);
 
 /// What a database is to hold.
 pub(crate) struct Plan<'a> {
+    /// The program whose database it is.
+    pub(crate) binary: &'a Binary,
     /// Its folder.
     pub(crate) data: &'a Path,
     /// Changes of the past to add.
@@ -47,21 +51,58 @@ pub(crate) fn pulled(client: usize) -> String {
     format!("pull-{client}@example.com")
 }
 
-/// Makes it so, and tells the rows of the logs that are to be pulled.
+/// Makes it so, and tells the rows of the logs that are to be pulled, if this program knows them.
 pub(crate) fn prepare(plan: &Plan<'_>) -> Result<Vec<i64>> {
+    if plan.binary.seed_by_push {
+        return push_all(plan).map(|()| Vec::new());
+    }
     library::wait_for(async {
         let library = Library::open(plan.data).await?;
         past(&library, plan.changes, plan.users).await?;
-        let logs = if plan.pull_log > 0 { logs_to_pull(&library, plan.pull_log).await? } else { Vec::new() };
         let make = library.clone();
         at_once(MOST_CLIENTS, "users", move |client| {
             let library = make.clone();
             async move { library.create_user(&pusher(client, 0)).await }
         })
         .await?;
+        library.close().await
+    })?;
+    if plan.pull_log > 0 { logs_to_pull(plan.data, plan.pull_log) } else { Ok(Vec::new()) }
+}
+
+/// Fills the logs that are to be pulled in the database of this folder, by the library of this source, and tells their rows.
+pub(crate) fn logs_to_pull(data: &Path, length: usize) -> Result<Vec<i64>> {
+    library::wait_for(async {
+        let library = Library::open(data).await?;
+        let members = members(&library, PULLED_LOGS, pulled).await?;
+        // All of them are filled in step, so the first tells how far a former run came.
+        let missing = length.saturating_sub(library.count_changes(&members[0]).await?);
+        push_in_turn(&library, members.clone(), missing.div_ceil(PAGE) * PULLED_LOGS, PAGE).await?;
         library.close().await?;
-        Ok(logs)
+        Ok(members.iter().map(Member::log).collect())
     })
+}
+
+/// The same by a server's own means.
+fn push_all(plan: &Plan<'_>) -> Result<()> {
+    let past_users = if plan.changes > 0 { plan.users.clamp(1, plan.changes) } else { 0 };
+    let past: Vec<_> = (0..past_users).map(past_user).collect();
+    let pulled: Vec<_> = (0..if plan.pull_log > 0 { PULLED_LOGS } else { 0 }).map(pulled).collect();
+    let pushers: Vec<_> = (0..MOST_CLIENTS).map(|client| pusher(client, 0)).collect();
+    operator::create(&plan.binary.path, plan.data, &[past.clone(), pulled.clone(), pushers].concat())?;
+    let server = Server::start(plan.binary, plan.data)?;
+    for (emails, length, most) in
+        [(past, plan.changes / past_users.max(1), BATCH), (pulled, plan.pull_log, PAGE)]
+    {
+        for email in emails {
+            let account = Account::open_on(&server, &email, "Writer")?;
+            let there =
+                account.get("/api/sync/status")?["total_changes"].as_u64().ok_or("no count")? as usize;
+            let missing = length.saturating_sub(there);
+            account.push(missing.div_ceil(most), most.min(missing))?;
+        }
+    }
+    Ok(())
 }
 
 /// Adds changes to the logs of this many users, who push in turn.
@@ -73,14 +114,6 @@ pub(crate) async fn past(library: &Library, changes: usize, users: usize) -> Res
     let members = members(library, users, past_user).await?;
     let batch = BATCH.min(changes / users);
     push_in_turn(library, members, changes.div_ceil(batch), batch).await
-}
-
-async fn logs_to_pull(library: &Library, length: usize) -> Result<Vec<i64>> {
-    let members = members(library, PULLED_LOGS, pulled).await?;
-    // All of them are filled in step, so the first tells how far a former run came.
-    let missing = length.saturating_sub(library.count_changes(&members[0]).await?);
-    push_in_turn(library, members.clone(), missing.div_ceil(PAGE) * PULLED_LOGS, PAGE).await?;
-    Ok(members.iter().map(Member::log).collect())
 }
 
 async fn members(library: &Library, count: usize, email: fn(usize) -> String) -> Result<Arc<[Member]>> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::{Result, process};
+use crate::{Result, operator, process};
 
 /// How long the server may take to become ready: far more than it needs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,24 +17,34 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// As many sign-ins as there are clients, all from one address.
 const SIGN_INS: &str = "100000";
 
+/// The program that is measured.
+pub(crate) struct Binary {
+    pub(crate) path: PathBuf,
+    /// Whether its databases are filled through its own command line and API. Otherwise the library of this source does it, which is
+    /// faster, and right for a binary of this source only.
+    pub(crate) seed_by_push: bool,
+}
+
 /// A running server. It is killed when this is dropped.
 pub(crate) struct Server {
     process: Child,
     /// `host:port`.
     address: String,
+    /// The key of the app that is measured.
+    api_key: String,
 }
 
 impl Server {
     /// Starts it on a data folder and a free port, and waits until it is ready.
-    pub(crate) fn start(binary: &Path, data: &Path) -> Result<Self> {
+    pub(crate) fn start(binary: &Binary, data: &Path) -> Result<Self> {
         Self::start_with(binary, data, &[])
     }
 
     /// The same, with these settings by their names in the environment.
-    pub(crate) fn start_with(binary: &Path, data: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+    pub(crate) fn start_with(binary: &Binary, data: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let folder = TempDir::new()?;
         let address_file = folder.path().join("address");
-        let process = Command::new(binary)
+        let process = Command::new(&binary.path)
             .args(["serve", "--listen", "127.0.0.1:0", "--address-file"])
             .arg(&address_file)
             .arg("--data")
@@ -48,7 +58,7 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()?;
-        let mut server = Self { process, address: String::new() };
+        let mut server = Self { process, address: String::new(), api_key: operator::api_key(data) };
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             let url = fs::read_to_string(&address_file).unwrap_or_default();
@@ -67,6 +77,11 @@ impl Server {
     /// Where clients reach it.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The key of the app that is measured.
+    pub(crate) fn api_key(&self) -> &str {
+        &self.api_key
     }
 
     /// Its number, as `process` takes it.

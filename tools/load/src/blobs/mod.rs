@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::account::Account;
 use crate::process::{forget_peak, megabytes, memory};
-use crate::server::Server;
+use crate::server::{Binary, Server};
 use crate::{Result, seed};
 use content::Content;
 
@@ -43,14 +43,14 @@ struct Times {
 type Way = (&'static str, fn(&Times) -> f64);
 
 /// Measures with a server of its own, that keeps blobs on disk.
-pub(crate) fn measure(binary: &Path, small: bool) -> Result<Value> {
+pub(crate) fn measure(binary: &Binary, small: bool) -> Result<Value> {
     let size = if small { SMALL_SIZE } else { SIZE };
     let folder = TempDir::new()?;
     let data = folder.path().join("data");
-    seed::prepare(&seed::Plan { data: &data, changes: 0, users: 0, pull_log: 0 })?;
+    seed::prepare(&seed::Plan { binary, data: &data, changes: 0, users: 0, pull_log: 0 })?;
     let server = Server::start(binary, &data)?;
-    let account = Account::open(server.address(), &seed::pusher(0, 0))?;
-    let app = sdk::App::open(server.address(), folder.path())?;
+    let account = Account::open(&server, &seed::pusher(0, 0))?;
+    let app = sdk::App::open(&server, folder.path())?;
     let before = server.rss()?;
     forget_peak(&server.pid())?;
     let own_before = memory("self", "VmRSS")?;

@@ -5,7 +5,8 @@ use std::path::Path;
 use tidelog_client::{KdfCost, MemoryStore, SyncKitClient, SyncKitConfig};
 use tokio::runtime::Runtime;
 
-use crate::library::{API_KEY, PASSWORD};
+use crate::library::PASSWORD;
+use crate::server::Server;
 use crate::{Result, seed};
 
 /// As that of the accounts, it guards nothing.
@@ -18,9 +19,10 @@ pub(super) struct App {
 }
 
 impl App {
-    pub(super) fn open(address: &str, temporary: &Path) -> Result<Self> {
+    pub(super) fn open(server: &Server, temporary: &Path) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let config = SyncKitConfig { server_url: format!("http://{address}"), api_key: API_KEY.to_owned() };
+        let (address, api_key) = (server.address(), server.api_key().to_owned());
+        let config = SyncKitConfig { server_url: format!("http://{address}"), api_key };
         let client = SyncKitClient::builder(config)
             .key_store(MemoryStore::new())
             .kdf_cost(KdfCost::MIN)

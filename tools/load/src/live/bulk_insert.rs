@@ -14,6 +14,7 @@ use tidelog_client::replica::Replica;
 use tidelog_client::replica::rusqlite::{Connection, Statement};
 
 use super::Scale;
+use crate::server::Binary;
 use crate::{Result, process};
 
 const ROUNDS: usize = 5;
@@ -52,7 +53,7 @@ struct Took {
 }
 
 /// Median ratios of several rounds, in each of which the two ways are tried one after the other.
-pub(super) fn measure(_: &Path, scale: Scale) -> Result<Value> {
+pub(super) fn measure(_: &Binary, scale: Scale) -> Result<Value> {
     let mut figures = Map::new();
     for kind in &KINDS {
         for (transaction, rows) in [("at_once", scale.rows), ("by_100", BATCH)] {

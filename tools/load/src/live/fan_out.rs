@@ -1,6 +1,5 @@
 //! One push, many who hear of it.
 
-use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -10,8 +9,9 @@ use super::events::Events;
 use super::stage::{Pusher, Stage, open_streams, runtime};
 use super::{Scale, spread};
 use crate::Result;
+use crate::server::Binary;
 
-pub(super) fn measure(binary: &Path, scale: Scale) -> Result<Value> {
+pub(super) fn measure(binary: &Binary, scale: Scale) -> Result<Value> {
     let stage = Stage::new(binary)?;
     // Two sessions of one user: streams of the one that pushes would hear nothing.
     let (listening, pushing) = (stage.account(0)?, stage.account(0)?);

@@ -1,7 +1,6 @@
 //! What a stream takes that has nothing to say.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -9,9 +8,10 @@ use serde_json::{Value, json};
 use super::Scale;
 use super::events::Events;
 use super::stage::{Stage, open_streams, runtime};
+use crate::server::Binary;
 use crate::{Result, process, wire};
 
-pub(super) fn measure(binary: &Path, scale: Scale) -> Result<Value> {
+pub(super) fn measure(binary: &Binary, scale: Scale) -> Result<Value> {
     let stage = Stage::new(binary)?;
     let accounts = stage.others(scale.streams)?;
     let pid = stage.server.pid();

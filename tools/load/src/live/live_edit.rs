@@ -18,7 +18,8 @@ use tidelog_client::{KdfCost, MemoryStore, SyncKitClient, SyncKitConfig};
 
 use super::stage::{Stage, open_streams};
 use super::{Scale, spread};
-use crate::library::{API_KEY, PASSWORD};
+use crate::library::PASSWORD;
+use crate::server::{Binary, Server};
 use crate::{Result, seed};
 
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS todos (id INTEGER PRIMARY KEY, title TEXT NOT NULL) STRICT";
@@ -27,7 +28,7 @@ const PASSPHRASE: &str = "another one on 127.0.0.1";
 /// An edit that has not come by then never will.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) fn measure(binary: &Path, scale: Scale) -> Result<Value> {
+pub(super) fn measure(binary: &Binary, scale: Scale) -> Result<Value> {
     let stage = Stage::new(binary)?;
     let others = stage.others(scale.subscribers)?;
     let folder = TempDir::new()?;
@@ -39,16 +40,16 @@ pub(super) fn measure(binary: &Path, scale: Scale) -> Result<Value> {
         }
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
     })?;
-    let url = format!("http://{}", stage.server.address());
-    let a = runtime.block_on(install(&url, folder.path().join("a.db"), "A"))?;
-    let b = runtime.block_on(install(&url, folder.path().join("b.db"), "B"))?;
+    let a = runtime.block_on(install(&stage.server, folder.path().join("a.db"), "A"))?;
+    let b = runtime.block_on(install(&stage.server, folder.path().join("b.db"), "B"))?;
     let times: Result<Vec<_>> = (0..scale.edits).map(|edit| follow(&a, &b, edit)).collect();
     spread(times?)
 }
 
 /// Signs in, and keeps a database live; gives the app's own connection to it.
-async fn install(url: &str, path: PathBuf, name: &str) -> Result<Connection> {
-    let config = SyncKitConfig { server_url: url.to_owned(), api_key: API_KEY.to_owned() };
+async fn install(server: &Server, path: PathBuf, name: &str) -> Result<Connection> {
+    let (server_url, api_key) = (format!("http://{}", server.address()), server.api_key().to_owned());
+    let config = SyncKitConfig { server_url, api_key };
     let client = SyncKitClient::builder(config).key_store(MemoryStore::new()).kdf_cost(KdfCost::MIN).build();
     client.authenticate(&seed::pusher(0, 0), PASSWORD).await?;
     client.setup_encryption_new(PASSPHRASE).await?;

@@ -18,12 +18,12 @@ mod live_edit;
 mod reconnects;
 mod stage;
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::Result;
+use crate::server::Binary;
 
 /// Seconds between signs of life of a stream while it is measured; fewer than by default, so that nobody waits long for one.
 pub(crate) const HEARTBEAT: u64 = 2;
@@ -63,7 +63,7 @@ impl Scale {
 pub(crate) struct Scene {
     /// What it is called.
     pub(crate) name: &'static str,
-    measure: fn(&Path, Scale) -> Result<Value>,
+    measure: fn(&Binary, Scale) -> Result<Value>,
 }
 
 impl Scene {
@@ -87,7 +87,7 @@ impl Scene {
     }
 
     /// Measures it, with this server.
-    pub(crate) fn measure(&self, binary: &Path, scale: Scale) -> Result<Value> {
+    pub(crate) fn measure(&self, binary: &Binary, scale: Scale) -> Result<Value> {
         eprintln!("{} …", self.name);
         (self.measure)(binary, scale)
     }

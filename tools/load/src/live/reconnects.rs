@@ -1,6 +1,5 @@
 //! A stream that is cut again and again while others push.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -12,6 +11,7 @@ use super::events::Events;
 use super::stage::{Pusher, Stage, runtime};
 use super::{Scale, spread};
 use crate::Result;
+use crate::server::Binary;
 
 /// What the one who pushes and the one who listens know of each other.
 #[derive(Default)]
@@ -27,7 +27,7 @@ impl Shared {
     }
 }
 
-pub(super) fn measure(binary: &Path, scale: Scale) -> Result<Value> {
+pub(super) fn measure(binary: &Binary, scale: Scale) -> Result<Value> {
     let stage = Stage::new(binary)?;
     let (listening, pushing) = (stage.account(0)?, stage.account(0)?);
     runtime()?.block_on(async {

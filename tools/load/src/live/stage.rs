@@ -1,7 +1,5 @@
 //! A fresh server with users, for one scene.
 
-use std::path::Path;
-
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -10,7 +8,7 @@ use super::HEARTBEAT;
 use super::events::Events;
 use crate::account::Account;
 use crate::content::{DATA_BYTES, PushBody};
-use crate::server::Server;
+use crate::server::{Binary, Server};
 use crate::wire::{self, Wire};
 use crate::{Result, seed};
 
@@ -26,12 +24,12 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new(binary: &Path) -> Result<Self> {
+    pub(super) fn new(binary: &Binary) -> Result<Self> {
         let mut limit = getrlimit(Resource::Nofile);
         limit.current = limit.maximum;
         setrlimit(Resource::Nofile, limit)?;
         let data = TempDir::new()?;
-        seed::prepare(&seed::Plan { data: data.path(), changes: 0, users: 0, pull_log: 0 })?;
+        seed::prepare(&seed::Plan { binary, data: data.path(), changes: 0, users: 0, pull_log: 0 })?;
         let heartbeat = HEARTBEAT.to_string();
         let settings = [
             ("TIDELOG_NOTIFICATIONS_MAX_STREAMS_PER_USER", MOST_STREAMS),
@@ -43,7 +41,7 @@ impl Stage {
 
     /// A session of the user of this number.
     pub(super) fn account(&self, user: usize) -> Result<Account> {
-        Account::open(self.server.address(), &seed::pusher(user, 0))
+        Account::open(&self.server, &seed::pusher(user, 0))
     }
 
     /// Accounts for this many streams, a hundred for each, of other users than the first.

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use crate::library::{self, Library};
-use crate::server::Server;
+use crate::server::{Binary, Server};
 use crate::wire::{self, Wire};
 use crate::{Result, content};
 use doors::Door;
@@ -53,7 +53,7 @@ impl Asked {
 }
 
 /// Measures every door of a server of its own.
-pub(crate) fn measure(binary: &Path, small: bool) -> Result<Map<String, Value>> {
+pub(crate) fn measure(binary: &Binary, small: bool) -> Result<Map<String, Value>> {
     let requests = if small { SMALL_REQUESTS } else { REQUESTS };
     let data = TempDir::new()?;
     library::wait_for(make_accounts(data.path(), warm_up(requests) + requests))?;
