@@ -12,7 +12,7 @@ use crate::convergence::schema::{Schema, fill};
 use crate::convergence::test_server::TestServer;
 use tidelog_test_kit::Dice;
 use tidelog_test_kit::interrupted;
-use tidelog_test_kit::proxies::rewriting::{Loss, Proxy};
+use tidelog_test_kit::proxy::{Fate, Proxy};
 use tidelog_test_kit::sdk::config;
 
 const MIN_STEPS: u64 = 15;
@@ -112,8 +112,8 @@ impl<'h> Simulation<'h> {
         if is_modelled {
             let sizes = [(500, 500), (500, 7), (3, 500), (20, 30), (1, 1)];
             let (batch, page) = *dice.pick(&sizes);
-            proxy.shorten_pages(page);
-            proxy.lie(move |request, response| {
+            proxy.limit_pages(page);
+            proxy.rewrite_json(move |request, response| {
                 if request.path == "/limits" {
                     response.body["max_changes_per_push"] = batch.into();
                 }
@@ -246,8 +246,8 @@ impl<'h> Simulation<'h> {
     fn maybe_lose_a_message(&mut self) {
         let path = *self.dice.pick(&["/push", "/push", "/pull"]);
         match self.dice.below(8) {
-            0 => self.proxy.lose_next(path, Loss::Answer),
-            1 => self.proxy.lose_next(path, Loss::Request),
+            0 => self.proxy.decide_for(path, Fate::LoseResponse),
+            1 => self.proxy.decide_for(path, Fate::LoseRequest),
             _ => {}
         }
     }
@@ -259,7 +259,7 @@ impl<'h> Simulation<'h> {
 
     /// Lets all devices sync without further failures, and checks the result.
     async fn finish(mut self) -> u64 {
-        self.proxy.be_kind();
+        self.proxy.be_reliable();
         self.settle().await;
         let schema = &self.options.schema;
         let rows = checks::common_rows(&self.devices, schema).await;

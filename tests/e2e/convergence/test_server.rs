@@ -9,7 +9,7 @@ use tidelog::config::{Sources, load};
 use tidelog::server::commands::{AppCommand, Command};
 use tidelog::server::{self, Running};
 
-use tidelog_test_kit::proxies::rewriting::Proxy;
+use tidelog_test_kit::proxy::Proxy;
 
 pub(crate) struct TestServer {
     folder: TempDir,

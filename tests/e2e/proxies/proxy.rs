@@ -2,16 +2,11 @@
 
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
-
-/// How long a proxy may take to answer, or to stop. Far more than it needs: reaching it means that it hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+use tidelog_test_kit::Process;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
@@ -25,7 +20,7 @@ pub(crate) struct Proxy {
     address: String,
     url: String,
     folder: TempDir,
-    process: Option<Child>,
+    process: Option<Process>,
 }
 
 impl Proxy {
@@ -69,24 +64,18 @@ impl Proxy {
         for home in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
             command.env(home, self.folder.path());
         }
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
-        self.process = Some(child.expect("the proxy is installed: run scripts/test"));
-        let address = self.address.clone();
-        self.wait_for(|proxy| {
-            assert!(proxy.child().try_wait().expect("a process").is_none(), "{}", proxy.log());
-            TcpStream::connect(&address).ok()
-        });
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let mut process = Process::spawn(&mut command).expect("the proxy is installed: run scripts/test");
+        let ready = process.wait_until(|| TcpStream::connect(&self.address).ok());
+        assert!(ready.is_ok(), "the proxy is not ready ({:?}):\n{}", ready.err(), self.log());
+        self.process = Some(process);
     }
 
     /// Asks it to stop, as a service manager does, and waits until it has.
     pub(crate) fn stop(&mut self) {
-        kill_process(Pid::from_child(self.child()), Signal::TERM).expect("the process is there");
-        self.wait_for(|proxy| proxy.child().try_wait().expect("a process"));
-        self.process = None;
-    }
-
-    fn child(&mut self) -> &mut Child {
-        self.process.as_mut().expect("the proxy is running")
+        let mut process = self.process.take().expect("the proxy is running");
+        process.signal(Signal::TERM);
+        assert!(process.wait().is_some(), "the proxy hangs:\n{}", self.log());
     }
 
     fn log_file(&self) -> std::path::PathBuf {
@@ -96,26 +85,12 @@ impl Proxy {
     fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
-
-    fn wait_for<T>(&mut self, mut look: impl FnMut(&mut Self) -> Option<T>) -> T {
-        let started = Instant::now();
-        loop {
-            if let Some(found) = look(self) {
-                return found;
-            }
-            assert!(started.elapsed() < PATIENCE, "the proxy hangs:\n{}", self.log());
-            thread::sleep(LOOK_AGAIN);
-        }
-    }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        if let Some(mut child) = self.process.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        if thread::panicking() {
+        self.process = None;
+        if std::thread::panicking() {
             eprintln!("--- log of the proxy ---\n{}", self.log());
         }
     }

@@ -1,8 +1,11 @@
 //! A terminal with a program in it: tmux shows what a person would see, and types what a person would type.
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,21 +14,23 @@ use tempfile::TempDir;
 /// Of the terminal: the smallest that people have.
 const SIZE: [&str; 4] = ["-x", "80", "-y", "24"];
 /// How long the program may take to show something. Far more than it needs: reaching it means that it never will.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How often to look.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// What the shell in the terminal says once the program has ended, beside the exit code.
 const ENDED: &str = "it ended with";
 
 /// The terminal. Dropping it hangs up.
 pub(crate) struct Terminal {
     folder: TempDir,
+    /// Says whenever the program has written something, and closes with the terminal.
+    output: Receiver<()>,
 }
 
 impl Terminal {
     /// Runs a program, and then shows its exit code and whether the terminal echoes, until somebody closes it.
     pub(crate) fn run(program: &Command) -> Self {
-        let terminal = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (sender, output) = channel();
+        let terminal = Self { folder, output };
         let script = format!(
             r#"sh -c 'echo $$ >"$0"; exec "$@"' "$0" "$@"; printf "\n{ENDED} $?\n"; stty -a | tr ';' ' '; cat"#
         );
@@ -36,7 +41,21 @@ impl Terminal {
             tmux.env(name, value.unwrap_or(OsStr::new("")));
         }
         assert_success(&tmux.output().expect("tmux is installed"));
+        terminal.copy_output(sender);
         terminal
+    }
+
+    /// Has tmux copy what the program writes, once the screen shows it.
+    fn copy_output(&self, sender: Sender<()>) {
+        let pipe = self.folder.path().join("output");
+        assert_success(&Command::new("mkfifo").arg(&pipe).output().expect("mkfifo is installed"));
+        let copy = format!("cat > '{}'", pipe.display());
+        assert_success(&self.tmux().args(["pipe-pane", &copy]).output().expect("tmux answers"));
+        thread::spawn(move || {
+            let mut pipe = File::open(pipe).expect("tmux writes to the pipe");
+            let mut buffer = [0; 4096];
+            while pipe.read(&mut buffer).is_ok_and(|read| read > 0) && sender.send(()).is_ok() {}
+        });
     }
 
     /// Presses keys, by tmux's names.
@@ -66,8 +85,8 @@ impl Terminal {
             if is_so(&screen) {
                 return screen;
             }
-            assert!(started.elapsed() < PATIENCE, "this never shows {what}:\n{screen}");
-            thread::sleep(LOOK_AGAIN);
+            let left = TIMEOUT.saturating_sub(started.elapsed());
+            assert!(self.output.recv_timeout(left).is_ok(), "this never shows {what}:\n{screen}");
         }
     }
 

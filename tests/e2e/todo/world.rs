@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::todo::terminal::Terminal;
-use tidelog_test_kit::proxies::relay::Relay;
+use tidelog_test_kit::proxy::Proxy;
 use tidelog_test_kit::{App, PASSWORD, Server, User};
 
 pub(crate) const PASSPHRASE: &str = "seven wet geese over the harbour";
@@ -14,7 +14,7 @@ pub(crate) const PASSPHRASE: &str = "seven wet geese over the harbour";
 /// A server at an address that stays when it is started anew, and a folder for the devices' files.
 pub(crate) struct World {
     pub(crate) server: Server,
-    relay: Relay,
+    proxy: Proxy,
     app: App,
     user: User,
     home: TempDir,
@@ -26,20 +26,20 @@ impl World {
         let server = Server::start();
         let (app, user) = (server.new_app("Todos"), server.new_user("mia@example.com"));
         let runtime = Runtime::new().expect("a runtime");
-        let relay = runtime.block_on(Relay::to(&server.url()));
-        Self { server, relay, app, user, home: tempfile::tempdir().expect("a folder"), _runtime: runtime }
+        let proxy = runtime.block_on(Proxy::before(&server.url()));
+        Self { server, proxy, app, user, home: tempfile::tempdir().expect("a folder"), _runtime: runtime }
     }
 
     /// Starts the server again, where everybody finds it.
     pub(crate) fn start_again(&mut self) {
         self.server.start_again();
-        self.relay.pointer()(&self.server.url());
+        self.proxy.pointer()(&self.server.url());
     }
 
     /// The app on a device, with nothing in its environment.
     pub(crate) fn app_on(&self, device: &str) -> Command {
         let mut app = Command::new(tidelog_test_kit::example("todo"));
-        app.args(["--server", self.relay.url(), "--api-key", &self.app.api_key, "--email", &self.user.email]);
+        app.args(["--server", self.proxy.url(), "--api-key", &self.app.api_key, "--email", &self.user.email]);
         app.arg("--database").arg(self.home.path().join(format!("{device}.db")));
         app
     }

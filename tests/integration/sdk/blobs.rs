@@ -38,9 +38,9 @@ async fn every_device_of_the_user_and_nobody_else_can_download_a_file() {
 async fn the_same_file_is_sent_once() {
     let scene = Scene::new().await;
     let first = scene.put(&content(100_000)).await;
-    assert_eq!(scene.proxy.take_asked().len(), 1);
+    assert_eq!(scene.proxy.take_transfers().len(), 1);
     let second = scene.put(&content(100_000)).await;
-    assert_eq!((second, scene.proxy.take_asked().len()), (first.clone(), 0));
+    assert_eq!((second, scene.proxy.take_transfers().len()), (first.clone(), 0));
     let path = scene.path("a file");
     std::fs::write(&path, content(100_000)).unwrap();
     let from_phone = scene.another_device().await.put_blob_file(&path, |_| {}).await.unwrap();
@@ -63,7 +63,7 @@ async fn bytes_are_sent_sealed_and_without_the_token() {
     let secret = b"a line that nobody else may read. ".repeat(10_000);
     let blob = scene.put(&secret).await;
     scene.get(&blob.hash).await;
-    let asked = scene.proxy.take_asked();
+    let asked = scene.proxy.take_transfers();
     assert_eq!(asked.iter().map(|it| it.method.as_str()).collect::<Vec<_>>(), ["PUT", "GET", "GET"]);
     for request in &asked {
         assert_eq!(request.header("authorization"), None);

@@ -13,7 +13,7 @@ use tidelog_client::{
 };
 use tokio::sync::watch;
 
-use tidelog_test_kit::proxies::network::Proxy;
+use tidelog_test_kit::proxy::Proxy;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config};
 
 /// So short that no test waits for it; no test depends on how long it takes.

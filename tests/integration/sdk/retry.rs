@@ -3,7 +3,7 @@
 use tidelog_client::{Device, SyncKitClient, SyncKitError};
 
 use crate::push::opened;
-use tidelog_test_kit::proxies::network::Proxy;
+use tidelog_test_kit::proxy::{Fate, Proxy};
 use tidelog_test_kit::raw::Raw;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, task, tasks};
 
@@ -27,7 +27,7 @@ async fn a_push_whose_answers_get_lost_is_retried_and_stored_once() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 3).await;
-    proxy.swallow_answers(3);
+    proxy.decide([Fate::LoseResponse; 3]);
     let cursor = client.push(device.id, tasks(5)).await.unwrap();
     assert_eq!(total(&world).await, 6);
     assert_eq!(client.status().await.unwrap().latest_cursor, cursor);
@@ -40,7 +40,7 @@ async fn a_set_up_whose_answer_gets_lost_finds_its_own_key() {
     let client = builder(config(proxy.url(), world.server.api_key())).build();
     client.authenticate(world.server.email(), world.server.password()).await.unwrap();
     // The answer to the GET of the key passes, the one to the PUT does not.
-    proxy.swallow_answers_after(1, 1);
+    proxy.decide([Fate::Pass, Fate::LoseResponse]);
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
     let device = client.register_device("laptop", "linux").await.unwrap();
     client.push(device.id, tasks(1)).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_refresh_whose_answer_gets_lost_keeps_the_session() {
     let mut session = client.session_info().unwrap();
     session.expires_at = Some(chrono::Utc::now());
     client.restore_session(session);
-    proxy.swallow_answers(2);
+    proxy.decide([Fate::LoseResponse; 2]);
     client.status().await.unwrap();
     client.status().await.unwrap();
 }
@@ -64,10 +64,10 @@ async fn a_busy_server_is_retried_three_times() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 3).await;
-    proxy.refuse_requests(3);
+    proxy.decide([Fate::Refuse; 3]);
     client.push(device.id, tasks(1)).await.unwrap();
 
-    proxy.refuse_requests(10);
+    proxy.decide([Fate::Refuse; 10]);
     let refused = client.status().await;
     assert!(matches!(refused, Err(SyncKitError::Server { status: 503, .. })));
     assert_eq!(proxy.requests("GET /api/sync/status"), 4);
@@ -92,7 +92,7 @@ async fn a_push_that_failed_without_an_answer_is_completed_by_pushing_the_same_a
     let proxy = Proxy::before(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 0).await;
     let changes = tasks(3);
-    proxy.swallow_answers(1);
+    proxy.decide([Fate::LoseResponse; 1]);
     assert!(matches!(client.push(device.id, changes.clone()).await, Err(SyncKitError::Network(_))));
     assert_eq!(total(&world).await, 4, "the server had it all the time");
 
@@ -111,7 +111,7 @@ async fn a_push_of_several_batches_continues_where_it_was_interrupted() {
     let proxy = Proxy::before(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 0).await;
     let changes = tasks(1_201);
-    proxy.swallow_answers_after(1, 1);
+    proxy.decide([Fate::Pass, Fate::LoseResponse]);
     assert!(matches!(client.push(device.id, changes.clone()).await, Err(SyncKitError::Network(_))));
     assert_eq!(total(&world).await, 1_001);
     client.push(device.id, changes).await.unwrap();
@@ -123,7 +123,7 @@ async fn other_changes_after_a_lost_answer_start_a_new_stream() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 0).await;
-    proxy.swallow_answers(1);
+    proxy.decide([Fate::LoseResponse; 1]);
     assert!(client.push(device.id, vec![task("lost")]).await.is_err());
     client.push(device.id, vec![task("other"), task("more")]).await.unwrap();
     assert_eq!(streams(&world, &client, &device).await, [(0, 2), (0, 2)]);

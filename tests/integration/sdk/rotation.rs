@@ -4,7 +4,7 @@ use tidelog_client::{
     BlockReason, ChangeOp, PasswordChange, PullFilter, Rotation, SyncKitClient, SyncKitError,
 };
 
-use tidelog_test_kit::proxies::network::Proxy;
+use tidelog_test_kit::proxy::{Fate, Proxy};
 use tidelog_test_kit::raw::Raw;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, first_page, pull_all, task, tasks};
 
@@ -122,7 +122,7 @@ async fn an_interrupted_rotation_is_finished_by_another_device_which_gets_a_reco
     let broken = unlucky
         .rotate_key(PASSPHRASE, Rotation::Compromise, |_| {
             batches += 1;
-            proxy.refuse_requests(usize::from(batches == 2));
+            proxy.decide(vec![Fate::Refuse; usize::from(batches == 2)]);
         })
         .await;
     assert!(broken.is_err());
@@ -147,7 +147,7 @@ async fn in_the_middle_of_a_routine_rotation_every_device_can_read_everything() 
     client.push(device.id, tasks(700)).await.unwrap();
     let unlucky = world.signed_in_with(builder(config(proxy.url(), world.server.api_key())).retries(0)).await;
     unlucky.setup_encryption_existing(PASSPHRASE).await.unwrap();
-    let broken = unlucky.rotate_key(PASSPHRASE, Rotation::Routine, |_| proxy.refuse_requests(1)).await;
+    let broken = unlucky.rotate_key(PASSPHRASE, Rotation::Routine, |_| proxy.decide([Fate::Refuse; 1])).await;
     assert!(broken.is_err());
     assert_eq!(pull_all(&client, &device).await.len(), 700);
     assert_eq!(readable_by_a_new_device(&world, PASSPHRASE).await, 700);
@@ -206,7 +206,10 @@ async fn starting_over_in_the_middle_of_a_rotation_ends_it() {
     client.push(device.id, tasks(700)).await.unwrap();
     let unlucky = world.signed_in_with(builder(config(proxy.url(), world.server.api_key())).retries(0)).await;
     unlucky.setup_encryption_existing(PASSPHRASE).await.unwrap();
-    unlucky.rotate_key(PASSPHRASE, Rotation::Compromise, |_| proxy.refuse_requests(1)).await.unwrap_err();
+    unlucky
+        .rotate_key(PASSPHRASE, Rotation::Compromise, |_| proxy.decide([Fate::Refuse; 1]))
+        .await
+        .unwrap_err();
     client.start_over(ANOTHER).await.unwrap();
     client.push(device.id, tasks(2)).await.unwrap();
     let everything = pull_all(&client, &device).await;
@@ -258,7 +261,7 @@ async fn a_password_change_whose_answer_was_lost_is_confirmed_by_the_next_attemp
     let client = world.signed_in_with(unlucky.allow_passphrase_as_password()).await;
     let password = world.server.password();
     client.setup_encryption_new(password).await.unwrap();
-    proxy.swallow_answers_after(1, 1);
+    proxy.decide([Fate::Pass, Fate::LoseResponse]);
     let lost = client.change_password(password, "an entirely new password").await;
     assert!(matches!(lost, Err(SyncKitError::Network(_))), "{lost:?}");
     client.change_password(password, "an entirely new password").await.unwrap();

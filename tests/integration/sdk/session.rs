@@ -6,7 +6,7 @@ use chrono::{TimeDelta, Utc};
 use tidelog::server::commands::{Command, UserCommand};
 use tidelog_client::{SessionInfo, SyncKitError};
 
-use tidelog_test_kit::proxies::network::Proxy;
+use tidelog_test_kit::proxy::Proxy;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, tasks};
 
 /// The client's session, changed to expire this many seconds from now.

@@ -2,20 +2,13 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Caller, Cli, Contract, Origin};
-
-/// How long a server may take to become ready, or to drain. Far more than it needs: reaching it means that it hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How often the kit looks whether it is.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+use super::{Caller, Cli, Contract, Origin, Process};
 
 /// Lifts the rate limit on sign-ins, so that a test may sign in as often as it likes.
 const NO_RATE_LIMIT: [(&str, &str); 4] = [
@@ -30,7 +23,7 @@ pub struct Server {
     home: TempDir,
     environment: Vec<(String, String)>,
     origin: Origin,
-    process: Option<Child>,
+    process: Option<Process>,
 }
 
 /// What a server is started with, beyond the defaults.
@@ -70,7 +63,8 @@ impl Server {
         let address_file = self.home.path().join("address");
         let _ = fs::remove_file(&address_file);
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
-        let child = command()
+        let mut serve = command();
+        serve
             .args(["serve", "--listen", "127.0.0.1:0", "--address-file"])
             .arg(&address_file)
             .arg("--data")
@@ -78,35 +72,33 @@ impl Server {
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("the binary starts");
-        self.process = Some(child);
-        let address = self.wait_for(|server| {
-            server.assert_still_running();
-            fs::read_to_string(&address_file).ok().filter(|address| !address.trim().is_empty())
-        });
+            .stderr(log);
+        let mut process = Process::spawn(&mut serve).expect("the binary starts");
+        let ready = process.wait_until(|| fs::read_to_string(&address_file).ok());
+        let address =
+            ready.unwrap_or_else(|end| panic!("the server is not ready ({end:?}):\n{}", self.log()));
+        self.process = Some(process);
         self.origin.set(address.trim());
         Contract::learn_from(&self.origin);
     }
 
     /// Asks it to stop, as a service manager does, and waits until it has.
     pub fn stop(&mut self) {
-        self.signal(Signal::TERM);
-        let status = self.wait_for(|server| server.child().try_wait().expect("the process can be asked"));
-        self.process = None;
+        let mut process = self.take_process();
+        process.signal(Signal::TERM);
+        let status = process.wait();
         assert!(
-            status.success(),
-            "a server that is asked to stop exits with 0, not {status}\n{}",
+            status.is_some_and(|status| status.success()),
+            "a server that is asked to stop exits with 0, not {status:?}\n{}",
             self.log()
         );
     }
 
     /// `kill -9`: no warning, nothing flushed.
     pub fn kill(&mut self) {
-        self.signal(Signal::KILL);
-        self.child().wait().expect("a killed process ends");
-        self.process = None;
+        let mut process = self.take_process();
+        process.signal(Signal::KILL);
+        process.wait().expect("a killed process ends");
     }
 
     /// Stops it and starts it again.
@@ -146,8 +138,8 @@ impl Server {
 
     /// Waits for it to end by somebody else's hand.
     pub fn wait_until_killed(&mut self) {
-        self.wait_for(|server| server.child().try_wait().expect("the process can be asked"));
-        self.process = None;
+        let ended = self.take_process().wait();
+        assert!(ended.is_some(), "nobody killed the server:\n{}", self.log());
     }
 
     /// The names of the objects on its disk.
@@ -179,40 +171,14 @@ impl Server {
         self.home.path().join("log")
     }
 
-    fn child(&mut self) -> &mut Child {
-        self.process.as_mut().expect("the server is running")
-    }
-
-    fn signal(&mut self, signal: Signal) {
-        kill_process(Pid::from_child(self.child()), signal).expect("the process is there");
-    }
-
-    fn assert_still_running(&mut self) {
-        if let Some(status) = self.child().try_wait().expect("the process can be asked") {
-            self.process = None;
-            panic!("the server ended with {status} before it was ready:\n{}", self.log());
-        }
-    }
-
-    /// The one place where the tests wait: for a process, with an end.
-    fn wait_for<T>(&mut self, mut look: impl FnMut(&mut Self) -> Option<T>) -> T {
-        let started = Instant::now();
-        loop {
-            if let Some(found) = look(self) {
-                return found;
-            }
-            assert!(started.elapsed() < PATIENCE, "the server hangs:\n{}", self.log());
-            thread::sleep(LOOK_AGAIN);
-        }
+    fn take_process(&mut self) -> Process {
+        self.process.take().expect("the server is running")
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(mut child) = self.process.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.process = None;
         if thread::panicking() {
             eprintln!("--- log of the server ---\n{}", self.log());
         }

@@ -67,7 +67,7 @@ async fn a_file_that_changes_while_it_is_read_is_not_sent() {
         let outcome = scene.client.put_blob(ChangingReader::new(&before, after), |_| {}).await;
         assert!(matches!(outcome, Err(SyncKitError::FileChanged)), "{outcome:?}");
     }
-    assert!(scene.proxy.take_asked().is_empty());
+    assert!(scene.proxy.take_transfers().is_empty());
     assert_eq!(scene.client.list_blobs(None).await.unwrap().blobs, []);
     assert!(scene.is_tidy());
 }
@@ -90,8 +90,8 @@ async fn a_file_that_cannot_be_read_is_a_typed_error() {
 async fn a_missing_folder_is_an_error_and_nothing_is_downloaded() {
     let scene = Scene::new().await;
     let blob = scene.put(b"content").await;
-    scene.proxy.take_asked();
+    scene.proxy.take_transfers();
     let outcome = scene.client.get_blob(&blob.hash, scene.path("nowhere/file"), |_| {}).await;
     assert!(matches!(outcome, Err(SyncKitError::Io(_))), "{outcome:?}");
-    assert!(scene.proxy.take_asked().is_empty());
+    assert!(scene.proxy.take_transfers().is_empty());
 }

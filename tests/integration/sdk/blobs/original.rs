@@ -13,7 +13,7 @@ async fn a_file_that_fits_into_memory_is_downloaded_by_its_name() {
         let hash = scene.client.blob_upload(content(size)).await.unwrap();
         let url = scene.client.blob_download_url(&hash).await.unwrap();
         assert_eq!(scene.client.blob_download(&url).await.unwrap(), content(size));
-        let sealed = scene.proxy.take_asked().into_iter().find(|it| it.method == "PUT").unwrap().body;
+        let sealed = scene.proxy.take_transfers().into_iter().find(|it| it.method == "PUT").unwrap().body;
         assert_eq!((sealed.len(), BlobHash::of(&sealed).to_string()), (size + 40, hash));
     }
 }
@@ -24,9 +24,9 @@ async fn the_key_is_in_the_fragment_of_the_url_and_in_no_request() {
     let hash = scene.client.blob_upload(content(10)).await.unwrap();
     let url = scene.client.blob_download_url(&hash).await.unwrap();
     let (address, behind) = url.split_once('#').unwrap();
-    scene.proxy.take_asked();
+    scene.proxy.take_transfers();
     scene.client.blob_download(&url).await.unwrap();
-    let asked = scene.proxy.take_asked();
+    let asked = scene.proxy.take_transfers();
     assert!(address.ends_with(&asked[0].path) && !asked[0].path.contains(behind));
     let without = scene.client.blob_download(address).await;
     assert!(matches!(without, Err(SyncKitError::BadBlob(BlobError::NoKey))), "{without:?}");

@@ -20,14 +20,14 @@ fn times() -> (Arc<AtomicUsize>, Arc<AtomicUsize>) {
 async fn a_broken_download_is_resumed() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
-    scene.proxy.take_asked();
-    scene.proxy.treat(|asked, answer| {
+    scene.proxy.take_transfers();
+    scene.proxy.rewrite(|asked, answer| {
         // More often than there are retries: each attempt brought something.
-        answer.breaks_after = (asked.is_about_bytes() && answer.body.len() > 500_000).then_some(300_000);
+        answer.breaks_after = (asked.is_transfer() && answer.body.len() > 500_000).then_some(300_000);
     });
     let size = scene.client.get_blob(&blob.hash, scene.path("got"), |_| {}).await.unwrap();
     assert_eq!((size, std::fs::read(scene.path("got")).unwrap() == content(SIZE)), (SIZE as u64, true));
-    let asked = scene.proxy.take_asked();
+    let asked = scene.proxy.take_transfers();
     let ranges: Vec<_> = asked.iter().map(|it| it.header("range")).collect();
     let expected: Vec<_> = (1..asked.len()).map(|broken| format!("bytes={}-", broken * 300_000)).collect();
     assert!(expected.len() > 5);
@@ -41,12 +41,12 @@ async fn a_store_without_ranges_sends_everything_again_and_what_came_is_skipped(
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
     let whole = Arc::new(std::sync::Mutex::new(Vec::new()));
-    scene.proxy.treat(move |asked, answer| {
+    scene.proxy.rewrite(move |asked, answer| {
         let mut whole = whole.lock().unwrap();
-        if asked.is_about_bytes() && asked.header("range").is_none() {
+        if asked.is_transfer() && asked.header("range").is_none() {
             *whole = answer.body.clone();
             answer.breaks_after = Some(1_234_567);
-        } else if asked.is_about_bytes() {
+        } else if asked.is_transfer() {
             (answer.status, answer.body) = (200, whole.clone());
             answer.headers.retain(|(name, _)| name != "content-range");
         }
@@ -59,9 +59,9 @@ async fn a_store_without_ranges_sends_everything_again_and_what_came_is_skipped(
 async fn a_download_that_brings_nothing_more_fails_and_leaves_nothing() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
-    scene.proxy.treat(|asked, answer| {
+    scene.proxy.rewrite(|asked, answer| {
         answer.breaks_after =
-            asked.is_about_bytes().then_some(usize::from(asked.header("range").is_none()) * 10);
+            asked.is_transfer().then_some(usize::from(asked.header("range").is_none()) * 10);
     });
     let outcome = scene.client.get_blob(&blob.hash, scene.path("got"), |_| {}).await;
     assert!(matches!(outcome, Err(SyncKitError::Network(_))), "{outcome:?}");
@@ -74,9 +74,9 @@ async fn a_download_that_brings_nothing_more_fails_and_leaves_nothing() {
 #[tokio::test]
 async fn a_broken_upload_is_sent_again_as_a_whole() {
     let scene = Scene::new().await;
-    scene.proxy.lose_uploads(2);
+    scene.proxy.break_uploads(2);
     let blob = scene.put(&content(SIZE)).await;
-    let asked = scene.proxy.take_asked();
+    let asked = scene.proxy.take_transfers();
     assert_eq!(asked.len(), 3);
     assert!(asked[0].body.len() < SIZE && asked[2].body.len() > SIZE);
     assert_eq!(scene.get(&blob.hash).await, content(SIZE));
@@ -86,10 +86,10 @@ async fn a_broken_upload_is_sent_again_as_a_whole() {
 #[tokio::test]
 async fn an_upload_that_always_breaks_fails_and_leaves_nothing() {
     let scene = Scene::new().await;
-    scene.proxy.lose_uploads(usize::MAX);
+    scene.proxy.break_uploads(usize::MAX);
     let outcome = scene.client.put_blob(std::io::Cursor::new(content(SIZE)), |_| {}).await;
     assert!(matches!(outcome, Err(SyncKitError::Network(_))), "{outcome:?}");
-    assert_eq!(scene.proxy.take_asked().len(), 4);
+    assert_eq!(scene.proxy.take_transfers().len(), 4);
     assert_eq!(scene.client.list_blobs(None).await.unwrap().blobs, []);
     assert!(scene.is_tidy());
 }
@@ -98,7 +98,7 @@ async fn an_upload_that_always_breaks_fails_and_leaves_nothing() {
 async fn a_lost_answer_to_an_upload_only_costs_time() {
     let scene = Scene::new().await;
     let (count, counting) = times();
-    scene.proxy.treat(move |asked, answer| {
+    scene.proxy.rewrite(move |asked, answer| {
         let is_first = asked.method == "PUT" && counting.fetch_add(1, Ordering::SeqCst) == 0;
         if is_first {
             answer.refuse(502);
@@ -115,7 +115,7 @@ async fn an_expired_url_is_replaced() {
     let scene = Scene::new().await;
     for status in [400, 403, 404, 410] {
         let (_, sent) = times();
-        scene.proxy.treat(move |asked, answer| {
+        scene.proxy.rewrite(move |asked, answer| {
             if asked.method == "PUT" && sent.fetch_add(1, Ordering::SeqCst) == 0 {
                 answer.refuse(status);
             }
@@ -123,8 +123,8 @@ async fn an_expired_url_is_replaced() {
         let size = usize::from(status);
         let blob = scene.put(&content(size)).await;
         let (_, got) = times();
-        scene.proxy.treat(move |asked, answer| {
-            if asked.is_about_bytes() && got.fetch_add(1, Ordering::SeqCst) == 0 {
+        scene.proxy.rewrite(move |asked, answer| {
+            if asked.is_transfer() && got.fetch_add(1, Ordering::SeqCst) == 0 {
                 answer.refuse(status);
             }
         });
@@ -136,17 +136,17 @@ async fn an_expired_url_is_replaced() {
 async fn a_store_that_refuses_for_good_is_not_retried() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(1_000)).await;
-    scene.proxy.take_asked();
-    scene.proxy.treat(|asked, answer| {
-        if asked.is_about_bytes() {
+    scene.proxy.take_transfers();
+    scene.proxy.rewrite(|asked, answer| {
+        if asked.is_transfer() {
             answer.refuse(403);
         }
     });
     assert!(scene.client.get_blob(&blob.hash, scene.path("got"), |_| {}).await.is_err());
-    assert_eq!(scene.proxy.take_asked().len(), 4);
+    assert_eq!(scene.proxy.take_transfers().len(), 4);
     let outcome = scene.client.put_blob(std::io::Cursor::new(content(2_000)), |_| {}).await;
     assert!(outcome.is_err());
-    assert_eq!(scene.proxy.take_asked().len(), 4);
+    assert_eq!(scene.proxy.take_transfers().len(), 4);
     assert!(scene.is_tidy());
 }
 
@@ -156,7 +156,7 @@ async fn a_store_that_does_not_answer_times_out() {
     let blob = scene.put(&content(1_000)).await;
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}/", silent.local_addr().unwrap());
-    scene.proxy.treat(move |asked, answer| {
+    scene.proxy.rewrite(move |asked, answer| {
         if asked.path.ends_with("/blobs/download") || asked.path.ends_with("/blobs/upload") {
             answer.alter(|body| {
                 for field in ["download_url", "upload_url"] {
@@ -178,8 +178,8 @@ async fn a_store_that_does_not_answer_times_out() {
 async fn a_truncated_object_is_told_from_a_broken_connection() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
-    scene.proxy.treat(|asked, answer| {
-        if asked.is_about_bytes() {
+    scene.proxy.rewrite(|asked, answer| {
+        if asked.is_transfer() {
             answer.body.truncate(2_000_000);
         }
     });

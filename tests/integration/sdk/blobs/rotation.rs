@@ -19,11 +19,11 @@ async fn after_a_rotation_every_name_still_opens_its_file() {
     hashes.push(scene.client.blob_upload(content(5)).await.unwrap());
     let phone = scene.another_device().await;
     for (mode, version) in [(Rotation::Routine, 2), (Rotation::Compromise, 3)] {
-        scene.proxy.take_asked();
+        scene.proxy.take_transfers();
         let outcome = scene.client.rotate_key(PASSPHRASE, mode, |_| {}).await.unwrap();
         assert_eq!((outcome.key_version, outcome.resealed, outcome.blobs_rewrapped), (version, 3, 6));
         assert_eq!((outcome.kept, outcome.blobs_kept), (0, 0));
-        assert!(scene.proxy.take_asked().iter().all(|it| it.method != "PUT"), "no byte of a blob has moved");
+        assert!(scene.proxy.take_transfers().iter().all(|it| it.method != "PUT"), "no byte of a blob has moved");
         for (size, hash) in hashes.iter().enumerate() {
             assert_eq!(scene.get(hash).await, content(size));
         }
@@ -47,7 +47,7 @@ async fn after_a_rotation_every_name_still_opens_its_file() {
 async fn a_rotation_rewraps_keys_of_blobs_page_by_page_and_reports_its_progress() {
     let scene = Scene::new().await;
     // A server with limits so low that two keys fill a batch.
-    scene.proxy.treat(|asked, answer| {
+    scene.proxy.rewrite(|asked, answer| {
         if asked.path.ends_with("/limits") {
             answer.alter(|limits| limits["max_body_bytes"] = 512.into());
         }
@@ -81,7 +81,7 @@ async fn ten_thousand_keys_of_blobs_are_rewrapped() {
     let outcome = scene.client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
     println!("rotated in {:?}", began.elapsed());
     assert_eq!((outcome.blobs_rewrapped, outcome.blobs_kept), (BLOBS as u64, 0));
-    assert!(scene.proxy.take_asked().is_empty(), "no byte of a blob has moved");
+    assert!(scene.proxy.take_transfers().is_empty(), "no byte of a blob has moved");
     for (number, hash) in hashes.iter().enumerate() {
         let url = scene.client.blob_download_url(hash).await.unwrap();
         assert_eq!(scene.client.blob_download(&url).await.unwrap(), number.to_le_bytes());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tidelog_client::{BlobRef, ClientBuilder, MemoryStore, SyncKitClient};
 
-use tidelog_test_kit::proxies::blobs::Proxy;
+use tidelog_test_kit::proxy::Proxy;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config};
 
 pub(crate) struct Scene {

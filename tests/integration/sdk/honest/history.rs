@@ -11,7 +11,7 @@ use tidelog_client::{ChangeEntry, ChangeOp, Cursor, MemoryStore, PullFilter, Rot
 use crate::honest::log::{Removed, rows_of, seq_of};
 use crate::honest::program::{Program, Setting};
 use tidelog_test_kit::Dice;
-use tidelog_test_kit::proxies::rewriting::{Loss, Proxy};
+use tidelog_test_kit::proxy::{Fate, Proxy};
 use tidelog_test_kit::sdk::{PASSPHRASE, World, config};
 
 const MAX_STEPS: u64 = 30;
@@ -49,7 +49,7 @@ impl History {
         };
         let removed = Arc::new(Mutex::new(Removed::default()));
         let of_proxy = removed.clone();
-        proxy.lie(move |asked, answer| of_proxy.lock().unwrap().take_out(asked, answer));
+        proxy.rewrite_json(move |asked, answer| of_proxy.lock().unwrap().take_out(asked, answer));
         Self {
             dice: Dice::new(seed),
             raw_url: world.server.url().to_owned(),
@@ -145,8 +145,8 @@ impl History {
 
     fn something_may_get_lost(&mut self, path: &'static str) {
         match self.below(8) {
-            0 => self.proxy.lose_next(path, Loss::Answer),
-            1 => self.proxy.lose_next(path, Loss::Request),
+            0 => self.proxy.decide_for(path, Fate::LoseResponse),
+            1 => self.proxy.decide_for(path, Fate::LoseRequest),
             _ => {}
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use tidelog_test_kit::proxies::rewriting::{Answer, Asked};
+use tidelog_test_kit::proxy::{JsonResponse, JsonRequest};
 
 /// What compaction has removed so far: superseded entries, and deletions that every program has seen.
 #[derive(Clone, Default)]
@@ -31,7 +31,7 @@ impl Removed {
     }
 
     /// Removes from a pulled page what is compacted, and declares it.
-    pub(crate) fn take_out(&self, asked: &Asked, answer: &mut Answer) {
+    pub(crate) fn take_out(&self, asked: &JsonRequest, answer: &mut JsonResponse) {
         if asked.path != "/pull" || answer.status != 200 || self.through == 0 {
             return;
         }

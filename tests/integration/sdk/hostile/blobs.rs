@@ -42,8 +42,8 @@ async fn with_bytes(lie: impl Fn(Vec<u8>) -> Vec<u8> + Send + 'static) -> SyncKi
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
     assert_eq!(scene.get(&blob.hash).await, content(SIZE));
-    scene.proxy.treat(move |asked, answer| {
-        if asked.is_about_bytes() {
+    scene.proxy.rewrite(move |asked, answer| {
+        if asked.is_transfer() {
             answer.body = lie(std::mem::take(&mut answer.body));
         }
     });
@@ -137,7 +137,7 @@ async fn another_blob_of_the_user_does_not_pass_for_this_one() {
     let other_answer = Arc::new(Mutex::new(Value::Null));
     for lie in 0..3 {
         let (kept, other_hash) = (other_answer.clone(), other.hash.clone());
-        scene.proxy.treat(move |asked, answer| {
+        scene.proxy.rewrite(move |asked, answer| {
             if !asked.path.ends_with("/blobs/download") {
                 return;
             }
@@ -171,7 +171,7 @@ async fn a_blob_of_another_user_does_not_pass_for_one_of_this_user() {
     let url = url.split('#').next().unwrap().to_owned();
     for with_key in [false, true] {
         let (key, url) = (key.clone(), url.clone());
-        scene.proxy.treat(move |asked, answer| {
+        scene.proxy.rewrite(move |asked, answer| {
             if asked.path.ends_with("/blobs/download") {
                 answer.alter(|told| {
                     told["download_url"] = url.clone().into();
@@ -201,7 +201,7 @@ async fn a_wrapped_key_that_is_missing_broken_or_labelled_with_another_version_o
         (json!({ "key_version": 9 }), BlobError::WrongKey { have: 1, want: 9 }),
     ];
     for (lie, expected) in lies {
-        scene.proxy.treat(move |asked, answer| {
+        scene.proxy.rewrite(move |asked, answer| {
             if asked.path.ends_with("/blobs/download") {
                 answer.alter(|told| {
                     for (field, value) in lie.as_object().unwrap() {
@@ -226,10 +226,10 @@ async fn a_validly_sealed_file_under_the_name_of_another_is_detected() {
     let vault = Raw::beside(&scene.world, &scene.client).opened_envelope().await.vault;
     for (key, forged) in [seal_stream(&vault, b"forged").unwrap(), seal_once(&vault, b"forged")] {
         let wrapped = BASE64.encode(&wrap_file_key(&vault, &name, &key).unwrap());
-        scene.proxy.treat(move |asked, answer| {
+        scene.proxy.rewrite(move |asked, answer| {
             if asked.path.ends_with("/blobs/download") {
                 answer.alter(|told| told["wrapped_key"] = wrapped.clone().into());
-            } else if asked.is_about_bytes() {
+            } else if asked.is_transfer() {
                 answer.body = forged.clone();
             }
         });
@@ -241,10 +241,10 @@ async fn a_validly_sealed_file_under_the_name_of_another_is_detected() {
 async fn a_part_that_starts_at_another_byte_than_requested_is_refused() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(3_000_000)).await;
-    scene.proxy.treat(|asked, answer| {
-        if asked.is_about_bytes() && asked.header("range").is_none() {
+    scene.proxy.rewrite(|asked, answer| {
+        if asked.is_transfer() && asked.header("range").is_none() {
             answer.breaks_after = Some(1_500_000);
-        } else if asked.is_about_bytes() {
+        } else if asked.is_transfer() {
             for (_, value) in answer.headers.iter_mut().filter(|(name, _)| name == "content-range") {
                 *value = value.replace("bytes ", "bytes 1");
             }
@@ -263,7 +263,7 @@ async fn a_rotation_does_not_rewrap_a_key_that_was_swapped() {
     let (one, other) = (scene.put(&content(10)).await, scene.put(&content(20)).await);
     let (hash, key) =
         (one.hash.clone(), Raw::beside(&scene.world, &scene.client).wrapped_key(&other.hash).await);
-    scene.proxy.treat(move |asked, answer| {
+    scene.proxy.rewrite(move |asked, answer| {
         if asked.path.ends_with("/keys/rotate/blobs") && answer.status == 200 {
             answer.alter(|page| {
                 for blob in page["blobs"].as_array_mut().unwrap() {

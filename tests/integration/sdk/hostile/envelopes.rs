@@ -27,7 +27,7 @@ async fn told(scene: &Scene, lie: impl Fn(&mut Value) + Send + 'static) -> Said 
     let known = scene.next_run().await;
     let new = scene.client_with(&Arc::new(MemoryStore::new()));
     let before = scene.log().await.len();
-    scene.proxy.lie(move |asked, answer| {
+    scene.proxy.rewrite_json(move |asked, answer| {
         if asked.path == "/keys" && asked.method == "GET" {
             lie(&mut answer.body);
         }
@@ -145,7 +145,7 @@ async fn an_older_key_is_refused_by_a_device_with_the_newer_one_and_useless_to_a
     assert!(is(&said.known, PinError::OlderKey));
     // A new device cannot tell, but cannot open what is under the newer key.
     let new = scene.client_with(&Arc::new(MemoryStore::new()));
-    scene.proxy.lie(move |asked, answer| {
+    scene.proxy.rewrite_json(move |asked, answer| {
         if asked.path == "/keys" && asked.method == "GET" {
             replaced(old.clone(), 1)(&mut answer.body);
         }
@@ -181,7 +181,7 @@ async fn bytes_that_are_not_an_envelope_are_refused() {
 async fn a_device_that_has_seen_a_key_never_creates_another_when_it_is_denied() {
     let scene = Scene::new().await;
     let known = scene.next_run().await;
-    scene.proxy.lie(|asked, answer| {
+    scene.proxy.rewrite_json(|asked, answer| {
         if asked.path == "/keys" && asked.method == "GET" {
             (answer.status, answer.body) = (404, json!({ "error": "absent", "code": "not_found" }));
         }
@@ -203,7 +203,7 @@ async fn a_forged_rotation_leads_to_no_other_key() {
     let pending = json!({ "encrypted_key": envelope, "key_version": 2 });
     let known = scene.next_run().await;
     let new = scene.client_with(&Arc::new(MemoryStore::new()));
-    scene.proxy.lie(move |asked, answer| {
+    scene.proxy.rewrite_json(move |asked, answer| {
         if asked.path == "/keys" && asked.method == "GET" {
             answer.body["pending"] = pending.clone();
         }

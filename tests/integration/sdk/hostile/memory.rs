@@ -27,9 +27,8 @@ async fn finds(reader: &Installation, from: Cursor, policy: TamperPolicy, is_it:
 /// The server is rolled back to the state before the last two entries.
 fn rolled_back(
     log: &[Value],
-) -> impl FnMut(&tidelog_test_kit::proxies::rewriting::Asked, &mut tidelog_test_kit::proxies::rewriting::Answer)
-+ Send
-+ 'static {
+) -> impl FnMut(&tidelog_test_kit::proxy::JsonRequest, &mut tidelog_test_kit::proxy::JsonResponse) + Send + 'static
+{
     let last = seq_of(&log[LEN - 3]);
     move |asked, answer| {
         in_pages(move |entries| entries.retain(|entry| seq_of(entry) <= last))(asked, answer);
@@ -46,7 +45,7 @@ async fn a_rolled_back_server_is_caught_by_clients_that_had_seen_more() {
         let reader = scene.device("reader", policy).await;
         reader.pull().await.unwrap();
         assert_eq!(reader.pull().await.unwrap().evidence, []);
-        scene.proxy.lie(rolled_back(&scene.log().await));
+        scene.proxy.rewrite_json(rolled_back(&scene.log().await));
         let report = reader.verify().await;
         assert!(matches!(report.evidence[..], [Evidence::Withheld { known: 7, given: 5, .. }]), "{report:?}");
         finds(&reader, Cursor::Start, policy, |it| {
@@ -66,7 +65,7 @@ async fn acknowledged_entries_cannot_be_hidden_from_their_writer() {
         assert_eq!(writer.pull().await.unwrap().evidence, []);
         writer.push(vec![update("tasks", "own", 2)]).await;
         let device_id = writer.device.id;
-        scene.proxy.lie(in_pages(move |entries| {
+        scene.proxy.rewrite_json(in_pages(move |entries| {
             entries.retain(|entry| entry["device_id"] != device_id.to_string());
         }));
         let report = writer.verify().await;
@@ -90,7 +89,7 @@ async fn another_entry_under_a_known_seq_is_not_applied() {
 
         let log = scene.log().await;
         let (old, seq) = (log[0].clone(), seq_of(&log[LEN - 1]));
-        scene.proxy.lie(in_pages(move |entries| {
+        scene.proxy.rewrite_json(in_pages(move |entries| {
             let last = entries.last_mut().unwrap();
             *last = old.clone();
             last["seq"] = seq.into();
@@ -117,7 +116,7 @@ async fn two_different_pasts_are_detected_by_a_device_that_sees_both() {
         phone.push(vec![update("tasks", "a", 100)]).await;
         // The laptop is not shown what the phone wrote, nor the other way round.
         let phone_id = phone.device.id.to_string();
-        scene.proxy.lie(in_pages(move |entries| {
+        scene.proxy.rewrite_json(in_pages(move |entries| {
             let hidden = |entry: &Value| entry["device_id"] == *phone_id && entry["data"].is_string();
             let last = entries.iter().rposition(hidden).filter(|place| place + 1 == entries.len());
             if let Some(place) = last {
@@ -170,7 +169,7 @@ async fn the_next_run_still_notices_what_is_left_out() {
         let control = restarted(&scene, &reader, &state, policy).await;
         assert_eq!(control.pull_from(cursor).await.unwrap().evidence, []);
         let reader = restarted(&scene, &reader, &state, policy).await;
-        scene.proxy.lie(in_pages(|entries| drop(entries.remove(0))));
+        scene.proxy.rewrite_json(in_pages(|entries| drop(entries.remove(0))));
         finds(&reader, cursor, policy, |it| matches!(it, Evidence::Missing { expected: 2, found: 3, .. }))
             .await;
     }
@@ -185,7 +184,7 @@ async fn the_next_run_still_notices_the_missing_first_entries_of_a_new_device() 
     let new = scene.device("new", TamperPolicy::Warn).await;
     new.push(vec![row("tasks", "x", 1), row("tasks", "y", 1)]).await;
     let reader = restarted(&scene, &reader, &state, TamperPolicy::Warn).await;
-    scene.proxy.lie(in_pages(|entries| drop(entries.remove(0))));
+    scene.proxy.rewrite_json(in_pages(|entries| drop(entries.remove(0))));
     finds(&reader, cursor, TamperPolicy::Warn, |it| {
         matches!(it, Evidence::Missing { expected: 0, found: 1, .. })
     })
@@ -199,7 +198,7 @@ async fn the_next_run_still_notices_a_rolled_back_server() {
         let reader = scene.device("reader", policy).await;
         reader.pull().await.unwrap();
         let reader = restarted(&scene, &reader, &stored(&reader), policy).await;
-        scene.proxy.lie(rolled_back(&scene.log().await));
+        scene.proxy.rewrite_json(rolled_back(&scene.log().await));
         assert!(matches!(reader.verify().await.evidence[..], [Evidence::Withheld { .. }]));
         finds(&reader, Cursor::Start, policy, |it| matches!(it, Evidence::Withheld { .. })).await;
     }
@@ -214,7 +213,7 @@ async fn the_next_run_does_not_apply_an_old_value_again() {
     let old = scene.log().await[0].clone();
     scene.phone.push(vec![row("tasks", "x", 1)]).await;
     let reader = restarted(&scene, &reader, &state, TamperPolicy::Warn).await;
-    scene.proxy.lie(in_pages(move |entries| {
+    scene.proxy.rewrite_json(in_pages(move |entries| {
         let seq = seq_of(&entries[0]);
         entries[0] = old.clone();
         entries[0]["seq"] = seq.into();
@@ -230,6 +229,6 @@ async fn a_pull_from_the_start_notices_swapped_entries() {
     let scene = Scene::new().await;
     let reader = scene.device("reader", TamperPolicy::Warn).await;
     reader.pull().await.unwrap();
-    scene.proxy.lie(in_pages(|entries| swap_contents(entries, 7, 8)));
+    scene.proxy.rewrite_json(in_pages(|entries| swap_contents(entries, 7, 8)));
     finds(&reader, Cursor::Start, TamperPolicy::Warn, |it| matches!(it, Evidence::Missing { .. })).await;
 }

@@ -4,14 +4,14 @@ use serde_json::json;
 use tidelog_client::{Cursor, Evidence, SyncKitError, TamperPolicy};
 
 use crate::hostile::scene::{LEN, Scene, end_at, in_pages, refusal, row, seq_of, update};
-use tidelog_test_kit::proxies::rewriting::{Answer, Asked};
+use tidelog_test_kit::proxy::{JsonResponse, JsonRequest};
 
 /// Under any policy, a page with this lie is not returned, and a client that refuses goes on refusing.
-async fn no_page(scene: &Scene, lie: impl Fn(&Asked, &mut Answer) + Send + 'static) -> Evidence {
+async fn no_page(scene: &Scene, lie: impl Fn(&JsonRequest, &mut JsonResponse) + Send + 'static) -> Evidence {
     let trusting = scene.device("trusting", TamperPolicy::Warn).await;
     let strict = scene.device("strict", TamperPolicy::Refuse).await;
     assert_eq!(scene.device("control", TamperPolicy::Refuse).await.pull().await.unwrap().changes.len(), LEN);
-    scene.proxy.lie(lie);
+    scene.proxy.rewrite_json(lie);
     let Err(SyncKitError::Tampered { evidence }) = trusting.pull().await else { panic!("it was given out") };
     assert_eq!(refusal(&strict).await, evidence);
     assert_eq!(trusting.client.evidence(), evidence);
@@ -46,7 +46,7 @@ async fn an_entry_beyond_the_cursor_is_refused() {
     let scene = Scene::new().await;
     let log = scene.log().await;
     let (last, before) = (seq_of(&log[LEN - 1]), seq_of(&log[LEN - 2]));
-    let lie = move |asked: &Asked, answer: &mut Answer| {
+    let lie = move |asked: &JsonRequest, answer: &mut JsonResponse| {
         if asked.path == "/pull" {
             end_at(answer, before);
         }
@@ -61,7 +61,7 @@ async fn a_cursor_that_goes_backwards_is_refused() {
     let reader = scene.device("reader", TamperPolicy::Warn).await;
     let cursor = reader.pull().await.unwrap().cursor;
     let third = seq_of(&scene.log().await[2]);
-    scene.proxy.lie(move |_, answer| end_at(answer, third));
+    scene.proxy.rewrite_json(move |_, answer| end_at(answer, third));
     let led_back = reader.client.pull(reader.device.id, cursor).await;
     assert!(matches!(led_back, Err(SyncKitError::Tampered { .. })), "{led_back:?}");
     scene.proxy.be_honest();
@@ -75,7 +75,7 @@ async fn the_cursor_of_a_push_never_skips_what_others_wrote() {
     let reader = scene.device("reader", TamperPolicy::Warn).await;
     let seen = reader.pull().await.unwrap().cursor;
     scene.phone.push(vec![row("tasks", "hidden", 1)]).await;
-    scene.proxy.lie(|asked, answer| {
+    scene.proxy.rewrite_json(|asked, answer| {
         if asked.path == "/push" {
             end_at(answer, i64::MAX);
         }
@@ -93,7 +93,7 @@ async fn entries_that_the_cursor_of_a_push_skips_are_missed() {
     let reader = scene.device("reader", TamperPolicy::Warn).await;
     reader.pull().await.unwrap();
     scene.phone.push(vec![row("tasks", "hidden", 1)]).await;
-    scene.proxy.lie(|asked, answer| {
+    scene.proxy.rewrite_json(|asked, answer| {
         if asked.path == "/push" {
             let last_seq = answer.body["last_seq"].as_i64().unwrap();
             end_at(answer, last_seq);
@@ -112,7 +112,7 @@ async fn the_cursor_of_a_push_never_goes_backwards() {
     let reader = scene.device("reader", TamperPolicy::Warn).await;
     let seen = reader.pull().await.unwrap().cursor;
     let third = seq_of(&scene.log().await[2]);
-    scene.proxy.lie(move |asked, answer| {
+    scene.proxy.rewrite_json(move |asked, answer| {
         if asked.path == "/push" {
             end_at(answer, third);
         }
@@ -127,7 +127,7 @@ async fn an_impossible_last_seq_does_no_harm() {
         let scene = Scene::new().await;
         let reader = scene.device("reader", TamperPolicy::Warn).await;
         reader.pull().await.unwrap();
-        scene.proxy.lie(move |asked, answer| {
+        scene.proxy.rewrite_json(move |asked, answer| {
             if asked.path == "/push" {
                 answer.body["last_seq"] = json!(last_seq);
             }
@@ -142,14 +142,14 @@ async fn an_impossible_last_seq_does_no_harm() {
 async fn a_cursor_at_the_largest_seq_does_no_harm() {
     let scene = Scene::new().await;
     let reader = scene.device("reader", TamperPolicy::Warn).await;
-    scene.proxy.lie(|asked, answer| {
+    scene.proxy.rewrite_json(|asked, answer| {
         if asked.path == "/pull" {
             end_at(answer, i64::MAX);
         }
     });
     let far = reader.pull().await.unwrap().cursor;
     // The real server does not know this position, so the proxy answers.
-    scene.proxy.lie(move |asked, answer| {
+    scene.proxy.rewrite_json(move |asked, answer| {
         if asked.path == "/pull" {
             answer.status = 200;
             answer.body = json!({ "changes": [], "cursor": far, "has_more": false });

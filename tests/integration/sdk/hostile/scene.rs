@@ -14,7 +14,7 @@ use tidelog_client::{
     SessionInfo, SyncKitClient, SyncKitError, TamperPolicy, VerifyReport,
 };
 
-use tidelog_test_kit::proxies::rewriting::{Answer, Asked, Proxy};
+use tidelog_test_kit::proxy::{JsonResponse, JsonRequest, Proxy};
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, insert};
 
 /// Entries in the log.
@@ -172,7 +172,7 @@ impl Scene {
     /// Shows new readers the log with this lie, after a control reader was shown it without.
     pub(crate) async fn reaction(
         &self,
-        lie: impl Fn(&Asked, &mut Answer) + Send + Sync + 'static,
+        lie: impl Fn(&JsonRequest, &mut JsonResponse) + Send + Sync + 'static,
     ) -> Reaction {
         let total = self.log().await.len();
         let control = self.device("control", TamperPolicy::Refuse).await;
@@ -185,7 +185,7 @@ impl Scene {
             [("trusting", trusting), ("strict", strict), ("verifying", trusting)]
                 .map(|it| self.device(it.0, it.1));
         let (trusting, strict, verifying) = (trusting.await, strict.await, verifying.await);
-        self.proxy.lie(lie);
+        self.proxy.rewrite_json(lie);
         let warned = trusting.pull().await.unwrap();
         assert_eq!(trusting.client.evidence(), warned.evidence);
         let refused = refusal(&strict).await;
@@ -251,7 +251,7 @@ pub(crate) fn delete(table: &str, row_id: &str) -> ChangeEntry {
 /// A lie about the entries of each page.
 pub(crate) fn in_pages(
     lie: impl Fn(&mut Vec<Value>) + Send + Sync + 'static,
-) -> impl Fn(&Asked, &mut Answer) + Send + Sync + 'static {
+) -> impl Fn(&JsonRequest, &mut JsonResponse) + Send + Sync + 'static {
     move |asked, answer| {
         if asked.path == "/pull" && answer.status == 200 {
             lie(answer.body["changes"].as_array_mut().unwrap());
@@ -265,7 +265,7 @@ pub(crate) fn seq_of(entry: &Value) -> i64 {
 }
 
 /// Lets the page end at this seq.
-pub(crate) fn end_at(answer: &mut Answer, seq: i64) {
+pub(crate) fn end_at(answer: &mut JsonResponse, seq: i64) {
     let cursor = answer.body["cursor"].as_str().unwrap();
     let (_, epoch) = cursor.split_once('-').unwrap();
     answer.body["cursor"] = format!("{seq}-{epoch}").into();

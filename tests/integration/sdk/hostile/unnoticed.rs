@@ -3,14 +3,14 @@
 use tidelog_client::{Evidence, TamperPolicy};
 
 use crate::hostile::scene::{Installation, LEN, Scene, end_at, in_pages, row, seq_of, update};
-use tidelog_test_kit::proxies::rewriting::{Answer, Asked};
+use tidelog_test_kit::proxy::{JsonRequest, JsonResponse};
 
 /// Leaves out the last two entries of the scene's log, and lets pages end before them.
 async fn hide_the_newest(scene: &Scene) -> (i64, i64) {
     let log = scene.log().await;
     let (before, last) = (seq_of(&log[LEN - 3]), seq_of(&log[LEN - 1]));
     let hide = in_pages(move |entries| entries.retain(|entry| !(before + 1..=last).contains(&seq_of(entry))));
-    scene.proxy.lie(move |asked: &Asked, answer: &mut Answer| {
+    scene.proxy.rewrite_json(move |asked: &JsonRequest, answer: &mut JsonResponse| {
         hide(asked, answer);
         if asked.path == "/pull" {
             let newest = answer.body["changes"].as_array().unwrap().last().map_or(before, seq_of);
@@ -62,7 +62,7 @@ async fn hiding_the_newest_is_noticed_with_the_next_head_of_a_device_that_was_sh
 fn say_they_were_superseded(
     seqs: Vec<i64>,
     through: i64,
-) -> impl Fn(&Asked, &mut Answer) + Send + Sync + 'static {
+) -> impl Fn(&JsonRequest, &mut JsonResponse) + Send + Sync + 'static {
     move |asked, answer| {
         let seqs = seqs.clone();
         in_pages(move |entries| entries.retain(|entry| !seqs.contains(&seq_of(entry))))(asked, answer);
@@ -100,7 +100,7 @@ async fn a_row_that_is_falsely_declared_superseded_is_noticed_with_the_next_head
     let seqs: Vec<_> = scene.log().await.iter().map(seq_of).collect();
     let gone = say_they_were_superseded(vec![seqs[2], seqs[6]], seqs[6]);
     let reader = scene.device("reader", TamperPolicy::Refuse).await;
-    scene.proxy.lie(gone);
+    scene.proxy.rewrite_json(gone);
     let got = reader.pull().await.unwrap();
     assert_eq!(got.changes.len(), LEN - 2);
     let report = reader.verify().await;
@@ -118,7 +118,7 @@ async fn a_row_that_is_falsely_declared_superseded_is_noticed_with_the_next_head
 async fn what_is_missing_behind_a_filter_is_not_missed() {
     let scene = Scene::new().await;
     let reader = scene.device("reader", TamperPolicy::Refuse).await;
-    scene.proxy.lie(in_pages(|entries| drop(entries.remove(0))));
+    scene.proxy.rewrite_json(in_pages(|entries| drop(entries.remove(0))));
     let tables = Some(vec!["tasks".into()]);
     let filter = tidelog_client::PullFilter { tables, ..Default::default() };
     let page = reader.client.pull_page(reader.device.id, 0, filter).await.unwrap();
@@ -134,7 +134,7 @@ async fn a_client_that_starts_in_the_middle_without_state_misses_nothing_before_
     scene.phone.push(vec![row("tasks", "x", 1), row("tasks", "y", 1)]).await;
     let next_run = scene.device("reader", TamperPolicy::Refuse).await;
     let first = seq_of(&scene.log().await[LEN]);
-    scene.proxy.lie(in_pages(move |entries| entries.retain(|entry| seq_of(entry) != first)));
+    scene.proxy.rewrite_json(in_pages(move |entries| entries.retain(|entry| seq_of(entry) != first)));
     assert_eq!(next_run.pull_from(cursor).await.unwrap().changes.len(), 1);
     assert!(!next_run.verify().await.is_clean());
 }

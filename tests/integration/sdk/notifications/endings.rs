@@ -4,7 +4,7 @@ use tidelog::server::commands::{Command, UserCommand};
 use tidelog_client::{Cursor, Notification, SyncKitError};
 
 use super::{Listener, device_behind};
-use tidelog_test_kit::proxies::network::{Proxy, Streams};
+use tidelog_test_kit::proxy::{Proxy, Streams};
 use tidelog_test_kit::sdk::{World, tasks};
 
 #[tokio::test]

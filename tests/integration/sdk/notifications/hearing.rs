@@ -3,7 +3,7 @@
 use tidelog_client::{Cursor, Notification, Rotation};
 
 use super::{Listener, device_behind};
-use tidelog_test_kit::proxies::network::Proxy;
+use tidelog_test_kit::proxy::Proxy;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, tasks};
 
 #[tokio::test]
@@ -68,5 +68,5 @@ async fn cancelled_calls_lose_nothing() {
             }
         }
     }
-    assert_eq!(proxy.requests(tidelog_test_kit::proxies::network::SUBSCRIBE), 1);
+    assert_eq!(proxy.requests(tidelog_test_kit::proxy::SUBSCRIBE), 1);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidelog_client::{ClientBuilder, ConnectionState, Cursor, Device, Notification, Rotation, SyncKitClient};
 
 use super::{Listener, SHORT, device_with};
-use tidelog_test_kit::proxies::network::{Proxy, SUBSCRIBE, Streams};
+use tidelog_test_kit::proxy::{Proxy, SUBSCRIBE, Streams};
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, task, tasks};
 
 const NOT_ALLOWED: &str = "HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidelog_client::{ConnectionState, Cursor, Device, Notification, SyncKitClient};
 
 use super::{Listener, device_behind, device_with};
-use tidelog_test_kit::proxies::network::{Proxy, SUBSCRIBE};
+use tidelog_test_kit::proxy::{Fate, Proxy, SUBSCRIBE};
 use tidelog_test_kit::sdk::{World, builder, config, task, tasks};
 
 /// Pulls everything beyond the cursor, and returns how many changes there were.
@@ -112,7 +112,7 @@ async fn a_refresh_that_is_refused_for_now_is_waited_for() {
     let mut session = laptop.session_info().unwrap();
     session.expires_at = Some(chrono::Utc::now());
     laptop.restore_session(session);
-    proxy.refuse_requests(2);
+    proxy.decide([Fate::Refuse; 2]);
     Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
     assert_eq!(proxy.requests("POST /api/sync/auth/refresh"), 3);
 }

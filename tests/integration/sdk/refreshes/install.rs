@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tidelog_client::{MemoryStore, SessionInfo, SyncKitClient, SyncKitConfig, SyncKitError};
 
-use tidelog_test_kit::proxies::losing::{Fate, Relay};
+use tidelog_test_kit::proxy::{Fate, Proxy};
 use tidelog_test_kit::{ClockedServer, Dice};
 
 /// How long a process may go on from memory before it reads the saved session again.
@@ -33,7 +33,7 @@ struct Hand {
 /// One process.
 struct Process {
     name: &'static str,
-    relay: Relay,
+    proxy: Proxy,
     saved: Arc<Saved>,
     client: SyncKitClient,
     hand: Arc<Mutex<Hand>>,
@@ -42,10 +42,10 @@ struct Process {
 
 impl Process {
     async fn start(name: &'static str, server: &ClockedServer, saved: Arc<Saved>) -> Self {
-        let relay = Relay::to(&server.url()).await;
+        let proxy = Proxy::before(&server.url()).await;
         let hand = Arc::default();
-        let client = client(&relay, server, &saved, &hand);
-        Self { name, relay, saved, client, hand, seconds_from_memory: 0 }
+        let client = client(&proxy, server, &saved, &hand);
+        Self { name, proxy, saved, client, hand, seconds_from_memory: 0 }
     }
 
     /// Starts anew from the saved session.
@@ -53,7 +53,7 @@ impl Process {
         let session = self.saved.session.lock().expect("nobody panicked").clone();
         *self.hand.lock().expect("nobody panicked") = Hand { known: session.clone(), ..Hand::default() };
         self.seconds_from_memory = 0;
-        self.client = client(&self.relay, server, &self.saved, &self.hand);
+        self.client = client(&self.proxy, server, &self.saved, &self.hand);
         self.client.restore_session(session.expect("somebody signed in"));
     }
 
@@ -68,11 +68,9 @@ impl Process {
         session.expires_at = Some(chrono::DateTime::UNIX_EPOCH);
         self.client.restore_session(session);
         self.hand.lock().expect("nobody panicked").dies = dice.below(8) == 0;
-        self.relay.decide(
+        self.proxy.decide(
             (0..dice.below(6))
-                .map(|_| {
-                    *dice.pick(&[Fate::Passes, Fate::LosesRequest, Fate::LosesAnswer, Fate::LosesAnswer])
-                })
+                .map(|_| *dice.pick(&[Fate::Pass, Fate::LoseRequest, Fate::LoseResponse, Fate::LoseResponse]))
                 .collect::<Vec<_>>(),
         );
     }
@@ -91,7 +89,7 @@ impl Process {
 }
 
 fn client(
-    relay: &Relay,
+    proxy: &Proxy,
     server: &ClockedServer,
     saved: &Arc<Saved>,
     hand: &Arc<Mutex<Hand>>,
@@ -107,7 +105,7 @@ fn client(
             hand.is_behind = true;
         }
     };
-    SyncKitClient::builder(SyncKitConfig { server_url: relay.url().into(), api_key: server.api_key().into() })
+    SyncKitClient::builder(SyncKitConfig { server_url: proxy.url().into(), api_key: server.api_key().into() })
         .key_store(MemoryStore::new())
         .first_retry_wait(std::time::Duration::ZERO)
         .on_session_change(save)
@@ -151,7 +149,7 @@ impl<'a> Install<'a> {
         process.restart(self.server);
         let stolen = process.client.session_info();
         for _ in 0..2 {
-            process.relay.decide([]);
+            process.proxy.decide([]);
             let mut session = process.client.session_info().expect("it is signed in");
             session.expires_at = Some(chrono::DateTime::UNIX_EPOCH);
             process.client.restore_session(session);

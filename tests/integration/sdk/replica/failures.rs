@@ -6,7 +6,7 @@ use tidelog_client::replica::{ProblemKind, ReplicaError};
 use tidelog_client::{BlockReason, Rotation, SyncKitError};
 
 use crate::replica::setup::{Installation, sync_all};
-use tidelog_test_kit::proxies::rewriting::{Answer, Asked, Loss, Proxy};
+use tidelog_test_kit::proxy::{JsonResponse, JsonRequest, Fate, Proxy};
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config};
 
 const TODOS: &str =
@@ -26,7 +26,7 @@ async fn pair(world: &World) -> (Installation, Installation, Proxy) {
     (laptop, phone, proxy)
 }
 
-fn refuse(response: &mut Answer, status: u16, code: &str) {
+fn refuse(response: &mut JsonResponse, status: u16, code: &str) {
     (response.status, response.body) = (status, json!({"error": "refused", "code": code}));
 }
 
@@ -39,7 +39,7 @@ async fn a_push_whose_response_is_lost_is_in_the_log_once_even_after_a_restart()
     let world = World::new().await;
     let (laptop, mut phone, proxy) = pair(&world).await;
     phone.run("INSERT INTO todos VALUES ('a', 'once')");
-    proxy.lose_next("/push", Loss::Answer);
+    proxy.decide_for("/push", Fate::LoseResponse);
     assert!(matches!(phone.try_sync().await, Err(ReplicaError::Sync(SyncKitError::Network(_)))));
     phone.attach_again(["todos"]).unwrap();
     phone.run("UPDATE todos SET title = 'twice'");
@@ -61,7 +61,7 @@ async fn a_row_that_is_replaced_before_its_push_is_acknowledged_is_deleted_every
     let device = client.register_device("phone", "linux").await.unwrap();
     let phone = Installation::with(client, device, schema, ["todos"]);
     phone.run("INSERT INTO todos VALUES ('a', 'same')");
-    proxy.lose_next("/push", Loss::Answer);
+    proxy.decide_for("/push", Fate::LoseResponse);
     phone.try_sync().await.unwrap_err();
     phone.run("INSERT OR REPLACE INTO todos VALUES ('b', 'same')");
     sync_all(&[&phone, &laptop]).await;
@@ -75,7 +75,7 @@ async fn a_push_that_never_arrived_loses_against_a_later_write_of_another_device
     let world = World::new().await;
     let (laptop, phone, proxy) = pair(&world).await;
     phone.run("INSERT INTO todos VALUES ('a', 'phone')");
-    proxy.lose_next("/push", Loss::Request);
+    proxy.decide_for("/push", Fate::LoseRequest);
     phone.try_sync().await.unwrap_err();
     laptop.wait_until_later_than(&phone);
     laptop.run("INSERT INTO todos VALUES ('a', 'laptop')");
@@ -105,7 +105,7 @@ async fn a_removed_device_keeps_its_changes_and_continues_as_a_new_one() {
 async fn a_full_quota_blocks_pushes_but_not_pulls() {
     let world = World::new().await;
     let (laptop, phone, proxy) = pair(&world).await;
-    proxy.lie(|request: &Asked, response: &mut Answer| {
+    proxy.rewrite_json(|request: &JsonRequest, response: &mut JsonResponse| {
         if request.path == "/push" {
             refuse(response, 402, "quota_exceeded");
         }
@@ -126,7 +126,7 @@ async fn a_full_quota_blocks_pushes_but_not_pulls() {
 async fn a_missing_membership_is_reported_and_loses_no_changes() {
     let world = World::new().await;
     let (laptop, phone, proxy) = pair(&world).await;
-    proxy.lie(|request: &Asked, response: &mut Answer| {
+    proxy.rewrite_json(|request: &JsonRequest, response: &mut JsonResponse| {
         if request.path == "/push" || request.path == "/pull" {
             refuse(response, 403, "membership_required");
         }
@@ -188,7 +188,7 @@ async fn an_entry_that_cannot_be_decrypted_is_skipped_and_reported() {
     let (laptop, phone, proxy) = pair(&world).await;
     laptop.run("INSERT INTO todos VALUES ('a', 'altered in transit'), ('b', 'unaltered')");
     laptop.sync().await;
-    proxy.lie(|request: &Asked, response: &mut Answer| {
+    proxy.rewrite_json(|request: &JsonRequest, response: &mut JsonResponse| {
         if request.path == "/pull" && response.body["changes"][0].is_object() {
             response.body["changes"][0]["row_id"] = json!("'other'");
         }
@@ -213,7 +213,7 @@ async fn a_cursor_older_than_a_compacted_deletion_rebuilds_and_deletes_the_rows_
         .run("UPDATE todos SET title = 'edited'  WHERE id = 'c'; INSERT INTO todos VALUES ('d', 'new here')");
     // The log without the two rows and their deletions, as a server returns it after removing superseded entries.
     let mut reported = false;
-    proxy.lie(move |request: &Asked, response: &mut Answer| {
+    proxy.rewrite_json(move |request: &JsonRequest, response: &mut JsonResponse| {
         if request.path != "/pull" {
             return;
         }
@@ -263,7 +263,7 @@ async fn after_a_compromise_the_passphrase_is_required_and_local_changes_are_kep
     laptop.run("INSERT INTO todos VALUES ('a', 'before')");
     sync_all(&[&laptop, &phone]).await;
     phone.run("INSERT INTO todos VALUES ('b', 'sealed, but never arrived')");
-    proxy.lose_next("/push", Loss::Request);
+    proxy.decide_for("/push", Fate::LoseRequest);
     phone.try_sync().await.unwrap_err();
     laptop.client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
     phone.run("INSERT INTO todos VALUES ('c', 'written while blocked')");
@@ -284,7 +284,7 @@ async fn after_a_compromise_the_passphrase_is_required_and_local_changes_are_kep
 async fn a_proxy_that_rejects_large_requests_gets_smaller_ones() {
     let world = World::new().await;
     let (laptop, phone, proxy) = pair(&world).await;
-    proxy.lie(|request: &Asked, response: &mut Answer| {
+    proxy.rewrite_json(|request: &JsonRequest, response: &mut JsonResponse| {
         let changes = request.body["changes"].as_array().map_or(0, Vec::len);
         if request.path == "/push" && changes > 30 && response.status == 200 {
             refuse(response, 413, "too_large");

@@ -9,7 +9,7 @@ mod device;
 mod world;
 
 use tidelog_test_kit::Dice;
-use tidelog_test_kit::proxies::relay::Relay;
+use tidelog_test_kit::proxy::Proxy;
 use world::World;
 
 const SCHEDULES: u64 = 50;
@@ -31,8 +31,8 @@ fn no_schedule_of_rotations_pushes_and_crashes_loses_doubles_or_hides_anything()
         let app = server.new_app("Notes");
         for seed in share {
             let seen = SeedOnPanic(*seed);
-            let relay = runtime.block_on(Relay::to(&server.url()));
-            let mut world = World::new(&mut server, relay, &app, *seed);
+            let proxy = runtime.block_on(Proxy::before(&server.url()));
+            let mut world = World::new(&mut server, proxy, &app, *seed);
             runtime.block_on(world.run(&mut Dice::new(*seed)));
             drop(seen);
         }

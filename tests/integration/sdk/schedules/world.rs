@@ -8,7 +8,7 @@ use tidelog_client::{MemoryStore, PullFilter, Result, Rotation, SessionInfo, Syn
 
 use crate::schedules::device::{Device, PASSPHRASE, client, new_rows, read_anew};
 use tidelog_test_kit::interrupted;
-use tidelog_test_kit::proxies::relay::Relay;
+use tidelog_test_kit::proxy::Proxy;
 use tidelog_test_kit::{App, Dice, Server};
 
 const DEVICES: u64 = 3;
@@ -22,7 +22,7 @@ const PATIENCE: usize = 5;
 
 pub(crate) struct World<'s> {
     server: &'s mut Server,
-    relay: Relay,
+    proxy: Proxy,
     api_key: String,
     session: SessionInfo,
     number: u64,
@@ -55,14 +55,14 @@ enum Mishap {
 }
 
 impl<'s> World<'s> {
-    pub(crate) fn new(server: &'s mut Server, relay: Relay, app: &App, seed: u64) -> Self {
+    pub(crate) fn new(server: &'s mut Server, proxy: Proxy, app: &App, seed: u64) -> Self {
         let user = server.new_user(&format!("user-{seed}@example.org"));
         let mut tokens = server.tokens(&user, app);
         tokens["expires_at"] = Value::Null;
         let session = serde_json::from_value(tokens).expect("a session");
         Self {
             server,
-            relay,
+            proxy,
             api_key: app.api_key.clone(),
             session,
             number: seed,
@@ -76,7 +76,7 @@ impl<'s> World<'s> {
         let mut devices = Vec::new();
         for number in 0..DEVICES {
             let name = format!("device-{number}");
-            devices.push(Device::install(&name, self.relay.url(), &self.api_key, self.session.clone()).await);
+            devices.push(Device::install(&name, self.proxy.url(), &self.api_key, self.session.clone()).await);
         }
         for _ in 0..2 + dice.below(MOST_STEPS) {
             self.step(dice, &mut devices).await;
@@ -107,7 +107,7 @@ impl<'s> World<'s> {
 
     async fn one(&mut self, device: &mut Device, deed: Deed, mishap: Mishap) {
         let rows = self.rows_for(device, deed);
-        let (server, point) = (&mut *self.server, self.relay.pointer());
+        let (server, point) = (&mut *self.server, self.proxy.pointer());
         let (polls, mut happens): (u64, Box<dyn FnMut() -> bool>) = match mishap {
             Mishap::Nothing => (0, Box::new(|| true)),
             Mishap::Crash(polls) => (polls, Box::new(|| false)),
@@ -125,7 +125,7 @@ impl<'s> World<'s> {
         let (one_deed, two_deed) = (deed(dice), deed(dice));
         let (one_rows, two_rows) = (self.rows_for(one, one_deed), self.rows_for(two, two_deed));
         let (one_mishap, two_crash) = (mishap(dice), crash(dice));
-        let (server, point) = (&mut *self.server, self.relay.pointer());
+        let (server, point) = (&mut *self.server, self.proxy.pointer());
         let (polls, mut happens): (u64, Box<dyn FnMut() -> bool>) = match one_mishap {
             Mishap::Nothing => (0, Box::new(|| true)),
             Mishap::Crash(polls) => (polls, Box::new(|| false)),
@@ -214,7 +214,7 @@ impl<'s> World<'s> {
     /// What a new device finds, all of it under one key, with nothing to be said against the server.
     async fn look(&mut self) -> (BTreeMap<String, u64>, u32) {
         let store = Arc::new(MemoryStore::new());
-        let reader = client(self.relay.url(), &self.api_key, &store, &self.session);
+        let reader = client(self.proxy.url(), &self.api_key, &store, &self.session);
         reader.setup_encryption_existing(PASSPHRASE).await.expect("the passphrase opens the key");
         let id = reader.register_device("reader", "linux").await.expect("a device is registered").id;
         let (log, mut versions) = read_anew(&reader, id).await;

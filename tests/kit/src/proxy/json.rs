@@ -1,0 +1,43 @@
+//! Rewriting of responses as JSON.
+
+use serde_json::Value;
+
+use super::{Request, Response};
+
+/// A request to the API.
+pub struct JsonRequest {
+    /// In capitals.
+    pub method: String,
+    /// Without `/api/sync`.
+    pub path: String,
+    /// Null where there is none.
+    pub body: Value,
+}
+
+/// The server's response, to be altered.
+pub struct JsonResponse {
+    /// Its status.
+    pub status: u16,
+    /// Null where there is none.
+    pub body: Value,
+}
+
+/// Gives a function for JSON the shape of one for bytes. What is neither JSON nor empty passes by it.
+pub(super) fn adapt(
+    mut rewrite: impl FnMut(&JsonRequest, &mut JsonResponse) + Send,
+) -> impl FnMut(&Request, &mut Response) + Send {
+    move |request, response| {
+        let Some(body) = parse(&response.body) else { return };
+        let path = request.path.strip_prefix("/api/sync").unwrap_or(&request.path).to_owned();
+        let body_of_request = parse(&request.body).unwrap_or_default();
+        let request = JsonRequest { method: request.method.clone(), path, body: body_of_request };
+        let mut json = JsonResponse { status: response.status, body };
+        rewrite(&request, &mut json);
+        response.status = json.status;
+        response.body = if json.body.is_null() { Vec::new() } else { json.body.to_string().into_bytes() };
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Value> {
+    if bytes.is_empty() { Some(Value::Null) } else { serde_json::from_slice(bytes).ok() }
+}
