@@ -1,11 +1,6 @@
 //! Through the front door: the real binary, its command line and its HTTP, exactly what a user has.
 //!
 //! One file per noun. Every answer is also held against the OpenAPI document that the server serves (`tidelog_test_kit::Contract`).
-#![allow(
-    clippy::disallowed_types,
-    clippy::disallowed_methods,
-    reason = "tests look at the server from outside"
-)]
 
 mod account;
 mod address;

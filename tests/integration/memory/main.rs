@@ -1,10 +1,5 @@
 //! Memory for files: a few megabytes whatever their size. A test binary of its own, since it counts every allocation; the
 //! server runs inside it, so its share is counted, too.
-#![allow(
-    clippy::disallowed_types,
-    clippy::disallowed_methods,
-    reason = "tests look at the server from outside"
-)]
 
 use std::io::{self, SeekFrom};
 use std::pin::Pin;

@@ -1,9 +1,4 @@
 //! The SDK against a real server over HTTP, with a proxy in between for failures.
-#![allow(
-    clippy::disallowed_types,
-    clippy::disallowed_methods,
-    reason = "tests look at the server from outside"
-)]
 
 mod blobs;
 mod browser;
