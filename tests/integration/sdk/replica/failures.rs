@@ -6,7 +6,7 @@ use tidelog_client::replica::{ProblemKind, ReplicaError};
 use tidelog_client::{BlockReason, Rotation, SyncKitError};
 
 use crate::replica::setup::{Installation, sync_all};
-use tidelog_test_kit::proxy::{JsonResponse, JsonRequest, Fate, Proxy};
+use tidelog_test_kit::proxy::{Fate, JsonRequest, JsonResponse, Proxy};
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config};
 
 const TODOS: &str =
