@@ -23,7 +23,10 @@ async fn after_a_rotation_every_name_still_opens_its_file() {
         let outcome = scene.client.rotate_key(PASSPHRASE, mode, |_| {}).await.unwrap();
         assert_eq!((outcome.key_version, outcome.resealed, outcome.blobs_rewrapped), (version, 3, 6));
         assert_eq!((outcome.kept, outcome.blobs_kept), (0, 0));
-        assert!(scene.proxy.take_transfers().iter().all(|it| it.method != "PUT"), "no byte of a blob has moved");
+        assert!(
+            scene.proxy.take_transfers().iter().all(|it| it.method != "PUT"),
+            "no byte of a blob has moved"
+        );
         for (size, hash) in hashes.iter().enumerate() {
             assert_eq!(scene.get(hash).await, content(size));
         }

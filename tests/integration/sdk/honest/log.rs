@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use tidelog_test_kit::proxy::{JsonResponse, JsonRequest};
+use tidelog_test_kit::proxy::{JsonRequest, JsonResponse};
 
 /// What compaction has removed so far: superseded entries, and deletions that every program has seen.
 #[derive(Clone, Default)]

@@ -4,7 +4,7 @@ use serde_json::json;
 use tidelog_client::{Cursor, Evidence, SyncKitError, TamperPolicy};
 
 use crate::hostile::scene::{LEN, Scene, end_at, in_pages, refusal, row, seq_of, update};
-use tidelog_test_kit::proxy::{JsonResponse, JsonRequest};
+use tidelog_test_kit::proxy::{JsonRequest, JsonResponse};
 
 /// Under any policy, a page with this lie is not returned, and a client that refuses goes on refusing.
 async fn no_page(scene: &Scene, lie: impl Fn(&JsonRequest, &mut JsonResponse) + Send + 'static) -> Evidence {

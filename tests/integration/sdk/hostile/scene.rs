@@ -14,7 +14,7 @@ use tidelog_client::{
     SessionInfo, SyncKitClient, SyncKitError, TamperPolicy, VerifyReport,
 };
 
-use tidelog_test_kit::proxy::{JsonResponse, JsonRequest, Proxy};
+use tidelog_test_kit::proxy::{JsonRequest, JsonResponse, Proxy};
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, insert};
 
 /// Entries in the log.
