@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 #[cfg(feature = "schema")]
-use crate::{limits::MAX_BLOBS_PER_PAGE, schema};
+use crate::{limits::MAX_BLOBS_PER_PAGE, schema_parts};
 
 /// The body of `POST /blobs/upload`, which asks where to send a blob.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobUploadRequest {
     /// The blob's name: 64 lower-case hexadecimal digits, normally the SHA-256 of its bytes.
-    #[cfg_attr(feature = "schema", schemars(with = "schema::BlobHash"))]
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::BlobHash"))]
     pub hash: String,
     /// Size of the blob in bytes. 40 bytes more may be sent, for a client that names and measures the plaintext.
     pub size_bytes: u64,
@@ -33,7 +33,7 @@ pub struct BlobUploadResponse {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobConfirmRequest {
     /// The blob's name.
-    #[cfg_attr(feature = "schema", schemars(with = "schema::BlobHash"))]
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::BlobHash"))]
     pub hash: String,
     /// Size in bytes, as in the request for the upload.
     pub size_bytes: u64,
@@ -51,7 +51,7 @@ pub struct BlobConfirmRequest {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobConfirmResponse {
     /// The blob's name.
-    #[cfg_attr(feature = "schema", schemars(with = "schema::BlobHash"))]
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::BlobHash"))]
     pub hash: String,
     /// Bytes that are stored.
     pub size_bytes: u64,
@@ -65,7 +65,7 @@ pub struct BlobConfirmResponse {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobDownloadRequest {
     /// The blob's name.
-    #[cfg_attr(feature = "schema", schemars(with = "schema::BlobHash"))]
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::BlobHash"))]
     pub hash: String,
 }
 
@@ -93,7 +93,7 @@ pub struct BlobDownloadResponse {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Blob {
     /// The blob's name.
-    #[cfg_attr(feature = "schema", schemars(with = "schema::BlobHash"))]
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::BlobHash"))]
     pub hash: String,
     /// Bytes that are stored.
     pub size_bytes: u64,
@@ -152,7 +152,7 @@ pub struct RotationBlobsResponse {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobKey {
     /// The blob's name.
-    #[cfg_attr(feature = "schema", schemars(with = "schema::BlobHash"))]
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::BlobHash"))]
     pub hash: String,
     /// The blob's sealed key, base64.
     #[cfg_attr(feature = "schema", schemars(extend("contentEncoding" = "base64")))]
@@ -166,7 +166,7 @@ pub struct BlobKey {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RotatedBlobKey {
     /// The blob's name.
-    #[cfg_attr(feature = "schema", schemars(with = "schema::BlobHash"))]
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::BlobHash"))]
     pub hash: String,
     /// The blob's key, sealed under the new master key: standard base64 of 1 to `max_wrapped_key_bytes` bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

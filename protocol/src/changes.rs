@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{Cursor, Text, Timestamp};
 #[cfg(feature = "schema")]
-use crate::{limits::*, schema};
+use crate::{limits::*, schema_parts};
 
 /// A change of one row, as a client pushes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,12 +13,12 @@ use crate::{limits::*, schema};
 pub struct Change<'a> {
     /// Name of the row's table.
     #[serde(borrow)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TABLE_CHARS), pattern(schema::TABLE)))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TABLE_CHARS), pattern(schema_parts::TABLE)))]
     pub table: Text<'a>,
     /// The operation: `insert`, `update` or `delete`, in any letter case. Pulls return `insert`, `INSERT` and `Insert` as they
     /// were pushed, and any other mix of upper and lower case in lower case.
     #[serde(borrow)]
-    #[cfg_attr(feature = "schema", schemars(pattern(schema::OP)))]
+    #[cfg_attr(feature = "schema", schemars(pattern(schema_parts::OP)))]
     pub op: Text<'a>,
     /// The row's id within its table: any characters but control characters.
     #[serde(borrow)]
@@ -49,7 +49,7 @@ pub struct PushRequest<'a> {
     pub changes: Vec<Change<'a>>,
     /// Pushes only if no other device has written beyond this position. If absent or `null`, pushes in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "schema::CursorIn"))]
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::CursorIn"))]
     pub expected_cursor: Option<Cursor>,
 }
 
@@ -75,7 +75,7 @@ pub struct PullRequest {
     pub device_id: Uuid,
     /// Where the last page ended.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(with = "schema::CursorIn"))]
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::CursorIn"))]
     pub cursor: Cursor,
     /// Entries per page, at most `max_entries_per_page`, which is also the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,7 +87,7 @@ pub struct PullRequest {
         feature = "schema",
         schemars(
             length(min = 1, max = MAX_FILTER_TABLES),
-            inner(length(min = 1, max = MAX_TABLE_CHARS), pattern(schema::TABLE))
+            inner(length(min = 1, max = MAX_TABLE_CHARS), pattern(schema_parts::TABLE))
         )
     )]
     pub tables: Option<Vec<String>>,

@@ -12,7 +12,7 @@ use crate::limits::MAX_DEVICE_NAME_CHARS;
 
 /// The operating system of a device, or `web`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = crate::schema::plain_enum))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = crate::schema_parts::plain_enum))]
 #[serde(rename_all = "lowercase")]
 pub enum Platform {
     /// macOS.

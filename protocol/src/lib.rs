@@ -24,6 +24,8 @@ mod rotations;
 pub mod rules;
 #[cfg(feature = "schema")]
 pub mod schema;
+#[cfg(feature = "schema")]
+mod schema_parts;
 mod status;
 mod text;
 mod timestamp;

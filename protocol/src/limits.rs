@@ -70,7 +70,7 @@ pub const BLOB_URL_SECONDS: u32 = 15 * 60;
 
 /// The limits in force on one server, as `GET /limits` returns them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = crate::schema::positive))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = crate::schema_parts::positive))]
 pub struct Limits {
     /// Changes in one push.
     pub max_changes_per_push: usize,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Cursor, Entry, Text, Timestamp};
 #[cfg(feature = "schema")]
-use crate::{limits::*, schema};
+use crate::{limits::*, schema_parts};
 
 /// The body of `POST /keys/rotate/begin`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ pub struct RotationResponse {
 pub struct RotationEntriesRequest {
     /// Where the last page ended.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(with = "schema::CursorIn"))]
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::CursorIn"))]
     pub cursor: Cursor,
     /// Entries per page, at most `max_entries_per_page`, which is also the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]

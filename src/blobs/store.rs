@@ -12,8 +12,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tidelog_protocol::limits::BLOB_URL_SECONDS;
 use uuid::Uuid;
 
-use super::OpenError;
-use super::backend::{self, Backend, fault};
+use super::backend::{self, Backend, OpenError, fault};
 use super::write::{self, ObjectWriter};
 use crate::config::BlobSettings;
 use crate::error::Fault;
