@@ -49,7 +49,7 @@ pub(super) async fn remove(
     Signed { caller, .. }: Signed<()>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    // What is no id at all is answered like the id of no device.
+    // An invalid id is answered like an unknown one.
     let device = Uuid::parse_str(&id).map_err(|_| ApiError::not_found())?;
     if state.store.remove_device(actor, &caller, device).await? {
         Ok(HttpResponse::NoContent().finish())

@@ -1,4 +1,4 @@
-//! `/keys`: the sealed master key that a user's devices share.
+//! `/keys`: the encrypted master key that a user's devices share.
 
 use actix_web::{HttpResponse, web};
 use data_encoding::BASE64;

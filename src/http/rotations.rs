@@ -1,4 +1,4 @@
-//! `/keys/rotate`: replacing the master key, and sealing everything again under the new one.
+//! `/keys/rotate`: replacing the master key, and re-encrypting everything under the new one.
 
 pub(super) mod blob_keys;
 

@@ -1,4 +1,4 @@
-//! Changes: what a push must look like, and what may come of it.
+//! Changes: what a push and a pull may carry, and their outcomes.
 
 mod batch;
 mod stored;
@@ -12,31 +12,31 @@ pub use batch::{Batch, NewChange, digest};
 pub(super) use stored::decode_base64;
 pub use stored::{Data, RowId, SpelledOp, base64_len, write_base64};
 
-/// What came of a push.
+/// The outcome of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PushOutcome {
     /// It is on disk, now or since an earlier push of the same batch.
     Stored {
         /// Safe to pull from.
         cursor: Cursor,
-        /// The place of its last change.
+        /// The seq of its last change.
         last_seq: i64,
     },
     /// The caller has no such device.
     UnknownDevice,
     /// The device was removed.
     RevokedDevice,
-    /// This batch id was used for other content, which was answered with this cursor.
+    /// The batch id was used for other content, which was answered with this cursor.
     BatchIdReused(Cursor),
-    /// A change names another master key than the current one, which is this; 0: there is none.
+    /// A change names a master key that the log does not accept. The current one is this; 0: there is none.
     KeyVersionConflict(u32),
     /// Another device wrote beyond the expected cursor.
     LogMoved,
-    /// The expected cursor comes from a history that was lost; the device may go on from here.
+    /// The expected cursor comes from a history that was lost; the device may continue from here.
     LogRewound(Cursor),
 }
 
-/// What can be said of a push whose changes are not all valid.
+/// What is known of a push whose changes are not all valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultyPush {
     /// The pushing device.
@@ -49,16 +49,16 @@ pub struct FaultyPush {
     pub key_versions: Vec<u32>,
 }
 
-/// What a pull asks for, all of it checked.
+/// A pull request, fully checked.
 #[derive(Clone, Debug)]
 pub struct PullQuery {
     /// The pulling device.
     pub device: Uuid,
-    /// Where to go on.
+    /// Where the page starts.
     pub cursor: Cursor,
-    /// Entries wanted, from 1 to the protocol's cap.
+    /// Entries in the page, from 1 to the protocol's limit.
     pub limit: usize,
-    /// Only these tables, if any are named.
+    /// Only entries of these tables.
     pub tables: Option<Vec<String>>,
     /// Only entries of this time or later, microseconds since 1970.
     pub since_us: Option<i64>,
@@ -67,7 +67,7 @@ pub struct PullQuery {
 }
 
 impl PullQuery {
-    /// Whether the page may leave out what the device has not seen.
+    /// Whether the page may leave out entries that the device has not seen.
     pub fn is_filtered(&self) -> bool {
         self.tables.is_some() || self.since_us.is_some()
     }
@@ -79,22 +79,22 @@ impl PullQuery {
     }
 }
 
-/// An entry as it steps out of the database.
+/// An entry, borrowed from a row of the database.
 #[derive(Clone, Copy, Debug)]
 pub struct StoredEntry<'a> {
-    /// Its place in the log.
+    /// Its number in the log.
     pub seq: i64,
     /// Its author.
     pub device: Uuid,
     /// The row's table.
     pub table: &'a str,
-    /// The operation, spelt as it was sent.
+    /// The operation.
     pub op: SpelledOp,
     /// The row.
     pub row_id: RowId<'a>,
     /// The pushing client's clock, microseconds since 1970.
     pub time_us: i64,
-    /// The master key that sealed `data`; 0: unknown.
+    /// The master key that `data` is encrypted under; 0: unknown.
     pub key_version: u32,
     /// Opaque.
     pub data: Data<'a>,
@@ -102,36 +102,36 @@ pub struct StoredEntry<'a> {
 
 /// Receives the entries of a page, in order.
 pub trait EntrySink: Send + 'static {
-    /// Takes one entry, and tells how many bytes it made of it.
+    /// Receives one entry, and returns how many bytes it wrote for it.
     fn entry(&mut self, entry: &StoredEntry<'_>) -> usize;
 }
 
-/// That a device is given everything up to a position.
+/// What a delivered page says about its device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// The device, as the store knows it.
     pub device: i64,
-    /// The position. `None`: the page left things out, so it says nothing about what the device has.
+    /// The device has everything up to this seq. `None`: the page was filtered, so it is unknown.
     pub pulled_seq: Option<i64>,
 }
 
-/// What came of a pull.
+/// The outcome of a pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PullOutcome {
     /// The sink has the entries; the next page starts at the cursor.
     Page {
         /// Where the next page starts.
         cursor: Cursor,
-        /// Whether there is a next page now.
+        /// Whether there is a next page already.
         has_more: bool,
-        /// To be noted once the page has gone out.
+        /// To be noted once the page has been delivered.
         delivery: Delivery,
     },
     /// The caller has no such device.
     UnknownDevice,
     /// The device was removed.
     RevokedDevice,
-    /// The cursor comes from a history that was lost; the device may go on from here.
+    /// The cursor comes from a history that was lost; the device may continue from here.
     LogRewound(Cursor),
 }
 
@@ -144,7 +144,7 @@ pub struct LogStatus {
     pub change_bytes: u64,
     /// Bytes of confirmed blobs.
     pub blob_bytes: u64,
-    /// The log's end.
+    /// The end of the log.
     pub latest_cursor: Cursor,
     /// Live devices.
     pub devices: u64,
@@ -152,7 +152,7 @@ pub struct LogStatus {
     pub key_version: u32,
 }
 
-/// Every fault of one well-typed change, and its operation if it has one.
+/// Adds every fault of one well-typed change, and returns its operation if it is valid.
 pub fn check(index: usize, change: &Change<'_>, faults: &mut Vec<ChangeFault>) -> Option<SpelledOp> {
     let mut fault = |field: &str, reason: String| {
         faults.push(ChangeFault { index, field: field.into(), reason });
@@ -173,10 +173,10 @@ pub fn check(index: usize, change: &Change<'_>, faults: &mut Vec<ChangeFault>) -
     op
 }
 
-/// Whether data is small enough.
+/// Checks the size of data.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The reason why it is refused.
 pub fn check_data(data: Option<&str>) -> Result<(), String> {
     match data.map_or(0, str::len) {
         0..=MAX_DATA_BYTES => Ok(()),

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use tidelog_protocol::{Cursor, EpochTag};
 
-/// A position before every change. No change ever bears it, and yet it is not "the start": a device that goes on from here
-/// is not one that was reinstalled.
+/// A position before every change. No change has this seq, and yet it is not "the start": a device that continues from here
+/// was not reinstalled.
 pub const BASE_SEQ: i64 = 1;
 
 /// One opening of the database for serving.
@@ -13,17 +13,17 @@ pub const BASE_SEQ: i64 = 1;
 pub struct Epoch {
     /// Its row.
     pub id: i64,
-    /// What its cursors carry.
+    /// The tag that its cursors carry.
     pub tag: EpochTag,
-    /// The first seq that it could give out.
+    /// The first seq that it could assign.
     pub first_seq: i64,
 }
 
-/// The epochs of a database, oldest first; the last one is open.
+/// The epochs of a database. The last one is open.
 #[derive(Clone, Debug)]
 pub struct Epochs {
     current: Epoch,
-    /// Where each closed epoch ended: the last seq that its cursors may name.
+    /// The last seq of each closed epoch.
     closed: HashMap<EpochTag, i64>,
 }
 
@@ -39,8 +39,8 @@ impl Epochs {
         self.current
     }
 
-    /// The position that `cursor` stands for, where `head` is the newest seq of the whole database. `None`: the cursor comes
-    /// from a history that was lost.
+    /// Returns the position of a cursor, where `head` is the newest seq of the whole database. `None`: the cursor comes from a
+    /// history that was lost.
     pub fn resolve(&self, cursor: Cursor, head: i64) -> Option<i64> {
         let (seq, end) = match cursor {
             Cursor::Start => (BASE_SEQ, head),

@@ -1,4 +1,4 @@
-//! Devices: how they are named, and how two of one name are told apart.
+//! Devices: how they are named, and how two of the same name are distinguished.
 
 use tidelog_protocol::Platform;
 use tidelog_protocol::limits::MAX_DEVICE_NAME_CHARS;
@@ -9,25 +9,25 @@ use uuid::Uuid;
 pub struct NewDevice {
     /// 1 to 255 characters.
     pub name: String,
-    /// What it runs on.
+    /// The platform that it runs on.
     pub platform: Platform,
-    /// Tells two installations of one name apart.
+    /// Distinguishes two installations of the same name.
     pub install_id: Option<Uuid>,
 }
 
-/// A device, as an operator sees it.
+/// A device, as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceRow {
     /// The device.
     pub device: tidelog_protocol::Device,
-    /// Its user's address, if there is one.
+    /// The email of its user, if there is one.
     pub email: Option<String>,
-    /// Its app's name.
+    /// The name of its app.
     pub app_name: String,
 }
 
-/// The names to try, in turn, for an installation whose name may be taken: the name itself, then `name (2)`, `name (3)`.
-/// The name gives way where the suffix would make it too long.
+/// The names to try in turn for an installation whose name may be taken: the name itself, then `name (2)`, `name (3)`. The
+/// name is cut where the suffix would make it too long.
 pub fn candidate_names(name: &str) -> impl Iterator<Item = String> + '_ {
     let suffixed = (2u32..).map(move |number| {
         let suffix = format!(" ({number})");

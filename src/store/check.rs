@@ -1,4 +1,4 @@
-//! Checks that a database is whole: SQLite's own checks, then the counters that pushes and rotations keep.
+//! Checks the integrity of a database: SQLite's own checks, then the counters that pushes and rotations keep.
 
 use std::sync::atomic::Ordering;
 
@@ -6,13 +6,13 @@ use super::Store;
 use crate::clock::MICROS_PER_SECOND;
 use crate::error::Fault;
 
-/// Faults reported at most: a broken file has thousands, and a few tell as much.
+/// Faults reported at most: a broken file has thousands, and a few say as much.
 const MAX_FAULTS: usize = 100;
 
 // A plus before a column keeps SQLite from building an index of it for the one query, and then looking through a whole log for
 // each of its batches.
 
-/// Logs whose newest batch does not sum up what the log holds.
+/// Logs whose newest batch has other totals than the log.
 const WRONG_COUNTERS: &str = "
     WITH held AS (
         SELECT batches.log, batches.last_seq, count(changes.seq) AS changes, sum(CASE typeof(data)
@@ -29,7 +29,8 @@ const WRONG_COUNTERS: &str = "
     SELECT newest.log FROM newest LEFT JOIN sums ON sums.log = newest.log
     WHERE sums.last_seq IS NOT newest.last_seq OR changes <> total_changes OR bytes <> change_bytes";
 
-/// Logs of which more or less is left to rotate than is said, or has been rotated though it is said that nothing has.
+/// Logs whose running rotation has another number of entries left to do than its row says, or has started although its row
+/// says that it has not.
 const WRONG_PROGRESS: &str = "
     SELECT rotations.log FROM rotations LEFT JOIN (
         SELECT rotations.id AS rotation, sum(typeof(data) <> 'null' AND changes.key_version <> rotations.key_version
@@ -44,14 +45,14 @@ const WRONG_PROGRESS: &str = "
     WHERE state = 'running' AND (coalesce(found.remaining, 0) <> rotations.remaining
         OR coalesce(found.started, 0) > rotations.started)";
 
-/// Logs of which blobs and uploads take more or less than is said, or have more or fewer sealed keys.
+/// Logs whose blobs and uploads have other totals than `blob_totals` says.
 const WRONG_BLOB_SUMS: &str = "
     SELECT logs.id FROM logs LEFT JOIN blob_totals AS sums ON sums.log = logs.id
     WHERE coalesce(confirmed_bytes, 0) <> (SELECT coalesce(sum(size_bytes), 0) FROM blobs WHERE blobs.log = logs.id)
         OR coalesce(granted_bytes, 0) <> (SELECT coalesce(sum(size_bytes), 0) FROM uploads WHERE uploads.log = logs.id)
         OR coalesce(wrapped_keys, 0) <> (SELECT count(wrapped_key) FROM blobs WHERE blobs.log = logs.id)";
 
-/// Likewise for the sealed keys of blobs.
+/// The same for the wrapped keys of blobs.
 const WRONG_BLOB_PROGRESS: &str = "
     SELECT log FROM rotations WHERE state = 'running' AND blobs_remaining <> (
         SELECT count(*) FROM blobs WHERE blobs.log = rotations.log AND wrapped_key IS NOT NULL
@@ -59,7 +60,7 @@ const WRONG_BLOB_PROGRESS: &str = "
                 SELECT 1 FROM rotation_kept_blob_keys AS kept
                 WHERE kept.rotation = rotations.id AND kept.object = blobs.object))";
 
-/// Queries for logs that are not as they should be, and what to say of one.
+/// Queries for inconsistent logs, and the fault to report: what precedes and what follows the log's id.
 const WRONG: [(&str, &str, &str); 4] = [
     (WRONG_COUNTERS, "the counters of log ", " differ from its changes"),
     (WRONG_PROGRESS, "the rotation of log ", " is not as far as it says"),
@@ -67,7 +68,7 @@ const WRONG: [(&str, &str, &str); 4] = [
     (WRONG_BLOB_PROGRESS, "the rotation of log ", " is not as far with keys of blobs as it says"),
 ];
 
-/// What is no foreign key, for speed; see `schema.sql`.
+/// References that are not foreign keys, for speed; see `schema.sql`.
 const DANGLING: [(&str, &str); 5] = [
     (
         "a change without its batch",
@@ -96,16 +97,16 @@ const DANGLING: [(&str, &str); 5] = [
     ),
 ];
 
-/// How long a proof that the database can be written is good, in microseconds: anyone may ask.
+/// How long a proof that the database can be written stays valid, in microseconds: anybody may call `/ready`.
 const PROOF_LASTS_US: i64 = MICROS_PER_SECOND;
 
-/// Leaves everything as it was, and yet has something to commit.
+/// Changes nothing, and yet has something to commit.
 const PROBE: &str = "
     INSERT INTO append_only_exceptions (reason) VALUES ('compaction');
     DELETE FROM append_only_exceptions;";
 
 impl Store {
-    /// Every fault found, none if the database is whole. Reads the whole file.
+    /// Lists every fault of the database. Reads the whole file.
     ///
     /// # Errors
     /// A fault that kept the check from ending.
@@ -136,7 +137,7 @@ impl Store {
         .await
     }
 
-    /// Whether the database can be read and written: proves it by a commit, at most once a second.
+    /// Checks that the database can be read and written, by a commit at most once a second.
     ///
     /// # Errors
     /// Why not.

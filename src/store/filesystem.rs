@@ -1,8 +1,8 @@
-//! Refuses network file systems: SQLite's locks and shared memory are not to be trusted there.
+//! Refuses network file systems, where SQLite's locks and shared memory are unreliable.
 
 use super::{OpenError, Options};
 
-/// File systems that are shared across a network, by the magic number that `statfs` gives.
+/// Network file systems by the magic number that `statfs` returns.
 #[cfg(target_os = "linux")]
 const NETWORK: &[(u64, &str)] = &[
     (0x6969, "NFS"),
@@ -18,7 +18,7 @@ const NETWORK: &[(u64, &str)] = &[
     (0x564C, "NCP"),
 ];
 
-/// Fails if the data folder lies on a network file system and the operator has not overridden it.
+/// Fails if the data folder is on a network file system, unless the operator allows it.
 #[cfg(target_os = "linux")]
 pub(super) fn refuse_network(options: &Options) -> Result<(), OpenError> {
     let found = rustix::fs::statfs(&options.data)
@@ -31,7 +31,7 @@ pub(super) fn refuse_network(options: &Options) -> Result<(), OpenError> {
     }
 }
 
-/// Elsewhere the kind of a file system cannot be told without unsafe code or a table of names per system.
+/// Elsewhere the kind of a file system cannot be found out without unsafe code or a table of names for each system.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn refuse_network(_: &Options) -> Result<(), OpenError> {
     Ok(())
@@ -39,7 +39,7 @@ pub(super) fn refuse_network(_: &Options) -> Result<(), OpenError> {
 
 #[cfg(target_os = "linux")]
 fn network_kind(magic: u64) -> Option<&'static str> {
-    // `f_type` is a signed 32-bit number on some machines: compare what both have.
+    // `f_type` is a signed 32-bit number on some machines: compare the lower 32 bits.
     NETWORK.iter().find(|(known, _)| *known == magic & 0xFFFF_FFFF).map(|(_, kind)| *kind)
 }
 

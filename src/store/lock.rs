@@ -13,7 +13,7 @@ const LOCK_FILE: &str = "tidelog.lock";
 pub(super) struct DataLock(#[expect(dead_code, reason = "dropping it is its use")] File);
 
 impl DataLock {
-    /// Makes the folder if it is missing, for its owner only, and locks it.
+    /// Creates the folder if it is missing, for its owner only, and locks it.
     pub(super) fn take(data: &Path) -> Result<Self, OpenError> {
         make_private_folder(data).map_err(|error| OpenError::Io(data.into(), error))?;
         let path = data.join(LOCK_FILE);

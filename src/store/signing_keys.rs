@@ -1,4 +1,4 @@
-//! The keys that sign access tokens. They live in the database: a backup of the one file is a backup of everything.
+//! The keys that sign access tokens. They are in the database, so that a backup of the one file is a backup of everything.
 
 use rusqlite::Connection;
 
@@ -9,7 +9,7 @@ use crate::model::audit::Action;
 
 const LIST: &str = "
     SELECT kid, secret, lead(created_at) OVER (ORDER BY id) FROM signing_keys ORDER BY id DESC";
-/// Those that were replaced before a time. The newest never was.
+/// Keys that were replaced before a time. The newest never was.
 const RETIRE: &str = "
     DELETE FROM signing_keys WHERE ?1 > (
         SELECT newer.created_at FROM signing_keys AS newer WHERE newer.id > signing_keys.id ORDER BY newer.id LIMIT 1)";
@@ -18,11 +18,11 @@ const INSERT: &str = "INSERT INTO signing_keys (kid, secret, created_at) VALUES 
 /// A key that signs access tokens. No `Debug`: it is a secret.
 #[derive(Clone)]
 pub struct SigningKey {
-    /// Names the key in tokens.
+    /// The id of the key in tokens.
     pub kid: String,
     /// 256 random bits.
     pub secret: [u8; 32],
-    /// When a newer one took its place, microseconds since 1970. `None`: it is the newest.
+    /// When a newer one replaced it, microseconds since 1970. `None`: it is the newest.
     pub replaced_at: Option<i64>,
 }
 
@@ -35,7 +35,7 @@ fn list(connection: &Connection) -> Result<Vec<SigningKey>, Fault> {
 }
 
 impl Store {
-    /// Every signing key, the newest first; `fresh` becomes the first one if there is none.
+    /// Lists every signing key, the newest first; `fresh` becomes the first one if there is none.
     pub async fn signing_keys(&self, fresh: SigningKey) -> Result<Vec<SigningKey>, Fault> {
         self.write(1, move |tx| {
             let mut keys = list(tx)?;
@@ -48,7 +48,7 @@ impl Store {
         .await
     }
 
-    /// Makes this the newest key, and gives all of them, the newest first.
+    /// Makes this the newest key, and returns all of them, the newest first.
     pub async fn rotate_signing_keys(
         &self,
         actor: Actor,
@@ -62,8 +62,8 @@ impl Store {
         .await
     }
 
-    /// Deletes the keys that newer ones replaced before a time, microseconds since 1970. Gives those that are left if there were
-    /// any.
+    /// Deletes the keys that newer ones replaced before a time, microseconds since 1970. Returns those that are left, if any was
+    /// deleted.
     pub async fn retire_signing_keys(&self, replaced_before: i64) -> Result<Option<Vec<SigningKey>>, Fault> {
         if self.read(list).await?.len() < 2 {
             return Ok(None);

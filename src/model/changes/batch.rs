@@ -1,7 +1,7 @@
-//! A batch on its way to the log, packed: two buffers for all of its changes, however many they are.
+//! A batch on its way to the log, packed into two buffers for all of its changes.
 //!
-//! The body that it was parsed from is gone by then. Keeping the body and borrowing from it would hold a third more memory
-//! while the batch waits, and leave the decoding of base64 to the one thread that writes.
+//! The request body is dropped by then. Borrowing from it would hold a third more memory while the batch waits, and leave the
+//! decoding of base64 to the writer's thread.
 
 use std::str;
 
@@ -24,12 +24,12 @@ pub struct Batch {
     digest: [u8; 32],
     /// Tables, row ids and data that are text, in the order of the changes.
     texts: String,
-    /// Data that is bytes, likewise.
+    /// Data that is bytes, in the same order.
     bytes: Vec<u8>,
     changes: Vec<Packed>,
 }
 
-/// One change, of which the texts and bytes lie elsewhere, behind those of the changes before it.
+/// One change. Its texts and bytes follow those of the change before it in the buffers of the batch.
 #[derive(Clone, Debug)]
 struct Packed {
     table: usize,
@@ -66,7 +66,7 @@ pub struct NewChange<'a> {
     pub time_us: i64,
     /// Opaque.
     pub data: Data<'a>,
-    /// The master key that sealed `data`, where the client names it.
+    /// The master key that `data` is encrypted under, if the client named it.
     pub key_version: Option<u32>,
 }
 
@@ -130,7 +130,7 @@ impl Batch {
         });
     }
 
-    /// Its changes, in the order in which they were made.
+    /// Its changes, in their order.
     pub fn changes(&self) -> impl ExactSizeIterator<Item = NewChange<'_>> {
         let (mut texts, mut bytes) = (self.texts.as_str(), self.bytes.as_slice());
         self.changes.iter().map(move |packed| NewChange {
@@ -155,7 +155,7 @@ impl Batch {
         self.changes.iter().filter_map(|change| change.key_version)
     }
 
-    /// Bytes of its data, as it was sent.
+    /// Bytes of its data as sent.
     pub fn data_bytes(&self) -> usize {
         let bytes = |change: &Packed| match change.data {
             PackedData::Nothing => 0,
@@ -165,12 +165,12 @@ impl Batch {
         self.changes.iter().map(bytes).sum()
     }
 
-    /// What a repeat of it must have in common with the first push of it; see [`digest`].
+    /// What a repeat must have in common with the first push; see [`digest`].
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest
     }
 
-    /// Bytes that it takes in memory.
+    /// Bytes that it occupies in memory.
     pub fn weight(&self) -> usize {
         self.texts.capacity() + self.bytes.capacity() + self.changes.capacity() * size_of::<Packed>()
     }
@@ -187,8 +187,8 @@ fn take_text<'a>(texts: &mut &'a str, length: usize) -> &'a str {
     taken
 }
 
-/// What a repeat of a batch must have in common with the first push of it: everything but data, which a client may encrypt
-/// anew, and the spelling of op. Lengths are hashed too, so that no text can move from one field to the next.
+/// Hashes what a repeat of a batch must have in common with the first push: everything but data, which a client may encrypt
+/// again, and the letter case of op. Lengths are hashed too, so that no text can move from one field to the next.
 pub fn digest<'a, 'b: 'a>(changes: impl Iterator<Item = &'a Change<'b>>) -> [u8; 32] {
     let mut hash = Sha256::new();
     for change in changes {
