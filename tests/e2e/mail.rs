@@ -23,7 +23,7 @@ fn lasting(page: &str) -> String {
 }
 
 #[test]
-fn an_invite_is_mailed_and_its_link_is_shown_to_nobody_else() {
+fn a_mailed_invite_shows_its_link_to_the_recipient_only() {
     let mail = MailServer::start();
     let server = with_mail(&mail);
     server.new_app("Noten für Ümit");
@@ -56,7 +56,7 @@ fn an_invite_is_mailed_and_its_link_is_shown_to_nobody_else() {
 }
 
 #[test]
-fn a_link_for_a_new_password_is_mailed_by_the_operator_beside_a_server_and_without_one() {
+fn an_operator_mails_a_reset_link_with_and_without_a_running_server() {
     let mail = MailServer::start();
     let mut server = with_mail(&mail);
     server.new_user("ada@example.org");
@@ -76,7 +76,7 @@ fn a_link_for_a_new_password_is_mailed_by_the_operator_beside_a_server_and_witho
 }
 
 #[test]
-fn without_a_mail_server_nothing_is_offered_and_commands_say_what_to_set() {
+fn without_a_mail_server_commands_name_the_setting() {
     let server = Server::start();
     server.new_user("ada@example.org");
     server.tab().open("/forgot-password").expect(404);
@@ -92,7 +92,7 @@ fn without_a_mail_server_nothing_is_offered_and_commands_say_what_to_set() {
 }
 
 #[test]
-fn a_link_that_the_mail_server_does_not_take_is_withdrawn() {
+fn a_link_that_cannot_be_mailed_is_revoked() {
     let mail = MailServer::start();
     let server = with_mail(&mail);
     server.new_user("ada@example.org");
@@ -109,7 +109,7 @@ fn a_link_that_the_mail_server_does_not_take_is_withdrawn() {
 }
 
 #[test]
-fn who_forgot_a_password_gets_a_link_and_who_has_no_account_gets_the_same_page() {
+fn a_forgotten_password_gets_a_link_and_an_unknown_email_the_same_page() {
     let mail = MailServer::start();
     let server = with_mail(&mail);
     for email in ["ada@example.org", "bob@example.org", "eve@example.org"] {
@@ -147,7 +147,7 @@ fn who_forgot_a_password_gets_a_link_and_who_has_no_account_gets_the_same_page()
 }
 
 #[test]
-fn a_link_names_the_server_as_its_operator_does_and_never_as_a_stranger_does() {
+fn a_mailed_link_uses_the_public_url_and_never_the_host_header() {
     let mail = MailServer::start();
     let server = mail.used_by(ServerSetup::default().with("TIDELOG_PUBLIC_URL", "http://sync.example.org/"));
     server.new_user("ada@example.org");
@@ -159,7 +159,7 @@ fn a_link_names_the_server_as_its_operator_does_and_never_as_a_stranger_does() {
 }
 
 #[test]
-fn forms_of_other_sites_and_too_many_of_one_address_mail_nothing() {
+fn cross_site_forms_and_rate_limited_ones_send_no_mail() {
     let mail = MailServer::start();
     let setup = ServerSetup::default()
         .with("TIDELOG_AUTH_RATE_LIMIT_IP_BURST", "3")
@@ -181,7 +181,7 @@ fn forms_of_other_sites_and_too_many_of_one_address_mail_nothing() {
 }
 
 #[test]
-fn mail_goes_under_tls_to_whom_the_certificate_names_and_to_nobody_else() {
+fn mail_is_sent_over_tls_with_a_verified_certificate() {
     for how in ["smtps", "starttls"] {
         let mail = MailServer::start_as(how);
         let trusting =
@@ -201,7 +201,7 @@ fn mail_goes_under_tls_to_whom_the_certificate_names_and_to_nobody_else() {
 }
 
 #[test]
-fn the_mail_servers_password_is_shown_nowhere() {
+fn the_password_of_the_mail_server_is_never_shown() {
     let mail = MailServer::start_as("smtps");
     let server = mail.used_by(ServerSetup::default());
     let shown = server.cli().run(&["config"]).json();

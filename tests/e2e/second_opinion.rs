@@ -43,7 +43,7 @@ fn another_language_computes_the_same_golden_vectors() {
 }
 
 #[tokio::test]
-async fn what_the_sdk_wrote_to_a_server_opens_in_another_language() {
+async fn entries_sealed_by_the_sdk_open_in_another_language() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let mut gone = task("ü/2");
@@ -72,7 +72,7 @@ async fn what_the_sdk_wrote_to_a_server_opens_in_another_language() {
 }
 
 #[tokio::test]
-async fn what_another_language_sealed_opens_in_the_sdk() {
+async fn entries_sealed_in_another_language_open_in_the_sdk() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let raw = Raw::beside(&world, &client);

@@ -34,7 +34,7 @@ async fn two_with(content: &str) -> (World, Folder, Folder) {
 }
 
 #[tokio::test]
-async fn a_file_that_changed_in_both_is_kept_twice() {
+async fn a_file_changed_in_both_folders_is_kept_twice() {
     let (_world, laptop, phone) = two_with("before").await;
     laptop.write("report.txt", "by the laptop");
     phone.write("report.txt", "by the phone, later");
@@ -45,7 +45,7 @@ async fn a_file_that_changed_in_both_is_kept_twice() {
 }
 
 #[tokio::test]
-async fn the_same_change_in_both_is_no_conflict() {
+async fn the_same_change_in_both_folders_is_no_conflict() {
     let (_world, laptop, phone) = two_with("before").await;
     for folder in [&laptop, &phone] {
         folder.write("report.txt", "the same after");
@@ -55,7 +55,7 @@ async fn the_same_change_in_both_is_no_conflict() {
 }
 
 #[tokio::test]
-async fn a_new_file_of_one_name_in_both_is_kept_twice() {
+async fn a_new_file_with_one_name_in_both_folders_is_kept_twice() {
     let world = World::new().await;
     let (laptop, phone) = (world.folder(), world.folder());
     laptop.write("new", "by the laptop");
@@ -85,7 +85,7 @@ async fn a_change_wins_over_a_deletion_whichever_came_first() {
 /// Two programs that push without having seen each other's push: the one whose row is older finds its version replaced by somebody
 /// who did not know it.
 #[tokio::test]
-async fn a_version_that_its_successor_did_not_know_is_kept_beside() {
+async fn a_concurrent_version_is_kept_beside_its_successor() {
     use tidelog_client::{ChangeEntry, ChangeOp};
 
     let (world, laptop, phone) = two_with("before").await;

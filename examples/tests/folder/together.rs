@@ -27,7 +27,7 @@ async fn two_folders_end_with_the_same_files() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_there_yet_is_made_and_filled() {
+async fn a_missing_folder_is_created_and_filled() {
     let world = World::new().await;
     let (laptop, phone) = (world.folder(), world.folder());
     laptop.write("notes.txt", "from the laptop");
@@ -38,7 +38,7 @@ async fn a_folder_that_is_not_there_yet_is_made_and_filled() {
 }
 
 #[tokio::test]
-async fn changes_and_deletions_arrive_and_times_with_them() {
+async fn changes_deletions_and_times_arrive() {
     let world = World::new().await;
     let (laptop, phone) = (world.folder(), world.folder());
     laptop.write("a/kept", "one");
@@ -58,7 +58,7 @@ async fn changes_and_deletions_arrive_and_times_with_them() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_only_touched_or_copied_is_not_sent_again() {
+async fn a_touched_or_copied_file_is_not_uploaded_again() {
     let world = World::new().await;
     let laptop = world.folder();
     laptop.write("one", "content");
@@ -73,7 +73,7 @@ async fn a_file_that_is_only_touched_or_copied_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn cleaning_deletes_what_no_file_needs_and_nothing_else() {
+async fn cleaning_deletes_unreferenced_blobs_only() {
     let world = World::new().await;
     let (laptop, phone) = (world.folder(), world.folder());
     laptop.write("a", "first");
@@ -88,7 +88,7 @@ async fn cleaning_deletes_what_no_file_needs_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_state_that_was_lost_is_found_again_without_a_conflict() {
+async fn a_lost_state_file_is_rebuilt_without_conflicts() {
     let world = World::new().await;
     let laptop = world.folder();
     laptop.write("a", "content");
@@ -99,7 +99,7 @@ async fn a_state_that_was_lost_is_found_again_without_a_conflict() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_that_is_watched_sends_and_receives_by_itself() {
+async fn a_watched_folder_syncs_by_itself() {
     let world = World::new().await;
     let (laptop, phone) = (world.folder(), world.folder());
     let mut watching = laptop.watch();

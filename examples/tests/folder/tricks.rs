@@ -28,7 +28,7 @@ fn nothing_outside(folder: &Folder) -> bool {
 }
 
 #[tokio::test]
-async fn no_name_leads_out_of_the_folder_and_the_others_arrive() {
+async fn no_name_escapes_the_folder_and_the_others_arrive() {
     let world = World::new().await;
     let absolute = world.folder().outside().join("absolute");
     let names = [
@@ -61,7 +61,7 @@ async fn no_name_leads_out_of_the_folder_and_the_others_arrive() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_link_in_the_folder_leads_nothing_out_of_it() {
+async fn a_symlink_in_the_folder_is_never_followed_out_of_it() {
     use std::os::unix::fs::symlink;
 
     let world = World::new().await;

@@ -71,7 +71,7 @@ async fn a_log_of_many_pages_is_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn status_and_devices_are_told_without_the_passphrase() {
+async fn status_and_devices_need_no_passphrase() {
     let (world, laptop) = World::lived_in().await;
     let status = world.inspector().without("TIDELOG_PASSPHRASE").json(&["status"]);
     assert_eq!(status["status"]["total_changes"], 5);
@@ -85,7 +85,7 @@ async fn status_and_devices_are_told_without_the_passphrase() {
 }
 
 #[tokio::test]
-async fn an_honest_server_is_found_clean() {
+async fn an_honest_server_passes_verification() {
     let (world, _) = World::lived_in().await;
     let found = &world.inspector().json(&["verify"])["verify"];
     assert_eq!((&found["clean"], &found["evidence"]), (&json!(true), &json!([])));
@@ -100,7 +100,7 @@ async fn an_honest_server_is_found_clean() {
 }
 
 #[tokio::test]
-async fn what_nobody_sealed_is_quarantined_and_makes_verify_end_with_2() {
+async fn an_unsealed_entry_is_quarantined_and_verify_exits_with_2() {
     let (world, laptop) = World::lived_in().await;
     laptop.push_unsealed(&world.server, "1").await;
 
@@ -120,7 +120,7 @@ async fn what_nobody_sealed_is_quarantined_and_makes_verify_end_with_2() {
 }
 
 #[tokio::test]
-async fn a_history_names_the_entries_that_only_claim_to_be_of_the_row_and_rows_warns_of_them() {
+async fn a_history_lists_entries_that_do_not_open_and_rows_warns_of_them() {
     let (world, laptop) = World::lived_in().await;
     laptop.push_unsealed(&world.server, "1").await;
     let found = world.inspector().json(&["history", "tasks", "1"]);
@@ -132,7 +132,7 @@ async fn a_history_names_the_entries_that_only_claim_to_be_of_the_row_and_rows_w
 }
 
 #[tokio::test]
-async fn the_overview_has_the_fields_of_the_commands_together() {
+async fn the_overview_combines_the_fields_of_the_commands() {
     let (world, _) = World::lived_in().await;
     let found = world.inspector().json(&[]);
     for command in ["devices", "tables", "quarantined", "verify"] {
@@ -142,7 +142,7 @@ async fn the_overview_has_the_fields_of_the_commands_together() {
 }
 
 #[tokio::test]
-async fn a_removed_device_is_known_by_its_id_only() {
+async fn a_removed_device_is_shown_by_its_id() {
     let (world, laptop) = World::lived_in().await;
     world
         .server

@@ -8,7 +8,7 @@ fn assert_refused(ran: &Ran, sentence: &str) {
 }
 
 #[tokio::test]
-async fn a_wrong_password_or_passphrase_is_called_so() {
+async fn a_wrong_password_or_passphrase_is_reported_as_such() {
     let (world, _) = World::lived_in().await;
     let ran = world.inspector().with("TIDELOG_PASSWORD", "guessed").run(&["tables"]);
     assert_refused(&ran, "wrong e-mail, password or API key");
@@ -19,7 +19,7 @@ async fn a_wrong_password_or_passphrase_is_called_so() {
 }
 
 #[tokio::test]
-async fn a_user_without_a_key_is_told_so_and_gets_none() {
+async fn a_user_without_a_key_gets_an_error_and_no_key() {
     let world = World::empty().await;
     assert_refused(&world.inspector().run(&["tables"]), "no key on the server");
     assert_eq!(world.inspector().json(&["status"])["status"]["key_version"], 0);
@@ -36,7 +36,7 @@ async fn without_a_terminal_a_missing_secret_is_named_by_its_variable() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_is_named_as_the_reason() {
+async fn an_unreachable_server_is_reported() {
     let world = World::empty().await;
     let nobody = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -46,14 +46,14 @@ async fn a_server_that_does_not_answer_is_named_as_the_reason() {
 }
 
 #[tokio::test]
-async fn an_unknown_table_or_row_is_named_beside_the_tables_that_there_are() {
+async fn an_unknown_table_or_row_is_reported_with_the_known_tables() {
     let (world, _) = World::lived_in().await;
     assert_refused(&world.inspector().run(&["rows", "task"]), "its tables: notes, tasks");
     assert_refused(&world.inspector().run(&["history", "tasks", "7"]), "no entry for row \"7\"");
 }
 
 #[tokio::test]
-async fn a_command_line_that_makes_no_sense_ends_with_1_since_2_means_evidence() {
+async fn an_invalid_command_line_exits_with_1() {
     let world = World::empty().await;
     assert_refused(&world.inspector().run(&["frobnicate"]), "unrecognized subcommand");
 }

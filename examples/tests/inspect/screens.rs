@@ -26,7 +26,7 @@ seq 5  update  2026-01-02 03:04:05 UTC  Phone  key 1
 }
 
 #[tokio::test]
-async fn lines_are_cut_off_at_the_page_unless_all_is_wanted() {
+async fn lines_are_truncated_unless_all_is_requested() {
     let (world, laptop) = World::lived_in().await;
     let long = "長い".repeat(PAGE);
     laptop.push(vec![change(ChangeOp::Insert, "tasks", "3", Some(json!({"title": &long})))]).await;
@@ -50,7 +50,7 @@ async fn the_id_of_a_device_is_whole_however_long_its_name() {
 }
 
 #[tokio::test]
-async fn nothing_in_the_log_can_command_the_terminal() {
+async fn control_characters_in_the_log_are_escaped() {
     let (world, laptop) = World::lived_in().await;
     let sly = "\u{1b}[2J \u{9b}31m \u{202e}drawkcab";
     laptop.push(vec![change(ChangeOp::Insert, "tasks", "\u{202e}row", Some(json!({"title": sly})))]).await;

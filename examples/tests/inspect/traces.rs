@@ -15,7 +15,7 @@ async fn assert_no_trace(world: &World) {
 }
 
 #[tokio::test]
-async fn after_an_answer_neither_device_nor_session_is_left() {
+async fn a_finished_command_leaves_neither_device_nor_session() {
     let (world, _) = World::lived_in().await;
     for command in [&[] as &[&str], &["tables"], &["verify"], &["status"], &["devices"]] {
         assert_eq!(world.inspector().run(command).code, Some(0), "{command:?}");
@@ -24,7 +24,7 @@ async fn after_an_answer_neither_device_nor_session_is_left() {
 }
 
 #[tokio::test]
-async fn after_a_failure_neither_device_nor_session_is_left() {
+async fn a_failed_command_leaves_neither_device_nor_session() {
     let (world, _) = World::lived_in().await;
     assert_eq!(world.inspector().run(&["rows", "none"]).code, Some(1));
     assert_no_trace(&world).await;
@@ -33,7 +33,7 @@ async fn after_a_failure_neither_device_nor_session_is_left() {
 }
 
 #[tokio::test]
-async fn after_a_signal_in_the_middle_of_the_work_neither_device_nor_session_is_left() {
+async fn an_interrupted_command_leaves_neither_device_nor_session() {
     let (world, _) = World::lived_in().await;
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let gate = Gate::before(world.server.url(), "POST /api/sync/pull");

@@ -4,7 +4,7 @@ use crate::browser::sign_in::World;
 use tidelog_test_kit::Authenticator;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_turns_the_second_factor_on_with_what_the_page_shows() {
+async fn a_user_turns_on_two_factor_authentication_from_the_page() {
     let world = World::new().await;
     world.window.goto(&format!("{}/account", world.server().url())).await;
     world.log_in().await;
@@ -27,7 +27,7 @@ async fn a_person_turns_the_second_factor_on_with_what_the_page_shows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_ends_a_session_and_then_everything() {
+async fn a_user_ends_one_session_and_then_all() {
     let world = World::new().await;
     let app = tokio::task::block_in_place(|| {
         let app = world.server().somebody();

@@ -6,7 +6,7 @@ use crate::browser::window::Window;
 use tidelog_test_kit::{PASSWORD, Server, ServerSetup};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_operator_makes_the_first_account_and_looks_at_it() {
+async fn the_operator_creates_the_first_account_and_views_it() {
     let (server, link) = tokio::task::block_in_place(|| {
         let server = Server::start();
         let link = fs::read_to_string(server.data().join("setup-link")).expect("a link");
@@ -32,7 +32,7 @@ async fn the_operator_makes_the_first_account_and_looks_at_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_signs_up_by_invite_with_a_double_click_and_no_mouse_wheel() {
+async fn an_invited_user_signs_up_with_a_double_click_and_no_scrolling() {
     let (server, url) = tokio::task::block_in_place(|| {
         let server = ServerSetup::default().with("TIDELOG_AUTH_SIGN_UP", "invite").start();
         server.new_app("Field Notes");

@@ -4,7 +4,7 @@ use crate::browser::callback::Callback;
 use crate::browser::sign_in::World;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_page_can_be_shown_inside_of_another_sites() {
+async fn no_page_can_be_framed_by_another_site() {
     let world = World::new().await;
     let evil = Callback::listen();
     for page in [world.request(), format!("{}/account", world.server().url())] {
@@ -20,7 +20,7 @@ async fn no_page_can_be_shown_inside_of_another_sites() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_of_another_site_does_nothing_even_with_a_step_of_this_browser() {
+async fn a_cross_site_form_does_nothing_even_with_a_valid_state() {
     let world = World::new().await;
     world.window.goto(&world.request()).await;
     world.log_in().await;

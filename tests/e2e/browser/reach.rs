@@ -54,7 +54,7 @@ async fn is_within_reach(world: &World, title: &str, look: Look) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_page_fits_reads_well_and_is_labelled() {
+async fn every_page_fits_the_window_and_is_legible_and_labelled() {
     for look in LOOKS {
         let server = tokio::task::block_in_place(|| ClockedServer::start(&[("auth.sign_up", "open")]));
         let world = World::of(server, Window::looking(look).await);

@@ -91,7 +91,7 @@ impl Drop for World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_lets_an_app_in_after_a_slip_and_the_code_works() {
+async fn a_user_authorizes_an_app_after_a_wrong_password() {
     let world = World::new().await;
     world.window.goto(&world.request()).await;
     world.window.shows("Sign in").await;
@@ -112,7 +112,7 @@ async fn a_person_lets_an_app_in_after_a_slip_and_the_code_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_double_click_on_allow_gives_one_code_that_works() {
+async fn a_double_click_on_allow_gives_one_working_code() {
     let world = World::new().await;
     world.window.goto(&world.request()).await;
     world.log_in().await;
@@ -125,7 +125,7 @@ async fn a_double_click_on_allow_gives_one_code_that_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn going_back_after_consent_finds_a_page_that_has_expired_and_a_way_on() {
+async fn going_back_after_consent_shows_an_expired_page_with_a_link() {
     let world = World::new().await;
     world.window.goto(&world.request()).await;
     world.log_in().await;
@@ -144,7 +144,7 @@ async fn going_back_after_consent_finds_a_page_that_has_expired_and_a_way_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_who_says_no_goes_back_without_a_code() {
+async fn a_user_who_declines_returns_without_a_code() {
     let world = World::new().await;
     world.window.goto(&world.request()).await;
     world.log_in().await;
@@ -160,7 +160,7 @@ async fn a_person_who_says_no_goes_back_without_a_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_factor_is_asked_for_and_a_recovery_code_works_once() {
+async fn two_factor_authentication_asks_for_a_code_and_a_recovery_code_works_once() {
     let world = World::new().await;
     let (phone, recovery) = world.enrol();
     world.window.goto(&world.request()).await;
@@ -192,7 +192,7 @@ async fn a_second_factor_is_asked_for_and_a_recovery_code_works_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_was_left_open_says_so_and_begins_again() {
+async fn a_page_left_open_too_long_says_so_and_starts_again() {
     let world = World::new().await;
     world.window.goto(&world.request()).await;
     world.log_in().await;
@@ -209,7 +209,7 @@ async fn a_page_that_was_left_open_says_so_and_begins_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_keyboard_is_enough() {
+async fn every_step_works_with_the_keyboard_alone() {
     let world = World::new().await;
     world.window.goto(&world.request()).await;
     world.window.shows("Sign in").await;
@@ -231,7 +231,7 @@ async fn a_keyboard_is_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn browsers_find_back_by_every_name_of_this_machine() {
+async fn browsers_return_to_every_loopback_name() {
     let world = World::new().await;
     let by_v6 = Callback::listen_v6();
     let mut ways = vec![(&world.app, "localhost")];

@@ -38,7 +38,7 @@ fn keys_are_fetched_once_and_kept_across_an_outage() {
 }
 
 #[test]
-fn a_new_key_is_found_when_its_first_token_comes_and_an_old_one_ends_within_the_hour() {
+fn a_new_key_is_fetched_with_its_first_token_and_a_removed_one_expires_within_an_hour() {
     let scene = Scene::set();
     scene.sign_in(&scene.token("ada"));
     scene.issuer.make_key("next", "EC");
@@ -53,7 +53,7 @@ fn a_new_key_is_found_when_its_first_token_comes_and_an_old_one_ends_within_the_
 }
 
 #[test]
-fn a_flood_of_unknown_keys_is_no_flood_of_fetches() {
+fn many_unknown_keys_cause_few_fetches() {
     let scene = Scene::set();
     scene.sign_in(&scene.token("ada"));
     scene.issuer.make_key("unpublished", "EC");
@@ -71,7 +71,7 @@ fn a_flood_of_unknown_keys_is_no_flood_of_fetches() {
 }
 
 #[test]
-fn an_issuer_that_is_down_from_the_start_is_asked_once_a_minute() {
+fn an_issuer_that_is_down_is_retried_once_a_minute() {
     let scene = Scene::set();
     scene.issuer.behave("fail");
     for _ in 0..5 {
@@ -84,7 +84,7 @@ fn an_issuer_that_is_down_from_the_start_is_asked_once_a_minute() {
 }
 
 #[test]
-fn a_redirect_is_not_followed_and_neither_an_endless_nor_a_nonsensical_answer_is_taken() {
+fn redirects_endless_and_malformed_key_sets_are_refused() {
     for trouble in ["lead_away", "talk_too_much", "talk_nonsense"] {
         let scene = Scene::set();
         scene.issuer.behave(trouble);
@@ -93,7 +93,7 @@ fn a_redirect_is_not_followed_and_neither_an_endless_nor_a_nonsensical_answer_is
 }
 
 #[test]
-fn an_issuer_that_hangs_holds_up_nobody_else() {
+fn an_issuer_that_hangs_blocks_nobody_else() {
     let scene = Scene::set();
     let other = Issuer::with_keys(&["EC"]);
     scene.server.command(Command::Issuer(IssuerCommand::Add {
@@ -128,7 +128,7 @@ fn an_issuer_that_hangs_holds_up_nobody_else() {
 }
 
 #[test]
-fn whoever_hangs_up_during_a_fetch_spoils_it_for_nobody() {
+fn a_client_that_hangs_up_during_a_fetch_does_not_cancel_it() {
     let scene = Scene::set();
     scene.issuer.behave("hang");
     let address = scene.server.url().replace("http://", "");
@@ -147,7 +147,7 @@ fn whoever_hangs_up_during_a_fetch_spoils_it_for_nobody() {
 }
 
 #[test]
-fn an_operator_names_keys_by_a_file_or_lets_the_provider_tell() {
+fn an_operator_sets_keys_by_file_or_by_discovery() {
     let server = Server::start();
     let (app, issuer) = (server.new_app("Notes"), Issuer::with_keys(&["EC"]));
     let file = server.beside("keys.json");
@@ -185,7 +185,7 @@ fn keys_from_a_file_are_never_fetched() {
 }
 
 #[test]
-fn an_openid_provider_tells_by_itself_where_its_keys_are() {
+fn keys_are_found_by_openid_discovery() {
     let scene = Scene::set();
     scene.trust("dev", None, None);
     scene.sign_in(&scene.token("ada"));
@@ -194,7 +194,7 @@ fn an_openid_provider_tells_by_itself_where_its_keys_are() {
 }
 
 #[test]
-fn only_keys_for_signatures_of_the_three_kinds_are_used() {
+fn only_signing_keys_of_the_three_supported_kinds_are_used() {
     let scene = Scene::with_keys(&["EC", "OKP", "RSA", "RSA-1024", "P-384", "oct"]);
     let by =
         |kid: &str, alg: &str| scene.issuer.sign(kid, &json!({"alg": alg, "kid": kid}), &scene.claims("ada"));
@@ -219,7 +219,7 @@ fn only_keys_for_signatures_of_the_three_kinds_are_used() {
 }
 
 #[test]
-fn of_two_keys_of_a_kind_an_unnamed_one_is_not_guessed() {
+fn a_token_without_kid_is_refused_if_two_keys_match() {
     let scene = Scene::set();
     scene.issuer.make_key("next", "EC");
     scene.issuer.publish(&["EC", "next"]);

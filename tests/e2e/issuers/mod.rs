@@ -107,7 +107,7 @@ fn request(api_key: &str, token: &str) -> Value {
 }
 
 #[test]
-fn a_user_of_another_system_is_let_in_and_is_the_same_user_the_next_time() {
+fn a_federated_user_signs_in_and_is_the_same_user_next_time() {
     let scene = Scene::set();
     let first = scene.exchange(&scene.token("ada")).ok();
     let again = scene.exchange(&scene.token("ada")).ok();
@@ -127,7 +127,7 @@ fn a_user_of_another_system_is_let_in_and_is_the_same_user_the_next_time() {
 }
 
 #[test]
-fn a_form_does_as_well_as_json() {
+fn an_assertion_may_be_sent_as_a_form() {
     let scene = Scene::set();
     let form =
         format!("grant_type={GRANT}&client_id={}&assertion={}", scene.server.api_key(), scene.token("ada"));
@@ -137,7 +137,7 @@ fn a_form_does_as_well_as_json() {
 }
 
 #[test]
-fn keys_of_all_three_kinds_do_and_only_each_for_its_own_algorithm() {
+fn keys_of_all_three_kinds_work_for_their_own_algorithm_only() {
     let scene = Scene::with_keys(&["EC", "OKP", "RSA"]);
     for (kid, alg) in [("EC", "ES256"), ("OKP", "EdDSA"), ("RSA", "RS256")] {
         scene.sign_in(&scene.issuer.sign(kid, &json!({"alg": alg, "kid": kid}), &scene.claims("ada")));
@@ -151,7 +151,7 @@ fn keys_of_all_three_kinds_do_and_only_each_for_its_own_algorithm() {
 }
 
 #[test]
-fn no_app_can_name_the_users_of_another_one() {
+fn an_issuer_of_one_app_cannot_sign_in_users_of_another() {
     let scene = Scene::set();
     let made = scene.server.command(Command::App(AppCommand::Create { name: "other".into() }));
     let other_key = text(&made["api_key"]);
@@ -192,7 +192,7 @@ fn an_unknown_app_is_an_unknown_client() {
 }
 
 #[test]
-fn a_disabled_user_is_refused_and_out_at_once() {
+fn a_disabled_federated_user_is_refused_at_once() {
     let scene = Scene::set();
     let answer = scene.exchange(&scene.token("ada")).ok();
     let ada = scene.server.nobody().with_token(&text(&answer["access_token"]));
@@ -204,7 +204,7 @@ fn a_disabled_user_is_refused_and_out_at_once() {
 }
 
 #[test]
-fn an_issuer_that_is_no_longer_trusted_takes_its_sessions_with_it_and_leaves_its_users() {
+fn removing_an_issuer_ends_its_sessions_and_keeps_its_users() {
     let scene = Scene::set();
     let answer = scene.exchange(&scene.token("ada")).ok();
     let ada = scene.server.nobody().with_token(&text(&answer["access_token"]));
@@ -220,7 +220,7 @@ fn an_issuer_that_is_no_longer_trusted_takes_its_sessions_with_it_and_leaves_its
 }
 
 #[test]
-fn a_new_key_of_the_app_ends_the_sessions_that_issuers_gave() {
+fn replacing_an_api_key_ends_federated_sessions() {
     let scene = Scene::set();
     let ada = scene.sign_in(&scene.token("ada"));
     scene.server.command(Command::App(AppCommand::RotateKey { app: "dev".into() }));
@@ -229,7 +229,7 @@ fn a_new_key_of_the_app_ends_the_sessions_that_issuers_gave() {
 }
 
 #[test]
-fn a_user_of_another_system_has_an_account_without_address_and_password_and_no_route_minds() {
+fn a_federated_user_without_email_and_password_works_on_every_route() {
     let scene = Scene::set();
     let answer = scene.exchange(&scene.token("ada")).ok();
     let ada = scene.server.nobody().with_token(&text(&answer["access_token"]));

@@ -24,7 +24,7 @@ impl Scene {
 }
 
 #[test]
-fn claims_that_are_missing_wrong_or_of_another_type() {
+fn missing_wrong_and_mistyped_claims_are_refused() {
     let scene = Scene::set();
     let now = scene.server.now_seconds();
     for (claim, value) in [
@@ -60,7 +60,7 @@ fn claims_that_are_missing_wrong_or_of_another_type() {
 }
 
 #[test]
-fn what_is_within_a_minute_or_among_others_is_believed() {
+fn clock_skew_of_a_minute_and_multiple_audiences_are_accepted() {
     let scene = Scene::set();
     let now = scene.server.now_seconds();
     for (claim, value) in [
@@ -78,7 +78,7 @@ fn what_is_within_a_minute_or_among_others_is_believed() {
 }
 
 #[test]
-fn a_token_ends() {
+fn an_expired_assertion_is_refused() {
     let scene = Scene::set();
     let token = scene.token("ada");
     scene.sign_in(&token);
@@ -89,7 +89,7 @@ fn a_token_ends() {
 }
 
 #[test]
-fn signatures_that_are_none_or_not_the_issuers() {
+fn missing_and_foreign_signatures_are_refused() {
     let scene = Scene::with_keys(&["EC", "RSA"]);
     let claims = scene.claims("ada");
     let issuer = &scene.issuer;
@@ -121,7 +121,7 @@ fn signatures_that_are_none_or_not_the_issuers() {
 }
 
 #[test]
-fn a_token_does_not_say_by_which_key_it_is_checked() {
+fn a_token_cannot_choose_its_verification_key() {
     let scene = Scene::set();
     scene.issuer.make_key("own", "EC");
     scene.issuer.publish(&["own"]);
@@ -159,7 +159,7 @@ fn a_token_does_not_say_by_which_key_it_is_checked() {
 }
 
 #[test]
-fn a_token_that_is_too_long_or_missing() {
+fn a_missing_or_oversized_assertion_is_refused() {
     let scene = Scene::set();
     scene.refuses("17 KB", &scene.with("padding", json!("x".repeat(13 * 1024))));
     let scene_key = scene.server.api_key();
@@ -173,7 +173,7 @@ fn a_token_that_is_too_long_or_missing() {
 }
 
 #[test]
-fn our_own_tokens_are_nobody_elses_word() {
+fn the_servers_own_tokens_are_not_accepted_as_assertions() {
     let scene = Scene::set();
     let somebody = scene.server.somebody();
     scene.refuses("an access token of ours", somebody.token());

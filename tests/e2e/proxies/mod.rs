@@ -15,12 +15,12 @@ use uuid::Uuid;
 const HEARTBEAT_SECONDS: &str = "5";
 
 #[test]
-fn notifications_come_through_nginx() {
+fn notifications_arrive_through_nginx() {
     come_through(Kind::Nginx);
 }
 
 #[test]
-fn notifications_come_through_caddy() {
+fn notifications_arrive_through_caddy() {
     come_through(Kind::Caddy);
 }
 

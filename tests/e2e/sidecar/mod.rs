@@ -42,7 +42,7 @@ fn a_user_who_is_not_signed_in_or_was_disabled_gets_no_tokens() {
 }
 
 #[test]
-fn the_web_app_goes_on_without_its_sidecar() {
+fn the_web_app_keeps_working_without_its_sidecar() {
     let mut world = World::new();
     world.sign_up("ada", "a password for ada");
     world.server.stop();
@@ -51,7 +51,7 @@ fn the_web_app_goes_on_without_its_sidecar() {
 }
 
 #[tokio::test]
-async fn the_token_of_an_existing_login_is_all_that_a_program_needs() {
+async fn a_token_of_an_existing_sign_in_is_all_a_program_needs() {
     let (server, issuer) = tokio::task::spawn_blocking(|| (Server::start(), Issuer::with_keys(&["OKP"])))
         .await
         .expect("both start");

@@ -16,7 +16,7 @@ fn app_in(folder: &TempDir) -> Terminal {
 }
 
 #[test]
-fn without_a_server_it_keeps_its_lists_in_a_file() {
+fn without_a_server_lists_are_kept_in_a_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let app = app_in(&folder);
     app.press(&["a"]).type_text("Milk").press(&["Enter"]).shows("[ ] Milk");
@@ -31,7 +31,7 @@ fn without_a_server_it_keeps_its_lists_in_a_file() {
 }
 
 #[test]
-fn todos_are_found_moved_deleted_and_brought_back() {
+fn todos_are_found_moved_deleted_and_restored() {
     let folder = tempfile::tempdir().expect("a folder");
     let app = app_in(&folder);
     app.press(&["a"]).type_text("Milk").press(&["Enter"]).shows("[ ] Milk");
@@ -47,7 +47,7 @@ fn todos_are_found_moved_deleted_and_brought_back() {
 }
 
 #[test]
-fn a_day_that_is_none_is_told() {
+fn an_invalid_date_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let app = app_in(&folder);
     app.press(&["a"]).type_text("Milk").press(&["Enter"]).shows("[ ] Milk");

@@ -7,7 +7,7 @@ use crate::todo::world::{PASSPHRASE, World};
 use tidelog_test_kit::PASSWORD;
 
 #[test]
-fn the_first_start_asks_unseen_and_later_ones_ask_nothing_though_the_server_is_away() {
+fn the_first_start_prompts_without_echo_and_later_ones_start_offline_without_prompts() {
     let mut world = World::new();
     let first = Terminal::run(&world.app_on("laptop"));
     first.shows("Password of mia@example.com:");
@@ -26,7 +26,7 @@ fn the_first_start_asks_unseen_and_later_ones_ask_nothing_though_the_server_is_a
 }
 
 #[test]
-fn two_new_passphrases_that_differ_are_none() {
+fn two_different_new_passphrases_are_refused() {
     let world = World::new();
     let app = Terminal::run(&world.app_on("laptop"));
     app.shows("Password of");
@@ -37,7 +37,7 @@ fn two_new_passphrases_that_differ_are_none() {
 }
 
 #[test]
-fn a_wrong_passphrase_is_told_and_the_next_start_asks_again() {
+fn a_wrong_passphrase_is_reported_and_the_next_start_asks_again() {
     let world = World::new();
     let _laptop = world.start("laptop");
     let mut app = world.app_on("phone");
@@ -49,7 +49,7 @@ fn a_wrong_passphrase_is_told_and_the_next_start_asks_again() {
 }
 
 #[test]
-fn a_device_that_was_removed_comes_back_after_signing_in_and_brings_what_it_wrote() {
+fn a_removed_device_signs_in_again_and_keeps_its_edits() {
     let world = World::new();
     let (laptop, phone) = (world.start("laptop"), world.start("phone"));
     let devices = world.server.cli().run(&["device", "list"]).json();
@@ -64,7 +64,7 @@ fn a_device_that_was_removed_comes_back_after_signing_in_and_brings_what_it_wrot
 }
 
 #[test]
-fn a_database_is_synced_by_one_window_only() {
+fn a_database_is_synced_by_one_process_only() {
     let world = World::new();
     let _first = world.start("laptop");
     let second = Terminal::run(&world.app_on("laptop"));
@@ -73,7 +73,7 @@ fn a_database_is_synced_by_one_window_only() {
 }
 
 #[test]
-fn a_signal_leaves_the_terminal_as_it_was() {
+fn a_signal_restores_the_terminal() {
     let world = World::new();
     let laptop = world.start("laptop");
     kill_process(Pid::from_raw(laptop.pid()).expect("a process"), Signal::TERM).expect("it runs");

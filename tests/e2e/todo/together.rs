@@ -9,7 +9,7 @@ use crate::todo::world::World;
 const SYNC_LINES: usize = 14;
 
 #[test]
-fn what_is_typed_on_one_device_is_seen_on_the_other() {
+fn text_typed_on_one_device_appears_on_the_other() {
     let world = World::new();
     let (laptop, phone) = (world.start("laptop"), world.start("phone"));
     laptop.press(&["a"]).type_text("Buy 牛奶 and 🥛 milk").press(&["Enter"]);
@@ -23,7 +23,7 @@ fn what_is_typed_on_one_device_is_seen_on_the_other() {
 }
 
 #[test]
-fn a_list_that_is_deleted_goes_everywhere_with_its_todos_and_comes_back_with_them() {
+fn a_deleted_list_disappears_everywhere_and_is_restored_with_its_todos() {
     let world = World::new();
     let (laptop, phone) = (world.start("laptop"), world.start("phone"));
     laptop.press(&["Tab", "a"]).type_text("Groceries").press(&["Enter"]);
@@ -40,7 +40,7 @@ fn a_list_that_is_deleted_goes_everywhere_with_its_todos_and_comes_back_with_the
 }
 
 #[test]
-fn while_the_server_is_away_both_go_on_and_both_are_heard_in_the_end() {
+fn both_devices_work_offline_and_both_edits_arrive() {
     let mut world = World::new();
     let (laptop, phone) = (world.start("laptop"), world.start("phone"));
     laptop.press(&["a"]).type_text("Milk").press(&["Enter"]);
@@ -62,7 +62,7 @@ fn while_the_server_is_away_both_go_on_and_both_are_heard_in_the_end() {
 }
 
 #[test]
-fn what_comes_from_elsewhere_leaves_the_selection_where_it_is() {
+fn remote_changes_keep_the_selection() {
     let world = World::new();
     let (laptop, phone) = (world.start("laptop"), world.start("phone"));
     for title in ["First", "Second", "Third"] {

@@ -25,7 +25,7 @@ fn list(caller: &Caller, path: &str) -> Vec<Value> {
 }
 
 #[test]
-fn an_account_shows_what_has_access_and_ends_it() {
+fn an_account_lists_sessions_and_ends_them() {
     let server = Server::start();
     let (notes, tasks) = (server.new_app("Notes"), server.new_app("Tasks"));
     let (ada, bob) = (server.new_user("ada@example.org"), server.new_user("bob@example.org"));
@@ -55,7 +55,7 @@ fn an_account_shows_what_has_access_and_ends_it() {
 }
 
 #[test]
-fn the_page_does_the_same_in_one_click_each() {
+fn the_account_page_ends_sessions_with_one_click_each() {
     let server = Server::start();
     let notes = server.new_app("Notes");
     let (ada, bob) = (server.new_user("ada@example.org"), server.new_user("bob@example.org"));
@@ -78,7 +78,7 @@ fn the_page_does_the_same_in_one_click_each() {
 }
 
 #[test]
-fn another_password_ends_everything_that_the_old_one_began() {
+fn changing_the_password_ends_every_other_session() {
     let server = Server::start();
     let (notes, ada) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let app = server.sign_in(&ada, &notes);
@@ -103,7 +103,7 @@ fn another_password_ends_everything_that_the_old_one_began() {
 }
 
 #[test]
-fn the_page_changes_the_password_and_stays_open() {
+fn the_account_page_changes_the_password_and_stays_signed_in() {
     let server = Server::start();
     let ada = server.new_user("ada@example.org");
     let (tab, page) = page_of(&server, &ada);
@@ -121,7 +121,7 @@ fn the_page_changes_the_password_and_stays_open() {
 }
 
 #[test]
-fn a_second_factor_is_turned_on_and_off_on_the_page() {
+fn two_factor_authentication_is_turned_on_and_off_on_the_account_page() {
     let server = Server::start();
     let ada = server.new_user("ada@example.org");
     let (tab, page) = page_of(&server, &ada);
@@ -163,7 +163,7 @@ fn a_second_factor_is_turned_on_and_off_on_the_page() {
 }
 
 #[test]
-fn an_account_is_deleted_with_all_it_has_after_its_password() {
+fn deleting_an_account_requires_its_password_and_deletes_everything() {
     let server = Server::start();
     let (notes, ada) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let app = server.sign_in(&ada, &notes);
@@ -186,7 +186,7 @@ fn an_account_is_deleted_with_all_it_has_after_its_password() {
 }
 
 #[test]
-fn a_program_deletes_an_account_likewise() {
+fn deleting_an_account_through_the_api_requires_its_password_too() {
     let server = Server::start();
     let ada = server.new_user("ada@example.org");
     let account = account_of(&server, &ada, PASSWORD);
@@ -199,7 +199,7 @@ fn a_program_deletes_an_account_likewise() {
 }
 
 #[test]
-fn an_account_session_lasts_a_quarter_of_an_hour_whatever_one_does() {
+fn an_account_session_lasts_fifteen_minutes_regardless_of_use() {
     let server = tidelog_test_kit::ClockedServer::start(&[]);
     let body = json!({"email": server.email(), "password": server.password()});
     let token = server.nobody().post("/api/account/token", &body).ok()["token"].clone();
@@ -216,7 +216,7 @@ fn an_account_session_lasts_a_quarter_of_an_hour_whatever_one_does() {
 }
 
 #[test]
-fn logging_out_ends_the_token() {
+fn signing_out_ends_the_account_session() {
     let server = Server::start();
     let ada = server.new_user("ada@example.org");
     let account = account_of(&server, &ada, PASSWORD);
@@ -225,7 +225,7 @@ fn logging_out_ends_the_token() {
 }
 
 #[test]
-fn each_log_in_has_a_cookie_of_its_own_that_another_site_never_brings() {
+fn each_sign_in_has_its_own_same_site_cookie() {
     let server = Server::start();
     let ada = server.new_user("ada@example.org");
     let tab = server.tab();
@@ -243,7 +243,7 @@ fn each_log_in_has_a_cookie_of_its_own_that_another_site_never_brings() {
 }
 
 #[test]
-fn the_audit_log_tells_of_log_ins_passwords_and_links() {
+fn the_audit_log_records_sign_ins_password_changes_and_links() {
     let server = Server::start();
     let ada = server.new_user("ada@example.org");
     let account = account_of(&server, &ada, PASSWORD);

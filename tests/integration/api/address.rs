@@ -44,7 +44,7 @@ fn left_over(mut stream: impl Read + Write, forwarded: &[&str]) -> u64 {
 }
 
 #[test]
-fn a_stranger_gains_nothing_by_naming_another_address() {
+fn an_untrusted_forwarded_header_is_ignored() {
     let server = behind("192.0.2.0/24, unix", TCP);
     assert_eq!(left(&server, &["203.0.113.1"]), BURST - 1);
     assert_eq!(left(&server, &["203.0.113.2"]), BURST - 2);
@@ -52,7 +52,7 @@ fn a_stranger_gains_nothing_by_naming_another_address() {
 }
 
 #[test]
-fn clients_behind_a_trusted_proxy_are_counted_one_by_one() {
+fn clients_behind_a_trusted_proxy_are_rate_limited_separately() {
     let server = behind("127.0.0.0/8, 10.0.0.0/8", TCP);
     assert_eq!(left(&server, &["203.0.113.1"]), BURST - 1);
     assert_eq!(left(&server, &["203.0.113.2"]), BURST - 1);
@@ -67,7 +67,7 @@ fn clients_behind_a_trusted_proxy_are_counted_one_by_one() {
 }
 
 #[test]
-fn what_cannot_be_read_counts_for_the_proxy() {
+fn an_unreadable_forwarded_header_counts_as_the_proxy() {
     let server = behind("127.0.0.1", TCP);
     assert_eq!(left(&server, &["unknown"]), BURST - 1);
     assert_eq!(left(&server, &["203.0.113.1, nonsense"]), BURST - 2);
@@ -75,7 +75,7 @@ fn what_cannot_be_read_counts_for_the_proxy() {
 }
 
 #[test]
-fn a_proxy_at_the_unix_socket_is_believed_if_it_is_trusted() {
+fn a_proxy_on_the_unix_socket_is_believed_if_trusted() {
     let folder = tempfile::tempdir().expect("a folder");
     let expected = [("unix", BURST - 1), ("127.0.0.1", BURST - 2)];
     for (proxies, left_to_the_second) in expected {

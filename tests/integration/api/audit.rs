@@ -51,7 +51,7 @@ impl Scene {
 }
 
 #[test]
-fn it_tells_who_came_and_went_from_where_the_newest_first() {
+fn sign_ins_and_sign_outs_are_listed_newest_first_with_client_ips() {
     let scene = Scene::set();
     let me = scene.sign_in("203.0.113.7");
     me.post("/api/sync/auth/logout", &Value::Null).expect(204);
@@ -76,7 +76,7 @@ fn it_tells_who_came_and_went_from_where_the_newest_first() {
 }
 
 #[test]
-fn failures_are_told_once_for_each_account_and_address_and_name_nobody_who_is_not_there() {
+fn failures_are_recorded_once_per_account_and_client_ip_and_name_no_unknown_user() {
     let scene = Scene::set();
     for _ in 0..3 {
         scene.fail("203.0.113.7", "ADA@example.org ");
@@ -96,7 +96,7 @@ fn failures_are_told_once_for_each_account_and_address_and_name_nobody_who_is_no
 }
 
 #[test]
-fn it_tells_what_was_done_to_accounts_and_apps_and_by_whom() {
+fn changes_of_accounts_and_apps_are_recorded_with_their_actor() {
     let scene = Scene::set();
     let me = scene.sign_in("203.0.113.7");
     let device = me.device("Laptop");
@@ -133,7 +133,7 @@ fn it_tells_what_was_done_to_accounts_and_apps_and_by_whom() {
 }
 
 #[test]
-fn it_tells_of_a_session_that_was_ended() {
+fn an_ended_session_is_recorded() {
     let scene = Scene::set();
     scene.sign_in("203.0.113.7");
     let session = text(&scene.server.cli().run(&["session", "list"]).json()[0]["session_id"]);
@@ -143,7 +143,7 @@ fn it_tells_of_a_session_that_was_ended() {
 }
 
 #[test]
-fn it_tells_of_a_refresh_token_that_somebody_copied() {
+fn reuse_of_a_refresh_token_is_recorded() {
     let server = ClockedServer::start(&[]);
     let refresh =
         |token: &Value| server.nobody().post("/api/sync/auth/refresh", &json!({"refresh_token": token}));
@@ -160,7 +160,7 @@ fn it_tells_of_a_refresh_token_that_somebody_copied() {
 }
 
 #[test]
-fn it_holds_no_secret() {
+fn the_audit_log_holds_no_secret() {
     let scene = Scene::set();
     let tokens = scene.server.tokens(&scene.user, &scene.app);
     scene.fail("203.0.113.7", "ada@example.org");
@@ -176,7 +176,7 @@ fn it_holds_no_secret() {
 }
 
 #[test]
-fn a_deleted_users_rows_go_with_them() {
+fn deleting_a_user_deletes_their_audit_records() {
     let scene = Scene::set();
     scene.sign_in("203.0.113.7");
     scene.cli(&["user", "delete", "ada@example.org"]);
@@ -187,7 +187,7 @@ fn a_deleted_users_rows_go_with_them() {
 }
 
 #[test]
-fn after_a_restart_an_owner_is_still_known_by_the_addresses_from_which_they_came() {
+fn trusted_ips_survive_a_restart() {
     let mut scene = Scene {
         server: ServerSetup::default()
             .with("TIDELOG_TRUSTED_PROXIES", "127.0.0.1")

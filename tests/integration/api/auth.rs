@@ -12,7 +12,7 @@ const LOGOUT: &str = "/api/sync/auth/logout";
 const TOKEN_LIFE: i64 = 7 * 24 * 60 * 60;
 
 #[test]
-fn signing_in_answers_with_a_token_for_one_user_of_one_app() {
+fn signing_in_returns_a_token_for_one_user_of_one_app() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("Ada@Example.org"));
     let answer = server.nobody().post(AUTH, &credentials(&user, &app)).ok();
@@ -34,7 +34,7 @@ fn signing_in_answers_with_a_token_for_one_user_of_one_app() {
 }
 
 #[test]
-fn the_case_of_an_address_does_not_count_and_key_is_ignored() {
+fn emails_ignore_case_and_the_legacy_field_key_is_ignored() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let mut request = credentials(&user, &app);
@@ -44,7 +44,7 @@ fn the_case_of_an_address_does_not_count_and_key_is_ignored() {
 }
 
 #[test]
-fn unknown_user_wrong_password_and_unknown_app_are_refused_alike() {
+fn an_unknown_user_a_wrong_password_and_an_unknown_app_are_refused_alike() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     server.new_user("disabled@example.org");
@@ -91,7 +91,7 @@ fn the_api_key_alone_authorises_nothing() {
 }
 
 #[test]
-fn a_sign_in_that_lacks_a_field_is_told_which() {
+fn a_sign_in_without_a_field_names_it() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     for field in ["email", "password", "api_key"] {
@@ -123,7 +123,7 @@ fn a_refresh_token_gives_a_new_pair_for_the_same_session() {
 }
 
 #[test]
-fn a_repeated_refresh_gives_the_same_successor_also_after_a_restart() {
+fn a_repeated_refresh_returns_the_same_successor_even_after_a_restart() {
     let mut server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let first = server.tokens(&user, &app);
@@ -136,7 +136,7 @@ fn a_repeated_refresh_gives_the_same_successor_also_after_a_restart() {
 }
 
 #[test]
-fn a_predecessor_is_still_good_right_after_its_successor_was_used() {
+fn a_refresh_token_works_within_its_grace_time_after_its_successor_was_used() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let refresh = |token: &Value| server.nobody().post(REFRESH, &json!({"refresh_token": token})).ok();
@@ -148,7 +148,7 @@ fn a_predecessor_is_still_good_right_after_its_successor_was_used() {
 }
 
 #[test]
-fn many_at_once_refresh_one_token_and_get_one_successor() {
+fn concurrent_refreshes_of_one_token_get_one_successor() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let request = json!({"refresh_token": server.tokens(&user, &app)["refresh_token"]});
@@ -161,7 +161,7 @@ fn many_at_once_refresh_one_token_and_get_one_successor() {
 }
 
 #[test]
-fn a_refresh_token_that_was_never_given_out_is_refused() {
+fn a_refresh_token_that_was_never_issued_is_refused() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let given = server.tokens(&user, &app);
@@ -182,7 +182,7 @@ fn fresh_like(token: &str) -> String {
 }
 
 #[test]
-fn logging_out_ends_the_session_and_its_refresh_tokens_but_no_other_session() {
+fn signing_out_ends_the_session_and_its_refresh_tokens_but_no_other_session() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let leaving = server.tokens(&user, &app);

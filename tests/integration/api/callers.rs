@@ -330,7 +330,7 @@ fn expired(key: &SigningKey, token: &str) -> String {
 }
 
 #[test]
-fn the_table_of_callers_and_the_openapi_document_name_the_same_operations() {
+fn the_access_table_and_the_openapi_document_list_the_same_operations() {
     let _server = Server::start();
     let operation = |row: &Row| Operation { method: row.method.to_string(), path: row.path.to_owned() };
     let in_table: BTreeSet<_> = table().iter().map(operation).collect();
@@ -342,7 +342,7 @@ fn the_table_of_callers_and_the_openapi_document_name_the_same_operations() {
 }
 
 #[test]
-fn every_caller_gets_from_every_route_what_the_table_says() {
+fn every_route_answers_every_kind_of_caller_as_the_access_table_says() {
     let scene = Scene::set();
     let mut wrong = BTreeMap::new();
     for prefix in ["/api/sync", "/api/v1/sync"] {
@@ -397,7 +397,7 @@ fn every_caller_gets_from_every_route_what_the_table_says() {
 }
 
 #[test]
-fn the_owner_may_remove_the_device_and_log_out() {
+fn the_owner_may_remove_the_device_and_sign_out() {
     let scene = Scene::set();
     let destroying = |path: &str| table().into_iter().find(|row| row.path == path).expect("a row");
     let remove = destroying("/api/sync/devices/{id}");

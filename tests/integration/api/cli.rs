@@ -24,7 +24,7 @@ fn only(list: &Value) -> Value {
 }
 
 #[test]
-fn an_app_is_made_listed_shown_and_set_and_its_key_is_told_only_once() {
+fn an_app_is_created_listed_shown_and_set_and_its_key_is_shown_once() {
     beside_a_server_and_without_one(|cli| {
         let made = cli.run(&["app", "create", "Notes"]).json();
         let (id, key) = (text(&made["app_id"]), text(&made["api_key"]));
@@ -46,7 +46,7 @@ fn an_app_is_made_listed_shown_and_set_and_its_key_is_told_only_once() {
 }
 
 #[test]
-fn a_user_is_made_listed_disabled_enabled_reset_and_deleted() {
+fn a_user_is_created_listed_disabled_enabled_reset_and_deleted() {
     beside_a_server_and_without_one(|cli| {
         let id = create_user(cli, "Ada@Example.org");
         let listed = || only(&cli.run(&["user", "list"]).json());
@@ -64,7 +64,7 @@ fn a_user_is_made_listed_disabled_enabled_reset_and_deleted() {
 }
 
 #[test]
-fn an_administrator_is_made_by_a_flag() {
+fn a_flag_creates_an_administrator() {
     beside_a_server_and_without_one(|cli| {
         let create = ["user", "create", "root@example.org", "--password-stdin", "--admin"];
         cli.run_with_input(&create, PASSWORD).json();
@@ -73,7 +73,7 @@ fn an_administrator_is_made_by_a_flag() {
 }
 
 #[test]
-fn devices_and_sessions_are_listed_and_revoked_beside_a_server_and_without_one() {
+fn devices_and_sessions_are_listed_and_revoked_with_and_without_a_running_server() {
     let mut server = Server::start();
     let me = server.somebody();
     let session = text(&claims_of(me.token())["sid"]);
@@ -97,7 +97,7 @@ fn devices_and_sessions_are_listed_and_revoked_beside_a_server_and_without_one()
 }
 
 #[test]
-fn what_a_command_cannot_do_it_says_on_standard_error() {
+fn a_command_reports_failures_on_standard_error() {
     beside_a_server_and_without_one(|cli| {
         cli.run(&["app", "create", "Notes"]).json();
         create_user(cli, "ada@example.org");
@@ -139,7 +139,7 @@ fn what_a_command_cannot_do_it_says_on_standard_error() {
 }
 
 #[test]
-fn lists_are_readable_without_json_too() {
+fn lists_are_readable_without_json() {
     beside_a_server_and_without_one(|cli| {
         cli.run(&["app", "create", "Notes"]).json();
         create_user(cli, "ada@example.org");
@@ -154,7 +154,7 @@ fn lists_are_readable_without_json_too() {
 }
 
 #[test]
-fn check_passes_on_a_sound_database_and_fails_on_a_damaged_one() {
+fn check_passes_on_an_intact_database_and_fails_on_a_damaged_one() {
     let mut server = Server::start();
     let me = server.somebody();
     me.push(&me.device("Laptop"), tidelog_test_kit::changes("row", 500));
@@ -170,7 +170,7 @@ fn check_passes_on_a_sound_database_and_fails_on_a_damaged_one() {
 }
 
 #[test]
-fn the_openapi_document_is_the_one_that_the_server_serves() {
+fn the_openapi_command_prints_the_document_that_the_server_serves() {
     let server = Server::start();
     let printed = server.cli().run(&["openapi"]).json();
     assert_eq!(printed, server.nobody().get("/api/openapi.json").ok());

@@ -75,7 +75,7 @@ impl Group {
 }
 
 #[test]
-fn sixty_four_pushers_and_pullers_meet_no_lock_and_the_revoked_are_out_at_once() {
+fn sixty_four_pushers_and_pullers_never_wait_for_a_lock_and_revocation_takes_effect_at_once() {
     let server = Server::start();
     let (steady, rotated) = (server.new_app("Steady"), server.new_app("Rotated"));
     let (ada, bob) = (server.new_user("ada@example.org"), server.new_user("bob@example.org"));

@@ -36,7 +36,7 @@ impl Scene {
 }
 
 #[test]
-fn all_that_a_user_has_in_an_app_goes_and_what_they_have_elsewhere_stays() {
+fn deleting_a_users_data_in_an_app_keeps_their_other_apps() {
     let scene = Scene::set();
     let (me, again) =
         (scene.server.sign_in(&scene.user, &scene.notes), scene.server.sign_in(&scene.user, &scene.notes));
@@ -73,7 +73,7 @@ fn all_that_a_user_has_in_an_app_goes_and_what_they_have_elsewhere_stays() {
 }
 
 #[test]
-fn no_object_of_what_was_deleted_is_left_after_the_next_round() {
+fn the_next_sweep_removes_the_objects_of_deleted_data() {
     let server = ClockedServer::start(&[]);
     let me = server.somebody();
     fill(&me);

@@ -67,7 +67,7 @@ fn text<'a>(told: &'a Value, name: &str) -> &'a str {
 }
 
 #[test]
-fn dev_tells_a_program_all_that_it_needs_to_sign_in() {
+fn dev_prints_everything_a_program_needs_to_sign_in() {
     let (dev, told) = Dev::in_json();
     let address = fs::read_to_string(dev._home.path().join("address")).expect("the address file is there");
     assert_eq!(address.trim(), text(&told, "url"));
@@ -84,7 +84,7 @@ fn dev_tells_a_program_all_that_it_needs_to_sign_in() {
 }
 
 #[test]
-fn the_commands_that_dev_prints_work_when_they_are_pasted() {
+fn the_commands_that_dev_prints_work_when_pasted_into_a_shell() {
     // The pipe stays open, so the end of what is printed is known by its content: the whole of the last command.
     let dev = Dev::start(&[], |printed| printed.contains("/api/sync/pull") && !printed.ends_with("\\\n"));
     let (_, script) = dev.printed.split_once("Paste").expect("dev says what to paste");
@@ -102,7 +102,7 @@ fn the_commands_that_dev_prints_work_when_they_are_pasted() {
 }
 
 #[test]
-fn dev_leaves_nothing_behind_when_it_is_stopped() {
+fn dev_removes_its_data_when_it_stops() {
     let (mut dev, _) = Dev::in_json();
     rustix::process::kill_process(
         rustix::process::Pid::from_child(&dev.process),

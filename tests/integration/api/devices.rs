@@ -15,7 +15,7 @@ fn register(caller: &Caller, name: &str, install: Option<&str>, status: u16) -> 
 }
 
 #[test]
-fn a_name_is_registered_once_and_registering_it_again_updates_the_platform() {
+fn registering_a_name_again_updates_the_platform() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let me = server.sign_in(&user, &app);
@@ -29,7 +29,7 @@ fn a_name_is_registered_once_and_registering_it_again_updates_the_platform() {
 }
 
 #[test]
-fn two_installations_of_one_name_are_two_devices() {
+fn two_installations_with_one_name_are_two_devices() {
     let server = Server::start();
     let me = server.somebody();
     let (one, two) = (fresh_id(), fresh_id());
@@ -47,7 +47,7 @@ fn two_installations_of_one_name_are_two_devices() {
 }
 
 #[test]
-fn the_longest_name_still_has_room_for_a_suffix() {
+fn the_longest_name_can_still_get_a_suffix() {
     let server = Server::start();
     let me = server.somebody();
     let longest = "ü".repeat(255);
@@ -57,7 +57,7 @@ fn the_longest_name_still_has_room_for_a_suffix() {
 }
 
 #[test]
-fn every_documented_platform_is_taken() {
+fn every_documented_platform_is_accepted() {
     let server = Server::start();
     let me = server.somebody();
     for platform in ["macos", "windows", "linux", "ios", "android", "web"] {
@@ -67,7 +67,7 @@ fn every_documented_platform_is_taken() {
 }
 
 #[test]
-fn a_registration_with_a_fault_is_told_which_field_and_leaves_nothing() {
+fn an_invalid_registration_names_the_field_and_creates_nothing() {
     let server = Server::start();
     let me = server.somebody();
     let faults = [
@@ -94,7 +94,7 @@ fn a_registration_with_a_fault_is_told_which_field_and_leaves_nothing() {
 }
 
 #[test]
-fn a_removed_device_is_refused_and_its_name_makes_a_new_one() {
+fn a_removed_device_is_refused_and_its_name_registers_a_new_one() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let (using, removing) = (server.sign_in(&user, &app), server.sign_in(&user, &app));
@@ -116,7 +116,7 @@ fn a_removed_device_is_refused_and_its_name_makes_a_new_one() {
 }
 
 #[test]
-fn a_device_id_that_is_none_is_not_found() {
+fn an_invalid_device_id_is_not_found() {
     let server = Server::start();
     let me = server.somebody();
     for id in [fresh_id(), "1".into(), "not-a-uuid".into(), "%00".into(), "x".repeat(300)] {
@@ -125,7 +125,7 @@ fn a_device_id_that_is_none_is_not_found() {
 }
 
 #[test]
-fn registering_one_name_many_times_at_once_makes_one_device() {
+fn registering_one_name_concurrently_creates_one_device() {
     let server = Server::start();
     let me = server.somebody();
     let ids: Vec<String> = std::thread::scope(|scope| {

@@ -78,7 +78,7 @@ fn put_key(me: &Caller) {
 }
 
 #[test]
-fn everything_of_a_user_in_an_app_is_in_it_and_nothing_of_others() {
+fn an_export_holds_everything_of_the_user_in_the_app_and_nothing_else() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let me = server.sign_in(&user, &app);
@@ -140,7 +140,7 @@ fn everything_of_a_user_in_an_app_is_in_it_and_nothing_of_others() {
 }
 
 #[test]
-fn a_vault_with_nothing_in_it_is_an_archive_too() {
+fn an_empty_vault_exports_as_a_valid_archive() {
     let server = Server::start();
     let me = server.somebody();
     let archive = Unpacked::of(&me);
@@ -150,7 +150,7 @@ fn a_vault_with_nothing_in_it_is_an_archive_too() {
 }
 
 #[test]
-fn large_logs_come_in_several_files() {
+fn a_large_log_is_split_into_several_files() {
     let server = Server::start();
     let me = server.somebody();
     let device = me.device("Laptop");
@@ -171,7 +171,7 @@ fn large_logs_come_in_several_files() {
 }
 
 #[test]
-fn keys_of_a_rotation_that_runs_are_in_it() {
+fn an_export_holds_the_keys_of_a_running_rotation() {
     let server = Server::start();
     let me = server.somebody();
     put_key(&me);
@@ -185,7 +185,7 @@ fn keys_of_a_rotation_that_runs_are_in_it() {
 }
 
 #[test]
-fn a_blob_that_the_server_has_lost_is_named_and_keeps_nothing_else_back() {
+fn a_lost_blob_is_listed_and_the_rest_is_exported() {
     let server = Server::start();
     let me = server.somebody();
     let lost = me.put_blob(b"lost");
@@ -200,7 +200,7 @@ fn a_blob_that_the_server_has_lost_is_named_and_keeps_nothing_else_back() {
 }
 
 #[test]
-fn who_stalls_holds_up_nobody_and_a_revoked_session_gets_no_more() {
+fn a_stalled_export_blocks_nobody_and_ends_with_its_session() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let me = server.sign_in(&user, &app);
@@ -237,7 +237,7 @@ fn who_stalls_holds_up_nobody_and_a_revoked_session_gets_no_more() {
 }
 
 #[test]
-fn the_audit_log_tells_of_it() {
+fn the_audit_log_records_an_export() {
     let server = Server::start();
     let me = server.somebody();
     me.get(EXPORT).expect_bytes(200);
@@ -247,7 +247,7 @@ fn the_audit_log_tells_of_it() {
 }
 
 #[test]
-fn an_account_takes_along_all_its_apps_at_once_and_nobody_elses() {
+fn an_account_export_holds_all_apps_of_the_user_and_nothing_of_others() {
     let server = Server::start();
     let (notes, tasks) = (server.new_app("Notes"), server.new_app("Tasks"));
     let (ada, bob) = (server.new_user("ada@example.org"), server.new_user("bob@example.org"));

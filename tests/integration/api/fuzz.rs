@@ -184,7 +184,7 @@ impl Scene {
 }
 
 #[test]
-fn five_thousand_distorted_requests_get_documented_answers_and_no_fault() {
+fn five_thousand_mutated_requests_get_documented_responses() {
     let server = Server::start();
     let me = server.somebody();
     let device = me.device("Laptop");

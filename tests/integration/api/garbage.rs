@@ -60,7 +60,7 @@ impl Scene {
 }
 
 #[test]
-fn what_is_no_json_is_malformed() {
+fn a_body_that_is_not_json_is_malformed() {
     let scene = Scene::set();
     let bodies: [&[u8]; 10] = [
         b"",
@@ -96,7 +96,7 @@ fn json_of_the_wrong_shape_is_refused_with_422() {
 }
 
 #[test]
-fn a_list_is_not_taken_for_an_object() {
+fn an_array_is_not_accepted_as_an_object() {
     let scene = Scene::set();
     let pull = json!([scene.device]);
     scene.me.post("/api/sync/pull", &pull).refused(422, "invalid_field");
@@ -108,7 +108,7 @@ fn a_list_is_not_taken_for_an_object() {
 }
 
 #[test]
-fn a_list_is_not_taken_for_a_change() {
+fn an_array_is_not_accepted_as_a_change() {
     let scene = Scene::set();
     let row = json!(["notes", "insert", "row", "2026-03-13T10:00:00Z", "c2VhbGVk", null]);
     let batch = json!({"device_id": scene.device, "batch_id": fresh_id(), "changes": [row]});
@@ -117,7 +117,7 @@ fn a_list_is_not_taken_for_a_change() {
 }
 
 #[test]
-fn what_follows_after_the_json_is_refused() {
+fn trailing_bytes_after_the_json_are_refused() {
     let scene = Scene::set();
     let request = json!({"device_id": scene.device});
     for rest in ["{}", "x", ",", "\u{0}"] {
@@ -130,7 +130,7 @@ fn what_follows_after_the_json_is_refused() {
 }
 
 #[test]
-fn deep_json_is_refused() {
+fn deeply_nested_json_is_refused() {
     let scene = Scene::set();
     scene.all_refuse("[".repeat(DEEP).as_bytes());
     scene.all_refuse(("[".repeat(DEEP) + &"]".repeat(DEEP)).as_bytes());
@@ -202,7 +202,7 @@ fn text_that_is_not_utf_8_is_refused() {
 }
 
 #[test]
-fn nul_bytes_are_refused_where_they_mean_nothing() {
+fn nul_bytes_are_refused() {
     let scene = Scene::set();
     for body in [
         "{\"device_name\":\"a\u{0}b\",\"platform\":\"linux\"}",
@@ -219,7 +219,7 @@ fn nul_bytes_are_refused_where_they_mean_nothing() {
 }
 
 #[test]
-fn a_repeated_field_is_refused_rather_than_guessed() {
+fn a_duplicate_field_is_refused() {
     let scene = Scene::set();
     let body = format!(r#"{{"device_id":"{0}","device_id":"{0}"}}"#, scene.device);
     let answer = scene.me.send(Method::POST, "/api/sync/pull", JSON, body.as_bytes());

@@ -23,7 +23,7 @@ fn assert_guarded(answer: &Answer) {
 }
 
 #[test]
-fn answers_and_refusals_of_all_kinds_are_guarded() {
+fn every_response_carries_security_headers() {
     let server = Server::start();
     let (me, nobody) = (server.somebody(), server.nobody());
     for answer in [
@@ -46,7 +46,7 @@ fn answers_and_refusals_of_all_kinds_are_guarded() {
 }
 
 #[test]
-fn a_blob_is_in_a_sandbox_of_its_own() {
+fn blobs_are_served_with_a_sandbox_policy() {
     let server = Server::start();
     let me = server.somebody();
     let url = me.download_url(&me.put_blob(b"sealed"));
@@ -58,7 +58,7 @@ fn a_blob_is_in_a_sandbox_of_its_own() {
 }
 
 #[test]
-fn a_server_whose_address_is_https_is_never_to_be_asked_without() {
+fn a_server_with_an_https_url_sends_strict_transport_security() {
     let server = ServerSetup::default().with("TIDELOG_PUBLIC_URL", "https://sync.example.org").start();
     let max_age = "max-age=31536000";
     for path in ["/health", "/nowhere", "/api/sync/status"] {

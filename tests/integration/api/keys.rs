@@ -18,7 +18,7 @@ fn put(caller: &Caller, content: &str, extra: Value) -> tidelog_test_kit::Answer
 }
 
 #[test]
-fn there_is_no_key_until_one_is_put_and_then_it_is_given_back() {
+fn a_key_is_not_found_until_one_is_stored() {
     let server = Server::start();
     let me = server.somebody();
     me.get(KEYS).refused(404, "not_found");
@@ -28,7 +28,7 @@ fn there_is_no_key_until_one_is_put_and_then_it_is_given_back() {
 }
 
 #[test]
-fn a_re_wrap_keeps_the_version_and_counts_a_revision() {
+fn a_rewrap_keeps_the_version_and_increments_the_revision() {
     let mut server = Server::start();
     let me = server.somebody();
     put(&me, "one", json!({})).ok();
@@ -56,7 +56,7 @@ fn an_expected_revision_replaces_only_that_revision() {
 }
 
 #[test]
-fn of_sixteen_first_set_ups_at_once_exactly_one_wins_and_the_others_adopt_its_key() {
+fn of_sixteen_concurrent_first_setups_one_wins_and_the_others_adopt_its_key() {
     let server = Server::start();
     let me = server.somebody();
     let answers: Vec<(String, u16)> = std::thread::scope(|scope| {
@@ -76,7 +76,7 @@ fn of_sixteen_first_set_ups_at_once_exactly_one_wins_and_the_others_adopt_its_ke
 }
 
 #[test]
-fn the_next_version_starts_over_and_older_entries_keep_theirs() {
+fn a_new_version_resets_the_revision_and_older_entries_keep_theirs() {
     let server = Server::start();
     let me = server.somebody();
     let device = me.device("Laptop");
@@ -95,7 +95,7 @@ fn the_next_version_starts_over_and_older_entries_keep_theirs() {
 }
 
 #[test]
-fn an_envelope_is_canonical_base64_of_at_most_four_kibibytes() {
+fn an_envelope_must_be_canonical_base64_of_at_most_4_kib() {
     let server = Server::start();
     let me = server.somebody();
     let faulty = [

@@ -69,7 +69,7 @@ fn without(field: &str) -> Value {
 }
 
 #[test]
-fn the_limits_are_public_and_those_of_the_protocol() {
+fn the_limits_are_public_and_match_the_protocol() {
     let server = Server::start();
     let limits = server.nobody().get("/api/sync/limits").ok();
     let documented = [
@@ -90,7 +90,7 @@ fn the_limits_are_public_and_those_of_the_protocol() {
 }
 
 #[test]
-fn the_most_that_is_allowed_is_taken() {
+fn values_at_their_limits_are_accepted() {
     let scene = Scene::set();
     let mut most = changes("row", 500);
     most[0]["table"] = json!("t".repeat(100));
@@ -110,7 +110,7 @@ fn the_most_that_is_allowed_is_taken() {
 }
 
 #[test]
-fn a_batch_of_none_or_of_too_many_is_refused() {
+fn a_batch_of_no_or_too_many_changes_is_refused() {
     let scene = Scene::set();
     let none = scene.me.post(PUSH, &scene.batch(json!([]))).refused(422, "invalid_field");
     assert_eq!(none["field"], "changes");
@@ -120,7 +120,7 @@ fn a_batch_of_none_or_of_too_many_is_refused() {
 }
 
 #[test]
-fn a_table_is_of_few_and_plain_characters() {
+fn a_table_name_has_a_length_limit_and_plain_characters() {
     let scene = Scene::set();
     for table in ["", &"t".repeat(101), "a b", "a-b", "a.b", "täble", "t\u{0}", "\u{661}", "a\n"] {
         scene.refuses(vec![with("table", json!(table))], &[(0, "table")]);
@@ -128,7 +128,7 @@ fn a_table_is_of_few_and_plain_characters() {
 }
 
 #[test]
-fn a_row_id_is_neither_empty_nor_long_nor_of_control_characters() {
+fn a_row_id_is_neither_empty_nor_too_long_nor_has_control_characters() {
     let scene = Scene::set();
     for row in ["", &"r".repeat(256), &"ü".repeat(256), "a\u{0}b", "a\nb", "\u{7f}", "\u{85}"] {
         scene.refuses(vec![with("row_id", json!(row))], &[(0, "row_id")]);
@@ -136,7 +136,7 @@ fn a_row_id_is_neither_empty_nor_long_nor_of_control_characters() {
 }
 
 #[test]
-fn an_op_is_one_of_three() {
+fn an_op_is_insert_update_or_delete() {
     let scene = Scene::set();
     for op in ["", "upsert", "insert ", "ins", "\u{131}nsert", "DELETE;"] {
         scene.refuses(vec![with("op", json!(op))], &[(0, "op")]);
@@ -171,7 +171,7 @@ fn data_over_a_mebibyte_is_refused() {
 }
 
 #[test]
-fn a_field_of_the_wrong_type_or_missing_is_named_with_its_index() {
+fn a_missing_or_mistyped_field_is_named_with_its_index() {
     let scene = Scene::set();
     let odd_values = [json!(7), json!(1.5), json!(true), json!([]), json!({}), Value::Null];
     for field in ["table", "op", "row_id", "timestamp"] {
@@ -189,7 +189,7 @@ fn a_field_of_the_wrong_type_or_missing_is_named_with_its_index() {
 }
 
 #[test]
-fn all_faults_of_all_changes_are_listed() {
+fn every_error_of_every_change_is_listed() {
     let scene = Scene::set();
     let worst = json!({"table": "a b", "op": "upsert", "row_id": "", "timestamp": "never", "data": 1});
     let mut batch =
@@ -207,7 +207,7 @@ fn all_faults_of_all_changes_are_listed() {
 }
 
 #[test]
-fn five_hundred_faulty_changes_get_five_hundred_faults() {
+fn five_hundred_invalid_changes_get_five_hundred_errors() {
     let scene = Scene::set();
     let faulty = vec![with("op", json!("upsert")); 500];
     let faults: Vec<_> = (0..500).map(|index| (index, "op")).collect();
@@ -215,7 +215,7 @@ fn five_hundred_faulty_changes_get_five_hundred_faults() {
 }
 
 #[test]
-fn a_fault_of_the_batch_itself_names_its_field() {
+fn an_error_of_the_batch_itself_names_its_field() {
     let scene = Scene::set();
     let faulty = [
         ("device_id", json!("no uuid")),
@@ -241,7 +241,7 @@ fn a_fault_of_the_batch_itself_names_its_field() {
 }
 
 #[test]
-fn a_body_over_the_cap_is_refused_and_the_cap_is_a_setting() {
+fn a_body_over_the_configured_limit_is_refused() {
     let cap = 64 * 1024;
     let scene = Scene::on(ServerSetup::default().with("TIDELOG_MAX_BODY_BYTES", &cap.to_string()).start());
     assert_eq!(scene.me.get("/api/sync/limits").ok()["max_body_bytes"], cap);
@@ -253,7 +253,7 @@ fn a_body_over_the_cap_is_refused_and_the_cap_is_a_setting() {
 }
 
 #[test]
-fn a_body_over_the_default_cap_is_refused() {
+fn a_body_over_the_default_limit_is_refused() {
     let scene = Scene::set();
     let huge = vec![b' '; 16 * 1024 * 1024 + 1];
     let answer = scene.me.send(reqwest::Method::POST, PUSH, Some("application/json"), &huge);
@@ -262,7 +262,7 @@ fn a_body_over_the_default_cap_is_refused() {
 }
 
 #[test]
-fn a_device_that_may_not_push_is_told_so_before_the_faults_of_its_push() {
+fn a_device_that_may_not_push_is_refused_before_its_changes_are_validated() {
     let scene = Scene::set();
     let mut batch = scene.batch(json!([with("op", json!("upsert"))]));
     batch["device_id"] = json!(fresh_id());

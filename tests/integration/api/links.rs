@@ -22,7 +22,7 @@ fn sign_up(tab: &Tab, path: &str, email: &str, password: &str) -> Shown {
 }
 
 #[test]
-fn the_first_administrator_is_made_by_a_link_that_is_new_at_each_start() {
+fn the_setup_link_creates_the_first_administrator_and_changes_at_each_start() {
     let mut server = Server::start();
     let file = server.data().join("setup-link");
     let first = fs::read_to_string(&file).expect("a link");
@@ -45,7 +45,7 @@ fn the_first_administrator_is_made_by_a_link_that_is_new_at_each_start() {
 }
 
 #[test]
-fn an_administrator_of_the_command_line_closes_the_way_in() {
+fn an_administrator_created_on_the_command_line_disables_the_setup_link() {
     let server = Server::start();
     let link = fs::read_to_string(server.data().join("setup-link")).expect("a link");
     server
@@ -56,7 +56,7 @@ fn an_administrator_of_the_command_line_closes_the_way_in() {
 }
 
 #[test]
-fn an_invite_makes_as_many_accounts_as_it_says() {
+fn an_invite_creates_as_many_accounts_as_it_allows() {
     let server = inviting();
     server.new_app("Notes");
     let made = server.cli().run(&["invite", "create", "--app", "Notes", "--uses", "2"]).json();
@@ -85,7 +85,7 @@ fn an_invite_makes_as_many_accounts_as_it_says() {
 }
 
 #[test]
-fn a_second_click_makes_one_account_and_says_so_twice() {
+fn submitting_the_sign_up_form_twice_creates_one_account() {
     let server = inviting();
     let path = path(&server.cli().run(&["invite", "create"]).json());
     let tab = server.tab();
@@ -96,7 +96,7 @@ fn a_second_click_makes_one_account_and_says_so_twice() {
 }
 
 #[test]
-fn an_invite_is_withdrawn_and_closed_servers_take_none() {
+fn a_revoked_invite_and_a_closed_server_create_no_account() {
     let server = inviting();
     let made = server.cli().run(&["invite", "create"]).json();
     server.tab().open(&path(&made)).expect(200);
@@ -118,7 +118,7 @@ fn an_invite_is_withdrawn_and_closed_servers_take_none() {
 }
 
 #[test]
-fn an_open_server_takes_everybody_once() {
+fn an_open_server_creates_one_account_per_email() {
     let server = ServerSetup::default().with("TIDELOG_AUTH_SIGN_UP", "open").start();
     let tab = server.tab();
     assert!(tab.open("/account").text.contains("/sign-up"), "the way in is shown");
@@ -137,7 +137,7 @@ fn an_open_server_takes_everybody_once() {
 }
 
 #[test]
-fn a_reset_sets_a_password_and_nothing_else() {
+fn a_reset_link_sets_a_password_and_nothing_else() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let caller = server.sign_in(&user, &app);
@@ -171,7 +171,7 @@ fn a_reset_sets_a_password_and_nothing_else() {
 }
 
 #[test]
-fn a_link_is_a_secret_of_one_kind_and_its_page_tells_nobody_where_it_was() {
+fn a_link_works_for_one_purpose_and_its_page_sends_no_referrer() {
     let server = inviting();
     let link = path(&server.cli().run(&["invite", "create"]).json());
     let tab = server.tab();
@@ -190,7 +190,7 @@ fn a_link_is_a_secret_of_one_kind_and_its_page_tells_nobody_where_it_was() {
 }
 
 #[test]
-fn links_end_in_their_time() {
+fn links_expire() {
     let server = ClockedServer::start(&[("auth.sign_up", "invite")]);
     let make = |command| path(&server.command(command));
     use tidelog::server::commands::{Command, InviteCommand, Password, UserCommand};

@@ -9,7 +9,7 @@ const MOST_KIB: u64 = 64 * 1024;
 const SIGN_INS: usize = 24;
 
 #[test]
-fn what_hashing_a_password_takes_is_given_back() {
+fn hashing_a_password_returns_its_memory() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("mia@example.com"));
     for _ in 0..SIGN_INS {

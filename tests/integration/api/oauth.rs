@@ -95,7 +95,7 @@ impl World {
 }
 
 #[test]
-fn a_person_lets_an_app_in_and_it_syncs() {
+fn a_user_authorizes_an_app_and_it_syncs() {
     let world = World::new();
     let tab = world.server.tab();
     let page = world.consent_page(&tab);
@@ -117,7 +117,7 @@ fn a_person_lets_an_app_in_and_it_syncs() {
 }
 
 #[test]
-fn a_person_who_says_no_sends_the_app_away_with_nothing() {
+fn a_user_who_declines_gives_the_app_nothing() {
     let world = World::new();
     let tab = world.server.tab();
     let page = world.consent_page(&tab);
@@ -130,7 +130,7 @@ fn a_person_who_says_no_sends_the_app_away_with_nothing() {
 }
 
 #[test]
-fn metadata_says_where_everything_is() {
+fn the_metadata_lists_every_endpoint() {
     let world = World::with_public_url("https://sync.example.org/tide/");
     let metadata = world.server.nobody().get("/.well-known/oauth-authorization-server").ok();
     let base = "https://sync.example.org/tide";

@@ -78,7 +78,7 @@ fn change_to(new: &str, extra: &Value) -> Value {
 }
 
 #[test]
-fn password_and_envelope_change_together_and_outlive_a_crash() {
+fn password_and_envelope_change_together_and_survive_a_crash() {
     let mut scene = Scene::set();
     let body = change_to(NEW, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
     assert_eq!(scene.me.post(CHANGE, &body).ok(), json!({"key_version": 1, "revision": 2}));
@@ -89,7 +89,7 @@ fn password_and_envelope_change_together_and_outlive_a_crash() {
 }
 
 #[test]
-fn without_an_envelope_the_stored_one_stays_and_its_state_is_the_answer() {
+fn without_an_envelope_the_stored_one_is_kept_and_its_state_returned() {
     let scene = Scene::set();
     assert_eq!(
         scene.me.post(CHANGE, &change_to(NEW, &json!({}))).ok(),
@@ -100,7 +100,7 @@ fn without_an_envelope_the_stored_one_stays_and_its_state_is_the_answer() {
 }
 
 #[test]
-fn a_log_without_a_key_answers_zeros_and_takes_no_envelope() {
+fn a_log_without_a_key_returns_zeros_and_accepts_no_envelope() {
     let server = Server::start();
     let me = server.somebody();
     for expected in [json!({}), json!({"expected_revision": 0})] {
@@ -137,7 +137,7 @@ fn a_stale_revision_changes_neither_the_envelope_nor_the_password() {
 }
 
 #[test]
-fn a_password_that_may_not_be_given_changes_nothing_and_one_at_the_limits_may() {
+fn an_invalid_new_password_changes_nothing_and_one_at_the_limits_is_accepted() {
     let scene = Scene::set();
     for faulty in [String::new(), "short".into(), "x".repeat(129), "x".repeat(100_000)] {
         let extra = json!({"encrypted_key": envelope("new")});
@@ -161,7 +161,7 @@ fn a_password_that_may_not_be_given_changes_nothing_and_one_at_the_limits_may() 
 }
 
 #[test]
-fn every_other_session_of_the_user_ends_in_all_apps_and_the_calling_one_lives() {
+fn every_other_session_of_the_user_ends_in_all_apps() {
     let scene = Scene::set();
     let elsewhere = scene.server.new_app("Tasks");
     let mine = scene.server.tokens(&scene.user, &scene.app);
@@ -179,7 +179,7 @@ fn every_other_session_of_the_user_ends_in_all_apps_and_the_calling_one_lives() 
 }
 
 #[test]
-fn a_repeat_after_a_lost_answer_is_answered_as_the_first_time_and_does_nothing_more() {
+fn a_repeat_after_a_lost_response_gets_the_same_answer_and_changes_nothing() {
     let scene = Scene::set();
     let body = change_to(NEW, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
     let first = scene.me.post(CHANGE, &body).ok();
@@ -195,7 +195,7 @@ fn a_repeat_after_a_lost_answer_is_answered_as_the_first_time_and_does_nothing_m
 }
 
 #[test]
-fn a_repeat_with_the_same_password_on_both_sides_is_one_too() {
+fn a_repeat_with_equal_old_and_new_passwords_is_idempotent() {
     let scene = Scene::set();
     let body = change_to(PASSWORD, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
     let first = scene.me.post(CHANGE, &body).ok();
@@ -206,7 +206,7 @@ fn a_repeat_with_the_same_password_on_both_sides_is_one_too() {
 }
 
 #[test]
-fn of_eight_changes_at_once_exactly_one_wins_with_password_and_envelope() {
+fn of_eight_concurrent_changes_exactly_one_wins() {
     let scene = Scene::set();
     let password = |number: usize| format!("password number {number}");
     let content = |number: usize| format!("envelope {number}");
@@ -229,7 +229,7 @@ fn of_eight_changes_at_once_exactly_one_wins_with_password_and_envelope() {
 }
 
 #[test]
-fn the_same_change_sent_twice_at_once_succeeds_twice_and_is_made_once() {
+fn the_same_change_sent_twice_at_once_succeeds_twice_and_applies_once() {
     let scene = Scene::set();
     let body = change_to(NEW, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
     let answers: Vec<Value> = thread::scope(|scope| {
@@ -243,7 +243,7 @@ fn the_same_change_sent_twice_at_once_succeeds_twice_and_is_made_once() {
 }
 
 #[test]
-fn of_two_sessions_that_change_it_at_once_one_is_ended_by_the_other() {
+fn of_two_sessions_that_change_it_at_once_one_ends_the_other() {
     let scene = Scene::set();
     let sessions = [scene.me.clone(), scene.server.sign_in(&scene.user, &scene.app)];
     let change = |session: &Caller, new: &str| session.post(CHANGE, &change_to(new, &json!({})));
@@ -262,7 +262,7 @@ fn of_two_sessions_that_change_it_at_once_one_is_ended_by_the_other() {
 }
 
 #[test]
-fn other_users_and_the_users_other_apps_keep_their_passwords_and_envelopes() {
+fn other_users_and_other_apps_keep_their_passwords_and_envelopes() {
     let scene = Scene::set();
     let elsewhere = scene.server.new_app("Tasks");
     let my_other = scene.server.sign_in(&scene.user, &elsewhere);
@@ -282,7 +282,7 @@ fn other_users_and_the_users_other_apps_keep_their_passwords_and_envelopes() {
 }
 
 #[test]
-fn a_session_that_is_over_changes_nothing() {
+fn an_ended_session_changes_nothing() {
     let scene = Scene::set();
     let gone = scene.server.sign_in(&scene.user, &scene.app);
     gone.post("/api/sync/auth/logout", &Value::Null).expect(204);
@@ -292,7 +292,7 @@ fn a_session_that_is_over_changes_nothing() {
 }
 
 #[test]
-fn guessing_the_current_password_is_slowed_down() {
+fn guesses_of_the_current_password_are_rate_limited() {
     const ATTEMPTS: usize = 50;
     let server = ServerSetup::default()
         .with("TIDELOG_AUTH_RATE_LIMIT_IP_BURST", "3")

@@ -24,7 +24,7 @@ fn rows(entries: &[Value]) -> Vec<Value> {
 }
 
 #[test]
-fn filters_give_exactly_what_a_filtered_list_would() {
+fn filters_return_exactly_the_matching_entries() {
     let server = Server::start();
     let caller = server.somebody();
     let written = mixed_changes();
@@ -54,7 +54,7 @@ fn filters_give_exactly_what_a_filtered_list_would() {
 }
 
 #[test]
-fn a_filtered_pull_moves_past_what_it_left_out() {
+fn a_filtered_pull_moves_its_cursor_past_skipped_entries() {
     let server = Server::start();
     let caller = server.somebody();
     caller.push(&caller.device("Writer"), mixed_changes());
@@ -65,7 +65,7 @@ fn a_filtered_pull_moves_past_what_it_left_out() {
 }
 
 #[test]
-fn a_page_that_looked_long_enough_may_be_empty_and_still_leads_on() {
+fn an_empty_page_may_still_have_more_after_a_long_scan() {
     let server = Server::start();
     let caller = server.somebody();
     let writer = caller.device("Writer");
@@ -85,7 +85,7 @@ fn a_page_that_looked_long_enough_may_be_empty_and_still_leads_on() {
 }
 
 #[test]
-fn pages_hold_what_the_limit_says_and_never_more_than_the_cap() {
+fn pages_respect_the_requested_limit_and_the_cap() {
     let server = Server::start();
     let caller = server.somebody();
     let writer = caller.device("Writer");
@@ -104,7 +104,7 @@ fn pages_hold_what_the_limit_says_and_never_more_than_the_cap() {
 }
 
 #[test]
-fn a_page_of_large_changes_ends_after_a_few_megabytes() {
+fn a_page_of_large_changes_is_limited_by_bytes() {
     let server = Server::start();
     let caller = server.somebody();
     let limits = caller.get("/api/sync/limits").ok();
@@ -122,7 +122,7 @@ fn a_page_of_large_changes_ends_after_a_few_megabytes() {
 }
 
 #[test]
-fn include_own_overrides_what_a_device_is_given_of_its_own() {
+fn include_own_overrides_the_default_for_own_changes() {
     let server = Server::start();
     let caller = server.somebody();
     let (mine, other) = (caller.device("Mine"), caller.device("Other"));
@@ -142,7 +142,7 @@ fn include_own_overrides_what_a_device_is_given_of_its_own() {
 }
 
 #[test]
-fn a_pull_that_asks_for_nonsense_is_told_which_field_is_wrong() {
+fn an_invalid_pull_names_the_field() {
     let server = Server::start();
     let caller = server.somebody();
     let device = caller.device("Laptop");

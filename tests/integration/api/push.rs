@@ -25,7 +25,7 @@ fn put_key(caller: &Caller, body: &Value) {
 }
 
 #[test]
-fn a_repeated_batch_gets_the_same_answer_and_is_stored_once_also_when_re_encrypted() {
+fn a_repeated_batch_is_stored_once_even_when_encrypted_again() {
     let server = Server::start();
     let me = server.somebody();
     let device = me.device("Laptop");
@@ -66,7 +66,7 @@ fn an_acknowledged_push_survives_a_crash() {
 }
 
 #[test]
-fn a_batch_id_with_other_content_is_refused_with_the_first_answer() {
+fn a_batch_id_with_other_content_is_refused_and_gets_the_first_answer() {
     let server = Server::start();
     let me = server.somebody();
     let (device, other) = (me.device("Laptop"), me.device("Phone"));
@@ -98,7 +98,7 @@ fn a_batch_id_with_other_content_is_refused_with_the_first_answer() {
 }
 
 #[test]
-fn the_answer_tells_where_the_batch_stands_in_the_log() {
+fn the_answer_reports_the_seqs_of_the_batch() {
     let server = Server::start();
     let me = server.somebody();
     let (laptop, phone) = (me.device("Laptop"), me.device("Phone"));
@@ -137,7 +137,7 @@ fn a_refused_batch_leaves_its_id_free() {
 }
 
 #[test]
-fn an_expected_cursor_refuses_a_push_over_what_others_wrote_and_only_that() {
+fn an_expected_cursor_refuses_a_push_only_after_writes_of_others() {
     let server = Server::start();
     let me = server.somebody();
     let (laptop, phone) = (me.device("Laptop"), me.device("Phone"));
@@ -159,7 +159,7 @@ fn an_expected_cursor_refuses_a_push_over_what_others_wrote_and_only_that() {
 }
 
 #[test]
-fn a_repeat_is_answered_before_its_expected_cursor_is_looked_at() {
+fn a_repeat_is_answered_before_its_expected_cursor_is_checked() {
     let server = Server::start();
     let me = server.somebody();
     let (laptop, phone) = (me.device("Laptop"), me.device("Phone"));
@@ -171,7 +171,7 @@ fn a_repeat_is_answered_before_its_expected_cursor_is_looked_at() {
 }
 
 #[test]
-fn a_change_names_the_current_key_or_none() {
+fn a_change_must_name_the_current_key_or_none() {
     let server = Server::start();
     let me = server.somebody();
     let device = me.device("Laptop");
@@ -221,7 +221,7 @@ fn status_counts_what_the_log_holds() {
 }
 
 #[test]
-fn a_wrong_key_version_is_told_before_the_faults_of_the_changes() {
+fn a_wrong_key_version_is_reported_before_invalid_changes() {
     let server = Server::start();
     let me = server.somebody();
     let device = me.device("Laptop");
@@ -237,7 +237,7 @@ fn a_wrong_key_version_is_told_before_the_faults_of_the_changes() {
 }
 
 #[test]
-fn a_repeat_whose_data_has_become_too_large_is_still_the_same_batch() {
+fn a_repeat_whose_data_is_now_too_large_is_still_the_same_batch() {
     let server = Server::start();
     let me = server.somebody();
     let device = me.device("Laptop");

@@ -57,7 +57,7 @@ impl Scene {
 }
 
 #[test]
-fn a_revoked_session_is_over_at_once_and_the_users_other_session_is_not() {
+fn revoking_a_session_takes_effect_at_once_and_keeps_the_others() {
     let scene = Scene::set();
     let session = text(&claims_of(scene.session(0).token())["sid"]);
     scene.command(&["session", "revoke", &session]);
@@ -67,7 +67,7 @@ fn a_revoked_session_is_over_at_once_and_the_users_other_session_is_not() {
 }
 
 #[test]
-fn a_removed_device_takes_its_sessions_with_it() {
+fn removing_a_device_ends_its_sessions() {
     let scene = Scene::set();
     let device = scene.session(0).device("Laptop");
     scene.session(1).device("Phone");
@@ -78,7 +78,7 @@ fn a_removed_device_takes_its_sessions_with_it() {
 }
 
 #[test]
-fn a_device_revoked_by_the_operator_takes_its_sessions_with_it() {
+fn revoking_a_device_ends_its_sessions() {
     let scene = Scene::set();
     let device = scene.session(0).device("Laptop");
     scene.command(&["device", "revoke", &device]);
@@ -89,7 +89,7 @@ fn a_device_revoked_by_the_operator_takes_its_sessions_with_it() {
 }
 
 #[test]
-fn a_reset_password_ends_every_session_and_only_the_new_password_signs_in() {
+fn resetting_a_password_ends_every_session() {
     let scene = Scene::set();
     let reset = ["user", "reset-password", &scene.user.email, "--password-stdin"];
     scene.server.cli().run_with_input(&reset, "another good password").json();
@@ -105,7 +105,7 @@ fn a_reset_password_ends_every_session_and_only_the_new_password_signs_in() {
 }
 
 #[test]
-fn a_disabled_user_is_out_until_enabled_and_then_signs_in_anew() {
+fn a_disabled_user_must_sign_in_again_after_being_enabled() {
     let scene = Scene::set();
     scene.command(&["user", "disable", &scene.user.email]);
     scene.is_over(0);
@@ -117,7 +117,7 @@ fn a_disabled_user_is_out_until_enabled_and_then_signs_in_anew() {
 }
 
 #[test]
-fn a_deleted_user_is_gone_with_everything_and_the_address_is_free_again() {
+fn deleting_a_user_deletes_everything_and_frees_the_email() {
     let scene = Scene::set();
     let device = scene.session(0).device("Laptop");
     scene.session(0).push(&device, tidelog_test_kit::changes("row", 3));
@@ -133,7 +133,7 @@ fn a_deleted_user_is_gone_with_everything_and_the_address_is_free_again() {
 }
 
 #[test]
-fn a_new_api_key_ends_the_apps_sessions_and_the_old_key_signs_nobody_in() {
+fn replacing_an_api_key_ends_the_sessions_of_the_app() {
     let scene = Scene::set();
     let other_app = scene.server.new_app("Other");
     let elsewhere = scene.server.sign_in(&scene.user, &other_app);
@@ -151,7 +151,7 @@ fn a_new_api_key_ends_the_apps_sessions_and_the_old_key_signs_nobody_in() {
 }
 
 #[test]
-fn what_was_revoked_stays_revoked_across_a_restart() {
+fn revocations_survive_a_restart() {
     let mut scene = Scene::set();
     let session = text(&claims_of(scene.session(0).token())["sid"]);
     scene.command(&["session", "revoke", &session]);

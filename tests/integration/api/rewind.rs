@@ -128,7 +128,7 @@ impl Scene {
 }
 
 #[test]
-fn clients_that_had_gone_further_notice_and_all_converge_again() {
+fn clients_ahead_of_a_restored_database_notice_and_converge() {
     let mut scene = Scene::set(Dialect::Plain);
     let (mut ada, mut bob, mut idle) = (scene.install("A"), scene.install("B"), scene.install("Idle"));
     ada.write("kept-a");
@@ -151,7 +151,7 @@ fn clients_that_had_gone_further_notice_and_all_converge_again() {
 }
 
 #[test]
-fn a_lost_history_is_noticed_even_where_new_changes_have_taken_its_numbers() {
+fn a_lost_history_is_noticed_even_when_its_seqs_were_reused() {
     let mut scene = Scene::set(Dialect::Plain);
     let (mut ada, mut bob) = (scene.install("A"), scene.install("B"));
     ada.write("kept");
@@ -170,7 +170,7 @@ fn a_lost_history_is_noticed_even_where_new_changes_have_taken_its_numbers() {
 }
 
 #[test]
-fn a_client_that_only_read_what_was_lost_notices_too() {
+fn a_client_that_only_read_the_lost_changes_notices_too() {
     let mut scene = Scene::set(Dialect::Plain);
     let (mut writer, mut reader) = (scene.install("Writer"), scene.install("Reader"));
     scene.copy();
@@ -205,7 +205,7 @@ fn a_history_that_is_lost_twice_is_noticed_twice() {
 }
 
 #[test]
-fn a_device_that_was_put_back_as_well_misses_nothing() {
+fn a_device_that_was_restored_as_well_misses_nothing() {
     let mut scene = Scene::set(Dialect::Plain);
     let (mut writer, mut reader) = (scene.install("Writer"), scene.install("Reader"));
     writer.write("kept");
@@ -260,7 +260,7 @@ fn an_expected_cursor_of_a_lost_history_is_refused() {
 }
 
 #[test]
-fn what_was_made_after_the_copy_is_unknown_and_can_be_made_again() {
+fn objects_created_after_the_backup_are_unknown_and_can_be_created_again() {
     let mut scene = Scene::set(Dialect::Plain);
     let old = scene.install("Old");
     scene.copy();

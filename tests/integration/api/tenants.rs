@@ -15,7 +15,7 @@ fn four_tenants(server: &Server) -> Vec<Caller> {
 }
 
 #[test]
-fn every_tenant_sees_its_own_changes_devices_keys_and_counts_and_no_others() {
+fn every_tenant_sees_only_its_own_changes_devices_keys_and_counts() {
     let server = Server::start();
     let tenants = four_tenants(&server);
     let mut devices = Vec::new();
@@ -47,7 +47,7 @@ fn every_tenant_sees_its_own_changes_devices_keys_and_counts_and_no_others() {
 }
 
 #[test]
-fn the_id_of_anothers_device_is_answered_exactly_as_an_unknown_one() {
+fn a_device_of_another_user_is_answered_like_an_unknown_one() {
     let server = Server::start();
     let tenants = four_tenants(&server);
     let owner = &tenants[0];
@@ -77,7 +77,7 @@ fn the_id_of_anothers_device_is_answered_exactly_as_an_unknown_one() {
 }
 
 #[test]
-fn a_device_that_its_owner_removed_is_still_unknown_to_others() {
+fn a_removed_device_is_unknown_to_other_users() {
     let server = Server::start();
     let (app, ada) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let (using, removing) = (server.sign_in(&ada, &app), server.sign_in(&ada, &app));

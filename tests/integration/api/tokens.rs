@@ -53,7 +53,7 @@ impl Genuine {
 }
 
 #[test]
-fn a_token_survives_a_restart_and_one_made_by_its_key_is_as_good() {
+fn a_token_survives_a_restart_and_one_signed_with_the_stored_key_is_valid() {
     let genuine = Genuine::new();
     genuine.is_taken(&genuine.token);
     genuine.is_taken(&genuine.key.sign(&genuine.header, &genuine.claims));
@@ -71,7 +71,7 @@ fn a_token_without_a_signature_or_with_another_algorithm_is_refused() {
 }
 
 #[test]
-fn a_token_of_another_key_or_an_unknown_key_is_refused() {
+fn a_token_signed_with_another_or_unknown_key_is_refused() {
     let genuine = Genuine::new();
     genuine.is_refused(&SigningKey::forged(&genuine.key.kid).sign(&genuine.header, &genuine.claims));
     let unknown = genuine.header_with("kid", json!("unknown"));
@@ -116,7 +116,7 @@ fn a_token_for_another_audience_issuer_session_user_or_app_is_refused() {
 }
 
 #[test]
-fn a_token_that_lacks_a_claim_or_has_one_of_the_wrong_type_is_refused() {
+fn a_token_with_a_missing_or_mistyped_claim_is_refused() {
     let genuine = Genuine::new();
     for claim in ["sub", "app", "sid", "aud", "iss", "iat", "exp"] {
         let mut claims = genuine.claims.clone();
@@ -128,7 +128,7 @@ fn a_token_that_lacks_a_claim_or_has_one_of_the_wrong_type_is_refused() {
 }
 
 #[test]
-fn garbage_in_the_place_of_a_token_is_refused() {
+fn garbage_instead_of_a_token_is_refused() {
     let genuine = Genuine::new();
     let long = "a".repeat(7_000);
     let cut = &genuine.token[..genuine.token.len() - 1];
@@ -144,7 +144,7 @@ fn garbage_in_the_place_of_a_token_is_refused() {
 }
 
 #[test]
-fn a_token_in_the_url_or_in_a_cookie_is_no_token() {
+fn a_token_in_the_url_or_in_a_cookie_is_ignored() {
     let genuine = Genuine::new();
     let nobody = genuine.server.nobody();
     nobody.get(&format!("{STATUS}?access_token={}", genuine.token)).refused(401, "unauthenticated");

@@ -23,7 +23,7 @@ fn with_each_dialect(test: impl Fn(&Caller, Dialect)) {
 }
 
 #[test]
-fn what_one_documented_client_writes_the_other_devices_get_and_it_does_not() {
+fn the_other_devices_receive_a_write_and_its_author_does_not() {
     with_each_dialect(|caller, dialect| {
         let mut laptop = SyncClient::install(caller, dialect, "Laptop");
         let mut phone = SyncClient::install(caller, dialect, "Phone");
@@ -39,7 +39,7 @@ fn what_one_documented_client_writes_the_other_devices_get_and_it_does_not() {
 }
 
 #[test]
-fn a_client_that_pushes_before_it_ever_pulled_misses_nothing() {
+fn a_client_that_pushes_before_its_first_pull_misses_nothing() {
     with_each_dialect(|caller, dialect| {
         let mut early = SyncClient::install(caller, dialect, "Early");
         early.write("first");
@@ -53,7 +53,7 @@ fn a_client_that_pushes_before_it_ever_pulled_misses_nothing() {
 }
 
 #[test]
-fn a_push_over_unseen_changes_of_others_does_not_skip_them() {
+fn a_push_does_not_skip_unseen_changes_of_others() {
     with_each_dialect(|caller, dialect| {
         let mut laptop = SyncClient::install(caller, dialect, "Laptop");
         let mut phone = SyncClient::install(caller, dialect, "Phone");
@@ -73,7 +73,7 @@ fn a_push_over_unseen_changes_of_others_does_not_skip_them() {
 }
 
 #[test]
-fn a_client_that_is_up_to_date_goes_on_from_the_end_of_its_own_push() {
+fn an_up_to_date_client_continues_after_its_own_push() {
     with_each_dialect(|caller, dialect| {
         let mut laptop = SyncClient::install(caller, dialect, "Laptop");
         laptop.write("one");
@@ -84,7 +84,7 @@ fn a_client_that_is_up_to_date_goes_on_from_the_end_of_its_own_push() {
 }
 
 #[test]
-fn a_reinstalled_device_gets_its_own_past_once_and_not_what_it_writes_afterwards() {
+fn a_reinstalled_device_receives_its_earlier_changes_once_and_not_later_ones() {
     with_each_dialect(|caller, dialect| {
         let mut laptop = SyncClient::install(caller, dialect, "Laptop");
         for row in ["a", "b", "c"] {
@@ -102,7 +102,7 @@ fn a_reinstalled_device_gets_its_own_past_once_and_not_what_it_writes_afterwards
 }
 
 #[test]
-fn a_reinstalled_device_that_writes_between_two_pages_still_gets_all_of_its_past() {
+fn a_reinstalled_device_that_writes_between_two_pages_still_receives_all_earlier_changes() {
     with_each_dialect(|caller, dialect| {
         let mut laptop = SyncClient::install(caller, dialect, "Laptop");
         for row in ["a", "b", "c", "d"] {
@@ -118,7 +118,7 @@ fn a_reinstalled_device_that_writes_between_two_pages_still_gets_all_of_its_past
 }
 
 #[test]
-fn an_empty_log_gives_a_cursor_to_go_on_from_that_is_not_the_start() {
+fn an_empty_log_returns_a_cursor_that_is_not_the_start() {
     with_each_dialect(|caller, dialect| {
         let mut laptop = SyncClient::install(caller, dialect, "Laptop");
         assert!(!laptop.pull_page(None));
@@ -132,7 +132,7 @@ fn an_empty_log_gives_a_cursor_to_go_on_from_that_is_not_the_start() {
 }
 
 #[test]
-fn every_documented_spelling_of_the_start_starts_at_the_beginning() {
+fn every_documented_spelling_of_the_start_pulls_from_the_beginning() {
     let server = Server::start();
     let caller = server.somebody();
     let writer = caller.device("Writer");
@@ -151,7 +151,7 @@ fn every_documented_spelling_of_the_start_starts_at_the_beginning() {
 }
 
 #[test]
-fn a_change_comes_back_as_it_was_sent_with_its_author_and_place() {
+fn a_change_comes_back_as_sent_with_its_device_and_seq() {
     let server = Server::start();
     let caller = server.somebody();
     let writer = caller.device("Writer");
@@ -190,7 +190,7 @@ fn an_operation_in_mixed_case_comes_back_in_lower_case() {
 }
 
 #[test]
-fn both_prefixes_lead_to_the_same_log() {
+fn both_api_prefixes_serve_the_same_log() {
     let server = Server::start();
     let caller = server.somebody();
     let device = caller.device("Laptop");
@@ -213,7 +213,7 @@ fn unknown_request_fields_are_ignored() {
 }
 
 #[test]
-fn an_app_that_is_set_to_integer_cursors_gives_them_at_once() {
+fn switching_an_app_to_integer_cursors_takes_effect_at_once() {
     let server = Server::start();
     let app = server.new_app("Notes");
     let me = server.sign_in(&server.new_user("ada@example.org"), &app);

@@ -35,7 +35,7 @@ async fn every_device_of_the_user_and_nobody_else_can_download_a_file() {
 }
 
 #[tokio::test]
-async fn the_same_file_is_sent_once() {
+async fn the_same_file_is_uploaded_once() {
     let scene = Scene::new().await;
     let first = scene.put(&content(100_000)).await;
     assert_eq!(scene.proxy.take_transfers().len(), 1);
@@ -109,7 +109,7 @@ async fn an_existing_file_is_replaced_atomically_and_kept_on_failure() {
 }
 
 #[tokio::test]
-async fn blobs_are_listed_page_by_page_and_deleted_by_name() {
+async fn blobs_are_listed_in_pages_and_deleted_by_hash() {
     let scene = Scene::new().await;
     let mut hashes = Vec::new();
     for size in 0..3 {

@@ -7,7 +7,7 @@ use tidelog_test_kit::raw::Raw;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, insert, pull_all, task};
 
 #[tokio::test]
-async fn a_vault_that_hides_names_shows_the_server_stand_ins_and_devices_the_names() {
+async fn a_vault_with_hidden_names_shows_the_server_pseudonyms_only() {
     let world = World::new().await;
     let client = world.signed_in_with(builder(world.config()).hide_names()).await;
     client.setup_encryption_new(PASSPHRASE).await.unwrap();

@@ -11,7 +11,7 @@ use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, pull_all, tasks};
 const ANOTHER: &str = "another passphrase altogether";
 
 #[tokio::test]
-async fn a_passphrase_is_changed_and_the_key_stays() {
+async fn changing_the_passphrase_keeps_the_key() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(3)).await.unwrap();
@@ -30,7 +30,7 @@ async fn a_passphrase_is_changed_and_the_key_stays() {
 }
 
 #[tokio::test]
-async fn a_device_that_has_seen_the_new_wrapping_refuses_the_old_one() {
+async fn a_device_that_has_seen_the_new_envelope_refuses_the_old_one() {
     let world = World::new().await;
     let store = Arc::new(MemoryStore::new());
     let client = world.with_store(&store).await;

@@ -34,7 +34,7 @@ async fn a_push_whose_answers_get_lost_is_retried_and_stored_once() {
 }
 
 #[tokio::test]
-async fn a_set_up_whose_answer_gets_lost_finds_its_own_key() {
+async fn a_setup_whose_response_is_lost_finds_its_own_key() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let client = builder(config(proxy.url(), world.server.api_key())).build();
@@ -47,7 +47,7 @@ async fn a_set_up_whose_answer_gets_lost_finds_its_own_key() {
 }
 
 #[tokio::test]
-async fn a_refresh_whose_answer_gets_lost_keeps_the_session() {
+async fn a_refresh_whose_response_is_lost_keeps_the_session() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (client, _) = through(&proxy, &world, 3).await;
@@ -87,7 +87,7 @@ async fn an_unreachable_server_is_a_network_error() {
 }
 
 #[tokio::test]
-async fn a_push_that_failed_without_an_answer_is_completed_by_pushing_the_same_again() {
+async fn a_push_without_a_response_is_completed_by_pushing_the_same_again() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 0).await;

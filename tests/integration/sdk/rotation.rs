@@ -46,7 +46,7 @@ async fn a_rotation_reencrypts_every_entry_and_reports_its_progress() {
 }
 
 #[tokio::test]
-async fn after_a_routine_rotation_other_devices_follow_by_themselves() {
+async fn after_a_routine_rotation_other_devices_follow_automatically() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     let (pusher, phone) = world.device("phone").await;
@@ -140,7 +140,7 @@ async fn an_interrupted_rotation_is_finished_by_another_device_which_gets_a_reco
 }
 
 #[tokio::test]
-async fn in_the_middle_of_a_routine_rotation_every_device_can_read_everything() {
+async fn during_a_routine_rotation_every_device_can_read_everything() {
     let world = World::new().await;
     let proxy = Proxy::before(world.server.url()).await;
     let (client, device) = world.device("laptop").await;

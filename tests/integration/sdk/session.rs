@@ -177,7 +177,7 @@ async fn nothing_works_before_signing_in_and_after_signing_out() {
 }
 
 #[tokio::test]
-async fn signing_out_forgets_the_key() {
+async fn signing_out_deletes_the_key() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     client.logout().await.unwrap();

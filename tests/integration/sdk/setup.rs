@@ -72,7 +72,7 @@ async fn devices_that_set_up_at_the_same_time_end_up_with_one_key() {
 }
 
 #[tokio::test]
-async fn a_set_up_that_finds_a_key_adopts_it() {
+async fn a_setup_that_finds_a_key_adopts_it() {
     let world = World::new().await;
     let (_first, _) = world.device("laptop").await;
     let raw = Raw::beside(&world, &world.signed_in().await);
@@ -105,14 +105,14 @@ async fn an_empty_passphrase_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn the_same_passphrase_from_another_keyboard_opens_the_key() {
+async fn the_same_passphrase_in_another_unicode_form_opens_the_key() {
     let world = World::new().await;
     world.signed_in().await.setup_encryption_new("caf\u{e9}").await.unwrap();
     world.signed_in().await.setup_encryption_existing("cafe\u{301}").await.unwrap();
 }
 
 #[tokio::test]
-async fn without_a_key_on_the_server_there_is_nothing_to_open() {
+async fn without_a_key_on_the_server_setup_of_an_existing_key_fails() {
     let world = World::new().await;
     let client = world.signed_in().await;
     assert!(matches!(client.setup_encryption_existing(PASSPHRASE).await, Err(SyncKitError::NoServerKey)));
@@ -187,7 +187,7 @@ async fn a_vault_that_this_device_does_not_know_is_refused() {
 }
 
 #[tokio::test]
-async fn an_older_wrapping_of_the_key_is_refused_by_a_device_that_saw_the_newer_one() {
+async fn an_older_envelope_is_refused_by_a_device_that_saw_the_newer_one() {
     let world = World::new().await;
     let store = Arc::new(MemoryStore::new());
     let client = world.with_store(&store).await;
@@ -231,7 +231,7 @@ async fn bytes_that_are_not_an_envelope_are_a_typed_error() {
 }
 
 #[tokio::test]
-async fn a_device_left_behind_by_a_new_key_asks_for_the_passphrase_and_loses_nothing() {
+async fn a_device_that_missed_a_new_key_requires_the_passphrase_and_loses_nothing() {
     let world = World::new().await;
     let (behind, behind_device) = world.device("laptop").await;
     behind.push(behind_device.id, vec![task("old")]).await.unwrap();

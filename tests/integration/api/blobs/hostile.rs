@@ -15,7 +15,7 @@ fn get(me: &Caller, url: &str) -> tidelog_test_kit::Answer {
 }
 
 #[test]
-fn an_address_with_any_part_of_it_changed_is_none() {
+fn a_presigned_url_with_any_part_changed_is_refused() {
     let world = World::on_disk();
     let me = world.server.somebody();
     let stored = me.put_blob(&bytes(10));
@@ -39,7 +39,7 @@ fn an_address_with_any_part_of_it_changed_is_none() {
 }
 
 #[test]
-fn an_address_dies_with_its_session() {
+fn a_presigned_url_ends_with_its_session() {
     let world = World::on_disk();
     let (app, user) = (world.server.new_app("Notes"), world.server.new_user("ada@example.org"));
     let (me, witness) = (world.server.sign_in(&user, &app), world.server.sign_in(&user, &app));
@@ -54,7 +54,7 @@ fn an_address_dies_with_its_session() {
 }
 
 #[test]
-fn an_address_is_good_for_a_quarter_of_an_hour() {
+fn a_presigned_url_lasts_fifteen_minutes() {
     let server = ClockedServer::start(&[]);
     let me = server.somebody();
     let stored = me.put_blob(&bytes(10));
@@ -70,7 +70,7 @@ fn an_address_is_good_for_a_quarter_of_an_hour() {
 }
 
 #[test]
-fn a_used_address_changes_nothing_once_the_blob_is_confirmed() {
+fn an_upload_url_changes_nothing_once_the_blob_is_confirmed() {
     on_each_store(|world| {
         let me = world.server.somebody();
         let blob = bytes(80);
@@ -90,7 +90,7 @@ fn a_used_address_changes_nothing_once_the_blob_is_confirmed() {
 }
 
 #[test]
-fn anothers_blob_is_answered_as_one_that_is_not_there() {
+fn a_blob_of_another_user_is_not_found() {
     on_each_store(|world| {
         let (notes, tasks) = (world.server.new_app("Notes"), world.server.new_app("Tasks"));
         let (ada, bob) = (world.server.new_user("ada@example.org"), world.server.new_user("bob@example.org"));
@@ -117,7 +117,7 @@ fn anothers_blob_is_answered_as_one_that_is_not_there() {
 }
 
 #[test]
-fn no_field_is_taken_for_a_path() {
+fn no_field_is_used_as_a_path() {
     let world = World::on_disk();
     let me = world.server.somebody();
     let before = everything_in(&world.server);
@@ -182,7 +182,7 @@ fn in_chunks(url: &str, chunks: &[u8]) -> String {
 }
 
 #[test]
-fn an_upload_that_is_cut_off_leaves_nothing_and_can_be_sent_again() {
+fn an_interrupted_upload_leaves_nothing_and_can_be_repeated() {
     for world in
         [World::on_disk(), World::in_bucket(|setup| setup.with("TIDELOG_BLOBS_S3_PROXY_TRANSFERS", "true"))]
     {
@@ -204,7 +204,7 @@ fn an_upload_that_is_cut_off_leaves_nothing_and_can_be_sent_again() {
 }
 
 #[test]
-fn bytes_in_chunks_are_counted_as_they_come() {
+fn a_chunked_upload_is_limited_as_it_arrives() {
     let world = World::on_disk();
     let me = world.server.somebody();
     let hash = hash_of(b"abcde");
@@ -219,7 +219,7 @@ fn bytes_in_chunks_are_counted_as_they_come() {
 }
 
 #[test]
-fn clients_that_stall_hold_up_nobody() {
+fn stalled_clients_block_nobody() {
     /// More than there are threads for work that blocks.
     const STALLED: usize = 600;
     let world = World::on_disk();

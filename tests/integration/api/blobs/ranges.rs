@@ -26,7 +26,7 @@ fn each_served_store(test: impl Fn(&Caller, &str, &[u8])) {
 }
 
 #[test]
-fn a_range_gives_those_bytes_and_says_which() {
+fn a_range_request_returns_the_bytes_and_their_range() {
     each_served_store(|me, url, blob| {
         let last = SIZE - 1;
         for (range, from, to) in [
@@ -45,7 +45,7 @@ fn a_range_gives_those_bytes_and_says_which() {
 }
 
 #[test]
-fn a_range_with_nothing_in_it_is_refused_and_one_without_sense_is_ignored() {
+fn an_empty_range_is_refused_and_a_malformed_one_is_ignored() {
     each_served_store(|me, url, blob| {
         for range in ["bytes=300000-", "bytes=999999999999-"] {
             let answer = ask(me, Method::GET, url, &[("range", range)]);
@@ -60,7 +60,7 @@ fn a_range_with_nothing_in_it_is_refused_and_one_without_sense_is_ignored() {
 }
 
 #[test]
-fn a_look_tells_the_size_without_the_bytes() {
+fn a_head_request_returns_the_size_without_the_bytes() {
     each_served_store(|me, url, _| {
         let answer = ask(me, Method::HEAD, url, &[]);
         assert_eq!((answer.status, answer.header("content-length")), (200, "300000"));
@@ -71,7 +71,7 @@ fn a_look_tells_the_size_without_the_bytes() {
 }
 
 #[test]
-fn a_download_goes_on_only_with_the_same_bytes() {
+fn a_download_resumes_only_with_the_same_bytes() {
     each_served_store(|me, url, blob| {
         let tag = ask(me, Method::HEAD, url, &[]).header("etag").to_owned();
         let part = [("range", "bytes=10-19"), ("if-range", tag.as_str())];
@@ -90,7 +90,7 @@ fn a_download_goes_on_only_with_the_same_bytes() {
 }
 
 #[test]
-fn a_browser_makes_nothing_of_it() {
+fn a_browser_does_not_render_a_blob() {
     each_served_store(|me, url, _| {
         let answer = ask(me, Method::GET, url, &[]);
         assert_eq!(answer.header("content-type"), "application/octet-stream");

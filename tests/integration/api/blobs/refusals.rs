@@ -12,7 +12,7 @@ fn granted_with(setup: ServerSetup) -> (World, Caller) {
 }
 
 #[test]
-fn what_is_not_as_long_as_announced_is_never_a_blob() {
+fn an_upload_of_another_length_than_announced_is_refused() {
     on_each_store(|world| {
         let me = world.server.somebody();
         let is_direct = world.bucket.is_some();
@@ -40,7 +40,7 @@ fn what_is_not_as_long_as_announced_is_never_a_blob() {
 }
 
 #[test]
-fn a_small_grant_does_not_let_much_be_confirmed() {
+fn a_large_object_cannot_be_confirmed_under_a_small_grant() {
     on_each_store(|world| {
         let me = world.server.somebody();
         let blob = bytes(10_000);
@@ -54,7 +54,7 @@ fn a_small_grant_does_not_let_much_be_confirmed() {
 }
 
 #[test]
-fn an_app_may_ask_for_the_bytes_to_hash_to_the_name() {
+fn an_app_may_require_that_the_bytes_match_their_hash() {
     on_each_store(|world| {
         let me = world.server.somebody();
         world.server.cli().run(&["app", "set", "Notes", "blob_hash=verified"]).json();
@@ -76,7 +76,7 @@ fn an_app_may_ask_for_the_bytes_to_hash_to_the_name() {
 }
 
 #[test]
-fn only_the_upload_that_is_wrong_is_given_up() {
+fn only_the_invalid_upload_is_discarded() {
     on_each_store(|world| {
         world.server.new_app("Notes");
         world.server.cli().run(&["app", "set", "Notes", "blob_hash=verified"]).json();
@@ -96,7 +96,7 @@ fn only_the_upload_that_is_wrong_is_given_up() {
 }
 
 #[test]
-fn what_was_never_sent_cannot_be_confirmed() {
+fn a_blob_that_was_never_uploaded_cannot_be_confirmed() {
     on_each_store(|world| {
         let me = world.server.somebody();
         me.confirm(&absent(), 10).refused(409, "not_uploaded");
@@ -106,7 +106,7 @@ fn what_was_never_sent_cannot_be_confirmed() {
 }
 
 #[test]
-fn no_size_is_too_large_to_be_refused() {
+fn absurd_sizes_are_refused() {
     let world = World::on_disk();
     let me = world.server.somebody();
     let limits = me.get("/api/sync/limits").ok();
@@ -123,7 +123,7 @@ fn no_size_is_too_large_to_be_refused() {
 }
 
 #[test]
-fn a_server_that_is_let_to_takes_two_terabytes_in_writing_but_not_in_bytes() {
+fn a_two_terabyte_upload_is_granted_where_allowed_but_not_accepted_short() {
     let (world, me) =
         granted_with(ServerSetup::default().with("TIDELOG_BLOBS_MAX_BLOB_BYTES", "4000000000000"));
     let url = me.upload_url(&absent(), 2_000_000_000_000);
@@ -133,7 +133,7 @@ fn a_server_that_is_let_to_takes_two_terabytes_in_writing_but_not_in_bytes() {
 }
 
 #[test]
-fn a_quota_counts_from_the_grant_on() {
+fn a_granted_upload_counts_towards_the_quota() {
     let (_world, me) = granted_with(ServerSetup::default().with("TIDELOG_BLOBS_USER_QUOTA_BYTES", "1000"));
     assert_eq!(me.get("/api/sync/status").ok()["quota_bytes"], 1_000);
     let first = bytes(600);
@@ -153,7 +153,7 @@ fn a_quota_counts_from_the_grant_on() {
 }
 
 #[test]
-fn a_server_without_blobs_says_so() {
+fn a_server_without_a_blob_store_says_so() {
     let (_world, me) = granted_with(ServerSetup::default().with("TIDELOG_BLOBS_BACKEND", "none"));
     assert_eq!(me.get("/api/sync/limits").ok()["max_blob_bytes"], 0);
     let body = json!({"hash": absent(), "size_bytes": 1});
@@ -165,7 +165,7 @@ fn a_server_without_blobs_says_so() {
 }
 
 #[test]
-fn a_sealed_key_has_a_bound_and_names_a_key_that_is_in_use() {
+fn a_wrapped_key_has_a_size_limit_and_a_current_key_version() {
     let world = World::on_disk();
     let me = world.server.somebody();
     let blob = bytes(5);

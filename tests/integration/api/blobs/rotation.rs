@@ -53,7 +53,7 @@ fn sealed_key(me: &Caller, hash: &str) -> (Value, Value) {
 }
 
 #[test]
-fn a_rotation_is_complete_once_every_sealed_key_is_replaced_or_kept() {
+fn a_rotation_completes_once_every_wrapped_key_is_replaced_or_kept() {
     let world = World::on_disk();
     let (me, hashes) = scene(&world);
     let objects = world.objects();
@@ -78,7 +78,7 @@ fn a_rotation_is_complete_once_every_sealed_key_is_replaced_or_kept() {
 }
 
 #[test]
-fn blobs_that_come_and_go_during_a_rotation_are_counted() {
+fn blobs_added_and_removed_during_a_rotation_are_counted() {
     let world = World::on_disk();
     let (me, hashes) = scene(&world);
     begin(&me);
@@ -105,7 +105,7 @@ fn blobs_that_come_and_go_during_a_rotation_are_counted() {
 }
 
 #[test]
-fn a_faulty_batch_changes_nothing_and_tells_all_faults() {
+fn an_invalid_batch_of_wrapped_keys_changes_nothing_and_lists_every_error() {
     let world = World::on_disk();
     let (me, hashes) = scene(&world);
     let stranger =
@@ -138,7 +138,7 @@ fn a_faulty_batch_changes_nothing_and_tells_all_faults() {
 }
 
 #[test]
-fn an_undo_brings_sealed_keys_back() {
+fn undoing_a_rotation_restores_wrapped_keys() {
     let world = World::on_disk();
     let (me, hashes) = scene(&world);
     let before: Vec<_> = hashes.iter().map(|hash| sealed_key(&me, hash)).collect();

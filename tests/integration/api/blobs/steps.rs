@@ -7,7 +7,7 @@ use super::{World, absent, bytes, on_each_store};
 use tidelog_test_kit::{Bucket, ServerSetup, hash_of};
 
 #[test]
-fn the_documented_steps_put_a_blob_and_fetch_it() {
+fn the_documented_steps_upload_and_download_a_blob() {
     on_each_store(|world| {
         let me = world.server.somebody();
         let blob = bytes(5_000);
@@ -52,7 +52,7 @@ fn blobs_of_every_size_come_back_as_they_were() {
 }
 
 #[test]
-fn a_client_may_mean_the_plaintexts_hash_and_size() {
+fn a_client_may_use_the_hash_and_size_of_the_plaintext() {
     on_each_store(|world| {
         let me = world.server.somebody();
         let (name, sealed) = (hash_of(b"plaintext"), bytes(1_040));
@@ -65,7 +65,7 @@ fn a_client_may_mean_the_plaintexts_hash_and_size() {
 }
 
 #[test]
-fn a_confirmation_is_repeated_with_the_same_answer() {
+fn a_repeated_confirmation_gets_the_same_answer() {
     on_each_store(|world| {
         let me = world.server.somebody();
         let hash = me.put_blob(&bytes(100));
@@ -79,7 +79,7 @@ fn a_confirmation_is_repeated_with_the_same_answer() {
 }
 
 #[test]
-fn two_devices_that_send_the_same_blob_end_with_one() {
+fn two_devices_that_upload_the_same_blob_store_one() {
     on_each_store(|world| {
         let (app, user) = (world.server.new_app("Notes"), world.server.new_user("ada@example.org"));
         let (laptop, phone) = (world.server.sign_in(&user, &app), world.server.sign_in(&user, &app));
@@ -99,7 +99,7 @@ fn two_devices_that_send_the_same_blob_end_with_one() {
 }
 
 #[test]
-fn an_upload_that_was_broken_off_is_sent_again_at_the_same_address() {
+fn an_interrupted_upload_is_repeated_at_the_same_url() {
     on_each_store(|world| {
         let me = world.server.somebody();
         let blob = bytes(3_000);
@@ -116,7 +116,7 @@ fn an_upload_that_was_broken_off_is_sent_again_at_the_same_address() {
 }
 
 #[test]
-fn a_removed_blob_is_gone_at_once_and_can_come_again() {
+fn a_removed_blob_is_gone_at_once_and_can_be_uploaded_again() {
     on_each_store(|world| {
         let me = world.server.somebody();
         let blob = bytes(400);
@@ -134,7 +134,7 @@ fn a_removed_blob_is_gone_at_once_and_can_come_again() {
 }
 
 #[test]
-fn the_address_of_a_removed_blob_is_dead_even_if_it_came_again() {
+fn a_download_url_of_a_removed_blob_stays_invalid() {
     let world = World::on_disk();
     let me = world.server.somebody();
     let hash = me.put_blob(&bytes(400));
@@ -147,7 +147,7 @@ fn the_address_of_a_removed_blob_is_dead_even_if_it_came_again() {
 }
 
 #[test]
-fn a_list_comes_in_pages_in_the_order_of_the_names() {
+fn blobs_are_listed_in_pages_ordered_by_hash() {
     let world = World::on_disk();
     let me = world.server.somebody();
     let mut hashes: Vec<_> = (1..=7).map(|length| me.put_blob(&bytes(length))).collect();
@@ -172,7 +172,7 @@ fn a_list_comes_in_pages_in_the_order_of_the_names() {
 }
 
 #[test]
-fn addresses_begin_as_clients_know_the_server_or_its_bucket() {
+fn presigned_urls_use_the_public_url_of_the_server_or_bucket() {
     let setup = ServerSetup::default().with("TIDELOG_PUBLIC_URL", "https://sync.example.org/tide/");
     let server = setup.start();
     let me = server.somebody();
@@ -192,7 +192,7 @@ fn addresses_begin_as_clients_know_the_server_or_its_bucket() {
 }
 
 #[test]
-fn no_address_is_ever_logged() {
+fn no_presigned_url_is_logged() {
     let server = ServerSetup::default().with("TIDELOG_LOG", "trace").start();
     let me = server.somebody();
     let blob = bytes(10);

@@ -21,7 +21,7 @@ fn counts(swept: &Value) -> [u64; 4] {
 }
 
 #[test]
-fn an_upload_that_is_not_confirmed_in_a_day_is_given_up() {
+fn an_upload_that_is_not_confirmed_within_a_day_is_deleted() {
     let server = ClockedServer::start(&[("blobs.user_quota_bytes", "1000")]);
     let me = server.somebody();
     let blob = bytes(900);
@@ -41,7 +41,7 @@ fn an_upload_that_is_not_confirmed_in_a_day_is_given_up() {
 }
 
 #[test]
-fn the_object_of_a_removed_blob_goes_after_the_grace_time() {
+fn the_object_of_a_removed_blob_is_deleted_after_the_grace_time() {
     let server = ClockedServer::start(&[]);
     let me = server.somebody();
     let (kept, removed) = (me.put_blob(&bytes(10)), me.put_blob(&bytes(20)));
@@ -56,7 +56,7 @@ fn the_object_of_a_removed_blob_goes_after_the_grace_time() {
 }
 
 #[test]
-fn an_object_that_no_row_names_goes_and_what_is_none_of_ours_stays() {
+fn an_orphaned_object_is_deleted_and_foreign_files_are_kept() {
     let server = ClockedServer::start(&[]);
     let me = server.somebody();
     let kept = me.put_blob(&bytes(10));
@@ -84,7 +84,7 @@ fn an_object_that_no_row_names_goes_and_what_is_none_of_ours_stays() {
 }
 
 #[test]
-fn what_is_sent_to_a_bucket_after_its_blob_was_confirmed_goes_and_the_blob_stays() {
+fn an_object_uploaded_after_confirmation_is_deleted_and_the_blob_is_kept() {
     let bucket = Bucket::start();
     let server = ClockedServer::start(&bucket.settings());
     let me = server.somebody();
@@ -106,7 +106,7 @@ fn what_is_sent_to_a_bucket_after_its_blob_was_confirmed_goes_and_the_blob_stays
 }
 
 #[test]
-fn a_blob_whose_object_is_lost_is_told_and_kept() {
+fn a_blob_whose_object_is_missing_is_reported_and_kept() {
     let server = ClockedServer::start(&[]);
     let me = server.somebody();
     let lost = me.put_blob(&bytes(10));
@@ -123,7 +123,7 @@ fn a_blob_whose_object_is_lost_is_told_and_kept() {
 }
 
 #[test]
-fn the_blobs_of_a_deleted_user_go_at_the_next_round() {
+fn the_next_sweep_deletes_the_blobs_of_a_deleted_user() {
     let server = ClockedServer::start(&[]);
     let me = server.somebody();
     for length in 1..=5 {
@@ -137,7 +137,7 @@ fn the_blobs_of_a_deleted_user_go_at_the_next_round() {
 }
 
 #[test]
-fn the_command_line_sweeps_beside_a_server_and_without_one() {
+fn the_sweep_command_works_with_and_without_a_running_server() {
     on_each_store(|world| {
         let me = world.server.somebody();
         me.put_blob(&bytes(10));

@@ -223,26 +223,26 @@ fn nothing_is_lost_or_left(mut world: World) {
 }
 
 #[test]
-fn no_blob_is_lost_or_left_over_when_the_server_is_killed_at_any_request_to_its_bucket() {
+fn no_blob_is_lost_or_orphaned_when_the_server_is_killed_at_any_request_to_its_bucket() {
     let bucket = Bucket::start();
     let server = bucket.setup().start();
     nothing_is_lost_or_left(World { server, bucket: Some(bucket) });
 }
 
 #[test]
-fn no_blob_is_lost_or_left_over_when_the_server_is_killed_while_bytes_pass_through_it() {
+fn no_blob_is_lost_or_orphaned_when_the_server_is_killed_during_a_transfer() {
     let bucket = Bucket::start();
     let server = bucket.setup().with("TIDELOG_BLOBS_S3_PROXY_TRANSFERS", "true").start();
     nothing_is_lost_or_left(World { server, bucket: Some(bucket) });
 }
 
 #[test]
-fn no_blob_is_lost_or_left_over_when_the_server_is_killed_over_a_disk() {
+fn no_blob_is_lost_or_orphaned_when_the_server_is_killed_with_blobs_on_disk() {
     nothing_is_lost_or_left(World { server: Server::start(), bucket: None });
 }
 
 #[test]
-fn the_times_that_these_tests_move_are_all_there_are() {
+fn every_timestamp_column_of_blobs_is_moved_by_these_tests() {
     // A file that could not be aged would hide what is left over.
     let world = World { server: Server::start(), bucket: None };
     let me = world.server.somebody();

@@ -185,7 +185,7 @@ fn kill_under(server: &mut Server, work: Vec<Work<'_>>, dice: &mut Dice) {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed_under_four_pushers() {
+fn no_acknowledged_push_is_lost_or_duplicated_when_the_server_is_killed() {
     let cycles =
         std::env::var("TIDELOG_CRASH_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(CYCLES);
     let mut server = Server::start();
@@ -214,7 +214,7 @@ fn nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed_under_four_
 }
 
 #[test]
-fn a_loss_would_be_noticed() {
+fn the_crash_test_detects_a_lost_batch() {
     let mut server = Server::start();
     let caller = server.somebody();
     let mut pushers: Vec<_> = (0..PUSHERS).map(|number| Pusher::new(&caller, number)).collect();

@@ -25,7 +25,7 @@ fn is_worth_another_try(answer: &Answer) {
 }
 
 #[test]
-fn a_user_has_so_many_streams_and_others_are_not_concerned() {
+fn the_stream_limit_per_user_does_not_affect_other_users() {
     let scene = Scene::with(PER_USER, "3");
     let streams = [scene.laptop.listen(), scene.laptop.listen_nameless(), scene.phone.listen()];
     let refused = scene.phone.caller.get(&scene.phone.path);
@@ -38,7 +38,7 @@ fn a_user_has_so_many_streams_and_others_are_not_concerned() {
 }
 
 #[test]
-fn a_server_has_so_many_streams_and_everything_else_goes_on() {
+fn the_stream_limit_of_the_server_does_not_affect_other_requests() {
     let scene = Scene::with(PER_SERVER, "3");
     let streams = [scene.laptop.listen(), scene.phone.listen(), scene.phone.listen()];
     let bob = scene.server.new_user("bob@example.org");
@@ -60,7 +60,7 @@ fn a_server_has_so_many_streams_and_everything_else_goes_on() {
 }
 
 #[test]
-fn the_limits_tell_how_many() {
+fn the_limits_endpoint_reports_the_stream_limits() {
     let server = ServerSetup::default().with(PER_USER, "7").with(PER_SERVER, "11").start();
     let limits = server.nobody().get("/api/sync/limits").ok();
     assert_eq!((&limits["max_streams_per_user"], &limits["max_streams"]), (&json!(7), &json!(11)));
@@ -69,7 +69,7 @@ fn the_limits_tell_how_many() {
 }
 
 #[test]
-fn whoever_goes_gives_the_place_back_in_whatever_way() {
+fn every_way_to_disconnect_frees_the_stream() {
     let scene = Scene::with(PER_USER, "2");
     let _stays = scene.laptop.listen();
     drop(scene.phone.listen());
@@ -82,7 +82,7 @@ fn whoever_goes_gives_the_place_back_in_whatever_way() {
 }
 
 #[test]
-fn a_refused_stream_takes_no_place() {
+fn a_refused_stream_does_not_count_towards_the_limit() {
     let scene = Scene::with(PER_USER, "1");
     for _ in 0..3 {
         let unknown = format!("{}&device_id={}", scene.phone.path, fresh_id());
@@ -93,7 +93,7 @@ fn a_refused_stream_takes_no_place() {
 }
 
 #[test]
-fn five_hundred_streams_hear_of_one_push_each_of_their_own() {
+fn five_hundred_streams_each_receive_one_event_for_a_push() {
     const USERS: usize = 5;
     const STREAMS: usize = 100;
     let mut scene = Scene::set();

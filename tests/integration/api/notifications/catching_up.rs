@@ -13,7 +13,7 @@ fn has_missed_nothing(scene: &Scene, mut stream: EventReader) {
 }
 
 #[test]
-fn whoever_is_behind_hears_at_once_and_once() {
+fn a_device_that_is_behind_gets_one_event_at_once() {
     let scene = Scene::set();
     scene.laptop.set_key();
     let before = scene.latest();
@@ -25,7 +25,7 @@ fn whoever_is_behind_hears_at_once_and_once() {
 }
 
 #[test]
-fn whoever_is_up_to_date_hears_nothing() {
+fn a_device_that_is_up_to_date_gets_no_event() {
     let scene = Scene::set();
     scene.laptop.set_key();
     let latest = scene.phone.push("one");
@@ -33,7 +33,7 @@ fn whoever_is_up_to_date_hears_nothing() {
 }
 
 #[test]
-fn without_a_cursor_only_what_is_yet_to_come_counts() {
+fn without_a_cursor_only_later_pushes_count() {
     let scene = Scene::set();
     scene.laptop.set_key();
     scene.phone.push("one");
@@ -42,7 +42,7 @@ fn without_a_cursor_only_what_is_yet_to_come_counts() {
 }
 
 #[test]
-fn a_devices_own_entries_do_not_count_for_it() {
+fn entries_of_the_device_itself_do_not_count() {
     let scene = Scene::set();
     scene.laptop.set_key();
     let before = scene.phone.push("by the phone");
@@ -52,7 +52,7 @@ fn a_devices_own_entries_do_not_count_for_it() {
 }
 
 #[test]
-fn where_no_device_is_named_every_entry_counts() {
+fn without_a_device_every_entry_counts() {
     let scene = Scene::set();
     let before = scene.latest();
     let latest = scene.laptop.push("by the laptop");
@@ -61,7 +61,7 @@ fn where_no_device_is_named_every_entry_counts() {
 }
 
 #[test]
-fn from_the_beginning_everything_counts_as_a_pull_from_there_gives_everything() {
+fn from_the_start_every_entry_counts() {
     let scene = Scene::set();
     scene.laptop.set_key();
     has_missed_nothing(&scene, scene.laptop.listen_from("0"));
@@ -72,7 +72,7 @@ fn from_the_beginning_everything_counts_as_a_pull_from_there_gives_everything() 
 }
 
 #[test]
-fn a_reinstalled_device_that_has_yet_to_get_its_own_past_hears_of_it() {
+fn a_reinstalled_device_is_notified_of_its_earlier_entries() {
     let scene = Scene::set();
     for row in ["one", "two", "three"] {
         scene.laptop.push(row);
@@ -84,7 +84,7 @@ fn a_reinstalled_device_that_has_yet_to_get_its_own_past_hears_of_it() {
 }
 
 #[test]
-fn the_last_event_id_wins_over_the_cursor_of_the_address() {
+fn the_last_event_id_wins_over_the_cursor_in_the_url() {
     let scene = Scene::set();
     scene.laptop.set_key();
     let old = scene.latest();
@@ -97,7 +97,7 @@ fn the_last_event_id_wins_over_the_cursor_of_the_address() {
 }
 
 #[test]
-fn a_cursor_from_before_a_restart_is_good() {
+fn a_cursor_survives_a_restart() {
     let mut scene = Scene::set();
     let mut phone = scene.phone.listen();
     scene.laptop.push("one");
@@ -109,7 +109,7 @@ fn a_cursor_from_before_a_restart_is_good() {
 }
 
 #[test]
-fn a_cursor_of_a_lost_history_is_told_where_to_go_on() {
+fn a_cursor_of_a_lost_history_gets_the_seq_to_resume_from() {
     let mut scene = Scene::set();
     scene.phone.push("kept");
     let kept = json!({"device_id": scene.laptop.device, "cursor": scene.latest()});

@@ -29,7 +29,7 @@ fn signing_out_ends_the_sessions_streams_and_no_others() {
 }
 
 #[test]
-fn a_session_that_the_operator_revokes_loses_its_streams() {
+fn revoking_a_session_ends_its_streams() {
     let scene = Scene::set();
     let mut laptop = scene.laptop.listen();
     let mut phone = scene.phone.listen();
@@ -39,7 +39,7 @@ fn a_session_that_the_operator_revokes_loses_its_streams() {
 }
 
 #[test]
-fn a_removed_device_loses_its_streams_whichever_session_opened_them() {
+fn removing_a_device_ends_its_streams_in_every_session() {
     let scene = Scene::set();
     let mut own = scene.phone.listen();
     let mut nameless = scene.phone.listen_nameless();
@@ -55,7 +55,7 @@ fn a_removed_device_loses_its_streams_whichever_session_opened_them() {
 }
 
 #[test]
-fn a_device_that_the_operator_revokes_loses_its_streams() {
+fn revoking_a_device_ends_its_streams() {
     let scene = Scene::set();
     let mut phone = scene.phone.listen();
     scene.command(&["device", "revoke", &scene.phone.device]);
@@ -63,7 +63,7 @@ fn a_device_that_the_operator_revokes_loses_its_streams() {
 }
 
 #[test]
-fn a_disabled_or_deleted_user_loses_all_streams() {
+fn disabling_or_deleting_a_user_ends_all_streams() {
     for fate in ["disable", "delete"] {
         let scene = Scene::set();
         let bob = scene.server.new_user("bob@example.org");
@@ -77,7 +77,7 @@ fn a_disabled_or_deleted_user_loses_all_streams() {
 }
 
 #[test]
-fn a_reset_password_ends_all_streams() {
+fn resetting_a_password_ends_all_streams() {
     let scene = Scene::set();
     let mut streams = [scene.laptop.listen(), scene.phone.listen()];
     let reset = ["user", "reset-password", &scene.user.email, "--password-stdin"];
@@ -86,7 +86,7 @@ fn a_reset_password_ends_all_streams() {
 }
 
 #[test]
-fn a_changed_password_ends_the_streams_of_the_other_sessions() {
+fn changing_a_password_ends_the_streams_of_other_sessions() {
     let scene = Scene::set();
     let mut laptop = scene.laptop.listen();
     let mut phone = scene.phone.listen();
@@ -99,7 +99,7 @@ fn a_changed_password_ends_the_streams_of_the_other_sessions() {
 }
 
 #[test]
-fn a_new_api_key_ends_the_apps_streams() {
+fn replacing_an_api_key_ends_the_streams_of_the_app() {
     let scene = Scene::set();
     let elsewhere = scene.server.new_app("Tasks");
     let mut bystander = Installation::new(&scene.server, &scene.user, &elsewhere, "Laptop").listen();
@@ -110,7 +110,7 @@ fn a_new_api_key_ends_the_apps_streams() {
 }
 
 #[test]
-fn a_stream_that_is_over_says_nothing_of_what_comes_later() {
+fn an_ended_stream_sends_no_further_events() {
     let scene = Scene::set();
     let mut phone = scene.phone.listen();
     scene.command(&["user", "disable", &scene.user.email]);

@@ -4,7 +4,7 @@ use super::*;
 use tidelog_test_kit::{Heard, Said};
 
 #[test]
-fn the_other_device_hears_of_a_push_with_the_newest_cursor() {
+fn the_other_device_receives_the_newest_cursor_after_a_push() {
     let scene = Scene::set();
     let mut phone = scene.phone.listen();
     let first = scene.laptop.push("one");
@@ -20,7 +20,7 @@ fn the_other_device_hears_of_a_push_with_the_newest_cursor() {
 }
 
 #[test]
-fn ones_own_pushes_are_not_told() {
+fn a_device_is_not_notified_of_its_own_pushes() {
     let scene = Scene::set();
     scene.laptop.set_key();
     let mut of_device = scene.laptop.listen();
@@ -37,7 +37,7 @@ fn ones_own_pushes_are_not_told() {
 }
 
 #[test]
-fn a_push_of_the_same_device_by_another_session_is_told_only_to_streams_that_do_not_name_it() {
+fn a_push_by_another_session_of_a_device_notifies_only_streams_that_do_not_name_it() {
     let scene = Scene::set();
     scene.laptop.set_key();
     let mut naming = scene.laptop.listen();
@@ -51,7 +51,7 @@ fn a_push_of_the_same_device_by_another_session_is_told_only_to_streams_that_do_
 }
 
 #[test]
-fn a_session_does_not_hear_what_it_pushes_for_its_other_device() {
+fn a_session_is_not_notified_of_its_pushes_for_another_device() {
     let scene = Scene::set();
     scene.laptop.set_key();
     let mut laptop = scene.laptop.listen();
@@ -64,7 +64,7 @@ fn a_session_does_not_hear_what_it_pushes_for_its_other_device() {
 }
 
 #[test]
-fn an_app_with_integer_cursors_hears_integers() {
+fn an_app_with_integer_cursors_receives_integers() {
     let server = Server::start();
     let (app, user) = (server.new_number_app("Numbers"), server.new_user("ada@example.org"));
     let laptop = Installation::new(&server, &user, &app, "Laptop");
@@ -79,7 +79,7 @@ fn an_app_with_integer_cursors_hears_integers() {
 }
 
 #[test]
-fn every_step_of_a_rotation_is_told_to_everybody() {
+fn every_step_of_a_rotation_notifies_all_devices() {
     let scene = Scene::set();
     scene.laptop.set_key();
     let mut streams = [scene.laptop.listen(), scene.phone.listen(), scene.phone.listen_nameless()];
@@ -97,7 +97,7 @@ fn every_step_of_a_rotation_is_told_to_everybody() {
 }
 
 #[test]
-fn what_is_not_stored_is_not_told() {
+fn a_push_that_is_not_stored_sends_no_event() {
     let scene = Scene::set();
     scene.laptop.set_key();
     let mut phone = scene.phone.listen();
@@ -120,7 +120,7 @@ fn what_is_not_stored_is_not_told() {
 }
 
 #[test]
-fn nobody_hears_of_another_users_log_or_of_another_apps() {
+fn no_stream_receives_events_of_another_user_or_app() {
     let scene = Scene::set();
     let elsewhere = scene.server.new_app("Tasks");
     let bob = scene.server.new_user("bob@example.org");
@@ -140,7 +140,7 @@ fn nobody_hears_of_another_users_log_or_of_another_apps() {
 }
 
 #[test]
-fn both_prefixes_give_a_stream() {
+fn both_api_prefixes_serve_event_streams() {
     let scene = Scene::set();
     let versioned = scene.phone.path.replace("/api/sync", "/api/v1/sync");
     let mut phone = scene.phone.caller.open_stream(&versioned);
@@ -148,7 +148,7 @@ fn both_prefixes_give_a_stream() {
 }
 
 #[test]
-fn a_proxy_that_speaks_the_old_http_gets_events_without_chunks() {
+fn an_http_1_0_proxy_receives_events_without_chunks() {
     let scene = Scene::set();
     let mut phone = scene.phone.caller.open_old_stream(&scene.phone.path);
     assert_eq!(phone.headers.get("transfer-encoding"), None);
@@ -157,7 +157,7 @@ fn a_proxy_that_speaks_the_old_http_gets_events_without_chunks() {
 }
 
 #[test]
-fn a_stream_tells_proxies_and_browsers_how_to_treat_it() {
+fn a_stream_carries_headers_for_proxies_and_browsers() {
     let scene = Scene::set();
     let mut phone = scene.phone.listen();
     for (name, value) in [
@@ -173,7 +173,7 @@ fn a_stream_tells_proxies_and_browsers_how_to_treat_it() {
 }
 
 #[test]
-fn a_silent_stream_shows_that_it_is_alive() {
+fn an_idle_stream_sends_heartbeats() {
     let scene = Scene::with("TIDELOG_NOTIFICATIONS_HEARTBEAT_SECONDS", "1");
     let mut phone = scene.phone.listen();
     assert_eq!(phone.next_said(), Some(Said::Retry(3000)));

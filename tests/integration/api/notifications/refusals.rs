@@ -13,7 +13,7 @@ fn a_stream_is_for_the_app_of_its_token() {
 }
 
 #[test]
-fn what_is_malformed_is_named() {
+fn malformed_parameters_are_named() {
     let scene = Scene::set();
     let (me, app) = (&scene.laptop.caller, &scene.app.id);
     for (query, field) in [
@@ -33,7 +33,7 @@ fn what_is_malformed_is_named() {
 }
 
 #[test]
-fn a_last_event_id_that_no_server_gave_out_is_named() {
+fn an_invalid_last_event_id_is_named() {
     let scene = Scene::set();
     let url = format!("{}{}", scene.server.url(), scene.laptop.path);
     for id in ["yesterday", "é"] {
@@ -50,7 +50,7 @@ fn a_last_event_id_that_no_server_gave_out_is_named() {
 }
 
 #[test]
-fn a_device_that_is_not_there_is_not_found_whoevers_it_is() {
+fn an_unknown_or_foreign_device_is_not_found() {
     let scene = Scene::set();
     let bob = scene.server.new_user("bob@example.org");
     let foreign = Installation::new(&scene.server, &bob, &scene.app, "Laptop").device;
@@ -65,7 +65,7 @@ fn a_device_that_is_not_there_is_not_found_whoevers_it_is() {
 }
 
 #[test]
-fn nobody_without_a_session_gets_a_stream() {
+fn a_stream_requires_a_session() {
     let scene = Scene::set();
     for stranger in [scene.server.nobody(), scene.server.bearer("garbage")] {
         stranger.get(&scene.laptop.path).refused(401, "unauthenticated");

@@ -12,7 +12,7 @@ const WRITERS: usize = 32;
 const FEW: usize = PUSHES / 10;
 
 #[test]
-fn a_reader_that_sleeps_through_thousands_of_pushes_is_told_of_a_few_and_of_the_last() {
+fn a_slow_reader_gets_a_few_events_and_the_last_one() {
     let scene = Scene::set();
     let mut asleep = scene.phone.caller.open_narrow_stream(&scene.phone.path);
     thread::scope(|scope| {

@@ -3,7 +3,7 @@
 use super::{REDIRECT, World, query};
 
 #[test]
-fn an_unknown_app_or_way_back_is_shown_and_never_followed() {
+fn an_unknown_client_or_redirect_is_an_error_page_and_never_a_redirect() {
     let world = World::new();
     let tab = world.server.tab();
     let unknown = [
@@ -35,7 +35,7 @@ fn an_unknown_app_or_way_back_is_shown_and_never_followed() {
 }
 
 #[test]
-fn what_is_registered_passes_to_the_letter_and_nothing_near_it() {
+fn redirects_must_match_a_registered_one_exactly() {
     let world = World::new();
     let registered = "https://notes.example/callback?x=1";
     world.server.cli().run(&["app", "set", "Notes", &format!("redirects={registered}")]).json();
@@ -69,7 +69,7 @@ fn what_is_registered_passes_to_the_letter_and_nothing_near_it() {
 }
 
 #[test]
-fn a_redirect_that_could_lead_astray_cannot_be_registered() {
+fn an_unsafe_redirect_cannot_be_registered() {
     let world = World::new();
     for uri in [
         "http://notes.example/",
@@ -84,7 +84,7 @@ fn a_redirect_that_could_lead_astray_cannot_be_registered() {
 }
 
 #[test]
-fn every_other_fault_is_told_to_the_app_with_its_state() {
+fn other_errors_are_sent_to_the_redirect_with_the_state() {
     let world = World::new();
     let tab = world.server.tab();
     for (name, value, error) in [
@@ -112,7 +112,7 @@ fn every_other_fault_is_told_to_the_app_with_its_state() {
 }
 
 #[test]
-fn a_regenerated_key_is_unknown_at_every_step() {
+fn a_replaced_api_key_is_unknown_at_every_step() {
     let world = World::new();
     let tab = world.server.tab();
     let log_in = tab.open(&world.request(&[]));
@@ -129,7 +129,7 @@ fn a_regenerated_key_is_unknown_at_every_step() {
 }
 
 #[test]
-fn garbage_in_the_address_is_a_page_and_not_a_fault() {
+fn garbage_in_the_url_gives_an_error_page() {
     let world = World::new();
     let tab = world.server.tab();
     let long = "x".repeat(5_000);

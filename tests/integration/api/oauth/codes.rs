@@ -6,7 +6,7 @@ use super::{REDIRECT, VERIFIER, World, challenge};
 use tidelog_test_kit::{ClockedServer, Tab};
 
 #[test]
-fn a_code_works_once_and_a_second_use_ends_what_the_first_gave() {
+fn an_authorization_code_works_once_and_reuse_revokes_its_tokens() {
     let world = World::new();
     let code = world.code();
     let (status, tokens) = world.exchange(&code, json!({}));
@@ -21,7 +21,7 @@ fn a_code_works_once_and_a_second_use_ends_what_the_first_gave() {
 }
 
 #[test]
-fn a_code_is_worth_nothing_to_anybody_else() {
+fn an_authorization_code_works_only_for_its_client_redirect_and_verifier() {
     let world = World::new();
     let code = world.code();
     let other = world.server.new_app("Tasks");
@@ -45,7 +45,7 @@ fn a_code_is_worth_nothing_to_anybody_else() {
 }
 
 #[test]
-fn a_request_without_a_field_says_which() {
+fn a_token_request_without_a_field_names_it() {
     let world = World::new();
     let code = world.code();
     for field in ["grant_type", "code", "redirect_uri", "code_verifier", "client_id"] {
@@ -60,7 +60,7 @@ fn a_request_without_a_field_says_which() {
 }
 
 #[test]
-fn what_ends_sessions_withdraws_codes_too() {
+fn whatever_ends_sessions_revokes_authorization_codes() {
     for (act, sign_in_again) in [("disable", false), ("reset-password", true)] {
         let world = World::new();
         let code = world.code();
@@ -87,7 +87,7 @@ fn what_ends_sessions_withdraws_codes_too() {
 }
 
 #[test]
-fn a_code_lives_a_minute_and_a_page_half_an_hour() {
+fn an_authorization_code_lasts_a_minute_and_a_page_half_an_hour() {
     let server = ClockedServer::start(&[]);
     let tab = Tab::on(&server.url());
     let request = format!(

@@ -4,7 +4,7 @@ use super::World;
 use tidelog_test_kit::{PASSWORD, Shown};
 
 #[test]
-fn a_form_is_good_in_the_browser_that_was_shown_it_and_in_no_other() {
+fn a_form_works_only_in_the_browser_that_loaded_it() {
     let world = World::new();
     let (mine, theirs) = (world.server.tab(), world.server.tab());
     let page = mine.open(&world.request(&[]));
@@ -19,7 +19,7 @@ fn a_form_is_good_in_the_browser_that_was_shown_it_and_in_no_other() {
 }
 
 #[test]
-fn a_form_of_another_site_is_refused_whatever_else_it_has() {
+fn a_cross_site_form_is_refused_even_with_a_valid_state() {
     let world = World::new();
     for (name, value) in [
         ("origin", "https://evil.example"),
@@ -37,7 +37,7 @@ fn a_form_of_another_site_is_refused_whatever_else_it_has() {
 }
 
 #[test]
-fn a_step_cannot_be_left_out_or_used_for_another() {
+fn flow_states_cannot_be_skipped_or_swapped() {
     let world = World::new();
     let tab = world.server.tab();
     let log_in = tab.open(&world.request(&[]));
@@ -57,7 +57,7 @@ fn a_step_cannot_be_left_out_or_used_for_another() {
 }
 
 #[test]
-fn a_page_is_good_for_one_decision_and_a_second_click_changes_nothing() {
+fn a_consent_page_takes_one_decision_and_repeats_its_result() {
     let world = World::new();
     let tab = world.server.tab();
     let page = world.consent_page(&tab);
@@ -71,7 +71,7 @@ fn a_page_is_good_for_one_decision_and_a_second_click_changes_nothing() {
 }
 
 #[test]
-fn no_page_can_be_framed_or_load_anything_and_only_the_consent_page_leads_away() {
+fn no_page_can_be_framed_or_load_anything_and_only_consent_may_redirect() {
     let world = World::new();
     let tab = world.server.tab();
     let pages = [
@@ -107,7 +107,7 @@ fn no_page_can_be_framed_or_load_anything_and_only_the_consent_page_leads_away()
 }
 
 #[test]
-fn cookies_are_out_of_reach_for_scripts_and_other_sites() {
+fn cookies_are_http_only_and_same_site() {
     let world = World::with_public_url("https://sync.example.org");
     let tab = world.server.tab().with("host", "sync.example.org");
     let cookie = tab.open(&world.request(&[])).header("set-cookie");
@@ -119,7 +119,7 @@ fn cookies_are_out_of_reach_for_scripts_and_other_sites() {
 }
 
 #[test]
-fn what_people_and_apps_are_called_is_text_and_nothing_else() {
+fn names_of_users_and_apps_are_escaped() {
     let world = World::new();
     let nasty = "<script>alert(1)</script>\"'>&amp;";
     let app = world.server.new_app(nasty);
@@ -134,7 +134,7 @@ fn what_people_and_apps_are_called_is_text_and_nothing_else() {
 }
 
 #[test]
-fn wrong_credentials_are_told_on_the_page_and_alike() {
+fn wrong_credentials_get_the_same_message_whatever_is_wrong() {
     let world = World::new();
     world.server.new_user("disabled@example.org");
     world.server.cli().run(&["user", "disable", "disabled@example.org"]).json();

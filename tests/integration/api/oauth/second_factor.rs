@@ -84,7 +84,7 @@ impl Owner {
 }
 
 #[test]
-fn the_password_alone_lets_nobody_in_any_more() {
+fn with_two_factor_authentication_the_password_alone_is_not_enough() {
     let owner = Owner::new();
     let credentials = owner.server.credentials();
     let nobody = owner.server.nobody();
@@ -101,7 +101,7 @@ fn the_password_alone_lets_nobody_in_any_more() {
 }
 
 #[test]
-fn a_code_is_taken_once_around_its_time_and_no_older_one_after_it() {
+fn a_code_works_once_near_its_time_and_none_before_it_works_afterwards() {
     let owner = Owner::new();
     let before = owner.app.code(owner.server.now_seconds() - 30);
     let code = owner.code();
@@ -118,7 +118,7 @@ fn a_code_is_taken_once_around_its_time_and_no_older_one_after_it() {
 }
 
 #[test]
-fn a_recovery_code_works_once_however_it_is_typed() {
+fn a_recovery_code_works_once_in_any_spelling() {
     let owner = Owner::new();
     assert_eq!(owner.recovery_codes.len(), 10);
     assert!(owner.lets_in(&owner.recovery_codes[0]));
@@ -129,7 +129,7 @@ fn a_recovery_code_works_once_however_it_is_typed() {
 }
 
 #[test]
-fn new_recovery_codes_and_turning_it_off_take_a_code() {
+fn new_recovery_codes_and_turning_it_off_require_a_code() {
     let owner = Owner::new();
     let account = account(&owner.server, Some(&owner.code()));
     let wrong = json!({"code": "aaaa-aaaa-aaaa-aaaa"});
@@ -145,7 +145,7 @@ fn new_recovery_codes_and_turning_it_off_take_a_code() {
 }
 
 #[test]
-fn the_operator_can_take_it_away() {
+fn an_operator_can_turn_off_two_factor_authentication() {
     let owner = Owner::new();
     let email = owner.server.email().to_owned();
     owner.server.command(Command::User(UserCommand::DisableTwoFactor { email }));
@@ -153,7 +153,7 @@ fn the_operator_can_take_it_away() {
 }
 
 #[test]
-fn a_secret_that_was_never_confirmed_is_not_asked_for() {
+fn an_unconfirmed_secret_does_not_turn_on_two_factor_authentication() {
     let server = ClockedServer::start(&[]);
     let account = account(&server, None);
     account.post("/api/account/two-factor", &json!({})).ok();
@@ -164,7 +164,7 @@ fn a_secret_that_was_never_confirmed_is_not_asked_for() {
 }
 
 #[test]
-fn what_was_begun_before_the_second_factor_changed_ends() {
+fn sign_ins_in_progress_end_when_two_factor_authentication_changes() {
     let owner = Owner::new();
     let tab = Tab::on(&owner.server.url());
     let page = owner.asked(&tab);
@@ -176,7 +176,7 @@ fn what_was_begun_before_the_second_factor_changed_ends() {
 }
 
 #[test]
-fn a_second_click_on_a_code_lets_in_like_the_first() {
+fn submitting_a_code_twice_gives_the_same_result() {
     let owner = Owner::new();
     let tab = Tab::on(&owner.server.url());
     let (page, code) = (owner.asked(&tab), owner.code());
@@ -187,7 +187,7 @@ fn a_second_click_on_a_code_lets_in_like_the_first() {
 }
 
 #[test]
-fn another_password_takes_a_code_too_and_a_repeat_of_it_none() {
+fn a_password_change_requires_a_code_and_its_repeat_does_not() {
     let owner = Owner::new();
     let tokens = owner.session();
     let app = owner.server.nobody().with_token(tokens["access_token"].as_str().expect("a token"));

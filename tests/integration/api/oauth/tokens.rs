@@ -26,7 +26,7 @@ impl World {
 }
 
 #[test]
-fn a_refresh_token_works_at_either_door_and_for_its_own_client_only() {
+fn a_refresh_token_works_at_both_endpoints_and_only_for_its_client() {
     let world = World::new();
     let other = world.server.new_app("Tasks");
     let first = world.tokens();
@@ -45,7 +45,7 @@ fn a_refresh_token_works_at_either_door_and_for_its_own_client_only() {
 }
 
 #[test]
-fn no_token_passes_for_another_kind() {
+fn no_token_is_accepted_as_another_kind() {
     let world = World::new();
     let tokens = world.tokens();
     let (access, refresh) = (&tokens["access_token"], &tokens["refresh_token"]);
@@ -71,7 +71,7 @@ fn no_token_passes_for_another_kind() {
 }
 
 #[test]
-fn either_token_can_be_given_up_and_nothing_is_said_of_others() {
+fn either_token_can_be_revoked_and_unknown_ones_get_the_same_answer() {
     let world = World::new();
     for (kind, form) in [("access_token", true), ("refresh_token", false)] {
         let tokens = world.tokens();
@@ -88,7 +88,7 @@ fn either_token_can_be_given_up_and_nothing_is_said_of_others() {
 }
 
 #[test]
-fn bodies_are_read_strictly_whichever_kind_they_are() {
+fn json_and_form_bodies_are_parsed_equally_strictly() {
     let world = World::new();
     let tab = world.server.tab();
     let twice: Vec<(String, String)> =

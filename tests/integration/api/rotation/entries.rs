@@ -6,7 +6,7 @@ use super::*;
 use tidelog_test_kit::{change, copy_database};
 
 #[test]
-fn pages_hold_what_has_data_is_not_done_and_not_kept() {
+fn pages_hold_entries_with_data_that_are_neither_rotated_nor_kept() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     let mut rows = sealed_rows("row", "one", 5);
@@ -26,7 +26,7 @@ fn pages_hold_what_has_data_is_not_done_and_not_kept() {
 }
 
 #[test]
-fn pages_go_on_where_they_ended_and_have_the_bounds_of_a_pull() {
+fn pages_continue_at_the_cursor_and_have_the_limits_of_a_pull() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     for batch in 0..3 {
@@ -77,7 +77,7 @@ fn a_cursor_of_a_lost_history_starts_over() {
 }
 
 #[test]
-fn without_a_rotation_there_is_nothing_to_do() {
+fn without_a_rotation_every_step_is_refused() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("row", "one", 1));
@@ -88,7 +88,7 @@ fn without_a_rotation_there_is_nothing_to_do() {
 }
 
 #[test]
-fn repeating_a_batch_changes_nothing_more_and_the_first_one_wins() {
+fn repeating_a_batch_changes_nothing_and_the_first_one_wins() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("row", "one", 3));
@@ -112,7 +112,7 @@ fn repeating_a_batch_changes_nothing_more_and_the_first_one_wins() {
 }
 
 #[test]
-fn what_is_kept_stays_under_its_old_key_and_holds_nothing_up() {
+fn kept_entries_stay_under_the_old_key_and_do_not_block_completion() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("row", "one", 2));
@@ -131,7 +131,7 @@ fn what_is_kept_stays_under_its_old_key_and_holds_nothing_up() {
 }
 
 #[test]
-fn a_batch_with_a_fault_does_nothing_and_names_every_fault() {
+fn an_invalid_batch_changes_nothing_and_lists_every_error() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     let mut rows = sealed_rows("row", "one", 3);
@@ -178,7 +178,7 @@ fn a_batch_with_a_fault_does_nothing_and_names_every_fault() {
 }
 
 #[test]
-fn another_tenants_entry_looks_like_none_at_all() {
+fn an_entry_of_another_tenant_is_reported_like_a_missing_one() {
     let server = Server::start();
     let (app, elsewhere) = (server.new_app("Notes"), server.new_app("Tasks"));
     let (ada, bob) = (server.new_user("ada@example.org"), server.new_user("bob@example.org"));

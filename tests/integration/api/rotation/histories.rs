@@ -212,7 +212,7 @@ impl Person {
 }
 
 #[test]
-fn whatever_happens_in_whatever_order_the_log_is_what_it_must_be() {
+fn random_histories_of_rotations_agree_with_a_model() {
     let asked = std::env::var("TIDELOG_ROTATION_HISTORIES").ok().and_then(|text| text.parse().ok());
     let mut server = Server::start();
     let app = server.new_app("Notes");

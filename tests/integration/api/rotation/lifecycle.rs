@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 
 #[test]
-fn a_rotation_seals_every_entry_again_and_swaps_the_envelope() {
+fn a_rotation_reseals_every_entry_and_replaces_the_envelope() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("row", "one", 3));
@@ -35,7 +35,7 @@ fn a_rotation_seals_every_entry_again_and_swaps_the_envelope() {
 }
 
 #[test]
-fn the_state_tells_how_far_it_is_and_what_the_next_key_is_called() {
+fn the_state_reports_progress_and_the_next_key_version() {
     let server = Server::start();
     let me = server.somebody();
     assert_eq!(me.get(STATE).ok(), json!({"key_version": 0, "next_key_version": 1, "pending": null}));
@@ -58,7 +58,7 @@ fn the_state_tells_how_far_it_is_and_what_the_next_key_is_called() {
 }
 
 #[test]
-fn the_same_envelope_begins_the_same_rotation_and_another_one_none() {
+fn beginning_again_with_the_same_envelope_is_idempotent_and_with_another_is_refused() {
     let server = Server::start();
     let (me, _) = somebody_with_a_key(&server);
     me.begin_rotation("second").ok();
@@ -76,14 +76,14 @@ fn the_same_envelope_begins_the_same_rotation_and_another_one_none() {
 }
 
 #[test]
-fn a_log_without_a_key_has_none_to_rotate() {
+fn a_log_without_a_key_cannot_be_rotated() {
     let server = Server::start();
     let me = server.somebody();
     assert_eq!(me.begin_rotation("second").refused(409, "key_version_conflict")["key_version"], 0);
 }
 
 #[test]
-fn of_two_devices_that_begin_at_once_one_wins_and_the_other_can_tell() {
+fn of_two_devices_that_begin_at_once_one_wins_and_the_other_is_told() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     for round in 0..10 {
@@ -104,7 +104,7 @@ fn of_two_devices_that_begin_at_once_one_wins_and_the_other_can_tell() {
 }
 
 #[test]
-fn completing_again_is_answered_as_the_first_time_if_it_names_the_key() {
+fn completing_again_gets_the_same_answer_if_it_names_the_key() {
     let server = Server::start();
     let (me, _) = somebody_with_a_key(&server);
     let complete = |version: u32| me.post(COMPLETE, &json!({"key_version": version}));
@@ -122,7 +122,7 @@ fn completing_again_is_answered_as_the_first_time_if_it_names_the_key() {
 }
 
 #[test]
-fn a_rotation_is_cancelled_only_before_it_has_started_and_its_number_is_spent() {
+fn a_rotation_can_be_cancelled_before_it_starts_and_its_version_is_not_reused() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     let cancel = || me.call(Method::POST, CANCEL, None);
@@ -152,7 +152,7 @@ fn a_rotation_is_cancelled_only_before_it_has_started_and_its_number_is_spent() 
 }
 
 #[test]
-fn what_was_sealed_for_a_rotation_that_was_cancelled_is_not_taken_for_another_one() {
+fn entries_sealed_for_a_cancelled_rotation_are_not_accepted_by_the_next() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("row", "one", 1));
@@ -168,7 +168,7 @@ fn what_was_sealed_for_a_rotation_that_was_cancelled_is_not_taken_for_another_on
 }
 
 #[test]
-fn a_rotation_begins_only_for_the_number_that_its_envelope_was_made_for() {
+fn a_rotation_begins_only_with_the_version_its_envelope_was_made_for() {
     let server = Server::start();
     let (me, _) = somebody_with_a_key(&server);
     let begin = |version: u32| {
@@ -205,7 +205,7 @@ fn another_device_finishes_a_rotation_after_the_server_was_killed() {
 }
 
 #[test]
-fn deleting_the_user_takes_the_rotation_along() {
+fn deleting_the_user_deletes_the_rotation() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("row", "one", 3));

@@ -6,7 +6,7 @@ use super::*;
 use tidelog_test_kit::change;
 
 #[test]
-fn during_a_rotation_a_push_is_under_the_old_key_unless_it_names_the_new_one() {
+fn during_a_rotation_a_push_uses_the_old_key_unless_it_names_the_new_one() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("before", "one", 1));
@@ -34,7 +34,7 @@ fn during_a_rotation_a_push_is_under_the_old_key_unless_it_names_the_new_one() {
 }
 
 #[test]
-fn after_a_rotation_only_the_new_key_is_taken() {
+fn after_a_rotation_only_the_new_key_is_accepted() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     me.begin_rotation("second").ok();
@@ -46,7 +46,7 @@ fn after_a_rotation_only_the_new_key_is_taken() {
 }
 
 #[test]
-fn a_push_under_the_new_key_is_a_start() {
+fn a_push_under_the_new_key_starts_the_rotation() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     me.begin_rotation("second").ok();
@@ -58,7 +58,7 @@ fn a_push_under_the_new_key_is_a_start() {
 }
 
 #[test]
-fn a_repeated_batch_is_answered_as_before_in_every_phase() {
+fn a_repeated_batch_gets_the_same_answer_in_every_phase() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     let batch = |name: &str, version: Option<u32>| {
@@ -91,7 +91,7 @@ fn a_repeated_batch_is_answered_as_before_in_every_phase() {
 }
 
 #[test]
-fn a_faulty_push_names_its_key_first_in_every_phase() {
+fn an_invalid_push_reports_its_key_version_first_in_every_phase() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     let mut faulty = change("row");
@@ -104,7 +104,7 @@ fn a_faulty_push_names_its_key_first_in_every_phase() {
 }
 
 #[test]
-fn the_counter_holds_while_four_devices_push_and_two_rotate() {
+fn the_pending_count_is_right_while_four_devices_push_and_two_rotate() {
     const PUSHES: usize = 40;
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);

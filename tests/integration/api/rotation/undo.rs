@@ -14,7 +14,7 @@ fn undone(put_back: u64, left: u64, key_version: u32) -> Value {
 }
 
 #[test]
-fn a_completed_rotation_is_undone_and_what_was_written_since_stays() {
+fn undoing_a_completed_rotation_keeps_later_writes() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     let mut rows = sealed_rows("row", "one", 3);
@@ -65,7 +65,7 @@ fn a_running_rotation_is_undone_with_the_server_stopped() {
 }
 
 #[test]
-fn rotations_are_undone_one_after_the_other_the_newest_first() {
+fn rotations_are_undone_newest_first() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("row", "one", 2));
@@ -101,7 +101,7 @@ fn a_rotation_whose_key_was_replaced_since_is_not_undone() {
 }
 
 #[test]
-fn what_is_not_there_cannot_be_undone() {
+fn an_unknown_rotation_cannot_be_undone() {
     let server = Server::start();
     let (me, _) = somebody_with_a_key(&server);
     let refusal =
@@ -115,7 +115,7 @@ fn what_is_not_there_cannot_be_undone() {
 }
 
 #[test]
-fn rotations_are_listed_with_where_they_stand() {
+fn rotations_are_listed_with_their_state() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     let states = || {

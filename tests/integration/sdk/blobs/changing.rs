@@ -56,7 +56,7 @@ impl AsyncSeek for ChangingReader {
 }
 
 #[tokio::test]
-async fn a_file_that_changes_while_it_is_read_is_not_sent() {
+async fn a_file_that_changes_while_it_is_read_is_not_uploaded() {
     let scene = Scene::new().await;
     let before = vec![1; 200_000];
     let mut other = before.clone();

@@ -92,7 +92,7 @@ async fn ten_thousand_keys_of_blobs_are_rewrapped() {
 }
 
 #[tokio::test]
-async fn a_key_that_does_not_open_is_kept_as_it_is_and_stops_nothing() {
+async fn a_blob_key_that_does_not_open_is_kept_and_blocks_nothing() {
     let scene = Scene::new().await;
     let good = scene.put(&content(10)).await.hash;
     let other = scene.put(&content(20)).await.hash;

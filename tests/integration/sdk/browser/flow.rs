@@ -64,7 +64,7 @@ async fn a_user_who_declines_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_code_is_good_once_and_only_with_its_verifier() {
+async fn a_code_works_once_and_only_with_its_verifier() {
     let world = World::new().await;
     let client = world.stranger();
     let began = client.build_authorize_url("http://127.0.0.1:9/done").unwrap();

@@ -95,13 +95,13 @@ async fn a_delete_cannot_be_made_an_update() {
 }
 
 #[tokio::test]
-async fn an_operation_cannot_be_made_up() {
+async fn an_operation_cannot_be_invented() {
     let (scene, reaction) = relabelled(3, "op", json!("truncate")).await;
     altered(&scene, &reaction, &[3], QuarantineReason::UnknownOp).await;
 }
 
 #[tokio::test]
-async fn the_time_of_a_change_cannot_be_moved() {
+async fn the_timestamp_of_a_change_cannot_be_altered() {
     let (scene, reaction) = relabelled(3, "timestamp", json!("2026-01-01T00:00:00Z")).await;
     altered(&scene, &reaction, &[3], DOES_NOT_OPEN).await;
 }

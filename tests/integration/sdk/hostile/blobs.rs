@@ -130,7 +130,7 @@ async fn garbage_is_detected() {
 }
 
 #[tokio::test]
-async fn another_blob_of_the_user_does_not_pass_for_this_one() {
+async fn another_blob_of_the_user_is_not_accepted() {
     let scene = Scene::new().await;
     let (one, other) = (scene.put(&content(SIZE)).await, scene.put(&content(SIZE + 1)).await);
     // Its bytes, its URL, or everything that the server says about it.
@@ -160,7 +160,7 @@ async fn another_blob_of_the_user_does_not_pass_for_this_one() {
 }
 
 #[tokio::test]
-async fn a_blob_of_another_user_does_not_pass_for_one_of_this_user() {
+async fn a_blob_of_another_user_is_not_accepted() {
     let scene = Scene::new().await;
     let mine = scene.put(&content(SIZE)).await;
     let stranger = scene.another_user().await;

@@ -90,7 +90,7 @@ async fn a_cost_outside_the_accepted_range_is_refused() {
 }
 
 #[tokio::test]
-async fn no_byte_of_an_envelope_can_be_altered() {
+async fn no_byte_of_an_envelope_can_be_changed() {
     let scene = Scene::new().await;
     let length = BASE64.decode(envelope_of(&scene).await.as_bytes()).unwrap().len();
     // In the header, the slot's cost, salt, commitment, nonce and wrapped key, the ring and the MAC.

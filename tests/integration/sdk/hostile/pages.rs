@@ -88,7 +88,7 @@ async fn the_cursor_of_a_push_never_skips_what_others_wrote() {
 
 /// An honest server returns the end of the batch to a device that has seen everything before it.
 #[tokio::test]
-async fn entries_that_the_cursor_of_a_push_skips_are_missed() {
+async fn entries_skipped_by_the_cursor_of_a_push_are_noticed() {
     let scene = Scene::new().await;
     let reader = scene.device("reader", TamperPolicy::Warn).await;
     reader.pull().await.unwrap();

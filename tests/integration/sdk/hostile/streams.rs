@@ -17,7 +17,7 @@ async fn without(scene: &Scene, left_out: &'static [usize]) -> Reaction {
 }
 
 #[tokio::test]
-async fn an_entry_in_the_middle_of_a_stream_is_missed() {
+async fn a_missing_entry_in_a_stream_is_noticed() {
     let scene = Scene::new().await;
     let (reaction, seqs) = (without(&scene, &[3]).await, seqs(&scene).await);
     reaction
@@ -100,7 +100,7 @@ async fn an_old_value_under_a_new_seq_is_not_applied_and_is_no_evidence() {
 }
 
 #[tokio::test]
-async fn an_honest_log_is_clean_and_its_heads_hold() {
+async fn an_honest_log_verifies_and_its_heads_match() {
     let scene = Scene::new().await;
     let reaction = scene.reaction(|_, _| {}).await;
     reaction.is_exactly(&[]);

@@ -38,7 +38,7 @@ fn evidence_of(pulled: Result<crate::hostile::scene::Pulled, tidelog_client::Syn
 }
 
 #[tokio::test]
-async fn hiding_the_newest_is_noticed_with_the_next_entry_of_the_same_writer() {
+async fn a_hidden_newest_entry_is_noticed_with_the_next_entry_of_its_writer() {
     let scene = Scene::new().await;
     let (reader, cursor) = deceived(&scene).await;
     scene.laptop.push(vec![update("tasks", "d", 2)]).await;
@@ -115,7 +115,7 @@ async fn a_row_that_is_falsely_declared_superseded_is_noticed_with_the_next_head
 
 /// Pulls with filters are not watched: gaps in them prove nothing.
 #[tokio::test]
-async fn what_is_missing_behind_a_filter_is_not_missed() {
+async fn entries_missing_behind_a_filter_are_not_noticed() {
     let scene = Scene::new().await;
     let reader = scene.device("reader", TamperPolicy::Refuse).await;
     scene.proxy.rewrite_json(in_pages(|entries| drop(entries.remove(0))));

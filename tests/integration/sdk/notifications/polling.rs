@@ -100,7 +100,7 @@ async fn a_stream_is_opened_as_soon_as_the_server_has_capacity() {
 }
 
 #[tokio::test]
-async fn a_server_without_streams_that_goes_away_is_offline_until_it_is_back() {
+async fn a_polled_server_is_offline_until_it_returns() {
     let scene = Scene::with(Streams::Answer(NOT_ALLOWED), |builder| builder.retries(0)).await;
     let mut listener = scene.listener();
     listener.becomes(ConnectionState::Polling).await;

@@ -20,7 +20,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 }
 
 #[test]
-fn no_race_of_two_refreshes_signs_anybody_out_and_an_old_token_ends_the_session() {
+fn no_race_of_two_refreshes_ends_a_session_and_reuse_of_an_old_token_does() {
     let first = number("TIDELOG_FIRST_REFRESH_RACE", 0);
     let races = number("TIDELOG_REFRESH_RACES", RACES);
     let server = ClockedServer::start(&[

@@ -96,8 +96,7 @@ async fn the_apps_triggers_maintain_a_search_index_and_do_not_change_synced_rows
 }
 
 #[tokio::test]
-async fn a_database_that_an_earlier_version_attached_is_refused_and_can_be_attached_after_dropping_the_tables()
- {
+async fn a_database_of_an_earlier_version_is_refused_until_its_tables_are_dropped() {
     let world = World::new().await;
     let mut one = Installation::new(&world, "one", OLD, ["notes"]).await;
     let two = Installation::new(&world, "two", OLD, ["notes"]).await;

@@ -22,7 +22,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 }
 
 #[test]
-fn no_schedule_of_rotations_pushes_and_crashes_loses_doubles_or_hides_anything() {
+fn random_schedules_of_rotations_pushes_and_crashes_lose_and_duplicate_nothing() {
     let first = number("TIDELOG_FIRST_SCHEDULE", 0);
     let seeds: Vec<u64> = (first..first + number("TIDELOG_SCHEDULES", SCHEDULES)).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
