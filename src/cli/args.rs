@@ -11,16 +11,20 @@ use crate::config::{ConfigError, EffectiveSetting, Settings, Sources, load};
 /// Why a command failed, for people.
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Heading of these flags in help texts.
+const HEADING: &str = "Global options";
+
 #[derive(Args)]
 pub(super) struct GlobalArgs {
     /// Data folder [default: ./data]
-    #[arg(long, global = true, value_name = "DIR", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, global = true, help_heading = HEADING, value_name = "DIR")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(super) data: Option<String>,
     /// Settings file
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print the result as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = HEADING)]
     pub(super) json: bool,
 }
 
