@@ -17,9 +17,9 @@ const TAG_BYTES: usize = 16;
 /// The outcome of a password check.
 pub enum PasswordCheck {
     /// The password is right, and nothing else is required.
-    Done(VerifiedUser),
+    Done(Account),
     /// The password is right, and a second factor is required.
-    SecondFactor(VerifiedUser),
+    SecondFactor(Account),
     /// The credentials are wrong; nobody is told which of them.
     Refused,
 }
@@ -31,6 +31,13 @@ fn tag_of(account: &Account) -> String {
     hash.update([0]);
     hash.update(account.second_factor.unwrap_or_default());
     BASE64URL_NOPAD.encode(&hash.finalize()[..TAG_BYTES])
+}
+
+impl VerifiedUser {
+    /// The user of an account whose password was right.
+    pub fn of(account: &Account) -> Self {
+        Self { user: account.id, tag: tag_of(account) }
+    }
 }
 
 impl Auth {
@@ -46,13 +53,8 @@ impl Auth {
         let is_right = self.passwords.verify(password, password_hash).await?;
         Ok(match account.filter(|account| is_right && !account.disabled) {
             None => PasswordCheck::Refused,
-            Some(account) => {
-                let user = VerifiedUser { user: account.id, tag: tag_of(&account) };
-                match account.second_factor {
-                    None => PasswordCheck::Done(user),
-                    Some(_) => PasswordCheck::SecondFactor(user),
-                }
-            }
+            Some(account) if account.second_factor.is_some() => PasswordCheck::SecondFactor(account),
+            Some(account) => PasswordCheck::Done(account),
         })
     }
 

@@ -51,6 +51,7 @@ use crate::clock::Clock;
 use crate::config::SignUpRule;
 use crate::notify::Subscribers;
 use crate::store::Store;
+use pages::deduplication::SubmitDeduplication;
 
 /// What a server is put together from.
 pub struct Parts {
@@ -89,8 +90,8 @@ pub struct State {
     transfers: memory::MemoryBudget,
     /// What people have decided a moment ago.
     answered_consents: AnsweredConsents,
-    /// Forms that were answered a moment ago.
-    once: pages::once::Once,
+    /// Forms submitted in the last few seconds.
+    submissions: SubmitDeduplication,
 }
 
 impl State {
@@ -102,7 +103,7 @@ impl State {
             pages: memory::MemoryBudget::default(),
             transfers: memory::MemoryBudget::default(),
             answered_consents: AnsweredConsents::default(),
-            once: pages::once::Once::default(),
+            submissions: SubmitDeduplication::default(),
         }
     }
 }

@@ -6,12 +6,12 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
 use actix_web::{Route, Scope, web};
 
-use super::account::{access, api, deletion, overview, password, two_factor};
+use super::account::{access, api, deletion, overview, password, two_factor as account_two_factor};
 use super::api_error::ApiError;
 use super::blobs::{self, transfers};
 use super::oauth::{authorize, consent, icons, metadata, revoke, token, userinfo};
 use super::rotations::blob_keys;
-use super::sign_in::{forgot, log_in, second_factor};
+use super::sign_in::{credentials, forgot_password, two_factor};
 use super::{
     admin, auth, changes, devices, export, health, keys, limits, notifications, openapi, rotations, sign_up,
 };
@@ -120,37 +120,37 @@ pub(super) fn root_routes() -> Vec<Row> {
         row!(Public  GET    "/.well-known/oauth-authorization-server" metadata::metadata),
         row!(Public  GET    "/oauth/authorize"   authorize::authorize),
         row!(Public  GET    "/oauth/consent"     consent::show),
-        row!(Public  POST   "/oauth/consent"     consent::decide),
+        row!(Public  POST   "/oauth/consent"     consent::submit),
         row!(Public  POST   "/oauth/token"       token::token),
         row!(Session GET    "/oauth/userinfo"    userinfo::userinfo),
         row!(Public  POST   "/oauth/revoke"      revoke::revoke),
         row!(Public  GET    "/oauth/icons/{app}" icons::get),
-        row!(Public  POST   "/sign-in"           log_in::log_in),
-        row!(Public  GET    "/two-factor"        second_factor::show),
-        row!(Public  POST   "/two-factor"        second_factor::take),
-        row!(Public  GET    "/forgot-password"   forgot::show),
-        row!(Public  POST   "/forgot-password"   forgot::ask),
+        row!(Public  POST   "/sign-in"           credentials::submit),
+        row!(Public  GET    "/two-factor"        two_factor::show),
+        row!(Public  POST   "/two-factor"        two_factor::submit),
+        row!(Public  GET    "/forgot-password"   forgot_password::show),
+        row!(Public  POST   "/forgot-password"   forgot_password::submit),
         row!(Public  GET    "/sign-up"           sign_up::show_open),
-        row!(Public  POST   "/sign-up"           sign_up::take_open),
+        row!(Public  POST   "/sign-up"           sign_up::submit_open),
         row!(Public  GET    "/setup/{secret}"    sign_up::setup::show),
-        row!(Public  POST   "/setup/{secret}"    sign_up::setup::take),
+        row!(Public  POST   "/setup/{secret}"    sign_up::setup::submit),
         row!(Public  GET    "/invite/{secret}"   sign_up::invite::show),
-        row!(Public  POST   "/invite/{secret}"   sign_up::invite::take),
+        row!(Public  POST   "/invite/{secret}"   sign_up::invite::submit),
         row!(Public  GET    "/reset/{secret}"    sign_up::reset::show),
-        row!(Public  POST   "/reset/{secret}"    sign_up::reset::take),
+        row!(Public  POST   "/reset/{secret}"    sign_up::reset::submit),
         row!(Public  GET    "/account"           overview::show),
-        row!(Cookie  POST   "/account/sign-out"  overview::log_out),
-        row!(Cookie  POST   "/account/password"  password::change),
-        row!(Cookie  POST   "/account/two-factor" two_factor::act),
+        row!(Cookie  POST   "/account/sign-out"  overview::sign_out),
+        row!(Cookie  POST   "/account/password"  password::submit),
+        row!(Cookie  POST   "/account/two-factor" account_two_factor::submit),
         row!(Cookie  POST   "/account/sessions/{id}" access::end_session),
         row!(Cookie  POST   "/account/devices/{id}" access::remove_device),
         row!(Public  GET    "/account/export"    overview::export),
         row!(Public  GET    "/account/delete"    deletion::show),
-        row!(Cookie  POST   "/account/delete"    deletion::delete),
+        row!(Cookie  POST   "/account/delete"    deletion::submit),
         row!(Public  POST   "/api/account/token" api::token),
         row!(Account GET    "/api/account"       api::show),
         row!(Account DELETE "/api/account"       api::delete),
-        row!(Account POST   "/api/account/logout" api::log_out),
+        row!(Account POST   "/api/account/logout" api::sign_out),
         row!(Account POST   "/api/account/password" api::password),
         row!(Account POST   "/api/account/two-factor" api::enrol),
         row!(Account DELETE "/api/account/two-factor" api::disable),

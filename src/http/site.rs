@@ -1,28 +1,31 @@
-//! Where this server is, as browsers know it: `public_url`, which may have a path.
+//! The URLs of this server as browsers see them, from `public_url`, which may have a path.
 
 use url::Url;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
 
-/// The server's own address.
+/// Where browsers reach this server.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
-    /// `public_url` without a slash at its end; `None`: none is set.
+    /// `public_url` without a trailing slash, if it is set.
     url: Option<String>,
-    /// The path of it, without a slash at its end.
-    base: String,
-    secure: bool,
+    /// Its path, without a trailing slash.
+    base_path: String,
+    is_https: bool,
 }
 
 impl Site {
-    /// Of this `public_url`.
+    /// The site at this `public_url`.
     pub fn new(public_url: Option<&str>) -> Self {
         let parsed = public_url.and_then(|url| Url::parse(url).ok());
         Self {
             url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
-            base: parsed.as_ref().map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default(),
-            secure: parsed.is_some_and(|url| url.scheme() == "https"),
+            base_path: parsed
+                .as_ref()
+                .map(|url| url.path().trim_end_matches('/').to_owned())
+                .unwrap_or_default(),
+            is_https: parsed.is_some_and(|url| url.scheme() == "https"),
         }
     }
 
@@ -31,13 +34,13 @@ impl Site {
         self.url.as_deref()
     }
 
-    /// The path of one of our own places, as browsers reach it.
+    /// The path of one of our routes, as browsers request it.
     pub(super) fn path(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
+        format!("{}{path}", self.base_path)
     }
 
-    /// The whole address of one of our own places, for somebody who has it from elsewhere.
-    pub(super) fn address(&self, request: &HttpRequest, path: &str) -> String {
+    /// The absolute URL of one of our routes.
+    pub(super) fn url(&self, request: &HttpRequest, path: &str) -> String {
         match &self.url {
             Some(url) => format!("{url}{path}"),
             None => {
@@ -47,39 +50,39 @@ impl Site {
         }
     }
 
-    /// Whether browsers come by TLS.
+    /// Whether browsers use TLS.
     pub(super) fn is_secure(&self) -> bool {
-        self.secure
+        self.is_https
     }
 
-    /// A cookie's name. The prefix makes browsers refuse it from anybody but this host, by TLS.
+    /// The full name of a cookie. With the prefix, browsers accept the cookie only from this host, over TLS.
     pub(super) fn cookie_name(&self, name: &str) -> String {
-        match (self.secure, self.base.is_empty()) {
+        match (self.is_https, self.base_path.is_empty()) {
             (false, _) => name.into(),
             (true, true) => format!("__Host-{name}"),
             (true, false) => format!("__Secure-{name}"),
         }
     }
 
-    /// Under which paths cookies are sent.
+    /// The path for which browsers send cookies.
     pub(super) fn cookie_path(&self) -> String {
-        format!("{}/", self.base)
+        format!("{}/", self.base_path)
     }
 
-    /// Whether a form comes from one of our own pages, as far as the browser tells. Its token says so in any case; this turns away
-    /// what need not be read.
-    pub(super) fn sent(&self, request: &HttpRequest) -> bool {
+    /// Whether a form was submitted by one of our own pages, going by what the browser sends. The flow token proves it in any case;
+    /// this check rejects other forms before they are read.
+    pub(super) fn is_same_origin(&self, request: &HttpRequest) -> bool {
         let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-        if let Some(from) = text("sec-fetch-site") {
-            return matches!(from, "same-origin" | "none");
+        if let Some(site) = text("sec-fetch-site") {
+            return matches!(site, "same-origin" | "none");
         }
         match text(header::ORIGIN.as_str()) {
-            // What browsers send from pages that tell nobody where they are.
+            // Browsers send "null" from pages without referrer.
             None | Some("null") => true,
             Some(origin) => {
                 let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
-                let own = self.url.as_deref().and_then(|url| Url::parse(url).ok());
-                let is_public = own.is_some_and(|url| url.origin().ascii_serialization() == origin);
+                let public_url = self.url.as_deref().and_then(|url| Url::parse(url).ok());
+                let is_public = public_url.is_some_and(|url| url.origin().ascii_serialization() == origin);
                 is_public || text(header::HOST.as_str()).is_some_and(|host| host == authority)
             }
         }
@@ -93,39 +96,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_in_front_is_in_every_address() {
+    fn the_path_of_the_public_url_is_in_every_url() {
         let site = Site::new(Some("https://example.org/sync/"));
         assert_eq!(site.path("/account"), "/sync/account");
         assert_eq!((site.cookie_path().as_str(), site.cookie_name("a").as_str()), ("/sync/", "__Secure-a"));
         let request = TestRequest::default().to_http_request();
-        assert_eq!(site.address(&request, "/invite/x"), "https://example.org/sync/invite/x");
+        assert_eq!(site.url(&request, "/invite/x"), "https://example.org/sync/invite/x");
         let plain = Site::new(None);
         assert_eq!((plain.path("/account").as_str(), plain.cookie_name("a").as_str()), ("/account", "a"));
         assert_eq!(Site::new(Some("https://example.org")).cookie_name("a"), "__Host-a");
     }
 
     #[test]
-    fn a_form_of_another_site_is_told_by_what_browsers_say() {
+    fn a_form_of_another_site_is_recognised_by_its_headers() {
         let site = Site::new(Some("https://sync.example.org"));
-        let sent = |headers: &[(&'static str, &str)]| {
+        let is_same_origin = |headers: &[(&'static str, &str)]| {
             let mut request = TestRequest::default().insert_header(("host", "127.0.0.1:7878"));
             for header in headers {
                 request = request.insert_header(*header);
             }
-            site.sent(&request.to_http_request())
+            site.is_same_origin(&request.to_http_request())
         };
-        assert!(sent(&[]));
-        assert!(sent(&[("origin", "null")]));
-        assert!(sent(&[("origin", "https://sync.example.org")]));
-        assert!(sent(&[("origin", "http://127.0.0.1:7878")]));
-        assert!(sent(&[("sec-fetch-site", "same-origin"), ("origin", "null")]));
+        assert!(is_same_origin(&[]));
+        assert!(is_same_origin(&[("origin", "null")]));
+        assert!(is_same_origin(&[("origin", "https://sync.example.org")]));
+        assert!(is_same_origin(&[("origin", "http://127.0.0.1:7878")]));
+        assert!(is_same_origin(&[("sec-fetch-site", "same-origin"), ("origin", "null")]));
         for foreign in
             ["https://evil.example", "https://sync.example.org.evil.example", "http://127.0.0.1:7879"]
         {
-            assert!(!sent(&[("origin", foreign)]), "{foreign}");
+            assert!(!is_same_origin(&[("origin", foreign)]), "{foreign}");
         }
         for foreign in ["cross-site", "same-site", ""] {
-            assert!(!sent(&[("sec-fetch-site", foreign)]), "{foreign}");
+            assert!(!is_same_origin(&[("sec-fetch-site", foreign)]), "{foreign}");
         }
     }
 }

@@ -168,7 +168,7 @@ fn cross_site_forms_and_rate_limited_ones_send_no_mail() {
     for email in ["ada@example.org", "bob@example.org"] {
         server.new_user(email);
     }
-    let foreign = [("email".to_owned(), "ada@example.org".to_owned()), ("step".to_owned(), "x".to_owned())];
+    let foreign = [("email".to_owned(), "ada@example.org".to_owned()), ("flow".to_owned(), "x".to_owned())];
     server.tab().post("/forgot-password", &foreign).expect(400);
     let tab = server.tab().with("x-forwarded-for", "192.0.2.1");
     let page = tab.open("/forgot-password").expect(200);

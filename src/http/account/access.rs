@@ -1,38 +1,29 @@
-//! `POST /account/sessions/{id}` and `POST /account/devices/{id}`: what has access to an account is ended.
+//! `POST /account/sessions/{id}` and `POST /account/devices/{id}`: ending the access of an app or a device.
+//!
+//! Both succeed if the access has already ended. Ids of other users are treated the same.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::web;
 use uuid::Uuid;
 
-use super::{done, sender};
-use crate::http::State;
+use super::{redirect_after, require_session};
 use crate::http::api_error::ApiError;
-use crate::http::client_ip::actor;
-use crate::http::pages::PageError;
 use crate::http::pages::form::Form;
+use crate::http::pages::{PageError, PageResult};
 
 fn id(path: &str) -> Result<Uuid, PageError> {
     Uuid::parse_str(path).map_err(|_| ApiError::not_found().into())
 }
 
-/// One that has ended meanwhile is as good as ended now; one of somebody else is not there.
-pub(in crate::http) async fn end_session(
-    state: web::Data<State>,
-    http: HttpRequest,
-    path: web::Path<String>,
-    form: Form,
-) -> Result<HttpResponse, PageError> {
-    let visitor = sender(&state, &http, &form).await?;
-    state.store.end_session_of_user(actor(&http), visitor.user_row, id(&path)?).await?;
-    Ok(done(&state, "session"))
+/// Ends a session.
+pub(in crate::http) async fn end_session(path: web::Path<String>, form: Form) -> PageResult {
+    let account = require_session(&form).await?;
+    form.state.store.end_session_of_user(form.actor(), account.user_row, id(&path)?).await?;
+    Ok(redirect_after(&form.state, "session"))
 }
 
-pub(in crate::http) async fn remove_device(
-    state: web::Data<State>,
-    http: HttpRequest,
-    path: web::Path<String>,
-    form: Form,
-) -> Result<HttpResponse, PageError> {
-    let visitor = sender(&state, &http, &form).await?;
-    state.store.remove_device_of_user(actor(&http), visitor.user_row, id(&path)?).await?;
-    Ok(done(&state, "device"))
+/// Removes a device, and ends its sessions.
+pub(in crate::http) async fn remove_device(path: web::Path<String>, form: Form) -> PageResult {
+    let account = require_session(&form).await?;
+    form.state.store.remove_device_of_user(form.actor(), account.user_row, id(&path)?).await?;
+    Ok(redirect_after(&form.state, "device"))
 }

@@ -1,5 +1,4 @@
-//! `/api/account`: the account's pages, for programs. Whoever calls has shown password and second factor within the last quarter
-//! of an hour.
+//! `/api/account`: managing an account from a program, with a token that password and code were exchanged for. It is valid for 15 minutes.
 
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
@@ -23,13 +22,13 @@ use crate::http::request::{self, Input, Json, Open};
 use crate::model::actors::Actor;
 use crate::store::AccountSession;
 
-/// A request with a token for an account.
-pub(in crate::http) struct Visiting<B> {
-    visitor: AccountSession,
+/// A request with the token of an account session.
+pub(in crate::http) struct AccountRequest<B> {
+    session: AccountSession,
     body: B,
 }
 
-impl<B: Input> FromRequest for Visiting<B> {
+impl<B: Input> FromRequest for AccountRequest<B> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
@@ -38,10 +37,10 @@ impl<B: Input> FromRequest for Visiting<B> {
         Box::pin(async move {
             let header = http.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
             let header = header.ok_or_else(ApiError::unauthenticated)?;
-            let visitor = request::state(&http)?.auth.account_session(header).await?;
-            let visitor = visitor.ok_or_else(ApiError::unauthenticated)?;
+            let session = request::state(&http)?.auth.account_session(header).await?;
+            let session = session.ok_or_else(ApiError::unauthenticated)?;
             let Open(body) = Open::<B>::from_request(&http, &mut payload).await?;
-            Ok(Self { visitor, body })
+            Ok(Self { session, body })
         })
     }
 }
@@ -51,28 +50,28 @@ pub(in crate::http) async fn token(
     http: HttpRequest,
     Open(Json(body)): Open<Json<AccountTokenRequest>>,
 ) -> Result<HttpResponse, ApiError> {
-    let turn = begin(&state, &http, &body.email).await?;
-    let (person, needs_code) = match state.auth.check_password(&body.email, body.password).await? {
+    let attempt = begin(&state, &http, &body.email).await?;
+    let account = match state.auth.check_password(&body.email, body.password).await? {
         PasswordCheck::Refused => {
-            turn.failed();
+            attempt.failed();
             return Err(ApiError::wrong_credentials());
         }
-        PasswordCheck::Done(person) => (person, false),
-        PasswordCheck::SecondFactor(person) => (person, true),
-    };
-    let account = state.auth.account(&person).await?.ok_or_else(ApiError::wrong_credentials)?;
-    if needs_code {
-        turn.passed();
-        let code = body.code.ok_or_else(ApiError::two_factor_required)?;
-        let turn = begin_second_factor(&state, &http, &account.email).await?;
-        if !state.auth.use_second_factor(actor(&http), &account, &code).await? {
-            turn.failed();
-            return Err(ApiError::wrong_code());
+        PasswordCheck::Done(account) => {
+            attempt.succeeded();
+            account
         }
-        turn.succeeded();
-    } else {
-        turn.succeeded();
-    }
+        PasswordCheck::SecondFactor(account) => {
+            attempt.passed();
+            let code = body.code.ok_or_else(ApiError::two_factor_required)?;
+            let attempt = begin_second_factor(&state, &http, &account.email).await?;
+            if !state.auth.use_second_factor(actor(&http), &account, &code).await? {
+                attempt.failed();
+                return Err(ApiError::wrong_code());
+            }
+            attempt.succeeded();
+            account
+        }
+    };
     let token = state.auth.account_token(actor(&http), &account).await?;
     let (token, end) = token.ok_or_else(ApiError::wrong_credentials)?;
     let expires_at = Timestamp::from_micros(end * MICROS_PER_SECOND).map_err(Fault::internal)?;
@@ -81,46 +80,46 @@ pub(in crate::http) async fn token(
 
 pub(in crate::http) async fn show(
     state: web::Data<State>,
-    Visiting { visitor, .. }: Visiting<()>,
+    AccountRequest { session, .. }: AccountRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
-    let factor = state.store.second_factor_status(visitor.user_row).await?;
+    let second_factor = state.store.second_factor_status(session.user_row).await?;
     Ok(HttpResponse::Ok().json(AccountResponse {
-        user_id: visitor.user,
-        email: visitor.email,
-        two_factor: factor.enabled,
-        recovery_codes_left: factor.recovery_codes_left,
+        user_id: session.user,
+        email: session.email,
+        two_factor: second_factor.enabled,
+        recovery_codes_left: second_factor.recovery_codes_left,
     }))
 }
 
-pub(in crate::http) async fn log_out(
+pub(in crate::http) async fn sign_out(
     state: web::Data<State>,
-    Visiting { visitor, .. }: Visiting<()>,
+    AccountRequest { session, .. }: AccountRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
-    state.store.end_account_session(visitor.id).await?;
+    state.store.end_account_session(session.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 pub(in crate::http) async fn password(
     state: web::Data<State>,
     http: HttpRequest,
-    Visiting { visitor, body: Json(body) }: Visiting<Json<AccountPasswordRequest>>,
+    AccountRequest { session, body: Json(body) }: AccountRequest<Json<AccountPasswordRequest>>,
 ) -> Result<HttpResponse, ApiError> {
-    let turn = begin(&state, &http, &visitor.email).await?;
+    let attempt = begin(&state, &http, &session.email).await?;
     match state
         .auth
-        .set_account_password(actor(&http), &visitor, body.current_password, body.new_password)
+        .set_account_password(actor(&http), &session, body.current_password, body.new_password)
         .await?
     {
         SetPasswordOutcome::Done => {
-            turn.succeeded();
+            attempt.succeeded();
             Ok(HttpResponse::NoContent().finish())
         }
         SetPasswordOutcome::Refused => {
-            turn.failed();
+            attempt.failed();
             Err(ApiError::wrong_password())
         }
         SetPasswordOutcome::Unacceptable(reason) => {
-            turn.passed();
+            attempt.passed();
             Err(ApiError::invalid_field("new_password", reason))
         }
     }
@@ -128,110 +127,119 @@ pub(in crate::http) async fn password(
 
 pub(in crate::http) async fn enrol(
     state: web::Data<State>,
-    Visiting { visitor, .. }: Visiting<()>,
+    AccountRequest { session, .. }: AccountRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
-    let enrolment = state.auth.enrol_second_factor(&visitor).await?.ok_or_else(ApiError::two_factor_is_on)?;
-    let answer = TwoFactorSetupResponse { secret: enrolment.secret, otpauth_url: enrolment.url };
-    Ok(HttpResponse::Ok().json(answer))
+    let enrolment = state.auth.enrol_second_factor(&session).await?.ok_or_else(ApiError::two_factor_is_on)?;
+    let response = TwoFactorSetupResponse { secret: enrolment.secret, otpauth_url: enrolment.url };
+    Ok(HttpResponse::Ok().json(response))
 }
 
 pub(in crate::http) async fn confirm(
     state: web::Data<State>,
     http: HttpRequest,
-    Visiting { visitor, body: Json(body) }: Visiting<Json<TwoFactorCodeRequest>>,
+    AccountRequest { session, body: Json(body) }: AccountRequest<Json<TwoFactorCodeRequest>>,
 ) -> Result<HttpResponse, ApiError> {
-    let turn = begin_second_factor(&state, &http, &visitor.email).await?;
-    codes(turn, state.auth.confirm_second_factor(actor(&http), &visitor, &body.code).await?)
+    let attempt = begin_second_factor(&state, &http, &session.email).await?;
+    recovery_codes_response(
+        attempt,
+        state.auth.confirm_second_factor(actor(&http), &session, &body.code).await?,
+    )
 }
 
 pub(in crate::http) async fn recovery_codes(
     state: web::Data<State>,
     http: HttpRequest,
-    Visiting { visitor, body: Json(body) }: Visiting<Json<TwoFactorCodeRequest>>,
+    AccountRequest { session, body: Json(body) }: AccountRequest<Json<TwoFactorCodeRequest>>,
 ) -> Result<HttpResponse, ApiError> {
-    let turn = begin_second_factor(&state, &http, &visitor.email).await?;
-    codes(turn, state.auth.replace_recovery_codes(actor(&http), &visitor, &body.code).await?)
+    let attempt = begin_second_factor(&state, &http, &session.email).await?;
+    recovery_codes_response(
+        attempt,
+        state.auth.replace_recovery_codes(actor(&http), &session, &body.code).await?,
+    )
 }
 
 pub(in crate::http) async fn disable(
     state: web::Data<State>,
     http: HttpRequest,
-    Visiting { visitor, body: Json(body) }: Visiting<Json<TwoFactorCodeRequest>>,
+    AccountRequest { session, body: Json(body) }: AccountRequest<Json<TwoFactorCodeRequest>>,
 ) -> Result<HttpResponse, ApiError> {
-    let turn = begin_second_factor(&state, &http, &visitor.email).await?;
-    if !state.auth.disable_second_factor(actor(&http), &visitor, &body.code).await? {
-        turn.failed();
+    let attempt = begin_second_factor(&state, &http, &session.email).await?;
+    if !state.auth.disable_second_factor(actor(&http), &session, &body.code).await? {
+        attempt.failed();
         return Err(ApiError::wrong_code());
     }
-    turn.succeeded();
+    attempt.succeeded();
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn codes(turn: AttemptPermit, codes: Option<Vec<String>>) -> Result<HttpResponse, ApiError> {
+fn recovery_codes_response(
+    attempt: AttemptPermit,
+    codes: Option<Vec<String>>,
+) -> Result<HttpResponse, ApiError> {
     let Some(recovery_codes) = codes else {
-        turn.failed();
+        attempt.failed();
         return Err(ApiError::wrong_code());
     };
-    turn.succeeded();
+    attempt.succeeded();
     Ok(HttpResponse::Ok().json(RecoveryCodesResponse { recovery_codes }))
 }
 
 pub(in crate::http) async fn export(
     state: web::Data<State>,
     http: HttpRequest,
-    Visiting { visitor, .. }: Visiting<()>,
+    AccountRequest { session, .. }: AccountRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
-    Ok(export::of_account(state, &http, &visitor).await?)
+    Ok(export::of_account(state, &http, &session).await?)
 }
 
 pub(in crate::http) async fn sessions(
     state: web::Data<State>,
-    Visiting { visitor, .. }: Visiting<()>,
+    AccountRequest { session, .. }: AccountRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
-    Ok(HttpResponse::Ok().json(state.store.sessions_of_user(visitor.user_row).await?))
+    Ok(HttpResponse::Ok().json(state.store.sessions_of_user(session.user_row).await?))
 }
 
 pub(in crate::http) async fn end_session(
     state: web::Data<State>,
     actor: Actor,
     path: web::Path<String>,
-    Visiting { visitor, .. }: Visiting<()>,
+    AccountRequest { session, .. }: AccountRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
     let id = Uuid::parse_str(&path).map_err(|_| ApiError::not_found())?;
-    gone(state.store.end_session_of_user(actor, visitor.user_row, id).await?)
+    removed(state.store.end_session_of_user(actor, session.user_row, id).await?)
 }
 
 pub(in crate::http) async fn devices(
     state: web::Data<State>,
-    Visiting { visitor, .. }: Visiting<()>,
+    AccountRequest { session, .. }: AccountRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
-    Ok(HttpResponse::Ok().json(state.store.devices_of_user(visitor.user_row).await?))
+    Ok(HttpResponse::Ok().json(state.store.devices_of_user(session.user_row).await?))
 }
 
 pub(in crate::http) async fn remove_device(
     state: web::Data<State>,
     actor: Actor,
     path: web::Path<String>,
-    Visiting { visitor, .. }: Visiting<()>,
+    AccountRequest { session, .. }: AccountRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
     let id = Uuid::parse_str(&path).map_err(|_| ApiError::not_found())?;
-    gone(state.store.remove_device_of_user(actor, visitor.user_row, id).await?)
+    removed(state.store.remove_device_of_user(actor, session.user_row, id).await?)
 }
 
-fn gone(was_there: bool) -> Result<HttpResponse, ApiError> {
-    if was_there { Ok(HttpResponse::NoContent().finish()) } else { Err(ApiError::not_found()) }
+fn removed(existed: bool) -> Result<HttpResponse, ApiError> {
+    if existed { Ok(HttpResponse::NoContent().finish()) } else { Err(ApiError::not_found()) }
 }
 
 pub(in crate::http) async fn delete(
     state: web::Data<State>,
     http: HttpRequest,
-    Visiting { visitor, body: Json(body) }: Visiting<Json<DeleteAccountRequest>>,
+    AccountRequest { session, body: Json(body) }: AccountRequest<Json<DeleteAccountRequest>>,
 ) -> Result<HttpResponse, ApiError> {
-    let turn = begin(&state, &http, &visitor.email).await?;
-    if !state.auth.delete_account(actor(&http), &visitor, body.password).await? {
-        turn.failed();
+    let attempt = begin(&state, &http, &session.email).await?;
+    if !state.auth.delete_account(actor(&http), &session, body.password).await? {
+        attempt.failed();
         return Err(ApiError::wrong_password());
     }
-    turn.passed();
+    attempt.passed();
     Ok(HttpResponse::NoContent().finish())
 }

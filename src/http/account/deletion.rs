@@ -1,22 +1,21 @@
-//! `/account/delete`: the end of an account.
+//! `/account/delete`: deleting an account.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use maud::html;
 
-use super::overview::Context;
-use super::{form_token, sender, visitor};
+use super::{FormContext, account_session, submit as submit_account_form};
 use crate::error::Fault;
 use crate::http::State;
 use crate::http::auth::begin;
-use crate::http::client_ip::actor;
-use crate::http::pages::browser::{Browser, visitor_cookie};
-use crate::http::pages::form::Form;
-use crate::http::pages::{Brand, Field, Page, PageError, field, notice, see_other};
+use crate::http::pages::browser::{BrowserBinding, expired_account_cookie};
+use crate::http::pages::form::{Form, form_token};
+use crate::http::pages::{Brand, Field, HtmlPage, PageResult, field, notice, see_other};
+use crate::store::AccountSession;
 
-fn page(context: &Context<'_>, fault: Option<&str>) -> Page {
+fn page(context: &FormContext<'_>, error: Option<&str>) -> HtmlPage {
     let body = html! {
-        (notice(fault, None))
+        (notice(error, None))
         p { "Everything this server stores about you will be deleted: your data in all apps, your files, devices and sessions, and \
              this account. This can't be undone." }
         p { "Your devices keep their data. Backups that the operator has already made contain your encrypted data until they are \
@@ -33,44 +32,34 @@ fn page(context: &Context<'_>, fault: Option<&str>) -> Page {
         }))
         footer { p { a href=(context.state.site.path("/account")) { "Cancel" } } }
     };
-    Page::new("Delete your account?", Brand::own(), body)
+    HtmlPage::new("Delete your account?", Brand::server(), body)
 }
 
-pub(in crate::http) async fn show(
-    state: web::Data<State>,
-    http: HttpRequest,
-) -> Result<HttpResponse, PageError> {
-    if visitor(&state, &http).await?.is_none() {
+/// Shows what deletion means, and asks for the password.
+pub(in crate::http) async fn show(state: web::Data<State>, http: HttpRequest) -> PageResult {
+    if account_session(&state, &http).await?.is_none() {
         return Ok(see_other(&state.site.path("/account")));
     }
-    let token = form_token(&state, &Browser::of(&http, &state.site))?;
-    Ok(page(&Context { state: &state, token: &token }, None).answer()?)
+    let token = form_token(&state, &BrowserBinding::existing(&http, &state.site))?;
+    Ok(page(&FormContext { state: &state, token: &token }, None).respond()?)
 }
 
-pub(in crate::http) async fn delete(
-    state: web::Data<State>,
-    http: HttpRequest,
-    form: Form,
-) -> Result<HttpResponse, PageError> {
-    form.once(state, http, carry_out).await
+/// Deletes the account.
+pub(in crate::http) async fn submit(form: Form) -> PageResult {
+    submit_account_form(form, delete).await
 }
 
-async fn carry_out(
-    state: web::Data<State>,
-    http: HttpRequest,
-    form: Form,
-) -> Result<HttpResponse, PageError> {
-    let visitor = sender(&state, &http, &form).await?;
-    let turn = begin(&state, &http, &visitor.email).await?;
-    if !state.auth.delete_account(actor(&http), &visitor, form.text("password").into()).await? {
-        turn.failed();
-        let context = Context { state: &state, token: form.text("step") };
-        let page = page(&context, Some("Incorrect password. Nothing was deleted."));
-        return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?);
+async fn delete(form: Form, account: AccountSession) -> PageResult {
+    let state = &form.state;
+    let attempt = begin(state, &form.http, &account.email).await?;
+    if !state.auth.delete_account(form.actor(), &account, form.text("password").into()).await? {
+        attempt.failed();
+        let page = page(&FormContext::of(&form), Some("Incorrect password. Nothing was deleted."));
+        return Ok(page.with_status(StatusCode::UNPROCESSABLE_ENTITY).respond()?);
     }
-    turn.passed();
+    attempt.passed();
     let body = html! { p { "Everything this server stored about you has been deleted." } };
-    let mut response = Page::new("Your account has been deleted", Brand::own(), body).answer()?;
-    response.add_cookie(&visitor_cookie(&state.site, None)).map_err(Fault::internal)?;
+    let mut response = HtmlPage::new("Your account has been deleted", Brand::server(), body).respond()?;
+    response.add_cookie(&expired_account_cookie(&state.site)).map_err(Fault::internal)?;
     Ok(response)
 }

@@ -1,6 +1,7 @@
-//! A person's own account: pages, and the same for programs under `/api/account`.
+//! Users manage their own account: on pages, and under `/api/account` for programs.
 //!
-//! Neither reaches anything of an app but to end it, and neither takes the other's proof: pages know a cookie, programs a token.
+//! Neither can read or change the data of an app, except to end access and to export or delete it. Neither accepts the other's
+//! authentication: pages read a cookie, programs send a token.
 
 pub(super) mod access;
 pub(super) mod api;
@@ -9,41 +10,66 @@ pub(super) mod overview;
 pub(super) mod password;
 pub(super) mod two_factor;
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, HttpResponse};
+use maud::{Markup, html};
 
 use super::State;
-use super::pages::browser::{self, Browser};
-use super::pages::form::{Form, stale};
-use super::pages::{PageError, see_other};
-use crate::auth::flow::FlowState;
+use super::pages::browser::account_secret;
+use super::pages::form::{FLOW, Form};
+use super::pages::{PageError, PageResult, hidden, see_other};
 use crate::store::AccountSession;
 
-/// Whoever is signed in to their account in this browser.
-pub(super) async fn visitor(state: &State, http: &HttpRequest) -> Result<Option<AccountSession>, PageError> {
-    match browser::visitor(http, &state.site) {
+/// The account session of this browser.
+async fn account_session(state: &State, http: &HttpRequest) -> Result<Option<AccountSession>, PageError> {
+    match account_secret(http, &state.site) {
         Some(secret) => Ok(state.auth.account_session_by_cookie(&secret).await?),
         None => Ok(None),
     }
 }
 
-/// Whoever has sent a form of their account.
-pub(super) async fn sender(
-    state: &State,
-    http: &HttpRequest,
-    form: &Form,
-) -> Result<AccountSession, PageError> {
-    if form.step != FlowState::Form {
-        return Err(stale(state, form.step.request()));
+/// The account session of the browser that submitted a form of the account pages.
+async fn require_session(form: &Form) -> Result<AccountSession, PageError> {
+    form.require_no_sign_in()?;
+    account_session(&form.state, &form.http).await?.ok_or_else(|| form.expired())
+}
+
+/// Handles a form of the account pages once, if its browser has an account session.
+async fn submit<F>(form: Form, handle: impl FnOnce(Form, AccountSession) -> F + 'static) -> PageResult
+where
+    F: Future<Output = PageResult> + 'static,
+{
+    form.submit_once(|form| async move {
+        let session = require_session(&form).await?;
+        handle(form, session).await
+    })
+    .await
+}
+
+/// What the forms of the account pages need.
+struct FormContext<'a> {
+    state: &'a State,
+    /// The flow token.
+    token: &'a str,
+}
+
+impl<'a> FormContext<'a> {
+    /// For a page that shows a submitted form again.
+    fn of(form: &'a Form) -> Self {
+        Self { state: &form.state, token: form.flow_token() }
     }
-    visitor(state, http).await?.ok_or_else(|| stale(state, None))
+
+    /// Renders a form that is submitted to this path.
+    fn form(&self, path: &str, content: &Markup) -> Markup {
+        html! {
+            form method="post" action=(self.state.site.path(path)) {
+                (hidden(FLOW, self.token))
+                (content)
+            }
+        }
+    }
 }
 
-/// The token that the forms of an account carry.
-pub(super) fn form_token(state: &State, browser: &Browser) -> Result<String, PageError> {
-    Ok(state.auth.sign_flow(FlowState::Form, &browser.id)?)
-}
-
-/// Back to the account, which says what was done.
-pub(super) fn done(state: &State, what: &str) -> actix_web::HttpResponse {
-    see_other(&state.site.path(&format!("/account?done={what}")))
+/// Redirects back to the account page, which confirms what was done.
+fn redirect_after(state: &State, done: &str) -> HttpResponse {
+    see_other(&state.site.path(&format!("/account?done={done}")))
 }

@@ -1,102 +1,85 @@
-//! `/account`: everything about an account on one page, and the way out.
+//! `/account`: the account page, with its export and sign-out.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use maud::{Markup, html};
 use serde::Deserialize;
 use tidelog_protocol::{Timestamp, UserDevice, UserSession};
 
-use super::{done, form_token, sender, visitor};
+use super::{FormContext, account_session, submit as submit_account_form};
+use crate::error::Fault;
 use crate::http::State;
-use crate::http::pages::browser::{Browser, visitor_cookie};
-use crate::http::pages::form::Form;
-use crate::http::pages::{Brand, Field, Page, PageError, button, field, hidden, notice, see_other};
-use crate::http::sign_in::log_in;
+use crate::http::export::of_account;
+use crate::http::pages::browser::{BrowserBinding, expired_account_cookie};
+use crate::http::pages::form::{Form, form_token};
+use crate::http::pages::{Brand, Field, HtmlPage, PageError, PageResult, button, field, notice, see_other};
+use crate::http::sign_in::credentials;
 use crate::model::second_factors::SecondFactorStatus;
 use crate::store::AccountSession;
 
-/// What the page's address says.
+/// The query of the page.
 #[derive(Deserialize)]
 pub(in crate::http) struct Query {
+    /// What has just been done.
     #[serde(default)]
     done: String,
 }
 
-/// What a page of an account is about besides the account.
-pub(super) struct Context<'a> {
-    pub(super) state: &'a State,
-    pub(super) token: &'a str,
-}
-
-impl Context<'_> {
-    /// A form of the account that leads to this place.
-    pub(super) fn form(&self, path: &str, content: &Markup) -> Markup {
-        html! {
-            form method="post" action=(self.state.site.path(path)) {
-                (hidden("step", self.token))
-                (content)
-            }
-        }
-    }
-}
-
-fn sentence_of(done: &str) -> Option<&'static str> {
+fn confirmation(done: &str) -> Option<&'static str> {
     match done {
         "password" => Some("Your password has been changed. Your apps have to sign in again."),
         "two-factor-off" => Some("Two-factor authentication is off."),
         "session" => Some("Access revoked."),
         "device" => Some("Device removed."),
-        "signed-out" => Some("You're signed out."),
         _ => None,
     }
 }
 
+/// Shows the account or, without an account session, the sign-in page.
 pub(in crate::http) async fn show(
     state: web::Data<State>,
     http: HttpRequest,
     query: web::Query<Query>,
-) -> Result<HttpResponse, PageError> {
-    let browser = Browser::bound(&http, &state.site)?;
-    let page = match visitor(&state, &http).await? {
-        Some(visitor) => {
+) -> PageResult {
+    let browser = BrowserBinding::get_or_create(&http, &state.site)?;
+    let page = match account_session(&state, &http).await? {
+        Some(session) => {
             let token = form_token(&state, &browser)?;
-            let context = Context { state: &state, token: &token };
-            page(&context, &visitor, None, sentence_of(&query.done)).await?
+            let context = FormContext { state: &state, token: &token };
+            page(&context, &session, None, confirmation(&query.done)).await?
         }
-        None => log_in::page((&state, &http), Brand::own(), None, &browser, ("", None))?,
+        None => credentials::page((&state, &http), Brand::server(), None, &browser.id, ("", None))?,
     };
-    Ok(page.answer_with(|response| {
-        browser.cookie.map(|cookie| response.cookie(cookie));
-    })?)
+    Ok(page.respond_to(browser)?)
 }
 
-/// The account, and what has just happened to it.
+/// Renders the account page, with what has just happened.
 pub(super) async fn page(
-    context: &Context<'_>,
-    visitor: &AccountSession,
-    fault: Option<&str>,
-    done: Option<&str>,
-) -> Result<Page, PageError> {
-    let Context { state, .. } = context;
-    let factor = state.store.second_factor_status(visitor.user_row).await?;
-    let sessions = state.store.sessions_of_user(visitor.user_row).await?;
-    let devices = state.store.devices_of_user(visitor.user_row).await?;
+    context: &FormContext<'_>,
+    session: &AccountSession,
+    error: Option<&str>,
+    success: Option<&str>,
+) -> Result<HtmlPage, PageError> {
+    let FormContext { state, .. } = context;
+    let second_factor = state.store.second_factor_status(session.user_row).await?;
+    let sessions = state.store.sessions_of_user(session.user_row).await?;
+    let devices = state.store.devices_of_user(session.user_row).await?;
     let body = html! {
-        (notice(fault, done))
-        p { "Signed in as " strong { (visitor.email) } "." }
+        (notice(error, success))
+        p { "Signed in as " strong { (session.email) } "." }
         (context.form("/account/sign-out", &html! { button type="submit" { "Sign out" } }))
-        (password(context, visitor))
-        (second_factor(context, factor))
-        (sessions_list(context, &sessions))
-        (devices_list(context, &devices))
+        (password_section(context, session))
+        (two_factor_section(context, second_factor))
+        (sessions_section(context, &sessions))
+        (devices_section(context, &devices))
         h2 { "Your data" }
         p { "Download all your data from this server (still encrypted)." }
         p { a.button href=(state.site.path("/account/export")) download { "Download your data" } }
         p { a href=(state.site.path("/account/delete")) { "Delete account" } }
     };
-    Ok(Page::new("Your account", Brand::own(), body).wide())
+    Ok(HtmlPage::new("Your account", Brand::server(), body).wide())
 }
 
-fn password(context: &Context<'_>, visitor: &AccountSession) -> Markup {
+fn password_section(context: &FormContext<'_>, session: &AccountSession) -> Markup {
     html! {
         h2 { "Password" }
         p.quiet {
@@ -105,7 +88,7 @@ fn password(context: &Context<'_>, visitor: &AccountSession) -> Markup {
         }
         div.narrow {
             (context.form("/account/password", &html! {
-                input type="email" name="email" value=(visitor.email) autocomplete="username" hidden;
+                input type="email" name="email" value=(session.email) autocomplete="username" hidden;
                 (field(Field {
                     name: "current", label: "Current password", kind: "password", autocomplete: "current-password",
                     ..Field::default()
@@ -120,37 +103,30 @@ fn password(context: &Context<'_>, visitor: &AccountSession) -> Markup {
     }
 }
 
-fn second_factor(context: &Context<'_>, factor: SecondFactorStatus) -> Markup {
-    let code = |id: &'static str| {
-        field(Field {
-            name: id,
-            label: "Code",
-            kind: "text",
-            autocomplete: "one-time-code",
-            hint: Some("From your authenticator app, or a recovery code."),
-            ..Field::default()
-        })
-    };
+fn two_factor_section(context: &FormContext<'_>, second_factor: SecondFactorStatus) -> Markup {
     html! {
         h2 { "Two-factor authentication" }
-        @if factor.enabled {
+        @if second_factor.enabled {
             p {
                 "On. Signing in requires a code from your authenticator app. "
-                (factor.recovery_codes_left) " of 10 recovery codes left."
+                (second_factor.recovery_codes_left) " of 10 recovery codes left."
             }
             div.narrow.code {
                 (context.form("/account/two-factor", &html! {
-                    (code("code"))
+                    (field(Field {
+                        name: "code", label: "Code", kind: "text", autocomplete: "one-time-code",
+                        hint: Some("From your authenticator app, or a recovery code."), ..Field::default()
+                    }))
                     div.actions {
-                        button type="submit" name="act" value="codes" { "Generate new recovery codes" }
-                        button.danger type="submit" name="act" value="off" { "Turn off" }
+                        button type="submit" name="action" value="new-recovery-codes" { "Generate new recovery codes" }
+                        button.danger type="submit" name="action" value="turn-off" { "Turn off" }
                     }
                 }))
             }
         } @else {
             p { "Off. Turn it on to require a code from your phone as well, so that a stolen password isn't enough." }
             (context.form("/account/two-factor", &html! {
-                button.primary type="submit" name="act" value="begin" { "Turn on" }
+                button.primary type="submit" name="action" value="start" { "Turn on" }
             }))
         }
     }
@@ -162,11 +138,11 @@ fn day(time: Timestamp) -> Markup {
     html! { time datetime=(text) { (day) } }
 }
 
-fn sessions_list(context: &Context<'_>, sessions: &[UserSession]) -> Markup {
+fn sessions_section(context: &FormContext<'_>, sessions: &[UserSession]) -> Markup {
     html! {
         h2 { "Sessions" }
         @if sessions.is_empty() { p.quiet { "No apps are signed in." } }
-        ul.things {
+        ul.access {
             @for session in sessions {
                 li {
                     div {
@@ -183,11 +159,11 @@ fn sessions_list(context: &Context<'_>, sessions: &[UserSession]) -> Markup {
     }
 }
 
-fn devices_list(context: &Context<'_>, devices: &[UserDevice]) -> Markup {
+fn devices_section(context: &FormContext<'_>, devices: &[UserDevice]) -> Markup {
     html! {
         h2 { "Devices" }
         @if devices.is_empty() { p.quiet { "No devices are registered." } }
-        ul.things {
+        ul.access {
             @for device in devices {
                 li {
                     div {
@@ -203,33 +179,22 @@ fn devices_list(context: &Context<'_>, devices: &[UserDevice]) -> Markup {
     }
 }
 
-/// Everything that the server has, as one archive.
-pub(in crate::http) async fn export(
-    state: web::Data<State>,
-    http: HttpRequest,
-) -> Result<HttpResponse, PageError> {
-    match visitor(&state, &http).await? {
-        Some(visitor) => Ok(crate::http::export::of_account(state, &http, &visitor).await?),
+/// Streams everything that the account has in all apps, as one archive.
+pub(in crate::http) async fn export(state: web::Data<State>, http: HttpRequest) -> PageResult {
+    match account_session(&state, &http).await? {
+        Some(session) => Ok(of_account(state, &http, &session).await?),
         None => Ok(see_other(&state.site.path("/account"))),
     }
 }
 
-pub(in crate::http) async fn log_out(
-    state: web::Data<State>,
-    http: HttpRequest,
-    form: Form,
-) -> Result<HttpResponse, PageError> {
-    form.once(state, http, carry_out).await
+/// Ends the account session.
+pub(in crate::http) async fn sign_out(form: Form) -> PageResult {
+    submit_account_form(form, end_session).await
 }
 
-async fn carry_out(
-    state: web::Data<State>,
-    http: HttpRequest,
-    form: Form,
-) -> Result<HttpResponse, PageError> {
-    let visitor = sender(&state, &http, &form).await?;
-    state.store.end_account_session(visitor.id).await?;
-    let mut response = done(&state, "signed-out");
-    response.add_cookie(&visitor_cookie(&state.site, None)).map_err(crate::error::Fault::internal)?;
+async fn end_session(form: Form, session: AccountSession) -> PageResult {
+    form.state.store.end_account_session(session.id).await?;
+    let mut response = see_other(&form.state.site.path("/account"));
+    response.add_cookie(&expired_account_cookie(&form.state.site)).map_err(Fault::internal)?;
     Ok(response)
 }

@@ -1,57 +1,46 @@
-//! `POST /account/password`.
+//! `POST /account/password`: changing the password of an account.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::overview::{self, Context};
-use super::{done, sender};
+use super::overview;
+use super::{FormContext, redirect_after, submit as submit_account_form};
 use crate::auth::SetPasswordOutcome;
 use crate::error::Fault;
-use crate::http::State;
 use crate::http::auth::begin;
-use crate::http::client_ip::actor;
-use crate::http::pages::PageError;
-use crate::http::pages::browser::visitor_cookie;
+use crate::http::pages::PageResult;
+use crate::http::pages::browser::account_cookie;
 use crate::http::pages::form::Form;
+use crate::store::AccountSession;
 
-pub(in crate::http) async fn change(
-    state: web::Data<State>,
-    http: HttpRequest,
-    form: Form,
-) -> Result<HttpResponse, PageError> {
-    form.once(state, http, carry_out).await
+/// Changes the password, which ends all sessions.
+pub(in crate::http) async fn submit(form: Form) -> PageResult {
+    submit_account_form(form, change).await
 }
 
-async fn carry_out(
-    state: web::Data<State>,
-    http: HttpRequest,
-    form: Form,
-) -> Result<HttpResponse, PageError> {
-    let visitor = sender(&state, &http, &form).await?;
-    let turn = begin(&state, &http, &visitor.email).await?;
+async fn change(form: Form, session: AccountSession) -> PageResult {
+    let (state, actor) = (&form.state, form.actor());
+    let attempt = begin(state, &form.http, &session.email).await?;
     let (current, new) = (form.text("current").into(), form.text("new").into());
-    let fault = match state.auth.set_account_password(actor(&http), &visitor, current, new).await? {
+    let error = match state.auth.set_account_password(actor, &session, current, new).await? {
         SetPasswordOutcome::Done => {
-            turn.succeeded();
-            // Whoever has just shown both passwords need not show the new one again.
-            let account = state.auth.account_of(&visitor).await?;
-            let mut response = done(&state, "password");
-            if let Some(secret) = state.auth.begin_account_session(actor(&http), &account).await? {
-                let cookie = visitor_cookie(&state.site, Some(secret));
-                response.add_cookie(&cookie).map_err(Fault::internal)?;
+            attempt.succeeded();
+            // Having just proved both passwords, the user need not sign in again with the new one.
+            let account = state.auth.account_of(&session).await?;
+            let mut response = redirect_after(state, "password");
+            if let Some(secret) = state.auth.begin_account_session(actor, &account).await? {
+                response.add_cookie(&account_cookie(&state.site, secret)).map_err(Fault::internal)?;
             }
             return Ok(response);
         }
         SetPasswordOutcome::Refused => {
-            turn.failed();
+            attempt.failed();
             "Incorrect current password. Nothing was changed.".into()
         }
         SetPasswordOutcome::Unacceptable(reason) => {
-            turn.passed();
+            attempt.passed();
             format!("Your new password {reason}. Nothing was changed.")
         }
     };
-    let context = Context { state: &state, token: form.text("step") };
-    let page = overview::page(&context, &visitor, Some(&fault), None).await?;
-    Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).answer()?)
+    let page = overview::page(&FormContext::of(&form), &session, Some(&error), None).await?;
+    Ok(page.with_status(StatusCode::UNPROCESSABLE_ENTITY).respond()?)
 }

@@ -1,38 +1,38 @@
-//! `/oauth/consent`: the person is in, and says whether the app is.
+//! `/oauth/consent`: the user, who has signed in, decides whether the app gets access.
 //!
-//! It is always asked: whoever makes a program can name any app, so a consent that was given once says nothing about who asks now.
+//! Consent is asked for each time: any program can use an app's API key, so an earlier consent says nothing about the program that asks now.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use maud::html;
 use serde::Deserialize;
 
 use crate::auth::flow::FlowState;
 use crate::http::State;
-use crate::http::pages::browser::Browser;
-use crate::http::pages::form::{Form, read_step, stale};
-use crate::http::pages::{Brand, Page, PageError, hidden, see_other};
-use crate::http::sign_in::log_in::denial;
-use crate::http::sign_in::{account_of, client_of};
+use crate::http::pages::browser::BrowserBinding;
+use crate::http::pages::form::{FLOW, Form, expired_page, read_flow};
+use crate::http::pages::{Brand, HtmlPage, PageResult, hidden, see_other};
+use crate::http::sign_in::{client_of, denial_url, verified_account};
 use crate::model::redirects;
 
-/// What the page's address says.
+/// The query of the page.
 #[derive(Deserialize)]
 pub(in crate::http) struct Query {
     #[serde(default)]
-    step: String,
+    flow: String,
 }
 
+/// Shows the consent page.
 pub(in crate::http) async fn show(
     state: web::Data<State>,
     http: HttpRequest,
     query: web::Query<Query>,
-) -> Result<HttpResponse, PageError> {
-    let browser = Browser::of(&http, &state.site);
-    let step = read_step(&state, &query.step, &browser.id)?;
-    let FlowState::Consent(request, person) = &step else { return Err(stale(&state, step.request())) };
-    let account = account_of(&state, person, &step).await?;
-    if state.answered_consents.contains(&query.step) {
-        return Err(stale(&state, step.request()));
+) -> PageResult {
+    let browser = BrowserBinding::existing(&http, &state.site);
+    let flow = read_flow(&state, &query.flow, &browser.id)?;
+    let FlowState::Consent(request, user) = &flow else { return Err(expired_page(&state, flow.request())) };
+    let account = verified_account(&state, user, Some(request)).await?;
+    if state.answered_consents.contains(&query.flow) {
+        return Err(expired_page(&state, Some(request)));
     }
     let client = client_of(&state, request).await?;
     let body = html! {
@@ -46,7 +46,7 @@ pub(in crate::http) async fn show(
             "You can revoke access at any time under Sessions in your account."
         }
         form method="post" action=(state.site.path("/oauth/consent")) {
-            (hidden("step", &query.step))
+            (hidden(FLOW, &query.flow))
             div.actions {
                 button type="submit" name="decision" value="deny" { "Cancel" }
                 button.primary type="submit" name="decision" value="allow" { "Allow" }
@@ -54,39 +54,29 @@ pub(in crate::http) async fn show(
         }
     };
     let title = format!("Allow {} to sync?", client.name);
-    let page = Page::new(title, Brand::of_client(&state.site, &client), body);
-    Ok(page.leads_to(redirects::csp_source(&request.redirect_uri)).answer()?)
+    let page = HtmlPage::new(title, Brand::of_client(&state.site, &client), body);
+    Ok(page.with_form_redirect(redirects::csp_source(&request.redirect_uri)).respond()?)
 }
 
-pub(in crate::http) async fn decide(
-    state: web::Data<State>,
-    http: HttpRequest,
-    form: Form,
-) -> Result<HttpResponse, PageError> {
-    form.once(state, http, carry_out).await
+/// Redirects back to the app, with a code or without access.
+pub(in crate::http) async fn submit(form: Form) -> PageResult {
+    form.submit_once(decide).await
 }
 
-async fn carry_out(
-    state: web::Data<State>,
-    http: HttpRequest,
-    form: Form,
-) -> Result<HttpResponse, PageError> {
-    let FlowState::Consent(request, person) = &form.step else {
-        return Err(stale(&state, form.step.request()));
-    };
-    if !state.answered_consents.insert(form.text("step"), state.clock.now_seconds()) {
-        return Err(stale(&state, Some(request)));
+async fn decide(form: Form) -> PageResult {
+    let FlowState::Consent(request, user) = &form.flow else { return Err(form.expired()) };
+    let state = &form.state;
+    if !state.answered_consents.insert(form.flow_token(), state.clock.now_seconds()) {
+        return Err(form.expired());
     }
-    let account = account_of(&state, person, &form.step).await?;
-    let client = client_of(&state, request).await?;
-    let address = if form.text("decision") == "allow" {
-        let code = state.auth.issue_code(&account, client.app, request).await?;
-        let code = code.ok_or_else(|| stale(&state, Some(request)))?;
-        let issuer = state.site.address(&http, "");
-        let parameters = [("code", code.as_str()), ("state", &request.state), ("iss", &issuer)];
-        redirects::with_parameters(&request.redirect_uri, &parameters)
-    } else {
-        denial(&state, &http, request)
-    };
-    Ok(see_other(&address))
+    let account = verified_account(state, user, Some(request)).await?;
+    let client = client_of(state, request).await?;
+    if form.text("decision") != "allow" {
+        return Ok(see_other(&denial_url(state, &form.http, request)));
+    }
+    let code = state.auth.issue_code(&account, client.app, request).await?;
+    let code = code.ok_or_else(|| form.expired())?;
+    let issuer = state.site.url(&form.http, "");
+    let parameters = [("code", code.as_str()), ("state", &request.state), ("iss", &issuer)];
+    Ok(see_other(&redirects::with_parameters(&request.redirect_uri, &parameters)))
 }

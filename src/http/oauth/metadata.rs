@@ -7,7 +7,7 @@ use tidelog_protocol::{GRANT_AUTHORIZATION_CODE, GRANT_JWT_BEARER, GRANT_REFRESH
 use crate::http::State;
 
 pub(in crate::http) async fn metadata(state: web::Data<State>, http: HttpRequest) -> HttpResponse {
-    let at = |path| state.site.address(&http, path);
+    let at = |path| state.site.url(&http, path);
     HttpResponse::Ok().json(json!({
         "issuer": at(""),
         "authorization_endpoint": at("/oauth/authorize"),

@@ -1,4 +1,4 @@
-//! What a person is shown where a program would get an `ApiError`.
+//! Errors of the routes that serve pages: a page where the API would respond with an `ApiError`.
 
 use std::fmt;
 
@@ -6,35 +6,32 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpResponse, ResponseError};
 
-use super::{Brand, Page, sorry};
+use super::page::{HtmlPage, message_page};
 use crate::error::Fault;
 use crate::http::api_error::ApiError;
 
-/// A page instead of the one that was asked for.
+/// A page instead of the requested one.
 pub(in crate::http) struct PageError {
-    page: Box<Page>,
+    page: Box<HtmlPage>,
     headers: HeaderMap,
 }
 
-impl From<Page> for PageError {
-    fn from(page: Page) -> Self {
+impl From<HtmlPage> for PageError {
+    fn from(page: HtmlPage) -> Self {
         Self { page: Box::new(page), headers: HeaderMap::new() }
     }
 }
 
 impl From<ApiError> for PageError {
     fn from(error: ApiError) -> Self {
-        let title = match error.status_code().as_u16() {
-            404 => "Page not found",
-            429 => "Too many attempts",
-            500.. => "Something went wrong",
-            _ => "Invalid request",
+        let status = error.status_code();
+        let (title, message) = match status.as_u16() {
+            404 => ("Page not found", "There is no page at this address."),
+            429 => ("Too many attempts", error.message()),
+            500.. => ("Something went wrong", error.message()),
+            _ => ("Invalid request", error.message()),
         };
-        let message = match error.status_code() {
-            StatusCode::NOT_FOUND => "There is no page at this address.",
-            _ => error.message(),
-        };
-        let page = sorry(title, Brand::own(), message, None).status(error.status_code());
+        let page = message_page(title, message, None).with_status(status);
         Self { page: Box::new(page), headers: error.headers().clone() }
     }
 }
@@ -53,17 +50,17 @@ impl fmt::Debug for PageError {
 
 impl fmt::Display for PageError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.page.title)
+        out.write_str(self.page.title())
     }
 }
 
 impl ResponseError for PageError {
     fn status_code(&self) -> StatusCode {
-        self.page.status
+        self.page.status()
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = match self.page.answer() {
+        let mut response = match self.page.respond() {
             Ok(response) => response,
             Err(error) => return error.error_response(),
         };

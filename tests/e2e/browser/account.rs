@@ -11,12 +11,12 @@ async fn a_user_turns_on_two_factor_authentication_from_the_page() {
     world.window.shows("Your account").await;
     world.window.click("Turn on").await;
     world.window.shows("Turn on two-factor authentication").await;
-    assert!(world.window.has("svg.squares path").await);
+    assert!(world.window.has("svg.qr-code path").await);
     let phone = Authenticator::new(&world.window.find("code").await.text().await.expect("a secret"));
     world.window.fill("6-digit code", &phone.code(world.server().now_seconds())).await;
     world.window.double_click("Turn on").await;
     world.window.shows("Your recovery codes").await;
-    let shown = world.window.find("ol.codes").await.text().await.expect("codes");
+    let shown = world.window.find("ol.recovery-codes").await.text().await.expect("codes");
     assert_eq!(shown.lines().count(), 10, "{shown}");
     world.window.click("I've saved these codes").await;
     world.window.says("10 of 10 recovery codes left").await;

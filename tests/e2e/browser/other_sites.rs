@@ -25,11 +25,11 @@ async fn a_cross_site_form_does_nothing_even_with_a_valid_state() {
     world.window.goto(&world.request()).await;
     world.log_in().await;
     world.window.shows("Allow dev to sync?").await;
-    let step =
-        world.window.find("input[name=step]").await.attr("value").await.expect("an answer").expect("a step");
+    let flow =
+        world.window.find("input[name=flow]").await.attr("value").await.expect("an answer").expect("a token");
     let evil = Callback::listen();
     evil.serve(&format!(
-        "<h1>Evil</h1><form method=post action=\"{}/oauth/consent\"><input name=step value=\"{step}\">\
+        "<h1>Evil</h1><form method=post action=\"{}/oauth/consent\"><input name=flow value=\"{flow}\">\
          <button name=decision value=allow>Win a prize</button></form>",
         world.server().url()
     ));

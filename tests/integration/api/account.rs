@@ -128,7 +128,8 @@ fn two_factor_authentication_is_turned_on_and_off_on_the_account_page() {
     let act = |page: &Shown, fields: &[(&str, &str)]| {
         tab.post("/account/two-factor", &page.form_to("/account/two-factor").filled(fields))
     };
-    let enrolment = act(&page, &[("act", "begin")]).expect(200).titled("Turn on two-factor authentication");
+    let enrolment =
+        act(&page, &[("action", "start")]).expect(200).titled("Turn on two-factor authentication");
     assert!(enrolment.text.contains("<svg"), "a picture for the phone");
     let secret = enrolment
         .text
@@ -140,25 +141,26 @@ fn two_factor_authentication_is_turned_on_and_off_on_the_account_page() {
     let now =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs()
             as i64;
-    let wrong = act(&enrolment, &[("act", "confirm"), ("code", "aaaaaa")]).expect(422);
+    let wrong = act(&enrolment, &[("action", "confirm"), ("code", "aaaaaa")]).expect(422);
     assert!(wrong.text.contains(secret), "the same secret again");
-    let codes = act(&enrolment, &[("act", "confirm"), ("code", &phone.code(now))])
+    let codes = act(&enrolment, &[("action", "confirm"), ("code", &phone.code(now))])
         .expect(200)
         .titled("Your recovery codes");
-    let again = act(&enrolment, &[("act", "confirm"), ("code", &phone.code(now))]).expect(200);
+    let again = act(&enrolment, &[("action", "confirm"), ("code", &phone.code(now))]).expect(200);
     assert_eq!(codes.text, again.text, "a second click shows the codes again");
     let recovery: Vec<&str> =
         codes.text.split("<li>").skip(1).filter_map(|rest| rest.split("</li>").next()).collect();
     assert_eq!(recovery.len(), 10);
     let page = tab.open("/account");
     assert!(page.text.contains("10 of 10 recovery codes left"), "{}", page.text);
-    let fresh =
-        act(&page, &[("act", "codes"), ("code", recovery[0])]).expect(200).titled("Your recovery codes");
+    let fresh = act(&page, &[("action", "new-recovery-codes"), ("code", recovery[0])])
+        .expect(200)
+        .titled("Your recovery codes");
     assert!(!fresh.text.contains(recovery[1]));
-    let wrong = act(&page, &[("act", "off"), ("code", recovery[1])]).expect(422);
+    let wrong = act(&page, &[("action", "turn-off"), ("code", recovery[1])]).expect(422);
     assert!(wrong.fault().is_some());
     let code = fresh.text.split("<li>").nth(1).and_then(|rest| rest.split("</li>").next()).expect("a code");
-    let sent = act(&page, &[("act", "off"), ("code", code)]).expect(303);
+    let sent = act(&page, &[("action", "turn-off"), ("code", code)]).expect(303);
     assert!(tab.follow(&sent).text.contains("Two-factor authentication is off."));
 }
 

@@ -138,7 +138,7 @@ fn garbage_in_the_url_gives_an_error_page() {
     }
     tab.open(&world.request(&[("state", &long)])).expect(303);
     tab.open("/oauth/authorize?%ff=%ff&client_id=%fe").expect(400);
-    for path in ["/two-factor?step=", "/oauth/consent?step=x.y", "/oauth/consent"] {
+    for path in ["/two-factor?flow=", "/oauth/consent?flow=x.y", "/oauth/consent"] {
         tab.open(path).expect(400).titled("This page has expired");
     }
 }

@@ -42,17 +42,17 @@ fn flow_states_cannot_be_skipped_or_swapped() {
     let tab = world.server.tab();
     let log_in = tab.open(&world.request(&[]));
     let consent = world.consent_page(&tab);
-    let step_of =
-        |page: &Shown| page.filled(&[]).into_iter().find(|(name, _)| name == "step").expect("a step");
-    let (early, late) = (step_of(&log_in), step_of(&consent));
+    let token_of =
+        |page: &Shown| page.filled(&[]).into_iter().find(|(name, _)| name == "flow").expect("a token");
+    let (early, late) = (token_of(&log_in), token_of(&consent));
     let with =
-        |step: &(String, String), more: (&str, &str)| vec![step.clone(), (more.0.into(), more.1.into())];
+        |token: &(String, String), more: (&str, &str)| vec![token.clone(), (more.0.into(), more.1.into())];
     tab.post("/oauth/consent", &with(&early, ("decision", "allow"))).expect(400);
     tab.post("/two-factor", &with(&early, ("code", "000000"))).expect(400);
     tab.post("/two-factor", &with(&late, ("code", "000000"))).expect(400);
     tab.post("/sign-in", &with(&late, ("email", "x"))).expect(400);
     tab.post("/account/password", &with(&late, ("current", PASSWORD))).expect(400);
-    tab.open(&format!("/oauth/consent?step={}", early.1)).expect(400);
+    tab.open(&format!("/oauth/consent?flow={}", early.1)).expect(400);
     tab.post("/oauth/consent", &[]).expect(400);
 }
 
@@ -65,8 +65,8 @@ fn a_consent_page_takes_one_decision_and_repeats_its_result() {
     let second = tab.send(&page, &[("decision", "allow")]).expect(303);
     assert_eq!(first.location(), second.location(), "one code, so none is used twice");
     tab.send(&page, &[("decision", "deny")]).expect(400).titled("This page has expired");
-    let step = page.filled(&[])[0].1.clone();
-    let back = tab.open(&format!("/oauth/consent?step={step}")).expect(400).titled("This page has expired");
+    let token = page.filled(&[])[0].1.clone();
+    let back = tab.open(&format!("/oauth/consent?flow={token}")).expect(400).titled("This page has expired");
     assert!(back.text.contains("Start again"));
 }
 

@@ -96,8 +96,8 @@ fn with_two_factor_authentication_the_password_alone_is_not_enough() {
     nobody.post("/api/account/token", &account).refused(403, "two_factor_required");
     let tab = Tab::on(&owner.server.url());
     let page = owner.asked(&tab);
-    let step = page.filled(&[])[0].1.clone();
-    tab.open(&format!("/oauth/consent?step={step}")).expect(400);
+    let token = page.filled(&[])[0].1.clone();
+    tab.open(&format!("/oauth/consent?flow={token}")).expect(400);
 }
 
 #[test]

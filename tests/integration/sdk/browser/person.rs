@@ -40,7 +40,7 @@ impl Person {
     /// Fills in the page's form and presses a button, which is a field like any other.
     pub(crate) async fn submit(&mut self, page: &Shown, fields: &[(&str, &str)]) -> Shown {
         let target = self.form_of(page);
-        let mut form = url_encoded(&[("step", between(&page.html, "name=\"step\" value=\"", "\""))]);
+        let mut form = url_encoded(&[("flow", between(&page.html, "name=\"flow\" value=\"", "\""))]);
         form = form + "&" + &url_encoded(fields);
         let request = self.http.post(target.clone()).body(form);
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");

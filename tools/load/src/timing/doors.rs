@@ -23,7 +23,7 @@ pub(super) enum Door {
 #[derive(Default)]
 pub(super) struct Page {
     cookie: String,
-    step: String,
+    flow: String,
 }
 
 impl Door {
@@ -64,15 +64,15 @@ impl Door {
         let answer = wire.exchange(&wire::get(address, path, None)).await?;
         let (head, body) = (std::str::from_utf8(answer.head)?, std::str::from_utf8(answer.body)?);
         let cookie = between(head, "set-cookie: ", ";").ok_or("a page without a cookie")?;
-        let step = between(body, "name=\"step\" value=\"", "\"").ok_or("a page without a form")?;
-        Ok(Page { cookie, step })
+        let flow = between(body, "name=\"flow\" value=\"", "\"").ok_or("a page without a form")?;
+        Ok(Page { cookie, flow })
     }
 
     /// A request about an account, unlike any before: the same form twice is answered without being looked at.
     pub(super) fn request(self, address: &str, page: &Page, email: &str, random: &str) -> Vec<u8> {
         let form = |more: String| {
             let email = email.replace('@', "%40");
-            format!("step={}&email={email}&{more}", page.step)
+            format!("flow={}&email={email}&{more}", page.flow)
         };
         // Base64 for forms, too.
         let password = BASE64URL_NOPAD.encode(random.as_bytes());
@@ -84,7 +84,7 @@ impl Door {
             Self::LogIn => ("/sign-in", form(format!("password={password}"))),
             Self::Forgot => ("/forgot-password", form(format!("unlike={password}"))),
         };
-        if page.step.is_empty() {
+        if page.flow.is_empty() {
             return [wire::head(address, path, None, body.len()), body.into_bytes()].concat();
         }
         let (cookie, length) = (&page.cookie, body.len());

@@ -1,31 +1,31 @@
-//! What pages are made of.
+//! The elements that pages share.
 
 use maud::{Markup, html};
 
-/// How a field behaves.
+/// A labelled input.
 #[derive(Clone, Copy, Default)]
 pub(in crate::http) struct Field<'a> {
-    /// What it is called in the form.
+    /// The name in the form.
     pub(in crate::http) name: &'a str,
-    /// What it is called on the page.
+    /// The label on the page.
     pub(in crate::http) label: &'a str,
     /// `email`, `password` or `text`.
     pub(in crate::http) kind: &'a str,
-    /// What browsers and password managers put in (HTML, 4.10.18.7).
+    /// What browsers and password managers fill in (HTML, 4.10.18.7).
     pub(in crate::http) autocomplete: &'a str,
-    /// What is in it already.
+    /// The initial value.
     pub(in crate::http) value: &'a str,
     /// A line of help.
     pub(in crate::http) hint: Option<&'a str>,
-    /// Whether it is where the person begins to type.
+    /// Whether it has the focus when the page opens.
     pub(in crate::http) focus: bool,
-    /// Fewest characters.
+    /// The minimum length, in characters.
     pub(in crate::http) min: Option<usize>,
-    /// Digits, on phones.
+    /// Whether phones show a numeric keyboard.
     pub(in crate::http) digits: bool,
 }
 
-/// A field with its label.
+/// Renders a field with its label and hint.
 pub(in crate::http) fn field(field: Field<'_>) -> Markup {
     let Field { name, label, kind, autocomplete, value, hint, focus, min, digits } = field;
     let hint_id = hint.map(|_| format!("{name}-hint"));
@@ -42,20 +42,20 @@ pub(in crate::http) fn field(field: Field<'_>) -> Markup {
     }
 }
 
-/// Something that a form carries without showing it.
+/// Renders a hidden value of a form.
 pub(in crate::http) fn hidden(name: &str, value: &str) -> Markup {
     html! { input type="hidden" name=(name) value=(value); }
 }
 
-/// What sends a form.
+/// Renders the button that submits a form.
 pub(in crate::http) fn button(label: &str) -> Markup {
     html! { button.primary type="submit" { (label) } }
 }
 
-/// What has just happened, read out by screen readers: a fault, or that something was done.
-pub(in crate::http) fn notice(fault: Option<&str>, done: Option<&str>) -> Markup {
+/// Renders what has just happened, an error or a success. Screen readers announce it.
+pub(in crate::http) fn notice(error: Option<&str>, success: Option<&str>) -> Markup {
     html! {
-        @if let Some(fault) = fault { p.fault role="alert" { (fault) } }
-        @if let Some(done) = done { p.done role="status" { (done) } }
+        @if let Some(error) = error { p.error role="alert" { (error) } }
+        @if let Some(success) = success { p.success role="status" { (success) } }
     }
 }
