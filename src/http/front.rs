@@ -1,4 +1,4 @@
-//! What lies between this server and its clients: proxies, names, and the web pages that may call it.
+//! What the middlewares need to know about this server's surroundings: proxies, host names, and the origins of web pages.
 
 use actix_web::web;
 
@@ -8,19 +8,19 @@ use crate::config::{AllowedHosts, Listen, Settings};
 use crate::notify::Hub;
 use crate::store::Store;
 
-/// What middlewares work with, and whoever asks where a request comes from.
+/// The configuration of the middlewares, and of everything that needs a client's IP.
 #[derive(Clone)]
 pub struct Front {
     pub(super) peers: Peers,
-    /// The names of this server.
+    /// The host names that this server answers to.
     pub(super) hosts: AllowedHosts,
-    /// Whether browsers are to come by TLS only.
+    /// Whether browsers must use TLS.
     pub(super) is_https: bool,
     pub(super) origins: Origins,
 }
 
 impl Front {
-    /// As the settings say.
+    /// Builds it from the settings. CORS origins are read from the store again when the hub reports that they changed.
     pub fn new(settings: &Settings, store: Store, hub: &Hub) -> Self {
         let unix = matches!(settings.listen, Listen::Unix(_));
         if settings.trusted_proxies.trusts_unix() && !unix {
@@ -37,7 +37,7 @@ impl Front {
         }
     }
 
-    /// As every handler finds it.
+    /// The form in which actix hands it to requests.
     pub(super) fn into_data(self) -> web::Data<Self> {
         web::Data::new(self)
     }

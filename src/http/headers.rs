@@ -1,4 +1,4 @@
-//! Headers of every answer: what browsers are not to do with it.
+//! The security headers of every response.
 
 use actix_web::Error;
 use actix_web::body::MessageBody;
@@ -9,10 +9,10 @@ use actix_web::web;
 
 use super::Front;
 
-/// Other sites may neither embed an answer nor read it; those that an app lists read it by CORS, for which this says nothing.
+/// Other sites may neither embed nor read a response. Origins that an app allows read it through CORS, which this does not affect.
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Where a handler sets nothing else. Pages name what they need of scripts, styles and forms.
+/// Used unless a handler sets the header. Pages have a Content-Security-Policy of their own.
 const DEFAULTS: [(HeaderName, &str); 6] = [
     (header::CACHE_CONTROL, "no-store"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
@@ -22,14 +22,11 @@ const DEFAULTS: [(HeaderName, &str); 6] = [
     (RESOURCE_POLICY, "same-origin"),
 ];
 
-/// A year of TLS or nothing. It goes to browsers only through the proxy that speaks TLS: they ignore it elsewhere.
+/// A year of TLS only. Browsers ignore it unless it reaches them over TLS, through the proxy.
 const STRICT_TRANSPORT: &str = "max-age=31536000";
 
-/// Adds them where they are missing.
-///
-/// # Errors
-/// Those of what comes after it.
-pub async fn on_every_answer(
+/// Middleware that adds the headers that are missing.
+pub async fn add_to_response(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {

@@ -1,4 +1,4 @@
-//! JSON as the protocol means it, and what to say of JSON that is not.
+//! Parsing JSON bodies more strictly than serde_json does, and errors that name the wrong field.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,8 +10,8 @@ use tidelog_protocol::limits::MAX_CHANGES_PER_PUSH;
 
 use super::api_error::ApiError;
 
-/// A struct that is read from an object only. Serde would take a list of its values in order as well, and give them another
-/// meaning on the day a field is added.
+/// A struct that is parsed from an object only. Serde also accepts an array of the values in order, whose meaning would change
+/// when a field is added.
 pub(super) struct Object<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -34,11 +34,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// A list that is not kept beyond what a push, or a batch of a rotation, may carry.
+/// A list that is not stored beyond the largest size of a push or a batch.
 pub(super) enum Capped<T> {
-    /// All of it.
+    /// The whole list.
     All(Vec<T>),
-    /// Whatever it held.
+    /// It is longer.
     TooMany,
 }
 
@@ -73,20 +73,20 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Capped<T> {
     }
 }
 
-/// A body of one type, which may borrow from it.
+/// Parses a body. The value may borrow from it.
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, ApiError> {
     let mut input = serde_json::Deserializer::from_str(body);
     let Object(value) = serde_path_to_error::deserialize(&mut input).map_err(|error| {
         let path = error.path().to_string();
-        refuse(body, &error.into_inner(), &path)
+        parse_error(body, &error.into_inner(), &path)
     })?;
     input.end().map_err(ApiError::malformed)?;
     Ok(value)
 }
 
-/// Whether an escape stands for half a character. The parser refuses that where it reads a string, but not where it skips one.
+/// Whether an escape is a lone surrogate. The parser rejects these in strings that it reads, but not in strings that it skips.
 pub(super) fn has_lone_surrogate(text: &str) -> bool {
-    // In JSON a backslash only ever stands in a string, so escapes can be told without parsing.
+    // In JSON, a backslash can only be part of a string, so escapes can be found without parsing.
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
         let (unit, length) = escape(&rest[at..]);
@@ -103,7 +103,7 @@ pub(super) fn has_lone_surrogate(text: &str) -> bool {
     false
 }
 
-/// The UTF-16 unit that an escape at the start of a text stands for, if it is of that kind, and its length in bytes.
+/// The UTF-16 unit of a `\u` escape at the start of a text, `None` for any other escape, and the escape's length in bytes.
 fn escape(text: &str) -> (Option<u16>, usize) {
     let hex = text.strip_prefix("\\u").and_then(|digits| digits.get(..4));
     match hex.and_then(|hex| u16::from_str_radix(hex, 16).ok()) {
@@ -112,20 +112,20 @@ fn escape(text: &str) -> (Option<u16>, usize) {
     }
 }
 
-/// What is wrong with a text: not JSON at all, or JSON with a wrong field at `path`.
-pub(super) fn refuse(text: &str, error: &serde_json::Error, path: &str) -> ApiError {
-    // The parser stops at the first wrong type; what follows it may still not be JSON.
+/// The error for a body that is not JSON, or has a wrong field at `path`.
+pub(super) fn parse_error(text: &str, error: &serde_json::Error, path: &str) -> ApiError {
+    // The parser stops at the first wrong type, but what follows may not be JSON.
     if let Err(malformed) = serde_json::from_str::<IgnoredAny>(text) {
         return ApiError::malformed(malformed);
     }
     let reason = error.to_string();
     let reason = reason.split(" at line ").next().unwrap_or_default();
-    // Of a missing or repeated field, the path is that of what should hold it; serde names the field in the reason.
+    // For a missing or repeated field, the path is that of its parent. Serde names the field in the reason.
     let named = reason.split('`').nth(1);
     match named {
         Some(name) if reason.starts_with("missing field") => ApiError::invalid_field(name, "it is missing"),
         Some(name) if reason.starts_with("duplicate field") => {
-            ApiError::invalid_field(name, "it is there twice")
+            ApiError::invalid_field(name, "it appears twice")
         }
         _ if path == "." => ApiError::invalid_field("body", "it must be a JSON object"),
         _ => ApiError::invalid_field(path, reason),
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_a_character_is_found_wherever_it_is_and_a_whole_one_is_none() {
+    fn lone_surrogates_are_found_anywhere_and_pairs_are_not() {
         for lone in
             [r#""\ud800""#, r#""\uDC00x""#, r#""\ud800\u0041""#, r#""\ud800\ud800""#, r#""a\\\ud83d""#]
         {

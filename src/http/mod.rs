@@ -1,7 +1,10 @@
-//! REST and streams of events. The only place that knows actix-web and picks a status; one file per noun.
+//! The HTTP API and the pages. The only module that knows actix-web and picks a status; one file per noun.
 //!
-//! A handler converts, calls and converts: an extractor gives it a caller and a typed, sized body (`request`), a store or
-//! auth operation gives it an outcome, and the outcome becomes a response or an `ApiError`.
+//! A handler converts, calls and converts: an extractor (`request`) authenticates the caller and parses a body of bounded size, an operation
+//! of the store or of `auth` returns an outcome, and the outcome becomes a response or an `ApiError`.
+//!
+//! The doc comments of handlers list their statuses, except those that many share: 400 `malformed_request`, 413 `too_large` and 415
+//! `unsupported_media_type` for a body that cannot be read, 500 `internal`, 503 `unavailable`, and 507 `storage_full`.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns actix-web")]
 
 mod account;
@@ -51,15 +54,14 @@ use crate::clock::Clock;
 use crate::config::SignUpRule;
 use crate::notify::Subscribers;
 use crate::store::Store;
-use pages::deduplication::SubmitDeduplication;
 
-/// What a server is put together from.
+/// The parts of a server that handlers use.
 pub struct Parts {
     /// The database.
     pub store: Store,
-    /// Who is calling.
+    /// Sign-in, tokens and sessions.
     pub auth: Auth,
-    /// Bounds sign-in attempts.
+    /// The limits on sign-in attempts.
     pub attempts: Attempts,
     /// The limits in force.
     pub limits: Limits,
@@ -67,35 +69,35 @@ pub struct Parts {
     pub blobs: Option<BlobService>,
     /// Bytes of blobs that a user may store in an app. `None` if there is no quota.
     pub blob_quota_bytes: Option<u64>,
-    /// Where this server is, as browsers know it.
+    /// The URLs of this server as browsers see them.
     pub site: Site,
-    /// Who may make an account.
+    /// Who may create an account.
     pub sign_up: SignUpRule,
-    /// Takes normalised addresses of people who say that they forgot their password. `None`: this server sends no mail.
-    pub forgotten: Option<mpsc::Sender<String>>,
-    /// Who listens to which log.
+    /// Takes the normalised emails for which a reset link was requested. `None`: this server sends no email.
+    pub reset_requests: Option<mpsc::Sender<String>>,
+    /// The event streams.
     pub subscribers: Subscribers,
-    /// What time it is.
+    /// The time.
     pub clock: Clock,
 }
 
-/// What every handler works with. Shared by all workers.
+/// What every handler works with, shared by all workers.
 pub struct State {
     parts: Parts,
-    /// The memory that bodies share.
+    /// The memory budget of request bodies.
     bodies: memory::MemoryBudget,
-    /// The memory that pages share.
+    /// The memory budget of pull responses.
     pages: memory::MemoryBudget,
-    /// The memory that blobs on their way share.
+    /// The memory budget of blob transfers.
     transfers: memory::MemoryBudget,
-    /// What people have decided a moment ago.
+    /// The consent pages that were submitted lately.
     answered_consents: AnsweredConsents,
     /// Forms submitted in the last few seconds.
-    submissions: SubmitDeduplication,
+    submissions: pages::deduplication::SubmitDeduplication,
 }
 
 impl State {
-    /// Of a server with these parts.
+    /// The state of a server with these parts.
     pub fn new(parts: Parts) -> Self {
         Self {
             parts,
@@ -103,7 +105,7 @@ impl State {
             pages: memory::MemoryBudget::default(),
             transfers: memory::MemoryBudget::default(),
             answered_consents: AnsweredConsents::default(),
-            submissions: SubmitDeduplication::default(),
+            submissions: Default::default(),
         }
     }
 }
@@ -116,7 +118,7 @@ impl std::ops::Deref for State {
     }
 }
 
-/// Mounts every route: the sync routes under both prefixes, the others at the root.
+/// Mounts every route: the sync routes under both prefixes, the others under the root.
 pub fn configure(config: &mut ServiceConfig, state: Arc<State>, front: Front) {
     config.app_data(web::Data::from(state)).app_data(front.into_data());
     for prefix in [SYNC_PREFIX, SYNC_PREFIX_V1] {

@@ -16,6 +16,9 @@ pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     document.expect("the files in openapi/ are part of the program, and its tests assemble them")
 });
 
+/// Returns the OpenAPI document.
+///
+/// Statuses: 200.
 pub(super) async fn get() -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(DOCUMENT.as_str())
 }

@@ -1,8 +1,7 @@
-//! Requests as handlers see them: who is calling first, then a body of bounded size and the right type.
+//! Extractors for requests: they authenticate the caller, then read a typed body of bounded size.
 //!
-//! The order matters. actix reads the extractors of a handler side by side, so one extractor does both: a stranger is turned
-//! away before a byte of the body is kept. What strangers may send at all is small, and what callers send is held to a
-//! budget that all of them share.
+//! The order matters. actix runs the extractors of a handler concurrently, so one extractor does both, and an unauthenticated client
+//! is rejected before any of its body is stored. Bodies without authentication are small; those of sessions share a memory budget.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,15 +22,15 @@ use super::memory::MemoryPermit;
 use crate::error::Fault;
 use crate::model::sessions::Caller;
 
-/// How long the next part of a body may take to arrive. There is no bound on the whole: a slow line is no fault.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait for the next chunk of a body. There is no limit for the whole body: slow connections are allowed.
+const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a handler reads from the body.
+/// What a handler gets from the body.
 pub(super) trait Input: Sized + 'static {
-    /// Makes it from the whole body.
+    /// Parses the whole body.
     fn from_body(body: String) -> Result<Self, ApiError>;
 
-    /// Whether the body is looked at; one that is not needs no content type and is not read.
+    /// Whether the body is read. If not, an empty body needs no content type.
     const READS_BODY: bool = true;
 }
 
@@ -43,7 +42,7 @@ impl Input for () {
     }
 }
 
-/// JSON, as it came: the handler parses it.
+/// JSON that the handler parses itself.
 pub(super) struct RawJson(pub(super) String);
 
 impl Input for RawJson {
@@ -61,7 +60,7 @@ impl<T: DeserializeOwned + 'static> Input for Json<T> {
     }
 }
 
-/// JSON of one type, or no body at all.
+/// JSON of one type, or an empty body.
 pub(super) struct OptionalJson<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Default + 'static> Input for OptionalJson<T> {
@@ -70,16 +69,16 @@ impl<T: DeserializeOwned + Default + 'static> Input for OptionalJson<T> {
     }
 }
 
-/// A request that anyone may send.
+/// A request without authentication.
 pub(super) struct Open<B>(pub(super) B);
 
-/// A request of a live session.
+/// A request with the access token of a live session.
 pub(super) struct Signed<B> {
-    /// Who sent it.
+    /// The session.
     pub(super) caller: Arc<Caller>,
-    /// Until when the token that it bears is good, in seconds since 1970.
+    /// When the access token expires, in seconds since 1970.
     pub(super) token_expires_at: i64,
-    /// What it says.
+    /// The parsed body.
     pub(super) body: B,
     /// The memory that the body takes, given back when the request has been answered.
     pub(super) _permit: MemoryPermit,
@@ -117,7 +116,7 @@ impl<B: Input> FromRequest for Signed<B> {
 }
 
 pub(super) fn state(request: &HttpRequest) -> Result<&web::Data<State>, ApiError> {
-    let missing = || ApiError::from(Fault::Internal("the server has no state".into()));
+    let missing = || ApiError::from(Fault::Internal("no state is configured".into()));
     request.app_data::<web::Data<State>>().ok_or_else(missing)
 }
 
@@ -127,7 +126,7 @@ async fn caller(request: &HttpRequest) -> Result<(Arc<Caller>, i64), ApiError> {
     state(request)?.auth.caller(header).await?.ok_or_else(ApiError::unauthenticated)
 }
 
-/// What a body is.
+/// The media type of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// `application/json`.
@@ -136,10 +135,10 @@ pub(super) enum Kind {
     Form,
 }
 
-/// The body of a request that anyone may send, JSON or a form, as it came.
+/// Reads the body of a request without authentication, JSON or a form.
 ///
 /// # Errors
-/// It is neither, too large, or no text.
+/// It is neither of them, too large, or not UTF-8.
 pub(super) async fn read_open(request: &HttpRequest, payload: Payload) -> Result<(String, Kind), ApiError> {
     let kind = match request.content_type().to_ascii_lowercase().as_str() {
         "application/json" => Kind::Json,
@@ -175,17 +174,17 @@ async fn read<B: Input>(
     let body = collect(payload, max, permit).await?;
     let body = String::from_utf8(body).map_err(|_| ApiError::malformed("it is not UTF-8"))?;
     if json::has_lone_surrogate(&body) {
-        return Err(ApiError::malformed("an escape stands for half a character"));
+        return Err(ApiError::malformed("a \\u escape is half of a surrogate pair"));
     }
     B::from_body(body)
 }
 
-/// Keeps what arrives, and accounts for it as it arrives: what is only announced costs nobody anything.
+/// Collects a body. Memory is reserved as bytes arrive, not when `Content-Length` announces them.
 async fn collect(mut payload: Payload, max: usize, permit: &mut MemoryPermit) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     loop {
-        let chunk = timeout(PATIENCE, payload.next()).await;
-        let Some(chunk) = chunk.map_err(|_| Fault::Unavailable("a body did not arrive"))? else {
+        let chunk = timeout(CHUNK_TIMEOUT, payload.next()).await;
+        let Some(chunk) = chunk.map_err(|_| Fault::Unavailable("a body did not arrive in time"))? else {
             return Ok(body);
         };
         let chunk = chunk.map_err(ApiError::malformed)?;

@@ -1,4 +1,4 @@
-//! Every route, and who may call it.
+//! The table of routes: method, path, handler, and who may call it.
 
 use std::future::ready;
 
@@ -21,16 +21,16 @@ use super::{
 pub enum Access {
     /// Anyone.
     Public,
-    /// Whoever bears the access token of a live session; what it can reach is its own log.
+    /// Holders of the access token of a live session, within its own log.
     Session,
-    /// Whoever bears a token for their own account.
-    Account,
-    /// Whoever is signed in to their own account in this browser; the page that the form was on says so, too.
-    Cookie,
-    /// Whoever bears an access token of an administrator; what it can reach is its own app, if it names one.
-    Admin,
-    /// Whoever has an address that was made for the purpose, while the session that asked for it lives.
-    Address,
+    /// Holders of the token of an account session, within their own account.
+    AccountToken,
+    /// Browsers with the cookie of an account session, through a form of a page that was shown to them.
+    AccountCookie,
+    /// Holders of an administrator's personal access token, within its app if it is limited to one.
+    AdminToken,
+    /// Holders of a presigned URL, as long as the session lives to which it was given.
+    PresignedUrl,
 }
 
 /// One method of one path.
@@ -38,14 +38,14 @@ pub enum Access {
 pub struct Endpoint {
     /// The method.
     pub method: Method,
-    /// The full path; of sync routes under the unversioned prefix.
+    /// The full path; for sync routes, the one under the unversioned prefix.
     pub path: String,
     /// Who may call it.
     pub access: Access,
 }
 
 /// A row of the tables below.
-pub(super) struct Row {
+pub(super) struct RouteRow {
     method: Method,
     path: &'static str,
     access: Access,
@@ -54,7 +54,7 @@ pub(super) struct Row {
 
 macro_rules! row {
     ($access:ident $method:ident $path:literal $handler:path) => {
-        Row {
+        RouteRow {
             method: Method::$method,
             path: $path,
             access: Access::$access,
@@ -64,110 +64,110 @@ macro_rules! row {
 }
 
 #[rustfmt::skip]
-pub(super) fn sync_routes() -> Vec<Row> {
+pub(super) fn sync_routes() -> Vec<RouteRow> {
     vec![
-        row!(Public  POST   "/auth"                  auth::sign_in),
-        row!(Public  POST   "/auth/refresh"          auth::refresh),
-        row!(Session POST   "/auth/logout"           auth::sign_out),
-        row!(Session POST   "/auth/password"         auth::change_password),
-        row!(Public  GET    "/limits"                limits::get),
-        row!(Session POST   "/devices"               devices::register),
-        row!(Session GET    "/devices"               devices::list),
-        row!(Session DELETE "/devices/{id}"          devices::remove),
-        row!(Session POST   "/push"                  changes::push),
-        row!(Session POST   "/pull"                  changes::pull),
-        row!(Session GET    "/status"                changes::status),
-        row!(Session GET    "/subscribe"             notifications::subscribe),
-        row!(Session GET    "/export"                export::export),
-        row!(Session DELETE "/data"                  export::delete),
-        row!(Session GET    "/keys"                  keys::get),
-        row!(Session PUT    "/keys"                  keys::put),
-        row!(Session GET    "/keys/rotate"           rotations::state),
-        row!(Session POST   "/keys/rotate/begin"     rotations::begin),
-        row!(Session POST   "/keys/rotate/entries"   rotations::entries),
-        row!(Session POST   "/keys/rotate/batch"     rotations::batch),
-        row!(Session POST   "/keys/rotate/complete"  rotations::complete),
-        row!(Session POST   "/keys/rotate/cancel"    rotations::cancel),
-        row!(Session POST   "/keys/rotate/blobs"     blob_keys::list),
-        row!(Session POST   "/keys/rotate/blobs/batch" blob_keys::batch),
-        row!(Session POST   "/blobs/upload"          blobs::upload),
-        row!(Session POST   "/blobs/confirm"         blobs::confirm),
-        row!(Session POST   "/blobs/download"        blobs::download),
-        row!(Session GET    "/blobs"                 blobs::list),
-        row!(Session DELETE "/blobs/{hash}"          blobs::remove),
-        row!(Address PUT    "/blobs/up/{token}"      transfers::put),
-        row!(Address GET    "/blobs/down/{token}"    transfers::get),
-        row!(Address HEAD   "/blobs/down/{token}"    transfers::get),
+        row!(Public        POST   "/auth"                  auth::sign_in),
+        row!(Public        POST   "/auth/refresh"          auth::refresh),
+        row!(Session       POST   "/auth/logout"           auth::sign_out),
+        row!(Session       POST   "/auth/password"         auth::change_password),
+        row!(Public        GET    "/limits"                limits::get),
+        row!(Session       POST   "/devices"               devices::register),
+        row!(Session       GET    "/devices"               devices::list),
+        row!(Session       DELETE "/devices/{id}"          devices::remove),
+        row!(Session       POST   "/push"                  changes::push),
+        row!(Session       POST   "/pull"                  changes::pull),
+        row!(Session       GET    "/status"                changes::status),
+        row!(Session       GET    "/subscribe"             notifications::subscribe),
+        row!(Session       GET    "/export"                export::export),
+        row!(Session       DELETE "/data"                  export::delete),
+        row!(Session       GET    "/keys"                  keys::get),
+        row!(Session       PUT    "/keys"                  keys::put),
+        row!(Session       GET    "/keys/rotate"           rotations::state),
+        row!(Session       POST   "/keys/rotate/begin"     rotations::begin),
+        row!(Session       POST   "/keys/rotate/entries"   rotations::entries),
+        row!(Session       POST   "/keys/rotate/batch"     rotations::batch),
+        row!(Session       POST   "/keys/rotate/complete"  rotations::complete),
+        row!(Session       POST   "/keys/rotate/cancel"    rotations::cancel),
+        row!(Session       POST   "/keys/rotate/blobs"     blob_keys::list),
+        row!(Session       POST   "/keys/rotate/blobs/batch" blob_keys::batch),
+        row!(Session       POST   "/blobs/upload"          blobs::upload),
+        row!(Session       POST   "/blobs/confirm"         blobs::confirm),
+        row!(Session       POST   "/blobs/download"        blobs::download),
+        row!(Session       GET    "/blobs"                 blobs::list),
+        row!(Session       DELETE "/blobs/{hash}"          blobs::remove),
+        row!(PresignedUrl  PUT    "/blobs/up/{token}"      transfers::put),
+        row!(PresignedUrl  GET    "/blobs/down/{token}"    transfers::get),
+        row!(PresignedUrl  HEAD   "/blobs/down/{token}"    transfers::get),
     ]
 }
 
-/// Path under which administration answers.
+/// Path prefix of the routes for administrators.
 pub(super) const ADMIN_PREFIX: &str = "/api/admin";
 
 #[rustfmt::skip]
-pub(super) fn admin_routes() -> Vec<Row> {
+pub(super) fn admin_routes() -> Vec<RouteRow> {
     vec![
-        row!(Admin   POST   "/apps/{id}/sessions"    admin::sessions::begin),
+        row!(AdminToken    POST   "/apps/{id}/sessions"    admin::sessions::begin),
     ]
 }
 
 #[rustfmt::skip]
-pub(super) fn root_routes() -> Vec<Row> {
+pub(super) fn root_routes() -> Vec<RouteRow> {
     vec![
-        row!(Public  GET    "/health"            health::alive),
-        row!(Public  GET    "/ready"             health::ready),
-        row!(Public  GET    "/api/openapi.json"  openapi::get),
-        row!(Public  GET    "/.well-known/oauth-authorization-server" metadata::metadata),
-        row!(Public  GET    "/oauth/authorize"   authorize::authorize),
-        row!(Public  GET    "/oauth/consent"     consent::show),
-        row!(Public  POST   "/oauth/consent"     consent::submit),
-        row!(Public  POST   "/oauth/token"       token::token),
-        row!(Session GET    "/oauth/userinfo"    userinfo::userinfo),
-        row!(Public  POST   "/oauth/revoke"      revoke::revoke),
-        row!(Public  GET    "/oauth/icons/{app}" icons::get),
-        row!(Public  POST   "/sign-in"           credentials::submit),
-        row!(Public  GET    "/two-factor"        two_factor::show),
-        row!(Public  POST   "/two-factor"        two_factor::submit),
-        row!(Public  GET    "/forgot-password"   forgot_password::show),
-        row!(Public  POST   "/forgot-password"   forgot_password::submit),
-        row!(Public  GET    "/sign-up"           sign_up::show_open),
-        row!(Public  POST   "/sign-up"           sign_up::submit_open),
-        row!(Public  GET    "/setup/{secret}"    sign_up::setup::show),
-        row!(Public  POST   "/setup/{secret}"    sign_up::setup::submit),
-        row!(Public  GET    "/invite/{secret}"   sign_up::invite::show),
-        row!(Public  POST   "/invite/{secret}"   sign_up::invite::submit),
-        row!(Public  GET    "/reset/{secret}"    sign_up::reset::show),
-        row!(Public  POST   "/reset/{secret}"    sign_up::reset::submit),
-        row!(Public  GET    "/account"           overview::show),
-        row!(Cookie  POST   "/account/sign-out"  overview::sign_out),
-        row!(Cookie  POST   "/account/password"  password::submit),
-        row!(Cookie  POST   "/account/two-factor" account_two_factor::submit),
-        row!(Cookie  POST   "/account/sessions/{id}" access::end_session),
-        row!(Cookie  POST   "/account/devices/{id}" access::remove_device),
-        row!(Public  GET    "/account/export"    overview::export),
-        row!(Public  GET    "/account/delete"    deletion::show),
-        row!(Cookie  POST   "/account/delete"    deletion::submit),
-        row!(Public  POST   "/api/account/token" api::token),
-        row!(Account GET    "/api/account"       api::show),
-        row!(Account DELETE "/api/account"       api::delete),
-        row!(Account POST   "/api/account/logout" api::sign_out),
-        row!(Account POST   "/api/account/password" api::password),
-        row!(Account POST   "/api/account/two-factor" api::enrol),
-        row!(Account DELETE "/api/account/two-factor" api::disable),
-        row!(Account POST   "/api/account/two-factor/confirm" api::confirm),
-        row!(Account POST   "/api/account/recovery-codes" api::recovery_codes),
-        row!(Account GET    "/api/account/export" api::export),
-        row!(Account GET    "/api/account/sessions" api::sessions),
-        row!(Account DELETE "/api/account/sessions/{id}" api::end_session),
-        row!(Account GET    "/api/account/devices" api::devices),
-        row!(Account DELETE "/api/account/devices/{id}" api::remove_device),
+        row!(Public        GET    "/health"            health::alive),
+        row!(Public        GET    "/ready"             health::ready),
+        row!(Public        GET    "/api/openapi.json"  openapi::get),
+        row!(Public        GET    "/.well-known/oauth-authorization-server" metadata::metadata),
+        row!(Public        GET    "/oauth/authorize"   authorize::authorize),
+        row!(Public        GET    "/oauth/consent"     consent::show),
+        row!(Public        POST   "/oauth/consent"     consent::submit),
+        row!(Public        POST   "/oauth/token"       token::token),
+        row!(Session       GET    "/oauth/userinfo"    userinfo::userinfo),
+        row!(Public        POST   "/oauth/revoke"      revoke::revoke),
+        row!(Public        GET    "/oauth/icons/{app}" icons::get),
+        row!(Public        POST   "/sign-in"           credentials::submit),
+        row!(Public        GET    "/two-factor"        two_factor::show),
+        row!(Public        POST   "/two-factor"        two_factor::submit),
+        row!(Public        GET    "/forgot-password"   forgot_password::show),
+        row!(Public        POST   "/forgot-password"   forgot_password::submit),
+        row!(Public        GET    "/sign-up"           sign_up::show_open),
+        row!(Public        POST   "/sign-up"           sign_up::submit_open),
+        row!(Public        GET    "/setup/{secret}"    sign_up::setup::show),
+        row!(Public        POST   "/setup/{secret}"    sign_up::setup::submit),
+        row!(Public        GET    "/invite/{secret}"   sign_up::invite::show),
+        row!(Public        POST   "/invite/{secret}"   sign_up::invite::submit),
+        row!(Public        GET    "/reset/{secret}"    sign_up::reset::show),
+        row!(Public        POST   "/reset/{secret}"    sign_up::reset::submit),
+        row!(Public        GET    "/account"           overview::show),
+        row!(AccountCookie POST   "/account/sign-out"  overview::sign_out),
+        row!(AccountCookie POST   "/account/password"  password::submit),
+        row!(AccountCookie POST   "/account/two-factor" account_two_factor::submit),
+        row!(AccountCookie POST   "/account/sessions/{id}" access::end_session),
+        row!(AccountCookie POST   "/account/devices/{id}" access::remove_device),
+        row!(Public        GET    "/account/export"    overview::export),
+        row!(Public        GET    "/account/delete"    deletion::show),
+        row!(AccountCookie POST   "/account/delete"    deletion::submit),
+        row!(Public        POST   "/api/account/token" api::token),
+        row!(AccountToken  GET    "/api/account"       api::show),
+        row!(AccountToken  DELETE "/api/account"       api::delete),
+        row!(AccountToken  POST   "/api/account/logout" api::sign_out),
+        row!(AccountToken  POST   "/api/account/password" api::password),
+        row!(AccountToken  POST   "/api/account/two-factor" api::enrol),
+        row!(AccountToken  DELETE "/api/account/two-factor" api::disable),
+        row!(AccountToken  POST   "/api/account/two-factor/confirm" api::confirm),
+        row!(AccountToken  POST   "/api/account/recovery-codes" api::recovery_codes),
+        row!(AccountToken  GET    "/api/account/export" api::export),
+        row!(AccountToken  GET    "/api/account/sessions" api::sessions),
+        row!(AccountToken  DELETE "/api/account/sessions/{id}" api::end_session),
+        row!(AccountToken  GET    "/api/account/devices" api::devices),
+        row!(AccountToken  DELETE "/api/account/devices/{id}" api::remove_device),
     ]
 }
 
-/// Every route there is, for tests and documents that must leave none out.
+/// Lists all routes, for tests that must cover every one.
 pub fn endpoints() -> Vec<Endpoint> {
-    let of = |prefix: &str, rows: Vec<Row>| {
-        let endpoint = |row: Row| Endpoint {
+    let under = |prefix: &str, rows: Vec<RouteRow>| {
+        let endpoint = |row: RouteRow| Endpoint {
             method: row.method,
             path: format!("{prefix}{}", row.path),
             access: row.access,
@@ -175,25 +175,26 @@ pub fn endpoints() -> Vec<Endpoint> {
         rows.into_iter().map(endpoint).collect::<Vec<_>>()
     };
     [
-        of(tidelog_protocol::SYNC_PREFIX, sync_routes()),
-        of(ADMIN_PREFIX, admin_routes()),
-        of("", root_routes()),
+        under(tidelog_protocol::SYNC_PREFIX, sync_routes()),
+        under(ADMIN_PREFIX, admin_routes()),
+        under("", root_routes()),
     ]
     .concat()
 }
 
-/// Mounts rows: one resource per path, so that a known path with another method is told apart from an unknown one.
-pub(super) fn mount(scope: Scope, mut rows: Vec<Row>) -> impl HttpServiceFactory {
+/// Mounts routes: one resource per path, so that a known path with another method gets 405 and not 404.
+pub(super) fn mount(scope: Scope, mut rows: Vec<RouteRow>) -> impl HttpServiceFactory {
     let mut scope = scope.default_service(web::to(unknown_path));
     while let Some(first) = rows.first() {
         let path = first.path;
-        let (same, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.path == path);
-        rows = others;
-        let methods: Vec<_> = same.iter().map(|row| row.method.to_string()).collect();
+        let (same_path, rest): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.path == path);
+        rows = rest;
+        let methods: Vec<_> = same_path.iter().map(|row| row.method.to_string()).collect();
         let allowed = methods.join(", ");
-        let refuse = move || ready(ApiError::method_not_allowed(&allowed));
-        let resource = web::resource(path).default_service(web::to(refuse));
-        scope = scope.service(same.into_iter().fold(resource, |resource, row| resource.route(row.route)));
+        let method_not_allowed = move || ready(ApiError::method_not_allowed(&allowed));
+        let resource = web::resource(path).default_service(web::to(method_not_allowed));
+        scope =
+            scope.service(same_path.into_iter().fold(resource, |resource, row| resource.route(row.route)));
     }
     scope
 }

@@ -175,6 +175,8 @@ macro_rules! link_handlers {
             use super::*;
 
             /// Shows the page of a link.
+            ///
+            /// Statuses: 200, 404.
             pub(in crate::http) async fn show(
                 state: web::Data<State>,
                 http: HttpRequest,
@@ -184,6 +186,8 @@ macro_rules! link_handlers {
             }
 
             /// Uses a link.
+            ///
+            /// Statuses: 200, 400, 404, 422, 429.
             pub(in crate::http) async fn submit(secret: web::Path<String>, form: Form) -> PageResult {
                 super::submit(form, Some($kind), secret.into_inner()).await
             }
@@ -196,11 +200,15 @@ link_handlers!(invite, LinkKind::Invite);
 link_handlers!(reset, LinkKind::Reset);
 
 /// Shows the sign-up page of an open server.
+///
+/// Statuses: 200, 404.
 pub(super) async fn show_open(state: web::Data<State>, http: HttpRequest) -> PageResult {
     show(&state, &http, None, "").await
 }
 
 /// Creates an account on an open server.
+///
+/// Statuses: 200, 400, 404, 422, 429.
 pub(super) async fn submit_open(form: Form) -> PageResult {
     submit(form, None, String::new()).await
 }

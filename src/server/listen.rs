@@ -58,7 +58,7 @@ pub(super) fn listen(settings: &Settings, state: Arc<State>, front: Front) -> Re
         App::new()
             .wrap(from_fn(http::cors::per_app))
             .wrap(from_fn(http::hosts::known_hosts_only))
-            .wrap(from_fn(http::headers::on_every_answer))
+            .wrap(from_fn(http::headers::add_to_response))
             .configure(move |config| http::configure(config, state, front))
     };
     let server = HttpServer::new(app)

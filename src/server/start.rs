@@ -87,7 +87,7 @@ async fn assemble(settings: &Settings, clock: Clock, hub: &Hub, store: Store) ->
         blob_quota_bytes: Some(settings.blobs.user_quota_bytes).filter(|bytes| *bytes > 0),
         site: Site::new(settings.public_url.as_deref()),
         sign_up: settings.auth.sign_up,
-        forgotten: mailer.is_some().then_some(reset_requests),
+        reset_requests: mailer.is_some().then_some(reset_requests),
         subscribers: subscribers.clone(),
         clock: clock.clone(),
     }));

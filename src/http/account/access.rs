@@ -15,6 +15,8 @@ fn id(path: &str) -> Result<Uuid, PageError> {
 }
 
 /// Ends a session.
+///
+/// Statuses: 303, 400, 404.
 pub(in crate::http) async fn end_session(path: web::Path<String>, form: Form) -> PageResult {
     let account = require_session(&form).await?;
     form.state.store.end_session_of_user(form.actor(), account.user_row, id(&path)?).await?;
@@ -22,6 +24,8 @@ pub(in crate::http) async fn end_session(path: web::Path<String>, form: Form) ->
 }
 
 /// Removes a device, and ends its sessions.
+///
+/// Statuses: 303, 400, 404.
 pub(in crate::http) async fn remove_device(path: web::Path<String>, form: Form) -> PageResult {
     let account = require_session(&form).await?;
     form.state.store.remove_device_of_user(form.actor(), account.user_row, id(&path)?).await?;

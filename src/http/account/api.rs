@@ -45,6 +45,9 @@ impl<B: Input> FromRequest for AccountRequest<B> {
     }
 }
 
+/// Exchanges email, password and (with two-factor authentication) a code for a token.
+///
+/// Statuses: 200, 401 `invalid_credentials`, 403 `two_factor_required`, 422 `invalid_field`, 429 `rate_limited`.
 pub(in crate::http) async fn token(
     state: web::Data<State>,
     http: HttpRequest,
@@ -78,6 +81,9 @@ pub(in crate::http) async fn token(
     Ok(HttpResponse::Ok().json(AccountTokenResponse { token, expires_at }))
 }
 
+/// Returns the account.
+///
+/// Statuses: 200, 401 `unauthenticated`.
 pub(in crate::http) async fn show(
     state: web::Data<State>,
     AccountRequest { session, .. }: AccountRequest<()>,
@@ -91,6 +97,9 @@ pub(in crate::http) async fn show(
     }))
 }
 
+/// Ends the account session.
+///
+/// Statuses: 204, 401 `unauthenticated`.
 pub(in crate::http) async fn sign_out(
     state: web::Data<State>,
     AccountRequest { session, .. }: AccountRequest<()>,
@@ -99,6 +108,9 @@ pub(in crate::http) async fn sign_out(
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// Changes the password, which ends all sessions.
+///
+/// Statuses: 204, 401 `invalid_credentials` or `unauthenticated`, 422 `invalid_field`, 429 `rate_limited`.
 pub(in crate::http) async fn password(
     state: web::Data<State>,
     http: HttpRequest,
@@ -125,6 +137,9 @@ pub(in crate::http) async fn password(
     }
 }
 
+/// Returns a new secret for an authenticator app. Two-factor authentication is off until `confirm`.
+///
+/// Statuses: 200, 401 `unauthenticated`, 409 `two_factor_is_on`.
 pub(in crate::http) async fn enrol(
     state: web::Data<State>,
     AccountRequest { session, .. }: AccountRequest<()>,
@@ -134,6 +149,9 @@ pub(in crate::http) async fn enrol(
     Ok(HttpResponse::Ok().json(response))
 }
 
+/// Turns two-factor authentication on with a first code, and returns the recovery codes.
+///
+/// Statuses: 200, 401 `invalid_credentials` or `unauthenticated`, 422 `invalid_field`, 429 `rate_limited`.
 pub(in crate::http) async fn confirm(
     state: web::Data<State>,
     http: HttpRequest,
@@ -146,6 +164,9 @@ pub(in crate::http) async fn confirm(
     )
 }
 
+/// Replaces the recovery codes.
+///
+/// Statuses: 200, 401 `invalid_credentials` or `unauthenticated`, 422 `invalid_field`, 429 `rate_limited`.
 pub(in crate::http) async fn recovery_codes(
     state: web::Data<State>,
     http: HttpRequest,
@@ -158,6 +179,9 @@ pub(in crate::http) async fn recovery_codes(
     )
 }
 
+/// Turns two-factor authentication off.
+///
+/// Statuses: 204, 401 `invalid_credentials` or `unauthenticated`, 422 `invalid_field`, 429 `rate_limited`.
 pub(in crate::http) async fn disable(
     state: web::Data<State>,
     http: HttpRequest,
@@ -184,6 +208,9 @@ fn recovery_codes_response(
     Ok(HttpResponse::Ok().json(RecoveryCodesResponse { recovery_codes }))
 }
 
+/// Streams everything that the account has in all apps, as one archive.
+///
+/// Statuses: 200, 401 `unauthenticated`.
 pub(in crate::http) async fn export(
     state: web::Data<State>,
     http: HttpRequest,
@@ -192,6 +219,9 @@ pub(in crate::http) async fn export(
     Ok(export::of_account(state, &http, &session).await?)
 }
 
+/// Lists the sessions in all apps.
+///
+/// Statuses: 200, 401 `unauthenticated`.
 pub(in crate::http) async fn sessions(
     state: web::Data<State>,
     AccountRequest { session, .. }: AccountRequest<()>,
@@ -199,6 +229,9 @@ pub(in crate::http) async fn sessions(
     Ok(HttpResponse::Ok().json(state.store.sessions_of_user(session.user_row).await?))
 }
 
+/// Ends a session.
+///
+/// Statuses: 204, 401 `unauthenticated`, 404 `not_found`.
 pub(in crate::http) async fn end_session(
     state: web::Data<State>,
     actor: Actor,
@@ -209,6 +242,9 @@ pub(in crate::http) async fn end_session(
     removed(state.store.end_session_of_user(actor, session.user_row, id).await?)
 }
 
+/// Lists the devices in all apps.
+///
+/// Statuses: 200, 401 `unauthenticated`.
 pub(in crate::http) async fn devices(
     state: web::Data<State>,
     AccountRequest { session, .. }: AccountRequest<()>,
@@ -216,6 +252,9 @@ pub(in crate::http) async fn devices(
     Ok(HttpResponse::Ok().json(state.store.devices_of_user(session.user_row).await?))
 }
 
+/// Removes a device, and ends its sessions.
+///
+/// Statuses: 204, 401 `unauthenticated`, 404 `not_found`.
 pub(in crate::http) async fn remove_device(
     state: web::Data<State>,
     actor: Actor,
@@ -230,6 +269,9 @@ fn removed(existed: bool) -> Result<HttpResponse, ApiError> {
     if existed { Ok(HttpResponse::NoContent().finish()) } else { Err(ApiError::not_found()) }
 }
 
+/// Deletes the account and all its data.
+///
+/// Statuses: 204, 401 `invalid_credentials` or `unauthenticated`, 422 `invalid_field`, 429 `rate_limited`.
 pub(in crate::http) async fn delete(
     state: web::Data<State>,
     http: HttpRequest,

@@ -36,6 +36,8 @@ fn page(context: &FormContext<'_>, error: Option<&str>) -> HtmlPage {
 }
 
 /// Shows what deletion means, and asks for the password.
+///
+/// Statuses: 200, 303.
 pub(in crate::http) async fn show(state: web::Data<State>, http: HttpRequest) -> PageResult {
     if account_session(&state, &http).await?.is_none() {
         return Ok(see_other(&state.site.path("/account")));
@@ -45,6 +47,8 @@ pub(in crate::http) async fn show(state: web::Data<State>, http: HttpRequest) ->
 }
 
 /// Deletes the account.
+///
+/// Statuses: 200, 400, 422, 429.
 pub(in crate::http) async fn submit(form: Form) -> PageResult {
     submit_account_form(form, delete).await
 }

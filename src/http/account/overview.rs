@@ -35,6 +35,8 @@ fn confirmation(done: &str) -> Option<&'static str> {
 }
 
 /// Shows the account or, without an account session, the sign-in page.
+///
+/// Statuses: 200.
 pub(in crate::http) async fn show(
     state: web::Data<State>,
     http: HttpRequest,
@@ -180,6 +182,8 @@ fn devices_section(context: &FormContext<'_>, devices: &[UserDevice]) -> Markup 
 }
 
 /// Streams everything that the account has in all apps, as one archive.
+///
+/// Statuses: 200, 303.
 pub(in crate::http) async fn export(state: web::Data<State>, http: HttpRequest) -> PageResult {
     match account_session(&state, &http).await? {
         Some(session) => Ok(of_account(state, &http, &session).await?),
@@ -188,6 +192,8 @@ pub(in crate::http) async fn export(state: web::Data<State>, http: HttpRequest) 
 }
 
 /// Ends the account session.
+///
+/// Statuses: 303, 400.
 pub(in crate::http) async fn sign_out(form: Form) -> PageResult {
     submit_account_form(form, end_session).await
 }

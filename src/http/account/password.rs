@@ -13,6 +13,8 @@ use crate::http::pages::form::Form;
 use crate::store::AccountSession;
 
 /// Changes the password, which ends all sessions.
+///
+/// Statuses: 303, 400, 422, 429.
 pub(in crate::http) async fn submit(form: Form) -> PageResult {
     submit_account_form(form, change).await
 }

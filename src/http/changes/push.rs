@@ -41,7 +41,7 @@ pub(super) fn parse(body: &str) -> Result<Parsed, ApiError> {
         Err(error) => error,
     };
     let outline = serde_json::from_str::<Object<Outline<'_>>>(body);
-    let Object(outline) = outline.map_err(|error| json::refuse(body, &error, "."))?;
+    let Object(outline) = outline.map_err(|error| json::parse_error(body, &error, "."))?;
     outline.diagnose(body, &error)
 }
 
@@ -98,7 +98,7 @@ impl Outline<'_> {
             field::<Option<Cursor>>("expected_cursor", cursor)?;
         }
         let changes: Capped<&RawValue> = serde_json::from_str(self.changes.get())
-            .map_err(|error| json::refuse(self.changes.get(), &error, "changes"))?;
+            .map_err(|error| json::parse_error(self.changes.get(), &error, "changes"))?;
         let mut found = Diagnosis::default();
         let error = match changes {
             Capped::TooMany => ApiError::too_many_changes(MAX_CHANGES_PER_PUSH),
@@ -108,7 +108,7 @@ impl Outline<'_> {
                 }
                 // Whatever made the typed parse fail must be told, even if no look at the pieces finds it.
                 if found.faults.is_empty() {
-                    json::refuse(body, error, "changes")
+                    json::parse_error(body, error, "changes")
                 } else {
                     ApiError::invalid_changes(found.faults)
                 }
@@ -120,7 +120,7 @@ impl Outline<'_> {
 }
 
 fn field<T: DeserializeOwned>(name: &str, text: &RawValue) -> Result<T, ApiError> {
-    serde_json::from_str(text.get()).map_err(|error| json::refuse(text.get(), &error, name))
+    serde_json::from_str(text.get()).map_err(|error| json::parse_error(text.get(), &error, name))
 }
 
 /// A change whose fields are still text.

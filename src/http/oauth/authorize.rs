@@ -20,6 +20,8 @@ fn error_page(message: &str) -> PageError {
 }
 
 /// Starts a sign-in to an app.
+///
+/// Statuses: 200, 303, 400.
 pub(in crate::http) async fn authorize(state: web::Data<State>, http: HttpRequest) -> PageResult {
     let parameters = Parameters::parse(http.query_string());
     let client_id = parameters.client_id().ok_or_else(|| error_page(UNKNOWN_APP))?;

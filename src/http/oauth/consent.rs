@@ -22,6 +22,8 @@ pub(in crate::http) struct Query {
 }
 
 /// Shows the consent page.
+///
+/// Statuses: 200, 400.
 pub(in crate::http) async fn show(
     state: web::Data<State>,
     http: HttpRequest,
@@ -59,6 +61,8 @@ pub(in crate::http) async fn show(
 }
 
 /// Redirects back to the app, with a code or without access.
+///
+/// Statuses: 303, 400.
 pub(in crate::http) async fn submit(form: Form) -> PageResult {
     form.submit_once(decide).await
 }

@@ -1,4 +1,4 @@
-//! Errors in the form of RFC 6749, 5.2: one place from what went wrong to a code.
+//! Error responses of the OAuth endpoints, in the form of RFC 6749, 5.2.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use tidelog_protocol::OAuthError;
 use crate::error::Fault;
 use crate::http::api_error::ApiError;
 
-/// A refused request of a program.
+/// The response to a refused or failed request.
 #[derive(Debug)]
 pub(in crate::http) struct OAuthErrorResponse {
     status: StatusCode,
@@ -24,22 +24,22 @@ impl OAuthErrorResponse {
         Self { status, body, headers: HeaderMap::new() }
     }
 
-    /// A parameter is missing, there twice, or of the wrong kind.
+    /// A parameter is missing, appears twice or has the wrong type.
     pub(in crate::http) fn invalid_request(description: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", description)
     }
 
-    /// The code, the token or the JWT does not grant this.
+    /// The code, token or JWT is invalid.
     pub(in crate::http) fn invalid_grant(description: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_grant", description)
     }
 
-    /// There is no app with that key.
+    /// No app has that API key.
     pub(in crate::http) fn invalid_client() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_client", "client_id is the key of no app")
+        Self::new(StatusCode::BAD_REQUEST, "invalid_client", "unknown client_id")
     }
 
-    /// There is no such grant.
+    /// The grant type is not supported.
     pub(in crate::http) fn unsupported_grant_type() -> Self {
         let description = "grant_type must be authorization_code, refresh_token or \
                            urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -47,7 +47,7 @@ impl OAuthErrorResponse {
     }
 }
 
-/// What is not about the grant keeps its status: a body that is too large, too many attempts, a fault.
+/// Errors that are not about the grant keep their status: a body that is too large, too many attempts, a fault.
 impl From<ApiError> for OAuthErrorResponse {
     fn from(error: ApiError) -> Self {
         let status = error.status_code();

@@ -1,4 +1,4 @@
-//! `GET /.well-known/oauth-authorization-server` (RFC 8414): where everything is, for programs that find out by themselves.
+//! `GET /.well-known/oauth-authorization-server` (RFC 8414): the endpoints, for clients that discover them.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
@@ -6,6 +6,9 @@ use tidelog_protocol::{GRANT_AUTHORIZATION_CODE, GRANT_JWT_BEARER, GRANT_REFRESH
 
 use crate::http::State;
 
+/// Returns the metadata.
+///
+/// Statuses: 200.
 pub(in crate::http) async fn metadata(state: web::Data<State>, http: HttpRequest) -> HttpResponse {
     let at = |path| state.site.url(&http, path);
     HttpResponse::Ok().json(json!({

@@ -1,4 +1,4 @@
-//! OAuth 2.0 with PKCE (RFC 6749, 7636, 8252, 9207, 9700), at the root of the server: one file per endpoint.
+//! OAuth 2.0 with PKCE (RFC 6749, 7636, 8252, 9207, 9700): one file per endpoint.
 
 pub(super) mod authorize;
 pub(super) mod consent;

@@ -1,4 +1,4 @@
-//! `POST /oauth/revoke` (RFC 7009): a program gives up a token, and the session with it.
+//! `POST /oauth/revoke` (RFC 7009): an app revokes a token, and the session with it.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use tidelog_protocol::RevokeRequest;
@@ -12,6 +12,8 @@ use crate::model::authorization::Parameters;
 
 /// Whichever of its two tokens is shown, the session ends: neither is worth anything without it. Of an unknown one nothing is
 /// said.
+///
+/// Statuses: 200, 400, 422, 429.
 pub(in crate::http) async fn revoke(
     state: web::Data<State>,
     http: HttpRequest,
@@ -24,7 +26,7 @@ pub(in crate::http) async fn revoke(
         Kind::Form => Parameters::parse(&body).get("token").map(Into::into),
     };
     let token =
-        token.ok_or_else(|| OAuthErrorResponse::invalid_request("token is missing, or there twice"))?;
+        token.ok_or_else(|| OAuthErrorResponse::invalid_request("token is missing or appears twice"))?;
     state.auth.revoke(actor(&http), &token).await?;
     Ok(HttpResponse::Ok().finish())
 }

@@ -1,4 +1,4 @@
-//! `POST /oauth/token`: what a program holds is exchanged for tokens. JSON or a form; the answers are the same.
+//! `POST /oauth/token`: exchanging a code, a refresh token or an assertion for tokens. The request is JSON or a form.
 
 mod assertion;
 
@@ -17,6 +17,9 @@ use crate::http::request::{Kind, read_open};
 use crate::model::actors::Actor;
 use crate::model::authorization::Parameters;
 
+/// Exchanges a grant for tokens.
+///
+/// Statuses: 200, 400, 422, 429.
 pub(in crate::http) async fn token(
     state: web::Data<State>,
     http: HttpRequest,
@@ -26,15 +29,15 @@ pub(in crate::http) async fn token(
     let request = read(&http, payload).await?;
     let pair = match request.grant_type.as_deref() {
         None => return Err(OAuthErrorResponse::invalid_request("grant_type is missing")),
-        Some(GRANT_AUTHORIZATION_CODE) => of_code(&state, actor(&http), &request).await?,
-        Some(GRANT_REFRESH_TOKEN) => of_refresh_token(&state, actor(&http), &request).await?,
+        Some(GRANT_AUTHORIZATION_CODE) => exchange_code(&state, actor(&http), &request).await?,
+        Some(GRANT_REFRESH_TOKEN) => exchange_refresh_token(&state, actor(&http), &request).await?,
         Some(GRANT_JWT_BEARER) => assertion::exchange(&state, actor(&http), &request).await?,
         Some(_) => return Err(OAuthErrorResponse::unsupported_grant_type()),
     };
-    Ok(HttpResponse::Ok().insert_header(("Pragma", "no-cache")).json(answer(&state, pair)))
+    Ok(HttpResponse::Ok().insert_header(("Pragma", "no-cache")).json(response(&state, pair)))
 }
 
-/// A form is read as strictly as JSON: a field that is there twice has no value.
+/// Reads the request. A form is read as strictly as JSON: a field that appears twice has no value.
 async fn read(http: &HttpRequest, payload: web::Payload) -> Result<TokenRequest, OAuthErrorResponse> {
     let (body, kind) = read_open(http, payload.into_inner()).await?;
     if kind == Kind::Json {
@@ -53,36 +56,36 @@ async fn read(http: &HttpRequest, payload: web::Payload) -> Result<TokenRequest,
     })
 }
 
-/// A field that the grant needs.
-fn need<'a>(name: &str, field: Option<&'a String>) -> Result<&'a str, OAuthErrorResponse> {
-    let missing = || OAuthErrorResponse::invalid_request(format!("{name} is missing, or there twice"));
+/// A field that the grant requires.
+fn require<'a>(name: &str, field: Option<&'a String>) -> Result<&'a str, OAuthErrorResponse> {
+    let missing = || OAuthErrorResponse::invalid_request(format!("{name} is missing or appears twice"));
     field.map(String::as_str).filter(|value| !value.is_empty()).ok_or_else(missing)
 }
 
-async fn of_code(
+async fn exchange_code(
     state: &State,
     actor: Actor,
     request: &TokenRequest,
 ) -> Result<TokenPair, OAuthErrorResponse> {
     let grant = AuthorizationCodeGrant {
-        code: need("code", request.code.as_ref())?,
-        client_id: need("client_id", request.client_id.as_ref())?,
-        redirect_uri: need("redirect_uri", request.redirect_uri.as_ref())?,
-        code_verifier: need("code_verifier", request.code_verifier.as_ref())?,
+        code: require("code", request.code.as_ref())?,
+        client_id: require("client_id", request.client_id.as_ref())?,
+        redirect_uri: require("redirect_uri", request.redirect_uri.as_ref())?,
+        code_verifier: require("code_verifier", request.code_verifier.as_ref())?,
     };
-    let refused = "the code is unknown, expired or used, or was issued to another client, redirect_uri or code_challenge";
+    let refused = "the code is unknown, expired or used, or belongs to another client_id, redirect_uri or code_challenge";
     let pair = state.auth.exchange_code(actor, grant).await?;
     pair.ok_or_else(|| OAuthErrorResponse::invalid_grant(refused))
 }
 
-async fn of_refresh_token(
+async fn exchange_refresh_token(
     state: &State,
     actor: Actor,
     request: &TokenRequest,
 ) -> Result<TokenPair, OAuthErrorResponse> {
-    let token = need("refresh_token", request.refresh_token.as_ref())?;
-    let refused = "the refresh token is unknown, expired or used up, or another client's";
-    // A client that names itself must be the one that the token was given to. Looked at first: a refresh cannot be taken back.
+    let token = require("refresh_token", request.refresh_token.as_ref())?;
+    let refused = "the refresh token is unknown, expired or used, or belongs to another client";
+    // If the client identifies itself, the token must be its own. This is checked first, because a refresh cannot be undone.
     if let Some(client_id) = &request.client_id {
         let client = state.store.find_oauth_client(hash_secret(client_id)).await?;
         let app = state.store.app_of_refresh_token(hash_secret(token)).await?;
@@ -93,13 +96,13 @@ async fn of_refresh_token(
     state.auth.refresh(actor, token).await?.ok_or_else(|| OAuthErrorResponse::invalid_grant(refused))
 }
 
-fn answer(state: &State, pair: TokenPair) -> TokenResponse {
+fn response(state: &State, pair: TokenPair) -> TokenResponse {
     let end = pair.expires_at.map_or(0, |end| end.as_micros());
-    let left = (end - state.clock.now_us()) / crate::clock::MICROS_PER_SECOND;
+    let expires_in_seconds = (end - state.clock.now_us()) / crate::clock::MICROS_PER_SECOND;
     TokenResponse {
         access_token: pair.token,
         token_type: "Bearer".into(),
-        expires_in: u64::try_from(left).unwrap_or_default(),
+        expires_in: u64::try_from(expires_in_seconds).unwrap_or_default(),
         refresh_token: pair.refresh_token,
         user_id: pair.user_id,
         app_id: pair.app_id,

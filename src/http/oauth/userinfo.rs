@@ -1,4 +1,4 @@
-//! `GET /oauth/userinfo`: who is signed in.
+//! `GET /oauth/userinfo`: the user of an access token.
 
 use actix_web::{HttpResponse, web};
 use tidelog_protocol::UserInfoResponse;
@@ -7,6 +7,9 @@ use crate::http::State;
 use crate::http::api_error::ApiError;
 use crate::http::request::Signed;
 
+/// Returns the user.
+///
+/// Statuses: 200, 401 `unauthenticated`.
 pub(in crate::http) async fn userinfo(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,

@@ -40,10 +40,10 @@ fn the_document_names_the_callers_that_the_routes_let_in() {
             let callers = match endpoint.access {
                 Access::Public => "public",
                 Access::Session => "session",
-                Access::Account => "account",
-                Access::Cookie => "cookie",
-                Access::Admin => "admin",
-                Access::Address => "presigned-url",
+                Access::AccountToken => "account",
+                Access::AccountCookie => "cookie",
+                Access::AdminToken => "admin",
+                Access::PresignedUrl => "presigned-url",
             };
             format!("{} {} {callers}", endpoint.method, endpoint.path)
         })

@@ -43,7 +43,7 @@ pub(in crate::http) fn page(
             }))
             (button("Sign in"))
         }
-        @if state.forgotten.is_some() {
+        @if state.reset_requests.is_some() {
             p.actions { a href=(state.site.path("/forgot-password")) { "Forgot your password?" } }
         }
         @if cancel_url.is_none() && state.sign_up == SignUpRule::Open {
@@ -61,6 +61,8 @@ pub(in crate::http) fn page(
 }
 
 /// Checks email and password.
+///
+/// Statuses: 303, 400, 422, 429.
 pub(in crate::http) async fn submit(form: Form) -> PageResult {
     form.submit_once(check).await
 }

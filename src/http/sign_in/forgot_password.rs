@@ -21,13 +21,15 @@ use crate::model::users::normalize_email;
 /// # Errors
 /// A page with 404 if the server sends no email.
 fn requests(state: &State) -> Result<&Sender<String>, PageError> {
-    state.forgotten.as_ref().ok_or_else(|| {
+    state.reset_requests.as_ref().ok_or_else(|| {
         let message = "This server doesn't send email. Ask its operator to reset your password.";
         message_page("Page not found", message, None).with_status(StatusCode::NOT_FOUND).into()
     })
 }
 
 /// Shows the page that asks for an email.
+///
+/// Statuses: 200, 404.
 pub(in crate::http) async fn show(state: web::Data<State>, http: HttpRequest) -> PageResult {
     requests(&state)?;
     let browser = BrowserBinding::get_or_create(&http, &state.site)?;
@@ -49,6 +51,8 @@ pub(in crate::http) async fn show(state: web::Data<State>, http: HttpRequest) ->
 }
 
 /// Queues a reset link.
+///
+/// Statuses: 200, 400, 404, 429.
 pub(in crate::http) async fn submit(form: Form) -> PageResult {
     form.submit_once(request_link).await
 }

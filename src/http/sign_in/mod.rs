@@ -19,7 +19,10 @@ use crate::model::redirects;
 use crate::store::Account;
 
 /// The app that a request is from, unless its API key was replaced.
-pub(super) async fn client_of(state: &State, request: &AuthorizationRequest) -> Result<OAuthClient, PageError> {
+pub(super) async fn client_of(
+    state: &State,
+    request: &AuthorizationRequest,
+) -> Result<OAuthClient, PageError> {
     let client = state.store.find_oauth_client(hash_secret(&request.client_id)).await?;
     client.ok_or_else(|| expired_page(state, None))
 }

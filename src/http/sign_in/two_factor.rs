@@ -57,6 +57,8 @@ fn page(state: &State, brand: Brand, token: &str, recovery: bool, error: Option<
 }
 
 /// Shows the page that asks for a code.
+///
+/// Statuses: 200, 400.
 pub(in crate::http) async fn show(
     state: web::Data<State>,
     http: HttpRequest,
@@ -72,6 +74,8 @@ pub(in crate::http) async fn show(
 }
 
 /// Checks a code.
+///
+/// Statuses: 303, 400, 422, 429.
 pub(in crate::http) async fn submit(form: Form) -> PageResult {
     form.submit_once(check).await
 }

@@ -20,17 +20,17 @@ enum Access {
     /// Everybody, and a token changes nothing.
     Public,
     /// Whoever has a live session; its effects stay inside that session's own log.
-    Own,
-    /// As `Own`, and it names a thing of the owner: to anybody else that thing does not exist.
-    Owned,
+    Session,
+    /// As `Session`, and it names a thing of the owner: to anybody else that thing does not exist.
+    SessionOwner,
     /// Whoever has the address that the owner was given, and a token changes nothing.
-    Address,
+    PresignedUrl,
     /// Whoever has a token for their own account; everything is in terms of that account.
-    Account,
+    AccountToken,
     /// Pages: no token changes anything. What comes in the rows is no form, so no row gets further than that.
     Page,
     /// Whoever has an administrator's access token. To one of another app, this app does not exist.
-    Admin,
+    AdminToken,
 }
 
 /// One row: an operation, who may call it, what with, and what its owner is answered.
@@ -53,7 +53,7 @@ fn row(
 }
 
 fn table() -> Vec<Row> {
-    use Access::{Account, Address, Admin, Own, Owned, Page, Public};
+    use Access::{AccountToken, AdminToken, Page, PresignedUrl, Public, Session, SessionOwner};
     let nothing: fn(&Scene) -> Option<Value> = |_| None;
     let empty: fn(&Scene) -> Option<Value> = |_| Some(json!({}));
     let code: fn(&Scene) -> Option<Value> = |_| Some(json!({"code": "000000"}));
@@ -67,7 +67,7 @@ fn table() -> Vec<Row> {
         row(Method::GET, "/oauth/consent", Public, nothing, 400),
         row(Method::POST, "/oauth/consent", Page, empty, 415),
         row(Method::POST, "/oauth/token", Public, empty, 400),
-        row(Method::GET, "/oauth/userinfo", Own, nothing, 200),
+        row(Method::GET, "/oauth/userinfo", Session, nothing, 200),
         row(Method::POST, "/oauth/revoke", Public, empty, 400),
         row(Method::GET, "/oauth/icons/{app}", Public, nothing, 404),
         row(Method::POST, "/sign-in", Page, empty, 415),
@@ -99,26 +99,26 @@ fn table() -> Vec<Row> {
             |_| Some(json!({"email": "nobody@example.org", "password": "wrong"})),
             401,
         ),
-        row(Method::GET, "/api/account", Account, nothing, 200),
-        row(Method::GET, "/api/account/export", Account, nothing, 200),
-        row(Method::GET, "/api/account/sessions", Account, nothing, 200),
-        row(Method::GET, "/api/account/devices", Account, nothing, 200),
-        row(Method::POST, "/api/account/two-factor", Account, nothing, 200),
+        row(Method::GET, "/api/account", AccountToken, nothing, 200),
+        row(Method::GET, "/api/account/export", AccountToken, nothing, 200),
+        row(Method::GET, "/api/account/sessions", AccountToken, nothing, 200),
+        row(Method::GET, "/api/account/devices", AccountToken, nothing, 200),
+        row(Method::POST, "/api/account/two-factor", AccountToken, nothing, 200),
         // With a wrong password or code, as a right one would end what the next rows need.
-        row(Method::POST, "/api/account/two-factor/confirm", Account, code, 401),
-        row(Method::POST, "/api/account/recovery-codes", Account, code, 401),
-        row(Method::DELETE, "/api/account/two-factor", Account, code, 401),
+        row(Method::POST, "/api/account/two-factor/confirm", AccountToken, code, 401),
+        row(Method::POST, "/api/account/recovery-codes", AccountToken, code, 401),
+        row(Method::DELETE, "/api/account/two-factor", AccountToken, code, 401),
         row(
             Method::POST,
             "/api/account/password",
-            Account,
+            AccountToken,
             |_| Some(json!({"current_password": PASSWORD, "new_password": ""})),
             422,
         ),
-        row(Method::DELETE, "/api/account", Account, |_| Some(json!({"password": "wrong"})), 401),
-        row(Method::DELETE, "/api/account/sessions/{id}", Account, nothing, 404),
-        row(Method::DELETE, "/api/account/devices/{id}", Account, nothing, 404),
-        row(Method::POST, "/api/account/logout", Account, nothing, 204),
+        row(Method::DELETE, "/api/account", AccountToken, |_| Some(json!({"password": "wrong"})), 401),
+        row(Method::DELETE, "/api/account/sessions/{id}", AccountToken, nothing, 404),
+        row(Method::DELETE, "/api/account/devices/{id}", AccountToken, nothing, 404),
+        row(Method::POST, "/api/account/logout", AccountToken, nothing, 204),
         row(
             Method::POST,
             "/api/sync/auth",
@@ -131,84 +131,96 @@ fn table() -> Vec<Row> {
         row(
             Method::POST,
             "/api/sync/auth/password",
-            Own,
+            Session,
             |_| Some(json!({"current_password": PASSWORD, "new_password": ""})),
             422,
         ),
-        row(Method::GET, "/api/sync/devices", Own, |_| None, 200),
+        row(Method::GET, "/api/sync/devices", Session, |_| None, 200),
         row(
             Method::POST,
             "/api/sync/devices",
-            Own,
+            Session,
             |_| Some(json!({"device_name": "New", "platform": "web"})),
             200,
         ),
-        row(Method::GET, "/api/sync/status", Own, |_| None, 200),
-        row(Method::PUT, "/api/sync/keys", Own, |_| Some(json!({"encrypted_key": "c2VhbGVk"})), 200),
-        row(Method::GET, "/api/sync/keys", Own, |_| None, 200),
+        row(Method::GET, "/api/sync/status", Session, |_| None, 200),
+        row(Method::PUT, "/api/sync/keys", Session, |_| Some(json!({"encrypted_key": "c2VhbGVk"})), 200),
+        row(Method::GET, "/api/sync/keys", Session, |_| None, 200),
         row(
             Method::POST,
             "/api/sync/keys/rotate/begin",
-            Own,
+            Session,
             |_| Some(json!({"new_encrypted_key": BASE64.encode(fresh_id().as_bytes())})),
             200,
         ),
-        row(Method::GET, "/api/sync/keys/rotate", Own, |_| None, 200),
-        row(Method::POST, "/api/sync/keys/rotate/entries", Own, |_| None, 200),
+        row(Method::GET, "/api/sync/keys/rotate", Session, |_| None, 200),
+        row(Method::POST, "/api/sync/keys/rotate/entries", Session, |_| None, 200),
         row(
             Method::POST,
             "/api/sync/keys/rotate/batch",
-            Own,
+            Session,
             |_| Some(json!({"entries": [{"seq": 1, "keep": true}]})),
             422,
         ),
         row(
             Method::POST,
             "/api/sync/keys/rotate/complete",
-            Own,
+            Session,
             |_| Some(json!({"key_version": 1_000})),
             409,
         ),
-        row(Method::POST, "/api/sync/keys/rotate/cancel", Own, |_| None, 204),
-        row(Method::POST, "/api/sync/keys/rotate/blobs", Own, |_| None, 409),
+        row(Method::POST, "/api/sync/keys/rotate/cancel", Session, |_| None, 204),
+        row(Method::POST, "/api/sync/keys/rotate/blobs", Session, |_| None, 409),
         row(
             Method::POST,
             "/api/sync/keys/rotate/blobs/batch",
-            Own,
+            Session,
             |scene| Some(json!({"blobs": [{"hash": scene.blob, "keep": true}]})),
             409,
         ),
         row(
             Method::POST,
             "/api/sync/blobs/upload",
-            Own,
+            Session,
             |_| Some(json!({"hash": hash_of(b"another"), "size_bytes": 7})),
             200,
         ),
         row(
             Method::POST,
             "/api/sync/blobs/confirm",
-            Own,
+            Session,
             |_| Some(json!({"hash": hash_of(b"another"), "size_bytes": 7})),
             409,
         ),
-        row(Method::POST, "/api/sync/blobs/download", Owned, |scene| Some(json!({"hash": scene.blob})), 200),
-        row(Method::GET, "/api/sync/blobs", Own, |_| None, 200),
-        row(Method::PUT, "/api/sync/blobs/up/{token}", Address, |_| Some(json!("BLOB")), 200),
-        row(Method::GET, "/api/sync/blobs/down/{token}", Address, |_| None, 200),
-        row(Method::HEAD, "/api/sync/blobs/down/{token}", Address, |_| None, 200),
-        row(Method::POST, "/api/sync/push", Owned, |scene| Some(scene.batch()), 200),
-        row(Method::POST, "/api/sync/pull", Owned, |scene| Some(json!({"device_id": scene.device})), 200),
-        row(Method::GET, "/api/sync/subscribe", Owned, |_| None, 200),
-        row(Method::GET, "/api/sync/export", Own, |_| None, 200),
-        row(Method::DELETE, "/api/sync/data", Own, |_| None, 204),
-        row(Method::DELETE, "/api/sync/devices/{id}", Owned, |_| None, 204),
-        row(Method::DELETE, "/api/sync/blobs/{hash}", Owned, |_| None, 204),
-        row(Method::POST, "/api/sync/auth/logout", Own, |_| None, 204),
+        row(
+            Method::POST,
+            "/api/sync/blobs/download",
+            SessionOwner,
+            |scene| Some(json!({"hash": scene.blob})),
+            200,
+        ),
+        row(Method::GET, "/api/sync/blobs", Session, |_| None, 200),
+        row(Method::PUT, "/api/sync/blobs/up/{token}", PresignedUrl, |_| Some(json!("BLOB")), 200),
+        row(Method::GET, "/api/sync/blobs/down/{token}", PresignedUrl, |_| None, 200),
+        row(Method::HEAD, "/api/sync/blobs/down/{token}", PresignedUrl, |_| None, 200),
+        row(Method::POST, "/api/sync/push", SessionOwner, |scene| Some(scene.batch()), 200),
+        row(
+            Method::POST,
+            "/api/sync/pull",
+            SessionOwner,
+            |scene| Some(json!({"device_id": scene.device})),
+            200,
+        ),
+        row(Method::GET, "/api/sync/subscribe", SessionOwner, |_| None, 200),
+        row(Method::GET, "/api/sync/export", Session, |_| None, 200),
+        row(Method::DELETE, "/api/sync/data", Session, |_| None, 204),
+        row(Method::DELETE, "/api/sync/devices/{id}", SessionOwner, |_| None, 204),
+        row(Method::DELETE, "/api/sync/blobs/{hash}", SessionOwner, |_| None, 204),
+        row(Method::POST, "/api/sync/auth/logout", Session, |_| None, 204),
         row(
             Method::POST,
             "/api/admin/apps/{id}/sessions",
-            Admin,
+            AdminToken,
             |_| Some(json!({"external_id": "somebody"})),
             200,
         ),
@@ -307,7 +319,7 @@ impl Scene {
 
     fn call(&self, caller: &Caller, row: &Row, prefix: &str) -> u16 {
         let token = if row.method == Method::PUT { &self.up } else { &self.down };
-        let id = if row.access == Access::Admin { &self.app.id } else { &self.device };
+        let id = if row.access == Access::AdminToken { &self.app.id } else { &self.device };
         let path = row.path.replace("{id}", id).replace("{hash}", &self.blob);
         let mut path = path.replace("{token}", token).replace("/api/sync", prefix);
         if path.ends_with("/subscribe") {
@@ -354,11 +366,11 @@ fn every_route_answers_every_kind_of_caller_as_the_access_table_says() {
                     wrong.insert(what, format!("answered {answered}, not {status}"));
                 }
             };
-            let needs_none = matches!(row.access, Access::Public | Access::Address | Access::Page);
+            let needs_none = matches!(row.access, Access::Public | Access::PresignedUrl | Access::Page);
             for (who, caller) in &scene.without_session {
                 expect(who, caller, if needs_none { row.answer } else { 401 });
             }
-            if row.access == Access::Account {
+            if row.access == Access::AccountToken {
                 // Whoever is called by it is another account, of which the scene's things are none.
                 let account = scene.account_token();
                 expect("account", &account, row.answer);
@@ -367,13 +379,13 @@ fn every_route_answers_every_kind_of_caller_as_the_access_table_says() {
             }
             for (who, caller, administered) in &scene.access_tokens {
                 let answer = match row.access {
-                    Access::Public | Access::Address | Access::Page => row.answer,
-                    Access::Admin => *administered,
-                    Access::Own | Access::Owned | Access::Account => 401,
+                    Access::Public | Access::PresignedUrl | Access::Page => row.answer,
+                    Access::AdminToken => *administered,
+                    Access::Session | Access::SessionOwner | Access::AccountToken => 401,
                 };
                 expect(who, caller, answer);
             }
-            if matches!(row.access, Access::Admin | Access::Account) {
+            if matches!(row.access, Access::AdminToken | Access::AccountToken) {
                 for caller in [&scene.owner, &scene.other_user, &scene.other_app] {
                     expect("session", caller, 401);
                 }
@@ -383,7 +395,7 @@ fn every_route_answers_every_kind_of_caller_as_the_access_table_says() {
             if ["/api/sync/auth/logout", "/api/sync/data"].contains(&row.path) {
                 continue;
             }
-            let to_strangers = if row.access == Access::Owned { 404 } else { row.answer };
+            let to_strangers = if row.access == Access::SessionOwner { 404 } else { row.answer };
             expect("other user", &scene.other_user, to_strangers);
             expect("other app", &scene.other_app, to_strangers);
             if row.method != Method::DELETE {

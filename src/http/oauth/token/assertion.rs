@@ -1,9 +1,9 @@
-//! The grant of another system's JWT (RFC 7523): its user is let in as ours.
+//! The JWT bearer grant (RFC 7523): signing in a user for whom an issuer vouches.
 
 use tidelog_protocol::{TokenPair, TokenRequest};
 
 use super::super::error::OAuthErrorResponse;
-use super::need;
+use super::require;
 use crate::auth::AssertionOutcome;
 use crate::http::State;
 use crate::model::actors::Actor;
@@ -13,8 +13,8 @@ pub(super) async fn exchange(
     actor: Actor,
     request: &TokenRequest,
 ) -> Result<TokenPair, OAuthErrorResponse> {
-    let assertion = need("assertion", request.assertion.as_ref())?;
-    let client_id = need("client_id", request.client_id.as_ref())?;
+    let assertion = require("assertion", request.assertion.as_ref())?;
+    let client_id = require("client_id", request.client_id.as_ref())?;
     match state.auth.exchange_assertion(actor, client_id, assertion).await? {
         AssertionOutcome::SignedIn(pair) => Ok(pair),
         AssertionOutcome::UnknownApp => Err(OAuthErrorResponse::invalid_client()),
