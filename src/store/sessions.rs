@@ -22,7 +22,7 @@ const HAS_CREDENTIALS: &str = "
     SELECT 1 FROM users, apps
     WHERE users.id = ?1 AND users.password_hash IS ?2 AND users.disabled_at IS NULL
         AND apps.id = ?3 AND apps.api_key_hash = ?4";
-/// The oldest sessions of a log beyond a thousand: an app that signs in anew each time must not fill the disk.
+/// The oldest sessions of a log beyond a thousand: an app that signs in again each time must not fill the disk.
 const SURPLUS: &str = "id IN (SELECT id FROM sessions WHERE log = ?1 ORDER BY id DESC LIMIT -1 OFFSET 1000)";
 const ENSURE_LOG: &str = "INSERT INTO logs (app, user) VALUES (?1, ?2) ON CONFLICT (app, user) DO NOTHING";
 const INSERT: &str = "INSERT INTO sessions (uuid, log, created_at, expires_at)
