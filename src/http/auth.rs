@@ -12,6 +12,9 @@ use crate::auth::{ChangePasswordOutcome, SignInOutcome};
 use crate::model::actors::Actor;
 use crate::model::keys::Rewrap;
 
+/// Signs in with email, password and API key.
+///
+/// Statuses: 200, 401 `invalid_credentials`, 403 `two_factor_required`, 422 `invalid_field`, 429 `rate_limited`.
 pub(super) async fn sign_in(
     state: web::Data<State>,
     request: HttpRequest,
@@ -36,6 +39,9 @@ pub(super) async fn sign_in(
     Err(error.with_rate(limit, remaining))
 }
 
+/// Exchanges a refresh token for new tokens.
+///
+/// Statuses: 200, 401 `unauthenticated`, 422 `invalid_field`, 429 `rate_limited`.
 pub(super) async fn refresh(
     state: web::Data<State>,
     request: HttpRequest,
@@ -55,6 +61,9 @@ fn signed_in(limit: u32, remaining: u32, pair: &TokenPair) -> HttpResponse {
         .json(pair)
 }
 
+/// Ends the session.
+///
+/// Statuses: 204, 401 `unauthenticated`.
 pub(super) async fn sign_out(
     state: web::Data<State>,
     actor: Actor,
@@ -64,6 +73,9 @@ pub(super) async fn sign_out(
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// Changes the account's password and, if the request has one, the app's key envelope, in one step.
+///
+/// Statuses: 200, 401 `invalid_credentials` or `unauthenticated`, 403 `two_factor_required`, 409 `key_version_conflict` or `rotation_in_progress`, 422 `invalid_field`, 429 `rate_limited`.
 pub(super) async fn change_password(
     state: web::Data<State>,
     request: HttpRequest,

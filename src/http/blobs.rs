@@ -71,6 +71,8 @@ fn hash_of(text: &str) -> Result<BlobHash, ApiError> {
 }
 
 /// `POST /blobs/upload`: 200 with a presigned URL, or 402 over the quota, 413 if the blob is too large.
+///
+/// Statuses: 200, 401 `unauthenticated`, 402 `quota_exceeded`, 422 `invalid_field`, 503 `no_blobs`.
 pub(super) async fn upload(
     state: web::Data<State>,
     request: HttpRequest,
@@ -106,6 +108,8 @@ pub(super) async fn upload(
 }
 
 /// `POST /blobs/confirm`: 200, or 409 if nothing was uploaded or the key version conflicts, 422 if something else was uploaded.
+///
+/// Statuses: 200, 401 `unauthenticated`, 409 `not_uploaded` or `key_version_conflict`, 422 `blob_mismatch` or `invalid_field`, 503 `no_blobs`.
 pub(super) async fn confirm(
     state: web::Data<State>,
     Signed { caller, body: Json(body), .. }: Signed<Json<BlobConfirmRequest>>,
@@ -134,6 +138,8 @@ pub(super) async fn confirm(
 }
 
 /// `POST /blobs/download`: 200 with a presigned URL, or 404.
+///
+/// Statuses: 200, 401 `unauthenticated`, 404 `not_found`, 422 `invalid_field`, 503 `no_blobs`.
 pub(super) async fn download(
     state: web::Data<State>,
     request: HttpRequest,
@@ -162,6 +168,8 @@ struct ListQuery {
 }
 
 /// `GET /blobs`: 200 with one page.
+///
+/// Statuses: 200, 401 `unauthenticated`, 422 `invalid_field`, 503 `no_blobs`.
 pub(super) async fn list(
     state: web::Data<State>,
     request: HttpRequest,
@@ -205,6 +213,8 @@ fn listed(blob: blobs::Blob) -> Blob {
 }
 
 /// `DELETE /blobs/{hash}`: 204, or 404.
+///
+/// Statuses: 204, 401 `unauthenticated`, 404 `not_found`, 503 `no_blobs`.
 pub(super) async fn remove(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,

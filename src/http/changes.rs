@@ -14,6 +14,9 @@ use super::api_error::ApiError;
 use super::request::{Json, RawJson, Signed};
 use crate::model::changes::{PullOutcome, PullQuery, PushOutcome};
 
+/// Appends a batch of changes to the log.
+///
+/// Statuses: 200, 401 `unauthenticated`, 403 `device_revoked`, 404 `not_found`, 409 `batch_id_reused` or `key_version_conflict` or `log_moved` or `log_rewound`, 422 `invalid_change` or `too_many_changes` or `invalid_field`.
 pub(super) async fn push(
     state: web::Data<State>,
     Signed { caller, body: RawJson(body), .. }: Signed<RawJson>,
@@ -38,6 +41,9 @@ pub(super) async fn push(
     }
 }
 
+/// Returns entries after a cursor.
+///
+/// Statuses: 200, 401 `unauthenticated`, 403 `device_revoked`, 404 `not_found`, 409 `log_rewound`, 422 `invalid_field`.
 pub(super) async fn pull(
     state: web::Data<State>,
     Signed { caller, body: Json(request), .. }: Signed<Json<PullRequest>>,
@@ -85,6 +91,9 @@ fn query(request: PullRequest) -> Result<PullQuery, ApiError> {
     })
 }
 
+/// Returns the totals of the log.
+///
+/// Statuses: 200, 401 `unauthenticated`.
 pub(super) async fn status(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,

@@ -13,6 +13,9 @@ use crate::model::actors::Actor;
 use crate::model::devices::NewDevice;
 use crate::store::Registration;
 
+/// Registers a device, or finds the one that this installation registered before.
+///
+/// Statuses: 200, 201, 401 `unauthenticated`, 422 `invalid_field`.
 pub(super) async fn register(
     state: web::Data<State>,
     Signed { caller, body: Json(request), .. }: Signed<Json<RegisterDeviceRequest>>,
@@ -36,6 +39,9 @@ fn checked(request: RegisterDeviceRequest) -> Result<NewDevice, ApiError> {
     Ok(NewDevice { name: request.device_name, platform, install_id: request.install_id })
 }
 
+/// Lists the caller's devices in this app.
+///
+/// Statuses: 200, 401 `unauthenticated`.
 pub(super) async fn list(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,
@@ -43,6 +49,9 @@ pub(super) async fn list(
     Ok(HttpResponse::Ok().json(state.store.list_devices(caller.log).await?))
 }
 
+/// Removes a device, and ends its sessions.
+///
+/// Statuses: 204, 401 `unauthenticated`, 404 `not_found`.
 pub(super) async fn remove(
     state: web::Data<State>,
     actor: Actor,

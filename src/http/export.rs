@@ -25,6 +25,9 @@ use crate::model::actors::Actor;
 use crate::model::export::{ExportGrant, ExportRequester};
 use crate::store::AccountSession;
 
+/// Streams everything that the user has in this app, as one archive.
+///
+/// Statuses: 200, 401 `unauthenticated`.
 pub(super) async fn export(
     state: web::Data<State>,
     actor: Actor,
@@ -68,6 +71,9 @@ fn answer(request: &HttpRequest, parts: mpsc::Receiver<Result<Bytes, Fault>>) ->
     answer
 }
 
+/// Deletes everything that the user has in this app.
+///
+/// Statuses: 204, 401 `unauthenticated`.
 pub(super) async fn delete(
     state: web::Data<State>,
     actor: Actor,

@@ -10,6 +10,9 @@ use super::api_error::ApiError;
 use super::request::{Json, Signed};
 use crate::model::keys::PutKeyOutcome;
 
+/// Returns the key envelope.
+///
+/// Statuses: 200, 401 `unauthenticated`, 404 `not_found`.
 pub(super) async fn get(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,
@@ -26,6 +29,9 @@ pub(super) async fn get(
     }))
 }
 
+/// Stores a key envelope, if none was stored meanwhile.
+///
+/// Statuses: 200, 401 `unauthenticated`, 409 `key_version_conflict` or `rotation_in_progress`, 422 `invalid_field`.
 pub(super) async fn put(
     state: web::Data<State>,
     Signed { caller, body: Json(request), .. }: Signed<Json<PutKeyRequest>>,

@@ -28,6 +28,8 @@ const RETRY_DELAY: Duration = Duration::from_secs(3);
 
 /// 200 with an endless body. 400: an invalid parameter. 403: another app's session. 404: no such device. 409: the cursor comes from a
 /// lost history. 429: too many streams of one user. 503: too many of all, or the server is shutting down.
+///
+/// Statuses: 200, 401 `unauthenticated`, 403 `wrong_app`, 404 `not_found`, 409 `log_rewound`, 422 `invalid_field`, 429 `rate_limited`.
 pub(super) async fn subscribe(
     state: web::Data<State>,
     request: HttpRequest,

@@ -20,6 +20,9 @@ use crate::model::rotations::{
     BeginOutcome, CancelOutcome, CompleteOutcome, EntriesOutcome, EntryBatch, Rotation, RotationBatchOutcome,
 };
 
+/// Returns the rotation that is in progress, if there is one.
+///
+/// Statuses: 200, 401 `unauthenticated`.
 pub(super) async fn state(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,
@@ -41,6 +44,9 @@ fn pending(rotation: &Rotation) -> PendingRotation {
     }
 }
 
+/// Begins a rotation, or returns the one that the same request began.
+///
+/// Statuses: 200, 401 `unauthenticated`, 409 `rotation_in_progress` or `key_version_conflict`, 422 `invalid_field`.
 pub(super) async fn begin(
     state: web::Data<State>,
     Signed { caller, body: Json(request), .. }: Signed<Json<BeginRotationRequest>>,
@@ -54,6 +60,9 @@ pub(super) async fn begin(
     }
 }
 
+/// Lists entries that are still to be re-encrypted.
+///
+/// Statuses: 200, 401 `unauthenticated`, 409 `no_rotation` or `log_rewound`, 422 `invalid_field`.
 pub(super) async fn entries(
     state: web::Data<State>,
     Signed { caller, body: OptionalJson(request), .. }: Signed<OptionalJson<RotationEntriesRequest>>,
@@ -85,6 +94,9 @@ struct BatchRequest<'a> {
     entries: Capped<Object<RotatedEntry<'a>>>,
 }
 
+/// Replaces entries by re-encrypted ones.
+///
+/// Statuses: 200, 401 `unauthenticated`, 409 `no_rotation`, 422 `invalid_change` or `too_many_changes` or `invalid_field`.
 pub(super) async fn batch(
     state: web::Data<State>,
     Signed { caller, body: RawJson(body), .. }: Signed<RawJson>,
@@ -111,6 +123,9 @@ fn parse(body: &str) -> Result<EntryBatch, ApiError> {
     Ok(batch.map_err(ApiError::invalid_entries)?.under(request.key_version))
 }
 
+/// Completes the rotation: the new key becomes the current one.
+///
+/// Statuses: 200, 401 `unauthenticated`, 409 `rotation_incomplete` or `no_rotation` or `key_version_conflict`, 422 `invalid_field`.
 pub(super) async fn complete(
     state: web::Data<State>,
     Signed { caller, body: OptionalJson(request), .. }: Signed<OptionalJson<CompleteRotationRequest>>,
@@ -125,6 +140,9 @@ pub(super) async fn complete(
     }
 }
 
+/// Cancels the rotation.
+///
+/// Statuses: 204, 401 `unauthenticated`, 409 `rotation_started` or `no_rotation`.
 pub(super) async fn cancel(
     state: web::Data<State>,
     Signed { caller, .. }: Signed<()>,

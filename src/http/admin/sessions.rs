@@ -11,6 +11,9 @@ use crate::http::request::Json;
 use crate::model::actors::Actor;
 use crate::model::issuers::check_subject;
 
+/// Begins a session for a user of the app's own backend.
+///
+/// Statuses: 200, 401 `unauthenticated`, 404 `not_found`, 422 `invalid_field`.
 pub(in crate::http) async fn begin(
     state: web::Data<State>,
     actor: Actor,

@@ -33,6 +33,8 @@ use crate::store::Store;
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `PUT /blobs/up/{token}`: 200 once the bytes are durable, or 401 for an invalid URL, 404 if the upload is gone, 422 for another size.
+///
+/// Statuses: 200, 401 `unauthenticated`, 404 `not_found`, 422 `blob_mismatch`, 503 `no_blobs`.
 pub(in crate::http) async fn put(
     state: web::Data<State>,
     request: HttpRequest,
@@ -108,6 +110,8 @@ impl ReceivedUpload {
 }
 
 /// `GET` and `HEAD /blobs/down/{token}`: 200, 206 or 304, or 401 for an invalid URL, 404, 412, 416.
+///
+/// Statuses: 200, 206, 304, 401 `unauthenticated`, 404 `not_found`, 412 `precondition_failed`, 416 `range_not_satisfiable`, 503 `no_blobs`.
 pub(in crate::http) async fn get(
     state: web::Data<State>,
     request: HttpRequest,

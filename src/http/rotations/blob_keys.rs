@@ -14,6 +14,9 @@ use crate::http::request::{OptionalJson, RawJson, Signed};
 use crate::model::blobs::{BlobHash, SealedKey};
 use crate::model::rotations::{BlobKeyBatch, BlobKeysOutcome, RotationBatchOutcome};
 
+/// Lists blob keys that are still to be re-encrypted.
+///
+/// Statuses: 200, 401 `unauthenticated`, 409 `no_rotation`, 422 `invalid_field`.
 pub(in crate::http) async fn list(
     state: web::Data<State>,
     Signed { caller, body: OptionalJson(request), .. }: Signed<OptionalJson<RotationBlobsRequest>>,
@@ -44,6 +47,9 @@ struct BatchRequest {
     blobs: Capped<Object<RotatedBlobKey>>,
 }
 
+/// Replaces blob keys by re-encrypted ones.
+///
+/// Statuses: 200, 401 `unauthenticated`, 409 `no_rotation`, 422 `invalid_change` or `too_many_changes` or `invalid_field`.
 pub(in crate::http) async fn batch(
     state: web::Data<State>,
     Signed { caller, body: RawJson(body), .. }: Signed<RawJson>,

@@ -17,23 +17,23 @@ use tidelog_test_kit::{
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
-    /// Everybody, and a token changes nothing.
+    /// Everybody. Tokens are ignored.
     Public,
-    /// Whoever has a live session; its effects stay inside that session's own log.
+    /// Every live session, within its own log.
     Session,
-    /// As `Session`, and it names a thing of the owner: to anybody else that thing does not exist.
+    /// As `Session`, but the request names a resource of the owner. For all others it does not exist.
     SessionOwner,
-    /// Whoever has the address that the owner was given, and a token changes nothing.
+    /// Holders of a presigned URL that the owner was given. Tokens are ignored.
     PresignedUrl,
-    /// Whoever has a token for their own account; everything is in terms of that account.
+    /// Holders of an account token, within that account.
     AccountToken,
-    /// Pages: no token changes anything. What comes in the rows is no form, so no row gets further than that.
+    /// Forms of pages. Tokens are ignored. The rows send JSON, so every caller gets 415.
     Page,
-    /// Whoever has an administrator's access token. To one of another app, this app does not exist.
+    /// Holders of an administrator's personal access token. For one that is limited to another app, this app does not exist.
     AdminToken,
 }
 
-/// One row: an operation, who may call it, what with, and what its owner is answered.
+/// A route, who may call it, a request body, and the status that an authorised caller gets.
 struct Row {
     method: Method,
     path: &'static str,
