@@ -96,6 +96,9 @@ struct Arguments {
     /// Fills databases through the binary's own command line and API, for one that is not of this source.
     #[arg(long)]
     seed_by_push: bool,
+    /// Environment of the server instead of the settings that lift its rate limits, for a binary that calls them otherwise.
+    #[arg(long, value_name = "NAME=VALUE,…", value_delimiter = ',')]
+    server_env: Vec<String>,
     /// A data folder to use and to keep.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -169,7 +172,7 @@ fn main() -> Result<()> {
 
 fn binary(arguments: &Arguments) -> Result<Binary> {
     let path = arguments.server.clone().map_or_else(server::build, Ok)?;
-    Ok(Binary { path, seed_by_push: arguments.seed_by_push })
+    Ok(Binary { path, seed_by_push: arguments.seed_by_push, environment: arguments.server_env.clone() })
 }
 
 fn measure_server(arguments: &Arguments, data: &Path, report: &mut Report) -> Result<()> {
