@@ -6,14 +6,21 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use super::access_tokens::AccessTokenSigner;
 use super::flow::FlowSigner;
 use super::presigned_urls::UrlSigner;
+use super::secrets::random_256;
 use super::token_settings::TokenSettings;
 use crate::clock::Clock;
 use crate::error::Fault;
 use crate::store::SigningKey;
+
+/// Generates a signing key.
+pub fn new_signing_key() -> Result<SigningKey, Fault> {
+    Ok(SigningKey { kid: Uuid::now_v7().to_string(), secret: random_256()?, replaced_at: None })
+}
 
 /// What one set of keys signs and verifies. No `Debug`: it holds secrets.
 pub(super) struct Signers {

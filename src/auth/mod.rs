@@ -36,6 +36,7 @@ pub use account::{Enrolment, SetPasswordOutcome};
 pub use authorization_codes::AuthorizationCodeGrant;
 pub use change_password::ChangePasswordOutcome;
 pub use federated_sign_in::AssertionOutcome;
+pub use keyring::new_signing_key;
 pub use sessions::SignInOutcome;
 pub use sign_in::PasswordCheck;
 pub use token_settings::TokenSettings;
@@ -70,7 +71,7 @@ impl Auth {
         passwords: Passwords,
         settings: TokenSettings,
     ) -> Result<Self, Fault> {
-        let keys = store.signing_keys(signing_keys::new_signing_key()?).await?;
+        let keys = store.signing_keys(keyring::new_signing_key()?).await?;
         let keyring = Arc::new(Keyring::new(&keys, &settings, &clock)?);
         let callers = Arc::<CallerCache>::default();
         let issuers = Issuers::new(store.clone(), clock.clone());

@@ -1,11 +1,9 @@
 //! Rotation of the keys that sign access tokens.
 
-use uuid::Uuid;
-
 use super::Auth;
 use super::access_tokens::MAX_CLOCK_SKEW_SECONDS;
 use super::derived_keys::MAX_LIFETIME_SECONDS;
-use super::secrets::random_256;
+use super::keyring::new_signing_key;
 use crate::clock::MICROS_PER_SECOND;
 use crate::error::Fault;
 use crate::model::actors::Actor;
@@ -26,11 +24,6 @@ impl RotatedKeys {
         let kid = keys.first().map(|key| key.kid.clone()).unwrap_or_default();
         Self { kid, older: keys.len().saturating_sub(1) }
     }
-}
-
-/// Generates a signing key.
-pub fn new_signing_key() -> Result<SigningKey, Fault> {
-    Ok(SigningKey { kid: Uuid::now_v7().to_string(), secret: random_256()?, replaced_at: None })
 }
 
 impl Auth {

@@ -8,9 +8,6 @@ use clap::builder::NonEmptyStringValueParser;
 use super::output::Output;
 use crate::config::{ConfigError, EffectiveSetting, Settings, Sources, load};
 
-/// Why a command failed, for people.
-pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
 /// Heading of these flags in help texts.
 const HEADING: &str = "Global options";
 

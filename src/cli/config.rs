@@ -1,6 +1,7 @@
 //! `tidelog config`.
 
-use super::args::{BoxError, GlobalArgs};
+use super::args::GlobalArgs;
+use super::output::BoxError;
 
 /// Shows every setting and where it comes from.
 pub(super) fn run(global: &GlobalArgs) -> Result<(), BoxError> {

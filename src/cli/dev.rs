@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::args::{BoxError, GlobalArgs};
+use super::args::GlobalArgs;
+use super::output::BoxError;
 use super::serve::{ServeArgs, log_to_stderr};
 use crate::clock::Clock;
 use crate::config::Origin;

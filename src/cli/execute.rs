@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::args::{BoxError, GlobalArgs};
+use super::args::GlobalArgs;
+use super::output::BoxError;
 use super::password;
 use crate::blobs::SweepReport;
 use crate::clock::Clock;

@@ -8,7 +8,8 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::args::{BoxError, GlobalArgs};
+use super::args::GlobalArgs;
+use super::output::BoxError;
 use crate::server::call;
 use crate::server::commands::{Command, ServerUrl};
 

@@ -14,7 +14,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::args::{BoxError, GlobalArgs};
+use self::args::GlobalArgs;
+use self::output::BoxError;
 use crate::config::{ConfigError, Origin};
 use crate::server::commands::Command;
 

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::args::BoxError;
+/// Why a command failed, for people.
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Spaces between two columns.
 const COLUMN_GAP: usize = 2;

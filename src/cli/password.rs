@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
-use super::args::BoxError;
+use super::output::BoxError;
 use crate::server::commands::{Command, Password, UserCommand};
 
 /// Reads the password if the command needs one.

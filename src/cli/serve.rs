@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tracing_subscriber::EnvFilter;
 
-use super::args::{BoxError, GlobalArgs};
+use super::args::GlobalArgs;
+use super::output::BoxError;
 use crate::clock::Clock;
 use crate::server::commands::{CommandContext, setup_link};
 use crate::server::{self, Signals};

@@ -65,6 +65,9 @@ pub(crate) fn imports(text: &str) -> Vec<Import> {
             use_tree(&tokens, &mut at, &[], &mut |path| {
                 found.push(Import { path, is_reexport, is_use: true });
             });
+        } else if tokens[at] == "in" && at > 0 && tokens[at - 1] == "(" {
+            // The path in `pub(in super::super)` limits who may use an item; it uses nothing.
+            at = tokens[at..].iter().position(|token| token == ")").map_or(tokens.len(), |end| at + end);
         } else if is_name(&tokens[at]) && (at == 0 || tokens[at - 1] != "::") {
             let mut path = vec![tokens[at].clone()];
             while tokens.get(at + 1).is_some_and(|token| token == "::")
@@ -201,7 +204,7 @@ fn the_scan_sees_every_way_to_name_a_module() {
         //! crate::comment
         pub(crate) use crate::{store::{Store, changes as log}, error::Fault};
         use super::*;
-        fn f<'a>(x: &'a str) -> char { crate::http::run("crate::text", r#"crate::raw"#, '\'') }
+        pub(in crate::scope) fn f<'a>(x: &'a str) -> char { crate::http::run("crate::text", r#"crate::raw"#, '\'') }
         #[cfg(test)]
         mod tests { use crate::tested; }
         struct After(super::Last);

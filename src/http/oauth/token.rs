@@ -1,21 +1,21 @@
 //! `POST /oauth/token`: exchanging a code, a refresh token or an assertion for tokens. The request is JSON or a form.
 
 mod assertion;
+mod request;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use tidelog_protocol::{
     GRANT_AUTHORIZATION_CODE, GRANT_JWT_BEARER, GRANT_REFRESH_TOKEN, TokenPair, TokenRequest, TokenResponse,
 };
 
+use self::request::{read, require};
 use super::error::OAuthErrorResponse;
 use crate::auth::AuthorizationCodeGrant;
 use crate::auth::secrets::hash_secret;
 use crate::http::State;
 use crate::http::auth::count;
 use crate::http::client_ip::actor;
-use crate::http::request::{Kind, read_open};
 use crate::model::actors::Actor;
-use crate::model::authorization::Parameters;
 
 /// Exchanges a grant for tokens.
 ///
@@ -35,31 +35,6 @@ pub(in crate::http) async fn token(
         Some(_) => return Err(OAuthErrorResponse::unsupported_grant_type()),
     };
     Ok(HttpResponse::Ok().insert_header(("Pragma", "no-cache")).json(response(&state, pair)))
-}
-
-/// Reads the request. A form is read as strictly as JSON: a field that appears twice has no value.
-async fn read(http: &HttpRequest, payload: web::Payload) -> Result<TokenRequest, OAuthErrorResponse> {
-    let (body, kind) = read_open(http, payload.into_inner()).await?;
-    if kind == Kind::Json {
-        return Ok(crate::http::json::parse(&body)?);
-    }
-    let form = Parameters::parse(&body);
-    let field = |name| form.get(name).map(Into::into);
-    Ok(TokenRequest {
-        grant_type: field("grant_type"),
-        client_id: field("client_id"),
-        code: field("code"),
-        redirect_uri: field("redirect_uri"),
-        code_verifier: field("code_verifier"),
-        refresh_token: field("refresh_token"),
-        assertion: field("assertion"),
-    })
-}
-
-/// A field that the grant requires.
-fn require<'a>(name: &str, field: Option<&'a String>) -> Result<&'a str, OAuthErrorResponse> {
-    let missing = || OAuthErrorResponse::invalid_request(format!("{name} is missing or appears twice"));
-    field.map(String::as_str).filter(|value| !value.is_empty()).ok_or_else(missing)
 }
 
 async fn exchange_code(

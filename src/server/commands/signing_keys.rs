@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, answer};
 use super::context::CommandContext;
-use crate::auth::signing_keys::{RotatedKeys, new_signing_key};
+use crate::auth::new_signing_key;
+use crate::auth::signing_keys::RotatedKeys;
 use crate::model::actors::Actor;
 
 /// Manages the keys that sign access tokens.

@@ -3,7 +3,7 @@
 use tidelog_protocol::{TokenPair, TokenRequest};
 
 use super::super::error::OAuthErrorResponse;
-use super::require;
+use super::request::require;
 use crate::auth::AssertionOutcome;
 use crate::http::State;
 use crate::model::actors::Actor;
