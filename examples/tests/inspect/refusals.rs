@@ -11,7 +11,7 @@ fn assert_refused(ran: &Ran, sentence: &str) {
 async fn a_wrong_password_or_passphrase_is_reported_as_such() {
     let (world, _) = World::lived_in().await;
     let ran = world.inspector().with("TIDELOG_PASSWORD", "guessed").run(&["tables"]);
-    assert_refused(&ran, "wrong e-mail, password or API key");
+    assert_refused(&ran, "wrong email, password or API key");
     let ran = world.inspector().with("TIDELOG_PASSPHRASE", "guessed").run(&["tables"]);
     assert_refused(&ran, "wrong passphrase");
     let ran = world.inspector().with("TIDELOG_PASSPHRASE", "").run(&["tables"]);

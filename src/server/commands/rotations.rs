@@ -20,7 +20,7 @@ pub enum RotationCommand {
     /// Restore what a user's latest rotation replaced, and the old key
     ///
     /// See docs/operations.md for what the user's devices must do afterwards.
-    UndoOutcome {
+    Undo {
         /// Email address of the user
         email: String,
         /// Name or ID of the app
@@ -74,7 +74,7 @@ impl RotationCommand {
                 let rotations = context.store.list_rotations().await?;
                 answer(rotations.into_iter().map(RotationDetails::from).collect::<Vec<_>>())
             }
-            Self::UndoOutcome { email, app } => undo(context, &email, &app).await,
+            Self::Undo { email, app } => undo(context, &email, &app).await,
         }
     }
 }

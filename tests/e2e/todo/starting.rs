@@ -11,11 +11,11 @@ fn the_first_start_prompts_without_echo_and_later_ones_start_offline_without_pro
     let mut world = World::new();
     let first = Terminal::run(&world.app_on("laptop"));
     first.shows("Password of mia@example.com:");
-    first.type_text(PASSWORD).press(&["Enter"]).shows("New passphrase");
-    first.type_text(PASSPHRASE).press(&["Enter"]).shows("Repeat the passphrase");
+    first.type_secret(PASSWORD).press(&["Enter"]).shows("New passphrase");
+    first.type_secret(PASSPHRASE).press(&["Enter"]).shows("Repeat the passphrase");
     let asked = first.screen();
     assert!(!asked.contains(PASSWORD) && !asked.contains(PASSPHRASE), "{asked}");
-    first.type_text(PASSPHRASE).press(&["Enter"]).shows("● live");
+    first.type_secret(PASSPHRASE).press(&["Enter"]).shows("● live");
     first.press(&["a"]).type_text("Milk").press(&["Enter"]).shows("[ ] Milk");
     first.press(&["q"]);
     assert_eq!(first.end().0, 0);
@@ -30,9 +30,9 @@ fn two_different_new_passphrases_are_refused() {
     let world = World::new();
     let app = Terminal::run(&world.app_on("laptop"));
     app.shows("Password of");
-    app.type_text(PASSWORD).press(&["Enter"]).shows("New passphrase");
-    app.type_text(PASSPHRASE).press(&["Enter"]).shows("Repeat the passphrase");
-    app.type_text("seven wet ducks").press(&["Enter"]).shows("the passphrases do not match");
+    app.type_secret(PASSWORD).press(&["Enter"]).shows("New passphrase");
+    app.type_secret(PASSPHRASE).press(&["Enter"]).shows("Repeat the passphrase");
+    app.type_secret("seven wet ducks").press(&["Enter"]).shows("the passphrases do not match");
     assert_eq!(app.end().0, 1);
 }
 

@@ -69,6 +69,21 @@ impl Terminal {
         self.press(&["-l", "--", text])
     }
 
+    /// Types a text once the terminal does not echo any more. A program prompts first and turns the echo off then, and no person is
+    /// as fast as this.
+    pub(crate) fn type_secret(&self, text: &str) -> &Self {
+        let tty = self.tmux().args(["display-message", "-p", "#{pane_tty}"]).output().expect("tmux answers");
+        let tty = String::from_utf8(tty.stdout).expect("a path");
+        let started = Instant::now();
+        loop {
+            let settings = Command::new("stty").args(["-a", "-F", tty.trim()]).output().expect("stty is installed");
+            if String::from_utf8_lossy(&settings.stdout).split_whitespace().any(|setting| setting == "-echo") {
+                return self.type_text(text);
+            }
+            assert!(started.elapsed() < TIMEOUT, "the terminal never stops echoing:\n{}", self.screen());
+        }
+    }
+
     /// What can be seen.
     pub(crate) fn screen(&self) -> String {
         let seen = self.tmux().args(["capture-pane", "-p"]).output().expect("tmux answers");
