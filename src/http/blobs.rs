@@ -14,20 +14,12 @@ use uuid::Uuid;
 
 use super::api_error::ApiError;
 use super::request::{Json, Signed};
-use super::{State, hosts};
+use super::{BlobService, State, hosts};
 use crate::auth::presigned_urls::{UrlPurpose, UrlTarget};
 use crate::blobs::{BlobStore, ConfirmOutcome, ConfirmRequest, confirm as confirm_blob};
 use crate::model::blobs::{self, BlobHash, HASH_FORMAT, decode_wrapped_key};
 use crate::model::sessions::Caller;
 use crate::store::{GrantOutcome, NewUpload};
-
-/// What handlers need to serve blobs.
-pub struct BlobService {
-    /// The objects.
-    pub store: BlobStore,
-    /// How long an upload may wait to be confirmed, in microseconds.
-    pub upload_lifetime_us: i64,
-}
 
 impl State {
     fn blob_service(&self) -> Result<&BlobService, ApiError> {

@@ -3,10 +3,6 @@
 //! A preflight request does not say for which app it is, so it suffices that any app lists the page's origin. The answer to the actual
 //! request can be read only if the caller's app lists it. CORS replaces no token, and cookies are never allowed.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
@@ -18,10 +14,6 @@ use uuid::Uuid;
 
 use super::Front;
 use super::api_error::ApiError;
-use crate::error::Fault;
-use crate::model::origins::allow;
-use crate::notify::Event;
-use crate::store::Store;
 
 /// Paths besides the sync routes that web pages may call. The server's own pages, and the routes of accounts and administration, are not
 /// open to other origins.
@@ -101,55 +93,5 @@ fn set_headers(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
-    }
-}
-
-/// The origins of all apps, in memory. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Origins(Arc<Cache>);
-
-/// The origins of each app.
-type ByApp = HashMap<Uuid, Vec<String>>;
-
-struct Cache {
-    store: Store,
-    /// `None`: not loaded, or out of date.
-    by_app: RwLock<Option<Arc<ByApp>>>,
-    /// Incremented by every change: what was read before a change is not kept after it.
-    generation: AtomicU64,
-}
-
-impl Origins {
-    pub(super) fn new(store: Store) -> Self {
-        Self(Arc::new(Cache { store, by_app: RwLock::default(), generation: AtomicU64::default() }))
-    }
-
-    /// Drops what an event makes invalid.
-    pub(super) fn invalidate(&self, event: &Event) {
-        if matches!(event, Event::AppsChanged | Event::Reopened) {
-            let mut by_app = self.0.by_app.write().unwrap_or_else(PoisonError::into_inner);
-            self.0.generation.fetch_add(1, Ordering::SeqCst);
-            *by_app = None;
-        }
-    }
-
-    /// The apps that allow an origin.
-    async fn apps_of(&self, origin: &str) -> Result<Vec<Uuid>, Fault> {
-        let all = self.all().await?;
-        Ok(all.iter().filter(|(_, origins)| allow(origins, origin)).map(|(app, _)| *app).collect())
-    }
-
-    async fn all(&self) -> Result<Arc<ByApp>, Fault> {
-        let cache = &*self.0;
-        if let Some(by_app) = &*cache.by_app.read().unwrap_or_else(PoisonError::into_inner) {
-            return Ok(by_app.clone());
-        }
-        let generation = cache.generation.load(Ordering::SeqCst);
-        let loaded = Arc::new(cache.store.list_origins().await?);
-        let mut by_app = cache.by_app.write().unwrap_or_else(PoisonError::into_inner);
-        if cache.generation.load(Ordering::SeqCst) == generation {
-            *by_app = Some(loaded.clone());
-        }
-        Ok(loaded)
     }
 }

@@ -2,8 +2,8 @@
 
 use actix_web::web;
 
-use super::client_ip::Peers;
-use super::cors::Origins;
+use super::origins::Origins;
+use super::peers::Peers;
 use crate::config::{AllowedHosts, Listen, Settings};
 use crate::notify::Hub;
 use crate::store::Store;

@@ -57,12 +57,15 @@ pub(crate) fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
 pub(crate) fn imports(text: &str) -> Vec<Import> {
     let tokens = without_tests(tokens(text));
     let mut found = Vec::new();
+    let mut inline = InlineModules::default();
     let mut at = 0;
     while at < tokens.len() {
+        inline.read(&tokens[at]);
         if tokens[at] == "use" {
             let is_reexport = at > 0 && matches!(tokens[at - 1].as_str(), "pub" | ")");
             at += 1;
             use_tree(&tokens, &mut at, &[], &mut |path| {
+                let path = inline.from_file(path);
                 found.push(Import { path, is_reexport, is_use: true });
             });
         } else if tokens[at] == "in" && at > 0 && tokens[at - 1] == "(" {
@@ -77,6 +80,7 @@ pub(crate) fn imports(text: &str) -> Vec<Import> {
                 at += 2;
             }
             if path.len() > 1 {
+                let path = inline.from_file(path);
                 found.push(Import { path, is_reexport: false, is_use: false });
             }
             at += 1;
@@ -85,6 +89,46 @@ pub(crate) fn imports(text: &str) -> Vec<Import> {
         }
     }
     found
+}
+
+/// The inline modules around a place in a file.
+#[derive(Default)]
+struct InlineModules {
+    depth: usize,
+    /// The next block is that of a module.
+    is_declared: bool,
+    /// The depths of the blocks of the modules.
+    blocks: Vec<usize>,
+}
+
+impl InlineModules {
+    fn read(&mut self, token: &str) {
+        match token {
+            "mod" => self.is_declared = true,
+            ";" => self.is_declared = false,
+            "{" => {
+                self.depth += 1;
+                if std::mem::take(&mut self.is_declared) {
+                    self.blocks.push(self.depth);
+                }
+            }
+            "}" => {
+                self.blocks.pop_if(|block| *block == self.depth);
+                self.depth = self.depth.saturating_sub(1);
+            }
+            _ => {}
+        }
+    }
+
+    /// A path as the file itself would write it: in an inline module, the first `super` is the file.
+    fn from_file(&self, mut path: Vec<String>) -> Vec<String> {
+        let supers = path.iter().take_while(|name| *name == "super").count().min(self.blocks.len());
+        path.drain(..supers);
+        if supers > 0 && path.first().is_none_or(|name| name != "super") {
+            path.insert(0, "self".to_owned());
+        }
+        path
+    }
 }
 
 /// Reads `a::{b, c::d as e}` from a place, and gives every whole path.
@@ -207,6 +251,7 @@ fn the_scan_sees_every_way_to_name_a_module() {
         pub(in crate::scope) fn f<'a>(x: &'a str) -> char { crate::http::run("crate::text", r#"crate::raw"#, '\'') }
         #[cfg(test)]
         mod tests { use crate::tested; }
+        mod inline { fn f() { super::sibling(super::super::parent()) } }
         struct After(super::Last);
     "##;
     let found: Vec<_> = imports(text).into_iter().map(|import| import.path.join("::")).collect();
@@ -218,6 +263,8 @@ fn the_scan_sees_every_way_to_name_a_module() {
             "crate::error::Fault",
             "super",
             "crate::http::run",
+            "self::sibling",
+            "super::parent",
             "super::Last"
         ]
     );

@@ -7,7 +7,6 @@ use futures_util::future::LocalBoxFuture;
 
 use super::PageResult;
 use super::browser::BrowserBinding;
-use super::deduplication::Fingerprint;
 use super::error::PageError;
 use super::page::message_page;
 use crate::auth::flow::{FlowState, FlowToken};
@@ -15,6 +14,7 @@ use crate::auth::secrets::hash_secret;
 use crate::http::State;
 use crate::http::api_error::ApiError;
 use crate::http::client_ip::actor;
+use crate::http::deduplication::Fingerprint;
 use crate::http::request::{self, Kind, read_open};
 use crate::model::actors::Actor;
 use crate::model::authorization::{AuthorizationRequest, Parameters};

@@ -2,7 +2,6 @@
 
 mod brand;
 pub(super) mod browser;
-pub(super) mod deduplication;
 mod elements;
 mod error;
 pub(super) mod form;

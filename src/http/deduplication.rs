@@ -15,7 +15,6 @@ use actix_web::rt::spawn;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, ResponseError};
 
-use super::PageResult;
 use crate::error::Fault;
 
 /// How long the same form gets the same response, in seconds.
@@ -26,7 +25,7 @@ const MAX_STORED: usize = 256;
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The hash of a form's path, content and browser id.
-pub(in crate::http) type Fingerprint = [u8; 32];
+pub(super) type Fingerprint = [u8; 32];
 
 #[derive(Clone)]
 struct StoredResponse {
@@ -48,16 +47,16 @@ type Slot = Arc<tokio::sync::Mutex<Option<StoredResponse>>>;
 
 /// The forms submitted in the last few seconds, with their responses.
 #[derive(Default)]
-pub(in crate::http) struct SubmitDeduplication(Mutex<HashMap<Fingerprint, (i64, Slot)>>);
+pub(super) struct SubmitDeduplication(Mutex<HashMap<Fingerprint, (i64, Slot)>>);
 
 impl SubmitDeduplication {
     /// Runs `handle` for a form. If the same form was submitted a moment ago, waits for its response and returns that.
-    pub(in crate::http) async fn run(
+    pub(super) async fn run<E: ResponseError + From<Fault> + 'static>(
         &self,
         form: Fingerprint,
         now_seconds: i64,
-        handle: impl Future<Output = PageResult> + 'static,
-    ) -> PageResult {
+        handle: impl Future<Output = Result<HttpResponse, E>> + 'static,
+    ) -> Result<HttpResponse, E> {
         let Some(slot) = self.slot(form, now_seconds) else { return handle.await };
         // In a task of its own: on the second click the browser drops the first connection, and the work must not stop half-way.
         spawn(respond(slot, handle)).await.map_err(Fault::internal)?
@@ -74,7 +73,10 @@ impl SubmitDeduplication {
     }
 }
 
-async fn respond(slot: Slot, handle: impl Future<Output = PageResult>) -> PageResult {
+async fn respond<E: ResponseError + From<Fault>>(
+    slot: Slot,
+    handle: impl Future<Output = Result<HttpResponse, E>>,
+) -> Result<HttpResponse, E> {
     let mut stored = slot.lock().await;
     if let Some(stored) = stored.as_ref() {
         return Ok(stored.to_response());
@@ -101,6 +103,11 @@ mod tests {
     use actix_web::rt::System;
 
     use super::*;
+    use crate::http::api_error::ApiError;
+
+    fn ok(response: HttpResponse) -> Result<HttpResponse, ApiError> {
+        Ok(response)
+    }
 
     /// How often a form was handled.
     type Times = Rc<Cell<u32>>;
@@ -109,7 +116,7 @@ mod tests {
         let times = times.clone();
         let handle = async move {
             times.set(times.get() + 1);
-            Ok(HttpResponse::Ok().insert_header(("x", "y")).body(times.get().to_string()))
+            ok(HttpResponse::Ok().insert_header(("x", "y")).body(times.get().to_string()))
         };
         let response = forms.run([form; 32], at, handle).await.unwrap_or_else(|error| error.error_response());
         assert_eq!(response.headers().get("x").map(|value| value.as_bytes()), Some(&b"y"[..]));
@@ -137,7 +144,7 @@ mod tests {
                 starts.notify_one();
                 waits.notified().await;
                 counts.set(counts.get() + 1);
-                Ok(HttpResponse::Ok().insert_header(("x", "y")).body("first"))
+                ok(HttpResponse::Ok().insert_header(("x", "y")).body("first"))
             };
             {
                 let first = forms.run([1; 32], 0, slow);
@@ -163,7 +170,7 @@ mod tests {
             other[0] = 9;
             assert!(forms.slot([255; 32], 0).is_some(), "a second click");
             assert!(forms.slot(other, 0).is_none());
-            let beyond = forms.run(other, 0, async { Ok(HttpResponse::NoContent().finish()) }).await;
+            let beyond = forms.run(other, 0, async { ok(HttpResponse::NoContent().finish()) }).await;
             assert_eq!(beyond.unwrap_or_else(|error| error.error_response()).status(), 204);
             assert!(forms.slot(other, 1 + REPEAT_SECONDS).is_some());
         });
