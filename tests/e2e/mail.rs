@@ -12,8 +12,8 @@ fn with_mail(mail: &MailServer) -> Server {
 
 fn forget(server: &Server, email: &str) -> String {
     let tab = server.tab();
-    let page = tab.open("/forgot-password").expect(200).titled("Reset your password");
-    tab.send(&page, &[("email", email)]).expect(200).titled("Check your email").text
+    let page = tab.open("/forgot-password").expect(200).expect_title("Reset your password");
+    tab.send(&page, &[("email", email)]).expect(200).expect_title("Check your email").text
 }
 
 /// A page without what is new each time.
@@ -47,10 +47,10 @@ fn a_mailed_invite_shows_its_link_to_the_recipient_only() {
         letter.header("Content-Type").starts_with("text/plain") && letter.text().contains("Noten für Ümit")
     );
     let tab = server.tab();
-    let page = tab.open(&letter.link()).expect(200).titled("Create an account for Noten für Ümit");
+    let page = tab.open(&letter.link()).expect(200).expect_title("Create an account for Noten für Ümit");
     tab.send(&page, &[("email", "ada@example.org"), ("password", PASSWORD)]).expect(200);
     tab.open(&letter.link()).expect(404);
-    let refused = server.cli().run(&["invite", "create", "--mail", "ada@b@example.org"]).refusal();
+    let refused = server.cli().run(&["invite", "create", "--mail", "ada@b@example.org"]).expect_refusal();
     assert!(refused.contains("invalid email address"), "{refused}");
     assert_eq!(server.cli().run(&["invite", "list"]).json(), json!([]), "it is withdrawn");
 }
@@ -66,12 +66,15 @@ fn an_operator_mails_a_reset_link_with_and_without_a_running_server() {
     assert_eq!(made["mailed_to"], "ada@example.org");
     assert!(made["url"].is_null() && !made.to_string().contains("tll_"), "{made}");
     let (tab, letter) = (server.tab(), mail.next());
-    let page = tab.open(&letter.link()).expect(200).titled("Set a new password");
-    tab.send(&page, &[("password", "another password")]).expect(200).titled("Your password has been changed");
+    let page = tab.open(&letter.link()).expect(200).expect_title("Set a new password");
+    tab.send(&page, &[("password", "another password")])
+        .expect(200)
+        .expect_title("Your password has been changed");
     server.stop();
     reset(&server);
     assert_eq!(mail.next().to(), "ada@example.org");
-    let refused = server.cli().run(&["user", "reset-password", "nobody@example.org", "--mail"]).refusal();
+    let refused =
+        server.cli().run(&["user", "reset-password", "nobody@example.org", "--mail"]).expect_refusal();
     assert!(refused.contains("nobody@example.org"), "{refused}");
 }
 
@@ -85,7 +88,7 @@ fn without_a_mail_server_commands_name_the_setting() {
         vec!["invite", "create", "--mail", "bob@example.org"],
         vec!["user", "reset-password", "ada@example.org", "--mail"],
     ] {
-        let refused = server.cli().run(&arguments).refusal();
+        let refused = server.cli().run(&arguments).expect_refusal();
         assert!(refused.contains("mail.smtp_url") && refused.contains("mail.from"), "{refused}");
     }
     assert_eq!(server.cli().run(&["invite", "list"]).json(), json!([]));
@@ -98,11 +101,11 @@ fn a_link_that_cannot_be_mailed_is_revoked() {
     server.new_user("ada@example.org");
     mail.refuse();
     let invite = ["invite", "create", "--mail", "bob@example.org"];
-    let refused = server.cli().run(&invite).failed();
+    let refused = server.cli().run(&invite).expect_failure();
     assert!(refused.contains("Not today") && refused.contains("revoked"), "{refused}");
     drop(mail);
     for arguments in [&invite[..], &["user", "reset-password", "ada@example.org", "--mail"]] {
-        let failed = server.cli().run(arguments).failed();
+        let failed = server.cli().run(arguments).expect_failure();
         assert!(failed.contains("mail server at 127.0.0.1") && failed.contains("revoked"), "{failed}");
     }
     assert_eq!(server.cli().run(&["invite", "list"]).json(), json!([]));
@@ -143,7 +146,9 @@ fn a_forgotten_password_gets_a_link_and_an_unknown_email_the_same_page() {
     assert_eq!(mail.next().to(), "bob@example.org");
     let tab = server.tab();
     let page = tab.open(&letter.link()).expect(200);
-    tab.send(&page, &[("password", "another password")]).expect(200).titled("Your password has been changed");
+    tab.send(&page, &[("password", "another password")])
+        .expect(200)
+        .expect_title("Your password has been changed");
 }
 
 #[test]
@@ -195,7 +200,7 @@ fn mail_is_sent_over_tls_with_a_verified_certificate() {
         let other = MailServer::start_as(how);
         let server = trusting(other.certificates().to_str().expect("a path"));
         server.new_user("ada@example.org");
-        let failed = server.cli().run(&reset).failed();
+        let failed = server.cli().run(&reset).expect_failure();
         assert!(failed.contains("certificate") && !failed.contains("p@ss"), "{how}: {failed}");
     }
 }

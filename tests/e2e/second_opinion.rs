@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use tidelog_client::ChangeOp;
 
-use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::raw::RawClient;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, first_page, task};
 
 /// Runs `tests/wire/formats.py`; gives the lines that it prints.
@@ -51,7 +51,7 @@ async fn entries_sealed_by_the_sdk_open_in_another_language() {
     client.push(device.id, vec![task("1"), gone]).await.unwrap();
     client.push(device.id, vec![task("3")]).await.unwrap();
 
-    let raw = Raw::beside(&world, &client);
+    let raw = RawClient::with_token_of(&world, &client);
     let request = json!({
         "envelope_b64": raw.envelope().await,
         "passphrase": PASSPHRASE,
@@ -75,7 +75,7 @@ async fn entries_sealed_by_the_sdk_open_in_another_language() {
 async fn entries_sealed_in_another_language_open_in_the_sdk() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
-    let raw = Raw::beside(&world, &client);
+    let raw = RawClient::with_token_of(&world, &client);
     let change = |op: &str, payload: Value| json!({ "table": "tasks", "op": op, "row_id": "ü/1", "timestamp": "2026-03-13T10:00:00.123456Z", "payload": payload });
     let request = json!({
         "envelope_b64": raw.envelope().await,

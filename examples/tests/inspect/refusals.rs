@@ -1,8 +1,8 @@
 //! Where there is no answer: a sentence, nothing on standard output, and nothing done.
 
-use crate::inspect::world::{PASSPHRASE, Ran, World};
+use crate::inspect::world::{CommandOutput, PASSPHRASE, World};
 
-fn assert_refused(ran: &Ran, sentence: &str) {
+fn assert_refused(ran: &CommandOutput, sentence: &str) {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
     assert!(ran.stderr.contains(sentence), "{}", ran.stderr);
 }
@@ -38,11 +38,11 @@ async fn without_a_terminal_a_missing_secret_is_named_by_its_variable() {
 #[tokio::test]
 async fn an_unreachable_server_is_reported() {
     let world = World::empty().await;
-    let nobody = {
+    let anonymous = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         format!("http://{}", listener.local_addr().expect("an address"))
     };
-    assert_refused(&world.inspector_at(&nobody).run(&["status"]), "the server cannot be reached");
+    assert_refused(&world.inspector_at(&anonymous).run(&["status"]), "the server cannot be reached");
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn an_invalid_command_line_exits_with_1() {
 async fn no_secret_is_ever_printed() {
     let (world, _) = World::lived_in().await;
     for arguments in [&[] as &[&str], &["--json"], &["rows", "none"]] {
-        let Ran { stdout, stderr, .. } = world.inspector().run(arguments);
+        let CommandOutput { stdout, stderr, .. } = world.inspector().run(arguments);
         for secret in [world.server.password(), PASSPHRASE, world.server.api_key()] {
             assert!(!stdout.contains(secret) && !stderr.contains(secret), "{arguments:?}");
         }

@@ -120,7 +120,7 @@ impl Device {
 pub(crate) struct Inspector(Command);
 
 /// The program, after it has ended.
-pub(crate) struct Ran {
+pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -137,7 +137,7 @@ impl Inspector {
         self
     }
 
-    pub(crate) fn run(mut self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(mut self, arguments: &[&str]) -> CommandOutput {
         self.0.args(arguments).output().expect("the program starts").into()
     }
 
@@ -161,18 +161,18 @@ impl Running {
         kill_process(Pid::from_child(&self.0), signal).expect("it runs");
     }
 
-    pub(crate) fn end(self) -> Ran {
+    pub(crate) fn end(self) -> CommandOutput {
         self.0.wait_with_output().expect("it ends").into()
     }
 }
 
-impl Ran {
+impl CommandOutput {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).expect("one JSON document")
     }
 }
 
-impl From<Output> for Ran {
+impl From<Output> for CommandOutput {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("text");
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }

@@ -30,7 +30,7 @@ async fn a_user_turns_on_two_factor_authentication_from_the_page() {
 async fn a_user_ends_one_session_and_then_all() {
     let world = World::new().await;
     let app = tokio::task::block_in_place(|| {
-        let app = world.server().somebody();
+        let app = world.server().signed_in_caller();
         app.device("Laptop");
         app
     });
@@ -39,7 +39,7 @@ async fn a_user_ends_one_session_and_then_all() {
     world.window.says("Laptop").await;
     world.window.click("Revoke").await;
     world.window.says("Access revoked.").await;
-    tokio::task::block_in_place(|| app.get("/api/sync/status").refused(401, "unauthenticated"));
+    tokio::task::block_in_place(|| app.get("/api/sync/status").expect_error(401, "unauthenticated"));
     world.window.click("Remove").await;
     world.window.says("Device removed.").await;
     world.window.click("Delete account").await;

@@ -2,7 +2,7 @@
 
 use crate::browser::sign_in::World;
 use crate::browser::window::{Look, Window};
-use tidelog_test_kit::ClockedServer;
+use tidelog_test_kit::ManualClockServer;
 
 /// What is wrong with a page, as a list of sentences. Contrast as in WCAG 2.2, 1.4.3.
 const FAULTS: &str = r#"
@@ -56,7 +56,7 @@ async fn is_within_reach(world: &World, title: &str, look: Look) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_fits_the_window_and_is_legible_and_labelled() {
     for look in LOOKS {
-        let server = tokio::task::block_in_place(|| ClockedServer::start(&[("auth.sign_up", "open")]));
+        let server = tokio::task::block_in_place(|| ManualClockServer::start(&[("auth.sign_up", "open")]));
         let world = World::of(server, Window::looking(look).await);
         let at = |path: &str| format!("{}{path}", world.server().url());
         let window = &world.window;
@@ -80,7 +80,7 @@ async fn every_page_fits_the_window_and_is_legible_and_labelled() {
         world.log_in().await;
         is_within_reach(&world, "Allow dev to sync?", look).await;
         tokio::task::block_in_place(|| {
-            world.server().somebody().device("A laptop with a name that nobody would give it")
+            world.server().signed_in_caller().device("A laptop with a name that nobody would give it")
         });
         window.goto(&at("/account")).await;
         world.log_in().await;

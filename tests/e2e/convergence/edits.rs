@@ -4,7 +4,7 @@ use tidelog_client::replica::rusqlite::{Connection, ErrorCode, OptionalExtension
 
 use crate::convergence::model::{Model, snapshot};
 use crate::convergence::schema::{Column, Schema, Table};
-use tidelog_test_kit::Dice;
+use tidelog_test_kit::SeededRng;
 
 /// Rows that all devices often edit.
 const HOT: [(&str, &str); 8] = [
@@ -35,7 +35,7 @@ pub(crate) const EXTRA_ROWS: &str = "
 
 /// Makes random edits in the app's database.
 pub(crate) struct Editor<'a> {
-    pub(crate) dice: &'a mut Dice,
+    pub(crate) rng: &'a mut SeededRng,
     pub(crate) schema: &'a Schema,
     pub(crate) app: &'a Connection,
     /// The last value that was written: all values are different, on all devices.
@@ -48,14 +48,14 @@ impl Editor<'_> {
     pub(crate) fn transact(&mut self, device: usize, model: Option<&mut Model>) {
         self.app.execute_batch("BEGIN IMMEDIATE").unwrap();
         let before = model.is_some().then(|| snapshot(self.app, self.schema));
-        for _ in 0..1 + self.dice.below(3) {
+        for _ in 0..1 + self.rng.below(3) {
             for sql in self.statements() {
                 if !self.execute(&sql) {
                     break;
                 }
             }
         }
-        if self.dice.below(12) == 0 {
+        if self.rng.below(12) == 0 {
             self.app.execute_batch("ROLLBACK").unwrap();
             return;
         }
@@ -75,14 +75,14 @@ impl Editor<'_> {
 
     /// Some statements that belong together.
     fn statements(&mut self) -> Vec<String> {
-        let table = match self.dice.below(3) {
-            0 => self.schema.table(self.dice.pick::<&str>(&BUSY)).clone(),
-            _ => self.dice.pick(&self.schema.tables).clone(),
+        let table = match self.rng.below(3) {
+            0 => self.schema.table(self.rng.pick::<&str>(&BUSY)).clone(),
+            _ => self.rng.pick(&self.schema.tables).clone(),
         };
         let name = &table.name;
-        match self.dice.below(18) {
+        match self.rng.below(18) {
             0..=2 => {
-                let (name, key) = *self.dice.pick(&HOT);
+                let (name, key) = *self.rng.pick(&HOT);
                 let table = self.schema.table(name).clone();
                 if self.find(&table, key) { vec![self.update(&table, key, "UPDATE")] } else { vec![] }
             }
@@ -98,7 +98,7 @@ impl Editor<'_> {
                     table.columns.iter().find(|it| !table.key.contains(&it.name) && it.refers_to.is_none());
                 let Some(column) = column.cloned() else { return vec![] };
                 let value = self.value(&table, &column);
-                let some = 2 + self.dice.below(3);
+                let some = 2 + self.rng.below(3);
                 vec![format!(
                     "UPDATE {name} SET {}={value} WHERE ({}) % {some} = 1",
                     column.name, table.key[0]
@@ -113,7 +113,7 @@ impl Editor<'_> {
                 self.random_row(&table).map(|key| self.delete_with_children(&table, &key)).unwrap_or_default()
             }
             11 => {
-                let key = if self.dice.below(2) == 0 { self.random_row(&table) } else { None };
+                let key = if self.rng.below(2) == 0 { self.random_row(&table) } else { None };
                 let key = key.unwrap_or_else(|| self.new_key(&table));
                 vec![self.insert(&table, &key, "INSERT OR REPLACE")]
             }
@@ -124,7 +124,7 @@ impl Editor<'_> {
             13 => {
                 let Some(key) = self.random_row(&table) else { return vec![] };
                 let other = self.new_key(&table);
-                let verb = *self.dice.pick(&["UPDATE", "UPDATE", "UPDATE OR REPLACE"]);
+                let verb = *self.rng.pick(&["UPDATE", "UPDATE", "UPDATE OR REPLACE"]);
                 let names = table.key.join(",");
                 vec![
                     format!("{verb} {name} SET ({names})=({other}) WHERE {}", table.key_is(&key))
@@ -134,14 +134,14 @@ impl Editor<'_> {
             14 | 15 => {
                 let badge = self.schema.table("badge").clone();
                 let key = self.new_key(&badge);
-                let verb = *self.dice.pick(&["INSERT", "INSERT", "INSERT OR REPLACE"]);
+                let verb = *self.rng.pick(&["INSERT", "INSERT", "INSERT OR REPLACE"]);
                 vec![self.insert(&badge, &key, verb)]
             }
             16 => {
                 let badge = self.schema.table("badge").clone();
                 let Some(key) = self.random_row(&badge) else { return vec![] };
-                let verb = *self.dice.pick(&["UPDATE", "UPDATE OR REPLACE"]);
-                vec![format!("{verb} badge SET code={} WHERE id={key}", self.dice.pick(&CODES))]
+                let verb = *self.rng.pick(&["UPDATE", "UPDATE OR REPLACE"]);
+                vec![format!("{verb} badge SET code={} WHERE id={key}", self.rng.pick(&CODES))]
             }
             _ => {
                 let Some(key) = self.random_row(&table) else { return vec![] };
@@ -168,8 +168,8 @@ impl Editor<'_> {
             return format!("UPDATE {0} SET {1}={1} WHERE {2}", table.name, table.key[0], table.key_is(key));
         }
         let mut sets = Vec::new();
-        for _ in 0..1 + self.dice.below(2) {
-            let column = *self.dice.pick(&others);
+        for _ in 0..1 + self.rng.below(2) {
+            let column = *self.rng.pick(&others);
             sets.push(format!("{}={}", column.name, self.value(table, column)));
         }
         format!("{verb} {} SET {} WHERE {}", table.name, sets.join(","), table.key_is(key))
@@ -204,14 +204,14 @@ impl Editor<'_> {
 
     fn value(&mut self, table: &Table, column: &Column) -> String {
         if let Some(parent) = &column.refers_to {
-            if column.may_be_null && self.dice.below(6) == 0 {
+            if column.may_be_null && self.rng.below(6) == 0 {
                 return "NULL".into();
             }
             let parent = self.schema.table(parent).clone();
             return self.random_row(&parent).unwrap_or_else(|| "1".into());
         }
         if (table.name.as_str(), column.name.as_str()) == ("badge", "code") {
-            return (*self.dice.pick(&CODES)).into();
+            return (*self.rng.pick(&CODES)).into();
         }
         *self.last_value += 1;
         let number = *self.last_value;
@@ -228,9 +228,9 @@ impl Editor<'_> {
         let parts: Vec<_> = parts.cloned().collect();
         let part = |column: Column| match (&column.refers_to, column.kind.as_str()) {
             (Some(_), _) => self.value(table, &column),
-            (None, "TEXT") => format!("'new {}'", self.dice.below(NEW_KEYS)),
-            (None, _) if table.key.len() > 1 => format!("{}", 1 + self.dice.below(3)),
-            (None, _) => format!("{}", FIRST_NEW_KEY + self.dice.below(NEW_KEYS)),
+            (None, "TEXT") => format!("'new {}'", self.rng.below(NEW_KEYS)),
+            (None, _) if table.key.len() > 1 => format!("{}", 1 + self.rng.below(3)),
+            (None, _) => format!("{}", FIRST_NEW_KEY + self.rng.below(NEW_KEYS)),
         };
         let values: Vec<_> = parts.into_iter().map(part).collect();
         let place = |name: &String| {
@@ -253,7 +253,7 @@ impl Editor<'_> {
             "SELECT {} FROM {} LIMIT 1 OFFSET {}",
             table.key_sql(),
             table.name,
-            self.dice.below(count)
+            self.rng.below(count)
         );
         Some(self.app.query_row(&sql, [], |row| row.get(0)).unwrap())
     }

@@ -9,7 +9,7 @@ use tidelog_client::replica::rusqlite::{Connection, params_from_iter};
 use tidelog_client::replica::{Rule, SyncedTable};
 
 use crate::convergence::chinook::Rows;
-use tidelog_test_kit::Dice;
+use tidelog_test_kit::SeededRng;
 
 /// `!` stands for `NOT NULL`, `@` for the action of the foreign key.
 const TABLES: [(&str, &str); 15] = [
@@ -114,8 +114,8 @@ pub(crate) struct Schema {
 
 impl Schema {
     /// Half of the time Chinook's own schema, otherwise with random actions.
-    pub(crate) fn random(dice: &mut Dice) -> Arc<Self> {
-        let is_plain = dice.below(2) == 0;
+    pub(crate) fn random(rng: &mut SeededRng) -> Arc<Self> {
+        let is_plain = rng.below(2) == 0;
         let mut sql = String::new();
         for (name, columns) in TABLES {
             let mut parts = columns.split('@');
@@ -123,7 +123,7 @@ impl Schema {
             for part in parts {
                 let must_be = written.rsplit(',').next().is_some_and(|column| column.contains('!'));
                 let choices = if must_be { 3 } else { 4 };
-                let action = if is_plain { ACTIONS[0] } else { ACTIONS[dice.below(choices) as usize] };
+                let action = if is_plain { ACTIONS[0] } else { ACTIONS[rng.below(choices) as usize] };
                 written += action;
                 written += part;
             }

@@ -10,9 +10,9 @@ use crate::convergence::edits::{EXTRA_ROWS, Editor};
 use crate::convergence::model::Model;
 use crate::convergence::schema::{Schema, fill};
 use crate::convergence::test_server::TestServer;
-use tidelog_test_kit::Dice;
+use tidelog_test_kit::SeededRng;
 use tidelog_test_kit::interrupted;
-use tidelog_test_kit::proxy::{Fate, Proxy};
+use tidelog_test_kit::proxy::{ExchangeOutcome, Proxy};
 use tidelog_test_kit::sdk::config;
 
 const MIN_STEPS: u64 = 15;
@@ -62,7 +62,7 @@ const ACTIONS: [(Action, [u64; THEMES]); 10] = [
 pub(crate) struct Simulation<'h> {
     server: &'h mut TestServer,
     proxy: Proxy,
-    dice: Dice,
+    rng: SeededRng,
     options: DeviceOptions,
     devices: Vec<Device>,
     model: Model,
@@ -77,7 +77,7 @@ pub(crate) struct Simulation<'h> {
 
 impl<'h> Simulation<'h> {
     pub(crate) async fn begin(server: &'h mut TestServer, seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
+        let mut rng = SeededRng::new(seed);
         server.forget_copy();
         let (email, password) = (format!("user-{seed}@example.org"), "a long password");
         server
@@ -87,31 +87,31 @@ impl<'h> Simulation<'h> {
                 admin: false,
             }))
             .await;
-        let proxy = Proxy::before(server.url()).await;
+        let proxy = Proxy::in_front_of(server.url()).await;
         let client = SyncKitClient::new(config(proxy.url(), &server.api_key));
         client.authenticate(&email, password).await.unwrap();
-        let schema = Schema::random(&mut dice);
+        let schema = Schema::random(&mut rng);
         let options = DeviceOptions {
             url: proxy.url().to_owned(),
             api_key: server.api_key.clone(),
             session: client.session_info().unwrap(),
             schema: schema.clone(),
-            recursive_triggers: dice.below(4) == 0,
+            recursive_triggers: rng.below(4) == 0,
         };
         let is_modelled = seed % FULL_DATA_EVERY != FULL_DATA_EVERY / 4;
         let first = Device::first(&options, |app| {
-            let rows = if is_modelled { &chinook::slice(&mut dice) } else { chinook::whole() };
+            let rows = if is_modelled { &chinook::slice(&mut rng) } else { chinook::whole() };
             fill(app, &schema, rows);
             app.execute_batch(EXTRA_ROWS).unwrap();
         });
         let mut devices = vec![first.await];
-        for _ in 1..if is_modelled { *dice.pick(&[2, 2, 5]) } else { 2 } {
+        for _ in 1..if is_modelled { *rng.pick(&[2, 2, 5]) } else { 2 } {
             let next = devices[0].another(devices.len()).await;
             devices.push(next);
         }
         if is_modelled {
             let sizes = [(500, 500), (500, 7), (3, 500), (20, 30), (1, 1)];
-            let (batch, page) = *dice.pick(&sizes);
+            let (batch, page) = *rng.pick(&sizes);
             proxy.limit_pages(page);
             proxy.rewrite_json(move |request, response| {
                 if request.path == "/limits" {
@@ -119,11 +119,11 @@ impl<'h> Simulation<'h> {
                 }
             });
         }
-        let theme = dice.below(THEMES as u64) as usize;
+        let theme = rng.below(THEMES as u64) as usize;
         Self {
             server,
             proxy,
-            dice,
+            rng,
             options,
             devices,
             model: Model::default(),
@@ -137,19 +137,19 @@ impl<'h> Simulation<'h> {
 
     /// Runs it; returns how many rows were compared with the model.
     pub(crate) async fn run(mut self) -> u64 {
-        if self.dice.below(4) > 0 {
+        if self.rng.below(4) > 0 {
             for device in &self.devices {
                 device.sync().await;
             }
         }
-        for _ in 0..MIN_STEPS + self.dice.below(EXTRA_STEPS) {
+        for _ in 0..MIN_STEPS + self.rng.below(EXTRA_STEPS) {
             self.step().await;
         }
         self.finish().await
     }
 
     async fn step(&mut self) {
-        let at = self.dice.below(self.devices.len() as u64) as usize;
+        let at = self.rng.below(self.devices.len() as u64) as usize;
         match self.random_action() {
             Action::Edit => self.edit(at),
             Action::Sync => {
@@ -158,18 +158,18 @@ impl<'h> Simulation<'h> {
             }
             Action::EditDuringSync => {
                 self.maybe_lose_a_message();
-                let polls = 1 + self.dice.below(MAX_POLLS);
-                let Self { devices, options, dice, last_value, model, is_modelled, .. } = self;
+                let polls = 1 + self.rng.below(MAX_POLLS);
+                let Self { devices, options, rng, last_value, model, is_modelled, .. } = self;
                 let edit = || {
                     let model = is_modelled.then_some(&mut *model);
-                    Editor { dice, schema: &options.schema, app: devices[at].app(), last_value }
+                    Editor { rng, schema: &options.schema, app: devices[at].app(), last_value }
                         .transact(at, model);
                     true
                 };
                 interrupted(polls, edit, devices[at].sync()).await;
             }
             Action::AdvanceClock => {
-                let seconds = self.dice.below(2 * TOLERANCE_SECONDS);
+                let seconds = self.rng.below(2 * TOLERANCE_SECONDS);
                 self.clocks_are_exact &= seconds < TOLERANCE_SECONDS / 2;
                 self.devices[at].advance_clock(seconds);
             }
@@ -178,14 +178,14 @@ impl<'h> Simulation<'h> {
                 self.maybe_lose_a_message();
                 tokio::join!(self.devices[at].sync(), self.devices[other].sync());
             }
-            Action::Crash => match self.dice.below(6) {
+            Action::Crash => match self.rng.below(6) {
                 0 => self.devices[at].restart().await,
                 1 => {
                     let steps = self.random_steps();
                     self.devices[at].restart_and_crash(steps).await;
                 }
                 2 | 3 => {
-                    let polls = 1 + self.dice.below(MAX_POLLS);
+                    let polls = 1 + self.rng.below(MAX_POLLS);
                     self.devices[at].sync_and_crash(polls).await;
                 }
                 _ => {
@@ -197,12 +197,12 @@ impl<'h> Simulation<'h> {
             Action::Rotate => {
                 // A restored server without the current key is not covered by this test.
                 self.server.forget_copy();
-                let mode = *self.dice.pick(&[Rotation::Routine, Rotation::Compromise]);
+                let mode = *self.rng.pick(&[Rotation::Routine, Rotation::Compromise]);
                 self.devices[at].rotate(mode).await;
             }
             Action::DeliverAgain => {
-                let back = self.dice.below(6) as usize;
-                self.proxy.deliver_again(back).await;
+                let back = self.rng.below(6) as usize;
+                self.proxy.resend_push(back).await;
             }
             Action::CopyServer => {
                 if self.server.restore(&self.proxy).await {
@@ -216,7 +216,7 @@ impl<'h> Simulation<'h> {
 
     fn random_action(&mut self) -> Action {
         let all: u64 = ACTIONS.iter().map(|(_, weights)| weights[self.theme]).sum();
-        let mut rolled = self.dice.below(all);
+        let mut rolled = self.rng.below(all);
         for (random_action, weights) in ACTIONS {
             match rolled.checked_sub(weights[self.theme]) {
                 Some(rest) => rolled = rest,
@@ -238,33 +238,33 @@ impl<'h> Simulation<'h> {
     }
 
     fn edit(&mut self, at: usize) {
-        let Self { devices, options, dice, last_value, model, is_modelled, .. } = self;
+        let Self { devices, options, rng, last_value, model, is_modelled, .. } = self;
         let model = is_modelled.then_some(model);
-        Editor { dice, schema: &options.schema, app: devices[at].app(), last_value }.transact(at, model);
+        Editor { rng, schema: &options.schema, app: devices[at].app(), last_value }.transact(at, model);
     }
 
     fn maybe_lose_a_message(&mut self) {
-        let path = *self.dice.pick(&["/push", "/push", "/pull"]);
-        match self.dice.below(8) {
-            0 => self.proxy.decide_for(path, Fate::LoseResponse),
-            1 => self.proxy.decide_for(path, Fate::LoseRequest),
+        let path = *self.rng.pick(&["/push", "/push", "/pull"]);
+        match self.rng.below(8) {
+            0 => self.proxy.set_outcome_for(path, ExchangeOutcome::LoseResponse),
+            1 => self.proxy.set_outcome_for(path, ExchangeOutcome::LoseRequest),
             _ => {}
         }
     }
 
     fn random_steps(&mut self) -> u64 {
-        let bound = 1 << (1 + self.dice.below(MAX_DOUBLINGS));
-        1 + self.dice.below(bound)
+        let bound = 1 << (1 + self.rng.below(MAX_DOUBLINGS));
+        1 + self.rng.below(bound)
     }
 
     /// Lets all devices sync without further failures, and checks the result.
     async fn finish(mut self) -> u64 {
-        self.proxy.be_reliable();
+        self.proxy.clear_outcomes();
         self.settle().await;
         let schema = &self.options.schema;
         let rows = checks::common_rows(&self.devices, schema).await;
         let log = checks::log_of(&self.devices[0], schema, &rows).await;
-        let verifier = self.dice.below(self.devices.len() as u64) as usize;
+        let verifier = self.rng.below(self.devices.len() as u64) as usize;
         checks::no_evidence(&self.devices[verifier]).await;
         if self.server_was_restored || !self.is_modelled || !self.clocks_are_exact {
             0

@@ -26,7 +26,7 @@ fn keys_are_fetched_once_and_kept_across_an_outage() {
     assert_eq!(scene.issuer.asked(), 1);
     for trouble in ["fail", "lead_away", "talk_too_much", "talk_nonsense"] {
         scene.issuer.behave(trouble);
-        scene.server.pass_seconds(HOUR);
+        scene.server.advance_seconds(HOUR);
         let asked = scene.issuer.asked();
         scene.sign_in(&scene.token("ada"));
         assert_eq!(
@@ -43,11 +43,11 @@ fn a_new_key_is_fetched_with_its_first_token_and_a_removed_one_expires_within_an
     scene.sign_in(&scene.token("ada"));
     scene.issuer.make_key("next", "EC");
     scene.issuer.publish(&["EC", "next"]);
-    scene.server.pass_seconds(60);
+    scene.server.advance_seconds(60);
     scene.sign_in(&scene.by("next"));
     scene.issuer.publish(&["next"]);
     scene.sign_in(&scene.token("ada"));
-    scene.server.pass_seconds(HOUR);
+    scene.server.advance_seconds(HOUR);
     scene.refuses("a withdrawn key", &scene.token("ada"));
     scene.sign_in(&scene.by("next"));
 }
@@ -57,7 +57,7 @@ fn many_unknown_keys_cause_few_fetches() {
     let scene = Scene::set();
     scene.sign_in(&scene.token("ada"));
     scene.issuer.make_key("unpublished", "EC");
-    scene.server.pass_seconds(60);
+    scene.server.advance_seconds(60);
     for number in 0..50 {
         let header = json!({"alg": "ES256", "kid": format!("made-up-{number}")});
         let token = scene.issuer.sign("unpublished", &header, &scene.claims("mallory"));
@@ -65,7 +65,7 @@ fn many_unknown_keys_cause_few_fetches() {
     }
     assert_eq!(scene.issuer.asked(), 2);
     scene.sign_in(&scene.token("ada"));
-    scene.server.pass_seconds(60);
+    scene.server.advance_seconds(60);
     scene.refuses("an unknown key", &scene.by("unpublished"));
     assert_eq!(scene.issuer.asked(), 3);
 }
@@ -79,7 +79,7 @@ fn an_issuer_that_is_down_is_retried_once_a_minute() {
     }
     assert_eq!(scene.issuer.asked(), 1);
     scene.issuer.behave("well");
-    scene.server.pass_seconds(60);
+    scene.server.advance_seconds(60);
     scene.sign_in(&scene.token("ada"));
 }
 
@@ -106,20 +106,20 @@ fn an_issuer_that_hangs_blocks_nobody_else() {
     let mut claims = scene.claims("ada");
     claims["iss"] = other.url().into();
     let of_other = other.sign("EC", &json!({"alg": "ES256", "kid": "EC"}), &claims);
-    let (nobody, api_key, token) =
-        (scene.server.nobody(), scene.server.api_key().to_owned(), scene.token("ada"));
+    let (anonymous, api_key, token) =
+        (scene.server.anonymous(), scene.server.api_key().to_owned(), scene.token("ada"));
     scene.issuer.behave("hang");
     let waiting: Vec<_> = (0..8)
         .map(|_| {
-            let (nobody, api_key, token) = (nobody.clone(), api_key.clone(), token.clone());
-            std::thread::spawn(move || super::exchange(&nobody, &api_key, &token))
+            let (anonymous, api_key, token) = (anonymous.clone(), api_key.clone(), token.clone());
+            std::thread::spawn(move || super::exchange(&anonymous, &api_key, &token))
         })
         .collect();
     while scene.issuer.asked() == 0 {
         std::thread::yield_now();
     }
     scene.sign_in(&of_other);
-    scene.server.somebody().get("/api/sync/status").ok();
+    scene.server.signed_in_caller().get("/api/sync/status").ok();
     scene.issuer.behave("well");
     for answer in waiting {
         answer.join().expect("an answer").ok();
@@ -150,7 +150,7 @@ fn a_client_that_hangs_up_during_a_fetch_does_not_cancel_it() {
 fn an_operator_sets_keys_by_file_or_by_discovery() {
     let server = Server::start();
     let (app, issuer) = (server.new_app("Notes"), Issuer::with_keys(&["EC"]));
-    let file = server.beside("keys.json");
+    let file = server.scratch_path("keys.json");
     std::fs::write(&file, issuer.jwks()).expect("a file");
     let file = file.to_str().expect("a path");
     let claims = |aud: &str| {
@@ -158,14 +158,14 @@ fn an_operator_sets_keys_by_file_or_by_discovery() {
         json!({"iss": issuer.url(), "aud": aud, "sub": "ada", "iat": now, "exp": now + 300})
     };
     let token = |aud: &str| issuer.sign("EC", &json!({"alg": "ES256", "kid": "EC"}), &claims(aud));
-    let nobody = server.nobody();
+    let anonymous = server.anonymous();
     let add = ["issuer", "add", "Notes", issuer.url(), "--audience"];
     server.cli().run(&[&add[..], &["one", "--jwks-file", file]].concat()).json();
-    super::exchange(&nobody, &app.api_key, &token("one")).ok();
+    super::exchange(&anonymous, &app.api_key, &token("one")).ok();
     server.cli().run(&[&add[..], &["two"]].concat()).json();
-    super::exchange(&nobody, &app.api_key, &token("one"))
+    super::exchange(&anonymous, &app.api_key, &token("one"))
         .is_error("the audience until then", "invalid_grant");
-    super::exchange(&nobody, &app.api_key, &token("two")).ok();
+    super::exchange(&anonymous, &app.api_key, &token("two")).ok();
     let listed = server.cli().run(&["issuer", "list", "Notes"]).json();
     assert_eq!(listed.as_array().map(Vec::len), Some(1));
     assert_eq!((&listed[0]["audience"], &listed[0]["jwks_url"]), (&json!("two"), &json!(issuer.keys_url())));
@@ -179,7 +179,7 @@ fn keys_from_a_file_are_never_fetched() {
     scene.sign_in(&scene.token("ada"));
     scene.issuer.make_key("unpublished", "EC");
     scene.refuses("an unknown key", &scene.by("unpublished"));
-    scene.server.pass_seconds(2 * HOUR);
+    scene.server.advance_seconds(2 * HOUR);
     scene.sign_in(&scene.token("ada"));
     assert_eq!(scene.issuer.asked(), 0);
 }
@@ -212,7 +212,7 @@ fn only_signing_keys_of_the_three_supported_kinds_are_used() {
         let mut key = json!({"kid": "EC"});
         key.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
         scene.issuer.publish_as(&json!([key, {"kid": "OKP", "use": "sig", "alg": "EdDSA"}]));
-        scene.server.pass_seconds(HOUR);
+        scene.server.advance_seconds(HOUR);
         scene.refuses(&change.to_string(), &by("EC", "ES256"));
         scene.sign_in(&by("OKP", "EdDSA"));
     }
@@ -224,6 +224,6 @@ fn a_token_without_kid_is_refused_if_two_keys_match() {
     scene.issuer.make_key("next", "EC");
     scene.issuer.publish(&["EC", "next"]);
     scene.refuses("no kid", &scene.issuer.sign("EC", &json!({"alg": "ES256"}), &scene.claims("ada")));
-    scene.server.pass_seconds(60);
+    scene.server.advance_seconds(60);
     scene.sign_in(&scene.by("next"));
 }

@@ -10,14 +10,14 @@ use tidelog::server::commands::{
 };
 
 use crate::issuer::Issuer;
-use tidelog_test_kit::{Caller, ClockedServer, text};
+use tidelog_test_kit::{Caller, ManualClockServer, text};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const AUDIENCE: &str = "notes";
 
 /// A server whose first app trusts an issuer.
 struct Scene {
-    server: ClockedServer,
+    server: ManualClockServer,
     issuer: Issuer,
 }
 
@@ -27,7 +27,8 @@ impl Scene {
     }
 
     fn with_keys(kinds: &[&str]) -> Self {
-        let scene = Self { server: ClockedServer::start(&NO_RATE_LIMIT), issuer: Issuer::with_keys(kinds) };
+        let scene =
+            Self { server: ManualClockServer::start(&NO_RATE_LIMIT), issuer: Issuer::with_keys(kinds) };
         scene.trust("dev", Some(scene.issuer.keys_url()), None);
         scene
     }
@@ -58,11 +59,11 @@ impl Scene {
     }
 
     fn exchange_at(&self, api_key: &str, token: &str) -> Told {
-        exchange(&self.server.nobody(), api_key, token)
+        exchange(&self.server.anonymous(), api_key, token)
     }
 
     fn sign_in(&self, token: &str) -> Caller {
-        self.server.nobody().with_token(&text(&self.exchange(token).ok()["access_token"]))
+        self.server.anonymous().with_token(&text(&self.exchange(token).ok()["access_token"]))
     }
 
     #[track_caller]
@@ -93,13 +94,13 @@ impl Told {
     }
 }
 
-fn ask(nobody: &Caller, body: &Value) -> Told {
-    let answer = nobody.post("/oauth/token", body);
+fn ask(anonymous: &Caller, body: &Value) -> Told {
+    let answer = anonymous.post("/oauth/token", body);
     Told { status: answer.status, body: answer.json() }
 }
 
-fn exchange(nobody: &Caller, api_key: &str, token: &str) -> Told {
-    ask(nobody, &request(api_key, token))
+fn exchange(anonymous: &Caller, api_key: &str, token: &str) -> Told {
+    ask(anonymous, &request(api_key, token))
 }
 
 fn request(api_key: &str, token: &str) -> Value {
@@ -116,13 +117,13 @@ fn a_federated_user_signs_in_and_is_the_same_user_next_time() {
     assert_ne!(first["user_id"], other["user_id"]);
     assert_eq!(first["token_type"], "Bearer");
 
-    let ada = scene.server.nobody().with_token(&text(&first["access_token"]));
+    let ada = scene.server.anonymous().with_token(&text(&first["access_token"]));
     ada.device("Laptop");
     let refresh = json!({"refresh_token": first["refresh_token"]});
-    let refreshed = scene.server.nobody().post("/api/sync/auth/refresh", &refresh).ok();
-    let ada = scene.server.nobody().with_token(&text(&refreshed["token"]));
+    let refreshed = scene.server.anonymous().post("/api/sync/auth/refresh", &refresh).ok();
+    let ada = scene.server.anonymous().with_token(&text(&refreshed["token"]));
     assert_eq!(ada.get("/api/sync/devices").ok()[0]["device_name"], "Laptop");
-    let bob = scene.server.nobody().with_token(&text(&other["access_token"]));
+    let bob = scene.server.anonymous().with_token(&text(&other["access_token"]));
     assert_eq!(bob.get("/api/sync/devices").ok(), json!([]));
 }
 
@@ -132,7 +133,7 @@ fn an_assertion_may_be_sent_as_a_form() {
     let form =
         format!("grant_type={GRANT}&client_id={}&assertion={}", scene.server.api_key(), scene.token("ada"));
     let kind = Some("application/x-www-form-urlencoded");
-    let answer = scene.server.nobody().send(Method::POST, "/oauth/token", kind, form.as_bytes());
+    let answer = scene.server.anonymous().send(Method::POST, "/oauth/token", kind, form.as_bytes());
     assert!(answer.ok()["access_token"].is_string());
 }
 
@@ -195,9 +196,9 @@ fn an_unknown_app_is_an_unknown_client() {
 fn a_disabled_federated_user_is_refused_at_once() {
     let scene = Scene::set();
     let answer = scene.exchange(&scene.token("ada")).ok();
-    let ada = scene.server.nobody().with_token(&text(&answer["access_token"]));
+    let ada = scene.server.anonymous().with_token(&text(&answer["access_token"]));
     scene.server.command(Command::User(UserCommand::Disable { email: text(&answer["user_id"]) }));
-    ada.get("/api/sync/status").refused(401, "unauthenticated");
+    ada.get("/api/sync/status").expect_error(401, "unauthenticated");
     scene.refuses("a disabled user", &scene.token("ada"));
     scene.server.command(Command::User(UserCommand::Enable { email: text(&answer["user_id"]) }));
     assert_eq!(scene.exchange(&scene.token("ada")).ok()["user_id"], answer["user_id"]);
@@ -207,12 +208,12 @@ fn a_disabled_federated_user_is_refused_at_once() {
 fn removing_an_issuer_ends_its_sessions_and_keeps_its_users() {
     let scene = Scene::set();
     let answer = scene.exchange(&scene.token("ada")).ok();
-    let ada = scene.server.nobody().with_token(&text(&answer["access_token"]));
-    let somebody = scene.server.somebody();
+    let ada = scene.server.anonymous().with_token(&text(&answer["access_token"]));
+    let somebody = scene.server.signed_in_caller();
     let remove =
         Command::Issuer(IssuerCommand::Remove { app: "dev".into(), issuer: scene.issuer.url().into() });
     scene.server.command(remove);
-    ada.get("/api/sync/status").refused(401, "unauthenticated");
+    ada.get("/api/sync/status").expect_error(401, "unauthenticated");
     scene.refuses("no longer trusted", &scene.token("ada"));
     somebody.get("/api/sync/status").ok();
     scene.trust("dev", Some(scene.issuer.keys_url()), None);
@@ -224,7 +225,7 @@ fn replacing_an_api_key_ends_federated_sessions() {
     let scene = Scene::set();
     let ada = scene.sign_in(&scene.token("ada"));
     scene.server.command(Command::App(AppCommand::RotateKey { app: "dev".into() }));
-    ada.get("/api/sync/status").refused(401, "unauthenticated");
+    ada.get("/api/sync/status").expect_error(401, "unauthenticated");
     scene.exchange(&scene.token("ada")).is_error("the key until then", "invalid_client");
 }
 
@@ -232,12 +233,12 @@ fn replacing_an_api_key_ends_federated_sessions() {
 fn a_federated_user_without_email_and_password_works_on_every_route() {
     let scene = Scene::set();
     let answer = scene.exchange(&scene.token("ada")).ok();
-    let ada = scene.server.nobody().with_token(&text(&answer["access_token"]));
+    let ada = scene.server.anonymous().with_token(&text(&answer["access_token"]));
     let userinfo = ada.get("/oauth/userinfo").ok();
     assert_eq!((&userinfo["sub"], userinfo.get("email")), (&answer["user_id"], None));
     for current in ["", "a password that was guessed"] {
         let body = json!({"current_password": current, "new_password": "another password"});
-        ada.post("/api/sync/auth/password", &body).refused(401, "invalid_credentials");
+        ada.post("/api/sync/auth/password", &body).expect_error(401, "invalid_credentials");
     }
     let envelope = json!({"encrypted_key": "c2VhbGVk"});
     ada.put("/api/sync/keys", &envelope).ok();
@@ -255,6 +256,6 @@ fn a_federated_user_without_email_and_password_works_on_every_route() {
     }
     ada.post("/api/sync/auth/logout", &Value::Null).expect(204);
     scene.server.command(Command::User(UserCommand::Delete { email: text(&answer["user_id"]) }));
-    scene.server.assert_whole();
+    scene.server.assert_consistent();
     assert_ne!(scene.exchange(&scene.token("ada")).ok()["user_id"], answer["user_id"]);
 }

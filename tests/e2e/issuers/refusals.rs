@@ -82,9 +82,9 @@ fn an_expired_assertion_is_refused() {
     let scene = Scene::set();
     let token = scene.token("ada");
     scene.sign_in(&token);
-    scene.server.pass_seconds(300 + 50);
+    scene.server.advance_seconds(300 + 50);
     scene.sign_in(&token);
-    scene.server.pass_seconds(20);
+    scene.server.advance_seconds(20);
     scene.refuses("expired", &token);
 }
 
@@ -168,19 +168,19 @@ fn a_missing_or_oversized_assertion_is_refused() {
         json!({"grant_type": super::GRANT, "client_id": scene_key, "assertion": ""}),
         json!({"grant_type": super::GRANT, "assertion": scene.token("ada")}),
     ] {
-        super::ask(&scene.server.nobody(), &body).is_error(&body.to_string(), "invalid_request");
+        super::ask(&scene.server.anonymous(), &body).is_error(&body.to_string(), "invalid_request");
     }
 }
 
 #[test]
 fn the_servers_own_tokens_are_not_accepted_as_assertions() {
     let scene = Scene::set();
-    let somebody = scene.server.somebody();
+    let somebody = scene.server.signed_in_caller();
     scene.refuses("an access token of ours", somebody.token());
     scene
         .server
-        .nobody()
+        .anonymous()
         .with_token(&scene.token("ada"))
         .get("/api/sync/status")
-        .refused(401, "unauthenticated");
+        .expect_error(401, "unauthenticated");
 }

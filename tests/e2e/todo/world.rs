@@ -26,14 +26,14 @@ impl World {
         let server = Server::start();
         let (app, user) = (server.new_app("Todos"), server.new_user("mia@example.com"));
         let runtime = Runtime::new().expect("a runtime");
-        let proxy = runtime.block_on(Proxy::before(&server.url()));
+        let proxy = runtime.block_on(Proxy::in_front_of(&server.url()));
         Self { server, proxy, app, user, home: tempfile::tempdir().expect("a folder"), _runtime: runtime }
     }
 
     /// Starts the server again, where everybody finds it.
     pub(crate) fn start_again(&mut self) {
         self.server.start_again();
-        self.proxy.pointer()(&self.server.url());
+        self.proxy.redirector()(&self.server.url());
     }
 
     /// The app on a device, with nothing in its environment.

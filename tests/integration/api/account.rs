@@ -1,22 +1,22 @@
-//! A person's own account, on its page and through `/api/account`.
+//! The account page and `/api/account`.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use tidelog_test_kit::{Authenticator, Caller, PASSWORD, Server, Shown, Tab, User, change};
+use tidelog_test_kit::{Authenticator, Caller, PASSWORD, PageResponse, Server, Tab, User, change};
 
 fn account_of(server: &Server, user: &User, password: &str) -> Caller {
     let body = json!({"email": user.email, "password": password});
-    let token = server.nobody().post("/api/account/token", &body).ok()["token"].clone();
+    let token = server.anonymous().post("/api/account/token", &body).ok()["token"].clone();
     server.bearer(token.as_str().expect("a token"))
 }
 
-/// Logs in to the account on its page.
-fn page_of(server: &Server, user: &User) -> (Tab, Shown) {
+/// Signs in to the account page.
+fn page_of(server: &Server, user: &User) -> (Tab, PageResponse) {
     let tab = server.tab();
-    let page = tab.open("/account").expect(200).titled("Sign in");
+    let page = tab.open("/account").expect(200).expect_title("Sign in");
     let sent = tab.send(&page, &[("email", &user.email), ("password", PASSWORD)]).expect(303);
-    let page = tab.follow(&sent).expect(200).titled("Your account");
+    let page = tab.follow(&sent).expect(200).expect_title("Your account");
     (tab, page)
 }
 
@@ -38,20 +38,20 @@ fn an_account_lists_sessions_and_ends_them() {
     assert_eq!((&sessions[0]["app"], &sessions[0]["devices"]), (&json!("Tasks"), &json!("Phone")));
     let id = sessions[0]["id"].as_str().expect("an id");
     let theirs = account_of(&server, &bob, PASSWORD);
-    theirs.delete(&format!("/api/account/sessions/{id}")).refused(404, "not_found");
+    theirs.delete(&format!("/api/account/sessions/{id}")).expect_error(404, "not_found");
     phone.get("/api/sync/status").ok();
     account.delete(&format!("/api/account/sessions/{id}")).expect(204);
-    phone.get("/api/sync/status").refused(401, "unauthenticated");
-    account.delete(&format!("/api/account/sessions/{id}")).refused(404, "not_found");
+    phone.get("/api/sync/status").expect_error(401, "unauthenticated");
+    account.delete(&format!("/api/account/sessions/{id}")).expect_error(404, "not_found");
 
     let devices = list(&account, "/api/account/devices");
     assert_eq!(devices.len(), 2, "a device outlives its session");
     let laptops = devices.iter().find(|device| device["device_name"] == "Laptop").expect("the laptop");
     let id = laptops["id"].as_str().expect("an id");
-    theirs.delete(&format!("/api/account/devices/{id}")).refused(404, "not_found");
+    theirs.delete(&format!("/api/account/devices/{id}")).expect_error(404, "not_found");
     laptop.get("/api/sync/status").ok();
     account.delete(&format!("/api/account/devices/{id}")).expect(204);
-    laptop.get("/api/sync/status").refused(401, "unauthenticated");
+    laptop.get("/api/sync/status").expect_error(401, "unauthenticated");
 }
 
 #[test]
@@ -70,11 +70,11 @@ fn the_account_page_ends_sessions_with_one_click_each() {
     app.get("/api/sync/status").ok();
     let sent = tab.post(&path, &form.filled(&[])).expect(303);
     assert!(tab.follow(&sent).text.contains("Access revoked."));
-    app.get("/api/sync/status").refused(401, "unauthenticated");
+    app.get("/api/sync/status").expect_error(401, "unauthenticated");
     let form = page.form_to("/account/sign-out");
     tab.post("/account/sign-out", &form.filled(&[])).expect(303);
-    tab.open("/account").expect(200).titled("Sign in");
-    tab.post(&path, &form.filled(&[])).expect(400).titled("This page has expired");
+    tab.open("/account").expect(200).expect_title("Sign in");
+    tab.post(&path, &form.filled(&[])).expect(400).expect_title("This page has expired");
 }
 
 #[test]
@@ -89,16 +89,16 @@ fn changing_the_password_ends_every_other_session() {
     let change = |current: &str, new: &str| {
         account.post("/api/account/password", &json!({"current_password": current, "new_password": new}))
     };
-    change("wrong", "another password").refused(401, "invalid_credentials");
-    change(PASSWORD, "short").refused(422, "invalid_field");
+    change("wrong", "another password").expect_error(401, "invalid_credentials");
+    change(PASSWORD, "short").expect_error(422, "invalid_field");
     app.get("/api/sync/status").ok();
     change(PASSWORD, "another password").expect(204);
     for ended in [&account, &other] {
-        ended.get("/api/account").refused(401, "unauthenticated");
+        ended.get("/api/account").expect_error(401, "unauthenticated");
     }
-    app.get("/api/sync/status").refused(401, "unauthenticated");
-    stream.ends();
-    tab.open("/account").expect(200).titled("Sign in");
+    app.get("/api/sync/status").expect_error(401, "unauthenticated");
+    stream.expect_end();
+    tab.open("/account").expect(200).expect_title("Sign in");
     account_of(&server, &ada, "another password").get("/api/account").ok();
 }
 
@@ -111,12 +111,12 @@ fn the_account_page_changes_the_password_and_stays_signed_in() {
     let form = page.form_to("/account/password");
     let wrong =
         tab.post("/account/password", &form.filled(&[("current", "wrong"), ("new", "another password")]));
-    assert!(wrong.expect(422).fault().expect("a fault").contains("Incorrect current password"));
+    assert!(wrong.expect(422).error_message().expect("a fault").contains("Incorrect current password"));
     let right = form.filled(&[("current", PASSWORD), ("new", "another password")]);
     let sent = tab.post("/account/password", &right).expect(303);
-    let done = tab.follow(&sent).expect(200).titled("Your account");
+    let done = tab.follow(&sent).expect(200).expect_title("Your account");
     assert!(done.text.contains("Your password has been changed."));
-    elsewhere.open("/account").titled("Sign in");
+    elsewhere.open("/account").expect_title("Sign in");
     account_of(&server, &ada, "another password");
 }
 
@@ -125,11 +125,11 @@ fn two_factor_authentication_is_turned_on_and_off_on_the_account_page() {
     let server = Server::start();
     let ada = server.new_user("ada@example.org");
     let (tab, page) = page_of(&server, &ada);
-    let act = |page: &Shown, fields: &[(&str, &str)]| {
+    let act = |page: &PageResponse, fields: &[(&str, &str)]| {
         tab.post("/account/two-factor", &page.form_to("/account/two-factor").filled(fields))
     };
     let enrolment =
-        act(&page, &[("action", "start")]).expect(200).titled("Turn on two-factor authentication");
+        act(&page, &[("action", "start")]).expect(200).expect_title("Turn on two-factor authentication");
     assert!(enrolment.text.contains("<svg"), "a picture for the phone");
     let secret = enrolment
         .text
@@ -145,7 +145,7 @@ fn two_factor_authentication_is_turned_on_and_off_on_the_account_page() {
     assert!(wrong.text.contains(secret), "the same secret again");
     let codes = act(&enrolment, &[("action", "confirm"), ("code", &phone.code(now))])
         .expect(200)
-        .titled("Your recovery codes");
+        .expect_title("Your recovery codes");
     let again = act(&enrolment, &[("action", "confirm"), ("code", &phone.code(now))]).expect(200);
     assert_eq!(codes.text, again.text, "a second click shows the codes again");
     let recovery: Vec<&str> =
@@ -155,10 +155,10 @@ fn two_factor_authentication_is_turned_on_and_off_on_the_account_page() {
     assert!(page.text.contains("10 of 10 recovery codes left"), "{}", page.text);
     let fresh = act(&page, &[("action", "new-recovery-codes"), ("code", recovery[0])])
         .expect(200)
-        .titled("Your recovery codes");
+        .expect_title("Your recovery codes");
     assert!(!fresh.text.contains(recovery[1]));
     let wrong = act(&page, &[("action", "turn-off"), ("code", recovery[1])]).expect(422);
-    assert!(wrong.fault().is_some());
+    assert!(wrong.error_message().is_some());
     let code = fresh.text.split("<li>").nth(1).and_then(|rest| rest.split("</li>").next()).expect("a code");
     let sent = act(&page, &[("action", "turn-off"), ("code", code)]).expect(303);
     assert!(tab.follow(&sent).text.contains("Two-factor authentication is off."));
@@ -174,17 +174,18 @@ fn deleting_an_account_requires_its_password_and_deletes_everything() {
     app.put_blob(b"a file");
     let mut stream = app.open_stream(&format!("/api/sync/subscribe?app_id={}&device_id={device}", notes.id));
     let (tab, _) = page_of(&server, &ada);
-    let page = tab.open("/account/delete").expect(200).titled("Delete your account?");
+    let page = tab.open("/account/delete").expect(200).expect_title("Delete your account?");
     assert!(page.text.contains("Backups"), "what stays is told");
     tab.send(&page, &[("password", "wrong")]).expect(422);
     app.get("/api/sync/status").ok();
-    let gone = tab.send(&page, &[("password", PASSWORD)]).expect(200).titled("Your account has been deleted");
+    let gone =
+        tab.send(&page, &[("password", PASSWORD)]).expect(200).expect_title("Your account has been deleted");
     assert_eq!(tab.send(&page, &[("password", PASSWORD)]).text, gone.text, "a second click");
-    app.get("/api/sync/status").refused(401, "unauthenticated");
-    stream.ends();
+    app.get("/api/sync/status").expect_error(401, "unauthenticated");
+    stream.expect_end();
     assert_eq!(server.cli().run(&["user", "list"]).json(), json!([]));
     let refused = json!({"email": ada.email, "password": PASSWORD});
-    server.nobody().post("/api/account/token", &refused).refused(401, "invalid_credentials");
+    server.anonymous().post("/api/account/token", &refused).expect_error(401, "invalid_credentials");
 }
 
 #[test]
@@ -194,27 +195,27 @@ fn deleting_an_account_through_the_api_requires_its_password_too() {
     let account = account_of(&server, &ada, PASSWORD);
     let delete =
         |password: &str| account.call(Method::DELETE, "/api/account", Some(&json!({"password": password})));
-    delete("wrong").refused(401, "invalid_credentials");
+    delete("wrong").expect_error(401, "invalid_credentials");
     delete(PASSWORD).expect(204);
-    account.get("/api/account").refused(401, "unauthenticated");
+    account.get("/api/account").expect_error(401, "unauthenticated");
     assert_eq!(server.cli().run(&["user", "list"]).json(), json!([]));
 }
 
 #[test]
 fn an_account_session_lasts_fifteen_minutes_regardless_of_use() {
-    let server = tidelog_test_kit::ClockedServer::start(&[]);
+    let server = tidelog_test_kit::ManualClockServer::start(&[]);
     let body = json!({"email": server.email(), "password": server.password()});
-    let token = server.nobody().post("/api/account/token", &body).ok()["token"].clone();
-    let account = server.nobody().with_token(token.as_str().expect("a token"));
+    let token = server.anonymous().post("/api/account/token", &body).ok()["token"].clone();
+    let account = server.anonymous().with_token(token.as_str().expect("a token"));
     let tab = Tab::on(&server.url());
     let page = tab.open("/account");
     tab.send(&page, &[("email", server.email()), ("password", server.password())]).expect(303);
-    server.pass_seconds(15 * 60 - 1);
+    server.advance_seconds(15 * 60 - 1);
     account.get("/api/account").ok();
-    tab.open("/account").titled("Your account");
-    server.pass_seconds(1);
-    account.get("/api/account").refused(401, "unauthenticated");
-    tab.open("/account").titled("Sign in");
+    tab.open("/account").expect_title("Your account");
+    server.advance_seconds(1);
+    account.get("/api/account").expect_error(401, "unauthenticated");
+    tab.open("/account").expect_title("Sign in");
 }
 
 #[test]
@@ -223,7 +224,7 @@ fn signing_out_ends_the_account_session() {
     let ada = server.new_user("ada@example.org");
     let account = account_of(&server, &ada, PASSWORD);
     account.post("/api/account/logout", &json!({})).expect(204);
-    account.get("/api/account").refused(401, "unauthenticated");
+    account.get("/api/account").expect_error(401, "unauthenticated");
 }
 
 #[test]
@@ -240,7 +241,7 @@ fn each_sign_in_has_its_own_same_site_cookie() {
     assert!(first.starts_with("tidelog-account=tlv_") && first.contains("SameSite=Strict"), "{first}");
     assert!(first.contains("HttpOnly") && !first.contains("Domain"), "{first}");
     let fixed = server.tab().with("cookie", "tidelog-account=tlv_chosen-by-somebody-else");
-    let page = fixed.open("/account").titled("Sign in");
+    let page = fixed.open("/account").expect_title("Sign in");
     assert!(!page.header("set-cookie").contains("chosen"));
 }
 

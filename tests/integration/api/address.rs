@@ -1,28 +1,28 @@
-//! Whose attempts are counted together: those of the address that a request comes from, which only a trusted proxy may name.
+//! Rate limits count attempts by client IP, which only a trusted proxy may forward.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
-use tidelog_test_kit::ClockedServer;
+use tidelog_test_kit::ManualClockServer;
 
 const TCP: &str = "127.0.0.1:0";
 
-/// Attempts that an address has.
+/// Attempts allowed per client IP.
 const BURST: u64 = 5;
 
-/// A server whose time stands still, so that nobody gets attempts back.
-fn behind(proxies: &str, listen: &str) -> ClockedServer {
-    ClockedServer::start(&[
+/// A server whose clock stands still, so that the limits never refill.
+fn behind(proxies: &str, listen: &str) -> ManualClockServer {
+    ManualClockServer::start(&[
         ("auth.rate_limit.ip_burst", "5"),
         ("trusted_proxies", proxies),
         ("listen", listen),
     ])
 }
 
-/// Attempts that are left to whoever these headers come from, after one more.
-fn left(server: &ClockedServer, forwarded: &[&str]) -> u64 {
+/// Makes an attempt with these headers, and returns how many are left to their client IP.
+fn left(server: &ManualClockServer, forwarded: &[&str]) -> u64 {
     let address = server.url().replace("http://", "");
     left_over(TcpStream::connect(address).expect("the server listens"), forwarded)
 }
@@ -57,10 +57,10 @@ fn clients_behind_a_trusted_proxy_are_rate_limited_separately() {
     assert_eq!(left(&server, &["203.0.113.1"]), BURST - 1);
     assert_eq!(left(&server, &["203.0.113.2"]), BURST - 1);
     assert_eq!(left(&server, &["203.0.113.1"]), BURST - 2);
-    // What a client made up before it came to the proxy, in one header or in two.
+    // Forged by the client and passed on by the proxy, in one header or in two.
     assert_eq!(left(&server, &["198.51.100.7, 203.0.113.1, 10.0.0.1"]), BURST - 3);
     assert_eq!(left(&server, &["198.51.100.8", "203.0.113.2"]), BURST - 2);
-    // An IPv6 host has a whole network to itself.
+    // An IPv6 host may use any address of its network.
     assert_eq!(left(&server, &["[2001:db8:0:1::1]:4711"]), BURST - 1);
     assert_eq!(left(&server, &["2001:db8:0:1:ffff::2"]), BURST - 2);
     assert_eq!(left(&server, &["2001:db8:0:2::1"]), BURST - 1);

@@ -1,13 +1,13 @@
-//! Access tokens, and what an app's own backend does with one.
+//! Personal access tokens, and what an app's own backend does with them.
 
 use serde_json::{Value, json};
 use tidelog::server::commands::{AppCommand, Command, TokenCommand};
 
-use tidelog_test_kit::{App, Caller, ClockedServer, Server, User, text};
+use tidelog_test_kit::{App, Caller, ManualClockServer, Server, User, text};
 
-const HOURS_A_DAY: i64 = 24;
+const HOURS_PER_DAY: i64 = 24;
 
-/// Who calls an app's sessions, by a token that was made so.
+/// Returns a caller of the app's sessions with a personal access token created by these arguments.
 fn administrator(server: &Server, arguments: &[&str]) -> Caller {
     let made = server.cli().run(&[&["token", "create", "--scope", "admin"], arguments].concat()).json();
     server.bearer(&text(&made["token"]))
@@ -39,7 +39,7 @@ fn a_backend_lets_its_users_in_each_as_the_same_user_every_time() {
     );
     assert_eq!(bob.get("/api/sync/devices").ok(), json!([]));
     let refresh = json!({"refresh_token": first["refresh_token"]});
-    server.nobody().post("/api/sync/auth/refresh", &refresh).ok();
+    server.anonymous().post("/api/sync/auth/refresh", &refresh).ok();
 }
 
 #[test]
@@ -60,10 +60,10 @@ fn another_app_and_one_that_is_not_there_look_alike() {
     let absent = backend.post(&sessions_of(&tidelog_test_kit::fresh_id()), &external("ada"));
     let garbage = backend.post(&sessions_of("Tasks"), &external("ada"));
     for answer in [&other, &absent, &garbage] {
-        answer.refused(404, "not_found");
+        answer.expect_error(404, "not_found");
         assert_eq!(answer.json(), other.json());
     }
-    administrator(&server, &[]).post(&sessions_of("x"), &external("ada")).refused(404, "not_found");
+    administrator(&server, &[]).post(&sessions_of("x"), &external("ada")).expect_error(404, "not_found");
 }
 
 #[test]
@@ -73,10 +73,10 @@ fn ids_that_name_nobody_are_told_by_the_field() {
     let backend = administrator(&server, &[]);
     for id in ["", "a\nb", &"x".repeat(256)] {
         let refused = backend.post(&sessions_of(&app.id), &external(id));
-        refused.refused(422, "invalid_field");
+        refused.expect_error(422, "invalid_field");
         assert_eq!(refused.json()["field"], "external_id");
     }
-    backend.post(&sessions_of(&app.id), &json!({})).refused(422, "invalid_field");
+    backend.post(&sessions_of(&app.id), &json!({})).expect_error(422, "invalid_field");
     backend.post(&sessions_of(&app.id), &external(&"名".repeat(255))).ok();
 }
 
@@ -89,8 +89,8 @@ fn a_disabled_or_deleted_user_is_out_at_once() {
     let pair = begin().ok();
     let (ada, id) = (server.bearer(&text(&pair["token"])), text(&pair["user_id"]));
     server.cli().run(&["user", "disable", &id]).json();
-    ada.get("/api/sync/status").refused(401, "unauthenticated");
-    begin().refused(404, "not_found");
+    ada.get("/api/sync/status").expect_error(401, "unauthenticated");
+    begin().expect_error(404, "not_found");
     server.cli().run(&["user", "delete", &id]).json();
     assert_ne!(text(&begin().ok()["user_id"]), id);
 }
@@ -102,8 +102,8 @@ fn a_user_of_another_system_has_no_password_to_sign_in_with() {
     administrator(&server, &[]).post(&sessions_of(&app.id), &external("ada@example.org")).ok();
     for email in ["ada@example.org", ""] {
         let user = User { email: email.into(), id: String::new() };
-        let answer = server.nobody().post("/api/sync/auth", &tidelog_test_kit::credentials(&user, &app));
-        answer.refused(401, "invalid_credentials");
+        let answer = server.anonymous().post("/api/sync/auth", &tidelog_test_kit::credentials(&user, &app));
+        answer.expect_error(401, "invalid_credentials");
     }
 }
 
@@ -126,7 +126,7 @@ fn a_token_is_shown_once_listed_without_itself_and_ended_at_once() {
     backend.post(&sessions_of(&app.id), &external("ada")).ok();
     assert!(cli.run(&["token", "list"]).json()[0]["last_used_at"].is_string());
     cli.run(&["token", "revoke", &id]).json();
-    backend.post(&sessions_of(&app.id), &external("ada")).refused(401, "unauthenticated");
+    backend.post(&sessions_of(&app.id), &external("ada")).expect_error(401, "unauthenticated");
     assert_eq!(cli.run(&["token", "list"]).json(), json!([]));
     let stored = std::fs::read(server.data().join("tidelog.db")).expect("a database");
     assert!(!stored.windows(token.len()).any(|window| window == token.as_bytes()));
@@ -134,18 +134,18 @@ fn a_token_is_shown_once_listed_without_itself_and_ended_at_once() {
 
 #[test]
 fn a_token_ends_with_its_days() {
-    let server = ClockedServer::start(&[]);
+    let server = ManualClockServer::start(&[]);
     let create =
         Command::Token(TokenCommand::Create { scope: "admin".into(), app: Some("dev".into()), days: 7 });
     let made = server.command(create);
     let app = text(&server.command(Command::App(AppCommand::Show { app: "dev".into() }))["app_id"]);
-    let backend = server.nobody().with_token(&text(&made["token"]));
-    server.pass_hours(7 * HOURS_A_DAY - 1);
+    let backend = server.anonymous().with_token(&text(&made["token"]));
+    server.advance_hours(7 * HOURS_PER_DAY - 1);
     let pair = backend.post(&sessions_of(&app), &external("ada")).ok();
-    server.pass_hours(2);
-    backend.post(&sessions_of(&app), &external("ada")).refused(401, "unauthenticated");
+    server.advance_hours(2);
+    backend.post(&sessions_of(&app), &external("ada")).expect_error(401, "unauthenticated");
     assert_eq!(server.command(Command::Token(TokenCommand::List)), json!([]));
-    server.nobody().with_token(&text(&pair["token"])).get("/api/sync/status").ok();
+    server.anonymous().with_token(&text(&pair["token"])).get("/api/sync/status").ok();
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn commands_that_name_what_is_not_there_say_so() {
         &["issuer", "add", "Notes", "https://id.example.org", "--audience", "a", "--jwks-file", "/nowhere"],
         &["issuer", "add", "Notes", "https://id.example.org", "--audience", "a", "--jwks-file", "/dev/null"],
     ] {
-        cli.run(arguments).refusal();
+        cli.run(arguments).expect_refusal();
     }
     assert_eq!(cli.run(&["issuer", "list", "Notes"]).json(), json!([]));
     assert_eq!(cli.run(&["token", "list"]).json(), json!([]));

@@ -1,4 +1,4 @@
-//! Signing in with a password, staying signed in, and signing out.
+//! Signing in with a password, refreshing tokens, and signing out.
 
 use serde_json::{Value, json};
 
@@ -8,14 +8,14 @@ const AUTH: &str = "/api/sync/auth";
 const REFRESH: &str = "/api/sync/auth/refresh";
 const LOGOUT: &str = "/api/sync/auth/logout";
 
-/// Seconds that an access token lives.
-const TOKEN_LIFE: i64 = 7 * 24 * 60 * 60;
+/// Lifetime of an access token.
+const TOKEN_LIFETIME_SECONDS: i64 = 7 * 24 * 60 * 60;
 
 #[test]
 fn signing_in_returns_a_token_for_one_user_of_one_app() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("Ada@Example.org"));
-    let answer = server.nobody().post(AUTH, &credentials(&user, &app)).ok();
+    let answer = server.anonymous().post(AUTH, &credentials(&user, &app)).ok();
     assert_eq!(answer["user_id"], json!(user.id));
     assert_eq!(answer["app_id"], json!(app.id));
     assert!(answer["refresh_token"].is_string());
@@ -28,7 +28,7 @@ fn signing_in_returns_a_token_for_one_user_of_one_app() {
     assert_eq!((&claims["sub"], &claims["app"]), (&json!(user.id), &json!(app.id)));
     assert_eq!(claims["aud"], "sync");
     let number = |claim: &str| claims[claim].as_i64().unwrap_or_else(|| panic!("{claim} is no number"));
-    assert_eq!(number("exp") - number("iat"), TOKEN_LIFE);
+    assert_eq!(number("exp") - number("iat"), TOKEN_LIFETIME_SECONDS);
     let expires_at = chrono::DateTime::parse_from_rfc3339(&text(&answer["expires_at"])).expect("a time");
     assert_eq!(expires_at.timestamp(), number("exp"));
 }
@@ -40,7 +40,7 @@ fn emails_ignore_case_and_the_legacy_field_key_is_ignored() {
     let mut request = credentials(&user, &app);
     request["email"] = json!(" ADA@example.ORG ");
     request["key"] = json!({"anything": true});
-    assert_eq!(server.nobody().post(AUTH, &request).ok()["user_id"], json!(user.id));
+    assert_eq!(server.anonymous().post(AUTH, &request).ok()["user_id"], json!(user.id));
 }
 
 #[test]
@@ -52,8 +52,8 @@ fn an_unknown_user_a_wrong_password_and_an_unknown_app_are_refused_alike() {
     let refusal = |field: &str, value: &str| {
         let mut request = credentials(&user, &app);
         request[field] = json!(value);
-        let answer = server.nobody().post(AUTH, &request);
-        answer.refused(401, "invalid_credentials");
+        let answer = server.anonymous().post(AUTH, &request);
+        answer.expect_error(401, "invalid_credentials");
         answer.text()
     };
     let wrong_password = refusal("password", "wrong password");
@@ -76,18 +76,18 @@ fn a_password_over_the_limit_is_refused_as_a_wrong_one() {
     server.cli().run_with_input(&reset, &longest).json();
     let mut request = credentials(&user, &app);
     request["password"] = json!(longest);
-    server.nobody().post(AUTH, &request).ok();
+    server.anonymous().post(AUTH, &request).ok();
     request["password"] = json!(format!("{longest}p"));
-    server.nobody().post(AUTH, &request).refused(401, "invalid_credentials");
+    server.anonymous().post(AUTH, &request).expect_error(401, "invalid_credentials");
     request["password"] = json!("p".repeat(10_000));
-    server.nobody().post(AUTH, &request).refused(401, "invalid_credentials");
+    server.anonymous().post(AUTH, &request).expect_error(401, "invalid_credentials");
 }
 
 #[test]
 fn the_api_key_alone_authorises_nothing() {
     let server = Server::start();
     let app = server.new_app("Notes");
-    server.bearer(&app.api_key).get("/api/sync/status").refused(401, "unauthenticated");
+    server.bearer(&app.api_key).get("/api/sync/status").expect_error(401, "unauthenticated");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_sign_in_without_a_field_names_it() {
                 Some(value) => request[field] = value,
                 None => drop(request.as_object_mut().expect("an object").remove(field)),
             }
-            let body = server.nobody().post(AUTH, &request).refused(422, "invalid_field");
+            let body = server.anonymous().post(AUTH, &request).expect_error(422, "invalid_field");
             assert_eq!(body["field"], json!(field));
         }
     }
@@ -112,13 +112,13 @@ fn a_refresh_token_gives_a_new_pair_for_the_same_session() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let first = server.tokens(&user, &app);
-    let second = server.nobody().post(REFRESH, &json!({"refresh_token": first["refresh_token"]})).ok();
+    let second = server.anonymous().post(REFRESH, &json!({"refresh_token": first["refresh_token"]})).ok();
     assert_eq!((&second["user_id"], &second["app_id"]), (&json!(user.id), &json!(app.id)));
     assert_ne!(second["refresh_token"], first["refresh_token"]);
     let session = |pair: &Value| claims_of(&text(&pair["token"]))["sid"].clone();
     assert_eq!(session(&second), session(&first));
     server.bearer(&text(&second["token"])).get("/api/sync/status").ok();
-    let third = server.nobody().post(REFRESH, &json!({"refresh_token": second["refresh_token"]})).ok();
+    let third = server.anonymous().post(REFRESH, &json!({"refresh_token": second["refresh_token"]})).ok();
     assert_ne!(third["refresh_token"], second["refresh_token"]);
 }
 
@@ -128,7 +128,8 @@ fn a_repeated_refresh_returns_the_same_successor_even_after_a_restart() {
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let first = server.tokens(&user, &app);
     let request = json!({"refresh_token": first["refresh_token"]});
-    let successor = |server: &Server| server.nobody().post(REFRESH, &request).ok()["refresh_token"].clone();
+    let successor =
+        |server: &Server| server.anonymous().post(REFRESH, &request).ok()["refresh_token"].clone();
     let once = successor(&server);
     assert_eq!(successor(&server), once);
     server.restart();
@@ -139,7 +140,7 @@ fn a_repeated_refresh_returns_the_same_successor_even_after_a_restart() {
 fn a_refresh_token_works_within_its_grace_time_after_its_successor_was_used() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
-    let refresh = |token: &Value| server.nobody().post(REFRESH, &json!({"refresh_token": token})).ok();
+    let refresh = |token: &Value| server.anonymous().post(REFRESH, &json!({"refresh_token": token})).ok();
     let first = server.tokens(&user, &app)["refresh_token"].clone();
     let second = refresh(&first)["refresh_token"].clone();
     let third = refresh(&second)["refresh_token"].clone();
@@ -152,9 +153,10 @@ fn concurrent_refreshes_of_one_token_get_one_successor() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let request = json!({"refresh_token": server.tokens(&user, &app)["refresh_token"]});
-    let nobody = server.nobody();
+    let anonymous = server.anonymous();
     let answers: Vec<Value> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| nobody.post(REFRESH, &request).ok())).collect();
+        let threads: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| anonymous.post(REFRESH, &request).ok())).collect();
         threads.into_iter().map(|thread| thread.join().expect("an answer")["refresh_token"].clone()).collect()
     });
     assert!(answers.iter().all(|successor| *successor == answers[0]), "two successors of one token");
@@ -165,17 +167,17 @@ fn a_refresh_token_that_was_never_issued_is_refused() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let given = server.tokens(&user, &app);
-    let nobody = server.nobody();
+    let anonymous = server.anonymous();
     for forged in
         [text(&given["token"]), String::new(), "x".repeat(10_000), fresh_like(&text(&given["refresh_token"]))]
     {
-        nobody.post(REFRESH, &json!({"refresh_token": forged})).refused(401, "unauthenticated");
+        anonymous.post(REFRESH, &json!({"refresh_token": forged})).expect_error(401, "unauthenticated");
     }
-    nobody.post(REFRESH, &json!({"refresh_token": 1})).refused(422, "invalid_field");
-    nobody.post(REFRESH, &json!({})).refused(422, "invalid_field");
+    anonymous.post(REFRESH, &json!({"refresh_token": 1})).expect_error(422, "invalid_field");
+    anonymous.post(REFRESH, &json!({})).expect_error(422, "invalid_field");
 }
 
-/// The same token with its last letters changed.
+/// Returns the token with its last characters changed.
 fn fresh_like(token: &str) -> String {
     let kept = &token[..token.len() - 6];
     format!("{kept}AAAAAA")
@@ -189,11 +191,11 @@ fn signing_out_ends_the_session_and_its_refresh_tokens_but_no_other_session() {
     let staying = server.sign_in(&user, &app);
     let me = server.bearer(&text(&leaving["token"]));
     let answer = me.call(reqwest::Method::POST, LOGOUT, None);
-    assert!(matches!(answer.status, 200 | 204), "{} answered {}", answer.what(), answer.status);
-    me.get("/api/sync/status").refused(401, "unauthenticated");
-    me.call(reqwest::Method::POST, LOGOUT, None).refused(401, "unauthenticated");
+    assert!(matches!(answer.status, 200 | 204), "{} answered {}", answer.request_line(), answer.status);
+    me.get("/api/sync/status").expect_error(401, "unauthenticated");
+    me.call(reqwest::Method::POST, LOGOUT, None).expect_error(401, "unauthenticated");
     let refresh = json!({"refresh_token": leaving["refresh_token"]});
-    server.nobody().post(REFRESH, &refresh).refused(401, "unauthenticated");
+    server.anonymous().post(REFRESH, &refresh).expect_error(401, "unauthenticated");
     staying.get("/api/sync/status").ok();
 }
 
@@ -204,8 +206,8 @@ fn no_secret_reaches_the_log() {
     let pair = server.tokens(&user, &app);
     let mut wrong = credentials(&user, &app);
     wrong["password"] = json!("a wrong password of mine");
-    server.nobody().post(AUTH, &wrong).expect(401);
-    server.nobody().post(REFRESH, &json!({"refresh_token": pair["refresh_token"]})).ok();
+    server.anonymous().post(AUTH, &wrong).expect(401);
+    server.anonymous().post(REFRESH, &json!({"refresh_token": pair["refresh_token"]})).ok();
     server.stop();
     let log = server.log();
     let signature = |token: &Value| text(token).rsplit('.').next().expect("a part").to_owned();

@@ -1,4 +1,4 @@
-//! How a body arrives: under which content type, of which size, whole or cut off, and over what is no HTTP at all.
+//! Request bodies: content types, sizes, truncated bodies, and input that is not HTTP.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -6,12 +6,12 @@ use std::net::{Shutdown, TcpStream};
 use reqwest::Method;
 use serde_json::json;
 
-use super::garbage::{JSON, Scene, WITH_BODY};
-use tidelog_test_kit::{Dice, change};
+use super::garbage::{Fixture, JSON, WITH_BODY};
+use tidelog_test_kit::{SeededRng, change};
 
 #[test]
 fn a_body_of_another_content_type_is_refused() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let kinds = [
         None,
         Some("text/plain"),
@@ -21,55 +21,59 @@ fn a_body_of_another_content_type_is_refused() {
     ];
     for kind in kinds {
         for (method, path) in WITH_BODY {
-            scene.me.send(method, path, kind, b"{}").refused(415, "unsupported_media_type");
+            fixture.me.send(method, path, kind, b"{}").expect_error(415, "unsupported_media_type");
         }
     }
     for kind in ["application/json; charset=utf-8", "Application/JSON"] {
-        let body = json!({"device_id": scene.device}).to_string();
-        scene.me.send(Method::POST, "/api/sync/pull", Some(kind), body.as_bytes()).ok();
+        let body = json!({"device_id": fixture.device}).to_string();
+        fixture.me.send(Method::POST, "/api/sync/pull", Some(kind), body.as_bytes()).ok();
     }
-    scene.nothing_was_left_behind();
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn a_large_body_of_a_stranger_is_refused() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let large = vec![b' '; 1024 * 1024];
     for path in ["/api/sync/auth", "/api/sync/auth/refresh"] {
-        scene.server.nobody().send(Method::POST, path, JSON, &large).refused(413, "too_large");
+        fixture.server.anonymous().send(Method::POST, path, JSON, &large).expect_error(413, "too_large");
     }
-    scene.server.nobody().send(Method::POST, "/api/sync/push", JSON, &large).refused(401, "unauthenticated");
+    fixture
+        .server
+        .anonymous()
+        .send(Method::POST, "/api/sync/push", JSON, &large)
+        .expect_error(401, "unauthenticated");
 }
 
 #[test]
 fn a_body_that_breaks_off_leaves_nothing_behind() {
-    let scene = Scene::set();
-    let body = scene.push_body(&change("cut").to_string());
-    let address = scene.server.url().replace("http://", "");
+    let fixture = Fixture::set();
+    let body = fixture.push_body(&change("cut").to_string());
+    let address = fixture.server.url().replace("http://", "");
     for kept in [0, 1, body.len() / 2, body.len() - 1] {
         let mut stream = TcpStream::connect(&address).expect("the server listens");
         let head = format!(
             "POST /api/sync/push HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            scene.me.token(),
+            fixture.me.token(),
             body.len()
         );
         stream.write_all(head.as_bytes()).expect("the head is sent");
         stream.write_all(&body.as_bytes()[..kept]).expect("a part of the body is sent");
         stream.shutdown(Shutdown::Write).expect("the rest never comes");
         let mut answer = String::new();
-        // Closing without a word is as good as a refusal.
+        // Closing the connection without a response counts as a refusal.
         let _ = stream.read_to_string(&mut answer);
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
     }
-    scene.nothing_was_left_behind();
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn a_request_that_is_no_http_does_not_hurt() {
-    let scene = Scene::set();
-    let address = scene.server.url().replace("http://", "");
-    let mut dice = Dice::new(1);
+    let fixture = Fixture::set();
+    let address = fixture.server.url().replace("http://", "");
+    let mut rng = SeededRng::new(1);
     let long_header = format!("GET /health HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(200_000)).into_bytes();
     let openings = [
         b"\r\n\r\n\r\n\r\n".to_vec(),
@@ -78,7 +82,7 @@ fn a_request_that_is_no_http_does_not_hurt() {
         b"POST /api/sync/push HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n".to_vec(),
         b"POST /api/sync/push HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n".to_vec(),
         long_header,
-        dice.bytes(4096),
+        rng.bytes(4096),
     ];
     for opening in openings {
         let mut stream = TcpStream::connect(&address).expect("the server listens");
@@ -88,49 +92,56 @@ fn a_request_that_is_no_http_does_not_hurt() {
         let _ = stream.read_to_end(&mut answer);
         assert!(!answer.starts_with(b"HTTP/1.1 5"), "{}", String::from_utf8_lossy(&answer));
     }
-    scene.nothing_was_left_behind();
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn a_body_is_json_also_where_none_is_wanted() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     for (method, path) in [(Method::GET, "/api/sync/status"), (Method::DELETE, "/api/sync/devices/x")] {
-        let answer = scene.me.send(method, path, Some("text/plain"), b"x");
-        answer.refused(415, "unsupported_media_type");
+        let answer = fixture.me.send(method, path, Some("text/plain"), b"x");
+        answer.expect_error(415, "unsupported_media_type");
     }
-    let answer = scene.me.send(Method::POST, "/api/sync/auth/logout", Some("text/plain"), b"x");
-    answer.refused(415, "unsupported_media_type");
-    scene.nothing_was_left_behind();
+    let answer = fixture.me.send(Method::POST, "/api/sync/auth/logout", Some("text/plain"), b"x");
+    answer.expect_error(415, "unsupported_media_type");
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn a_body_that_is_not_utf_8_is_malformed_wherever_it_is_not() {
-    let scene = Scene::set();
-    let device = scene.device.as_bytes();
+    let fixture = Fixture::set();
+    let device = fixture.device.as_bytes();
     let ignored = [br#"{"device_id":""#, device, b"\",\"note\":\"\xff\"}"].concat();
-    scene.me.send(Method::POST, "/api/sync/pull", JSON, &ignored).refused(400, "malformed_request");
-    let half = format!(r#"{{"device_id":"{}","note":"\ud800"}}"#, scene.device);
-    scene.me.send(Method::POST, "/api/sync/pull", JSON, half.as_bytes()).refused(400, "malformed_request");
+    fixture.me.send(Method::POST, "/api/sync/pull", JSON, &ignored).expect_error(400, "malformed_request");
+    let half = format!(r#"{{"device_id":"{}","note":"\ud800"}}"#, fixture.device);
+    fixture
+        .me
+        .send(Method::POST, "/api/sync/pull", JSON, half.as_bytes())
+        .expect_error(400, "malformed_request");
     let email = b"{\"email\":\"\xff\",\"password\":\"x\",\"api_key\":\"x\"}";
-    scene.server.nobody().send(Method::POST, "/api/sync/auth", JSON, email).refused(400, "malformed_request");
-    let junk = scene.push_body("{\"junk\":\"?\"}").replace('?', "\u{1}").into_bytes();
+    fixture
+        .server
+        .anonymous()
+        .send(Method::POST, "/api/sync/auth", JSON, email)
+        .expect_error(400, "malformed_request");
+    let junk = fixture.push_body("{\"junk\":\"?\"}").replace('?', "\u{1}").into_bytes();
     let junk: Vec<u8> = junk.into_iter().map(|byte| if byte == 1 { 0xff } else { byte }).collect();
-    scene.me.send(Method::POST, "/api/sync/push", JSON, &junk).refused(400, "malformed_request");
-    scene.nothing_was_left_behind();
+    fixture.me.send(Method::POST, "/api/sync/push", JSON, &junk).expect_error(400, "malformed_request");
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn a_field_that_is_there_twice_is_named() {
-    let scene = Scene::set();
-    let id = &scene.device;
+    let fixture = Fixture::set();
+    let id = &fixture.device;
     let twice = format!(r#"{{"device_id":"{id}","device_id":"{id}"}}"#);
-    let answer = scene.me.send(Method::POST, "/api/sync/pull", JSON, twice.as_bytes());
-    assert_eq!(answer.refused(422, "invalid_field")["field"], "device_id");
-    let push = scene.push_body(
+    let answer = fixture.me.send(Method::POST, "/api/sync/pull", JSON, twice.as_bytes());
+    assert_eq!(answer.expect_error(422, "invalid_field")["field"], "device_id");
+    let push = fixture.push_body(
         r#"{"table":"t","table":"t","op":"insert","row_id":"1","timestamp":"2026-01-01T00:00:00Z"}"#,
     );
-    let answer = scene.me.send(Method::POST, "/api/sync/push", JSON, push.as_bytes());
-    let fault = &answer.refused(422, "invalid_change")["changes"][0];
+    let answer = fixture.me.send(Method::POST, "/api/sync/push", JSON, push.as_bytes());
+    let fault = &answer.expect_error(422, "invalid_change")["changes"][0];
     assert!(fault["reason"].as_str().is_some_and(|reason| reason.contains("table")), "{fault}");
-    scene.nothing_was_left_behind();
+    fixture.nothing_was_left_behind();
 }

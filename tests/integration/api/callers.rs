@@ -1,7 +1,6 @@
-//! Who may call what: a table of every route and every kind of caller.
+//! Access control: a table of every route and every kind of caller.
 //!
-//! The table and the server's OpenAPI document must name the same operations, so a route that nobody thought about here
-//! fails the test.
+//! The table must list the same operations as the server's OpenAPI document, so a route that is missing here fails the test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,28 +16,28 @@ use tidelog_test_kit::{
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
-    /// Everybody. Tokens are ignored.
+    /// Anyone. Tokens are ignored.
     Public,
-    /// Every live session, within its own log.
+    /// Any live session, within its own log.
     Session,
-    /// As `Session`, but the request names a resource of the owner. For all others it does not exist.
+    /// Like `Session`, but the request names a resource of the owner, which does not exist for anyone else.
     SessionOwner,
-    /// Holders of a presigned URL that the owner was given. Tokens are ignored.
+    /// Holders of a presigned URL issued to the owner. Tokens are ignored.
     PresignedUrl,
     /// Holders of an account token, within that account.
     AccountToken,
-    /// Forms of pages. Tokens are ignored. The rows send JSON, so every caller gets 415.
+    /// Submitted forms. Tokens are ignored. The rules send JSON, so every caller gets 415.
     Page,
-    /// Holders of an administrator's personal access token. For one that is limited to another app, this app does not exist.
+    /// Holders of an administrator's personal access token. For a token limited to another app, this app does not exist.
     AdminToken,
 }
 
 /// A route, who may call it, a request body, and the status that an authorised caller gets.
-struct Row {
+struct AccessRule {
     method: Method,
     path: &'static str,
     access: Access,
-    body: fn(&Scene) -> Option<Value>,
+    body: fn(&Fixture) -> Option<Value>,
     answer: u16,
 }
 
@@ -46,17 +45,17 @@ fn row(
     method: Method,
     path: &'static str,
     access: Access,
-    body: fn(&Scene) -> Option<Value>,
+    body: fn(&Fixture) -> Option<Value>,
     answer: u16,
-) -> Row {
-    Row { method, path, access, body, answer }
+) -> AccessRule {
+    AccessRule { method, path, access, body, answer }
 }
 
-fn table() -> Vec<Row> {
+fn table() -> Vec<AccessRule> {
     use Access::{AccountToken, AdminToken, Page, PresignedUrl, Public, Session, SessionOwner};
-    let nothing: fn(&Scene) -> Option<Value> = |_| None;
-    let empty: fn(&Scene) -> Option<Value> = |_| Some(json!({}));
-    let code: fn(&Scene) -> Option<Value> = |_| Some(json!({"code": "000000"}));
+    let nothing: fn(&Fixture) -> Option<Value> = |_| None;
+    let empty: fn(&Fixture) -> Option<Value> = |_| Some(json!({}));
+    let code: fn(&Fixture) -> Option<Value> = |_| Some(json!({"code": "000000"}));
     vec![
         row(Method::GET, "/health", Public, |_| None, 200),
         row(Method::GET, "/ready", Public, |_| None, 200),
@@ -104,7 +103,7 @@ fn table() -> Vec<Row> {
         row(Method::GET, "/api/account/sessions", AccountToken, nothing, 200),
         row(Method::GET, "/api/account/devices", AccountToken, nothing, 200),
         row(Method::POST, "/api/account/two-factor", AccountToken, nothing, 200),
-        // With a wrong password or code, as a right one would end what the next rows need.
+        // With a wrong password or code: correct ones would end sessions that the next rules need.
         row(Method::POST, "/api/account/two-factor/confirm", AccountToken, code, 401),
         row(Method::POST, "/api/account/recovery-codes", AccountToken, code, 401),
         row(Method::DELETE, "/api/account/two-factor", AccountToken, code, 401),
@@ -127,7 +126,7 @@ fn table() -> Vec<Row> {
             401,
         ),
         row(Method::POST, "/api/sync/auth/refresh", Public, |_| Some(json!({"refresh_token": "none"})), 401),
-        // A real change would end the sessions that the next rows need; a new password that may not be given ends none.
+        // A real change would end the sessions that the next rules need; an invalid new password ends none.
         row(
             Method::POST,
             "/api/sync/auth/password",
@@ -175,7 +174,7 @@ fn table() -> Vec<Row> {
             Method::POST,
             "/api/sync/keys/rotate/blobs/batch",
             Session,
-            |scene| Some(json!({"blobs": [{"hash": scene.blob, "keep": true}]})),
+            |fixture| Some(json!({"blobs": [{"hash": fixture.blob, "keep": true}]})),
             409,
         ),
         row(
@@ -196,19 +195,19 @@ fn table() -> Vec<Row> {
             Method::POST,
             "/api/sync/blobs/download",
             SessionOwner,
-            |scene| Some(json!({"hash": scene.blob})),
+            |fixture| Some(json!({"hash": fixture.blob})),
             200,
         ),
         row(Method::GET, "/api/sync/blobs", Session, |_| None, 200),
         row(Method::PUT, "/api/sync/blobs/up/{token}", PresignedUrl, |_| Some(json!("BLOB")), 200),
         row(Method::GET, "/api/sync/blobs/down/{token}", PresignedUrl, |_| None, 200),
         row(Method::HEAD, "/api/sync/blobs/down/{token}", PresignedUrl, |_| None, 200),
-        row(Method::POST, "/api/sync/push", SessionOwner, |scene| Some(scene.batch()), 200),
+        row(Method::POST, "/api/sync/push", SessionOwner, |fixture| Some(fixture.batch()), 200),
         row(
             Method::POST,
             "/api/sync/pull",
             SessionOwner,
-            |scene| Some(json!({"device_id": scene.device})),
+            |fixture| Some(json!({"device_id": fixture.device})),
             200,
         ),
         row(Method::GET, "/api/sync/subscribe", SessionOwner, |_| None, 200),
@@ -227,13 +226,13 @@ fn table() -> Vec<Row> {
     ]
 }
 
-/// An owner with a device, and everybody else.
-struct Scene {
+/// An owner with a device, and all other kinds of callers.
+struct Fixture {
     server: Server,
     app: App,
     elsewhere: App,
     device: String,
-    /// The name of a blob, and the tokens of the addresses at which it can be sent again and fetched.
+    /// The hash of a blob, and the tokens of its presigned upload and download URLs.
     blob: String,
     up: String,
     down: String,
@@ -241,13 +240,13 @@ struct Scene {
     other_user: Caller,
     other_app: Caller,
     without_session: Vec<(&'static str, Caller)>,
-    /// Access tokens, and what administration answers them.
+    /// Personal access tokens, and the status that administration routes return for each.
     access_tokens: Vec<(&'static str, Caller, u16)>,
-    /// The owner, logged in to the account itself: no part of any app.
+    /// The owner's account session, which belongs to no app.
     account: Caller,
 }
 
-impl Scene {
+impl Fixture {
     fn set() -> Self {
         let mut server = Server::start();
         let (app, elsewhere) = (server.new_app("Notes"), server.new_app("Tasks"));
@@ -257,7 +256,7 @@ impl Scene {
         revoked.call(Method::POST, "/api/sync/auth/logout", None);
         let (other_user, other_app) = (server.sign_in(&bob, &app), server.sign_in(&ada, &elsewhere));
         let device = owner.device("Laptop");
-        // A key each, and a device of that name each, so that the same calls succeed for all of them.
+        // Each has a key and a device of the same name, so that the same calls succeed for all.
         for caller in [&owner, &other_user, &other_app] {
             caller.put("/api/sync/keys", &json!({"encrypted_key": "c2VhbGVk"})).ok();
             caller.post("/api/sync/devices", &json!({"device_name": "New", "platform": "web"})).expect(201);
@@ -270,7 +269,7 @@ impl Scene {
         let expired = expired(&SigningKey::stolen_from(&server.data()), owner.token());
         server.start_again();
         let without_session = vec![
-            ("none", server.nobody()),
+            ("none", server.anonymous()),
             ("garbage", server.bearer("garbage")),
             ("expired", server.bearer(&expired)),
             ("revoked", revoked),
@@ -287,7 +286,7 @@ impl Scene {
         ];
         server.new_user("cleo@example.org");
         let credentials = json!({"email": ada.email, "password": PASSWORD});
-        let account = server.nobody().post("/api/account/token", &credentials).ok()["token"].clone();
+        let account = server.anonymous().post("/api/account/token", &credentials).ok()["token"].clone();
         let account = server.bearer(account.as_str().expect("a token"));
         Self {
             server,
@@ -306,10 +305,10 @@ impl Scene {
         }
     }
 
-    /// Somebody who is logged in to their account, which has a device in no app.
+    /// An account session of a user without devices.
     fn account_token(&self) -> Caller {
         let credentials = json!({"email": "cleo@example.org", "password": PASSWORD});
-        let token = self.server.nobody().post("/api/account/token", &credentials).ok()["token"].clone();
+        let token = self.server.anonymous().post("/api/account/token", &credentials).ok()["token"].clone();
         self.server.bearer(token.as_str().expect("a token"))
     }
 
@@ -317,13 +316,13 @@ impl Scene {
         json!({"device_id": self.device, "batch_id": fresh_id(), "changes": [change("row")]})
     }
 
-    fn call(&self, caller: &Caller, row: &Row, prefix: &str) -> u16 {
+    fn call(&self, caller: &Caller, row: &AccessRule, prefix: &str) -> u16 {
         let token = if row.method == Method::PUT { &self.up } else { &self.down };
         let id = if row.access == Access::AdminToken { &self.app.id } else { &self.device };
         let path = row.path.replace("{id}", id).replace("{hash}", &self.blob);
         let mut path = path.replace("{token}", token).replace("/api/sync", prefix);
         if path.ends_with("/subscribe") {
-            // To name another app than that of the token is another fault, with a test of its own.
+            // Naming another app than the token's is a different error with its own test.
             let app = if std::ptr::eq(caller, &self.other_app) { &self.elsewhere } else { &self.app };
             path = format!("{path}?app_id={}&device_id={}", app.id, self.device);
         }
@@ -331,12 +330,12 @@ impl Scene {
     }
 }
 
-/// The same token, had it been made a month earlier.
+/// Returns the same token as if it had been issued a month earlier.
 fn expired(key: &SigningKey, token: &str) -> String {
-    const MONTH: i64 = 30 * 24 * 60 * 60;
+    const MONTH_SECONDS: i64 = 30 * 24 * 60 * 60;
     let mut claims = claims_of(token);
     for claim in ["iat", "exp"] {
-        claims[claim] = json!(claims[claim].as_i64().expect("a number") - MONTH);
+        claims[claim] = json!(claims[claim].as_i64().expect("a number") - MONTH_SECONDS);
     }
     key.sign(&header_of(token), &claims)
 }
@@ -344,7 +343,8 @@ fn expired(key: &SigningKey, token: &str) -> String {
 #[test]
 fn the_access_table_and_the_openapi_document_list_the_same_operations() {
     let _server = Server::start();
-    let operation = |row: &Row| Operation { method: row.method.to_string(), path: row.path.to_owned() };
+    let operation =
+        |row: &AccessRule| Operation { method: row.method.to_string(), path: row.path.to_owned() };
     let in_table: BTreeSet<_> = table().iter().map(operation).collect();
     let documented = Contract::operations();
     let without_row: Vec<_> = documented.difference(&in_table).collect();
@@ -355,29 +355,29 @@ fn the_access_table_and_the_openapi_document_list_the_same_operations() {
 
 #[test]
 fn every_route_answers_every_kind_of_caller_as_the_access_table_says() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let mut wrong = BTreeMap::new();
     for prefix in ["/api/sync", "/api/v1/sync"] {
         for row in table() {
             let mut expect = |who: &str, caller: &Caller, status: u16| {
-                let answered = scene.call(caller, &row, prefix);
+                let answered = fixture.call(caller, &row, prefix);
                 if answered != status {
                     let what = format!("{} {} {who}", row.method, row.path.replace("/api/sync", prefix));
                     wrong.insert(what, format!("answered {answered}, not {status}"));
                 }
             };
             let needs_none = matches!(row.access, Access::Public | Access::PresignedUrl | Access::Page);
-            for (who, caller) in &scene.without_session {
+            for (who, caller) in &fixture.without_session {
                 expect(who, caller, if needs_none { row.answer } else { 401 });
             }
             if row.access == Access::AccountToken {
-                // Whoever is called by it is another account, of which the scene's things are none.
-                let account = scene.account_token();
+                // This caller is another account, which owns none of the fixture's resources.
+                let account = fixture.account_token();
                 expect("account", &account, row.answer);
             } else {
-                expect("account", &scene.account, if needs_none { row.answer } else { 401 });
+                expect("account", &fixture.account, if needs_none { row.answer } else { 401 });
             }
-            for (who, caller, administered) in &scene.access_tokens {
+            for (who, caller, administered) in &fixture.access_tokens {
                 let answer = match row.access {
                     Access::Public | Access::PresignedUrl | Access::Page => row.answer,
                     Access::AdminToken => *administered,
@@ -386,37 +386,37 @@ fn every_route_answers_every_kind_of_caller_as_the_access_table_says() {
                 expect(who, caller, answer);
             }
             if matches!(row.access, Access::AdminToken | Access::AccountToken) {
-                for caller in [&scene.owner, &scene.other_user, &scene.other_app] {
+                for caller in [&fixture.owner, &fixture.other_user, &fixture.other_app] {
                     expect("session", caller, 401);
                 }
                 continue;
             }
-            // These would end the very sessions that the next rows need; tests of their own do it.
+            // These would end the sessions that the next rules need; they have their own tests.
             if ["/api/sync/auth/logout", "/api/sync/data"].contains(&row.path) {
                 continue;
             }
             let to_strangers = if row.access == Access::SessionOwner { 404 } else { row.answer };
-            expect("other user", &scene.other_user, to_strangers);
-            expect("other app", &scene.other_app, to_strangers);
+            expect("other user", &fixture.other_user, to_strangers);
+            expect("other app", &fixture.other_app, to_strangers);
             if row.method != Method::DELETE {
-                expect("owner", &scene.owner, row.answer);
+                expect("owner", &fixture.owner, row.answer);
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!(scene.owner.total_changes(), 2, "one push by the owner under each prefix, none by others");
-    assert_eq!(scene.other_user.total_changes() + scene.other_app.total_changes(), 0);
+    assert_eq!(fixture.owner.total_changes(), 2, "one push by the owner under each prefix, none by others");
+    assert_eq!(fixture.other_user.total_changes() + fixture.other_app.total_changes(), 0);
 }
 
 #[test]
 fn the_owner_may_remove_the_device_and_sign_out() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let destroying = |path: &str| table().into_iter().find(|row| row.path == path).expect("a row");
     let remove = destroying("/api/sync/devices/{id}");
-    assert_eq!(scene.call(&scene.owner, &remove, "/api/sync"), remove.answer);
+    assert_eq!(fixture.call(&fixture.owner, &remove, "/api/sync"), remove.answer);
     let logout = destroying("/api/sync/auth/logout");
-    assert_eq!(scene.call(&scene.other_user, &logout, "/api/v1/sync"), logout.answer);
-    for out in [&scene.owner, &scene.other_user] {
-        out.get("/api/sync/status").refused(401, "unauthenticated");
+    assert_eq!(fixture.call(&fixture.other_user, &logout, "/api/v1/sync"), logout.answer);
+    for out in [&fixture.owner, &fixture.other_user] {
+        out.get("/api/sync/status").expect_error(401, "unauthenticated");
     }
 }

@@ -1,10 +1,10 @@
-//! The command line: the same commands with the same answers, whether a server runs or not.
+//! The command line: commands print the same whether a server is running or not.
 
 use serde_json::{Value, json};
 
 use tidelog_test_kit::{Cli, PASSWORD, Server, claims_of, text};
 
-/// Runs a test beside a running server, and again on a data folder that no server uses.
+/// Runs a test next to a running server, and again on a data folder that no server uses.
 fn beside_a_server_and_without_one(test: impl Fn(&Cli)) {
     let mut server = Server::start();
     test(&server.cli());
@@ -75,7 +75,7 @@ fn a_flag_creates_an_administrator() {
 #[test]
 fn devices_and_sessions_are_listed_and_revoked_with_and_without_a_running_server() {
     let mut server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let session = text(&claims_of(me.token())["sid"]);
     let devices = [me.device("Laptop"), me.device("Phone")];
     let listed = |server: &Server, noun: &str| server.cli().run(&[noun, "list"]).json();
@@ -91,7 +91,7 @@ fn devices_and_sessions_are_listed_and_revoked_with_and_without_a_running_server
     assert_eq!(only(&listed(&server, "device"))["device_name"], "Phone");
     assert_eq!(listed(&server, "session"), json!([]), "its session went with it");
     server.start_again();
-    me.get("/api/sync/status").refused(401, "unauthenticated");
+    me.get("/api/sync/status").expect_error(401, "unauthenticated");
     server.cli().run(&["device", "revoke", &devices[1]]).json();
     assert_eq!(listed(&server, "device"), json!([]));
 }
@@ -101,7 +101,7 @@ fn a_command_reports_failures_on_standard_error() {
     beside_a_server_and_without_one(|cli| {
         cli.run(&["app", "create", "Notes"]).json();
         create_user(cli, "ada@example.org");
-        let nobody = "0190a0a0-0000-7000-8000-000000000000";
+        let anonymous = "0190a0a0-0000-7000-8000-000000000000";
         let refused: [&[&str]; 17] = [
             &["app", "set", "Notes", "blob_hash=some"],
             &["app", "create", "Notes"],
@@ -115,17 +115,17 @@ fn a_command_reports_failures_on_standard_error() {
             &["user", "disable", "nobody@example.org"],
             &["user", "enable", "nobody@example.org"],
             &["user", "delete", "nobody@example.org"],
-            &["device", "revoke", nobody],
+            &["device", "revoke", anonymous],
             &["device", "revoke", "no-uuid"],
-            &["session", "revoke", nobody],
+            &["session", "revoke", anonymous],
             &["nonsense"],
             &["app"],
         ];
         for command in refused {
-            cli.run(command).refusal();
+            cli.run(command).expect_refusal();
         }
         let create = |email: &str, password: &str| {
-            cli.run_with_input(&["user", "create", email, "--password-stdin"], password).refusal()
+            cli.run_with_input(&["user", "create", email, "--password-stdin"], password).expect_refusal()
         };
         create("ADA@example.org", PASSWORD);
         create("no address", PASSWORD);
@@ -156,7 +156,7 @@ fn lists_are_readable_without_json() {
 #[test]
 fn check_passes_on_an_intact_database_and_fails_on_a_damaged_one() {
     let mut server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     me.push(&me.device("Laptop"), tidelog_test_kit::changes("row", 500));
     server.cli().run(&["check"]).json();
     server.stop();
@@ -166,14 +166,14 @@ fn check_passes_on_an_intact_database_and_fails_on_a_damaged_one() {
     let middle = bytes.len() / 2;
     bytes[middle..middle + 8192].fill(0x5a);
     std::fs::write(&file, bytes).expect("the database can be damaged");
-    server.cli().run(&["check"]).failed();
+    server.cli().run(&["check"]).expect_failure();
 }
 
 #[test]
 fn the_openapi_command_prints_the_document_that_the_server_serves() {
     let server = Server::start();
     let printed = server.cli().run(&["openapi"]).json();
-    assert_eq!(printed, server.nobody().get("/api/openapi.json").ok());
+    assert_eq!(printed, server.anonymous().get("/api/openapi.json").ok());
     assert!(text(&printed["openapi"]).starts_with("3.1"));
 }
 
@@ -192,13 +192,13 @@ fn healthcheck_tells_a_running_server_from_a_stopped_one() {
     assert_eq!(server.cli().run(&["healthcheck"]).json()["url"], json!(url));
     server.cli().run(&["healthcheck", "--url", &url]).json();
     server.stop();
-    server.cli().run(&["healthcheck"]).refusal();
-    server.cli().run(&["healthcheck", "--url", &url]).refusal();
+    server.cli().run(&["healthcheck"]).expect_refusal();
+    server.cli().run(&["healthcheck", "--url", &url]).expect_refusal();
 }
 
 #[test]
 fn a_second_server_on_the_same_data_is_refused() {
     let server = Server::start();
-    server.cli().run(&["serve", "--listen", "127.0.0.1:0"]).refusal();
-    server.nobody().get("/health").ok();
+    server.cli().run(&["serve", "--listen", "127.0.0.1:0"]).expect_refusal();
+    server.anonymous().get("/health").ok();
 }

@@ -1,4 +1,4 @@
-//! Many at once, while an operator takes access away: nobody is told of locks, and whoever is out is out at once.
+//! Many concurrent requests while an operator revokes access: no request fails because of locks, and revocation is immediate.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -7,44 +7,44 @@ use serde_json::json;
 
 use tidelog_test_kit::{Caller, Server, change, fresh_id};
 
-/// Pushers, and as many pullers.
+/// Number of pushers, and of pullers.
 const PUSHERS: usize = 64;
-/// Requests of each of those who keep their access.
+/// Requests of each caller that keeps its access.
 const REQUESTS: usize = 20;
-/// Requests that are answered before the operator steps in.
+/// Requests answered before the operator revokes access.
 const WARM_UP: usize = 300;
-/// Requests after which somebody who should be out is taken to have been forgotten.
-const PATIENCE: usize = 20_000;
+/// Requests after which the test fails if a revoked caller still has access.
+const MAX_REQUESTS: usize = 20_000;
 
-/// Some callers of one account, and whether the operator has taken its access away.
+/// Callers of one account, and whether the operator has revoked its access.
 struct Group {
     me: Caller,
     device: String,
-    doomed: bool,
+    revoked: bool,
     out: AtomicBool,
     pushed: AtomicUsize,
 }
 
 impl Group {
-    fn new(me: Caller, doomed: bool) -> Self {
+    fn new(me: Caller, revoked: bool) -> Self {
         let device = me.device("Laptop");
-        Self { me, device, doomed, out: AtomicBool::new(false), pushed: AtomicUsize::new(0) }
+        Self { me, device, revoked, out: AtomicBool::new(false), pushed: AtomicUsize::new(0) }
     }
 
-    /// Keeps requesting; those who are doomed until they are refused.
+    /// Sends requests; callers whose access is revoked stop when they are refused.
     fn keep_requesting(&self, answered: &AtomicUsize, request: impl Fn(&Self, usize) -> u16) {
-        let end = if self.doomed { PATIENCE } else { REQUESTS };
+        let end = if self.revoked { MAX_REQUESTS } else { REQUESTS };
         for number in 0..end {
             let was_out = self.out.load(Ordering::SeqCst);
             let status = request(self, number);
             answered.fetch_add(1, Ordering::SeqCst);
             match status {
-                401 if self.doomed => return,
+                401 if self.revoked => return,
                 200 => assert!(!was_out, "a request that began after the revocation was answered"),
                 other => panic!("answered {other}"),
             }
         }
-        assert!(!self.doomed, "never refused");
+        assert!(!self.revoked, "never refused");
     }
 
     fn push(&self) -> u16 {
@@ -105,7 +105,7 @@ fn sixty_four_pushers_and_pullers_never_wait_for_a_lock_and_revocation_takes_eff
         server.cli().run(&["app", "rotate-key", &rotated.name]).json();
         groups[2].out.store(true, Ordering::SeqCst);
     });
-    for group in groups.iter().filter(|group| !group.doomed) {
+    for group in groups.iter().filter(|group| !group.revoked) {
         assert_eq!(group.me.total_changes() as usize, group.pushed.load(Ordering::SeqCst));
         assert_eq!(group.me.pull_everything(&group.device).len(), group.pushed.load(Ordering::SeqCst));
     }

@@ -1,4 +1,4 @@
-//! Web pages read answers only where the caller's app lists their origin.
+//! Web pages can read responses only if the caller's app lists their origin.
 
 use std::time::Duration;
 
@@ -7,37 +7,37 @@ use reqwest::blocking::{Client, Response};
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::json;
 
-use tidelog_test_kit::{Answer, App, Caller, PASSWORD, Server, User, credentials};
+use tidelog_test_kit::{ApiResponse, App, Caller, PASSWORD, Server, User, credentials};
 
 const A: &str = "https://a.example";
 const B: &str = "https://b.example:8443";
-const STRANGER: &str = "https://evil.example";
+const UNLISTED_ORIGIN: &str = "https://evil.example";
 
-struct Scene {
+struct Fixture {
     server: Server,
     app: App,
     user: User,
     me: Caller,
 }
 
-impl Scene {
-    /// Two apps, each with a page of its own; the caller is signed in to the first.
+impl Fixture {
+    /// Starts a server with two apps, each with its own origin; the caller is signed in to the first.
     fn set() -> Self {
         let server = Server::start();
         let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
         server.new_app("Photos");
         let me = server.sign_in(&user, &app);
-        let scene = Self { server, app, user, me };
-        scene.list("Notes", A);
-        scene.list("Photos", B);
-        scene
+        let fixture = Self { server, app, user, me };
+        fixture.list("Notes", A);
+        fixture.list("Photos", B);
+        fixture
     }
 
     fn list(&self, app: &str, origins: &str) {
         self.server.cli().run(&["app", "set", app, &format!("cors={origins}")]).json();
     }
 
-    /// What a browser asks before it lets a page send something.
+    /// Sends a preflight request.
     fn preflight(&self, path: &str, origin: &str) -> Response {
         let url = format!("{}{path}", self.server.url());
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().expect("a client");
@@ -49,12 +49,12 @@ impl Scene {
         request.send().expect("an answer")
     }
 
-    /// Somebody's own page, with nobody signed in.
+    /// Sends a request from this origin without a token.
     fn page(&self, origin: &str) -> Caller {
-        self.server.nobody().with_header("origin", origin)
+        self.server.anonymous().with_header("origin", origin)
     }
 
-    /// The caller's page.
+    /// Sends a request of the caller from this origin.
     fn mine(&self, origin: &str) -> Caller {
         self.me.with_header("origin", origin)
     }
@@ -68,8 +68,8 @@ fn allowed(headers: &HeaderMap) -> Option<&str> {
 }
 
 #[track_caller]
-fn assert_readable(answer: &Answer, origin: &str) {
-    assert_eq!(allowed(&answer.headers), Some(origin), "{}", answer.what());
+fn assert_readable(answer: &ApiResponse, origin: &str) {
+    assert_eq!(allowed(&answer.headers), Some(origin), "{}", answer.request_line());
     let exposed = answer.header("access-control-expose-headers").to_owned();
     for name in ["retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "etag", "content-range"] {
         assert!(exposed.split(", ").any(|exposed| exposed == name), "{name} is not in {exposed}");
@@ -77,19 +77,19 @@ fn assert_readable(answer: &Answer, origin: &str) {
 }
 
 #[track_caller]
-fn assert_closed(answer: &Answer) {
-    assert_eq!(allowed(&answer.headers), None, "{}", answer.what());
+fn assert_closed(answer: &ApiResponse) {
+    assert_eq!(allowed(&answer.headers), None, "{}", answer.request_line());
     assert!(!answer.headers.contains_key("access-control-expose-headers"));
 }
 
 #[test]
 fn preflights_are_answered_for_the_origins_of_any_app() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     for path in
         ["/api/sync/push", "/api/v1/sync/auth", "/api/sync/blobs/up/x", "/oauth/token", "/oauth/revoke"]
     {
         for origin in [A, B] {
-            let answer = scene.preflight(path, origin);
+            let answer = fixture.preflight(path, origin);
             assert_eq!(answer.status(), 204, "{path}");
             let headers = answer.headers();
             assert_eq!(allowed(headers), Some(origin));
@@ -102,7 +102,7 @@ fn preflights_are_answered_for_the_origins_of_any_app() {
             has("access-control-allow-headers", "range");
             assert_ne!(headers["access-control-max-age"], HeaderValue::from_static("0"));
         }
-        let answer = scene.preflight(path, STRANGER);
+        let answer = fixture.preflight(path, UNLISTED_ORIGIN);
         assert!(answer.status().is_client_error(), "{path}: {}", answer.status());
         assert_eq!(allowed(answer.headers()), None);
     }
@@ -110,61 +110,62 @@ fn preflights_are_answered_for_the_origins_of_any_app() {
 
 #[test]
 fn an_answer_can_be_read_where_the_callers_own_app_lists_the_page() {
-    let scene = Scene::set();
-    assert_readable(&scene.mine(A).get("/api/sync/status"), A);
-    assert_readable(&scene.mine(A).get("/api/v1/sync/status"), A);
-    for origin in [B, STRANGER, "null", "https://a.example.evil.example", "http://a.example"] {
-        assert_closed(&scene.mine(origin).get("/api/sync/status"));
+    let fixture = Fixture::set();
+    assert_readable(&fixture.mine(A).get("/api/sync/status"), A);
+    assert_readable(&fixture.mine(A).get("/api/v1/sync/status"), A);
+    for origin in [B, UNLISTED_ORIGIN, "null", "https://a.example.evil.example", "http://a.example"] {
+        assert_closed(&fixture.mine(origin).get("/api/sync/status"));
     }
-    assert_closed(&scene.me.get("/api/sync/status"));
+    assert_closed(&fixture.me.get("/api/sync/status"));
 }
 
 #[test]
 fn refusals_can_be_read_like_answers() {
-    let scene = Scene::set();
-    let mine = scene.mine(A);
+    let fixture = Fixture::set();
+    let mine = fixture.mine(A);
     let missing = mine.delete("/api/sync/devices/0198f4a2-8e20-7b61-b2d4-5a90c7e31f02");
-    missing.refused(404, "not_found");
+    missing.expect_error(404, "not_found");
     assert_readable(&missing, A);
     let invalid = mine.post("/api/sync/push", &json!({"device_id": 1}));
     assert_eq!(invalid.status, 422);
     assert_readable(&invalid, A);
-    assert_closed(&scene.mine(B).post("/api/sync/push", &json!({"device_id": 1})));
-    // Whose app it would be is not known.
+    assert_closed(&fixture.mine(B).post("/api/sync/push", &json!({"device_id": 1})));
+    // The request does not tell which app it belongs to.
     let ended = mine.with_token("gone").get("/api/sync/status");
-    ended.refused(401, "unauthenticated");
+    ended.expect_error(401, "unauthenticated");
     assert_readable(&ended, A);
-    assert_closed(&mine.with_token("gone").with_header("origin", STRANGER).get("/api/sync/status"));
+    assert_closed(&mine.with_token("gone").with_header("origin", UNLISTED_ORIGIN).get("/api/sync/status"));
 }
 
 #[test]
 fn public_routes_can_be_read_by_the_pages_of_any_app() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     for origin in [A, B] {
-        assert_readable(&scene.page(origin).get("/api/sync/limits"), origin);
-        let signed_in = scene.page(origin).post("/api/sync/auth", &credentials(&scene.user, &scene.app));
+        assert_readable(&fixture.page(origin).get("/api/sync/limits"), origin);
+        let signed_in =
+            fixture.page(origin).post("/api/sync/auth", &credentials(&fixture.user, &fixture.app));
         signed_in.ok();
         assert_readable(&signed_in, origin);
         let wrong = json!({"email": "x@example.org", "password": PASSWORD, "api_key": "none"});
-        assert_readable(&scene.page(origin).post("/api/sync/auth", &wrong), origin);
+        assert_readable(&fixture.page(origin).post("/api/sync/auth", &wrong), origin);
     }
-    assert_closed(&scene.page(STRANGER).get("/api/sync/limits"));
+    assert_closed(&fixture.page(UNLISTED_ORIGIN).get("/api/sync/limits"));
 }
 
 #[test]
 fn streams_and_blobs_can_be_read_by_the_pages_of_their_app() {
-    let scene = Scene::set();
-    let subscribe = format!("/api/sync/subscribe?app_id={}", scene.app.id);
-    assert_readable(&scene.mine(A).get(&subscribe), A);
-    assert_closed(&scene.mine(B).get(&subscribe));
-    let hash = scene.me.put_blob(b"sealed");
-    let url = scene.me.download_url(&hash);
+    let fixture = Fixture::set();
+    let subscribe = format!("/api/sync/subscribe?app_id={}", fixture.app.id);
+    assert_readable(&fixture.mine(A).get(&subscribe), A);
+    assert_closed(&fixture.mine(B).get(&subscribe));
+    let hash = fixture.me.put_blob(b"sealed");
+    let url = fixture.me.download_url(&hash);
     let fetch = |origin: &str| {
         let headers = HeaderMap::from_iter([
             ("origin".parse().expect("a name"), origin.parse().expect("a value")),
             ("range".parse().expect("a name"), HeaderValue::from_static("bytes=1-2")),
         ]);
-        scene.me.at(Method::GET, &url, headers, None)
+        fixture.me.call_url(Method::GET, &url, headers, None)
     };
     let part = fetch(A);
     part.expect_bytes(206);
@@ -174,12 +175,12 @@ fn streams_and_blobs_can_be_read_by_the_pages_of_their_app() {
 
 #[test]
 fn nothing_else_is_open_to_other_pages() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     for path in ["/health", "/oauth/authorize", "/api/openapi.json", "/api/synch", "/api/account", "/"] {
-        let page = Client::new().get(format!("{}{path}", scene.server.url())).header("origin", A);
+        let page = Client::new().get(format!("{}{path}", fixture.server.url())).header("origin", A);
         let answer = page.send().expect("an answer");
         assert!(!answer.headers().contains_key("access-control-allow-origin"), "{path}");
-        let answer = scene.preflight(path, A);
+        let answer = fixture.preflight(path, A);
         assert!(answer.status().is_client_error(), "{path}");
         assert!(!answer.headers().contains_key("access-control-allow-origin"), "{path}");
     }
@@ -187,21 +188,22 @@ fn nothing_else_is_open_to_other_pages() {
 
 #[test]
 fn what_an_operator_lists_holds_at_once_and_is_shown() {
-    let scene = Scene::set();
-    let status = |origin: &str| scene.mine(origin).get("/api/sync/status");
+    let fixture = Fixture::set();
+    let status = |origin: &str| fixture.mine(origin).get("/api/sync/status");
     assert_closed(&status("tauri://localhost"));
-    scene.list("Notes", "webview, HTTPS://C.example:443");
+    fixture.list("Notes", "webview, HTTPS://C.example:443");
     for origin in ["tauri://localhost", "capacitor://localhost", "http://localhost:5173", "https://c.example"]
     {
         assert_readable(&status(origin), origin);
     }
     assert_closed(&status(A));
-    let shown = scene.server.cli().run(&["app", "show", "Notes"]).json();
+    let shown = fixture.server.cli().run(&["app", "show", "Notes"]).json();
     assert_eq!(shown["cors"], json!(["https://c.example", "webview"]));
-    scene.list("Notes", "");
+    fixture.list("Notes", "");
     assert_closed(&status("tauri://localhost"));
     for wrong in ["*", "https://a.example/path", "a.example"] {
-        let refusal = scene.server.cli().run(&["app", "set", "Notes", &format!("cors={wrong}")]).refusal();
+        let refusal =
+            fixture.server.cli().run(&["app", "set", "Notes", &format!("cors={wrong}")]).expect_refusal();
         assert!(refusal.contains(wrong), "{refusal}");
     }
 }

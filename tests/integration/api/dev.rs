@@ -1,4 +1,4 @@
-//! `tidelog dev`: ready at once, and what it prints works when it is pasted into a shell.
+//! `tidelog dev`: the commands that it prints work when pasted into a shell.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A running `tidelog dev` and what it printed once it was ready.
+/// A running `tidelog dev` and its output.
 struct Dev {
     _home: TempDir,
     process: Child,
@@ -54,7 +54,7 @@ impl Drop for Dev {
     }
 }
 
-/// The developer has `tidelog` and the usual tools on the path.
+/// The developer's `PATH` holds `tidelog` and the usual tools.
 fn path_with_tidelog() -> std::ffi::OsString {
     let folder = Path::new(tidelog_test_kit::tidelog()).parent().expect("a folder");
     let inherited = std::env::var_os("PATH").unwrap_or_default();
@@ -85,7 +85,7 @@ fn dev_prints_everything_a_program_needs_to_sign_in() {
 
 #[test]
 fn the_commands_that_dev_prints_work_when_pasted_into_a_shell() {
-    // The pipe stays open, so the end of what is printed is known by its content: the whole of the last command.
+    // The pipe stays open, so the end of the output is recognised by its content: the complete last command.
     let dev = Dev::start(&[], |printed| printed.contains("/api/sync/pull") && !printed.ends_with("\\\n"));
     let (_, script) = dev.printed.split_once("Paste").expect("dev says what to paste");
     let (_, script) = script.split_once('\n').expect("the commands follow");

@@ -1,4 +1,4 @@
-//! Devices: named once, known by their installation, removed for good.
+//! Devices: registration, reinstallation and removal.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ fn registering_a_name_again_updates_the_platform() {
 #[test]
 fn two_installations_with_one_name_are_two_devices() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let (one, two) = (fresh_id(), fresh_id());
     let first = register(&me, "Phone", Some(&one), 201);
     let second = register(&me, "Phone", Some(&two), 201);
@@ -49,7 +49,7 @@ fn two_installations_with_one_name_are_two_devices() {
 #[test]
 fn the_longest_name_can_still_get_a_suffix() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let longest = "ü".repeat(255);
     register(&me, &longest, Some(&fresh_id()), 201);
     let second = register(&me, &longest, Some(&fresh_id()), 201);
@@ -59,7 +59,7 @@ fn the_longest_name_can_still_get_a_suffix() {
 #[test]
 fn every_documented_platform_is_accepted() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     for platform in ["macos", "windows", "linux", "ios", "android", "web"] {
         let body = json!({"device_name": platform, "platform": platform});
         assert_eq!(me.post(DEVICES, &body).expect(201)["platform"], platform);
@@ -69,7 +69,7 @@ fn every_documented_platform_is_accepted() {
 #[test]
 fn an_invalid_registration_names_the_field_and_creates_nothing() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let faults = [
         ("device_name", json!("")),
         ("device_name", json!("n".repeat(256))),
@@ -87,7 +87,7 @@ fn an_invalid_registration_names_the_field_and_creates_nothing() {
     for (field, value) in faults {
         let mut body = json!({"device_name": "Laptop", "platform": "linux"});
         body[field] = value;
-        let refusal = me.post(DEVICES, &body).refused(422, "invalid_field");
+        let refusal = me.post(DEVICES, &body).expect_error(422, "invalid_field");
         assert_eq!(refusal["field"], json!(field));
     }
     assert_eq!(me.get(DEVICES).ok(), json!([]));
@@ -104,9 +104,9 @@ fn a_removed_device_is_refused_and_its_name_registers_a_new_one() {
     assert_eq!(removing.get(DEVICES).ok(), json!([]));
 
     let batch = json!({"device_id": old, "batch_id": fresh_id(), "changes": [change("late")]});
-    removing.post("/api/sync/push", &batch).refused(403, "device_revoked");
-    removing.post("/api/sync/pull", &json!({"device_id": old})).refused(403, "device_revoked");
-    removing.delete(&format!("{DEVICES}/{old}")).refused(404, "not_found");
+    removing.post("/api/sync/push", &batch).expect_error(403, "device_revoked");
+    removing.post("/api/sync/pull", &json!({"device_id": old})).expect_error(403, "device_revoked");
+    removing.delete(&format!("{DEVICES}/{old}")).expect_error(404, "not_found");
 
     let new = register(&removing, "Laptop", None, 201)["id"].as_str().expect("an id").to_owned();
     assert_ne!(new, old);
@@ -118,16 +118,16 @@ fn a_removed_device_is_refused_and_its_name_registers_a_new_one() {
 #[test]
 fn an_invalid_device_id_is_not_found() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     for id in [fresh_id(), "1".into(), "not-a-uuid".into(), "%00".into(), "x".repeat(300)] {
-        me.delete(&format!("{DEVICES}/{id}")).refused(404, "not_found");
+        me.delete(&format!("{DEVICES}/{id}")).expect_error(404, "not_found");
     }
 }
 
 #[test]
 fn registering_one_name_concurrently_creates_one_device() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let ids: Vec<String> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| me.device("Laptop"))).collect();
         threads.into_iter().map(|thread| thread.join().expect("an id")).collect()

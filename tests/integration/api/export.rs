@@ -1,4 +1,4 @@
-//! What a user takes along: an archive that the tar program opens, with everything in it.
+//! The export: an archive that tar can unpack, with all of the user's data.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,17 +10,17 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use tidelog_test_kit::{Caller, Dice, Server, change, changes, hash_of};
+use tidelog_test_kit::{Caller, SeededRng, Server, change, changes, hash_of};
 
 const EXPORT: &str = "/api/sync/export";
 
-/// An archive, unpacked by the tar program.
-struct Unpacked {
+/// An archive unpacked with tar.
+struct UnpackedExport {
     folder: TempDir,
     names: Vec<String>,
 }
 
-impl Unpacked {
+impl UnpackedExport {
     fn from(archive: &[u8]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut tar = Command::new("tar")
@@ -57,7 +57,7 @@ impl Unpacked {
         serde_json::from_slice(&fs::read(self.path(name)).expect("a file")).expect("JSON")
     }
 
-    /// All files of a folder, one after the other.
+    /// Returns all files of a folder, concatenated.
     fn all(&self, folder: &str) -> Vec<u8> {
         let mut files: Vec<_> = match fs::read_dir(self.path(folder)) {
             Ok(entries) => entries.map(|entry| entry.expect("an entry").path()).collect(),
@@ -96,12 +96,12 @@ fn an_export_holds_everything_of_the_user_in_the_app_and_nothing_else() {
     stranger.put_blob(b"their blob");
     me.delete(&format!("/api/sync/devices/{phone}")).expect(204);
     let me = server.sign_in(&user, &app);
-    let mut dice = Dice::new(7);
-    let contents = [b"".to_vec(), dice.bytes(1), dice.bytes(512), dice.bytes(400_000)];
+    let mut rng = SeededRng::new(7);
+    let contents = [b"".to_vec(), rng.bytes(1), rng.bytes(512), rng.bytes(400_000)];
     let hashes: BTreeMap<String, &Vec<u8>> =
         contents.iter().map(|bytes| (me.put_blob(bytes), bytes)).collect();
 
-    let archive = Unpacked::of(&me);
+    let archive = UnpackedExport::of(&me);
     let (first, last) = (archive.names.first(), archive.names.last());
     assert_eq!(
         (first.map(String::as_str), last.map(String::as_str)),
@@ -142,8 +142,8 @@ fn an_export_holds_everything_of_the_user_in_the_app_and_nothing_else() {
 #[test]
 fn an_empty_vault_exports_as_a_valid_archive() {
     let server = Server::start();
-    let me = server.somebody();
-    let archive = Unpacked::of(&me);
+    let me = server.signed_in_caller();
+    let archive = UnpackedExport::of(&me);
     assert_eq!(archive.names, ["manifest.json", "keys.json", "complete.json"]);
     assert_eq!(archive.json("keys.json"), json!({"current": null, "pending": null}));
     assert_eq!(archive.json("complete.json")["changes"], 0);
@@ -152,7 +152,7 @@ fn an_empty_vault_exports_as_a_valid_archive() {
 #[test]
 fn a_large_log_is_split_into_several_files() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let device = me.device("Laptop");
     let big = |number: usize| {
         let mut big = change(&format!("big-{number}"));
@@ -162,7 +162,7 @@ fn a_large_log_is_split_into_several_files() {
     for number in 0..10 {
         me.push(&device, vec![big(number)]);
     }
-    let archive = Unpacked::of(&me);
+    let archive = UnpackedExport::of(&me);
     let complete = archive.json("complete.json");
     assert_eq!(complete["changes"], 10);
     assert!(complete["change_files"].as_u64().is_some_and(|files| files >= 2), "{complete}");
@@ -173,12 +173,12 @@ fn a_large_log_is_split_into_several_files() {
 #[test]
 fn an_export_holds_the_keys_of_a_running_rotation() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     put_key(&me);
     let device = me.device("Laptop");
     me.push(&device, vec![change("1"), change("2")]);
     me.post("/api/sync/keys/rotate/begin", &json!({"new_encrypted_key": "YW5vdGhlciBrZXk="})).ok();
-    let archive = Unpacked::of(&me);
+    let archive = UnpackedExport::of(&me);
     let keys = archive.json("keys.json");
     assert_eq!((&keys["current"]["key_version"], &keys["pending"]["key_version"]), (&json!(1), &json!(2)));
     assert_eq!(keys["pending"]["encrypted_key"], "YW5vdGhlciBrZXk=");
@@ -187,12 +187,12 @@ fn an_export_holds_the_keys_of_a_running_rotation() {
 #[test]
 fn a_lost_blob_is_listed_and_the_rest_is_exported() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let lost = me.put_blob(b"lost");
     let object = server.objects().remove(0);
     me.put_blob(b"kept");
     fs::remove_file(server.data().join("blobs").join(&object)).expect("an object");
-    let archive = Unpacked::of(&me);
+    let archive = UnpackedExport::of(&me);
     let complete = archive.json("complete.json");
     assert_eq!((&complete["blobs"], &complete["missing_blobs"]), (&json!(1), &json!([lost])));
     assert!(!Path::exists(&archive.path(&format!("blobs/{lost}"))));
@@ -223,7 +223,7 @@ fn a_stalled_export_blocks_nobody_and_ends_with_its_session() {
     let stalled: Vec<_> = (0..6).map(|_| begin(&me)).collect();
     me.push(&device, vec![change("meanwhile")]);
     assert_eq!(me.pull_everything(&device).len(), 41);
-    let whole = Unpacked::of(&me);
+    let whole = UnpackedExport::of(&me);
     assert_eq!(whole.json("complete.json")["changes"], 41);
 
     let mut others = begin(&server.sign_in(&user, &app));
@@ -239,11 +239,11 @@ fn a_stalled_export_blocks_nobody_and_ends_with_its_session() {
 #[test]
 fn the_audit_log_records_an_export() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     me.get(EXPORT).expect_bytes(200);
     let newest = server.cli().run(&["audit", "--limit", "1"]).json();
     assert_eq!(newest[0]["action"], "data_exported");
-    server.nobody().get(EXPORT).refused(401, "unauthenticated");
+    server.anonymous().get(EXPORT).expect_error(401, "unauthenticated");
 }
 
 #[test]
@@ -258,13 +258,13 @@ fn an_account_export_holds_all_apps_of_the_user_and_nothing_of_others() {
         caller.put_blob(format!("{} in {}", user.email, app.name).as_bytes());
     }
     let body = json!({"email": ada.email, "password": tidelog_test_kit::PASSWORD});
-    let token = server.nobody().post("/api/account/token", &body).ok()["token"].clone();
+    let token = server.anonymous().post("/api/account/token", &body).ok()["token"].clone();
     let account = server.bearer(token.as_str().expect("a token"));
-    let by_token = Unpacked::from(&account.get("/api/account/export").expect_bytes(200));
+    let by_token = UnpackedExport::from(&account.get("/api/account/export").expect_bytes(200));
     let tab = server.tab();
     let page = tab.open("/account");
     tab.send(&page, &[("email", &ada.email), ("password", tidelog_test_kit::PASSWORD)]).expect(303);
-    let by_page = Unpacked::from(&tab.download("/account/export"));
+    let by_page = UnpackedExport::from(&tab.download("/account/export"));
     for archive in [&by_token, &by_page] {
         let about = archive.json("account.json");
         assert_eq!((&about["user_id"], &about["apps"]), (&json!(ada.id), &json!(2)));

@@ -1,16 +1,16 @@
-//! Five thousand requests that were once well-formed, over every route: no fault of the server, no undocumented answer.
+//! Mutates well-formed requests to every route, 5,000 times: no server fault, no undocumented response.
 //!
-//! The kit checks both for every answer. A run is repeated by its seed.
+//! The test kit checks both for every response. The seed repeats a run.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use tidelog_test_kit::{Caller, Contract, Dice, Server, change, claims_of, fresh_id, hash_of, text};
+use tidelog_test_kit::{Caller, Contract, SeededRng, Server, change, claims_of, fresh_id, hash_of, text};
 
 const REQUESTS: usize = 5_000;
 const SEED: u64 = 20_260_313;
 
-/// What stands where something else should.
+/// Values that replace parts of a request.
 fn odd_values() -> Vec<Value> {
     vec![
         Value::Null,
@@ -42,35 +42,35 @@ fn odd_values() -> Vec<Value> {
     ]
 }
 
-/// A user who has everything that a request may name.
-struct Scene {
+/// A user who owns a resource of every kind that a request may name.
+struct Fixture {
     me: Caller,
-    nobody: Caller,
+    anonymous: Caller,
     app: String,
     device: String,
     odd: Vec<Value>,
-    dice: Dice,
+    rng: SeededRng,
 }
 
-impl Scene {
+impl Fixture {
     fn well_formed(&mut self, method: &str, path: &str) -> Option<Value> {
         Some(match (method, path.rsplit('/').next()?) {
             ("POST", "auth") => json!({"email": "ada@example.org", "password": "a", "api_key": "k"}),
             ("POST", "refresh") => json!({"refresh_token": fresh_id()}),
             ("POST", "devices") => {
-                let name = format!("Device {}", self.dice.below(20));
+                let name = format!("Device {}", self.rng.below(20));
                 json!({"device_name": name, "platform": "web", "install_id": fresh_id()})
             }
             ("POST", "push") => {
                 let changes: Vec<_> =
-                    (0..self.dice.below(4)).map(|row| change(&format!("row-{row}"))).collect();
+                    (0..self.rng.below(4)).map(|row| change(&format!("row-{row}"))).collect();
                 json!({"device_id": self.device, "batch_id": fresh_id(), "changes": changes, "expected_cursor": 0})
             }
             ("POST", "pull") => json!({
                 "device_id": self.device, "cursor": 0, "limit": 3, "tables": ["notes"], "since": "2026-03-13T10:00:00Z",
                 "include_own": true,
             }),
-            ("POST", "upload") => json!({"hash": hash_of(b"blob"), "size_bytes": self.dice.below(50)}),
+            ("POST", "upload") => json!({"hash": hash_of(b"blob"), "size_bytes": self.rng.below(50)}),
             ("POST", "confirm") => json!({
                 "hash": hash_of(b"blob"), "size_bytes": 4, "wrapped_key": "c2VhbGVk", "key_version": 1,
             }),
@@ -80,22 +80,22 @@ impl Scene {
         })
     }
 
-    /// Puts something odd somewhere into it, at any depth, or leaves something out.
+    /// Replaces or removes a value at any depth.
     fn distort(&mut self, value: &mut Value) {
         let children = match value {
             Value::Object(fields) => fields.len(),
             Value::Array(items) => items.len(),
             _ => 0,
         } as u64;
-        if children == 0 || self.dice.below(6) == 0 {
-            *value = self.dice.pick(&self.odd).clone();
+        if children == 0 || self.rng.below(6) == 0 {
+            *value = self.rng.pick(&self.odd).clone();
             return;
         }
-        let chosen = self.dice.below(children) as usize;
+        let chosen = self.rng.below(children) as usize;
         match value {
             Value::Object(fields) => {
                 let name = fields.keys().nth(chosen).expect("it has that many").clone();
-                if self.dice.below(5) == 0 {
+                if self.rng.below(5) == 0 {
                     fields.remove(&name);
                 } else {
                     self.distort(&mut fields[&name]);
@@ -108,15 +108,15 @@ impl Scene {
 
     fn body(&mut self, method: &str, path: &str) -> Option<Vec<u8>> {
         let mut body = self.well_formed(method, path)?;
-        for _ in 0..self.dice.below(3) {
+        for _ in 0..self.rng.below(3) {
             self.distort(&mut body);
         }
         let mut bytes = body.to_string().into_bytes();
-        match self.dice.below(12) {
-            0 => bytes.truncate(self.dice.below(bytes.len() as u64 + 1) as usize),
+        match self.rng.below(12) {
+            0 => bytes.truncate(self.rng.below(bytes.len() as u64 + 1) as usize),
             1 => {
-                let place = self.dice.below(bytes.len() as u64) as usize;
-                bytes[place] = self.dice.below(256) as u8;
+                let place = self.rng.below(bytes.len() as u64) as usize;
+                bytes[place] = self.rng.below(256) as u8;
             }
             _ => {}
         }
@@ -132,20 +132,20 @@ impl Scene {
             "..%2f..".into(),
             "a".repeat(500),
         ];
-        let id = if self.dice.below(40) == 0 { self.dice.pick(&ids).clone() } else { fresh_id() };
+        let id = if self.rng.below(40) == 0 { self.rng.pick(&ids).clone() } else { fresh_id() };
         let mut path = match (template.find('{'), template.find('}')) {
             (Some(from), Some(to)) => format!("{}{id}{}", &template[..from], &template[to + 1..]),
             _ => template.to_owned(),
         };
-        if self.dice.below(2) == 0 {
+        if self.rng.below(2) == 0 {
             path = path.replace("/api/sync", "/api/v1/sync");
         }
-        if path.ends_with("/subscribe") && self.dice.below(4) > 0 {
+        if path.ends_with("/subscribe") && self.rng.below(4) > 0 {
             let (app, cursors) = (&self.app, ["0", "2", "-1", "9999", "2-aaaaaaaa", "%00"]);
-            let (device, cursor) = (self.dice.pick(&ids).clone(), self.dice.pick(&cursors).to_string());
+            let (device, cursor) = (self.rng.pick(&ids).clone(), self.rng.pick(&cursors).to_string());
             path = format!("{path}?app_id={app}&device_id={device}&cursor={cursor}");
         }
-        match self.dice.below(20) {
+        match self.rng.below(20) {
             0 => path + "/",
             1 => path + "?cursor=1&cursor=%00",
             2 => path + "/more",
@@ -155,17 +155,14 @@ impl Scene {
 
     fn send_one(&mut self) -> u16 {
         let operations: Vec<_> = Contract::operations().into_iter().collect();
-        let operation = self.dice.pick(&operations).clone();
+        let operation = self.rng.pick(&operations).clone();
         let methods = ["GET", "POST", "PUT", "DELETE", "PATCH"].map(str::to_owned);
-        let method = if self.dice.below(20) == 0 {
-            self.dice.pick(&methods).clone()
-        } else {
-            operation.method.clone()
-        };
-        // Logging out would end the run.
-        let caller = match self.dice.below(10) {
-            0 => self.nobody.clone(),
-            _ if operation.path.ends_with("/logout") => self.nobody.clone(),
+        let method =
+            if self.rng.below(20) == 0 { self.rng.pick(&methods).clone() } else { operation.method.clone() };
+        // Signing out would end the run.
+        let caller = match self.rng.below(10) {
+            0 => self.anonymous.clone(),
+            _ if operation.path.ends_with("/logout") => self.anonymous.clone(),
             _ => self.me.clone(),
         };
         let path = self.path(&operation.path);
@@ -177,7 +174,7 @@ impl Scene {
             Some("text/html"),
             None,
         ];
-        let kind = *self.dice.pick(&kinds);
+        let kind = *self.rng.pick(&kinds);
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         caller.send(method, &path, body.as_ref().and(kind), body.as_deref().unwrap_or_default()).status
     }
@@ -186,14 +183,14 @@ impl Scene {
 #[test]
 fn five_thousand_mutated_requests_get_documented_responses() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let device = me.device("Laptop");
     let app = text(&claims_of(me.token())["app"]);
-    let (odd, dice) = (odd_values(), Dice::new(SEED));
-    let mut scene = Scene { nobody: server.nobody(), app, odd, dice, me, device };
+    let (odd, rng) = (odd_values(), SeededRng::new(SEED));
+    let mut fixture = Fixture { anonymous: server.anonymous(), app, odd, rng, me, device };
     let mut taken = 0;
     for _ in 0..REQUESTS {
-        taken += usize::from(scene.send_one() < 300);
+        taken += usize::from(fixture.send_one() < 300);
     }
     assert!(
         (REQUESTS / 20..REQUESTS).contains(&taken),

@@ -1,10 +1,10 @@
-//! JSON, or what pretends to be, that is no request at all: always a 4xx in the form of every error, and nothing left behind.
+//! Bodies that are not valid requests, JSON or not: always a 4xx in the common error format, and no side effects.
 
 use proptest::prelude::*;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use tidelog_test_kit::{Caller, Dice, Server, change, fresh_id};
+use tidelog_test_kit::{Caller, SeededRng, Server, change, fresh_id};
 
 pub(super) const JSON: Option<&str> = Some("application/json");
 
@@ -18,31 +18,36 @@ pub(super) const WITH_BODY: [(Method, &str); 6] = [
     (Method::PUT, "/api/sync/keys"),
 ];
 
-/// How deep a parser must refuse to go, or go without a stack of its own.
-const DEEP: usize = 100_000;
+/// Nesting depth that would overflow the stack of a recursive parser without a limit.
+const NESTING_DEPTH: usize = 100_000;
 
-/// Somebody with one device, one change and no key.
-pub(super) struct Scene {
+/// A caller with one device, one change and no key.
+pub(super) struct Fixture {
     pub(super) server: Server,
     pub(super) me: Caller,
     pub(super) device: String,
 }
 
-impl Scene {
+impl Fixture {
     pub(super) fn set() -> Self {
         let server = Server::start();
-        let me = server.somebody();
+        let me = server.signed_in_caller();
         let device = me.device("Laptop");
         me.push(&device, vec![change("first")]);
         Self { server, me, device }
     }
 
-    /// Sends these bytes to every operation that takes a body; all refuse them as a fault of the caller.
+    /// Sends these bytes to every operation that takes a body; all must answer 4xx.
     #[track_caller]
     fn all_refuse(&self, body: &[u8]) {
         for (method, path) in WITH_BODY {
             let answer = self.me.send(method, path, JSON, body);
-            assert!((400..500).contains(&answer.status), "{} took it: {}", answer.what(), answer.text());
+            assert!(
+                (400..500).contains(&answer.status),
+                "{} took it: {}",
+                answer.request_line(),
+                answer.text()
+            );
         }
     }
 
@@ -54,14 +59,14 @@ impl Scene {
     pub(super) fn nothing_was_left_behind(&self) {
         assert_eq!(self.me.total_changes(), 1);
         assert_eq!(self.me.get("/api/sync/devices").ok().as_array().map(Vec::len), Some(1));
-        self.me.get("/api/sync/keys").refused(404, "not_found");
+        self.me.get("/api/sync/keys").expect_error(404, "not_found");
         assert!(!self.server.log().contains("panicked"), "{}", self.server.log());
     }
 }
 
 #[test]
 fn a_body_that_is_not_json_is_malformed() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let bodies: [&[u8]; 10] = [
         b"",
         b" ",
@@ -76,153 +81,153 @@ fn a_body_that_is_not_json_is_malformed() {
     ];
     for body in bodies {
         for (method, path) in WITH_BODY {
-            let answer = scene.me.send(method, path, JSON, body);
-            assert_eq!(answer.status, 400, "{} took {body:?} as {}", answer.what(), answer.text());
+            let answer = fixture.me.send(method, path, JSON, body);
+            assert_eq!(answer.status, 400, "{} took {body:?} as {}", answer.request_line(), answer.text());
         }
     }
-    scene.nothing_was_left_behind();
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn json_of_the_wrong_shape_is_refused_with_422() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     for body in ["null", "true", "7", "\"text\"", "[]", "[[]]", "{}", "[{\"device_name\":\"x\"}]"] {
         for (method, path) in WITH_BODY {
-            let answer = scene.me.send(method, path, JSON, body.as_bytes());
-            assert_eq!(answer.status, 422, "{} took {body} as {}", answer.what(), answer.text());
+            let answer = fixture.me.send(method, path, JSON, body.as_bytes());
+            assert_eq!(answer.status, 422, "{} took {body} as {}", answer.request_line(), answer.text());
         }
     }
-    scene.nothing_was_left_behind();
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn an_array_is_not_accepted_as_an_object() {
-    let scene = Scene::set();
-    let pull = json!([scene.device]);
-    scene.me.post("/api/sync/pull", &pull).refused(422, "invalid_field");
-    scene.me.post("/api/sync/devices", &json!(["Phone", "linux"])).refused(422, "invalid_field");
-    scene.me.put("/api/sync/keys", &json!(["c2VhbGVk"])).refused(422, "invalid_field");
-    let batch = json!([scene.device, fresh_id(), [change("row")]]);
-    scene.me.post("/api/sync/push", &batch).expect(422);
-    scene.nothing_was_left_behind();
+    let fixture = Fixture::set();
+    let pull = json!([fixture.device]);
+    fixture.me.post("/api/sync/pull", &pull).expect_error(422, "invalid_field");
+    fixture.me.post("/api/sync/devices", &json!(["Phone", "linux"])).expect_error(422, "invalid_field");
+    fixture.me.put("/api/sync/keys", &json!(["c2VhbGVk"])).expect_error(422, "invalid_field");
+    let batch = json!([fixture.device, fresh_id(), [change("row")]]);
+    fixture.me.post("/api/sync/push", &batch).expect(422);
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn an_array_is_not_accepted_as_a_change() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let row = json!(["notes", "insert", "row", "2026-03-13T10:00:00Z", "c2VhbGVk", null]);
-    let batch = json!({"device_id": scene.device, "batch_id": fresh_id(), "changes": [row]});
-    scene.me.post("/api/sync/push", &batch).refused(422, "invalid_change");
-    scene.nothing_was_left_behind();
+    let batch = json!({"device_id": fixture.device, "batch_id": fresh_id(), "changes": [row]});
+    fixture.me.post("/api/sync/push", &batch).expect_error(422, "invalid_change");
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn trailing_bytes_after_the_json_are_refused() {
-    let scene = Scene::set();
-    let request = json!({"device_id": scene.device});
+    let fixture = Fixture::set();
+    let request = json!({"device_id": fixture.device});
     for rest in ["{}", "x", ",", "\u{0}"] {
         let body = format!("{request} {rest}");
-        scene
+        fixture
             .me
             .send(Method::POST, "/api/sync/pull", JSON, body.as_bytes())
-            .refused(400, "malformed_request");
+            .expect_error(400, "malformed_request");
     }
 }
 
 #[test]
 fn deeply_nested_json_is_refused() {
-    let scene = Scene::set();
-    scene.all_refuse("[".repeat(DEEP).as_bytes());
-    scene.all_refuse(("[".repeat(DEEP) + &"]".repeat(DEEP)).as_bytes());
-    scene.all_refuse("{\"a\":".repeat(DEEP).as_bytes());
-    scene.all_refuse(("{\"changes\":".repeat(DEEP) + "1" + &"}".repeat(DEEP)).as_bytes());
-    let ignored = format!("{}{}", "[".repeat(DEEP), "]".repeat(DEEP));
-    let hidden = scene.push_body(&format!(r#"{{"table":{ignored}}}"#));
-    let answer = scene.me.send(Method::POST, "/api/sync/push", JSON, hidden.as_bytes());
+    let fixture = Fixture::set();
+    fixture.all_refuse("[".repeat(NESTING_DEPTH).as_bytes());
+    fixture.all_refuse(("[".repeat(NESTING_DEPTH) + &"]".repeat(NESTING_DEPTH)).as_bytes());
+    fixture.all_refuse("{\"a\":".repeat(NESTING_DEPTH).as_bytes());
+    fixture.all_refuse(("{\"changes\":".repeat(NESTING_DEPTH) + "1" + &"}".repeat(NESTING_DEPTH)).as_bytes());
+    let ignored = format!("{}{}", "[".repeat(NESTING_DEPTH), "]".repeat(NESTING_DEPTH));
+    let hidden = fixture.push_body(&format!(r#"{{"table":{ignored}}}"#));
+    let answer = fixture.me.send(Method::POST, "/api/sync/push", JSON, hidden.as_bytes());
     assert!(matches!(answer.status, 400 | 422));
-    scene.nothing_was_left_behind();
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn huge_numbers_are_refused() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     for number in
         ["1e400", "-1e400", "1180591620717411303424", "-1180591620717411303424", &"9".repeat(10_000)]
     {
-        let pull = format!(r#"{{"device_id":"{}","cursor":{number}}}"#, scene.device);
-        let limit = format!(r#"{{"device_id":"{}","limit":{number}}}"#, scene.device);
+        let pull = format!(r#"{{"device_id":"{}","cursor":{number}}}"#, fixture.device);
+        let limit = format!(r#"{{"device_id":"{}","limit":{number}}}"#, fixture.device);
         for body in [pull, limit] {
-            let answer = scene.me.send(Method::POST, "/api/sync/pull", JSON, body.as_bytes());
+            let answer = fixture.me.send(Method::POST, "/api/sync/pull", JSON, body.as_bytes());
             assert!(matches!(answer.status, 400 | 422), "{number}: {}", answer.text());
         }
         let versioned = format!(
             r#"{{"table":"t","op":"insert","row_id":"r","timestamp":"2026-03-13T10:00:00Z","key_version":{number}}}"#
         );
-        let body = scene.push_body(&versioned);
-        let answer = scene.me.send(Method::POST, "/api/sync/push", JSON, body.as_bytes());
+        let body = fixture.push_body(&versioned);
+        let answer = fixture.me.send(Method::POST, "/api/sync/push", JSON, body.as_bytes());
         assert!(matches!(answer.status, 400 | 422), "{number}: {}", answer.text());
         let put = format!(r#"{{"encrypted_key":"c2VhbGVk","expected_revision":{number}}}"#);
-        let answer = scene.me.send(Method::PUT, "/api/sync/keys", JSON, put.as_bytes());
+        let answer = fixture.me.send(Method::PUT, "/api/sync/keys", JSON, put.as_bytes());
         assert!(matches!(answer.status, 400 | 422), "{number}: {}", answer.text());
     }
-    scene.nothing_was_left_behind();
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn lone_surrogates_are_refused_wherever_text_may_stand() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     for lone in [r"\ud800", r"\udfff", r"\ud800\ud800", r"\udc00\ud800"] {
         for field in ["table", "op", "row_id", "timestamp", "data"] {
             let mut fields =
                 json!({"table": "t", "op": "insert", "row_id": "r", "timestamp": "2026-03-13T10:00:00Z"});
             fields[field] = json!("LONE");
-            let body = scene.push_body(&fields.to_string().replace("LONE", lone));
-            let answer = scene.me.send(Method::POST, "/api/sync/push", JSON, body.as_bytes());
+            let body = fixture.push_body(&fields.to_string().replace("LONE", lone));
+            let answer = fixture.me.send(Method::POST, "/api/sync/push", JSON, body.as_bytes());
             assert!(matches!(answer.status, 400 | 422), "{lone} as {field}: {}", answer.text());
         }
         let name = format!(r#"{{"device_name":"{lone}","platform":"linux"}}"#);
-        let answer = scene.me.send(Method::POST, "/api/sync/devices", JSON, name.as_bytes());
+        let answer = fixture.me.send(Method::POST, "/api/sync/devices", JSON, name.as_bytes());
         assert!(matches!(answer.status, 400 | 422), "{lone} as a name: {}", answer.text());
     }
-    scene.nothing_was_left_behind();
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn text_that_is_not_utf_8_is_refused() {
-    let scene = Scene::set();
-    scene.all_refuse(
+    let fixture = Fixture::set();
+    fixture.all_refuse(
         b"{\"device_name\":\"a\xffb\",\"platform\":\"linux\",\"encrypted_key\":\"a2V5\xc3\x28\"}",
     );
     let row = change("LATIN").to_string();
-    let body = scene.push_body(&row).replace("LATIN", "\u{1}").into_bytes();
+    let body = fixture.push_body(&row).replace("LATIN", "\u{1}").into_bytes();
     let latin: Vec<_> = body.into_iter().map(|byte| if byte == 1 { 0xe9 } else { byte }).collect();
-    let answer = scene.me.send(Method::POST, "/api/sync/push", JSON, &latin);
+    let answer = fixture.me.send(Method::POST, "/api/sync/push", JSON, &latin);
     assert!(matches!(answer.status, 400 | 422), "{}", answer.text());
-    scene.nothing_was_left_behind();
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn nul_bytes_are_refused() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     for body in [
         "{\"device_name\":\"a\u{0}b\",\"platform\":\"linux\"}",
         r#"{"device_name":"a\u0000b","platform":"linux"}"#,
     ] {
-        let answer = scene.me.send(Method::POST, "/api/sync/devices", JSON, body.as_bytes());
+        let answer = fixture.me.send(Method::POST, "/api/sync/devices", JSON, body.as_bytes());
         assert!(matches!(answer.status, 400 | 422), "{}", answer.text());
     }
     let key = json!({"encrypted_key": "c2Vh\u{0}bGVk"});
-    scene.me.put("/api/sync/keys", &key).expect(422);
+    fixture.me.put("/api/sync/keys", &key).expect(422);
     let sign_in = json!({"email": "a\u{0}@b", "password": "p\u{0}", "api_key": "\u{0}"});
-    scene.me.post("/api/sync/auth", &sign_in).expect(401);
-    scene.nothing_was_left_behind();
+    fixture.me.post("/api/sync/auth", &sign_in).expect(401);
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn a_duplicate_field_is_refused() {
-    let scene = Scene::set();
-    let body = format!(r#"{{"device_id":"{0}","device_id":"{0}"}}"#, scene.device);
-    let answer = scene.me.send(Method::POST, "/api/sync/pull", JSON, body.as_bytes());
+    let fixture = Fixture::set();
+    let body = format!(r#"{{"device_id":"{0}","device_id":"{0}"}}"#, fixture.device);
+    let answer = fixture.me.send(Method::POST, "/api/sync/pull", JSON, body.as_bytes());
     assert!(matches!(answer.status, 400 | 422), "{}", answer.text());
 }
 
@@ -252,24 +257,24 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 #[test]
 fn random_bytes_are_refused_by_every_operation() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let body = prop::collection::vec(any::<u8>(), 0..200);
-    let outcome = Dice::property_runner(50).run(&body, |body| {
-        // A number is the one JSON value that random bytes hit now and then, and it is no request either.
-        scene.all_refuse(&body);
+    let outcome = SeededRng::property_runner(50).run(&body, |body| {
+        // Random bytes are sometimes valid JSON: a number, which is no valid request either.
+        fixture.all_refuse(&body);
         Ok(())
     });
     outcome.unwrap_or_else(|fault| panic!("{fault}"));
-    scene.nothing_was_left_behind();
+    fixture.nothing_was_left_behind();
 }
 
 #[test]
 fn random_json_is_refused_by_every_operation() {
-    let scene = Scene::set();
-    let outcome = Dice::property_runner(100).run(&any_json(), |body| {
-        scene.all_refuse(body.to_string().as_bytes());
+    let fixture = Fixture::set();
+    let outcome = SeededRng::property_runner(100).run(&any_json(), |body| {
+        fixture.all_refuse(body.to_string().as_bytes());
         Ok(())
     });
     outcome.unwrap_or_else(|fault| panic!("{fault}"));
-    scene.nothing_was_left_behind();
+    fixture.nothing_was_left_behind();
 }

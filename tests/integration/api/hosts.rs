@@ -1,4 +1,4 @@
-//! The server answers only to names that it knows: no page on the web can point its own name at it.
+//! The server answers only to configured host names, which prevents DNS rebinding.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -6,9 +6,9 @@ use std::os::unix::net::UnixStream;
 
 use serde_json::Value;
 
-use tidelog_test_kit::{ClockedServer, ServerSetup};
+use tidelog_test_kit::{ManualClockServer, ServerSetup};
 
-/// A request for something that anybody may have, whose head goes on like this.
+/// Sends a request that needs no token, with these header lines.
 fn ask(mut stream: impl Read + Write, line: &str, headers: &str) -> (u16, String) {
     let request = format!("{line}\r\n{headers}connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("it is sent");
@@ -71,7 +71,7 @@ fn a_request_is_held_to_every_name_that_it_bears() {
     let ask = |line: &str, headers: &str| {
         ask(TcpStream::connect(&address).expect("the server listens"), line, headers)
     };
-    // It comes from no browser.
+    // The request does not come from a browser.
     assert_eq!(ask("GET /health HTTP/1.0", "").0, 200);
     assert_unknown(ask("GET http://evil.example/health HTTP/1.1", "host: localhost\r\n"), "the target");
     assert_unknown(
@@ -89,7 +89,7 @@ fn a_request_is_held_to_every_name_that_it_bears() {
 fn the_rule_holds_on_a_unix_socket_too() {
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("http.sock");
-    let _server = ClockedServer::start(&[("listen", &format!("unix:{}", socket.display()))]);
+    let _server = ManualClockServer::start(&[("listen", &format!("unix:{}", socket.display()))]);
     let ask = |headers: &str| {
         ask(UnixStream::connect(&socket).expect("the server listens"), "GET /health HTTP/1.1", headers)
     };
@@ -104,7 +104,7 @@ fn addresses_of_blobs_bear_a_name_of_a_proxy_that_is_trusted_and_no_other() {
             .with("TIDELOG_TRUSTED_PROXIES", proxies)
             .with("TIDELOG_ALLOWED_HOSTS", "notes.example")
             .start();
-        let me = server.somebody();
+        let me = server.signed_in_caller();
         let upload = |forwarded: &str| {
             let body = serde_json::json!({"hash": "0".repeat(64), "size_bytes": 1}).to_string();
             let address = server.url().replace("http://", "");

@@ -1,4 +1,4 @@
-//! The key envelope: one per log, replaced only by those who know what they replace.
+//! The key envelope: one per log, replaced with compare-and-set.
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn envelope(content: &str) -> String {
     BASE64.encode(content.as_bytes())
 }
 
-fn put(caller: &Caller, content: &str, extra: Value) -> tidelog_test_kit::Answer {
+fn put(caller: &Caller, content: &str, extra: Value) -> tidelog_test_kit::ApiResponse {
     let mut body = json!({"encrypted_key": envelope(content)});
     body.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
     caller.put(KEYS, &body)
@@ -20,8 +20,8 @@ fn put(caller: &Caller, content: &str, extra: Value) -> tidelog_test_kit::Answer
 #[test]
 fn a_key_is_not_found_until_one_is_stored() {
     let server = Server::start();
-    let me = server.somebody();
-    me.get(KEYS).refused(404, "not_found");
+    let me = server.signed_in_caller();
+    me.get(KEYS).expect_error(404, "not_found");
     assert_eq!(put(&me, "one", json!({})).ok(), json!({"key_version": 1, "revision": 1}));
     let given = json!({"encrypted_key": envelope("one"), "key_version": 1, "revision": 1});
     assert_eq!(me.get(KEYS).ok(), given);
@@ -30,7 +30,7 @@ fn a_key_is_not_found_until_one_is_stored() {
 #[test]
 fn a_rewrap_keeps_the_version_and_increments_the_revision() {
     let mut server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     put(&me, "one", json!({})).ok();
     assert_eq!(put(&me, "two", json!({})).ok(), json!({"key_version": 1, "revision": 2}));
     assert_eq!(put(&me, "three", json!({"key_version": 1})).ok(), json!({"key_version": 1, "revision": 3}));
@@ -42,13 +42,14 @@ fn a_rewrap_keeps_the_version_and_increments_the_revision() {
 #[test]
 fn an_expected_revision_replaces_only_that_revision() {
     let server = Server::start();
-    let me = server.somebody();
-    let refusal = put(&me, "early", json!({"expected_revision": 1})).refused(409, "key_version_conflict");
+    let me = server.signed_in_caller();
+    let refusal =
+        put(&me, "early", json!({"expected_revision": 1})).expect_error(409, "key_version_conflict");
     assert_eq!((&refusal["revision"], &refusal["key_version"]), (&json!(0), &json!(0)));
     put(&me, "one", json!({"expected_revision": 0})).ok();
     for stale in [0, 2, u64::MAX >> 1] {
         let refusal =
-            put(&me, "stale", json!({"expected_revision": stale})).refused(409, "key_version_conflict");
+            put(&me, "stale", json!({"expected_revision": stale})).expect_error(409, "key_version_conflict");
         assert_eq!((&refusal["revision"], &refusal["key_version"]), (&json!(1), &json!(1)));
     }
     put(&me, "two", json!({"expected_revision": 1})).ok();
@@ -58,7 +59,7 @@ fn an_expected_revision_replaces_only_that_revision() {
 #[test]
 fn of_sixteen_concurrent_first_setups_one_wins_and_the_others_adopt_its_key() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let answers: Vec<(String, u16)> = std::thread::scope(|scope| {
         let set_up = |number: usize| {
             let content = format!("key of device {number}");
@@ -78,7 +79,7 @@ fn of_sixteen_concurrent_first_setups_one_wins_and_the_others_adopt_its_key() {
 #[test]
 fn a_new_version_resets_the_revision_and_older_entries_keep_theirs() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let device = me.device("Laptop");
     put(&me, "one", json!({})).ok();
     me.push(&device, vec![change("old")]);
@@ -89,7 +90,7 @@ fn a_new_version_resets_the_revision_and_older_entries_keep_theirs() {
     assert_eq!(versions, [1, 2]);
     assert_eq!(me.get("/api/sync/status").ok()["key_version"], 2);
     for skipped in [1, 4, 0] {
-        put(&me, "wrong", json!({"key_version": skipped})).refused(409, "key_version_conflict");
+        put(&me, "wrong", json!({"key_version": skipped})).expect_error(409, "key_version_conflict");
     }
     assert_eq!(me.get(KEYS).ok()["encrypted_key"], json!(envelope("two")));
 }
@@ -97,7 +98,7 @@ fn a_new_version_resets_the_revision_and_older_entries_keep_theirs() {
 #[test]
 fn an_envelope_must_be_canonical_base64_of_at_most_4_kib() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let faulty = [
         json!(BASE64.encode(&[7; 4097])),
         json!(BASE64.encode(&[7; 100_000])),
@@ -111,16 +112,17 @@ fn an_envelope_must_be_canonical_base64_of_at_most_4_kib() {
         Value::Null,
     ];
     for encrypted_key in faulty {
-        let refusal = me.put(KEYS, &json!({"encrypted_key": encrypted_key})).refused(422, "invalid_field");
+        let refusal =
+            me.put(KEYS, &json!({"encrypted_key": encrypted_key})).expect_error(422, "invalid_field");
         assert_eq!(refusal["field"], "encrypted_key", "{encrypted_key}");
     }
     for (field, value) in
         [("expected_revision", json!(-1)), ("expected_revision", json!("0")), ("key_version", json!(1.5))]
     {
-        let refusal = put(&me, "one", json!({field: value})).refused(422, "invalid_field");
+        let refusal = put(&me, "one", json!({field: value})).expect_error(422, "invalid_field");
         assert_eq!(refusal["field"], json!(field));
     }
-    me.get(KEYS).refused(404, "not_found");
+    me.get(KEYS).expect_error(404, "not_found");
     let longest = BASE64.encode(&[7; 4096]);
     me.put(KEYS, &json!({"encrypted_key": longest})).ok();
     assert_eq!(me.get(KEYS).ok()["encrypted_key"], json!(longest));

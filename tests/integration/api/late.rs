@@ -1,5 +1,4 @@
-//! Requests that were under way when their caller lost the right to make them: authorised by their head, refused by the time
-//! that their body has arrived.
+//! Requests whose caller loses access while the body is still arriving: authorised when the head arrives, refused at the end.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,12 +8,12 @@ use serde_json::{Value, json};
 use tidelog_test_kit::{Caller, PASSWORD, Server, change, fresh_id};
 
 /// A request of which all but the last byte has been sent.
-struct Late {
+struct SlowRequest {
     stream: TcpStream,
     last: u8,
 }
 
-impl Late {
+impl SlowRequest {
     fn start(server: &Server, caller: &Caller, line: &str, body: &Value) -> Self {
         let address = server.url().replace("http://", "");
         let mut stream = TcpStream::connect(&address).expect("the server listens");
@@ -27,7 +26,7 @@ impl Late {
             body.len()
         );
         stream.write_all(head.as_bytes()).expect("the head is sent");
-        // The server asks for the body once it knows the caller: from here on the request is authorised.
+        // The server asks for the body after it has authorised the request.
         let mut go_on = [0; 25];
         stream.read_exact(&mut go_on).expect("the server wants the body");
         assert!(go_on.starts_with(b"HTTP/1.1 100"), "{}", String::from_utf8_lossy(&go_on));
@@ -52,16 +51,16 @@ fn what_a_revoked_caller_had_under_way_is_not_carried_out() {
     let device = me.device("Laptop");
     let push = json!({"device_id": device, "batch_id": fresh_id(), "changes": [change("late")]});
     let requests = [
-        Late::start(&server, &me, "POST /api/sync/push", &push),
-        Late::start(&server, &me, "PUT /api/sync/keys", &json!({"encrypted_key": "bGF0ZQ=="})),
-        Late::start(
+        SlowRequest::start(&server, &me, "POST /api/sync/push", &push),
+        SlowRequest::start(&server, &me, "PUT /api/sync/keys", &json!({"encrypted_key": "bGF0ZQ=="})),
+        SlowRequest::start(
             &server,
             &me,
             "POST /api/sync/devices",
             &json!({"device_name": "Late", "platform": "web"}),
         ),
-        Late::start(&server, &me, "POST /api/sync/pull", &json!({"device_id": device})),
-        Late::start(
+        SlowRequest::start(&server, &me, "POST /api/sync/pull", &json!({"device_id": device})),
+        SlowRequest::start(
             &server,
             &me,
             "POST /api/sync/auth/password",
@@ -69,10 +68,10 @@ fn what_a_revoked_caller_had_under_way_is_not_carried_out() {
         ),
     ];
     me.post("/api/sync/auth/logout", &Value::Null).expect(204);
-    requests.into_iter().for_each(Late::ends_refused);
+    requests.into_iter().for_each(SlowRequest::ends_refused);
     server.sign_in(&user, &app);
     assert_eq!(witness.total_changes(), 0);
-    witness.get("/api/sync/keys").refused(404, "not_found");
+    witness.get("/api/sync/keys").expect_error(404, "not_found");
     assert_eq!(witness.get("/api/sync/devices").ok().as_array().map(Vec::len), Some(1));
 }
 
@@ -83,8 +82,8 @@ fn what_a_deleted_user_had_under_way_lands_in_nobody_elses_log() {
     let gone = server.new_user("gone@example.org");
     let caller = server.sign_in(&gone, &app);
     let requests = [
-        Late::start(&server, &caller, "PUT /api/sync/keys", &json!({"encrypted_key": "bGF0ZQ=="})),
-        Late::start(
+        SlowRequest::start(&server, &caller, "PUT /api/sync/keys", &json!({"encrypted_key": "bGF0ZQ=="})),
+        SlowRequest::start(
             &server,
             &caller,
             "POST /api/sync/devices",
@@ -93,7 +92,7 @@ fn what_a_deleted_user_had_under_way_lands_in_nobody_elses_log() {
     ];
     server.cli().run(&["user", "delete", "gone@example.org"]).json();
     let heir = server.sign_in(&server.new_user("heir@example.org"), &app);
-    requests.into_iter().for_each(Late::ends_refused);
-    heir.get("/api/sync/keys").refused(404, "not_found");
+    requests.into_iter().for_each(SlowRequest::ends_refused);
+    heir.get("/api/sync/keys").expect_error(404, "not_found");
     assert_eq!(heir.get("/api/sync/devices").ok(), json!([]));
 }

@@ -1,4 +1,4 @@
-//! Every limit on a push: the right status, a body that names what is wrong and where, and nothing left behind.
+//! Every limit on a push: the status, a body that names each fault and its place, and no side effects.
 
 use serde_json::{Value, json};
 
@@ -6,20 +6,20 @@ use tidelog_test_kit::{Caller, Server, ServerSetup, change, changes, fresh_id};
 
 const PUSH: &str = "/api/sync/push";
 
-/// Somebody whose log holds one change, to see that a refused push adds none.
-struct Scene {
+/// A caller whose log holds one change, to detect that a refused push added some.
+struct Fixture {
     _server: Server,
     me: Caller,
     device: String,
 }
 
-impl Scene {
+impl Fixture {
     fn set() -> Self {
         Self::on(Server::start())
     }
 
     fn on(server: Server) -> Self {
-        let me = server.somebody();
+        let me = server.signed_in_caller();
         let device = me.device("Laptop");
         me.push(&device, vec![change("first")]);
         Self { _server: server, me, device }
@@ -29,10 +29,10 @@ impl Scene {
         json!({"device_id": self.device, "batch_id": fresh_id(), "changes": changes})
     }
 
-    /// Refuses these changes for exactly these faults.
+    /// Expects these changes to be refused for exactly these faults.
     #[track_caller]
     fn refuses(&self, changes: Vec<Value>, faults: &[(usize, &str)]) {
-        let body = self.me.post(PUSH, &self.batch(json!(changes))).refused(422, "invalid_change");
+        let body = self.me.post(PUSH, &self.batch(json!(changes))).expect_error(422, "invalid_change");
         let named: Vec<_> =
             body["changes"].as_array().expect("a list of faults").iter().map(place_of).collect();
         let expected: Vec<_> = faults.iter().map(|(index, field)| (*index, (*field).to_owned())).collect();
@@ -71,7 +71,7 @@ fn without(field: &str) -> Value {
 #[test]
 fn the_limits_are_public_and_match_the_protocol() {
     let server = Server::start();
-    let limits = server.nobody().get("/api/sync/limits").ok();
+    let limits = server.anonymous().get("/api/sync/limits").ok();
     let documented = [
         ("max_changes_per_push", 500),
         ("max_entries_per_page", 500),
@@ -91,15 +91,15 @@ fn the_limits_are_public_and_match_the_protocol() {
 
 #[test]
 fn values_at_their_limits_are_accepted() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let mut most = changes("row", 500);
     most[0]["table"] = json!("t".repeat(100));
     most[1]["row_id"] = json!("ü".repeat(255));
     most[2]["data"] = json!("x".repeat(1024 * 1024));
     most[3]["data"] = Value::Null;
     most[4].as_object_mut().expect("an object").remove("data");
-    scene.me.push(&scene.device, most.clone());
-    let stored = scene.me.pull_everything(&scene.device);
+    fixture.me.push(&fixture.device, most.clone());
+    let stored = fixture.me.pull_everything(&fixture.device);
     assert_eq!(stored.len(), 501);
     for (sent, got) in most.iter().zip(&stored[1..]) {
         assert_eq!(
@@ -111,41 +111,44 @@ fn values_at_their_limits_are_accepted() {
 
 #[test]
 fn a_batch_of_no_or_too_many_changes_is_refused() {
-    let scene = Scene::set();
-    let none = scene.me.post(PUSH, &scene.batch(json!([]))).refused(422, "invalid_field");
+    let fixture = Fixture::set();
+    let none = fixture.me.post(PUSH, &fixture.batch(json!([]))).expect_error(422, "invalid_field");
     assert_eq!(none["field"], "changes");
-    scene.me.post(PUSH, &scene.batch(json!(changes("row", 501)))).refused(422, "too_many_changes");
-    scene.me.post(PUSH, &scene.batch(json!(changes("row", 20_000)))).refused(422, "too_many_changes");
-    scene.holds_only_the_first();
+    fixture.me.post(PUSH, &fixture.batch(json!(changes("row", 501)))).expect_error(422, "too_many_changes");
+    fixture
+        .me
+        .post(PUSH, &fixture.batch(json!(changes("row", 20_000))))
+        .expect_error(422, "too_many_changes");
+    fixture.holds_only_the_first();
 }
 
 #[test]
 fn a_table_name_has_a_length_limit_and_plain_characters() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     for table in ["", &"t".repeat(101), "a b", "a-b", "a.b", "täble", "t\u{0}", "\u{661}", "a\n"] {
-        scene.refuses(vec![with("table", json!(table))], &[(0, "table")]);
+        fixture.refuses(vec![with("table", json!(table))], &[(0, "table")]);
     }
 }
 
 #[test]
 fn a_row_id_is_neither_empty_nor_too_long_nor_has_control_characters() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     for row in ["", &"r".repeat(256), &"ü".repeat(256), "a\u{0}b", "a\nb", "\u{7f}", "\u{85}"] {
-        scene.refuses(vec![with("row_id", json!(row))], &[(0, "row_id")]);
+        fixture.refuses(vec![with("row_id", json!(row))], &[(0, "row_id")]);
     }
 }
 
 #[test]
 fn an_op_is_insert_update_or_delete() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     for op in ["", "upsert", "insert ", "ins", "\u{131}nsert", "DELETE;"] {
-        scene.refuses(vec![with("op", json!(op))], &[(0, "op")]);
+        fixture.refuses(vec![with("op", json!(op))], &[(0, "op")]);
     }
 }
 
 #[test]
 fn a_timestamp_is_an_rfc_3339_time() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let faulty = [
         json!("yesterday"),
         json!(""),
@@ -159,43 +162,43 @@ fn a_timestamp_is_an_rfc_3339_time() {
         Value::Null,
     ];
     for time in faulty {
-        scene.refuses(vec![with("timestamp", time)], &[(0, "timestamp")]);
+        fixture.refuses(vec![with("timestamp", time)], &[(0, "timestamp")]);
     }
 }
 
 #[test]
 fn data_over_a_mebibyte_is_refused() {
-    let scene = Scene::set();
-    scene.refuses(vec![change("fine"), with("data", json!("x".repeat(1024 * 1024 + 1)))], &[(1, "data")]);
-    scene.refuses(vec![with("data", json!("ü".repeat(512 * 1024 + 1)))], &[(0, "data")]);
+    let fixture = Fixture::set();
+    fixture.refuses(vec![change("fine"), with("data", json!("x".repeat(1024 * 1024 + 1)))], &[(1, "data")]);
+    fixture.refuses(vec![with("data", json!("ü".repeat(512 * 1024 + 1)))], &[(0, "data")]);
 }
 
 #[test]
 fn a_missing_or_mistyped_field_is_named_with_its_index() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let odd_values = [json!(7), json!(1.5), json!(true), json!([]), json!({}), Value::Null];
     for field in ["table", "op", "row_id", "timestamp"] {
         for odd in &odd_values {
-            scene.refuses(vec![change("fine"), with(field, odd.clone())], &[(1, field)]);
+            fixture.refuses(vec![change("fine"), with(field, odd.clone())], &[(1, field)]);
         }
-        scene.refuses(vec![change("fine"), change("fine too"), without(field)], &[(2, field)]);
+        fixture.refuses(vec![change("fine"), change("fine too"), without(field)], &[(2, field)]);
     }
     for odd in [json!(7), json!(true), json!(["x"]), json!({"x": 1})] {
-        scene.refuses(vec![with("data", odd)], &[(0, "data")]);
+        fixture.refuses(vec![with("data", odd)], &[(0, "data")]);
     }
     for odd in [json!("1"), json!(-1), json!(1.5), json!(u64::MAX), json!([1])] {
-        scene.refuses(vec![with("key_version", odd)], &[(0, "key_version")]);
+        fixture.refuses(vec![with("key_version", odd)], &[(0, "key_version")]);
     }
 }
 
 #[test]
 fn every_error_of_every_change_is_listed() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let worst = json!({"table": "a b", "op": "upsert", "row_id": "", "timestamp": "never", "data": 1});
     let mut batch =
         vec![change("fine"), worst, change("fine too"), with("op", json!("x")), without("row_id")];
     batch.push(json!("not an object"));
-    let body = scene.me.post(PUSH, &scene.batch(json!(batch))).refused(422, "invalid_change");
+    let body = fixture.me.post(PUSH, &fixture.batch(json!(batch))).expect_error(422, "invalid_change");
     let mut named: Vec<_> =
         body["changes"].as_array().expect("a list of faults").iter().map(place_of).collect();
     named.sort();
@@ -203,20 +206,20 @@ fn every_error_of_every_change_is_listed() {
     assert_eq!(named[..5], of_worst);
     assert_eq!(named[5..7], [(3, "op".to_owned()), (4, "row_id".to_owned())]);
     assert!(named.len() == 8 && named[7].0 == 5, "{body}");
-    scene.holds_only_the_first();
+    fixture.holds_only_the_first();
 }
 
 #[test]
 fn five_hundred_invalid_changes_get_five_hundred_errors() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let faulty = vec![with("op", json!("upsert")); 500];
     let faults: Vec<_> = (0..500).map(|index| (index, "op")).collect();
-    scene.refuses(faulty, &faults);
+    fixture.refuses(faulty, &faults);
 }
 
 #[test]
 fn an_error_of_the_batch_itself_names_its_field() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let faulty = [
         ("device_id", json!("no uuid")),
         ("device_id", json!(7)),
@@ -232,39 +235,40 @@ fn an_error_of_the_batch_itself_names_its_field() {
         ("expected_cursor", json!(true)),
     ];
     for (field, value) in faulty {
-        let mut batch = scene.batch(json!([change("row")]));
+        let mut batch = fixture.batch(json!([change("row")]));
         batch[field] = value;
-        let body = scene.me.post(PUSH, &batch).refused(422, "invalid_field");
+        let body = fixture.me.post(PUSH, &batch).expect_error(422, "invalid_field");
         assert_eq!(body["field"], json!(field), "{body}");
     }
-    scene.holds_only_the_first();
+    fixture.holds_only_the_first();
 }
 
 #[test]
 fn a_body_over_the_configured_limit_is_refused() {
     let cap = 64 * 1024;
-    let scene = Scene::on(ServerSetup::default().with("TIDELOG_MAX_BODY_BYTES", &cap.to_string()).start());
-    assert_eq!(scene.me.get("/api/sync/limits").ok()["max_body_bytes"], cap);
-    let batch = scene.batch(json!([with("data", json!("x".repeat(cap)))]));
-    scene.me.post(PUSH, &batch).refused(413, "too_large");
-    scene.holds_only_the_first();
-    let fitting = scene.batch(json!([with("data", json!("x".repeat(cap - 400)))]));
-    scene.me.post(PUSH, &fitting).ok();
+    let fixture =
+        Fixture::on(ServerSetup::default().with("TIDELOG_MAX_BODY_BYTES", &cap.to_string()).start());
+    assert_eq!(fixture.me.get("/api/sync/limits").ok()["max_body_bytes"], cap);
+    let batch = fixture.batch(json!([with("data", json!("x".repeat(cap)))]));
+    fixture.me.post(PUSH, &batch).expect_error(413, "too_large");
+    fixture.holds_only_the_first();
+    let fitting = fixture.batch(json!([with("data", json!("x".repeat(cap - 400)))]));
+    fixture.me.post(PUSH, &fitting).ok();
 }
 
 #[test]
 fn a_body_over_the_default_limit_is_refused() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let huge = vec![b' '; 16 * 1024 * 1024 + 1];
-    let answer = scene.me.send(reqwest::Method::POST, PUSH, Some("application/json"), &huge);
-    answer.refused(413, "too_large");
-    scene.holds_only_the_first();
+    let answer = fixture.me.send(reqwest::Method::POST, PUSH, Some("application/json"), &huge);
+    answer.expect_error(413, "too_large");
+    fixture.holds_only_the_first();
 }
 
 #[test]
 fn a_device_that_may_not_push_is_refused_before_its_changes_are_validated() {
-    let scene = Scene::set();
-    let mut batch = scene.batch(json!([with("op", json!("upsert"))]));
+    let fixture = Fixture::set();
+    let mut batch = fixture.batch(json!([with("op", json!("upsert"))]));
     batch["device_id"] = json!(fresh_id());
-    scene.me.post(PUSH, &batch).refused(404, "not_found");
+    fixture.me.post(PUSH, &batch).expect_error(404, "not_found");
 }

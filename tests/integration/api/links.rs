@@ -1,22 +1,22 @@
-//! Links by which people get in who have no password: the first administrator, the invited, the forgetful.
+//! Set-up links, invites and reset links.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
-use tidelog_test_kit::{ClockedServer, PASSWORD, Server, ServerSetup, Shown, Tab};
+use tidelog_test_kit::{ManualClockServer, PASSWORD, PageResponse, Server, ServerSetup, Tab};
 
 fn inviting() -> Server {
     ServerSetup::default().with("TIDELOG_AUTH_SIGN_UP", "invite").start()
 }
 
-/// The path of a link that the command line gave.
+/// Returns the path of a link printed by the command line.
 fn path(made: &Value) -> String {
     let url = made["url"].as_str().expect("an address");
     format!("/{}", url.splitn(4, '/').nth(3).expect("a path"))
 }
 
-fn sign_up(tab: &Tab, path: &str, email: &str, password: &str) -> Shown {
+fn sign_up(tab: &Tab, path: &str, email: &str, password: &str) -> PageResponse {
     let page = tab.open(path).expect(200);
     tab.send(&page, &[("email", email), ("password", password)])
 }
@@ -28,7 +28,7 @@ fn the_setup_link_creates_the_first_administrator_and_changes_at_each_start() {
     let first = fs::read_to_string(&file).expect("a link");
     assert!(!server.log().contains("tll_"), "not in the log");
     let tab = server.tab();
-    tab.open(first.trim()).expect(200).titled("Set up this server");
+    tab.open(first.trim()).expect(200).expect_title("Set up this server");
     server.restart();
     let second = fs::read_to_string(&file).expect("a link");
     assert_ne!(first, second);
@@ -36,10 +36,10 @@ fn the_setup_link_creates_the_first_administrator_and_changes_at_each_start() {
     tab.open(&path(&json!({"url": first.trim()}))).expect(404);
     let page = tab.open(second.trim()).expect(200);
     let sent = tab.send(&page, &[("email", "root@example.org"), ("password", PASSWORD)]);
-    sent.expect(200).titled("Your server is ready");
+    sent.expect(200).expect_title("Your server is ready");
     let users = server.cli().run(&["user", "list"]).json();
     assert_eq!((&users[0]["email"], &users[0]["admin"]), (&json!("root@example.org"), &json!(true)));
-    tab.open(second.trim()).expect(404).titled("This link is no longer valid");
+    tab.open(second.trim()).expect(404).expect_title("This link is no longer valid");
     server.restart();
     assert!(!file.exists(), "no link where there is an administrator");
 }
@@ -63,22 +63,28 @@ fn an_invite_creates_as_many_accounts_as_it_allows() {
     let path = path(&made);
     let tab = server.tab();
     for _ in 0..5 {
-        tab.open(&path).expect(200).titled("Create an account for Notes");
+        tab.open(&path).expect(200).expect_title("Create an account for Notes");
     }
-    assert!(sign_up(&tab, &path, "nobody", PASSWORD).expect(422).fault().is_some());
-    assert!(sign_up(&tab, &path, "ada@example.org", "short").expect(422).fault().expect("why").contains("8"));
-    sign_up(&tab, &path, "ada@example.org", PASSWORD).expect(200).titled("Your account is ready");
+    assert!(sign_up(&tab, &path, "nobody", PASSWORD).expect(422).error_message().is_some());
+    assert!(
+        sign_up(&tab, &path, "ada@example.org", "short")
+            .expect(422)
+            .error_message()
+            .expect("why")
+            .contains("8")
+    );
+    sign_up(&tab, &path, "ada@example.org", PASSWORD).expect(200).expect_title("Your account is ready");
     assert!(
         sign_up(&tab, &path, " ADA@example.org", PASSWORD)
             .expect(422)
-            .fault()
+            .error_message()
             .expect("why")
             .contains("Sign in")
     );
     let left = server.cli().run(&["invite", "list"]).json();
     assert_eq!((&left[0]["uses_left"], &left[0]["app"]), (&json!(1), &json!("Notes")));
     sign_up(&tab, &path, "bob@example.org", PASSWORD).expect(200);
-    tab.open(&path).expect(404).titled("This link is no longer valid");
+    tab.open(&path).expect(404).expect_title("This link is no longer valid");
     assert_eq!(server.cli().run(&["invite", "list"]).json(), json!([]));
     let users = server.cli().run(&["user", "list"]).json();
     assert!(users.as_array().expect("users").iter().all(|user| user["admin"] == false));
@@ -91,8 +97,8 @@ fn submitting_the_sign_up_form_twice_creates_one_account() {
     let tab = server.tab();
     let page = tab.open(&path);
     let fields = [("email", "ada@example.org"), ("password", PASSWORD)];
-    tab.send(&page, &fields).expect(200).titled("Your account is ready");
-    tab.send(&page, &fields).expect(200).titled("Your account is ready");
+    tab.send(&page, &fields).expect(200).expect_title("Your account is ready");
+    tab.send(&page, &fields).expect(200).expect_title("Your account is ready");
 }
 
 #[test]
@@ -102,7 +108,7 @@ fn a_revoked_invite_and_a_closed_server_create_no_account() {
     server.tab().open(&path(&made)).expect(200);
     server.cli().run(&["invite", "revoke", made["invite_id"].as_str().expect("an id")]).json();
     server.tab().open(&path(&made)).expect(404);
-    server.tab().open("/sign-up").expect(404).titled("Sign-up is closed");
+    server.tab().open("/sign-up").expect(404).expect_title("Sign-up is closed");
     let closed = Server::start();
     let made = closed.cli().run(&["invite", "create"]).json();
     assert!(made["note"].as_str().expect("a note").contains("auth.sign_up"));
@@ -112,7 +118,7 @@ fn a_revoked_invite_and_a_closed_server_create_no_account() {
         (vec!["invite", "create", "--uses", "0"], "0"),
         (vec!["invite", "create", "--days", "1000"], "1000"),
     ] {
-        let refused = closed.cli().run(&arguments).refusal();
+        let refused = closed.cli().run(&arguments).expect_refusal();
         assert!(refused.contains(why), "{refused}");
     }
 }
@@ -122,11 +128,11 @@ fn an_open_server_creates_one_account_per_email() {
     let server = ServerSetup::default().with("TIDELOG_AUTH_SIGN_UP", "open").start();
     let tab = server.tab();
     assert!(tab.open("/account").text.contains("/sign-up"), "the way in is shown");
-    sign_up(&tab, "/sign-up", "ada@example.org", PASSWORD).expect(200).titled("Your account is ready");
+    sign_up(&tab, "/sign-up", "ada@example.org", PASSWORD).expect(200).expect_title("Your account is ready");
     assert!(
         sign_up(&server.tab(), "/sign-up", "ada@example.org", "another password")
             .expect(422)
-            .fault()
+            .error_message()
             .is_some()
     );
     let app = server.new_app("Notes");
@@ -146,26 +152,28 @@ fn a_reset_link_sets_a_password_and_nothing_else() {
     let (old, link) = (reset(), reset());
     let tab = server.tab();
     tab.open(&old).expect(404);
-    let page = tab.open(&link).expect(200).titled("Set a new password");
+    let page = tab.open(&link).expect(200).expect_title("Set a new password");
     assert!(
         page.text.contains("ada@example.org") && page.text.contains("passphrase that encrypts"),
         "{}",
         page.text
     );
-    assert!(tab.send(&page, &[("password", "short")]).expect(422).fault().is_some());
+    assert!(tab.send(&page, &[("password", "short")]).expect(422).error_message().is_some());
     caller.get("/api/sync/status").ok();
-    tab.send(&page, &[("password", "another password")]).expect(200).titled("Your password has been changed");
+    tab.send(&page, &[("password", "another password")])
+        .expect(200)
+        .expect_title("Your password has been changed");
     tab.open(&link).expect(404);
-    caller.get("/api/sync/status").refused(401, "unauthenticated");
+    caller.get("/api/sync/status").expect_error(401, "unauthenticated");
     let credentials = json!({"email": user.email, "password": "another password", "api_key": app.api_key});
-    let token = server.nobody().post("/api/sync/auth", &credentials).ok()["token"].clone();
+    let token = server.anonymous().post("/api/sync/auth", &credentials).ok()["token"].clone();
     let key = server.bearer(token.as_str().expect("a token")).get("/api/sync/keys").ok();
     assert_eq!((&key["encrypted_key"], &key["revision"]), (&json!("c2VhbGVk"), &json!(1)));
     assert!(
         server
             .cli()
             .run(&["user", "reset-password", "nobody@example.org", "--link"])
-            .refusal()
+            .expect_refusal()
             .contains("nobody")
     );
 }
@@ -191,7 +199,7 @@ fn a_link_works_for_one_purpose_and_its_page_sends_no_referrer() {
 
 #[test]
 fn links_expire() {
-    let server = ClockedServer::start(&[("auth.sign_up", "invite")]);
+    let server = ManualClockServer::start(&[("auth.sign_up", "invite")]);
     let make = |command| path(&server.command(command));
     use tidelog::server::commands::{Command, InviteCommand, Password, UserCommand};
     let invite = make(Command::Invite(InviteCommand::Create { app: None, uses: 1, days: 2, mail: None }));
@@ -202,11 +210,11 @@ fn links_expire() {
         password: Password::default(),
     }));
     let tab = Tab::on(&server.url());
-    server.pass_seconds(24 * 60 * 60 - 1);
+    server.advance_seconds(24 * 60 * 60 - 1);
     tab.open(&reset).expect(200);
-    server.pass_seconds(1);
+    server.advance_seconds(1);
     tab.open(&reset).expect(404);
     tab.open(&invite).expect(200);
-    server.pass_hours(24);
+    server.advance_hours(24);
     tab.open(&invite).expect(404);
 }

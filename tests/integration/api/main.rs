@@ -1,6 +1,6 @@
-//! Through the front door: the real binary, its command line and its HTTP, exactly what a user has.
+//! Black-box tests of the server: the real binary, through its command line and HTTP API.
 //!
-//! One file per noun. Every answer is also held against the OpenAPI document that the server serves (`tidelog_test_kit::Contract`).
+//! One file per noun. Every response is also checked against the OpenAPI document that the server serves (`tidelog_test_kit::Contract`).
 
 mod account;
 mod address;

@@ -1,11 +1,11 @@
-//! A server that has worked is as small as one that has not, or nearly.
+//! The server returns the memory of password hashing to the system.
 #![cfg(target_os = "linux")]
 
 use tidelog_test_kit::Server;
 
-/// What a server may take, in KiB: far more than it needs, far less than what hashing took if it stayed.
-const MOST_KIB: u64 = 64 * 1024;
-/// Enough for each thread that hashes to have done so.
+/// Upper bound in KiB: far more than the server needs, far less than hashing would retain.
+const MAX_KIB: u64 = 64 * 1024;
+/// Enough that every hashing thread has run.
 const SIGN_INS: usize = 24;
 
 #[test]
@@ -16,5 +16,5 @@ fn hashing_a_password_returns_its_memory() {
         server.sign_in(&user, &app);
     }
     let kib = server.resident_kib();
-    assert!(kib < MOST_KIB, "after {SIGN_INS} sign-ins the server takes {kib} KiB");
+    assert!(kib < MAX_KIB, "after {SIGN_INS} sign-ins the server takes {kib} KiB");
 }

@@ -1,4 +1,4 @@
-//! Being told of changes: `/subscribe`.
+//! Event streams: `/subscribe`.
 
 mod caps;
 mod catching_up;
@@ -14,8 +14,8 @@ use tidelog_test_kit::{App, Caller, EventReader, Server, ServerSetup, User, chan
 
 const SUBSCRIBE: &str = "/api/sync/subscribe";
 
-/// One user's laptop and phone, each signed in by itself.
-struct Scene {
+/// One user's laptop and phone, each with its own session.
+struct Fixture {
     server: Server,
     app: App,
     user: User,
@@ -28,11 +28,11 @@ struct Scene {
 struct Installation {
     caller: Caller,
     device: String,
-    /// Where its streams are.
+    /// Path of its event streams.
     path: String,
 }
 
-impl Scene {
+impl Fixture {
     fn set() -> Self {
         Self::on(Server::start())
     }
@@ -61,30 +61,30 @@ impl Installation {
         Self { caller, device, path }
     }
 
-    /// The address of its stream, from this position on.
+    /// Returns the path of its event stream from this cursor on.
     fn path_from(&self, cursor: &str) -> String {
         format!("{}&device_id={}&cursor={cursor}", self.path, self.device)
     }
 
-    /// A stream that names the device and wants only what is yet to come.
+    /// Opens a stream that names the device and starts with future events.
     #[track_caller]
     fn listen(&self) -> EventReader {
         self.caller.open_stream(&format!("{}&device_id={}", self.path, self.device))
     }
 
-    /// A stream that names no device.
+    /// Opens a stream that names no device.
     #[track_caller]
     fn listen_nameless(&self) -> EventReader {
         self.caller.open_stream(&self.path)
     }
 
-    /// A stream that knows the log up to here.
+    /// Opens a stream from this cursor on.
     #[track_caller]
     fn listen_from(&self, cursor: &str) -> EventReader {
         self.caller.open_stream(&self.path_from(cursor))
     }
 
-    /// Pushes one change; the newest cursor of the log.
+    /// Pushes one change and returns the newest cursor.
     #[track_caller]
     fn push(&self, row: &str) -> String {
         self.caller.push(&self.device, vec![change(row)]);
@@ -95,7 +95,7 @@ impl Installation {
         self.caller.get("/api/sync/status").ok()["latest_cursor"].to_string().replace('"', "")
     }
 
-    /// Begins a rotation of the key: all streams of the log hear of it, at once and after what they heard before.
+    /// Begins a key rotation, which sends `keys` to all streams of the log at once, after the events before it.
     #[track_caller]
     fn rotate(&self) {
         let envelope = data_encoding::BASE64.encode(fresh_id().as_bytes());
@@ -113,7 +113,7 @@ impl Installation {
     }
 }
 
-/// The seq in a cursor.
+/// Returns the seq in a cursor.
 #[track_caller]
 fn seq(cursor: &str) -> u64 {
     cursor.split('-').next().and_then(|seq| seq.parse().ok()).expect("a cursor begins with a seq")

@@ -1,26 +1,26 @@
-//! Changing the password: the envelope goes with it or nothing changes, and everybody else is out.
+//! Changing the password: password and key envelope change together, and all other sessions end.
 
 use std::thread;
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
-use tidelog_test_kit::{Answer, App, Caller, PASSWORD, Server, ServerSetup, User, text};
+use tidelog_test_kit::{ApiResponse, App, Caller, PASSWORD, Server, ServerSetup, User, text};
 
 const CHANGE: &str = "/api/sync/auth/password";
 const KEYS: &str = "/api/sync/keys";
 const STATUS: &str = "/api/sync/status";
 const NEW: &str = "tidy lantern forgets october";
 
-/// One user with a session and an envelope in an app.
-struct Scene {
+/// A user with a session and a key envelope in an app.
+struct Fixture {
     server: Server,
     app: App,
     user: User,
     me: Caller,
 }
 
-impl Scene {
+impl Fixture {
     fn set() -> Self {
         let server = Server::start();
         let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
@@ -29,15 +29,15 @@ impl Scene {
         Self { server, app, user, me }
     }
 
-    fn try_sign_in(&self, password: &str) -> Answer {
+    fn try_sign_in(&self, password: &str) -> ApiResponse {
         let body = json!({"email": self.user.email, "password": password, "api_key": self.app.api_key});
-        self.server.nobody().post("/api/sync/auth", &body)
+        self.server.anonymous().post("/api/sync/auth", &body)
     }
 
     #[track_caller]
     fn password_is(&self, password: &str) {
         let other = if password == PASSWORD { NEW } else { PASSWORD };
-        self.try_sign_in(other).refused(401, "invalid_credentials");
+        self.try_sign_in(other).expect_error(401, "invalid_credentials");
         self.try_sign_in(password).ok();
     }
 
@@ -54,11 +54,11 @@ impl Scene {
         self.key_is("old", 1);
     }
 
-    /// Neither its token nor its refresh token works.
+    /// Asserts that neither the access token nor the refresh token works.
     #[track_caller]
     fn is_over(&self, pair: &Value) {
-        self.server.bearer(&text(&pair["token"])).get(STATUS).refused(401, "unauthenticated");
-        refresh(&self.server, pair).refused(401, "unauthenticated");
+        self.server.bearer(&text(&pair["token"])).get(STATUS).expect_error(401, "unauthenticated");
+        refresh(&self.server, pair).expect_error(401, "unauthenticated");
     }
 }
 
@@ -66,11 +66,11 @@ fn envelope(content: &str) -> String {
     BASE64.encode(content.as_bytes())
 }
 
-fn refresh(server: &Server, pair: &Value) -> Answer {
-    server.nobody().post("/api/sync/auth/refresh", &json!({"refresh_token": pair["refresh_token"]}))
+fn refresh(server: &Server, pair: &Value) -> ApiResponse {
+    server.anonymous().post("/api/sync/auth/refresh", &json!({"refresh_token": pair["refresh_token"]}))
 }
 
-/// From the tests' password to the new one, with these fields besides or instead.
+/// Returns a request to change the tests' password to the new one, with these fields added or replaced.
 fn change_to(new: &str, extra: &Value) -> Value {
     let mut body = json!({"current_password": PASSWORD, "new_password": new});
     body.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
@@ -79,141 +79,146 @@ fn change_to(new: &str, extra: &Value) -> Value {
 
 #[test]
 fn password_and_envelope_change_together_and_survive_a_crash() {
-    let mut scene = Scene::set();
+    let mut fixture = Fixture::set();
     let body = change_to(NEW, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
-    assert_eq!(scene.me.post(CHANGE, &body).ok(), json!({"key_version": 1, "revision": 2}));
-    scene.server.kill();
-    scene.server.start_again();
-    scene.password_is(NEW);
-    scene.key_is("new", 2);
+    assert_eq!(fixture.me.post(CHANGE, &body).ok(), json!({"key_version": 1, "revision": 2}));
+    fixture.server.kill();
+    fixture.server.start_again();
+    fixture.password_is(NEW);
+    fixture.key_is("new", 2);
 }
 
 #[test]
 fn without_an_envelope_the_stored_one_is_kept_and_its_state_returned() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     assert_eq!(
-        scene.me.post(CHANGE, &change_to(NEW, &json!({}))).ok(),
+        fixture.me.post(CHANGE, &change_to(NEW, &json!({}))).ok(),
         json!({"key_version": 1, "revision": 1})
     );
-    scene.password_is(NEW);
-    scene.key_is("old", 1);
+    fixture.password_is(NEW);
+    fixture.key_is("old", 1);
 }
 
 #[test]
 fn a_log_without_a_key_returns_zeros_and_accepts_no_envelope() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     for expected in [json!({}), json!({"expected_revision": 0})] {
         let mut extra = json!({"encrypted_key": envelope("first")});
         extra.as_object_mut().expect("an object").extend(expected.as_object().expect("an object").clone());
-        let refusal = me.post(CHANGE, &change_to(NEW, &extra)).refused(409, "key_version_conflict");
+        let refusal = me.post(CHANGE, &change_to(NEW, &extra)).expect_error(409, "key_version_conflict");
         assert_eq!((&refusal["key_version"], &refusal["revision"]), (&json!(0), &json!(0)));
     }
-    me.get(KEYS).refused(404, "not_found");
+    me.get(KEYS).expect_error(404, "not_found");
     assert_eq!(me.post(CHANGE, &change_to(NEW, &json!({}))).ok(), json!({"key_version": 0, "revision": 0}));
 }
 
 #[test]
 fn a_wrong_current_password_changes_nothing() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     for wrong in ["", "wrong", &format!("{PASSWORD} "), &"x".repeat(1_000)] {
         let extra = json!({"current_password": wrong, "encrypted_key": envelope("new")});
-        scene.me.post(CHANGE, &change_to(NEW, &extra)).refused(401, "invalid_credentials");
+        fixture.me.post(CHANGE, &change_to(NEW, &extra)).expect_error(401, "invalid_credentials");
     }
-    scene.nothing_has_changed();
+    fixture.nothing_has_changed();
 }
 
 #[test]
 fn a_stale_revision_changes_neither_the_envelope_nor_the_password() {
-    let scene = Scene::set();
-    let bystander = scene.server.tokens(&scene.user, &scene.app);
+    let fixture = Fixture::set();
+    let bystander = fixture.server.tokens(&fixture.user, &fixture.app);
     for stale in [0, 2] {
         let extra = json!({"encrypted_key": envelope("new"), "expected_revision": stale});
-        let refusal = scene.me.post(CHANGE, &change_to(NEW, &extra)).refused(409, "key_version_conflict");
+        let refusal =
+            fixture.me.post(CHANGE, &change_to(NEW, &extra)).expect_error(409, "key_version_conflict");
         assert_eq!((&refusal["key_version"], &refusal["revision"]), (&json!(1), &json!(1)));
     }
-    scene.nothing_has_changed();
-    refresh(&scene.server, &bystander).ok();
+    fixture.nothing_has_changed();
+    refresh(&fixture.server, &bystander).ok();
 }
 
 #[test]
 fn an_invalid_new_password_changes_nothing_and_one_at_the_limits_is_accepted() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     for faulty in [String::new(), "short".into(), "x".repeat(129), "x".repeat(100_000)] {
         let extra = json!({"encrypted_key": envelope("new")});
-        let refusal = scene.me.post(CHANGE, &change_to(&faulty, &extra)).refused(422, "invalid_field");
+        let refusal = fixture.me.post(CHANGE, &change_to(&faulty, &extra)).expect_error(422, "invalid_field");
         assert_eq!(refusal["field"], "new_password");
     }
     for encrypted_key in [json!(""), json!("a2V"), json!(BASE64.encode(&[7; 4097])), json!(7)] {
-        let refusal = scene.me.post(CHANGE, &change_to(NEW, &json!({"encrypted_key": encrypted_key})));
-        assert_eq!(refusal.refused(422, "invalid_field")["field"], "encrypted_key");
+        let refusal = fixture.me.post(CHANGE, &change_to(NEW, &json!({"encrypted_key": encrypted_key})));
+        assert_eq!(refusal.expect_error(422, "invalid_field")["field"], "encrypted_key");
     }
     for missing in ["current_password", "new_password"] {
         let mut body = change_to(NEW, &json!({}));
         body.as_object_mut().expect("an object").remove(missing);
-        scene.me.post(CHANGE, &body).refused(422, "invalid_field");
+        fixture.me.post(CHANGE, &body).expect_error(422, "invalid_field");
     }
-    scene.nothing_has_changed();
+    fixture.nothing_has_changed();
     let longest = "x".repeat(128);
-    scene.me.post(CHANGE, &change_to(&longest, &json!({}))).ok();
-    scene.me.post(CHANGE, &change_to("8 bytes!", &json!({"current_password": longest}))).ok();
-    scene.try_sign_in("8 bytes!").ok();
+    fixture.me.post(CHANGE, &change_to(&longest, &json!({}))).ok();
+    fixture.me.post(CHANGE, &change_to("8 bytes!", &json!({"current_password": longest}))).ok();
+    fixture.try_sign_in("8 bytes!").ok();
 }
 
 #[test]
 fn every_other_session_of_the_user_ends_in_all_apps() {
-    let scene = Scene::set();
-    let elsewhere = scene.server.new_app("Tasks");
-    let mine = scene.server.tokens(&scene.user, &scene.app);
-    let others = [&scene.app, &scene.app, &elsewhere].map(|app| scene.server.tokens(&scene.user, app));
+    let fixture = Fixture::set();
+    let elsewhere = fixture.server.new_app("Tasks");
+    let mine = fixture.server.tokens(&fixture.user, &fixture.app);
+    let others =
+        [&fixture.app, &fixture.app, &elsewhere].map(|app| fixture.server.tokens(&fixture.user, app));
     for pair in &others {
-        scene.server.bearer(&text(&pair["token"])).get(STATUS).ok();
+        fixture.server.bearer(&text(&pair["token"])).get(STATUS).ok();
     }
-    let caller = scene.server.bearer(&text(&mine["token"]));
+    let caller = fixture.server.bearer(&text(&mine["token"]));
     caller.post(CHANGE, &change_to(NEW, &json!({}))).ok();
-    others.iter().for_each(|pair| scene.is_over(pair));
-    scene.me.get(STATUS).refused(401, "unauthenticated");
+    others.iter().for_each(|pair| fixture.is_over(pair));
+    fixture.me.get(STATUS).expect_error(401, "unauthenticated");
     caller.get(STATUS).ok();
-    let next = refresh(&scene.server, &mine).ok();
-    scene.server.bearer(&text(&next["token"])).get(STATUS).ok();
+    let next = refresh(&fixture.server, &mine).ok();
+    fixture.server.bearer(&text(&next["token"])).get(STATUS).ok();
 }
 
 #[test]
 fn a_repeat_after_a_lost_response_gets_the_same_answer_and_changes_nothing() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let body = change_to(NEW, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
-    let first = scene.me.post(CHANGE, &body).ok();
-    let signed_in_since = scene.try_sign_in(NEW).ok();
-    assert_eq!(scene.me.post(CHANGE, &body).ok(), first);
-    scene.key_is("new", 2);
-    refresh(&scene.server, &signed_in_since).ok();
+    let first = fixture.me.post(CHANGE, &body).ok();
+    let signed_in_since = fixture.try_sign_in(NEW).ok();
+    assert_eq!(fixture.me.post(CHANGE, &body).ok(), first);
+    fixture.key_is("new", 2);
+    refresh(&fixture.server, &signed_in_since).ok();
     let other_envelope = change_to(NEW, &json!({"encrypted_key": envelope("another")}));
-    scene.me.post(CHANGE, &other_envelope).refused(401, "invalid_credentials");
-    scene.key_is("new", 2);
-    scene.me.post(CHANGE, &change_to("yet another password", &json!({}))).refused(401, "invalid_credentials");
-    scene.password_is(NEW);
+    fixture.me.post(CHANGE, &other_envelope).expect_error(401, "invalid_credentials");
+    fixture.key_is("new", 2);
+    fixture
+        .me
+        .post(CHANGE, &change_to("yet another password", &json!({})))
+        .expect_error(401, "invalid_credentials");
+    fixture.password_is(NEW);
 }
 
 #[test]
 fn a_repeat_with_equal_old_and_new_passwords_is_idempotent() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let body = change_to(PASSWORD, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
-    let first = scene.me.post(CHANGE, &body).ok();
+    let first = fixture.me.post(CHANGE, &body).ok();
     assert_eq!(first, json!({"key_version": 1, "revision": 2}));
-    assert_eq!(scene.me.post(CHANGE, &body).ok(), first);
-    scene.key_is("new", 2);
-    scene.password_is(PASSWORD);
+    assert_eq!(fixture.me.post(CHANGE, &body).ok(), first);
+    fixture.key_is("new", 2);
+    fixture.password_is(PASSWORD);
 }
 
 #[test]
 fn of_eight_concurrent_changes_exactly_one_wins() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let password = |number: usize| format!("password number {number}");
     let content = |number: usize| format!("envelope {number}");
     let statuses: Vec<u16> = thread::scope(|scope| {
         let change = |number: usize| {
             let extra = json!({"encrypted_key": envelope(&content(number))});
-            scene.me.post(CHANGE, &change_to(&password(number), &extra)).status
+            fixture.me.post(CHANGE, &change_to(&password(number), &extra)).status
         };
         let threads: Vec<_> = (0..8).map(|number| scope.spawn(move || change(number))).collect();
         threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
@@ -221,33 +226,33 @@ fn of_eight_concurrent_changes_exactly_one_wins() {
     let winners: Vec<_> = (0..8).filter(|number| statuses[*number] == 200).collect();
     assert_eq!(winners.len(), 1, "{statuses:?}");
     assert!(statuses.iter().all(|status| matches!(status, 200 | 401)), "{statuses:?}");
-    scene.key_is(&content(winners[0]), 2);
+    fixture.key_is(&content(winners[0]), 2);
     for number in 0..8 {
-        let answer = scene.try_sign_in(&password(number));
+        let answer = fixture.try_sign_in(&password(number));
         assert_eq!(answer.status, if number == winners[0] { 200 } else { 401 });
     }
 }
 
 #[test]
 fn the_same_change_sent_twice_at_once_succeeds_twice_and_applies_once() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     let body = change_to(NEW, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
     let answers: Vec<Value> = thread::scope(|scope| {
-        let change = || scene.me.post(CHANGE, &body).ok();
+        let change = || fixture.me.post(CHANGE, &body).ok();
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(change)).collect();
         threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
     });
     assert!(answers.iter().all(|answer| *answer == json!({"key_version": 1, "revision": 2})), "{answers:?}");
-    scene.key_is("new", 2);
-    scene.password_is(NEW);
+    fixture.key_is("new", 2);
+    fixture.password_is(NEW);
 }
 
 #[test]
 fn of_two_sessions_that_change_it_at_once_one_ends_the_other() {
-    let scene = Scene::set();
-    let sessions = [scene.me.clone(), scene.server.sign_in(&scene.user, &scene.app)];
+    let fixture = Fixture::set();
+    let sessions = [fixture.me.clone(), fixture.server.sign_in(&fixture.user, &fixture.app)];
     let change = |session: &Caller, new: &str| session.post(CHANGE, &change_to(new, &json!({})));
-    let answers: Vec<Answer> = thread::scope(|scope| {
+    let answers: Vec<ApiResponse> = thread::scope(|scope| {
         let threads = [
             scope.spawn(|| change(&sessions[0], "the first password")),
             scope.spawn(|| change(&sessions[1], "the second password")),
@@ -258,37 +263,37 @@ fn of_two_sessions_that_change_it_at_once_one_ends_the_other() {
     answers[winner].ok();
     answers[1 - winner].expect(401);
     sessions[winner].get(STATUS).ok();
-    sessions[1 - winner].get(STATUS).refused(401, "unauthenticated");
+    sessions[1 - winner].get(STATUS).expect_error(401, "unauthenticated");
 }
 
 #[test]
 fn other_users_and_other_apps_keep_their_passwords_and_envelopes() {
-    let scene = Scene::set();
-    let elsewhere = scene.server.new_app("Tasks");
-    let my_other = scene.server.sign_in(&scene.user, &elsewhere);
+    let fixture = Fixture::set();
+    let elsewhere = fixture.server.new_app("Tasks");
+    let my_other = fixture.server.sign_in(&fixture.user, &elsewhere);
     my_other.put(KEYS, &json!({"encrypted_key": envelope("elsewhere")})).ok();
-    let bob = scene.server.new_user("bob@example.org");
-    let stranger = scene.server.sign_in(&bob, &scene.app);
+    let bob = fixture.server.new_user("bob@example.org");
+    let stranger = fixture.server.sign_in(&bob, &fixture.app);
     stranger.put(KEYS, &json!({"encrypted_key": envelope("bob's")})).ok();
     let extra = json!({"encrypted_key": envelope("new"), "expected_revision": 1});
-    scene.me.post(CHANGE, &change_to(NEW, &extra)).ok();
-    scene.key_is("new", 2);
+    fixture.me.post(CHANGE, &change_to(NEW, &extra)).ok();
+    fixture.key_is("new", 2);
     assert_eq!(stranger.get(KEYS).ok()["encrypted_key"], json!(envelope("bob's")));
-    scene.server.sign_in(&bob, &scene.app).get(STATUS).ok();
-    let body = json!({"email": scene.user.email, "password": NEW, "api_key": elsewhere.api_key});
-    let pair = scene.server.nobody().post("/api/sync/auth", &body).ok();
-    let key = scene.server.bearer(&text(&pair["token"])).get(KEYS).ok();
+    fixture.server.sign_in(&bob, &fixture.app).get(STATUS).ok();
+    let body = json!({"email": fixture.user.email, "password": NEW, "api_key": elsewhere.api_key});
+    let pair = fixture.server.anonymous().post("/api/sync/auth", &body).ok();
+    let key = fixture.server.bearer(&text(&pair["token"])).get(KEYS).ok();
     assert_eq!((&key["encrypted_key"], &key["revision"]), (&json!(envelope("elsewhere")), &json!(1)));
 }
 
 #[test]
 fn an_ended_session_changes_nothing() {
-    let scene = Scene::set();
-    let gone = scene.server.sign_in(&scene.user, &scene.app);
+    let fixture = Fixture::set();
+    let gone = fixture.server.sign_in(&fixture.user, &fixture.app);
     gone.post("/api/sync/auth/logout", &Value::Null).expect(204);
-    gone.post(CHANGE, &change_to(NEW, &json!({}))).refused(401, "unauthenticated");
-    scene.server.nobody().post(CHANGE, &change_to(NEW, &json!({}))).refused(401, "unauthenticated");
-    scene.nothing_has_changed();
+    gone.post(CHANGE, &change_to(NEW, &json!({}))).expect_error(401, "unauthenticated");
+    fixture.server.anonymous().post(CHANGE, &change_to(NEW, &json!({}))).expect_error(401, "unauthenticated");
+    fixture.nothing_has_changed();
 }
 
 #[test]
@@ -298,12 +303,12 @@ fn guesses_of_the_current_password_are_rate_limited() {
         .with("TIDELOG_AUTH_RATE_LIMIT_IP_BURST", "3")
         .with("TIDELOG_AUTH_RATE_LIMIT_IP_PER_SECOND", "1")
         .start();
-    let me = server.somebody();
-    // What is refused before a hash is worked out counts as well.
+    let me = server.signed_in_caller();
+    // Requests refused before hashing count as well.
     let body = change_to(NEW, &json!({"encrypted_key": "no base64"}));
     let limited = (0..ATTEMPTS).map(|_| me.post(CHANGE, &body)).find(|answer| answer.status == 429);
     let limited = limited.expect("one of many attempts in a row is limited");
-    limited.refused(429, "rate_limited");
+    limited.expect_error(429, "rate_limited");
     assert!(limited.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds >= 1));
     me.get(STATUS).ok();
 }

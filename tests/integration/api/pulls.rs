@@ -1,10 +1,10 @@
-//! Pulls that ask for less than everything, or for more: filters, limits, own changes.
+//! Pulls with filters, limits and own changes.
 
 use serde_json::{Value, json};
 
 use tidelog_test_kit::{Server, change, changes, instant};
 
-/// A wanted table among three, and a time per change.
+/// Returns changes to three tables, each with its own time.
 fn mixed_changes() -> Vec<Value> {
     let of_number = |number: i64| {
         let table = ["notes", "tags", "links"][number as usize % 3];
@@ -26,7 +26,7 @@ fn rows(entries: &[Value]) -> Vec<Value> {
 #[test]
 fn filters_return_exactly_the_matching_entries() {
     let server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     let written = mixed_changes();
     caller.push(&caller.device("Writer"), written.clone());
     let reader = caller.device("Reader");
@@ -56,7 +56,7 @@ fn filters_return_exactly_the_matching_entries() {
 #[test]
 fn a_filtered_pull_moves_its_cursor_past_skipped_entries() {
     let server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     caller.push(&caller.device("Writer"), mixed_changes());
     let mut filtered = json!({"device_id": caller.device("Reader"), "tables": ["absent"]});
     assert_eq!(caller.pull_pages(&mut filtered), [Value::Null; 0]);
@@ -67,7 +67,7 @@ fn a_filtered_pull_moves_its_cursor_past_skipped_entries() {
 #[test]
 fn an_empty_page_may_still_have_more_after_a_long_scan() {
     let server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     let writer = caller.device("Writer");
     let scanned = caller.get("/api/sync/limits").ok()["max_scanned_per_page"].as_u64().expect("a limit");
     for batch in 0..=scanned / 500 {
@@ -87,7 +87,7 @@ fn an_empty_page_may_still_have_more_after_a_long_scan() {
 #[test]
 fn pages_respect_the_requested_limit_and_the_cap() {
     let server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     let writer = caller.device("Writer");
     caller.push(&writer, changes("a", 500));
     caller.push(&writer, changes("b", 101));
@@ -106,7 +106,7 @@ fn pages_respect_the_requested_limit_and_the_cap() {
 #[test]
 fn a_page_of_large_changes_is_limited_by_bytes() {
     let server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     let limits = caller.get("/api/sync/limits").ok();
     let number = |name: &str| limits[name].as_u64().expect("a limit") as usize;
     let large = "x".repeat(number("max_data_bytes"));
@@ -124,7 +124,7 @@ fn a_page_of_large_changes_is_limited_by_bytes() {
 #[test]
 fn include_own_overrides_the_default_for_own_changes() {
     let server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     let (mine, other) = (caller.device("Mine"), caller.device("Other"));
     caller.push(&mine, vec![change("mine")]);
     caller.push(&other, vec![change("other")]);
@@ -144,7 +144,7 @@ fn include_own_overrides_the_default_for_own_changes() {
 #[test]
 fn an_invalid_pull_names_the_field() {
     let server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     let device = caller.device("Laptop");
     let faulty = [
         ("device_id", json!("no uuid")),

@@ -1,4 +1,4 @@
-//! Pushing: a batch is stored once, whatever happens to its answer, and only where the client believes the log to be.
+//! Pushing: a batch is stored once even if its response is lost, and only if the client's view of the log is right.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn batch(device: &str, id: &str, changes: &[Value]) -> Value {
     json!({"device_id": device, "batch_id": id, "changes": changes})
 }
 
-/// The same changes under another nonce.
+/// Returns the same changes encrypted with another nonce.
 fn re_encrypted(changes: &[Value]) -> Vec<Value> {
     let anew = |change: &Value| {
         let mut change = change.clone();
@@ -27,7 +27,7 @@ fn put_key(caller: &Caller, body: &Value) {
 #[test]
 fn a_repeated_batch_is_stored_once_even_when_encrypted_again() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let device = me.device("Laptop");
     let (id, sent) = (fresh_id(), changes("row", 3));
     let first = me.post(PUSH, &batch(&device, &id, &sent)).ok();
@@ -41,7 +41,7 @@ fn a_repeated_batch_is_stored_once_even_when_encrypted_again() {
 #[test]
 fn a_repeated_batch_gets_the_same_answer_after_a_restart_and_after_a_crash() {
     let mut server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let device = me.device("Laptop");
     let (id, sent) = (fresh_id(), changes("row", 3));
     let first = me.post(PUSH, &batch(&device, &id, &sent)).ok();
@@ -56,7 +56,7 @@ fn a_repeated_batch_gets_the_same_answer_after_a_restart_and_after_a_crash() {
 #[test]
 fn an_acknowledged_push_survives_a_crash() {
     let mut server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let device = me.device("Laptop");
     me.push(&device, changes("row", 500));
     server.kill();
@@ -68,7 +68,7 @@ fn an_acknowledged_push_survives_a_crash() {
 #[test]
 fn a_batch_id_with_other_content_is_refused_and_gets_the_first_answer() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let (device, other) = (me.device("Laptop"), me.device("Phone"));
     let (id, sent) = (fresh_id(), changes("row", 2));
     let first = me.post(PUSH, &batch(&device, &id, &sent)).ok();
@@ -89,10 +89,10 @@ fn a_batch_id_with_other_content_is_refused_and_gets_the_first_answer() {
         reversed,
     ];
     for content in contents {
-        let refusal = me.post(PUSH, &batch(&device, &id, &content)).refused(409, "batch_id_reused");
+        let refusal = me.post(PUSH, &batch(&device, &id, &content)).expect_error(409, "batch_id_reused");
         assert_eq!(refusal["cursor"], first["cursor"]);
     }
-    let by_another = me.post(PUSH, &batch(&other, &id, &sent)).refused(409, "batch_id_reused");
+    let by_another = me.post(PUSH, &batch(&other, &id, &sent)).expect_error(409, "batch_id_reused");
     assert_eq!(by_another["cursor"], first["cursor"]);
     assert_eq!(me.total_changes(), 2);
 }
@@ -100,7 +100,7 @@ fn a_batch_id_with_other_content_is_refused_and_gets_the_first_answer() {
 #[test]
 fn the_answer_reports_the_seqs_of_the_batch() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let (laptop, phone) = (me.device("Laptop"), me.device("Phone"));
     me.push(&laptop, changes("row", 3));
     let answer = me.post(PUSH, &batch(&phone, &fresh_id(), &changes("other", 2))).ok();
@@ -112,7 +112,7 @@ fn the_answer_reports_the_seqs_of_the_batch() {
 #[test]
 fn the_same_batch_sent_many_times_at_once_is_stored_once() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let device = me.device("Laptop");
     let body = batch(&device, &fresh_id(), &changes("row", 5));
     let answers: Vec<Value> = std::thread::scope(|scope| {
@@ -126,12 +126,12 @@ fn the_same_batch_sent_many_times_at_once_is_stored_once() {
 #[test]
 fn a_refused_batch_leaves_its_id_free() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let device = me.device("Laptop");
     let id = fresh_id();
     let mut faulty = changes("row", 2);
     faulty[1]["op"] = json!("upsert");
-    me.post(PUSH, &batch(&device, &id, &faulty)).refused(422, "invalid_change");
+    me.post(PUSH, &batch(&device, &id, &faulty)).expect_error(422, "invalid_change");
     me.post(PUSH, &batch(&device, &id, &changes("row", 2))).ok();
     assert_eq!(me.total_changes(), 2);
 }
@@ -139,7 +139,7 @@ fn a_refused_batch_leaves_its_id_free() {
 #[test]
 fn an_expected_cursor_refuses_a_push_only_after_writes_of_others() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let (laptop, phone) = (me.device("Laptop"), me.device("Phone"));
     let push = |device: &str, expected: &Value| {
         let mut body = batch(device, &fresh_id(), &[change("row")]);
@@ -149,19 +149,19 @@ fn an_expected_cursor_refuses_a_push_only_after_writes_of_others() {
     let first = push(&laptop, &json!(0)).ok()["cursor"].clone();
     push(&laptop, &json!(0)).ok();
     push(&laptop, &first).ok();
-    push(&phone, &json!("0")).refused(409, "log_moved");
-    push(&phone, &first).refused(409, "log_moved");
+    push(&phone, &json!("0")).expect_error(409, "log_moved");
+    push(&phone, &first).expect_error(409, "log_moved");
     let mut caught_up = json!({"device_id": phone});
     me.pull_pages(&mut caught_up);
     push(&phone, &caught_up["cursor"]).ok();
-    push(&laptop, &first).refused(409, "log_moved");
+    push(&laptop, &first).expect_error(409, "log_moved");
     assert_eq!(me.total_changes(), 4);
 }
 
 #[test]
 fn a_repeat_is_answered_before_its_expected_cursor_is_checked() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let (laptop, phone) = (me.device("Laptop"), me.device("Phone"));
     let mut body = batch(&laptop, &fresh_id(), &[change("row")]);
     body["expected_cursor"] = json!(0);
@@ -173,7 +173,7 @@ fn a_repeat_is_answered_before_its_expected_cursor_is_checked() {
 #[test]
 fn a_change_must_name_the_current_key_or_none() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let device = me.device("Laptop");
     let push = |row: &str, version: Value| {
         let mut sealed = change(row);
@@ -185,11 +185,11 @@ fn a_change_must_name_the_current_key_or_none() {
     push("named", json!(1)).ok();
     push("not named", Value::Null).ok();
     for wrong in [0, 2, u32::MAX] {
-        let refusal = push("wrong", json!(wrong)).refused(409, "key_version_conflict");
+        let refusal = push("wrong", json!(wrong)).expect_error(409, "key_version_conflict");
         assert_eq!(refusal["key_version"], 1);
     }
     put_key(&me, &json!({"encrypted_key": "bmV3", "key_version": 2}));
-    assert_eq!(push("old", json!(1)).refused(409, "key_version_conflict")["key_version"], 2);
+    assert_eq!(push("old", json!(1)).expect_error(409, "key_version_conflict")["key_version"], 2);
     push("new", json!(2)).ok();
     let versions: Vec<_> =
         me.pull_everything(&device).iter().map(|entry| entry["key_version"].clone()).collect();
@@ -199,7 +199,7 @@ fn a_change_must_name_the_current_key_or_none() {
 #[test]
 fn status_counts_what_the_log_holds() {
     let mut server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let empty = me.get("/api/sync/status").ok();
     let counts = |status: &Value| {
         ["total_changes", "change_bytes", "blob_bytes", "devices", "key_version"]
@@ -223,7 +223,7 @@ fn status_counts_what_the_log_holds() {
 #[test]
 fn a_wrong_key_version_is_reported_before_invalid_changes() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let device = me.device("Laptop");
     put_key(&me, &json!({"encrypted_key": "a2V5"}));
     let faulty = [
@@ -232,21 +232,21 @@ fn a_wrong_key_version_is_reported_before_invalid_changes() {
     ];
     for change in faulty {
         let answer = me.post(PUSH, &batch(&device, &fresh_id(), &[change]));
-        assert_eq!(answer.refused(409, "key_version_conflict")["key_version"], 1);
+        assert_eq!(answer.expect_error(409, "key_version_conflict")["key_version"], 1);
     }
 }
 
 #[test]
 fn a_repeat_whose_data_is_now_too_large_is_still_the_same_batch() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     let device = me.device("Laptop");
     let (id, mut sent) = (fresh_id(), changes("row", 1));
     let first = me.post(PUSH, &batch(&device, &id, &sent)).ok();
     sent[0]["data"] = json!("x".repeat(1024 * 1024 + 1));
     assert_eq!(me.post(PUSH, &batch(&device, &id, &sent)).ok(), first);
     sent[0]["row_id"] = json!("another");
-    me.post(PUSH, &batch(&device, &id, &sent)).refused(409, "batch_id_reused");
+    me.post(PUSH, &batch(&device, &id, &sent)).expect_error(409, "batch_id_reused");
     sent[0]["data"] = json!(5);
-    me.post(PUSH, &batch(&device, &id, &sent)).refused(422, "invalid_change");
+    me.post(PUSH, &batch(&device, &id, &sent)).expect_error(422, "invalid_change");
 }

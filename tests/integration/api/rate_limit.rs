@@ -1,12 +1,12 @@
-//! Guessing passwords is slowed down.
+//! Rate limits on sign-ins slow down the guessing of passwords.
 
 use serde_json::{Value, json};
 
-use tidelog_test_kit::{Answer, Caller, ClockedServer, PASSWORD, Server, ServerSetup};
+use tidelog_test_kit::{ApiResponse, Caller, ManualClockServer, PASSWORD, Server, ServerSetup};
 
-/// Sign-ins at once, and on average in a second.
+/// Burst of sign-ins, and average rate per second.
 const BURST: u64 = 2;
-/// Far more attempts than the limit lets through in the time that they take.
+/// Far more attempts than the limit allows in the time that they take.
 const ATTEMPTS: usize = 50;
 
 fn strict() -> Server {
@@ -16,11 +16,11 @@ fn strict() -> Server {
         .start()
 }
 
-/// Asks until there is a refusal for asking too often. Refreshing counts like signing in, and costs no hash.
-fn ask_until_limited(nobody: &Caller) -> (Vec<Answer>, Answer) {
+/// Sends requests until one is rate-limited. A refresh counts like a sign-in, and needs no hash.
+fn ask_until_limited(anonymous: &Caller) -> (Vec<ApiResponse>, ApiResponse) {
     let mut answered = Vec::new();
     for _ in 0..ATTEMPTS {
-        let answer = nobody.post("/api/sync/auth/refresh", &json!({"refresh_token": "guess"}));
+        let answer = anonymous.post("/api/sync/auth/refresh", &json!({"refresh_token": "guess"}));
         if answer.status == 429 {
             return (answered, answer);
         }
@@ -29,21 +29,21 @@ fn ask_until_limited(nobody: &Caller) -> (Vec<Answer>, Answer) {
     panic!("{ATTEMPTS} attempts in a row, and none was limited");
 }
 
-fn number(answer: &Answer, header: &str) -> u64 {
+fn number(answer: &ApiResponse, header: &str) -> u64 {
     answer.header(header).parse().unwrap_or_else(|_| panic!("{header} is no number"))
 }
 
 #[test]
 fn who_asks_too_often_is_told_when_to_come_back() {
     let server = strict();
-    let (answered, limited) = ask_until_limited(&server.nobody());
+    let (answered, limited) = ask_until_limited(&server.anonymous());
     assert!(answered.len() >= BURST as usize, "only {} attempts were let through", answered.len());
     for answer in &answered {
-        answer.refused(401, "unauthenticated");
+        answer.expect_error(401, "unauthenticated");
         assert_eq!(number(answer, "x-ratelimit-limit"), BURST);
         assert!(number(answer, "x-ratelimit-remaining") < BURST);
     }
-    limited.refused(429, "rate_limited");
+    limited.expect_error(429, "rate_limited");
     assert!(number(&limited, "retry-after") >= 1);
     assert_eq!(number(&limited, "x-ratelimit-limit"), BURST);
     assert_eq!(number(&limited, "x-ratelimit-remaining"), 0);
@@ -52,27 +52,27 @@ fn who_asks_too_often_is_told_when_to_come_back() {
 #[test]
 fn the_limit_does_not_touch_those_who_are_signed_in() {
     let server = strict();
-    let me = server.somebody();
-    ask_until_limited(&server.nobody());
+    let me = server.signed_in_caller();
+    ask_until_limited(&server.anonymous());
     for _ in 0..ATTEMPTS {
         me.get("/api/sync/status").ok();
     }
 }
 
-/// Attempts at one account that strangers share.
+/// Attempts at one account shared by all untrusted IPs.
 const ACCOUNT_BURST: usize = 8;
-/// Failures that cost no wait.
-const FREE: usize = 3;
+/// Failures before backoff begins.
+const FREE_FAILURES: usize = 3;
 
-/// A server whose time the test moves, behind a proxy that this test speaks for.
-struct Guarded {
-    server: ClockedServer,
+/// A server with a manual clock that trusts the test as its proxy.
+struct RateLimitedServer {
+    server: ManualClockServer,
     right: Value,
 }
 
-impl Guarded {
+impl RateLimitedServer {
     fn start() -> Self {
-        let server = ClockedServer::start(&[
+        let server = ManualClockServer::start(&[
             ("trusted_proxies", "127.0.0.1"),
             ("auth.rate_limit.account_burst", "8"),
             ("auth.rate_limit.backoff_after_failures", "3"),
@@ -81,9 +81,9 @@ impl Guarded {
         Self { server, right }
     }
 
-    /// Signs in from an address.
-    fn sign_in(&self, address: &str, body: &Value) -> Answer {
-        self.server.nobody().forwarded_for(address).post("/api/sync/auth", body)
+    /// Signs in from a client IP.
+    fn sign_in(&self, address: &str, body: &Value) -> ApiResponse {
+        self.server.anonymous().forwarded_for(address).post("/api/sync/auth", body)
     }
 
     fn wrong(&self) -> Value {
@@ -101,10 +101,10 @@ impl Guarded {
 
 #[test]
 fn who_fails_again_and_again_waits_longer_each_time_and_others_do_not() {
-    let guarded = Guarded::start();
-    for left in (0..FREE).rev() {
+    let guarded = RateLimitedServer::start();
+    for left in (0..FREE_FAILURES).rev() {
         let answer = guarded.sign_in("203.0.113.1", &guarded.wrong());
-        answer.refused(401, "invalid_credentials");
+        answer.expect_error(401, "invalid_credentials");
         assert_eq!(
             (number(&answer, "x-ratelimit-limit"), number(&answer, "x-ratelimit-remaining")),
             (3, left as u64)
@@ -112,47 +112,47 @@ fn who_fails_again_and_again_waits_longer_each_time_and_others_do_not() {
     }
     for wait in [1, 2, 4] {
         let answer = guarded.sign_in("203.0.113.1", &guarded.right);
-        answer.refused(429, "rate_limited");
+        answer.expect_error(429, "rate_limited");
         assert_eq!(number(&answer, "retry-after"), wait);
-        guarded.server.pass_seconds(wait as i64);
-        guarded.sign_in("203.0.113.1", &guarded.wrong()).refused(401, "invalid_credentials");
+        guarded.server.advance_seconds(wait as i64);
+        guarded.sign_in("203.0.113.1", &guarded.wrong()).expect_error(401, "invalid_credentials");
     }
     guarded.sign_in("203.0.113.2", &guarded.right).ok();
-    guarded.server.pass_seconds(8);
+    guarded.server.advance_seconds(8);
     guarded.sign_in("203.0.113.1", &guarded.right).ok();
-    for _ in 0..FREE {
-        guarded.sign_in("203.0.113.1", &guarded.wrong()).refused(401, "invalid_credentials");
+    for _ in 0..FREE_FAILURES {
+        guarded.sign_in("203.0.113.1", &guarded.wrong()).expect_error(401, "invalid_credentials");
     }
 }
 
 #[test]
 fn guesses_from_everywhere_use_up_what_strangers_have_and_the_owner_signs_in() {
-    let guarded = Guarded::start();
+    let guarded = RateLimitedServer::start();
     guarded.sign_in("203.0.113.1", &guarded.right).ok();
     let guess = |number: usize, body: &Value| guarded.sign_in(&format!("198.51.100.{number}"), body);
     for number in 0..ACCOUNT_BURST - 1 {
-        guess(number, &guarded.wrong()).refused(401, "invalid_credentials");
+        guess(number, &guarded.wrong()).expect_error(401, "invalid_credentials");
     }
     let limited = guess(100, &guarded.right);
-    limited.refused(429, "rate_limited");
+    limited.expect_error(429, "rate_limited");
     assert_eq!(number(&limited, "x-ratelimit-limit"), ACCOUNT_BURST as u64);
     assert_eq!(number(&limited, "x-ratelimit-remaining"), 0);
     guarded.sign_in("203.0.113.1", &guarded.right).ok();
-    guarded.server.pass_seconds(i64::try_from(number(&limited, "retry-after")).expect("seconds"));
+    guarded.server.advance_seconds(i64::try_from(number(&limited, "retry-after")).expect("seconds"));
     guess(101, &guarded.right).ok();
 }
 
 #[test]
 fn an_account_that_does_not_exist_is_counted_like_one_that_does() {
-    let guarded = Guarded::start();
-    let telling = |answer: &Answer| {
+    let guarded = RateLimitedServer::start();
+    let telling = |answer: &ApiResponse| {
         let mut headers: Vec<_> = answer.headers.iter().filter(|(name, _)| *name != "date").collect();
         headers.sort_by_key(|(name, _)| name.as_str());
         format!("{} {headers:?} {}", answer.status, answer.text())
     };
     let story = |body: &Value, network: &str| {
         let from = |host: usize| telling(&guarded.sign_in(&format!("{network}.{host}"), body));
-        let one: Vec<_> = (0..FREE + 2).map(|_| from(1)).collect();
+        let one: Vec<_> = (0..FREE_FAILURES + 2).map(|_| from(1)).collect();
         let many: Vec<_> = (2..ACCOUNT_BURST + 3).map(from).collect();
         [one, many].concat()
     };
@@ -163,16 +163,16 @@ fn an_account_that_does_not_exist_is_counted_like_one_that_does() {
 
 #[test]
 fn guessing_from_a_stolen_session_makes_it_wait_too() {
-    let guarded = Guarded::start();
-    let me = guarded.server.somebody();
+    let guarded = RateLimitedServer::start();
+    let me = guarded.server.signed_in_caller();
     let body = |current: &str| json!({"current_password": current, "new_password": PASSWORD});
-    // Each of these requests holds two passwords against the account's.
-    for _ in 0..FREE.div_ceil(2) {
-        me.post("/api/sync/auth/password", &body("a guess")).refused(401, "invalid_credentials");
+    // Each of these requests tries two passwords.
+    for _ in 0..FREE_FAILURES.div_ceil(2) {
+        me.post("/api/sync/auth/password", &body("a guess")).expect_error(401, "invalid_credentials");
     }
     let limited = me.post("/api/sync/auth/password", &body("another"));
-    limited.refused(429, "rate_limited");
+    limited.expect_error(429, "rate_limited");
     me.get("/api/sync/status").ok();
-    guarded.server.pass_seconds(i64::try_from(number(&limited, "retry-after")).expect("seconds"));
-    me.post("/api/sync/auth/password", &body("another")).refused(401, "invalid_credentials");
+    guarded.server.advance_seconds(i64::try_from(number(&limited, "retry-after")).expect("seconds"));
+    me.post("/api/sync/auth/password", &body("another")).expect_error(401, "invalid_credentials");
 }

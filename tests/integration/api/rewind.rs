@@ -1,6 +1,6 @@
-//! A database put back from a plain copy of its files: the history after the copy is lost, and no client overlooks that.
+//! A database restored from a copy of its files: later history is lost, and every client detects that.
 //!
-//! Every row in these tests is written once, so "converged" means that every client and the log hold the same set of rows.
+//! Every row in these tests is written once, so clients have converged when they and the log hold the same rows.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use tidelog_test_kit::{Caller, Dialect, Server, change, copy_database, fresh_id, text};
 
-/// A client that keeps what it wrote, as the SDK does, and so can write it again.
+/// A client that keeps its changes, as the SDK does, and can push them again.
 #[derive(Clone)]
-struct Keeper {
+struct ResendingClient {
     caller: Caller,
     dialect: Dialect,
     device: String,
@@ -19,14 +19,14 @@ struct Keeper {
     rows: BTreeSet<String>,
 }
 
-/// What a round of syncing met.
+/// What a sync found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Met {
-    NothingUnusual,
+enum SyncOutcome {
+    Complete,
     LostHistory,
 }
 
-impl Keeper {
+impl ResendingClient {
     fn install(caller: &Caller, dialect: Dialect, name: &str) -> Self {
         let cursor = if dialect == Dialect::Number { json!(0) } else { Value::Null };
         let device = caller.device(name);
@@ -42,18 +42,18 @@ impl Keeper {
         self.rows.insert(row.to_owned());
     }
 
-    /// Pulls to the end. Where the server lost history, goes on from where it says, and pushes again what it wrote: the
-    /// batches that are still there are recognised by their ids.
+    /// Pulls to the end. If the server lost history, continues from the cursor in its response, and pushes all its batches again:
+    /// the server recognises those it still has by their ids.
     #[track_caller]
-    fn sync(&mut self) -> Met {
-        let mut met = Met::NothingUnusual;
+    fn sync(&mut self) -> SyncOutcome {
+        let mut outcome = SyncOutcome::Complete;
         loop {
             let request = json!({"device_id": self.device, "cursor": self.cursor});
             let answer = self.caller.post("/api/sync/pull", &request);
             if answer.status == 409 {
-                let refusal = answer.refused(409, "log_rewound");
-                assert_eq!(met, Met::NothingUnusual, "the cursor to resume from was refused as well");
-                met = Met::LostHistory;
+                let refusal = answer.expect_error(409, "log_rewound");
+                assert_eq!(outcome, SyncOutcome::Complete, "the cursor to resume from was refused as well");
+                outcome = SyncOutcome::LostHistory;
                 self.cursor = self.typed(&refusal["resume_from"]);
                 for batch in &self.batches {
                     self.caller.post("/api/sync/push", batch).ok();
@@ -65,7 +65,7 @@ impl Keeper {
             self.rows.extend(entries.iter().map(|entry| text(&entry["row_id"])));
             self.cursor = self.typed(&page["cursor"]);
             if page["has_more"] == false {
-                return met;
+                return outcome;
             }
         }
     }
@@ -78,14 +78,14 @@ impl Keeper {
     }
 }
 
-/// A server, the copy of its files, and how to put it back.
-struct Scene {
+/// A server and a copy of its database files.
+struct Fixture {
     server: Server,
     caller: Caller,
     dialect: Dialect,
 }
 
-impl Scene {
+impl Fixture {
     fn set(dialect: Dialect) -> Self {
         let server = Server::start();
         let app = match dialect {
@@ -96,25 +96,25 @@ impl Scene {
         Self { server, caller, dialect }
     }
 
-    fn install(&self, name: &str) -> Keeper {
-        Keeper::install(&self.caller, self.dialect, name)
+    fn install(&self, name: &str) -> ResendingClient {
+        ResendingClient::install(&self.caller, self.dialect, name)
     }
 
     fn copy(&mut self) {
         self.server.stop();
-        copy_database(&self.server.data(), &self.server.beside("copy"));
+        copy_database(&self.server.data(), &self.server.scratch_path("copy"));
         self.server.start_again();
     }
 
     fn put_back(&mut self) {
         self.server.stop();
-        copy_database(&self.server.beside("copy"), &self.server.data());
+        copy_database(&self.server.scratch_path("copy"), &self.server.data());
         self.server.start_again();
     }
 
-    /// Everybody, and the log itself, holds these rows and no others.
+    /// Asserts that every client and the log hold exactly these rows.
     #[track_caller]
-    fn assert_converged(&self, clients: &[&Keeper], rows: &[&str]) {
+    fn assert_converged(&self, clients: &[&ResendingClient], rows: &[&str]) {
         let expected: BTreeSet<_> = rows.iter().map(|row| (*row).to_owned()).collect();
         let auditor = self.caller.device("Auditor");
         let in_log: Vec<_> =
@@ -129,146 +129,146 @@ impl Scene {
 
 #[test]
 fn clients_ahead_of_a_restored_database_notice_and_converge() {
-    let mut scene = Scene::set(Dialect::Plain);
-    let (mut ada, mut bob, mut idle) = (scene.install("A"), scene.install("B"), scene.install("Idle"));
+    let mut fixture = Fixture::set(Dialect::Plain);
+    let (mut ada, mut bob, mut idle) = (fixture.install("A"), fixture.install("B"), fixture.install("Idle"));
     ada.write("kept-a");
     bob.write("kept-b");
     for client in [&mut ada, &mut bob, &mut idle] {
         client.sync();
     }
-    scene.copy();
+    fixture.copy();
     ada.write("lost-a");
     bob.write("lost-b");
-    assert_eq!((ada.sync(), bob.sync()), (Met::NothingUnusual, Met::NothingUnusual));
-    scene.put_back();
+    assert_eq!((ada.sync(), bob.sync()), (SyncOutcome::Complete, SyncOutcome::Complete));
+    fixture.put_back();
 
-    assert_eq!(idle.sync(), Met::NothingUnusual, "it had seen nothing of what was lost");
-    assert_eq!((ada.sync(), bob.sync()), (Met::LostHistory, Met::LostHistory));
+    assert_eq!(idle.sync(), SyncOutcome::Complete, "it had seen nothing of what was lost");
+    assert_eq!((ada.sync(), bob.sync()), (SyncOutcome::LostHistory, SyncOutcome::LostHistory));
     for client in [&mut ada, &mut bob, &mut idle] {
-        assert_eq!(client.sync(), Met::NothingUnusual);
+        assert_eq!(client.sync(), SyncOutcome::Complete);
     }
-    scene.assert_converged(&[&ada, &bob, &idle], &["kept-a", "kept-b", "lost-a", "lost-b"]);
+    fixture.assert_converged(&[&ada, &bob, &idle], &["kept-a", "kept-b", "lost-a", "lost-b"]);
 }
 
 #[test]
 fn a_lost_history_is_noticed_even_when_its_seqs_were_reused() {
-    let mut scene = Scene::set(Dialect::Plain);
-    let (mut ada, mut bob) = (scene.install("A"), scene.install("B"));
+    let mut fixture = Fixture::set(Dialect::Plain);
+    let (mut ada, mut bob) = (fixture.install("A"), fixture.install("B"));
     ada.write("kept");
     bob.sync();
-    scene.copy();
+    fixture.copy();
     ada.write("lost");
     ada.sync();
-    scene.put_back();
+    fixture.put_back();
     for number in 0..5 {
         bob.write(&format!("new-{number}"));
     }
-    assert_eq!(ada.sync(), Met::LostHistory);
+    assert_eq!(ada.sync(), SyncOutcome::LostHistory);
     bob.sync();
     let rows = ["kept", "lost", "new-0", "new-1", "new-2", "new-3", "new-4"];
-    scene.assert_converged(&[&ada, &bob], &rows);
+    fixture.assert_converged(&[&ada, &bob], &rows);
 }
 
 #[test]
 fn a_client_that_only_read_the_lost_changes_notices_too() {
-    let mut scene = Scene::set(Dialect::Plain);
-    let (mut writer, mut reader) = (scene.install("Writer"), scene.install("Reader"));
-    scene.copy();
+    let mut fixture = Fixture::set(Dialect::Plain);
+    let (mut writer, mut reader) = (fixture.install("Writer"), fixture.install("Reader"));
+    fixture.copy();
     writer.write("lost");
     reader.sync();
     assert_eq!(reader.rows.len(), 1);
-    scene.put_back();
-    assert_eq!(reader.sync(), Met::LostHistory);
+    fixture.put_back();
+    assert_eq!(reader.sync(), SyncOutcome::LostHistory);
     assert_eq!(
         writer.sync(),
-        Met::NothingUnusual,
+        SyncOutcome::Complete,
         "it never pulled, so it holds no cursor of the lost history"
     );
-    assert_eq!(scene.caller.total_changes(), 0);
+    assert_eq!(fixture.caller.total_changes(), 0);
 }
 
 #[test]
 fn a_history_that_is_lost_twice_is_noticed_twice() {
-    let mut scene = Scene::set(Dialect::Plain);
-    let mut ada = scene.install("A");
+    let mut fixture = Fixture::set(Dialect::Plain);
+    let mut ada = fixture.install("A");
     ada.write("kept");
     ada.sync();
-    scene.copy();
+    fixture.copy();
     for round in ["first", "second"] {
         ada.write(round);
         ada.sync();
-        scene.put_back();
-        assert_eq!(ada.sync(), Met::LostHistory);
-        assert_eq!(ada.sync(), Met::NothingUnusual);
+        fixture.put_back();
+        assert_eq!(ada.sync(), SyncOutcome::LostHistory);
+        assert_eq!(ada.sync(), SyncOutcome::Complete);
     }
-    scene.assert_converged(&[&ada], &["kept", "first", "second"]);
+    fixture.assert_converged(&[&ada], &["kept", "first", "second"]);
 }
 
 #[test]
 fn a_device_that_was_restored_as_well_misses_nothing() {
-    let mut scene = Scene::set(Dialect::Plain);
-    let (mut writer, mut reader) = (scene.install("Writer"), scene.install("Reader"));
+    let mut fixture = Fixture::set(Dialect::Plain);
+    let (mut writer, mut reader) = (fixture.install("Writer"), fixture.install("Reader"));
     writer.write("kept");
-    scene.copy();
+    fixture.copy();
     reader.sync();
     let copy_of_reader = reader.clone();
-    scene.put_back();
+    fixture.put_back();
     for row in ["new-1", "new-2"] {
         writer.write(row);
     }
-    assert_eq!(reader.sync(), Met::LostHistory);
+    assert_eq!(reader.sync(), SyncOutcome::LostHistory);
     let mut reader = copy_of_reader;
-    assert_eq!(reader.sync(), Met::LostHistory);
-    scene.assert_converged(&[&reader], &["kept", "new-1", "new-2"]);
+    assert_eq!(reader.sync(), SyncOutcome::LostHistory);
+    fixture.assert_converged(&[&reader], &["kept", "new-1", "new-2"]);
 }
 
 #[test]
 fn an_integer_cursor_beyond_the_end_is_noticed() {
-    let mut scene = Scene::set(Dialect::Number);
-    let (mut ada, mut idle) = (scene.install("A"), scene.install("Idle"));
+    let mut fixture = Fixture::set(Dialect::Number);
+    let (mut ada, mut idle) = (fixture.install("A"), fixture.install("Idle"));
     ada.write("kept");
     ada.sync();
     idle.sync();
-    scene.copy();
+    fixture.copy();
     ada.write("lost-1");
     ada.write("lost-2");
     ada.sync();
-    // A client that writes only: its pushes moved the number on, and its next pull asks from there.
-    ada.cursor = scene.caller.get("/api/sync/status").ok()["latest_cursor"].clone();
-    scene.put_back();
-    assert_eq!(ada.sync(), Met::LostHistory);
-    assert_eq!(idle.sync(), Met::NothingUnusual);
-    scene.assert_converged(&[&ada, &idle], &["kept", "lost-1", "lost-2"]);
+    // A client that only pushes: its pushes advanced the cursor, and its next pull starts there.
+    ada.cursor = fixture.caller.get("/api/sync/status").ok()["latest_cursor"].clone();
+    fixture.put_back();
+    assert_eq!(ada.sync(), SyncOutcome::LostHistory);
+    assert_eq!(idle.sync(), SyncOutcome::Complete);
+    fixture.assert_converged(&[&ada, &idle], &["kept", "lost-1", "lost-2"]);
 }
 
 #[test]
 fn an_expected_cursor_of_a_lost_history_is_refused() {
-    let mut scene = Scene::set(Dialect::Plain);
-    let mut ada = scene.install("A");
+    let mut fixture = Fixture::set(Dialect::Plain);
+    let mut ada = fixture.install("A");
     ada.write("kept");
     ada.sync();
-    scene.copy();
+    fixture.copy();
     ada.write("lost");
     ada.sync();
-    scene.put_back();
+    fixture.put_back();
     let mut batch = json!({"device_id": ada.device, "batch_id": fresh_id(), "changes": [change("merged")]});
     batch["expected_cursor"] = ada.cursor.clone();
-    let refusal = scene.caller.post("/api/sync/push", &batch).refused(409, "log_rewound");
+    let refusal = fixture.caller.post("/api/sync/push", &batch).expect_error(409, "log_rewound");
     batch["expected_cursor"] = refusal["resume_from"].clone();
-    scene.caller.post("/api/sync/push", &batch).ok();
-    assert_eq!(scene.caller.total_changes(), 2);
+    fixture.caller.post("/api/sync/push", &batch).ok();
+    assert_eq!(fixture.caller.total_changes(), 2);
 }
 
 #[test]
 fn objects_created_after_the_backup_are_unknown_and_can_be_created_again() {
-    let mut scene = Scene::set(Dialect::Plain);
-    let old = scene.install("Old");
-    scene.copy();
-    let new = scene.install("New");
-    scene.put_back();
-    let pull = |device: &str| scene.caller.post("/api/sync/pull", &json!({"device_id": device}));
-    pull(&new.device).refused(404, "not_found");
+    let mut fixture = Fixture::set(Dialect::Plain);
+    let old = fixture.install("Old");
+    fixture.copy();
+    let new = fixture.install("New");
+    fixture.put_back();
+    let pull = |device: &str| fixture.caller.post("/api/sync/pull", &json!({"device_id": device}));
+    pull(&new.device).expect_error(404, "not_found");
     pull(&old.device).ok();
-    let again = scene.install("New");
+    let again = fixture.install("New");
     pull(&again.device).ok();
 }

@@ -1,4 +1,4 @@
-//! Rotation of the master key: what every test of it says to the server.
+//! Rotation of the master key.
 
 mod entries;
 mod histories;
@@ -14,15 +14,15 @@ use tidelog_test_kit::rotation::{
 };
 use tidelog_test_kit::{Caller, Server, fresh_id, instant};
 
-/// Somebody with a key of version 1 and a device.
+/// Returns a caller with a key of version 1 and a device.
 fn somebody_with_a_key(server: &Server) -> (Caller, String) {
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     me.put(KEYS, &json!({"encrypted_key": envelope("first")})).ok();
     let device = me.device("Laptop");
     (me, device)
 }
 
-/// The server's own check of its database, and the bytes that it says the log holds.
+/// Runs `tidelog check`, and returns the number of bytes in the log.
 #[track_caller]
 fn assert_sound(server: &Server, me: &Caller, device: &str) {
     assert_eq!(server.cli().run(&["check"]).json()["faults"], json!([]));

@@ -1,11 +1,11 @@
-//! The key that signs tokens is replaced while the server runs, and nobody notices.
+//! Signing keys are replaced while the server runs, without ending sessions.
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 use tidelog::server::commands::{Command, KeyCommand};
 
-use tidelog_test_kit::{Caller, ClockedServer, Server, header_of, text};
+use tidelog_test_kit::{Caller, ManualClockServer, Server, header_of, text};
 
 const STATUS: &str = "/api/sync/status";
 const DAY_HOURS: i64 = 24;
@@ -14,7 +14,7 @@ fn kid(caller: &Caller) -> String {
     text(&header_of(caller.token())["kid"])
 }
 
-fn rotate(server: &ClockedServer) -> Value {
+fn rotate(server: &ManualClockServer) -> Value {
     server.command(Command::Key(KeyCommand::Rotate))
 }
 
@@ -34,7 +34,7 @@ fn the_new_key_signs_at_once_and_what_the_old_one_signed_stays_good() {
         caller.get(STATUS).ok();
         assert_eq!(caller.fetch_blob(&hash), b"sealed");
     }
-    before.at(Method::GET, &address, HeaderMap::new(), None).expect_bytes(200);
+    before.call_url(Method::GET, &address, HeaderMap::new(), None).expect_bytes(200);
     let noted = server.cli().run(&["audit", "--limit", "3"]).json();
     assert!(noted.as_array().expect("rows").iter().any(|row| row["action"] == "key_rotated"), "{noted}");
 
@@ -49,24 +49,24 @@ fn the_new_key_signs_at_once_and_what_the_old_one_signed_stays_good() {
 
 #[test]
 fn an_old_key_goes_once_nothing_that_it_signed_is_good_and_not_before() {
-    let server = ClockedServer::start(&[("auth.access_token_days", "7")]);
-    let old = server.somebody();
-    server.pass_hours(DAY_HOURS);
-    let last_of_old = server.somebody();
+    let server = ManualClockServer::start(&[("auth.access_token_days", "7")]);
+    let old = server.signed_in_caller();
+    server.advance_hours(DAY_HOURS);
+    let last_of_old = server.signed_in_caller();
     rotate(&server);
-    let new = server.somebody();
-    server.pass_hours(7 * DAY_HOURS - 1);
+    let new = server.signed_in_caller();
+    server.advance_hours(7 * DAY_HOURS - 1);
     server.retire_keys();
-    old.get(STATUS).refused(401, "unauthenticated");
+    old.get(STATUS).expect_error(401, "unauthenticated");
     last_of_old.get(STATUS).ok();
-    server.pass_hours(2);
+    server.advance_hours(2);
     server.retire_keys();
-    last_of_old.get(STATUS).refused(401, "unauthenticated");
-    new.get(STATUS).refused(401, "unauthenticated");
-    server.somebody().get(STATUS).ok();
+    last_of_old.get(STATUS).expect_error(401, "unauthenticated");
+    new.get(STATUS).expect_error(401, "unauthenticated");
+    server.signed_in_caller().get(STATUS).ok();
     assert_eq!(rotate(&server)["older_keys"], 1, "the first is gone");
-    server.pass_hours(1_000 * DAY_HOURS);
+    server.advance_hours(1_000 * DAY_HOURS);
     server.retire_keys();
-    server.somebody().get(STATUS).ok();
+    server.signed_in_caller().get(STATUS).ok();
     assert_eq!(rotate(&server)["older_keys"], 1, "the newest never goes");
 }

@@ -1,13 +1,13 @@
-//! Two users and two apps on one server: nothing crosses, and what belongs to another looks like what does not exist.
+//! Two users and two apps on one server: isolation, and resources of others look as if they did not exist.
 
 use serde_json::{Value, json};
 
 use tidelog_test_kit::{Caller, Server, change, changes, fresh_id};
 
-/// Something that a caller does to a device with a batch, and what came back: status and body.
+/// A request about a device and a batch; returns status and body.
 type Attempt = fn(&Caller, &str, &str) -> (u16, String);
 
-/// Every pair of two users and two apps.
+/// Returns callers for every pair of two users and two apps.
 fn four_tenants(server: &Server) -> Vec<Caller> {
     let apps = [server.new_app("Notes"), server.new_app("Tasks")];
     let users = [server.new_user("ada@example.org"), server.new_user("bob@example.org")];
@@ -85,7 +85,7 @@ fn a_removed_device_is_unknown_to_other_users() {
     let device = using.device("Laptop");
     removing.delete(&format!("/api/sync/devices/{device}")).expect(204);
     let pull = |caller: &Caller, device: &str| caller.post("/api/sync/pull", &json!({"device_id": device}));
-    pull(&removing, &device).refused(403, "device_revoked");
+    pull(&removing, &device).expect_error(403, "device_revoked");
     assert_eq!(shape(&pull(&stranger, &device)), shape(&pull(&stranger, &fresh_id())));
 }
 
@@ -100,7 +100,7 @@ fn a_batch_id_belongs_to_one_log() {
             tenant.post("/api/sync/push", &body)
         };
         push(&format!("row-{number}")).ok();
-        push("other content").refused(409, "batch_id_reused");
+        push("other content").expect_error(409, "batch_id_reused");
         assert_eq!(tenant.total_changes(), 1);
     }
 }
@@ -116,6 +116,6 @@ fn a_cursor_of_another_log_opens_nothing() {
     assert_eq!(page["changes"], json!([]));
 }
 
-fn shape(answer: &tidelog_test_kit::Answer) -> (u16, String) {
+fn shape(answer: &tidelog_test_kit::ApiResponse) -> (u16, String) {
     (answer.status, answer.text())
 }

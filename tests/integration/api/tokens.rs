@@ -1,4 +1,4 @@
-//! Tokens that the server did not make, or made for something else.
+//! Tokens that the server did not issue, or issued for another purpose.
 
 use serde_json::{Value, json};
 
@@ -6,8 +6,8 @@ use tidelog_test_kit::{Server, SigningKey, claims_of, header_of, unsigned};
 
 const STATUS: &str = "/api/sync/status";
 
-/// A genuine token taken apart, and the key that signed it.
-struct Genuine {
+/// The parts of a valid token, and the key that signed it.
+struct TokenParts {
     server: Server,
     token: String,
     header: Value,
@@ -15,10 +15,10 @@ struct Genuine {
     key: SigningKey,
 }
 
-impl Genuine {
+impl TokenParts {
     fn new() -> Self {
         let mut server = Server::start();
-        let token = server.somebody().token().to_owned();
+        let token = server.signed_in_caller().token().to_owned();
         server.stop();
         let key = SigningKey::stolen_from(&server.data());
         server.start_again();
@@ -48,59 +48,68 @@ impl Genuine {
 
     #[track_caller]
     fn is_refused(&self, token: &str) {
-        self.server.bearer(token).get(STATUS).refused(401, "unauthenticated");
+        self.server.bearer(token).get(STATUS).expect_error(401, "unauthenticated");
     }
 }
 
 #[test]
 fn a_token_survives_a_restart_and_one_signed_with_the_stored_key_is_valid() {
-    let genuine = Genuine::new();
-    genuine.is_taken(&genuine.token);
-    genuine.is_taken(&genuine.key.sign(&genuine.header, &genuine.claims));
+    let token_parts = TokenParts::new();
+    token_parts.is_taken(&token_parts.token);
+    token_parts.is_taken(&token_parts.key.sign(&token_parts.header, &token_parts.claims));
 }
 
 #[test]
 fn a_token_without_a_signature_or_with_another_algorithm_is_refused() {
-    let genuine = Genuine::new();
+    let token_parts = TokenParts::new();
     for algorithm in ["none", "None", "NONE", "HS512", "HS384", "RS256", "ES256", ""] {
-        let header = genuine.header_with("alg", json!(algorithm));
-        genuine.is_refused(&unsigned(&header, &genuine.claims));
-        genuine.is_refused(&genuine.key.sign(&header, &genuine.claims));
+        let header = token_parts.header_with("alg", json!(algorithm));
+        token_parts.is_refused(&unsigned(&header, &token_parts.claims));
+        token_parts.is_refused(&token_parts.key.sign(&header, &token_parts.claims));
     }
-    genuine.is_refused(&unsigned(&genuine.header, &genuine.claims));
+    token_parts.is_refused(&unsigned(&token_parts.header, &token_parts.claims));
 }
 
 #[test]
 fn a_token_signed_with_another_or_unknown_key_is_refused() {
-    let genuine = Genuine::new();
-    genuine.is_refused(&SigningKey::forged(&genuine.key.kid).sign(&genuine.header, &genuine.claims));
-    let unknown = genuine.header_with("kid", json!("unknown"));
-    genuine.is_refused(&genuine.key.sign(&unknown, &genuine.claims));
+    let token_parts = TokenParts::new();
+    token_parts
+        .is_refused(&SigningKey::forged(&token_parts.key.kid).sign(&token_parts.header, &token_parts.claims));
+    let unknown = token_parts.header_with("kid", json!("unknown"));
+    token_parts.is_refused(&token_parts.key.sign(&unknown, &token_parts.claims));
     let nameless = json!({"alg": "HS256", "typ": "at+jwt"});
-    genuine.is_refused(&genuine.key.sign(&nameless, &genuine.claims));
+    token_parts.is_refused(&token_parts.key.sign(&nameless, &token_parts.claims));
 }
 
 #[test]
 fn a_token_of_another_type_is_refused() {
-    let genuine = Genuine::new();
+    let token_parts = TokenParts::new();
     for kind in [json!("JWT"), json!("refresh"), Value::Null] {
-        genuine.is_refused(&genuine.key.sign(&genuine.header_with("typ", kind), &genuine.claims));
+        token_parts
+            .is_refused(&token_parts.key.sign(&token_parts.header_with("typ", kind), &token_parts.claims));
     }
 }
 
 #[test]
 fn a_token_that_is_expired_or_from_the_future_is_refused() {
-    let genuine = Genuine::new();
-    let issued = genuine.number("iat");
-    genuine.is_refused(&genuine.key.sign(&genuine.header, &genuine.claims_with("exp", json!(issued - 1))));
-    genuine.is_refused(&genuine.key.sign(&genuine.header, &genuine.claims_with("exp", json!(0))));
-    genuine.is_refused(&genuine.key.sign(&genuine.header, &genuine.claims_with("iat", json!(issued + 3600))));
-    genuine.is_taken(&genuine.key.sign(&genuine.header, &genuine.claims_with("iat", json!(issued + 30))));
+    let token_parts = TokenParts::new();
+    let issued = token_parts.number("iat");
+    token_parts.is_refused(
+        &token_parts.key.sign(&token_parts.header, &token_parts.claims_with("exp", json!(issued - 1))),
+    );
+    token_parts
+        .is_refused(&token_parts.key.sign(&token_parts.header, &token_parts.claims_with("exp", json!(0))));
+    token_parts.is_refused(
+        &token_parts.key.sign(&token_parts.header, &token_parts.claims_with("iat", json!(issued + 3600))),
+    );
+    token_parts.is_taken(
+        &token_parts.key.sign(&token_parts.header, &token_parts.claims_with("iat", json!(issued + 30))),
+    );
 }
 
 #[test]
 fn a_token_for_another_audience_issuer_session_user_or_app_is_refused() {
-    let genuine = Genuine::new();
+    let token_parts = TokenParts::new();
     let elsewhere = json!(tidelog_test_kit::fresh_id());
     let wrong = [
         ("aud", json!("account")),
@@ -111,32 +120,35 @@ fn a_token_for_another_audience_issuer_session_user_or_app_is_refused() {
         ("app", elsewhere),
     ];
     for (claim, value) in wrong {
-        genuine.is_refused(&genuine.key.sign(&genuine.header, &genuine.claims_with(claim, value)));
+        token_parts
+            .is_refused(&token_parts.key.sign(&token_parts.header, &token_parts.claims_with(claim, value)));
     }
 }
 
 #[test]
 fn a_token_with_a_missing_or_mistyped_claim_is_refused() {
-    let genuine = Genuine::new();
+    let token_parts = TokenParts::new();
     for claim in ["sub", "app", "sid", "aud", "iss", "iat", "exp"] {
-        let mut claims = genuine.claims.clone();
+        let mut claims = token_parts.claims.clone();
         claims.as_object_mut().expect("an object").remove(claim);
-        genuine.is_refused(&genuine.key.sign(&genuine.header, &claims));
-        let odd = genuine.claims_with(claim, json!({"odd": true}));
-        genuine.is_refused(&genuine.key.sign(&genuine.header, &odd));
+        token_parts.is_refused(&token_parts.key.sign(&token_parts.header, &claims));
+        let odd = token_parts.claims_with(claim, json!({"odd": true}));
+        token_parts.is_refused(&token_parts.key.sign(&token_parts.header, &odd));
     }
 }
 
 #[test]
 fn garbage_instead_of_a_token_is_refused() {
-    let genuine = Genuine::new();
+    let token_parts = TokenParts::new();
     let long = "a".repeat(7_000);
-    let cut = &genuine.token[..genuine.token.len() - 1];
-    for token in ["x", "..", "a.b.c", "!!!.???.%%%", cut, &format!("{}x", genuine.token), &long] {
-        genuine.is_refused(token);
+    let cut = &token_parts.token[..token_parts.token.len() - 1];
+    for token in ["x", "..", "a.b.c", "!!!.???.%%%", cut, &format!("{}x", token_parts.token), &long] {
+        token_parts.is_refused(token);
     }
-    let status = reqwest::blocking::Client::new().get(format!("{}{STATUS}", genuine.server.url()));
-    for header in ["Bearer", "Basic YWRhOmFkYQ==", &genuine.token, &format!("Token {}", genuine.token)] {
+    let status = reqwest::blocking::Client::new().get(format!("{}{STATUS}", token_parts.server.url()));
+    for header in
+        ["Bearer", "Basic YWRhOmFkYQ==", &token_parts.token, &format!("Token {}", token_parts.token)]
+    {
         let answer =
             status.try_clone().expect("no body").header("authorization", header).send().expect("an answer");
         assert_eq!(answer.status(), 401, "{header}");
@@ -145,11 +157,13 @@ fn garbage_instead_of_a_token_is_refused() {
 
 #[test]
 fn a_token_in_the_url_or_in_a_cookie_is_ignored() {
-    let genuine = Genuine::new();
-    let nobody = genuine.server.nobody();
-    nobody.get(&format!("{STATUS}?access_token={}", genuine.token)).refused(401, "unauthenticated");
-    let url = format!("{}{STATUS}", genuine.server.url());
-    let cookie = format!("token={0}; access_token={0}; session={0}", genuine.token);
+    let token_parts = TokenParts::new();
+    let anonymous = token_parts.server.anonymous();
+    anonymous
+        .get(&format!("{STATUS}?access_token={}", token_parts.token))
+        .expect_error(401, "unauthenticated");
+    let url = format!("{}{STATUS}", token_parts.server.url());
+    let cookie = format!("token={0}; access_token={0}; session={0}", token_parts.token);
     let answer =
         reqwest::blocking::Client::new().get(url).header("cookie", cookie).send().expect("an answer");
     assert_eq!(answer.status(), 401);

@@ -1,4 +1,4 @@
-//! The two clients that were written from the original documentation, and what it promises them.
+//! Two clients written from the original documentation, and the guarantees that it gives them.
 
 use serde_json::{Value, json};
 
@@ -134,7 +134,7 @@ fn an_empty_log_returns_a_cursor_that_is_not_the_start() {
 #[test]
 fn every_documented_spelling_of_the_start_pulls_from_the_beginning() {
     let server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     let writer = caller.device("Writer");
     caller.push(&writer, vec![change("one")]);
     let reader = caller.device("Reader");
@@ -153,7 +153,7 @@ fn every_documented_spelling_of_the_start_pulls_from_the_beginning() {
 #[test]
 fn a_change_comes_back_as_sent_with_its_device_and_seq() {
     let server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     let writer = caller.device("Writer");
     let sent = [
         json!({"table": "T_9", "op": "DELETE", "row_id": "räksmörgås / 1", "timestamp": "2026-03-13T12:00:00.1234567+02:00"}),
@@ -180,7 +180,7 @@ fn a_change_comes_back_as_sent_with_its_device_and_seq() {
 #[test]
 fn an_operation_in_mixed_case_comes_back_in_lower_case() {
     let server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     let device = caller.device("Laptop");
     let mixed = |op| json!({"table": "t", "op": op, "row_id": "1", "timestamp": "2026-03-13T10:00:00Z"});
     caller.push(&device, ["iNSERT", "upDate", "DELETe"].map(mixed).to_vec());
@@ -192,7 +192,7 @@ fn an_operation_in_mixed_case_comes_back_in_lower_case() {
 #[test]
 fn both_api_prefixes_serve_the_same_log() {
     let server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     let device = caller.device("Laptop");
     let batch = json!({"device_id": device, "batch_id": fresh_id(), "changes": [change("one")]});
     let first = caller.post("/api/v1/sync/push", &batch).ok();
@@ -203,7 +203,7 @@ fn both_api_prefixes_serve_the_same_log() {
 #[test]
 fn unknown_request_fields_are_ignored() {
     let server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     let device = caller.device("Laptop");
     let mut odd = change("one");
     odd["colour"] = json!({"red": [1, 2]});

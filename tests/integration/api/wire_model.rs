@@ -1,16 +1,16 @@
-//! Random histories of three devices, against a log that is a plain list.
+//! Random histories of three devices, compared with a model whose log is a list.
 //!
-//! The model says what each device must be given: what others wrote, once, in order; and of its own only what it had written
-//! before it last started over. The devices run the naive loop of the documentation.
+//! The model predicts what each device must receive: changes of others, once and in order, and of its own only those from before
+//! its last reinstallation. The devices run the simple loop of the documentation.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use tidelog_test_kit::{Caller, Dialect, Dice, Server, SyncClient};
+use tidelog_test_kit::{Caller, Dialect, SeededRng, Server, SyncClient};
 
 const DEVICES: usize = 3;
 
-/// What happens next.
+/// One action of a history.
 #[derive(Clone, Debug)]
 enum Step {
     /// A device writes this many rows and pushes them.
@@ -33,40 +33,40 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the model knows of a device.
+/// The expected state of a device.
 #[derive(Clone, Default)]
-struct Believed {
-    /// It has pulled before: what it does next does not start over.
+struct DeviceModel {
+    /// Has pulled or pushed before, so it does not start from scratch.
     underway: bool,
-    /// Entries of the log, by place, that it has passed.
+    /// Index in the log up to which it has pulled.
     passed: usize,
-    /// Its own entries before this place are given to it.
+    /// It receives its own entries before this index.
     own_until: usize,
     received: Vec<String>,
 }
 
-/// The log as a list of (author, row), and what every device must have got.
+/// The log as a list of (author, row), and what every device must have received.
 #[derive(Default)]
 struct Model {
     log: Vec<(usize, String)>,
-    devices: [Believed; DEVICES],
+    devices: [DeviceModel; DEVICES],
 }
 
 impl Model {
-    /// The places of what this device is still to be given.
+    /// Returns the indexes of the entries that this device has not received yet.
     fn owed(&self, device: usize) -> Vec<usize> {
-        let believed = &self.devices[device];
-        let is_owed = |place: &usize| self.log[*place].0 != device || *place < believed.own_until;
-        (believed.passed..self.log.len()).filter(is_owed).collect()
+        let device_model = &self.devices[device];
+        let is_owed = |place: &usize| self.log[*place].0 != device || *place < device_model.own_until;
+        (device_model.passed..self.log.len()).filter(is_owed).collect()
     }
 
     fn push(&mut self, device: usize, rows: Vec<String>) {
         let was_up_to_date = self.owed(device).is_empty();
         self.log.extend(rows.into_iter().map(|row| (device, row)));
-        let believed = &mut self.devices[device];
-        believed.underway = true;
+        let device_model = &mut self.devices[device];
+        device_model.underway = true;
         if was_up_to_date {
-            believed.passed = self.log.len();
+            device_model.passed = self.log.len();
         }
     }
 
@@ -77,14 +77,14 @@ impl Model {
         let owed = self.owed(device);
         let given = &owed[..limit.min(owed.len())];
         let rows: Vec<_> = given.iter().map(|place| self.log[*place].1.clone()).collect();
-        let believed = &mut self.devices[device];
-        believed.underway = true;
-        believed.passed = if owed.len() > limit { given[limit - 1] + 1 } else { self.log.len() };
-        believed.received.extend(rows);
+        let device_model = &mut self.devices[device];
+        device_model.underway = true;
+        device_model.passed = if owed.len() > limit { given[limit - 1] + 1 } else { self.log.len() };
+        device_model.received.extend(rows);
     }
 }
 
-/// Three installations beside the model of them.
+/// Three clients and their model.
 struct History<'a> {
     caller: &'a Caller,
     dialect: Dialect,
@@ -106,7 +106,7 @@ impl<'a> History<'a> {
             Step::CatchUp(device) => self.catch_up(device)?,
             Step::Reinstall(device, limit) => {
                 self.clients[device] = SyncClient::install(self.caller, self.dialect, &format!("{device}"));
-                self.model.devices[device] = Believed::default();
+                self.model.devices[device] = DeviceModel::default();
                 self.pull_page(device, limit)?;
             }
         }
@@ -144,7 +144,7 @@ impl<'a> History<'a> {
 fn any_history_agrees_with_the_model(dialect: Dialect) {
     let server = Server::start();
     let user = server.new_user("ada@example.org");
-    let mut runner = Dice::property_runner(24);
+    let mut runner = SeededRng::property_runner(24);
     let histories = prop::collection::vec(any_step(), 1..30);
     let outcome = runner.run(&histories, |steps| {
         let name = tidelog_test_kit::fresh_id();

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tidelog_client::{Padding, PullFilter, Rotation};
 
-use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::raw::RawClient;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, insert, pull_all, task};
 
 #[tokio::test]
@@ -15,7 +15,7 @@ async fn a_vault_with_hidden_names_shows_the_server_pseudonyms_only() {
     let changes = vec![task("secret-row"), insert("diagnoses", "secret-row", json!(1)), task("secret-row")];
     client.push(device.id, changes).await.unwrap();
 
-    let entries = Raw::beside(&world, &client).entries(&device).await;
+    let entries = RawClient::with_token_of(&world, &client).entries(&device).await;
     let seen = serde_json::to_string(&entries).unwrap();
     assert!(!seen.contains("tasks") && !seen.contains("diagnoses") && !seen.contains("secret-row"));
     assert_eq!(entries[0]["table"], entries[2]["table"], "the same row has the same stand-in");
@@ -50,7 +50,7 @@ async fn padding_makes_similar_lengths_equal_and_can_be_switched_off() {
         padded.push(device.id, of_length(length)).await.unwrap();
         bare.push(other.id, of_length(length)).await.unwrap();
     }
-    let entries = Raw::beside(&world, &padded).entries(&device).await;
+    let entries = RawClient::with_token_of(&world, &padded).entries(&device).await;
     let lengths: Vec<_> = entries.iter().map(|entry| entry["data"].as_str().unwrap().len()).collect();
     assert!(lengths[1] < lengths[3], "without padding every byte shows: {lengths:?}");
     // The second entries have a head, which has the same length in both.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidelog_client::formats::PinError;
 use tidelog_client::{MemoryStore, RecoveryKey, SyncKitError};
 
-use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::raw::RawClient;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, pull_all, tasks};
 
 const ANOTHER: &str = "another passphrase altogether";
@@ -15,7 +15,7 @@ async fn changing_the_passphrase_keeps_the_key() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(3)).await.unwrap();
-    let before = Raw::beside(&world, &client).opened_envelope().await;
+    let before = RawClient::with_token_of(&world, &client).opened_envelope().await;
 
     client.change_passphrase(PASSPHRASE, ANOTHER).await.unwrap();
 
@@ -35,7 +35,7 @@ async fn a_device_that_has_seen_the_new_envelope_refuses_the_old_one() {
     let store = Arc::new(MemoryStore::new());
     let client = world.with_store(&store).await;
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
-    let raw = Raw::beside(&world, &client);
+    let raw = RawClient::with_token_of(&world, &client);
     let old = raw.envelope().await;
     client.change_passphrase(PASSPHRASE, ANOTHER).await.unwrap();
     raw.replace_envelope(&old, 1).await;
@@ -47,7 +47,7 @@ async fn a_device_that_has_seen_the_new_envelope_refuses_the_old_one() {
 async fn a_wrong_or_empty_passphrase_changes_nothing_and_creates_no_key() {
     let world = World::new().await;
     let (client, _) = world.device("laptop").await;
-    let raw = Raw::beside(&world, &client);
+    let raw = RawClient::with_token_of(&world, &client);
     let before = raw.envelope().await;
     let wrong = client.change_passphrase("wrong", ANOTHER).await;
     assert!(matches!(wrong, Err(SyncKitError::WrongPassphrase)));

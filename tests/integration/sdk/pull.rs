@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tidelog_client::formats::{EntryBody, FormatError, SealOptions, Slot, Stream};
 use tidelog_client::{ChangeOp, Cursor, PullFilter, QuarantineReason, SyncKitError};
 
-use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::raw::RawClient;
 use tidelog_test_kit::sdk::{World, first_page, insert, pull_all, task, tasks};
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_cursor_from_another_history_is_an_error_that_says_where_to_resume() {
 async fn entries_that_do_not_open_are_quarantined_and_stop_nothing() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
-    let raw = Raw::beside(&world, &client);
+    let raw = RawClient::with_token_of(&world, &client);
     client.push(device.id, vec![task("before")]).await.unwrap();
     let sealed = raw.entries(&device).await.remove(0);
     let moved = |field: &str, value: Value| {
@@ -151,7 +151,7 @@ async fn an_unsealed_delete_deletes_nothing() {
     let (client, device) = world.device("laptop").await;
     let delete =
         json!({ "table": "tasks", "op": "delete", "row_id": "1", "timestamp": "2026-01-01T00:00:00Z" });
-    Raw::beside(&world, &client).push(&device, json!([delete])).await;
+    RawClient::with_token_of(&world, &client).push(&device, json!([delete])).await;
     let page = first_page(&client, device.id).await;
     assert!(page.changes.is_empty());
     assert_eq!(page.quarantined[0].reason, QuarantineReason::Unsealed);
@@ -161,7 +161,7 @@ async fn an_unsealed_delete_deletes_nothing() {
 async fn an_operation_in_upper_case_is_the_same_operation() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
-    let raw = Raw::beside(&world, &client);
+    let raw = RawClient::with_token_of(&world, &client);
     let vault = raw.opened_envelope().await.vault;
     let slot = Slot { table: "tasks", row_id: "1", op: ChangeOp::Insert, timestamp_us: 0, key_version: 1 };
     let mut stream = Stream::generate().unwrap();

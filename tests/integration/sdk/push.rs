@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tidelog_client::formats::{OpenedEntry, Slot, open_entry};
 use tidelog_client::{ChangeOp, SyncKitError, Timestamp};
 
-use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::raw::RawClient;
 use tidelog_test_kit::sdk::{World, first_page, insert, now, pull_all, task, tasks};
 
 /// The entries of a log, opened without the client.
@@ -50,7 +50,7 @@ async fn a_delete_is_pushed_as_a_sealed_tombstone() {
     let pulled = pull_all(&client, &device).await;
     assert_eq!((pulled[1].op, &pulled[1].data), (ChangeOp::Delete, &None));
 
-    let entries = Raw::beside(&world, &client).entries(&device).await;
+    let entries = RawClient::with_token_of(&world, &client).entries(&device).await;
     assert!(entries[1]["data"].as_str().is_some_and(|data| data.len() > 56));
 }
 
@@ -82,7 +82,7 @@ async fn the_server_sees_no_content() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, vec![insert("tasks", "1", json!({ "title": "Buy milk" }))]).await.unwrap();
-    let entries = Raw::beside(&world, &client).entries(&device).await;
+    let entries = RawClient::with_token_of(&world, &client).entries(&device).await;
     let seen = Value::from(entries).to_string();
     assert!(seen.contains("tasks"));
     assert!(!seen.contains("milk") && !seen.contains("title"));
@@ -145,7 +145,7 @@ async fn entries_are_numbered_and_linked_across_pushes() {
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(2)).await.unwrap();
     client.push(device.id, tasks(2)).await.unwrap();
-    let raw = Raw::beside(&world, &client);
+    let raw = RawClient::with_token_of(&world, &client);
     let entries = opened(&raw.opened_envelope().await.vault, &raw.entries(&device).await);
     assert_eq!(entries.iter().map(|entry| entry.counter).collect::<Vec<_>>(), [0, 1, 2, 3]);
     assert_eq!(entries[0].prev, [0; 16]);
@@ -159,7 +159,7 @@ async fn every_change_names_the_key_it_is_sealed_under() {
     let world = World::new().await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(2)).await.unwrap();
-    let entries = Raw::beside(&world, &client).entries(&device).await;
+    let entries = RawClient::with_token_of(&world, &client).entries(&device).await;
     assert!(entries.iter().all(|entry| entry["key_version"] == 1));
 }
 
@@ -175,7 +175,7 @@ async fn concurrent_pushes_run_one_after_the_other_on_one_stream() {
     for push in (0..8).map(push).collect::<Vec<_>>() {
         push.await.unwrap().unwrap();
     }
-    let raw = Raw::beside(&world, &client);
+    let raw = RawClient::with_token_of(&world, &client);
     let entries = opened(&raw.opened_envelope().await.vault, &raw.entries(&device).await);
     assert!(entries.iter().map(|entry| entry.counter).eq(0..8));
 }

@@ -3,8 +3,8 @@
 use tidelog_client::{Device, SyncKitClient, SyncKitError};
 
 use crate::push::opened;
-use tidelog_test_kit::proxy::{Fate, Proxy};
-use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::proxy::{ExchangeOutcome, Proxy};
+use tidelog_test_kit::raw::RawClient;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, task, tasks};
 
 /// A client with a key that reaches the server through the proxy, with this many retries.
@@ -25,9 +25,9 @@ async fn total(world: &World) -> u64 {
 #[tokio::test]
 async fn a_push_whose_answers_get_lost_is_retried_and_stored_once() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 3).await;
-    proxy.decide([Fate::LoseResponse; 3]);
+    proxy.set_outcomes([ExchangeOutcome::LoseResponse; 3]);
     let cursor = client.push(device.id, tasks(5)).await.unwrap();
     assert_eq!(total(&world).await, 6);
     assert_eq!(client.status().await.unwrap().latest_cursor, cursor);
@@ -36,11 +36,11 @@ async fn a_push_whose_answers_get_lost_is_retried_and_stored_once() {
 #[tokio::test]
 async fn a_setup_whose_response_is_lost_finds_its_own_key() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let client = builder(config(proxy.url(), world.server.api_key())).build();
     client.authenticate(world.server.email(), world.server.password()).await.unwrap();
     // The answer to the GET of the key passes, the one to the PUT does not.
-    proxy.decide([Fate::Pass, Fate::LoseResponse]);
+    proxy.set_outcomes([ExchangeOutcome::Pass, ExchangeOutcome::LoseResponse]);
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
     let device = client.register_device("laptop", "linux").await.unwrap();
     client.push(device.id, tasks(1)).await.unwrap();
@@ -49,12 +49,12 @@ async fn a_setup_whose_response_is_lost_finds_its_own_key() {
 #[tokio::test]
 async fn a_refresh_whose_response_is_lost_keeps_the_session() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (client, _) = through(&proxy, &world, 3).await;
     let mut session = client.session_info().unwrap();
     session.expires_at = Some(chrono::Utc::now());
     client.restore_session(session);
-    proxy.decide([Fate::LoseResponse; 2]);
+    proxy.set_outcomes([ExchangeOutcome::LoseResponse; 2]);
     client.status().await.unwrap();
     client.status().await.unwrap();
 }
@@ -62,12 +62,12 @@ async fn a_refresh_whose_response_is_lost_keeps_the_session() {
 #[tokio::test]
 async fn a_busy_server_is_retried_three_times() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 3).await;
-    proxy.decide([Fate::Refuse; 3]);
+    proxy.set_outcomes([ExchangeOutcome::Refuse; 3]);
     client.push(device.id, tasks(1)).await.unwrap();
 
-    proxy.decide([Fate::Refuse; 10]);
+    proxy.set_outcomes([ExchangeOutcome::Refuse; 10]);
     let refused = client.status().await;
     assert!(matches!(refused, Err(SyncKitError::Server { status: 503, .. })));
     assert_eq!(proxy.requests("GET /api/sync/status"), 4);
@@ -89,10 +89,10 @@ async fn an_unreachable_server_is_a_network_error() {
 #[tokio::test]
 async fn a_push_without_a_response_is_completed_by_pushing_the_same_again() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 0).await;
     let changes = tasks(3);
-    proxy.decide([Fate::LoseResponse; 1]);
+    proxy.set_outcomes([ExchangeOutcome::LoseResponse; 1]);
     assert!(matches!(client.push(device.id, changes.clone()).await, Err(SyncKitError::Network(_))));
     assert_eq!(total(&world).await, 4, "the server had it all the time");
 
@@ -108,10 +108,10 @@ async fn a_push_without_a_response_is_completed_by_pushing_the_same_again() {
 #[tokio::test]
 async fn a_push_of_several_batches_continues_where_it_was_interrupted() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 0).await;
     let changes = tasks(1_201);
-    proxy.decide([Fate::Pass, Fate::LoseResponse]);
+    proxy.set_outcomes([ExchangeOutcome::Pass, ExchangeOutcome::LoseResponse]);
     assert!(matches!(client.push(device.id, changes.clone()).await, Err(SyncKitError::Network(_))));
     assert_eq!(total(&world).await, 1_001);
     client.push(device.id, changes).await.unwrap();
@@ -121,9 +121,9 @@ async fn a_push_of_several_batches_continues_where_it_was_interrupted() {
 #[tokio::test]
 async fn other_changes_after_a_lost_answer_start_a_new_stream() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (client, device) = through(&proxy, &world, 0).await;
-    proxy.decide([Fate::LoseResponse; 1]);
+    proxy.set_outcomes([ExchangeOutcome::LoseResponse; 1]);
     assert!(client.push(device.id, vec![task("lost")]).await.is_err());
     client.push(device.id, vec![task("other"), task("more")]).await.unwrap();
     assert_eq!(streams(&world, &client, &device).await, [(0, 2), (0, 2)]);
@@ -131,7 +131,7 @@ async fn other_changes_after_a_lost_answer_start_a_new_stream() {
 
 /// First counter and length of each stream in the log, in order.
 async fn streams(world: &World, client: &SyncKitClient, device: &Device) -> Vec<(u64, usize)> {
-    let raw = Raw::beside(world, client);
+    let raw = RawClient::with_token_of(world, client);
     let entries = opened(&raw.opened_envelope().await.vault, &raw.entries(device).await);
     entries.chunk_by(|one, next| one.stream == next.stream).map(|run| (run[0].counter, run.len())).collect()
 }

@@ -4,8 +4,8 @@ use tidelog_client::{
     BlockReason, ChangeOp, PasswordChange, PullFilter, Rotation, SyncKitClient, SyncKitError,
 };
 
-use tidelog_test_kit::proxy::{Fate, Proxy};
-use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::proxy::{ExchangeOutcome, Proxy};
+use tidelog_test_kit::raw::RawClient;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, first_page, pull_all, task, tasks};
 
 const ANOTHER: &str = "another passphrase altogether";
@@ -99,20 +99,20 @@ async fn a_rotation_issues_a_recovery_key_and_voids_the_one_before() {
 async fn a_wrong_passphrase_starts_no_rotation() {
     let world = World::new().await;
     let (client, _) = world.device("laptop").await;
-    let before = Raw::beside(&world, &client).envelope().await;
+    let before = RawClient::with_token_of(&world, &client).envelope().await;
     let wrong = client.rotate_key("wrong", Rotation::Routine, |_| {}).await;
     assert!(matches!(wrong, Err(SyncKitError::WrongPassphrase)));
     assert!(matches!(
         client.rotate_key("", Rotation::Routine, |_| {}).await,
         Err(SyncKitError::EmptyPassphrase)
     ));
-    assert_eq!(Raw::beside(&world, &client).envelope().await, before);
+    assert_eq!(RawClient::with_token_of(&world, &client).envelope().await, before);
 }
 
 #[tokio::test]
 async fn an_interrupted_rotation_is_finished_by_another_device_which_gets_a_recovery_key_too() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(1_200)).await.unwrap();
     let unlucky = builder(config(proxy.url(), world.server.api_key())).retries(0);
@@ -122,7 +122,7 @@ async fn an_interrupted_rotation_is_finished_by_another_device_which_gets_a_reco
     let broken = unlucky
         .rotate_key(PASSPHRASE, Rotation::Compromise, |_| {
             batches += 1;
-            proxy.decide(vec![Fate::Refuse; usize::from(batches == 2)]);
+            proxy.set_outcomes(vec![ExchangeOutcome::Refuse; usize::from(batches == 2)]);
         })
         .await;
     assert!(broken.is_err());
@@ -142,12 +142,14 @@ async fn an_interrupted_rotation_is_finished_by_another_device_which_gets_a_reco
 #[tokio::test]
 async fn during_a_routine_rotation_every_device_can_read_everything() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(700)).await.unwrap();
     let unlucky = world.signed_in_with(builder(config(proxy.url(), world.server.api_key())).retries(0)).await;
     unlucky.setup_encryption_existing(PASSPHRASE).await.unwrap();
-    let broken = unlucky.rotate_key(PASSPHRASE, Rotation::Routine, |_| proxy.decide([Fate::Refuse; 1])).await;
+    let broken = unlucky
+        .rotate_key(PASSPHRASE, Rotation::Routine, |_| proxy.set_outcomes([ExchangeOutcome::Refuse; 1]))
+        .await;
     assert!(broken.is_err());
     assert_eq!(pull_all(&client, &device).await.len(), 700);
     assert_eq!(readable_by_a_new_device(&world, PASSPHRASE).await, 700);
@@ -191,7 +193,7 @@ async fn entries_that_do_not_open_are_kept_as_they_are() {
     client.push(device.id, tasks(2)).await.unwrap();
     let junk = serde_json::json!([{ "table": "tasks", "op": "insert", "row_id": "junk",
         "timestamp": "2026-01-01T00:00:00Z", "data": "bm90IHNlYWxlZA==" }]);
-    Raw::beside(&world, &client).push(&device, junk).await;
+    RawClient::with_token_of(&world, &client).push(&device, junk).await;
     let outcome = client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
     assert_eq!((outcome.resealed, outcome.kept), (2, 1));
     let page = first_page(&client, device.id).await;
@@ -201,13 +203,13 @@ async fn entries_that_do_not_open_are_kept_as_they_are() {
 #[tokio::test]
 async fn starting_over_in_the_middle_of_a_rotation_ends_it() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (client, device) = world.device("laptop").await;
     client.push(device.id, tasks(700)).await.unwrap();
     let unlucky = world.signed_in_with(builder(config(proxy.url(), world.server.api_key())).retries(0)).await;
     unlucky.setup_encryption_existing(PASSPHRASE).await.unwrap();
     unlucky
-        .rotate_key(PASSPHRASE, Rotation::Compromise, |_| proxy.decide([Fate::Refuse; 1]))
+        .rotate_key(PASSPHRASE, Rotation::Compromise, |_| proxy.set_outcomes([ExchangeOutcome::Refuse; 1]))
         .await
         .unwrap_err();
     client.start_over(ANOTHER).await.unwrap();
@@ -246,7 +248,7 @@ async fn password_and_passphrase_change_together_or_not_at_all() {
     client.change_password_and_passphrase(change).await.unwrap();
     client.push(device.id, vec![task("after")]).await.unwrap();
     assert!(matches!(elsewhere.status().await, Err(SyncKitError::Unauthenticated)));
-    let stranger = world.stranger();
+    let stranger = world.signed_out_client();
     let old = stranger.authenticate(world.server.email(), password).await;
     assert!(matches!(old, Err(SyncKitError::InvalidCredentials)));
     stranger.authenticate(world.server.email(), change.new_password).await.unwrap();
@@ -256,16 +258,16 @@ async fn password_and_passphrase_change_together_or_not_at_all() {
 #[tokio::test]
 async fn a_password_change_whose_answer_was_lost_is_confirmed_by_the_next_attempt() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let unlucky = builder(config(proxy.url(), world.server.api_key())).retries(0);
     let client = world.signed_in_with(unlucky.allow_passphrase_as_password()).await;
     let password = world.server.password();
     client.setup_encryption_new(password).await.unwrap();
-    proxy.decide([Fate::Pass, Fate::LoseResponse]);
+    proxy.set_outcomes([ExchangeOutcome::Pass, ExchangeOutcome::LoseResponse]);
     let lost = client.change_password(password, "an entirely new password").await;
     assert!(matches!(lost, Err(SyncKitError::Network(_))), "{lost:?}");
     client.change_password(password, "an entirely new password").await.unwrap();
-    let stranger = world.stranger();
+    let stranger = world.signed_out_client();
     stranger.authenticate(world.server.email(), "an entirely new password").await.unwrap();
     stranger.setup_encryption_existing("an entirely new password").await.unwrap();
 }

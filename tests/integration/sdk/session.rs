@@ -19,7 +19,7 @@ fn expiring_in(session: &SessionInfo, seconds: i64) -> SessionInfo {
 #[tokio::test]
 async fn signing_in_returns_user_and_app() {
     let world = World::new().await;
-    let client = world.stranger();
+    let client = world.signed_out_client();
     let (user_id, app_id) = client.authenticate(world.server.email(), world.server.password()).await.unwrap();
     let session = client.session_info().unwrap();
     assert_eq!((session.user_id, session.app_id), (user_id, app_id));
@@ -30,7 +30,7 @@ async fn signing_in_returns_user_and_app() {
 #[tokio::test]
 async fn a_wrong_password_and_an_unknown_app_are_the_same_error() {
     let world = World::new().await;
-    let wrong_password = world.stranger().authenticate(world.server.email(), "wrong").await;
+    let wrong_password = world.signed_out_client().authenticate(world.server.email(), "wrong").await;
     assert!(matches!(wrong_password, Err(SyncKitError::InvalidCredentials)));
     let elsewhere = builder(config(world.server.url(), "unknown")).build();
     let unknown_app = elsewhere.authenticate(world.server.email(), world.server.password()).await;
@@ -42,7 +42,7 @@ async fn a_wrong_password_and_an_unknown_app_are_the_same_error() {
 async fn a_saved_session_continues_in_another_run() {
     let world = World::new().await;
     let saved = serde_json::to_string(&world.signed_in().await.session_info()).unwrap();
-    let client = world.stranger();
+    let client = world.signed_out_client();
     client.restore_session(serde_json::from_str(&saved).unwrap());
     assert_eq!(client.status().await.unwrap().total_changes, 0);
 }
@@ -112,7 +112,7 @@ async fn a_token_that_the_server_refuses_is_replaced_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_tasks_with_an_expiring_token_share_one_refresh() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let client = Arc::new(builder(config(proxy.url(), world.server.api_key())).build());
     client.restore_session(expiring_in(&world.signed_in().await.session_info().unwrap(), 0));
     let ask = |_| {
@@ -130,7 +130,7 @@ async fn many_tasks_with_an_expiring_token_share_one_refresh() {
 async fn a_refresh_completes_although_its_caller_is_no_longer_polled() {
     const REFRESH: &str = "POST /api/sync/auth/refresh";
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let client = builder(config(proxy.url(), world.server.api_key())).build();
     client.restore_session(expiring_in(&world.signed_in().await.session_info().unwrap(), 0));
     let mut first = Box::pin(client.status());
@@ -149,7 +149,7 @@ async fn a_refresh_completes_although_its_caller_is_no_longer_polled() {
 async fn a_session_that_was_ended_elsewhere_is_refused_although_it_has_a_refresh_token() {
     let world = World::new().await;
     let client = world.signed_in().await;
-    let copy = world.stranger();
+    let copy = world.signed_out_client();
     copy.restore_session(client.session_info().unwrap());
     client.logout().await.unwrap();
     assert!(matches!(copy.status().await, Err(SyncKitError::Unauthenticated)));
@@ -167,7 +167,7 @@ async fn a_disabled_user_is_signed_out_at_once() {
 #[tokio::test]
 async fn nothing_works_before_signing_in_and_after_signing_out() {
     let world = World::new().await;
-    assert!(matches!(world.stranger().status().await, Err(SyncKitError::NotAuthenticated)));
+    assert!(matches!(world.signed_out_client().status().await, Err(SyncKitError::NotAuthenticated)));
 
     let (client, device) = world.device("laptop").await;
     client.logout().await.unwrap();

@@ -9,7 +9,7 @@ use tidelog_client::{
 };
 use zeroize::Zeroizing;
 
-use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::raw::RawClient;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, pull_all, task, tasks};
 
 /// A key store with a single secret for all accounts. Lets one user find what another has pinned.
@@ -75,7 +75,7 @@ async fn devices_that_set_up_at_the_same_time_end_up_with_one_key() {
 async fn a_setup_that_finds_a_key_adopts_it() {
     let world = World::new().await;
     let (_first, _) = world.device("laptop").await;
-    let raw = Raw::beside(&world, &world.signed_in().await);
+    let raw = RawClient::with_token_of(&world, &world.signed_in().await);
     let before = raw.envelope().await;
     world.signed_in().await.setup_encryption_new(PASSPHRASE).await.unwrap();
     world.signed_in().await.setup_encryption_existing(PASSPHRASE).await.unwrap();
@@ -87,7 +87,7 @@ async fn a_wrong_passphrase_is_an_error_and_replaces_nothing() {
     let world = World::new().await;
     let (_first, device) = world.device("laptop").await;
     let client = world.signed_in().await;
-    let raw = Raw::beside(&world, &client);
+    let raw = RawClient::with_token_of(&world, &client);
     let before = raw.envelope().await;
     assert!(matches!(client.setup_encryption_new("guess").await, Err(SyncKitError::WrongPassphrase)));
     assert!(matches!(client.setup_encryption_existing("guess").await, Err(SyncKitError::WrongPassphrase)));
@@ -192,7 +192,7 @@ async fn an_older_envelope_is_refused_by_a_device_that_saw_the_newer_one() {
     let store = Arc::new(MemoryStore::new());
     let client = world.with_store(&store).await;
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
-    let raw = Raw::beside(&world, &client);
+    let raw = RawClient::with_token_of(&world, &client);
     let old = raw.envelope().await;
     let vault = raw.opened_envelope().await.vault;
 
@@ -214,7 +214,7 @@ async fn an_envelope_of_another_version_than_the_server_says_is_refused() {
     let world = World::new().await;
     let client = world.signed_in().await;
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
-    let raw = Raw::beside(&world, &client);
+    let raw = RawClient::with_token_of(&world, &client);
     let envelope = raw.envelope().await;
     raw.replace_envelope(&envelope, 2).await;
     let outcome = world.signed_in().await.setup_encryption_existing(PASSPHRASE).await;
@@ -226,7 +226,7 @@ async fn an_envelope_of_another_version_than_the_server_says_is_refused() {
 async fn bytes_that_are_not_an_envelope_are_a_typed_error() {
     let world = World::new().await;
     let client = world.signed_in().await;
-    Raw::beside(&world, &client).replace_envelope("bm8gZW52ZWxvcGU=", 1).await;
+    RawClient::with_token_of(&world, &client).replace_envelope("bm8gZW52ZWxvcGU=", 1).await;
     assert!(matches!(client.setup_encryption_new(PASSPHRASE).await, Err(SyncKitError::BadEnvelope(_))));
 }
 
@@ -235,7 +235,7 @@ async fn a_device_that_missed_a_new_key_requires_the_passphrase_and_loses_nothin
     let world = World::new().await;
     let (behind, behind_device) = world.device("laptop").await;
     behind.push(behind_device.id, vec![task("old")]).await.unwrap();
-    let raw = Raw::beside(&world, &behind);
+    let raw = RawClient::with_token_of(&world, &behind);
     let rotated = raw.opened_envelope().await.vault.rotated(Rotation::Routine).unwrap();
     raw.replace_envelope(&wrapped(&rotated, 0), 2).await;
 

@@ -1,5 +1,5 @@
-//! A bucket on a real S3 server in the tests' own process, over a folder. It can tell of each request, and end another process at
-//! the very moment: so a test reaches every step that a server takes towards its bucket.
+//! A bucket on a real S3 server in the test process, stored in a folder. It can kill another process immediately before or after any
+//! request, so that a test reaches every step of a server that uses the bucket.
 
 use std::fs;
 use std::net::TcpListener;
@@ -21,39 +21,39 @@ const NAME: &str = "tidelog-blobs";
 const KEY_ID: &str = "AKIATESTS";
 const SECRET: &str = "secret-of-the-tests";
 
-/// Ends a process at a certain moment of the traffic with the bucket.
+/// Kills a process at a chosen step of the traffic with the bucket.
 #[derive(Default)]
-struct Trap {
-    victim: Option<Pid>,
-    /// Moments until it springs; each request has two, before and after it is carried out.
-    moments: usize,
+struct KillPoint {
+    process: Option<Pid>,
+    /// Steps left until the kill; each request has two, before and after it is carried out.
+    steps: usize,
 }
 
-impl Trap {
-    /// One moment has come. `true`: it was the one.
-    fn springs(&mut self) -> bool {
-        let Some(victim) = self.victim else { return false };
-        if self.moments > 0 {
-            self.moments -= 1;
+impl KillPoint {
+    /// Counts one step. Returns `true` if this was the step at which the process was killed.
+    fn advance(&mut self) -> bool {
+        let Some(process) = self.process else { return false };
+        if self.steps > 0 {
+            self.steps -= 1;
             return false;
         }
-        self.victim = None;
-        // It may have ended by itself.
-        let _ = kill_process(victim, Signal::KILL);
+        self.process = None;
+        // The process may have ended already.
+        let _ = kill_process(process, Signal::KILL);
         true
     }
 }
 
-/// The bucket. It goes with its server when dropped.
+/// An S3 server with one bucket. Dropping it stops the server and removes the folder.
 pub struct Bucket {
     folder: TempDir,
     url: String,
-    trap: Arc<Mutex<Trap>>,
+    kill_point: Arc<Mutex<KillPoint>>,
     _runtime: Runtime,
 }
 
 impl Bucket {
-    /// A new one, empty.
+    /// Starts the server with an empty bucket.
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir(folder.path().join(NAME)).expect("a bucket");
@@ -64,24 +64,24 @@ impl Bucket {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("a listener");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let trap = Arc::<Mutex<Trap>>::default();
+        let kill_point = Arc::<Mutex<KillPoint>>::default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let watch = trap.clone();
+        let shared = kill_point.clone();
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
             while let Ok((socket, _)) = listener.accept().await {
-                let (service, watch) = (service.clone(), watch.clone());
+                let (service, kill_point) = (service.clone(), shared.clone());
                 let answer = service_fn(move |request| {
-                    let (service, watch) = (service.clone(), watch.clone());
+                    let (service, kill_point) = (service.clone(), kill_point.clone());
                     async move {
-                        let spring = || watch.lock().unwrap_or_else(PoisonError::into_inner).springs();
-                        if spring() {
-                            // It is not done, and whoever asked, if it is not dead, finds the connection closed.
-                            return Err(std::io::Error::other("the trap has sprung"));
+                        let advance = || kill_point.lock().unwrap_or_else(PoisonError::into_inner).advance();
+                        if advance() {
+                            // The request is not carried out, and the connection closes.
+                            return Err(std::io::Error::other("the kill point is reached"));
                         }
                         let answer = Service::call(&service, request).await;
-                        spring();
+                        advance();
                         answer.map_err(|error| std::io::Error::other(format!("{error:?}")))
                     }
                 });
@@ -91,10 +91,10 @@ impl Bucket {
                 });
             }
         });
-        Self { folder, url, trap, _runtime: runtime }
+        Self { folder, url, kill_point, _runtime: runtime }
     }
 
-    /// Settings of a server that keeps its blobs here, with clients that send and fetch them here themselves.
+    /// Returns the settings of a server that stores its blobs here; clients use presigned URLs of this bucket.
     pub fn settings(&self) -> [(&'static str, &str); 5] {
         [
             ("blobs.backend", "s3"),
@@ -105,42 +105,42 @@ impl Bucket {
         ]
     }
 
-    /// The same, in the environment.
+    /// Returns the same settings as environment variables.
     pub fn setup(&self) -> ServerSetup {
         let variable = |key: &str| format!("TIDELOG_{}", key.replace('.', "_").to_uppercase());
         let settings = self.settings();
         settings.iter().fold(ServerSetup::default(), |setup, (key, value)| setup.with(&variable(key), value))
     }
 
-    /// Where it answers.
+    /// Returns the URL of the S3 server.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Every object, by its name.
+    /// Returns the names of all objects.
     pub fn objects(&self) -> Vec<String> {
         objects_in(&self.folder.path().join(NAME))
     }
 
-    /// Where an object is, for a test that wants to break it.
+    /// Returns the file of an object, for tests that damage it.
     pub fn file(&self, object: &str) -> PathBuf {
         self.folder.path().join(NAME).join(object)
     }
 
-    /// Ends this process after so many moments from now.
-    pub fn trap(&self, victim: u32, moments: usize) {
-        let victim = Pid::from_raw(victim.try_into().expect("an id of a process"));
-        *self.trap.lock().unwrap_or_else(PoisonError::into_inner) = Trap { victim, moments };
+    /// Kills this process after this many steps from now.
+    pub fn kill_at(&self, process: u32, steps: usize) {
+        let process = Pid::from_raw(process.try_into().expect("an id of a process"));
+        *self.kill_point.lock().unwrap_or_else(PoisonError::into_inner) = KillPoint { process, steps };
     }
 
-    /// Ends nobody any more. `true`: the trap had not sprung.
-    pub fn disarm(&self) -> bool {
-        let mut trap = self.trap.lock().unwrap_or_else(PoisonError::into_inner);
-        trap.victim.take().is_some()
+    /// Cancels the planned kill. Returns `true` if it had not happened yet.
+    pub fn cancel_kill(&self) -> bool {
+        let mut kill_point = self.kill_point.lock().unwrap_or_else(PoisonError::into_inner);
+        kill_point.process.take().is_some()
     }
 }
 
-/// The objects in a folder, by their names, sorted; what is still gathering is none.
+/// Returns the sorted names of all files below a folder.
 pub fn objects_in(folder: &std::path::Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];

@@ -1,4 +1,4 @@
-//! The command line, as an operator types it.
+//! The command line, run as an operator runs it.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::server::command;
 
-/// Commands on one data folder.
+/// Runs commands on one data folder.
 #[derive(Clone)]
 pub struct Cli {
     data: PathBuf,
@@ -16,32 +16,32 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Commands on this folder.
+    /// Runs commands on this folder.
     pub fn new(data: &Path) -> Self {
         Self::with_environment(data, &[])
     }
 
-    /// Commands on this folder, with settings from the environment.
+    /// Runs commands on this folder, with settings from environment variables.
     pub(crate) fn with_environment(data: &Path, environment: &[(String, String)]) -> Self {
         Self { data: data.to_owned(), environment: environment.to_vec() }
     }
 
     /// Runs a command with `--json`.
-    pub fn run(&self, arguments: &[&str]) -> Ran {
+    pub fn run(&self, arguments: &[&str]) -> CommandOutput {
         self.run_with_input(arguments, "")
     }
 
-    /// Runs a command with `--json` and this text on its standard input.
-    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
+    /// Runs a command with `--json` and this text on standard input.
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> CommandOutput {
         self.execute(arguments, &["--json"], input)
     }
 
-    /// Runs a command as a person does, without `--json`.
-    pub fn run_plain(&self, arguments: &[&str]) -> Ran {
+    /// Runs a command without `--json`.
+    pub fn run_plain(&self, arguments: &[&str]) -> CommandOutput {
         self.execute(arguments, &[], "")
     }
 
-    fn execute(&self, arguments: &[&str], flags: &[&str], input: &str) -> Ran {
+    fn execute(&self, arguments: &[&str], flags: &[&str], input: &str) -> CommandOutput {
         let mut child = command()
             .args(arguments)
             .arg("--data")
@@ -54,66 +54,66 @@ impl Cli {
             .spawn()
             .expect("the binary starts");
         let mut stdin = child.stdin.take().expect("its input is a pipe");
-        // A command that reads no input may be gone already: that is its right.
+        // A command that reads no input may have ended already.
         let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
-        Ran {
-            what: format!("tidelog {}", arguments.join(" ")),
+        CommandOutput {
+            command: format!("tidelog {}", arguments.join(" ")),
             output: child.wait_with_output().expect("the command ends"),
         }
     }
 }
 
-/// A command that has ended.
-pub struct Ran {
-    what: String,
+/// The output of a command that has ended.
+pub struct CommandOutput {
+    command: String,
     output: Output,
 }
 
-impl Ran {
-    /// What it wrote on standard output, if it succeeded.
+impl CommandOutput {
+    /// Returns standard output. Fails the test unless the command succeeded.
     #[track_caller]
     pub fn text(&self) -> String {
-        assert!(self.output.status.success(), "{} failed: {}", self.what, self.complaint());
+        assert!(self.output.status.success(), "{} failed: {}", self.command, self.stderr());
         self.stdout()
     }
 
-    /// The one JSON value on its standard output, if it succeeded.
+    /// Returns the JSON value on standard output. Fails the test unless the command succeeded.
     #[track_caller]
     pub fn json(&self) -> Value {
         let text = self.text();
         serde_json::from_str(&text)
-            .unwrap_or_else(|fault| panic!("{} printed no JSON ({fault}): {text}", self.what))
+            .unwrap_or_else(|fault| panic!("{} printed no JSON ({fault}): {text}", self.command))
     }
 
-    /// What it complained of on standard error, if it failed; a command that does nothing prints nothing on standard output.
+    /// Returns standard error of a command that was refused: it failed and printed nothing on standard output.
     #[track_caller]
-    pub fn refusal(&self) -> String {
-        let complaint = self.failed();
-        assert_eq!(self.stdout(), "", "{} failed, yet wrote on standard output", self.what);
-        complaint
+    pub fn expect_refusal(&self) -> String {
+        let stderr = self.expect_failure();
+        assert_eq!(self.stdout(), "", "{} failed, yet wrote on standard output", self.command);
+        stderr
     }
 
-    /// What it complained of on standard error, if it failed; it may have told what it found first.
+    /// Returns standard error of a command that failed; it may have printed results first.
     #[track_caller]
-    pub fn failed(&self) -> String {
+    pub fn expect_failure(&self) -> String {
         assert!(
             !self.output.status.success(),
             "{} should have failed, but printed {}",
-            self.what,
+            self.command,
             self.stdout()
         );
-        assert!(self.output.status.code().is_some(), "{} was killed", self.what);
-        assert!(!self.complaint().trim().is_empty(), "{} failed without a word", self.what);
-        assert!(!self.complaint().contains("panicked"), "{} panicked: {}", self.what, self.complaint());
-        self.complaint()
+        assert!(self.output.status.code().is_some(), "{} was killed", self.command);
+        assert!(!self.stderr().trim().is_empty(), "{} failed without a word", self.command);
+        assert!(!self.stderr().contains("panicked"), "{} panicked: {}", self.command, self.stderr());
+        self.stderr()
     }
 
     fn stdout(&self) -> String {
         String::from_utf8(self.output.stdout.clone()).expect("output is text")
     }
 
-    fn complaint(&self) -> String {
+    fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.output.stderr).into_owned()
     }
 }

@@ -1,4 +1,4 @@
-//! The server's own OpenAPI document, and whether an answer is in it.
+//! Checks responses against the OpenAPI document that the server serves.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -6,30 +6,30 @@ use std::sync::OnceLock;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Answer, Origin, Shown};
+use super::{ApiResponse, Origin, PageResponse};
 
 static CONTRACT: OnceLock<Contract> = OnceLock::new();
 
-/// Methods that an OpenAPI path may have; its other members are not operations.
+/// Methods of an OpenAPI path item; its other members are not operations.
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
 /// A documented method of a documented path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Operation {
-    /// In capitals.
+    /// In upper case.
     pub method: String,
-    /// Template, like `/api/sync/devices/{id}`.
+    /// Path template, like `/api/sync/devices/{id}`.
     pub path: String,
 }
 
-/// The document of this build. It is the same for every server that this process starts.
+/// The OpenAPI document of this build; every server that this process starts serves the same.
 pub struct Contract {
     document: Value,
 }
 
 impl Contract {
-    /// Reads the document of a server, the first time.
-    pub(crate) fn learn_from(origin: &Origin) {
+    /// Loads the document from a server, unless that has happened before.
+    pub(crate) fn load_from(origin: &Origin) {
         CONTRACT.get_or_init(|| {
             let url = format!("{}/api/openapi.json", origin.url());
             let answer = reqwest::blocking::get(url).and_then(|answer| answer.error_for_status()?.json());
@@ -37,12 +37,12 @@ impl Contract {
         });
     }
 
-    /// The document as it was served.
+    /// Returns the document as the server sent it.
     pub fn document() -> &'static Value {
-        &Self::known().document
+        &Self::get().document
     }
 
-    /// Everything that the document describes, the versioned prefix folded into the plain one.
+    /// Returns all documented operations. Paths under `/api/v1/sync` are given as under `/api/sync`.
     pub fn operations() -> BTreeSet<Operation> {
         let paths = Self::document()["paths"].as_object().expect("the document has paths");
         let of_path = |(path, item): (&String, &Value)| {
@@ -55,52 +55,52 @@ impl Contract {
         paths.iter().flat_map(of_path).collect()
     }
 
-    /// Fails the test if the document does not foresee this answer.
-    pub(crate) fn check(method: &Method, path: &str, answer: &Answer) {
-        let what = format!("{} answered {} {}", answer.what(), answer.status, answer.text());
-        let is_of_its_settings = answer.status == 503 && answer.text().contains("\"no_blobs\"");
-        assert!(answer.status < 500 || is_of_its_settings, "a fault of the server: {what}");
-        // People are told by pages, OAuth clients in the words of their standard: the document says how.
+    /// Fails the test if the document does not describe this response.
+    pub(crate) fn check(method: &Method, path: &str, answer: &ApiResponse) {
+        let what = format!("{} answered {} {}", answer.request_line(), answer.status, answer.text());
+        let blobs_are_off = answer.status == 503 && answer.text().contains("\"no_blobs\"");
+        assert!(answer.status < 500 || blobs_are_off, "a server fault: {what}");
+        // Pages, and the errors of OAuth, have formats of their own, which the document describes.
         if answer.status >= 400 && method != Method::HEAD && path.starts_with("/api/") {
             assert_error_shape(answer);
         }
-        let Some(item) = Self::known().path_item(path) else {
-            assert_eq!(answer.status, 404, "not in the document, so not there: {what}");
+        let Some(item) = Self::get().path_item(path) else {
+            assert_eq!(answer.status, 404, "not in the document, yet not 404: {what}");
             return;
         };
         let Some(operation) = item.get(method.as_str().to_lowercase()) else {
-            assert_eq!(answer.status, 405, "the document has no such method: {what}");
+            assert_eq!(answer.status, 405, "the document has no such method, yet not 405: {what}");
             return;
         };
         let Some(documented) = operation["responses"].get(answer.status.to_string()) else {
             panic!("an undocumented status: {what}");
         };
         if method == Method::HEAD {
-            assert!(answer.body.is_empty(), "{}: a look has a body", answer.what());
+            assert!(answer.body.is_empty(), "{}: a response to HEAD has a body", answer.request_line());
             return;
         }
-        Self::known().check_body(documented, answer);
+        Self::get().check_body(documented, answer);
     }
 
-    /// Fails the test if the document does not foresee this answer to a tab.
-    pub(crate) fn check_page(method: &str, path: &str, shown: &Shown) {
-        let what = format!("{method} {path} answered {}", shown.status);
-        assert!(shown.status < 500, "a fault of the server: {what}");
-        let item = Self::known().path_item(path).unwrap_or_else(|| panic!("not in the document: {what}"));
-        let documented = &item[method.to_lowercase()]["responses"][shown.status.to_string()];
-        let documented = Self::known().resolved(documented);
+    /// Fails the test if the document does not describe this response to a browser.
+    pub(crate) fn check_page(method: &str, path: &str, response: &PageResponse) {
+        let what = format!("{method} {path} answered {}", response.status);
+        assert!(response.status < 500, "a server fault: {what}");
+        let item = Self::get().path_item(path).unwrap_or_else(|| panic!("not in the document: {what}"));
+        let documented = &item[method.to_lowercase()]["responses"][response.status.to_string()];
+        let documented = Self::get().resolved(documented);
         assert!(documented.is_object(), "an undocumented status: {what}");
-        let kind = shown.header("content-type");
+        let kind = response.header("content-type");
         let kind = kind.split(';').next().unwrap_or_default().trim();
         let known = documented["content"].get(kind).is_some();
-        assert!(known || shown.text.is_empty(), "{what}: undocumented content {kind}");
+        assert!(known || response.text.is_empty(), "{what}: undocumented content {kind}");
     }
 
-    fn known() -> &'static Self {
+    fn get() -> &'static Self {
         CONTRACT.get().expect("a server was started first")
     }
 
-    /// What the document says of this path; a template without parameters wins.
+    /// Returns the path item of a path; a template without parameters takes precedence.
     fn path_item(&self, path: &str) -> Option<&Value> {
         let path = plain_prefix(path.split(['?', '#']).next().unwrap_or_default());
         let paths = self.document["paths"].as_object().expect("the document has paths");
@@ -110,13 +110,13 @@ impl Contract {
         matching.first().map(|(_, item)| *item)
     }
 
-    fn check_body(&self, documented: &Value, answer: &Answer) {
+    fn check_body(&self, documented: &Value, answer: &ApiResponse) {
         let documented = self.resolved(documented);
         let Some(content) = documented.get("content") else {
             assert!(
                 answer.body.is_empty(),
-                "{}: a body that the document does not have: {}",
-                answer.what(),
+                "{}: an undocumented body: {}",
+                answer.request_line(),
                 answer.text()
             );
             return;
@@ -124,10 +124,15 @@ impl Contract {
         let kind = answer.header("content-type").split(';').next().unwrap_or_default().trim();
         let schema = &content
             .get(kind)
-            .unwrap_or_else(|| panic!("{}: undocumented content {kind}", answer.what()))["schema"];
+            .unwrap_or_else(|| panic!("{}: undocumented content {kind}", answer.request_line()))["schema"];
         if kind == "application/json" {
             let faults = self.faults(schema, &answer.json(), "$");
-            assert!(faults.is_empty(), "{}: not as documented: {faults:?}\n{}", answer.what(), answer.text());
+            assert!(
+                faults.is_empty(),
+                "{}: not as documented: {faults:?}\n{}",
+                answer.request_line(),
+                answer.text()
+            );
         }
     }
 
@@ -136,21 +141,21 @@ impl Contract {
             Some(reference) => {
                 let pointer = reference.strip_prefix('#').expect("references stay inside the document");
                 self.resolved(
-                    self.document.pointer(pointer).unwrap_or_else(|| panic!("{reference} is nowhere")),
+                    self.document.pointer(pointer).unwrap_or_else(|| panic!("{reference} does not exist")),
                 )
             }
             None => node,
         }
     }
 
-    /// Where a value departs from a schema. Knows the words of JSON Schema that say what is there and of which type.
+    /// Lists where a value departs from a schema. Supports the JSON Schema keywords for presence, types and alternatives.
     fn faults(&self, schema: &Value, value: &Value, place: &str) -> Vec<String> {
         let schema = self.resolved(schema);
         let mut faults = Vec::new();
         if let Some(choices) = schema.get("oneOf").or(schema.get("anyOf")).and_then(Value::as_array)
             && !choices.iter().any(|choice| self.faults(choice, value, place).is_empty())
         {
-            faults.push(format!("{place} fits no choice"));
+            faults.push(format!("{place} matches no alternative"));
         }
         for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
             faults.extend(self.faults(part, value, place));
@@ -161,7 +166,7 @@ impl Contract {
         if let Some(known) = schema.get("enum").and_then(Value::as_array)
             && !known.contains(value)
         {
-            faults.push(format!("{place} is none of {known:?}"));
+            faults.push(format!("{place} is not one of {known:?}"));
         }
         for field in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
             if value.is_object() && value.get(field.as_str().unwrap_or_default()).is_none() {
@@ -185,11 +190,15 @@ impl Contract {
     }
 }
 
-fn assert_error_shape(answer: &Answer) {
+fn assert_error_shape(answer: &ApiResponse) {
     let body = answer.json();
     let kind = answer.header("content-type");
-    assert!(kind.starts_with("application/json"), "{}: an error as {kind}", answer.what());
-    assert!(body["error"].is_string() && body["code"].is_string(), "{}: an error like {body}", answer.what());
+    assert!(kind.starts_with("application/json"), "{}: an error as {kind}", answer.request_line());
+    assert!(
+        body["error"].is_string() && body["code"].is_string(),
+        "{}: an error like {body}",
+        answer.request_line()
+    );
 }
 
 fn plain_prefix(path: &str) -> String {

@@ -1,4 +1,4 @@
-//! Calls over HTTP, and the answers to them.
+//! Requests to the API, and the responses.
 
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -11,19 +11,19 @@ use serde_json::Value;
 
 use super::Contract;
 
-/// A call that takes longer than this hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A request that takes longer than this hangs.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 static CLIENT: LazyLock<Client> = LazyLock::new(|| {
-    Client::builder().timeout(PATIENCE).no_proxy().redirect(Policy::none()).build().expect("an HTTP client")
+    Client::builder().timeout(TIMEOUT).no_proxy().redirect(Policy::none()).build().expect("an HTTP client")
 });
 
-/// Where a server listens. It changes when the server is started again, and every copy of this follows.
+/// A server's URL. It changes when the server is started again, and all clones change with it.
 #[derive(Clone, Default)]
 pub struct Origin(Arc<RwLock<String>>);
 
 impl Origin {
-    /// Like `http://127.0.0.1:4711`.
+    /// Returns the URL, like `http://127.0.0.1:4711`.
     pub fn url(&self) -> String {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -33,12 +33,12 @@ impl Origin {
     }
 }
 
-/// Somebody who calls the API, signed in or not.
+/// A client of the API, with or without a token.
 #[derive(Clone)]
 pub struct Caller {
     origin: Origin,
     token: Option<String>,
-    /// Headers of every request.
+    /// Sent with every request.
     headers: HeaderMap,
 }
 
@@ -47,60 +47,60 @@ impl Caller {
         Self { origin, token, headers: HeaderMap::new() }
     }
 
-    /// The same place, with another token.
+    /// Returns the same caller with another token.
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
-    /// The same, with another header on every request.
+    /// Returns the same caller with another header on every request.
     pub fn with_header(&self, name: &'static str, value: &str) -> Self {
         let mut changed = self.clone();
         changed.headers.insert(name, value.parse().expect("a header's value"));
         changed
     }
 
-    /// The same, as a proxy would pass it on that was asked from this address.
+    /// Returns the same caller as if a proxy forwarded its requests from this client IP.
     pub fn forwarded_for(&self, address: &str) -> Self {
         self.with_header("x-forwarded-for", address)
     }
 
-    /// Where the server listens.
+    /// Returns the server's URL.
     pub(crate) fn url(&self) -> String {
         self.origin.url()
     }
 
-    /// The token that this caller shows.
+    /// Returns the caller's token.
     pub fn token(&self) -> &str {
         self.token.as_deref().expect("this caller has signed in")
     }
 
-    /// GET.
-    pub fn get(&self, path: &str) -> Answer {
+    /// Sends a GET request.
+    pub fn get(&self, path: &str) -> ApiResponse {
         self.call(Method::GET, path, None)
     }
 
-    /// POST of a JSON value.
-    pub fn post(&self, path: &str, body: &Value) -> Answer {
+    /// Sends a POST request with a JSON body.
+    pub fn post(&self, path: &str, body: &Value) -> ApiResponse {
         self.call(Method::POST, path, Some(body))
     }
 
-    /// PUT of a JSON value.
-    pub fn put(&self, path: &str, body: &Value) -> Answer {
+    /// Sends a PUT request with a JSON body.
+    pub fn put(&self, path: &str, body: &Value) -> ApiResponse {
         self.call(Method::PUT, path, Some(body))
     }
 
-    /// DELETE.
-    pub fn delete(&self, path: &str) -> Answer {
+    /// Sends a DELETE request.
+    pub fn delete(&self, path: &str) -> ApiResponse {
         self.call(Method::DELETE, path, None)
     }
 
-    /// Any method, with or without a JSON body.
-    pub fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+    /// Sends a request of any method, with or without a JSON body.
+    pub fn call(&self, method: Method, path: &str, body: Option<&Value>) -> ApiResponse {
         self.try_call(method, path, body).unwrap_or_else(|fault| panic!("{path} gave no answer: {fault}"))
     }
 
-    /// As [`Self::call`], for a server that may die meanwhile.
-    pub fn try_call(&self, method: Method, path: &str, body: Option<&Value>) -> reqwest::Result<Answer> {
+    /// Like [`Self::call`], for a server that may be killed meanwhile.
+    pub fn try_call(&self, method: Method, path: &str, body: Option<&Value>) -> reqwest::Result<ApiResponse> {
         let body = body.map(|body| ("application/json", body.to_string().into_bytes()));
         self.try_send(
             method,
@@ -110,8 +110,8 @@ impl Caller {
         )
     }
 
-    /// Any bytes under any content type.
-    pub fn send(&self, method: Method, path: &str, kind: Option<&str>, body: &[u8]) -> Answer {
+    /// Sends any bytes with any content type.
+    pub fn send(&self, method: Method, path: &str, kind: Option<&str>, body: &[u8]) -> ApiResponse {
         self.try_send(method, path, kind, Some(body))
             .unwrap_or_else(|fault| panic!("{path} gave no answer: {fault}"))
     }
@@ -122,7 +122,7 @@ impl Caller {
         path: &str,
         kind: Option<&str>,
         body: Option<&[u8]>,
-    ) -> reqwest::Result<Answer> {
+    ) -> reqwest::Result<ApiResponse> {
         let mut request = CLIENT.request(method.clone(), format!("{}{path}", self.origin.url()));
         request = request.headers(self.headers.clone());
         if let Some(token) = &self.token {
@@ -134,7 +134,7 @@ impl Caller {
         if let Some(body) = body {
             request = request.body(Body::from(body.to_vec()));
         }
-        Answer::read(&method, path, request.send()?, true)
+        ApiResponse::read(&method, path, request.send()?, true)
     }
 }
 
@@ -142,10 +142,10 @@ fn is_stream(response: &Response) -> bool {
     response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream")
 }
 
-/// What came back.
+/// A response, read completely.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    what: String,
+pub struct ApiResponse {
+    request: String,
     /// HTTP status.
     pub status: u16,
     /// Response headers.
@@ -154,8 +154,8 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
-    /// Reads what came back, and holds it against the contract if it is this server's.
+impl ApiResponse {
+    /// Reads a response, and checks it against the OpenAPI document if it comes from this server.
     pub(crate) fn read(
         method: &Method,
         path: &str,
@@ -163,10 +163,10 @@ impl Answer {
         is_ours: bool,
     ) -> reqwest::Result<Self> {
         let answer = Self {
-            what: format!("{method} {path}"),
+            request: format!("{method} {path}"),
             status: response.status().as_u16(),
             headers: response.headers().clone(),
-            // A stream of events has no end to wait for. Who wants to read it opens it by `Caller::open_stream`.
+            // An event stream has no end to wait for; tests read streams through `Caller::open_stream`.
             body: if is_stream(&response) { Vec::new() } else { response.bytes()?.to_vec() },
         };
         if is_ours {
@@ -175,55 +175,56 @@ impl Answer {
         Ok(answer)
     }
 
-    /// The bytes of the body, if the status is this one.
+    /// Returns the bytes of the body. Fails the test if the status is another.
     #[track_caller]
     pub fn expect_bytes(&self, status: u16) -> Vec<u8> {
-        assert_eq!(self.status, status, "{} answered {}", self.what, self.text());
+        assert_eq!(self.status, status, "{} answered {}", self.request, self.text());
         self.body.clone()
     }
 
-    /// What was asked, for messages.
-    pub fn what(&self) -> &str {
-        &self.what
+    /// Returns method and path of the request, for messages.
+    pub fn request_line(&self) -> &str {
+        &self.request
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|fault| panic!("{}: the body is no JSON ({fault}): {}", self.what, self.text()))
+        serde_json::from_slice(&self.body).unwrap_or_else(|fault| {
+            panic!("{}: the body is no JSON ({fault}): {}", self.request, self.text())
+        })
     }
 
-    /// A header's value.
+    /// Returns the value of a header. Fails the test if it is missing.
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name).unwrap_or_else(|| panic!("{}: no header {name}", self.what));
+        let value = self.headers.get(name).unwrap_or_else(|| panic!("{}: no header {name}", self.request));
         value.to_str().expect("a header is text")
     }
 
-    /// The body, if the status is this one.
+    /// Returns the body. Fails the test if the status is another.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{} answered {}", self.what, self.text());
+        assert_eq!(self.status, status, "{} answered {}", self.request, self.text());
         if self.body.is_empty() { Value::Null } else { self.json() }
     }
 
-    /// The body, if it was answered with 200.
+    /// Returns the body. Fails the test if the status is not 200.
     #[track_caller]
     pub fn ok(&self) -> Value {
         self.expect(200)
     }
 
-    /// The body, if it was refused with this status and code.
+    /// Returns the body. Fails the test if status or error code are others.
     #[track_caller]
-    pub fn refused(&self, status: u16, code: &str) -> Value {
+    pub fn expect_error(&self, status: u16, code: &str) -> Value {
         let body = self.expect(status);
-        assert_eq!(body["code"], code, "{} was refused otherwise: {body}", self.what);
+        assert_eq!(body["code"], code, "{} was refused otherwise: {body}", self.request);
         body
     }
 }

@@ -1,4 +1,4 @@
-//! A child process whose end is waited for with a timeout. It is killed when dropped.
+//! A child process that is waited for with a timeout and killed when dropped.
 
 use std::io;
 use std::process::{Command, ExitStatus};
@@ -16,40 +16,40 @@ const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// A running process.
 pub struct Process {
     pid: Pid,
-    /// Says once how it ended.
+    /// Receives the exit status once.
     exit: Receiver<ExitStatus>,
     ended: Option<ExitStatus>,
 }
 
 impl Process {
-    /// Starts it.
+    /// Starts the process.
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
         let mut child = command.spawn()?;
         let pid = Pid::from_child(&child);
         let (sender, exit) = channel();
         thread::spawn(move || {
             if let Ok(status) = child.wait() {
-                // Nobody may be left to be told.
+                // The receiver may have been dropped.
                 let _ = sender.send(status);
             }
         });
         Ok(Self { pid, exit, ended: None })
     }
 
-    /// Its id.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Sends it a signal, unless it has ended.
+    /// Sends a signal, unless the process has ended.
     pub fn signal(&mut self, signal: Signal) {
         if self.end_within(Duration::ZERO).is_none() {
-            // It may end at this moment.
+            // The process may end at this moment.
             let _ = kill_process(self.pid, signal);
         }
     }
 
-    /// Waits until `look` finds something. `Err`: the process has ended before, or `None`: it hangs.
+    /// Waits until `look` returns something. `Err(Some(_))`: the process ended first; `Err(None)`: it hangs.
     pub fn wait_until<T>(&mut self, mut look: impl FnMut() -> Option<T>) -> Result<T, Option<ExitStatus>> {
         let started = Instant::now();
         loop {
@@ -65,7 +65,7 @@ impl Process {
         }
     }
 
-    /// Waits for its end. `None`: it hangs.
+    /// Waits until the process ends. `None`: it hangs.
     pub fn wait(&mut self) -> Option<ExitStatus> {
         self.end_within(TIMEOUT)
     }

@@ -1,5 +1,5 @@
-//! The programs under test. Cargo builds them together with the tests, unless it is told to build one test alone: then they are
-//! built here.
+//! The programs under test. Cargo builds them together with the tests, unless it builds a single test target: then they are built
+//! here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,26 +10,26 @@ use std::time::SystemTime;
 static TIDELOG: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = profile_folder();
     let path = folder.join("tidelog");
-    // Cargo writes no list beside a program that it builds for tests, but each library has one.
+    // Cargo writes no dependency list next to a program that it builds for tests, but each library has one.
     let lists = fs::read_dir(folder.join("deps")).expect("the libraries are there");
     let lists = lists.filter_map(|entry| list_of_library(&entry.expect("a file").path()));
     build_if_stale(&path, lists.collect(), &["-p", "tidelog", "--bin", "tidelog"]);
     path
 });
 
-/// The server's binary.
+/// Returns the path of the server's binary.
 pub fn tidelog() -> &'static Path {
     &TIDELOG
 }
 
-/// The binary of an example.
+/// Returns the path of an example's binary.
 pub fn example(name: &str) -> PathBuf {
     let path = profile_folder().join("examples").join(name);
     build_if_stale(&path, vec![path.with_extension("d")], &["-p", "tidelog-examples", "--example", name]);
     path
 }
 
-/// Where the sources of a library of the server's are listed, if this is one, in any selection of features.
+/// Returns the dependency list of this file if it is one of the server's libraries, with any set of features.
 fn list_of_library(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?.strip_prefix("lib")?.strip_suffix(".rlib")?;
     let (library, _hash) = name.split_once('-')?;
@@ -64,14 +64,14 @@ fn build_if_stale(program: &Path, lists: Vec<PathBuf>, arguments: &[&str]) {
     assert!(status.expect("cargo runs").success(), "{} does not build", program.display());
 }
 
-/// What a list of Cargo's or of the compiler's names as sources: `output: source source …`. Sources that are gone do not count: then
-/// one that named them has changed, too.
+/// Returns the sources in a dependency list of Cargo or the compiler: `output: source source …`. Deleted sources need no check: a
+/// file that referred to them has changed as well.
 fn sources(list: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string(list).unwrap_or_default();
     let Some((_, sources)) = text.lines().next().and_then(|line| line.split_once(": ")) else {
         return Vec::new();
     };
-    // A blank that is part of a name is written as `\\ `.
+    // A space inside a name is written as `\\ `.
     let sources = sources.replace("\\ ", "\0");
     sources.split(' ').map(|source| root().join(source.replace('\0', " "))).collect()
 }

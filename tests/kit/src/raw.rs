@@ -1,4 +1,4 @@
-//! The same server without the SDK: what a plain HTTP client sees and can do to a log.
+//! A plain HTTP client next to the SDK: it sees the log as the server stores it, and pushes what the SDK would not.
 
 use serde_json::{Value, json};
 use tidelog_client::formats::{OpenedEnvelope, open_envelope};
@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use crate::sdk::{PASSPHRASE, World};
 
-pub struct Raw {
+pub struct RawClient {
     url: String,
     token: String,
 }
 
-impl Raw {
-    /// Speaks with the token of this client's session.
-    pub fn beside(world: &World, client: &SyncKitClient) -> Self {
+impl RawClient {
+    /// Creates a client with the token of this SDK client's session.
+    pub fn with_token_of(world: &World, client: &SyncKitClient) -> Self {
         Self { url: world.server.url().to_owned(), token: client.session_info().unwrap().token.clone() }
     }
 
@@ -29,20 +29,20 @@ impl Raw {
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
     }
 
-    /// Pushes these changes as they are.
+    /// Pushes these changes unchanged.
     pub async fn push(&self, device: &Device, changes: Value) {
         let body = json!({ "device_id": device.id, "batch_id": Uuid::new_v4(), "changes": changes });
         self.send(reqwest::Method::POST, "/push", body).await;
     }
 
-    /// The entries of the log as they stand on the server.
+    /// Returns the entries of the log as the server stores them.
     pub async fn entries(&self, device: &Device) -> Vec<Value> {
         let body = json!({ "device_id": device.id, "include_own": true });
         let mut page = self.send(reqwest::Method::POST, "/pull", body).await;
         serde_json::from_value(page["changes"].take()).unwrap()
     }
 
-    /// The envelope on the server, base64.
+    /// Returns the key envelope on the server, in base64.
     pub async fn envelope(&self) -> String {
         let answer = reqwest::Client::new()
             .get(format!("{}/api/sync/keys", self.url))
@@ -54,25 +54,25 @@ impl Raw {
         body["encrypted_key"].as_str().unwrap().to_owned()
     }
 
-    /// The same, opened.
+    /// Returns the key envelope on the server, opened with [`PASSPHRASE`].
     pub async fn opened_envelope(&self) -> OpenedEnvelope {
         let envelope = data_encoding::BASE64.decode(self.envelope().await.as_bytes()).unwrap();
         open_envelope(&envelope, PASSPHRASE).unwrap()
     }
 
-    /// Puts this envelope in the place of the one on the server.
+    /// Replaces the key envelope on the server.
     pub async fn replace_envelope(&self, encrypted_key: &str, key_version: u32) {
         let body = json!({ "encrypted_key": encrypted_key, "key_version": key_version });
         self.send(reqwest::Method::PUT, "/keys", body).await;
     }
 
-    /// The sealed key of a blob, base64.
+    /// Returns the sealed key of a blob, in base64.
     pub async fn wrapped_key(&self, hash: &str) -> String {
         let answer = self.send(reqwest::Method::POST, "/blobs/download", json!({ "hash": hash })).await;
         answer["wrapped_key"].as_str().unwrap().to_owned()
     }
 
-    /// Puts these bytes as they are, under their hash, with what else is to be confirmed; gives the hash.
+    /// Uploads these bytes unchanged, confirms them with the given fields, and returns their hash.
     pub async fn put_blob(&self, bytes: &[u8], mut confirmation: Value) -> String {
         let hash = tidelog_client::formats::BlobHash::of(bytes).to_string();
         let what = json!({ "hash": hash, "size_bytes": bytes.len() });

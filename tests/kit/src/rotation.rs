@@ -1,9 +1,9 @@
-//! Rotation of the master key: the steps of it, and what they seal, in a world where nobody really encrypts.
+//! The steps of a key rotation over plain HTTP, with readable text in place of ciphertext.
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
-use super::{Answer, Caller, fresh_id, instant, text};
+use super::{ApiResponse, Caller, fresh_id, instant, text};
 
 pub const KEYS: &str = "/api/sync/keys";
 pub const STATE: &str = "/api/sync/keys/rotate";
@@ -17,7 +17,7 @@ pub fn envelope(content: &str) -> String {
     BASE64.encode(content.as_bytes())
 }
 
-/// A change whose data tells under which key it is sealed.
+/// Returns a change whose data names the key that it is sealed under.
 pub fn sealed(row: &str, key: &str) -> Value {
     let data = BASE64.encode(format!("{row} under {key}").as_bytes());
     json!({"table": "notes", "op": "update", "row_id": row, "timestamp": instant(0), "data": data})
@@ -29,18 +29,18 @@ pub fn sealed_rows(name: &str, key: &str, count: usize) -> Vec<Value> {
 
 impl Caller {
     #[track_caller]
-    pub fn begin_rotation(&self, content: &str) -> Answer {
+    pub fn begin_rotation(&self, content: &str) -> ApiResponse {
         self.post(BEGIN, &json!({"new_encrypted_key": envelope(content)}))
     }
 
     #[track_caller]
-    pub fn complete_rotation(&self) -> Answer {
+    pub fn complete_rotation(&self) -> ApiResponse {
         self.post(COMPLETE, &json!({}))
     }
 
-    /// All pages of what is left to do.
+    /// Returns the entries that remain to be rotated, from all pages.
     #[track_caller]
-    pub fn left_to_rotate(&self) -> Vec<Value> {
+    pub fn entries_to_rotate(&self) -> Vec<Value> {
         let (mut all, mut request) = (Vec::new(), json!({}));
         loop {
             let page = self.post(ENTRIES, &request).ok();
@@ -52,17 +52,17 @@ impl Caller {
         }
     }
 
-    /// Seals these entries again under the new key.
+    /// Re-encrypts these entries under the new key.
     #[track_caller]
-    pub fn rotate(&self, entries: &[Value], key: &str) -> Answer {
+    pub fn rotate(&self, entries: &[Value], key: &str) -> ApiResponse {
         let entries: Vec<_> = entries.iter().map(|entry| rotated(entry, key)).collect();
         self.post(BATCH, &json!({"entries": entries}))
     }
 
-    /// Does what is left, in batches.
+    /// Rotates all remaining entries, in batches.
     #[track_caller]
     pub fn rotate_all(&self, key: &str) {
-        for some in self.left_to_rotate().chunks(500) {
+        for some in self.entries_to_rotate().chunks(500) {
             self.rotate(some, key).ok();
         }
     }
@@ -73,14 +73,14 @@ impl Caller {
     }
 
     #[track_caller]
-    pub fn push_under(&self, device: &str, changes: &[Value], key_version: u32) -> Answer {
+    pub fn push_under(&self, device: &str, changes: &[Value], key_version: u32) -> ApiResponse {
         let mut changes = changes.to_vec();
         changes.iter_mut().for_each(|change| change["key_version"] = json!(key_version));
         let batch = json!({"device_id": device, "batch_id": fresh_id(), "changes": changes});
         self.post("/api/sync/push", &batch)
     }
 
-    /// Row, key version and data of everything in the log.
+    /// Returns row id, key version and data of every entry in the log.
     #[track_caller]
     pub fn contents(&self, device: &str) -> Vec<(String, u64, Value)> {
         let of = |entry: &Value| {
@@ -91,7 +91,7 @@ impl Caller {
     }
 }
 
-/// The entry of a batch that seals this entry again.
+/// Returns the item of a rotation batch that re-encrypts this entry.
 pub fn rotated(entry: &Value, key: &str) -> Value {
     let row = entry["row_id"].as_str().expect("a row");
     json!({"seq": entry["seq"], "data": sealed(row, key)["data"]})

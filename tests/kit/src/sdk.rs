@@ -1,4 +1,4 @@
-//! A server, clients with cheap passphrases and keys in memory, and changes to push.
+//! A server for SDK clients, which keep keys in memory and derive them at the lowest cost, and changes to push.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use tidelog_client::{
 };
 use uuid::Uuid;
 
-/// What all tests encrypt under, unless they are about passphrases.
+/// The passphrase of all tests that are not about passphrases.
 pub const PASSPHRASE: &str = "correct horse battery staple";
 
-/// An app and a user on a server of their own.
+/// A server with an app and a user.
 pub struct World {
     pub server: Server,
 }
@@ -30,17 +30,17 @@ impl World {
         config(self.server.url(), self.server.api_key())
     }
 
-    /// A client that nobody has signed in with.
-    pub fn stranger(&self) -> SyncKitClient {
+    /// Returns a client that is not signed in.
+    pub fn signed_out_client(&self) -> SyncKitClient {
         builder(self.config()).build()
     }
 
-    /// A signed-in client without a key.
+    /// Returns a signed-in client without a key.
     pub async fn signed_in(&self) -> SyncKitClient {
         self.signed_in_with(builder(self.config())).await
     }
 
-    /// A signed-in client that keeps its key there.
+    /// Returns a signed-in client that keeps its key in this store.
     pub async fn with_store(&self, store: &Arc<impl KeyStore + 'static>) -> SyncKitClient {
         self.signed_in_with(builder(self.config()).shared_key_store(store.clone())).await
     }
@@ -51,7 +51,7 @@ impl World {
         client
     }
 
-    /// A signed-in client with the user's key and a registered device.
+    /// Returns a signed-in client with the user's key and a registered device.
     pub async fn device(&self, name: &str) -> (SyncKitClient, Device) {
         let client = self.signed_in().await;
         client.setup_encryption_new(PASSPHRASE).await.unwrap();
@@ -59,7 +59,7 @@ impl World {
         (client, device)
     }
 
-    /// Another user of the same app, signed in, keeping the key there.
+    /// Returns a signed-in client of another user of the same app, with this key store.
     pub async fn other_user(&self, store: &Arc<impl KeyStore + 'static>) -> SyncKitClient {
         let (email, password) = ("other@example.com", "another password");
         let create = Command::User(UserCommand::Create {
@@ -78,7 +78,7 @@ pub fn config(url: &str, api_key: &str) -> SyncKitConfig {
     SyncKitConfig { server_url: url.to_owned(), api_key: api_key.to_owned() }
 }
 
-/// Keys in memory, the cheapest passphrase there is, no waiting between retries.
+/// Returns a builder with keys in memory, the lowest KDF cost, and no waits between retries.
 pub fn builder(config: SyncKitConfig) -> ClientBuilder {
     SyncKitClient::builder(config)
         .key_store(MemoryStore::new())
@@ -86,7 +86,7 @@ pub fn builder(config: SyncKitConfig) -> ClientBuilder {
         .first_retry_wait(Duration::ZERO)
 }
 
-/// A whole microsecond, as it comes back from the server.
+/// Returns the current time in whole microseconds, the server's precision.
 pub fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap()
 }
@@ -109,7 +109,7 @@ pub fn tasks(count: usize) -> Vec<ChangeEntry> {
     (0..count).map(|number| task(&number.to_string())).collect()
 }
 
-/// All that a device is given from the start, page by page.
+/// Pulls the log from the start, page by page.
 pub async fn pull_all(client: &SyncKitClient, device: &Device) -> Vec<ChangeEntry> {
     let (mut all, mut cursor) = (Vec::new(), Cursor::Start);
     loop {
@@ -122,7 +122,7 @@ pub async fn pull_all(client: &SyncKitClient, device: &Device) -> Vec<ChangeEntr
     }
 }
 
-/// The first page, complete.
+/// Pulls the first page.
 pub async fn first_page(client: &SyncKitClient, device_id: Uuid) -> PulledPage {
     client.pull_page(device_id, 0, PullFilter::default()).await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! The server as a user runs it: `tidelog serve` on a data folder, asked to stop, killed, and started again.
+//! The server as an operator runs it: `tidelog serve` on a data folder, stopped, killed and started again.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{Caller, Cli, Contract, Origin, Process};
 
-/// Lifts the rate limit on sign-ins, so that a test may sign in as often as it likes.
+/// Lifts the rate limits on sign-ins, so that tests may sign in as often as they need.
 const NO_RATE_LIMIT: [(&str, &str); 4] = [
     ("TIDELOG_AUTH_RATE_LIMIT_IP_BURST", "100000"),
     ("TIDELOG_AUTH_RATE_LIMIT_IP_PER_SECOND", "100000"),
@@ -26,7 +26,7 @@ pub struct Server {
     process: Option<Process>,
 }
 
-/// What a server is started with, beyond the defaults.
+/// Settings of a server, beyond the defaults.
 #[derive(Default)]
 pub struct ServerSetup {
     environment: Vec<(String, String)>,
@@ -39,7 +39,7 @@ impl ServerSetup {
         self
     }
 
-    /// Starts it on an empty data folder.
+    /// Starts the server on an empty data folder.
     pub fn start(self) -> Server {
         let mut environment: Vec<_> =
             NO_RATE_LIMIT.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
@@ -52,12 +52,12 @@ impl ServerSetup {
 }
 
 impl Server {
-    /// A server on an empty data folder.
+    /// Starts a server on an empty data folder.
     pub fn start() -> Self {
         ServerSetup::default().start()
     }
 
-    /// Starts the process on the data that is there; callers made before follow it to its new address.
+    /// Starts the process on the existing data. Existing callers use its new address.
     pub fn start_again(&mut self) {
         assert!(self.process.is_none(), "the server is running already");
         let address_file = self.home.path().join("address");
@@ -79,10 +79,10 @@ impl Server {
             ready.unwrap_or_else(|end| panic!("the server is not ready ({end:?}):\n{}", self.log()));
         self.process = Some(process);
         self.origin.set(address.trim());
-        Contract::learn_from(&self.origin);
+        Contract::load_from(&self.origin);
     }
 
-    /// Asks it to stop, as a service manager does, and waits until it has.
+    /// Sends SIGTERM, as a service manager does, and waits until the process has ended.
     pub fn stop(&mut self) {
         let mut process = self.take_process();
         process.signal(Signal::TERM);
@@ -94,35 +94,35 @@ impl Server {
         );
     }
 
-    /// `kill -9`: no warning, nothing flushed.
+    /// Sends SIGKILL: nothing is flushed.
     pub fn kill(&mut self) {
         let mut process = self.take_process();
         process.signal(Signal::KILL);
         process.wait().expect("a killed process ends");
     }
 
-    /// Stops it and starts it again.
+    /// Stops the server and starts it again.
     pub fn restart(&mut self) {
         self.stop();
         self.start_again();
     }
 
-    /// The data folder.
+    /// Returns the data folder.
     pub fn data(&self) -> PathBuf {
         self.home.path().join("data")
     }
 
-    /// A place beside the data folder for a test's own files.
-    pub fn beside(&self, name: &str) -> PathBuf {
+    /// Returns a path next to the data folder, for a test's own files.
+    pub fn scratch_path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
-    /// Everything that it has logged so far.
+    /// Returns everything logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
-    /// Memory that the process takes now, in KiB.
+    /// Returns the resident memory of the process, in KiB.
     #[cfg(target_os = "linux")]
     pub fn resident_kib(&self) -> u64 {
         let pid = self.process.as_ref().expect("the server is running").id();
@@ -131,38 +131,38 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
-    /// The number of its process.
+    /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.process.as_ref().expect("the server is running").id()
     }
 
-    /// Waits for it to end by somebody else's hand.
+    /// Waits until something else has killed the process.
     pub fn wait_until_killed(&mut self) {
         let ended = self.take_process().wait();
         assert!(ended.is_some(), "nobody killed the server:\n{}", self.log());
     }
 
-    /// The names of the objects on its disk.
+    /// Returns the names of the objects in its blob store.
     pub fn objects(&self) -> Vec<String> {
         super::objects_in(&self.data().join("blobs"))
     }
 
-    /// Where it listens, like `http://127.0.0.1:4711`.
+    /// Returns its URL, like `http://127.0.0.1:4711`.
     pub fn url(&self) -> String {
         self.origin.url()
     }
 
-    /// Commands on its data folder with its settings, whether it runs or not.
+    /// Runs commands on its data folder with its settings, whether the server runs or not.
     pub fn cli(&self) -> Cli {
         Cli::with_environment(&self.data(), &self.environment)
     }
 
-    /// Somebody who has not signed in.
-    pub fn nobody(&self) -> Caller {
+    /// Returns a caller without a token.
+    pub fn anonymous(&self) -> Caller {
         Caller::new(self.origin.clone(), None)
     }
 
-    /// Somebody who shows this token.
+    /// Returns a caller with this token.
     pub fn bearer(&self, token: &str) -> Caller {
         Caller::new(self.origin.clone(), Some(token.to_owned()))
     }
@@ -185,14 +185,14 @@ impl Drop for Server {
     }
 }
 
-/// The binary, in an environment that holds nothing of the developer's.
+/// Returns a command that runs the binary without the developer's environment variables.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(crate::program::tidelog());
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command
 }
 
-/// Copies the files of a stopped server's database from one folder to another, over what is there.
+/// Copies the database files of a stopped server to another folder, in place of those there.
 pub fn copy_database(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("the folder can be made");
     for entry in database_files(to) {

@@ -1,4 +1,4 @@
-//! Streams of notifications, read as they come off the wire.
+//! Event streams, read from the socket.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -9,24 +9,24 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::Caller;
 
-/// How long a stream may be silent where something is expected. Far more than it takes: reaching it means that nothing comes.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait for expected data. Far more than it takes: reaching it means that nothing arrives.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
+pub struct StreamEvent {
     /// Its name.
     pub event: String,
     /// Its id.
     pub id: Option<String>,
-    /// What it carries.
+    /// Its data.
     pub data: String,
 }
 
-/// Whatever a stream says.
+/// One item of an event stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
-    Event(Heard),
+pub enum StreamItem {
+    Event(StreamEvent),
     Comment(String),
     Retry(u64),
 }
@@ -34,26 +34,26 @@ pub enum Said {
 /// An open stream. Dropping it closes the connection.
 pub struct EventReader {
     lines: BufReader<TcpStream>,
-    /// Of the answer, names in lower case.
+    /// Response headers, names in lower case.
     pub headers: HashMap<String, String>,
 }
 
 impl Caller {
-    /// Opens the stream of an address such as `/api/sync/subscribe?app_id=…`.
+    /// Opens an event stream, such as `/api/sync/subscribe?app_id=…`.
     #[track_caller]
     pub fn open_stream(&self, path: &str) -> EventReader {
         self.open_stream_with(path, "")
     }
 
-    /// As a browser that reconnects.
+    /// Reconnects with `Last-Event-ID`, as a browser does.
     #[track_caller]
     pub fn reopen_stream(&self, path: &str, last_event_id: &str) -> EventReader {
         self.open_stream_with(path, &format!("last-event-id: {last_event_id}\r\n"))
     }
 
-    /// As a proxy that speaks HTTP/1.0.
+    /// Opens an event stream over HTTP/1.0, as an old proxy does.
     #[track_caller]
-    pub fn open_old_stream(&self, path: &str) -> EventReader {
+    pub fn open_http_1_0_stream(&self, path: &str) -> EventReader {
         let connection = TcpStream::connect(self.address()).expect("the server listens");
         EventReader::open(connection, self, &format!("{path} HTTP/1.0"), "connection: close\r\n")
     }
@@ -64,11 +64,11 @@ impl Caller {
         EventReader::open(connection, self, &format!("{path} HTTP/1.1"), headers)
     }
 
-    /// A stream whose reader has next to no room for what it does not read.
+    /// Opens an event stream with the smallest receive buffer, so that unread data soon blocks the server.
     #[track_caller]
-    pub fn open_narrow_stream(&self, path: &str) -> EventReader {
+    pub fn open_small_buffer_stream(&self, path: &str) -> EventReader {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        // Only what is set before the handshake bounds what the other side may send.
+        // The size limits the window only if it is set before the handshake.
         socket.set_recv_buffer_size(1).expect("the system takes its least");
         socket.connect(&self.address().into()).expect("the server listens");
         EventReader::open(socket.into(), self, &format!("{path} HTTP/1.1"), "")
@@ -82,7 +82,7 @@ impl Caller {
 impl EventReader {
     #[track_caller]
     fn open(mut connection: TcpStream, caller: &Caller, target: &str, headers: &str) -> Self {
-        connection.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        connection.set_read_timeout(Some(TIMEOUT)).expect("a time-out");
         let (host, token) = (caller.address(), caller.token());
         let head = format!("GET {target}\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n{headers}\r\n");
         connection.write_all(head.as_bytes()).expect("the head is sent");
@@ -97,45 +97,45 @@ impl EventReader {
         reader
     }
 
-    /// The next event. `None`: the stream has ended.
+    /// Returns the next event, or `None` at the end of the stream.
     #[track_caller]
-    pub fn next(&mut self) -> Option<Heard> {
+    pub fn next(&mut self) -> Option<StreamEvent> {
         loop {
-            if let Said::Event(heard) = self.next_said()? {
-                return Some(heard);
+            if let StreamItem::Event(event) = self.next_item()? {
+                return Some(event);
             }
         }
     }
 
-    /// The next event, which is `changed`; its id.
+    /// Expects the next event to be `changed`, and returns its id.
     #[track_caller]
-    pub fn changed(&mut self) -> String {
-        let heard = self.next().expect("an event, not the end");
-        assert_eq!((heard.event.as_str(), heard.data.as_str()), ("changed", "{}"), "{heard:?}");
-        heard.id.expect("it has an id")
+    pub fn expect_changed(&mut self) -> String {
+        let event = self.next().expect("an event, not the end");
+        assert_eq!((event.event.as_str(), event.data.as_str()), ("changed", "{}"), "{event:?}");
+        event.id.expect("it has an id")
     }
 
-    /// The next event, which is `keys`.
+    /// Expects the next event to be `keys`.
     #[track_caller]
-    pub fn keys(&mut self) {
-        let expected = Heard { event: "keys".into(), id: None, data: "{}".into() };
+    pub fn expect_keys(&mut self) {
+        let expected = StreamEvent { event: "keys".into(), id: None, data: "{}".into() };
         assert_eq!(self.next(), Some(expected));
     }
 
-    /// The end, with nothing said before.
+    /// Expects the end of the stream, with no event before.
     #[track_caller]
-    pub fn ends(&mut self) {
+    pub fn expect_end(&mut self) {
         assert_eq!(self.next(), None);
     }
 
-    /// Whatever is said next. `None`: the stream has ended as a stream ends.
+    /// Returns the next item, or `None` at the regular end of the stream.
     #[track_caller]
-    pub fn next_said(&mut self) -> Option<Said> {
-        let mut heard = Heard { event: String::new(), id: None, data: String::new() };
+    pub fn next_item(&mut self) -> Option<StreamItem> {
+        let mut event = StreamEvent { event: String::new(), id: None, data: String::new() };
         let (mut other, mut any) = (None, false);
         loop {
             let line = self.line().expect("an end, not a cut");
-            // What frames the chunks ends with CR LF, what is in them with LF; each chunk is of whole lines.
+            // Lines that frame chunks end with CR LF, lines inside them with LF; a chunk holds whole lines.
             if let Some(framing) = line.strip_suffix("\r\n") {
                 if framing == "0" {
                     return None;
@@ -144,30 +144,32 @@ impl EventReader {
             }
             let line = line.trim_end_matches('\n');
             match line.split_once(':') {
-                Some(("", comment)) => other = Some(Said::Comment(comment.trim().into())),
-                Some(("retry", value)) => other = Some(Said::Retry(value.trim().parse().expect("a number"))),
-                Some(("event", value)) => value.trim().clone_into(&mut heard.event),
-                Some(("id", value)) => heard.id = Some(value.trim().into()),
-                Some(("data", value)) => value.trim().clone_into(&mut heard.data),
-                _ if line.is_empty() && any => return Some(other.unwrap_or(Said::Event(heard))),
+                Some(("", comment)) => other = Some(StreamItem::Comment(comment.trim().into())),
+                Some(("retry", value)) => {
+                    other = Some(StreamItem::Retry(value.trim().parse().expect("a number")))
+                }
+                Some(("event", value)) => value.trim().clone_into(&mut event.event),
+                Some(("id", value)) => event.id = Some(value.trim().into()),
+                Some(("data", value)) => value.trim().clone_into(&mut event.data),
+                _ if line.is_empty() && any => return Some(other.unwrap_or(StreamItem::Event(event))),
                 _ => assert!(line.is_empty(), "no line of a stream: {line:?}"),
             }
             any = true;
         }
     }
 
-    /// Goes away as a program does that is killed with unread data: the connection is reset.
+    /// Resets the connection, as happens when a program is killed with unread data.
     pub fn reset(self) {
         let connection = self.lines.into_inner();
         SockRef::from(&connection).set_linger(Some(Duration::ZERO)).expect("a socket");
     }
 
-    /// Closes the sending half only.
+    /// Shuts down the sending half of the connection.
     pub fn close_sending_half(&self) {
         self.lines.get_ref().shutdown(Shutdown::Write).expect("it was open");
     }
 
-    /// `None`: cut off.
+    /// Returns the next line, or `None` if the connection has closed.
     #[track_caller]
     fn line(&mut self) -> Option<String> {
         let mut line = String::new();

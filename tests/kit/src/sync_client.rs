@@ -1,14 +1,14 @@
-//! Clients written only from the original documentation: plain HTTP and a naive loop.
+//! Clients written from the original documentation alone: plain HTTP and a simple loop.
 //!
-//! The loop pushes what it has, takes the cursor of the answer as its own, and pulls from there. It keeps nothing else: no seq,
-//! no list of what it has seen, none of the protocol's extensions.
+//! The loop pushes its changes, adopts the cursor of the response, and pulls from there. It keeps nothing else: no seqs, no list of
+//! what it has received, none of the protocol's extensions.
 
 use serde_json::{Value, json};
 
 use super::people::{instant, text};
 use super::{Caller, fresh_id};
 
-/// How a client spells what the documentation leaves open.
+/// How a client writes what the documentation leaves open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// Lower-case ops, cursors are strings.
@@ -32,7 +32,7 @@ impl Dialect {
         }
     }
 
-    /// The cursor, if it has the one type that this client was compiled for.
+    /// Returns the cursor. Fails the test if it has another type than the client was compiled for.
     #[track_caller]
     fn typed(self, cursor: &Value) -> Value {
         match self {
@@ -47,17 +47,17 @@ impl Dialect {
 pub struct SyncClient {
     caller: Caller,
     dialect: Dialect,
-    /// Its device.
+    /// Device id.
     pub device: String,
-    /// Where it goes on.
+    /// Where the next pull starts.
     pub cursor: Value,
-    /// The rows that it was given, in order.
+    /// The ids of the rows received, in order.
     pub received: Vec<String>,
     outbox: Vec<Value>,
 }
 
 impl SyncClient {
-    /// Installs the app on a device of this name. The same name again is a reinstallation: everything local is gone.
+    /// Installs the app on a device of this name. Repeating a name is a reinstallation: all local data is lost.
     pub fn install(caller: &Caller, dialect: Dialect, name: &str) -> Self {
         Self {
             device: caller.device(name),
@@ -80,7 +80,7 @@ impl SyncClient {
         }));
     }
 
-    /// Sends what was written; its answer is where the client goes on.
+    /// Pushes local changes, and adopts the cursor of the response.
     #[track_caller]
     pub fn push(&mut self) {
         let changes = std::mem::take(&mut self.outbox);
@@ -89,7 +89,7 @@ impl SyncClient {
         self.cursor = self.dialect.typed(&answer["cursor"]);
     }
 
-    /// Fetches one page; tells whether there are more.
+    /// Pulls one page, and returns whether there are more.
     #[track_caller]
     pub fn pull_page(&mut self, limit: Option<usize>) -> bool {
         let mut request = json!({"device_id": self.device, "cursor": self.cursor});
@@ -106,7 +106,7 @@ impl SyncClient {
         page["has_more"].as_bool().expect("has_more is a boolean")
     }
 
-    /// One round of the naive loop.
+    /// Runs the loop once.
     #[track_caller]
     pub fn sync(&mut self) {
         if !self.outbox.is_empty() {

@@ -1,4 +1,4 @@
-//! Access tokens taken apart and forged by hand, to see that the server tells them from its own.
+//! Parses and forges access tokens, to test that the server accepts only its own.
 
 use std::path::Path;
 
@@ -8,15 +8,15 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use sha2::Sha256;
 
-/// A key that signs tokens.
+/// A key for signing tokens.
 pub struct SigningKey {
-    /// Names it in the header of a token.
+    /// The key id in the header of a token.
     pub kid: String,
     secret: Vec<u8>,
 }
 
 impl SigningKey {
-    /// The newest key of a stopped server, out of its database.
+    /// Reads the newest key from the database of a stopped server.
     pub fn stolen_from(data: &Path) -> Self {
         let file = Connection::open_with_flags(data.join("tidelog.db"), OpenFlags::SQLITE_OPEN_READ_WRITE)
             .expect("the database of a stopped server opens");
@@ -26,12 +26,12 @@ impl SigningKey {
         .expect("a server has a signing key")
     }
 
-    /// A key of the forger's own under a name that the server knows.
+    /// Returns a forged key under an existing key id.
     pub fn forged(kid: &str) -> Self {
         Self { kid: kid.to_owned(), secret: vec![7; 32] }
     }
 
-    /// A token of these parts, signed with HMAC-SHA256 whatever its header says.
+    /// Returns a token of these parts, signed with HMAC-SHA256 whatever its header says.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let signed = format!("{}.{}", encode(header), encode(claims));
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("any length will do");
@@ -40,17 +40,17 @@ impl SigningKey {
     }
 }
 
-/// A token of these parts with an empty signature.
+/// Returns a token of these parts with an empty signature.
 pub fn unsigned(header: &Value, claims: &Value) -> String {
     format!("{}.{}.", encode(header), encode(claims))
 }
 
-/// The header of a token.
+/// Returns the header of a token.
 pub fn header_of(token: &str) -> Value {
     part_of(token, 0)
 }
 
-/// The claims of a token.
+/// Returns the claims of a token.
 pub fn claims_of(token: &str) -> Value {
     part_of(token, 1)
 }

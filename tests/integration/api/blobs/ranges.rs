@@ -1,24 +1,24 @@
-//! Parts of a blob, and conditions on it.
+//! Range requests and conditional requests.
 
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{World, bytes};
-use tidelog_test_kit::{Answer, Caller};
+use super::{Fixture, bytes};
+use tidelog_test_kit::{ApiResponse, Caller};
 
 const SIZE: usize = 300_000;
 
-fn ask(me: &Caller, method: Method, url: &str, headers: &[(&'static str, &str)]) -> Answer {
+fn ask(me: &Caller, method: Method, url: &str, headers: &[(&'static str, &str)]) -> ApiResponse {
     let header = |(name, value): &(&'static str, &str)| {
         (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header"))
     };
-    me.at(method, url, headers.iter().map(header).collect::<HeaderMap>(), None)
+    me.call_url(method, url, headers.iter().map(header).collect::<HeaderMap>(), None)
 }
 
 fn each_served_store(test: impl Fn(&Caller, &str, &[u8])) {
-    let proxied = World::in_bucket(|setup| setup.with("TIDELOG_BLOBS_S3_PROXY_TRANSFERS", "true"));
-    for world in [World::on_disk(), proxied] {
-        let me = world.server.somebody();
+    let proxied = Fixture::in_bucket(|setup| setup.with("TIDELOG_BLOBS_S3_PROXY_TRANSFERS", "true"));
+    for fixture in [Fixture::on_disk(), proxied] {
+        let me = fixture.server.signed_in_caller();
         let blob = bytes(SIZE);
         let url = me.download_url(&me.put_blob(&blob));
         test(&me, &url, &blob);
@@ -49,7 +49,7 @@ fn an_empty_range_is_refused_and_a_malformed_one_is_ignored() {
     each_served_store(|me, url, blob| {
         for range in ["bytes=300000-", "bytes=999999999999-"] {
             let answer = ask(me, Method::GET, url, &[("range", range)]);
-            answer.refused(416, "range_not_satisfiable");
+            answer.expect_error(416, "range_not_satisfiable");
             assert_eq!(answer.header("content-range"), format!("bytes */{SIZE}"));
         }
         for range in ["bytes=0-1,5-6", "lines=1-2", "bytes=x", "bytes=5-1", ""] {
@@ -80,7 +80,7 @@ fn a_download_resumes_only_with_the_same_bytes() {
             let part = [("range", "bytes=10-19"), ("if-range", other)];
             assert!(ask(me, Method::GET, url, &part).expect_bytes(200) == blob, "{other}");
         }
-        ask(me, Method::GET, url, &[("if-match", "\"other\"")]).refused(412, "precondition_failed");
+        ask(me, Method::GET, url, &[("if-match", "\"other\"")]).expect_error(412, "precondition_failed");
         let same = [("if-match", tag.as_str()), ("range", "bytes=0-1")];
         assert_eq!(ask(me, Method::GET, url, &same).expect_bytes(206), &blob[..2]);
         assert_eq!(ask(me, Method::GET, url, &[("if-match", "*"), ("range", "bytes=0-0")]).status, 206);

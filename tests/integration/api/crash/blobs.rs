@@ -15,14 +15,14 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::{CYCLES, SEED, Work, kill_under};
-use tidelog_test_kit::{Bucket, Caller, Dice, Server, hash_of};
+use tidelog_test_kit::{Bucket, Caller, SeededRng, Server, hash_of};
 
 /// Different blobs that are sent: few, so that the same one comes, goes and comes again.
 const BLOBS: u64 = 8;
 /// Bytes of the largest: more than one part on a disk.
-const MOST_BYTES: u64 = 600_000;
+const MAX_BYTES: u64 = 600_000;
 /// Moments of the traffic with a bucket before the server dies, at most: so many as a few blobs take.
-const MOST_MOMENTS: u64 = 40;
+const MAX_STEPS: u64 = 40;
 /// Steps to one sweep, on average: it takes many requests, and the others must have their share of the crashes.
 const SWEEP_ONE_IN: u64 = 12;
 /// Hours that pass between two crashes: more than an upload may wait, and now and then more than the grace time.
@@ -34,23 +34,23 @@ fn schedules() -> usize {
 
 /// The blob of this number; its bytes follow from it.
 fn blob(number: u64) -> Vec<u8> {
-    Dice::new(number).bytes((number * MOST_BYTES / BLOBS) as usize)
+    SeededRng::new(number).bytes((number * MAX_BYTES / BLOBS) as usize)
 }
 
 /// Whether a blob is there, as far as anybody was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Known {
-    There,
-    Gone,
+enum BlobState {
+    Present,
+    Deleted,
     /// The server died before it answered.
-    Either,
+    Unknown,
 }
 
 /// A device that sends, confirms, removes and fetches blobs.
 struct Device {
     caller: Caller,
-    dice: Dice,
-    known: BTreeMap<u64, Known>,
+    rng: SeededRng,
+    known: BTreeMap<u64, BlobState>,
 }
 
 impl Device {
@@ -61,8 +61,8 @@ impl Device {
 
     /// Puts, removes or fetches a blob. `None`: the server died.
     fn step(&mut self) -> Option<()> {
-        let number = self.dice.below(BLOBS);
-        match self.dice.below(4) {
+        let number = self.rng.below(BLOBS);
+        match self.rng.below(4) {
             0 => self.remove(number),
             1 => self.leave_unconfirmed(number),
             _ => self.put(number),
@@ -75,7 +75,10 @@ impl Device {
         let asked = self.post("/api/sync/blobs/upload", &json!({"hash": hash, "size_bytes": size}))?;
         let url = asked["upload_url"].as_str()?;
         if !url.is_empty() {
-            self.caller.try_at(Method::PUT, url, Default::default(), Some(&bytes)).ok()?.expect_bytes(200);
+            self.caller
+                .try_call_url(Method::PUT, url, Default::default(), Some(&bytes))
+                .ok()?
+                .expect_bytes(200);
         }
         Some((hash, size))
     }
@@ -87,8 +90,8 @@ impl Device {
 
     fn put(&mut self, number: u64) -> Option<()> {
         let (hash, size) = self.upload(number)?;
-        if self.known.get(&number) != Some(&Known::There) {
-            self.known.insert(number, Known::Either);
+        if self.known.get(&number) != Some(&BlobState::Present) {
+            self.known.insert(number, BlobState::Unknown);
         }
         let key = data_encoding::BASE64.encode(b"sealed");
         let body = json!({"hash": hash, "size_bytes": size, "wrapped_key": key});
@@ -98,16 +101,16 @@ impl Device {
             Some(&json!(hash)),
             "{confirmed}"
         );
-        self.known.insert(number, Known::There);
+        self.known.insert(number, BlobState::Present);
         Some(())
     }
 
     fn remove(&mut self, number: u64) -> Option<()> {
-        self.known.insert(number, Known::Either);
+        self.known.insert(number, BlobState::Unknown);
         let path = format!("/api/sync/blobs/{}", hash_of(&blob(number)));
         let removed = self.caller.try_call(Method::DELETE, &path, None).ok()?;
         assert!(matches!(removed.status, 204 | 404), "{}", removed.text());
-        self.known.insert(number, Known::Gone);
+        self.known.insert(number, BlobState::Deleted);
         Some(())
     }
 
@@ -116,13 +119,13 @@ impl Device {
         for (number, known) in &mut self.known {
             let bytes = blob(*number);
             let hash = hash_of(&bytes);
-            let is_there = self.caller.ask_download(&hash).status == 200;
+            let is_there = self.caller.request_download(&hash).status == 200;
             if is_there {
                 assert!(self.caller.fetch_blob(&hash) == bytes, "blob {number} came back otherwise");
             }
-            let now = if is_there { Known::There } else { Known::Gone };
+            let now = if is_there { BlobState::Present } else { BlobState::Deleted };
             assert!(
-                *known == Known::Either || *known == now,
+                *known == BlobState::Unknown || *known == now,
                 "blob {number} should be {known:?}, is {now:?}"
             );
             *known = now;
@@ -131,18 +134,18 @@ impl Device {
 
     /// How many blobs there are, and how many bytes they have.
     fn there(&self) -> (usize, usize) {
-        let there = self.known.iter().filter(|(_, known)| **known == Known::There);
+        let there = self.known.iter().filter(|(_, known)| **known == BlobState::Present);
         there.fold((0, 0), |(count, bytes), (number, _)| (count + 1, bytes + blob(*number).len()))
     }
 }
 
 /// The server and what it keeps its blobs in.
-struct World {
+struct Fixture {
     server: Server,
     bucket: Option<Bucket>,
 }
 
-impl World {
+impl Fixture {
     fn objects(&self) -> Vec<String> {
         self.bucket.as_ref().map_or_else(|| self.server.objects(), Bucket::objects)
     }
@@ -178,47 +181,47 @@ impl World {
 fn work(device: &mut Device, sweeper: &tidelog_test_kit::Cli, done: &AtomicUsize) {
     while device.step().is_some() {
         done.fetch_add(1, Ordering::SeqCst);
-        if device.dice.below(SWEEP_ONE_IN) == 0 {
+        if device.rng.below(SWEEP_ONE_IN) == 0 {
             // It may die under it.
             let _ = sweeper.run(&["sweep"]);
         }
     }
 }
 
-fn crash(world: &mut World, device: &mut Device, dice: &mut Dice) {
-    let sweeper = world.server.cli();
-    let Some(bucket) = &world.bucket else {
+fn crash(fixture: &mut Fixture, device: &mut Device, rng: &mut SeededRng) {
+    let sweeper = fixture.server.cli();
+    let Some(bucket) = &fixture.bucket else {
         let pieces: Vec<Work<'_>> = vec![Box::new(|done: &AtomicUsize| work(device, &sweeper, done))];
-        return kill_under(&mut world.server, pieces, dice);
+        return kill_under(&mut fixture.server, pieces, rng);
     };
-    bucket.trap(world.server.pid(), dice.below(MOST_MOMENTS) as usize);
+    bucket.kill_at(fixture.server.pid(), rng.below(MAX_STEPS) as usize);
     work(device, &sweeper, &AtomicUsize::new(0));
-    assert!(!bucket.disarm(), "the server ended, and not by the bucket's hand");
-    world.server.wait_until_killed();
+    assert!(!bucket.cancel_kill(), "the server ended, and not by the bucket's hand");
+    fixture.server.wait_until_killed();
 }
 
-fn nothing_is_lost_or_left(mut world: World) {
-    let caller = world.server.somebody();
-    let mut device = Device { caller, dice: Dice::new(SEED), known: BTreeMap::new() };
-    let mut dice = Dice::new(SEED + 1);
+fn nothing_is_lost_or_left(mut fixture: Fixture) {
+    let caller = fixture.server.signed_in_caller();
+    let mut device = Device { caller, rng: SeededRng::new(SEED), known: BTreeMap::new() };
+    let mut rng = SeededRng::new(SEED + 1);
     for schedule in 0..schedules() {
-        crash(&mut world, &mut device, &mut dice);
-        world.age(*dice.pick(&HOURS));
-        world.server.start_again();
+        crash(&mut fixture, &mut device, &mut rng);
+        fixture.age(*rng.pick(&HOURS));
+        fixture.server.start_again();
         device.audit();
-        assert_eq!(world.server.cli().run(&["check"]).json()["faults"], json!([]), "schedule {schedule}");
+        assert_eq!(fixture.server.cli().run(&["check"]).json()["faults"], json!([]), "schedule {schedule}");
         assert_eq!(device.caller.blob_bytes(), device.there().1, "schedule {schedule}");
         // What a crash left is found by the first sweep, and gone after the second, days later.
-        world.sweep();
-        world.server.stop();
-        world.age(HOURS[2]);
-        world.server.start_again();
-        let swept = world.sweep();
+        fixture.sweep();
+        fixture.server.stop();
+        fixture.age(HOURS[2]);
+        fixture.server.start_again();
+        let swept = fixture.sweep();
         assert_eq!(swept["missing_objects"], 0, "schedule {schedule}: {swept}");
-        let objects = world.objects();
+        let objects = fixture.objects();
         assert_eq!(objects.len(), device.there().0, "schedule {schedule}: {objects:?}");
         device.audit();
-        assert_eq!(world.server.cli().run(&["check"]).json()["faults"], json!([]), "schedule {schedule}");
+        assert_eq!(fixture.server.cli().run(&["check"]).json()["faults"], json!([]), "schedule {schedule}");
     }
 }
 
@@ -226,29 +229,29 @@ fn nothing_is_lost_or_left(mut world: World) {
 fn no_blob_is_lost_or_orphaned_when_the_server_is_killed_at_any_request_to_its_bucket() {
     let bucket = Bucket::start();
     let server = bucket.setup().start();
-    nothing_is_lost_or_left(World { server, bucket: Some(bucket) });
+    nothing_is_lost_or_left(Fixture { server, bucket: Some(bucket) });
 }
 
 #[test]
 fn no_blob_is_lost_or_orphaned_when_the_server_is_killed_during_a_transfer() {
     let bucket = Bucket::start();
     let server = bucket.setup().with("TIDELOG_BLOBS_S3_PROXY_TRANSFERS", "true").start();
-    nothing_is_lost_or_left(World { server, bucket: Some(bucket) });
+    nothing_is_lost_or_left(Fixture { server, bucket: Some(bucket) });
 }
 
 #[test]
 fn no_blob_is_lost_or_orphaned_when_the_server_is_killed_with_blobs_on_disk() {
-    nothing_is_lost_or_left(World { server: Server::start(), bucket: None });
+    nothing_is_lost_or_left(Fixture { server: Server::start(), bucket: None });
 }
 
 #[test]
 fn every_timestamp_column_of_blobs_is_moved_by_these_tests() {
     // A file that could not be aged would hide what is left over.
-    let world = World { server: Server::start(), bucket: None };
-    let me = world.server.somebody();
+    let fixture = Fixture { server: Server::start(), bucket: None };
+    let me = fixture.server.signed_in_caller();
     me.put_blob(b"aged");
-    world.age(48);
-    let file = world.server.data().join("blobs").join(&world.objects()[0]);
+    fixture.age(48);
+    let file = fixture.server.data().join("blobs").join(&fixture.objects()[0]);
     let modified = file.metadata().and_then(|found| found.modified()).expect("its time");
     assert!(modified < SystemTime::now() - Duration::from_secs(47 * 60 * 60));
 }

@@ -12,17 +12,17 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use tidelog_test_kit::{Caller, Dice, Server, change, copy_database, fresh_id, text};
+use tidelog_test_kit::{Caller, SeededRng, Server, change, copy_database, fresh_id, text};
 
 const PUSHERS: usize = 4;
 const CYCLES: usize = 25;
 const SEED: u64 = 9;
 /// Acknowledged pushes of a cycle before the kill, at most.
-const MOST_PUSHES: u64 = 60;
+const MAX_PUSHES: u64 = 60;
 /// Time between the last of them and the kill, at most: about as long as a push takes.
-const MOST_MICROS: u64 = 3_000;
+const MAX_MICROS: u64 = 3_000;
 /// Changes in a batch, at most.
-const MOST_CHANGES: u64 = 20;
+const MAX_CHANGES: u64 = 20;
 
 /// A batch and what came of it.
 struct Batch {
@@ -36,7 +36,7 @@ struct Pusher {
     name: String,
     caller: Caller,
     device: String,
-    dice: Dice,
+    rng: SeededRng,
     batches: Vec<Batch>,
 }
 
@@ -48,7 +48,7 @@ impl Pusher {
             name,
             caller: caller.clone(),
             device,
-            dice: Dice::new(SEED + number as u64),
+            rng: SeededRng::new(SEED + number as u64),
             batches: Vec::new(),
         }
     }
@@ -57,7 +57,7 @@ impl Pusher {
     fn push_until_it_dies(&mut self, acknowledged: &AtomicUsize) {
         loop {
             let number = self.batches.len();
-            let count = 1 + self.dice.below(MOST_CHANGES);
+            let count = 1 + self.rng.below(MAX_CHANGES);
             let rows: Vec<_> =
                 (0..count).map(|row| change(&format!("{}/{number}/{row}", self.name))).collect();
             let body = json!({"device_id": self.device, "batch_id": fresh_id(), "changes": rows});
@@ -149,22 +149,22 @@ fn lost(pushers: &[Pusher], auditor: &Auditor) -> Vec<String> {
 }
 
 /// Lets the pushers push, and kills the server at an instant that the dice choose.
-fn crash_under_load(server: &mut Server, pushers: &mut [Pusher], dice: &mut Dice) {
+fn crash_under_load(server: &mut Server, pushers: &mut [Pusher], rng: &mut SeededRng) {
     let mut work: Vec<Work<'_>> = Vec::new();
     for pusher in pushers {
         work.push(Box::new(|acknowledged| pusher.push_until_it_dies(acknowledged)));
     }
-    kill_under(server, work, dice);
+    kill_under(server, work, rng);
 }
 
 /// What somebody does until the server is gone, counting what is acknowledged.
 type Work<'w> = Box<dyn FnOnce(&AtomicUsize) + Send + 'w>;
 
 /// Lets all this work go on, and kills the server at an instant that the dice choose.
-fn kill_under(server: &mut Server, work: Vec<Work<'_>>, dice: &mut Dice) {
+fn kill_under(server: &mut Server, work: Vec<Work<'_>>, rng: &mut SeededRng) {
     let acknowledged = AtomicUsize::new(0);
-    let enough = 1 + dice.below(MOST_PUSHES) as usize;
-    let beyond = Duration::from_micros(dice.below(MOST_MICROS));
+    let enough = 1 + rng.below(MAX_PUSHES) as usize;
+    let beyond = Duration::from_micros(rng.below(MAX_MICROS));
     thread::scope(|scope| {
         let acknowledged = &acknowledged;
         let threads: Vec<_> =
@@ -189,12 +189,12 @@ fn no_acknowledged_push_is_lost_or_duplicated_when_the_server_is_killed() {
     let cycles =
         std::env::var("TIDELOG_CRASH_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(CYCLES);
     let mut server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     let mut pushers: Vec<_> = (0..PUSHERS).map(|number| Pusher::new(&caller, number)).collect();
     let mut auditor = Auditor::new(&caller);
-    let mut dice = Dice::new(SEED);
+    let mut rng = SeededRng::new(SEED);
     for cycle in 0..cycles {
-        crash_under_load(&mut server, &mut pushers, &mut dice);
+        crash_under_load(&mut server, &mut pushers, &mut rng);
         server.start_again();
         // Before anything is repeated: what the dead server had acknowledged is there already.
         auditor.read_on();
@@ -216,13 +216,13 @@ fn no_acknowledged_push_is_lost_or_duplicated_when_the_server_is_killed() {
 #[test]
 fn the_crash_test_detects_a_lost_batch() {
     let mut server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     let mut pushers: Vec<_> = (0..PUSHERS).map(|number| Pusher::new(&caller, number)).collect();
-    let (device, before) = (caller.device("Auditor"), server.beside("before"));
+    let (device, before) = (caller.device("Auditor"), server.scratch_path("before"));
     server.stop();
     copy_database(&server.data(), &before);
     server.start_again();
-    crash_under_load(&mut server, &mut pushers, &mut Dice::new(SEED));
+    crash_under_load(&mut server, &mut pushers, &mut SeededRng::new(SEED));
     // A server that answered before it wrote would leave what this leaves: the files as they were.
     copy_database(&before, &server.data());
     server.start_again();

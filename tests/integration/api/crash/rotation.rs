@@ -9,11 +9,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{CYCLES, SEED, Work, kill_under};
-use tidelog_test_kit::{Answer, Caller, Dice, Server, change, fresh_id, text};
+use tidelog_test_kit::{ApiResponse, Caller, SeededRng, Server, change, fresh_id, text};
 
 const WRITERS: usize = 3;
 /// Changes in a batch, at most.
-const MOST_CHANGES: u64 = 3;
+const MAX_CHANGES: u64 = 3;
 /// Entries that are rotated at a time: a rotation takes many steps, so most of them meet a crash.
 const ROTATED_AT_ONCE: u64 = 20;
 /// Cycles after which the rotation under way is finished before the next crash.
@@ -24,7 +24,7 @@ fn sealed(row: &str, key_version: u64) -> String {
 }
 
 /// `None`: the server died.
-fn ask(caller: &Caller, method: Method, path: &str, body: Option<Value>) -> Option<Answer> {
+fn ask(caller: &Caller, method: Method, path: &str, body: Option<Value>) -> Option<ApiResponse> {
     caller.try_call(method, path, body.as_ref()).ok()
 }
 
@@ -33,7 +33,7 @@ struct Writer {
     name: String,
     caller: Caller,
     device: String,
-    dice: Dice,
+    rng: SeededRng,
     /// Id and rows of the batch under way; kept until it is acknowledged, as a client keeps it.
     under_way: Option<(String, Vec<String>)>,
     batches: usize,
@@ -44,16 +44,16 @@ impl Writer {
     fn new(caller: &Caller, number: usize) -> Self {
         let name = format!("writer-{number}");
         let device = caller.device(&name);
-        let dice = Dice::new(SEED + number as u64);
+        let rng = SeededRng::new(SEED + number as u64);
         let caller = caller.clone();
-        Self { name, caller, device, dice, under_way: None, batches: 0, acknowledged: Vec::new() }
+        Self { name, caller, device, rng, under_way: None, batches: 0, acknowledged: Vec::new() }
     }
 
     /// Pushes the batch under way, or a new one. `None`: the server died.
     fn push(&mut self) -> Option<()> {
         if self.under_way.is_none() {
             self.batches += 1;
-            let rows = (0..1 + self.dice.below(MOST_CHANGES))
+            let rows = (0..1 + self.rng.below(MAX_CHANGES))
                 .map(|row| format!("{}/{}/{row}", self.name, self.batches))
                 .collect();
             self.under_way = Some((fresh_id(), rows));
@@ -75,7 +75,7 @@ impl Writer {
                 break;
             }
             // The rotation was completed in between: seal it again, under the same id.
-            answer.refused(409, "key_version_conflict");
+            answer.expect_error(409, "key_version_conflict");
         }
         self.acknowledged.extend(self.under_way.take().into_iter().flat_map(|(_, rows)| rows));
         Some(())
@@ -132,7 +132,7 @@ impl Rotator {
             200 => self.completed = version,
             // Something was passed over: a batch that the crash swallowed, though its page had been read.
             _ => {
-                answer.refused(409, "rotation_incomplete");
+                answer.expect_error(409, "rotation_incomplete");
                 self.cursor = Value::Null;
             }
         }
@@ -184,7 +184,7 @@ fn rows_by_device(log: &[Value]) -> HashMap<String, Vec<String>> {
 }
 
 /// Lets everybody work, and kills the server at an instant that the dice choose.
-fn crash_under_work(server: &mut Server, writers: &mut [Writer], rotator: &mut Rotator, dice: &mut Dice) {
+fn crash_under_work(server: &mut Server, writers: &mut [Writer], rotator: &mut Rotator, rng: &mut SeededRng) {
     let mut work: Vec<Work<'_>> = Vec::new();
     for writer in writers {
         work.push(Box::new(|done| {
@@ -198,7 +198,7 @@ fn crash_under_work(server: &mut Server, writers: &mut [Writer], rotator: &mut R
             done.fetch_add(1, Ordering::SeqCst);
         }
     }));
-    kill_under(server, work, dice);
+    kill_under(server, work, rng);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn no_acknowledged_step_is_lost_when_the_server_is_killed_during_a_rotation() {
     let cycles =
         std::env::var("TIDELOG_CRASH_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(CYCLES);
     let mut server = Server::start();
-    let caller = server.somebody();
+    let caller = server.signed_in_caller();
     caller.put("/api/sync/keys", &json!({"encrypted_key": BASE64.encode(b"key 1")})).ok();
     let reader = caller.device("Reader");
     let mut writers: Vec<_> = (0..WRITERS).map(|number| Writer::new(&caller, number)).collect();
@@ -217,9 +217,9 @@ fn no_acknowledged_step_is_lost_when_the_server_is_killed_during_a_rotation() {
         begun: 1,
         completed: 1,
     };
-    let mut dice = Dice::new(SEED);
+    let mut rng = SeededRng::new(SEED);
     for cycle in 0..cycles {
-        crash_under_work(&mut server, &mut writers, &mut rotator, &mut dice);
+        crash_under_work(&mut server, &mut writers, &mut rotator, &mut rng);
         server.start_again();
         let log = caller.pull_everything(&reader);
         rotator.assert_nothing_is_lost(&log);

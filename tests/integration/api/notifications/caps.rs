@@ -1,7 +1,7 @@
 //! How many streams there may be, and what happens to everybody else when there are that many.
 
 use super::*;
-use tidelog_test_kit::Answer;
+use tidelog_test_kit::ApiResponse;
 
 const PER_USER: &str = "TIDELOG_NOTIFICATIONS_MAX_STREAMS_PER_USER";
 const PER_SERVER: &str = "TIDELOG_NOTIFICATIONS_MAX_STREAMS";
@@ -20,32 +20,32 @@ impl Installation {
 }
 
 #[track_caller]
-fn is_worth_another_try(answer: &Answer) {
+fn is_worth_another_try(answer: &ApiResponse) {
     assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0));
 }
 
 #[test]
 fn the_stream_limit_per_user_does_not_affect_other_users() {
-    let scene = Scene::with(PER_USER, "3");
-    let streams = [scene.laptop.listen(), scene.laptop.listen_nameless(), scene.phone.listen()];
-    let refused = scene.phone.caller.get(&scene.phone.path);
-    refused.refused(429, "rate_limited");
+    let fixture = Fixture::with(PER_USER, "3");
+    let streams = [fixture.laptop.listen(), fixture.laptop.listen_nameless(), fixture.phone.listen()];
+    let refused = fixture.phone.caller.get(&fixture.phone.path);
+    refused.expect_error(429, "rate_limited");
     assert_eq!((refused.header("x-ratelimit-limit"), refused.header("x-ratelimit-remaining")), ("3", "0"));
     is_worth_another_try(&refused);
-    let bob = scene.server.new_user("bob@example.org");
-    Installation::new(&scene.server, &bob, &scene.app, "Laptop").listen();
+    let bob = fixture.server.new_user("bob@example.org");
+    Installation::new(&fixture.server, &bob, &fixture.app, "Laptop").listen();
     drop(streams);
 }
 
 #[test]
 fn the_stream_limit_of_the_server_does_not_affect_other_requests() {
-    let scene = Scene::with(PER_SERVER, "3");
-    let streams = [scene.laptop.listen(), scene.phone.listen(), scene.phone.listen()];
-    let bob = scene.server.new_user("bob@example.org");
-    let late = Installation::new(&scene.server, &bob, &scene.app, "Laptop");
+    let fixture = Fixture::with(PER_SERVER, "3");
+    let streams = [fixture.laptop.listen(), fixture.phone.listen(), fixture.phone.listen()];
+    let bob = fixture.server.new_user("bob@example.org");
+    let late = Installation::new(&fixture.server, &bob, &fixture.app, "Laptop");
     // Answers of 500 and above fail a test, so this one is asked for by hand.
     let refused = reqwest::blocking::Client::new()
-        .get(format!("{}{}", scene.server.url(), late.path))
+        .get(format!("{}{}", fixture.server.url(), late.path))
         .bearer_auth(late.caller.token())
         .send()
         .expect("an answer");
@@ -62,57 +62,57 @@ fn the_stream_limit_of_the_server_does_not_affect_other_requests() {
 #[test]
 fn the_limits_endpoint_reports_the_stream_limits() {
     let server = ServerSetup::default().with(PER_USER, "7").with(PER_SERVER, "11").start();
-    let limits = server.nobody().get("/api/sync/limits").ok();
+    let limits = server.anonymous().get("/api/sync/limits").ok();
     assert_eq!((&limits["max_streams_per_user"], &limits["max_streams"]), (&json!(7), &json!(11)));
-    let limits = Server::start().nobody().get("/api/sync/limits").ok();
+    let limits = Server::start().anonymous().get("/api/sync/limits").ok();
     assert_eq!((&limits["max_streams_per_user"], &limits["heartbeat_seconds"]), (&json!(100), &json!(15)));
 }
 
 #[test]
 fn every_way_to_disconnect_frees_the_stream() {
-    let scene = Scene::with(PER_USER, "2");
-    let _stays = scene.laptop.listen();
-    drop(scene.phone.listen());
-    let torn_away = scene.phone.listen_soon();
+    let fixture = Fixture::with(PER_USER, "2");
+    let _stays = fixture.laptop.listen();
+    drop(fixture.phone.listen());
+    let torn_away = fixture.phone.listen_soon();
     torn_away.reset();
-    let half_closed = scene.phone.listen_soon();
+    let half_closed = fixture.phone.listen_soon();
     half_closed.close_sending_half();
-    let mut last = scene.phone.listen_soon();
-    assert_eq!(scene.laptop.push("one"), last.changed());
+    let mut last = fixture.phone.listen_soon();
+    assert_eq!(fixture.laptop.push("one"), last.expect_changed());
 }
 
 #[test]
 fn a_refused_stream_does_not_count_towards_the_limit() {
-    let scene = Scene::with(PER_USER, "1");
+    let fixture = Fixture::with(PER_USER, "1");
     for _ in 0..3 {
-        let unknown = format!("{}&device_id={}", scene.phone.path, fresh_id());
-        scene.phone.caller.get(&unknown).refused(404, "not_found");
-        scene.phone.caller.get(&scene.phone.path_from("1000")).refused(409, "log_rewound");
+        let unknown = format!("{}&device_id={}", fixture.phone.path, fresh_id());
+        fixture.phone.caller.get(&unknown).expect_error(404, "not_found");
+        fixture.phone.caller.get(&fixture.phone.path_from("1000")).expect_error(409, "log_rewound");
     }
-    scene.phone.listen();
+    fixture.phone.listen();
 }
 
 #[test]
 fn five_hundred_streams_each_receive_one_event_for_a_push() {
     const USERS: usize = 5;
     const STREAMS: usize = 100;
-    let mut scene = Scene::set();
+    let mut fixture = Fixture::set();
     let mut users = Vec::new();
     for number in 0..USERS {
-        let user = scene.server.new_user(&format!("user-{number}@example.org"));
-        let reader = Installation::new(&scene.server, &user, &scene.app, "Reader");
-        let writer = Installation::new(&scene.server, &user, &scene.app, "Writer");
+        let user = fixture.server.new_user(&format!("user-{number}@example.org"));
+        let reader = Installation::new(&fixture.server, &user, &fixture.app, "Reader");
+        let writer = Installation::new(&fixture.server, &user, &fixture.app, "Writer");
         let streams: Vec<_> = (0..STREAMS).map(|_| reader.listen()).collect();
         users.push((writer, streams));
     }
     for (writer, streams) in &mut users {
         let pushed = writer.push("one");
         for stream in streams {
-            assert_eq!(stream.changed(), pushed);
+            assert_eq!(stream.expect_changed(), pushed);
         }
     }
-    scene.server.stop();
+    fixture.server.stop();
     for stream in users.iter_mut().flat_map(|(_, streams)| streams) {
-        stream.ends();
+        stream.expect_end();
     }
 }

@@ -5,133 +5,133 @@ use tidelog_test_kit::copy_database;
 
 /// The stream has nothing to say of what was before: the first that it says is what happens now.
 #[track_caller]
-fn has_missed_nothing(scene: &Scene, mut stream: EventReader) {
-    scene.phone.rotate();
-    stream.keys();
-    scene.phone.cancel_rotation();
-    stream.keys();
+fn has_missed_nothing(fixture: &Fixture, mut stream: EventReader) {
+    fixture.phone.rotate();
+    stream.expect_keys();
+    fixture.phone.cancel_rotation();
+    stream.expect_keys();
 }
 
 #[test]
 fn a_device_that_is_behind_gets_one_event_at_once() {
-    let scene = Scene::set();
-    scene.laptop.set_key();
-    let before = scene.latest();
-    scene.phone.push("one");
-    let latest = scene.phone.push("two");
-    let mut laptop = scene.laptop.listen_from(&before);
-    assert_eq!(laptop.changed(), latest);
-    has_missed_nothing(&scene, laptop);
+    let fixture = Fixture::set();
+    fixture.laptop.set_key();
+    let before = fixture.latest();
+    fixture.phone.push("one");
+    let latest = fixture.phone.push("two");
+    let mut laptop = fixture.laptop.listen_from(&before);
+    assert_eq!(laptop.expect_changed(), latest);
+    has_missed_nothing(&fixture, laptop);
 }
 
 #[test]
 fn a_device_that_is_up_to_date_gets_no_event() {
-    let scene = Scene::set();
-    scene.laptop.set_key();
-    let latest = scene.phone.push("one");
-    has_missed_nothing(&scene, scene.laptop.listen_from(&latest));
+    let fixture = Fixture::set();
+    fixture.laptop.set_key();
+    let latest = fixture.phone.push("one");
+    has_missed_nothing(&fixture, fixture.laptop.listen_from(&latest));
 }
 
 #[test]
 fn without_a_cursor_only_later_pushes_count() {
-    let scene = Scene::set();
-    scene.laptop.set_key();
-    scene.phone.push("one");
-    has_missed_nothing(&scene, scene.laptop.listen());
-    has_missed_nothing(&scene, scene.laptop.listen_nameless());
+    let fixture = Fixture::set();
+    fixture.laptop.set_key();
+    fixture.phone.push("one");
+    has_missed_nothing(&fixture, fixture.laptop.listen());
+    has_missed_nothing(&fixture, fixture.laptop.listen_nameless());
 }
 
 #[test]
 fn entries_of_the_device_itself_do_not_count() {
-    let scene = Scene::set();
-    scene.laptop.set_key();
-    let before = scene.phone.push("by the phone");
-    scene.laptop.push("by the laptop");
-    has_missed_nothing(&scene, scene.laptop.listen_from(&before));
-    assert_eq!(scene.phone.listen_from(&before).changed(), scene.latest());
+    let fixture = Fixture::set();
+    fixture.laptop.set_key();
+    let before = fixture.phone.push("by the phone");
+    fixture.laptop.push("by the laptop");
+    has_missed_nothing(&fixture, fixture.laptop.listen_from(&before));
+    assert_eq!(fixture.phone.listen_from(&before).expect_changed(), fixture.latest());
 }
 
 #[test]
 fn without_a_device_every_entry_counts() {
-    let scene = Scene::set();
-    let before = scene.latest();
-    let latest = scene.laptop.push("by the laptop");
-    let path = format!("{}&cursor={before}", scene.laptop.path);
-    assert_eq!(scene.laptop.caller.open_stream(&path).changed(), latest);
+    let fixture = Fixture::set();
+    let before = fixture.latest();
+    let latest = fixture.laptop.push("by the laptop");
+    let path = format!("{}&cursor={before}", fixture.laptop.path);
+    assert_eq!(fixture.laptop.caller.open_stream(&path).expect_changed(), latest);
 }
 
 #[test]
 fn from_the_start_every_entry_counts() {
-    let scene = Scene::set();
-    scene.laptop.set_key();
-    has_missed_nothing(&scene, scene.laptop.listen_from("0"));
-    let latest = scene.laptop.push("by the laptop");
+    let fixture = Fixture::set();
+    fixture.laptop.set_key();
+    has_missed_nothing(&fixture, fixture.laptop.listen_from("0"));
+    let latest = fixture.laptop.push("by the laptop");
     for beginning in ["0", ""] {
-        assert_eq!(scene.laptop.listen_from(beginning).changed(), latest);
+        assert_eq!(fixture.laptop.listen_from(beginning).expect_changed(), latest);
     }
 }
 
 #[test]
 fn a_reinstalled_device_is_notified_of_its_earlier_entries() {
-    let scene = Scene::set();
+    let fixture = Fixture::set();
     for row in ["one", "two", "three"] {
-        scene.laptop.push(row);
+        fixture.laptop.push(row);
     }
-    let page = json!({"device_id": scene.laptop.device, "limit": 1});
-    let page = scene.laptop.caller.post("/api/sync/pull", &page).ok();
+    let page = json!({"device_id": fixture.laptop.device, "limit": 1});
+    let page = fixture.laptop.caller.post("/api/sync/pull", &page).ok();
     let middle = page["cursor"].as_str().expect("a cursor");
-    assert_eq!(scene.laptop.listen_from(middle).changed(), scene.latest());
+    assert_eq!(fixture.laptop.listen_from(middle).expect_changed(), fixture.latest());
 }
 
 #[test]
 fn the_last_event_id_wins_over_the_cursor_in_the_url() {
-    let scene = Scene::set();
-    scene.laptop.set_key();
-    let old = scene.latest();
-    let latest = scene.phone.push("one");
+    let fixture = Fixture::set();
+    fixture.laptop.set_key();
+    let old = fixture.latest();
+    let latest = fixture.phone.push("one");
     let reopen =
-        |cursor: &str, id: &str| scene.laptop.caller.reopen_stream(&scene.laptop.path_from(cursor), id);
-    has_missed_nothing(&scene, reopen(&old, &latest));
-    assert_eq!(reopen(&latest, &old).changed(), latest);
-    assert_eq!(reopen(&old, "").changed(), latest, "an empty one is none");
+        |cursor: &str, id: &str| fixture.laptop.caller.reopen_stream(&fixture.laptop.path_from(cursor), id);
+    has_missed_nothing(&fixture, reopen(&old, &latest));
+    assert_eq!(reopen(&latest, &old).expect_changed(), latest);
+    assert_eq!(reopen(&old, "").expect_changed(), latest, "an empty one is none");
 }
 
 #[test]
 fn a_cursor_survives_a_restart() {
-    let mut scene = Scene::set();
-    let mut phone = scene.phone.listen();
-    scene.laptop.push("one");
-    let heard = phone.changed();
-    scene.server.restart();
-    scene.laptop.push("two");
-    let after = scene.phone.listen_from(&heard).changed();
+    let mut fixture = Fixture::set();
+    let mut phone = fixture.phone.listen();
+    fixture.laptop.push("one");
+    let heard = phone.expect_changed();
+    fixture.server.restart();
+    fixture.laptop.push("two");
+    let after = fixture.phone.listen_from(&heard).expect_changed();
     assert_eq!((seq(&heard), seq(&after)), (2, 3));
 }
 
 #[test]
 fn a_cursor_of_a_lost_history_gets_the_seq_to_resume_from() {
-    let mut scene = Scene::set();
-    scene.phone.push("kept");
-    let kept = json!({"device_id": scene.laptop.device, "cursor": scene.latest()});
-    scene.laptop.caller.post("/api/sync/pull", &kept).ok();
-    scene.server.stop();
-    copy_database(&scene.server.data(), &scene.server.beside("copy"));
-    scene.server.start_again();
-    let lost = scene.phone.push("lost");
-    scene.server.stop();
-    copy_database(&scene.server.beside("copy"), &scene.server.data());
-    scene.server.start_again();
+    let mut fixture = Fixture::set();
+    fixture.phone.push("kept");
+    let kept = json!({"device_id": fixture.laptop.device, "cursor": fixture.latest()});
+    fixture.laptop.caller.post("/api/sync/pull", &kept).ok();
+    fixture.server.stop();
+    copy_database(&fixture.server.data(), &fixture.server.scratch_path("copy"));
+    fixture.server.start_again();
+    let lost = fixture.phone.push("lost");
+    fixture.server.stop();
+    copy_database(&fixture.server.scratch_path("copy"), &fixture.server.data());
+    fixture.server.start_again();
 
-    let told = scene.laptop.caller.get(&scene.laptop.path_from(&lost)).refused(409, "log_rewound");
-    let pull = json!({"device_id": scene.laptop.device, "cursor": lost});
-    let pulled = scene.laptop.caller.post("/api/sync/pull", &pull).refused(409, "log_rewound");
+    let told = fixture.laptop.caller.get(&fixture.laptop.path_from(&lost)).expect_error(409, "log_rewound");
+    let pull = json!({"device_id": fixture.laptop.device, "cursor": lost});
+    let pulled = fixture.laptop.caller.post("/api/sync/pull", &pull).expect_error(409, "log_rewound");
     assert_eq!(
         (&told["resume_from"], seq(told["resume_from"].as_str().expect("a cursor"))),
         (&pulled["resume_from"], 2)
     );
-    let nameless = format!("{}&cursor={lost}", scene.laptop.path);
-    let told = scene.laptop.caller.get(&nameless).refused(409, "log_rewound");
+    let nameless = format!("{}&cursor={lost}", fixture.laptop.path);
+    let told = fixture.laptop.caller.get(&nameless).expect_error(409, "log_rewound");
     assert_eq!(seq(told["resume_from"].as_str().expect("a cursor")), 1, "without a device, the beginning");
-    let beyond = format!("{}&cursor=1000", scene.laptop.path);
-    scene.laptop.caller.get(&beyond).refused(409, "log_rewound");
+    let beyond = format!("{}&cursor=1000", fixture.laptop.path);
+    fixture.laptop.caller.get(&beyond).expect_error(409, "log_rewound");
 }

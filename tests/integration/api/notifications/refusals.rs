@@ -4,18 +4,18 @@ use super::*;
 
 #[test]
 fn a_stream_is_for_the_app_of_its_token() {
-    let scene = Scene::set();
-    let me = &scene.laptop.caller;
-    let other = scene.server.new_app("Tasks");
+    let fixture = Fixture::set();
+    let me = &fixture.laptop.caller;
+    let other = fixture.server.new_app("Tasks");
     for app in [other.id, fresh_id()] {
-        me.get(&format!("{SUBSCRIBE}?app_id={app}")).refused(403, "wrong_app");
+        me.get(&format!("{SUBSCRIBE}?app_id={app}")).expect_error(403, "wrong_app");
     }
 }
 
 #[test]
 fn malformed_parameters_are_named() {
-    let scene = Scene::set();
-    let (me, app) = (&scene.laptop.caller, &scene.app.id);
+    let fixture = Fixture::set();
+    let (me, app) = (&fixture.laptop.caller, &fixture.app.id);
     for (query, field) in [
         ("".to_owned(), "app_id"),
         ("?app_id=".into(), "app_id"),
@@ -27,19 +27,19 @@ fn malformed_parameters_are_named() {
         (format!("?app_id={app}&cursor=%00"), "cursor"),
         (format!("?app_id={app}&app_id={app}"), "query"),
     ] {
-        let refusal = me.get(&format!("{SUBSCRIBE}{query}")).refused(422, "invalid_field");
+        let refusal = me.get(&format!("{SUBSCRIBE}{query}")).expect_error(422, "invalid_field");
         assert_eq!(refusal["field"], field, "{query}");
     }
 }
 
 #[test]
 fn an_invalid_last_event_id_is_named() {
-    let scene = Scene::set();
-    let url = format!("{}{}", scene.server.url(), scene.laptop.path);
+    let fixture = Fixture::set();
+    let url = format!("{}{}", fixture.server.url(), fixture.laptop.path);
     for id in ["yesterday", "é"] {
         let answer = reqwest::blocking::Client::new()
             .get(&url)
-            .bearer_auth(scene.laptop.caller.token())
+            .bearer_auth(fixture.laptop.caller.token())
             .header("last-event-id", id)
             .send()
             .expect("an answer");
@@ -51,14 +51,14 @@ fn an_invalid_last_event_id_is_named() {
 
 #[test]
 fn an_unknown_or_foreign_device_is_not_found() {
-    let scene = Scene::set();
-    let bob = scene.server.new_user("bob@example.org");
-    let foreign = Installation::new(&scene.server, &bob, &scene.app, "Laptop").device;
-    let removed = scene.server.sign_in(&scene.user, &scene.app).device("Old");
-    scene.laptop.caller.delete(&format!("/api/sync/devices/{removed}")).expect(204);
+    let fixture = Fixture::set();
+    let bob = fixture.server.new_user("bob@example.org");
+    let foreign = Installation::new(&fixture.server, &bob, &fixture.app, "Laptop").device;
+    let removed = fixture.server.sign_in(&fixture.user, &fixture.app).device("Old");
+    fixture.laptop.caller.delete(&format!("/api/sync/devices/{removed}")).expect(204);
     let refuse = |device: &str| {
-        let path = format!("{}&device_id={device}", scene.laptop.path);
-        scene.laptop.caller.get(&path).refused(404, "not_found")
+        let path = format!("{}&device_id={device}", fixture.laptop.path);
+        fixture.laptop.caller.get(&path).expect_error(404, "not_found")
     };
     let unknown = refuse(&fresh_id());
     assert_eq!((refuse(&foreign), refuse(&removed)), (unknown.clone(), unknown));
@@ -66,8 +66,8 @@ fn an_unknown_or_foreign_device_is_not_found() {
 
 #[test]
 fn a_stream_requires_a_session() {
-    let scene = Scene::set();
-    for stranger in [scene.server.nobody(), scene.server.bearer("garbage")] {
-        stranger.get(&scene.laptop.path).refused(401, "unauthenticated");
+    let fixture = Fixture::set();
+    for stranger in [fixture.server.anonymous(), fixture.server.bearer("garbage")] {
+        stranger.get(&fixture.laptop.path).expect_error(401, "unauthenticated");
     }
 }

@@ -13,11 +13,11 @@ const FEW: usize = PUSHES / 10;
 
 #[test]
 fn a_slow_reader_gets_a_few_events_and_the_last_one() {
-    let scene = Scene::set();
-    let mut asleep = scene.phone.caller.open_narrow_stream(&scene.phone.path);
+    let fixture = Fixture::set();
+    let mut asleep = fixture.phone.caller.open_small_buffer_stream(&fixture.phone.path);
     thread::scope(|scope| {
         for writer in 0..WRITERS {
-            let laptop = &scene.laptop;
+            let laptop = &fixture.laptop;
             scope.spawn(move || {
                 for number in 0..PUSHES / WRITERS {
                     laptop.caller.push(&laptop.device, vec![change(&format!("{writer}-{number}"))]);
@@ -25,9 +25,9 @@ fn a_slow_reader_gets_a_few_events_and_the_last_one() {
             });
         }
     });
-    let latest = scene.latest();
+    let latest = fixture.latest();
     let mut told = 1;
-    while asleep.changed() != latest {
+    while asleep.expect_changed() != latest {
         told += 1;
     }
     assert!(told < FEW, "{told} events of {PUSHES} pushes were kept for a reader that did not read");

@@ -1,11 +1,11 @@
 //! What an app may ask for, and who is told when it asks for anything else.
 
-use super::{REDIRECT, World, query};
+use super::{Fixture, REDIRECT, query};
 
 #[test]
 fn an_unknown_client_or_redirect_is_an_error_page_and_never_a_redirect() {
-    let world = World::new();
-    let tab = world.server.tab();
+    let fixture = Fixture::new();
+    let tab = fixture.server.tab();
     let unknown = [
         ("client_id", ""),
         ("client_id", "tla_unknown"),
@@ -28,7 +28,7 @@ fn an_unknown_client_or_redirect_is_an_error_page_and_never_a_redirect() {
         ("redirect_uri", "/account"),
     ];
     for (name, value) in unknown {
-        let shown = tab.open(&world.request(&[(name, value)])).expect(400);
+        let shown = tab.open(&fixture.request(&[(name, value)])).expect(400);
         assert_eq!(shown.title(), "This app can't connect", "{name}={value}");
         assert!(!shown.text.contains("evil") && shown.headers.get("location").is_none(), "{value}");
     }
@@ -36,11 +36,11 @@ fn an_unknown_client_or_redirect_is_an_error_page_and_never_a_redirect() {
 
 #[test]
 fn redirects_must_match_a_registered_one_exactly() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let registered = "https://notes.example/callback?x=1";
-    world.server.cli().run(&["app", "set", "Notes", &format!("redirects={registered}")]).json();
-    let tab = world.server.tab();
-    let status = |uri: &str| tab.open(&world.request(&[("redirect_uri", uri)])).status;
+    fixture.server.cli().run(&["app", "set", "Notes", &format!("redirects={registered}")]).json();
+    let tab = fixture.server.tab();
+    let status = |uri: &str| tab.open(&fixture.request(&[("redirect_uri", uri)])).status;
     assert_eq!(status(registered), 200);
     for near in [
         "https://notes.example/callback",
@@ -58,9 +58,9 @@ fn redirects_must_match_a_registered_one_exactly() {
     ] {
         assert_eq!(status(near), 400, "{near}");
     }
-    let other = world.server.new_app("Tasks");
+    let other = fixture.server.new_app("Tasks");
     assert_eq!(
-        tab.open(&world.request(&[("redirect_uri", registered), ("client_id", &other.api_key)])).status,
+        tab.open(&fixture.request(&[("redirect_uri", registered), ("client_id", &other.api_key)])).status,
         400
     );
     for loopback in ["http://localhost:1/", "http://[::1]:65535/a?b", REDIRECT] {
@@ -70,7 +70,7 @@ fn redirects_must_match_a_registered_one_exactly() {
 
 #[test]
 fn an_unsafe_redirect_cannot_be_registered() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for uri in [
         "http://notes.example/",
         "https://notes.example",
@@ -78,15 +78,16 @@ fn an_unsafe_redirect_cannot_be_registered() {
         "javascript:alert(1)",
         "https://a.example/#f",
     ] {
-        let refused = world.server.cli().run(&["app", "set", "Notes", &format!("redirects={uri}")]).refusal();
+        let refused =
+            fixture.server.cli().run(&["app", "set", "Notes", &format!("redirects={uri}")]).expect_refusal();
         assert!(refused.contains("redirect"), "{refused}");
     }
 }
 
 #[test]
 fn other_errors_are_sent_to_the_redirect_with_the_state() {
-    let world = World::new();
-    let tab = world.server.tab();
+    let fixture = Fixture::new();
+    let tab = fixture.server.tab();
     for (name, value, error) in [
         ("response_type", "", "invalid_request"),
         ("response_type", "token", "unsupported_response_type"),
@@ -98,47 +99,47 @@ fn other_errors_are_sent_to_the_redirect_with_the_state() {
         ("state", "", "invalid_request"),
         ("request_uri", "https://evil.example/", "invalid_request"),
     ] {
-        let sent = tab.open(&world.request(&[(name, value)])).expect(303);
+        let sent = tab.open(&fixture.request(&[(name, value)])).expect(303);
         assert!(sent.location().starts_with(&format!("{REDIRECT}?")), "{}", sent.location());
         assert_eq!(sent.parameter("error").as_deref(), Some(error), "{name}={value}");
-        assert_eq!(sent.parameter("iss"), Some(world.server.url()), "RFC 9207");
+        assert_eq!(sent.parameter("iss"), Some(fixture.server.url()), "RFC 9207");
         assert_eq!(sent.parameter("state").is_some(), name != "state");
         assert_eq!(sent.parameter("code"), None);
     }
-    let twice = format!("{}&state=other", world.request(&[]));
+    let twice = format!("{}&state=other", fixture.request(&[]));
     assert_eq!(tab.open(&twice).parameter("error").as_deref(), Some("invalid_request"));
-    let two_ways_back = format!("{}&redirect_uri=http://localhost:1/", world.request(&[]));
+    let two_ways_back = format!("{}&redirect_uri=http://localhost:1/", fixture.request(&[]));
     tab.open(&two_ways_back).expect(400);
 }
 
 #[test]
 fn a_replaced_api_key_is_unknown_at_every_step() {
-    let world = World::new();
-    let tab = world.server.tab();
-    let log_in = tab.open(&world.request(&[]));
-    let consent = world.consent_page(&tab);
-    let code = world.code();
-    let fresh = world.server.cli().run(&["app", "rotate-key", "Notes"]).json();
-    tab.open(&world.request(&[])).expect(400);
+    let fixture = Fixture::new();
+    let tab = fixture.server.tab();
+    let log_in = tab.open(&fixture.request(&[]));
+    let consent = fixture.consent_page(&tab);
+    let code = fixture.code();
+    let fresh = fixture.server.cli().run(&["app", "rotate-key", "Notes"]).json();
+    tab.open(&fixture.request(&[])).expect(400);
     tab.send(&log_in, &[("email", "ada@example.org"), ("password", "x")]).expect(400);
     tab.send(&consent, &[("decision", "allow")]).expect(400);
-    for key in [&world.app.api_key, fresh["api_key"].as_str().expect("a key")] {
-        let (status, refused) = world.exchange(&code, serde_json::json!({"client_id": key}));
+    for key in [&fixture.app.api_key, fresh["api_key"].as_str().expect("a key")] {
+        let (status, refused) = fixture.exchange(&code, serde_json::json!({"client_id": key}));
         assert_eq!((status, refused["error"].as_str()), (400, Some("invalid_grant")));
     }
 }
 
 #[test]
 fn garbage_in_the_url_gives_an_error_page() {
-    let world = World::new();
-    let tab = world.server.tab();
+    let fixture = Fixture::new();
+    let tab = fixture.server.tab();
     let long = "x".repeat(5_000);
     for parameters in [vec![("client_id", long.as_str())], vec![("client_id", "\u{0}")], vec![("x", "%")]] {
         tab.open(&query(&parameters)).expect(400);
     }
-    tab.open(&world.request(&[("state", &long)])).expect(303);
+    tab.open(&fixture.request(&[("state", &long)])).expect(303);
     tab.open("/oauth/authorize?%ff=%ff&client_id=%fe").expect(400);
     for path in ["/two-factor?flow=", "/oauth/consent?flow=x.y", "/oauth/consent"] {
-        tab.open(path).expect(400).titled("This page has expired");
+        tab.open(path).expect(400).expect_title("This page has expired");
     }
 }

@@ -6,12 +6,12 @@ use oauth2::{
     TokenResponse, TokenUrl,
 };
 
-use super::{REDIRECT, World};
-use tidelog_test_kit::{PASSWORD, Shown};
+use super::{Fixture, REDIRECT};
+use tidelog_test_kit::{PASSWORD, PageResponse};
 
-impl World {
+impl Fixture {
     /// The person opens an address that a client made, and lets it in.
-    fn let_in(&self, address: &str) -> Shown {
+    fn let_in(&self, address: &str) -> PageResponse {
         let tab = self.server.tab();
         let page = tab.open(address).expect(200);
         let sent = tab.send(&page, &[("email", &self.user.email), ("password", PASSWORD)]).expect(303);
@@ -22,15 +22,15 @@ impl World {
 
 #[test]
 fn the_oauth2_crate_completes_the_flow_and_refreshes() {
-    let world = World::new();
-    let at = |path: &str| format!("{}{path}", world.server.url());
-    let client = BasicClient::new(ClientId::new(world.app.api_key.clone()))
+    let fixture = Fixture::new();
+    let at = |path: &str| format!("{}{path}", fixture.server.url());
+    let client = BasicClient::new(ClientId::new(fixture.app.api_key.clone()))
         .set_auth_uri(AuthUrl::new(at("/oauth/authorize")).expect("an address"))
         .set_token_uri(TokenUrl::new(at("/oauth/token")).expect("an address"))
         .set_redirect_uri(RedirectUrl::new(REDIRECT.into()).expect("an address"));
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let (address, state) = client.authorize_url(CsrfToken::new_random).set_pkce_challenge(challenge).url();
-    let back = world.let_in(address.as_str());
+    let back = fixture.let_in(address.as_str());
     assert_eq!(back.parameter("state").as_ref(), Some(state.secret()));
     let http = reqwest::blocking::Client::new();
     let send = |request: oauth2::HttpRequest| {
@@ -44,8 +44,8 @@ fn the_oauth2_crate_completes_the_flow_and_refreshes() {
     };
     let code = AuthorizationCode::new(back.parameter("code").expect("a code"));
     let tokens = client.exchange_code(code).set_pkce_verifier(verifier).request(&send).expect("tokens");
-    world.server.bearer(tokens.access_token().secret()).get("/api/sync/status").ok();
+    fixture.server.bearer(tokens.access_token().secret()).get("/api/sync/status").ok();
     let refresh = RefreshToken::new(tokens.refresh_token().expect("one").secret().clone());
     let fresh = client.exchange_refresh_token(&refresh).request(&send).expect("tokens");
-    world.server.bearer(fresh.access_token().secret()).get("/api/sync/status").ok();
+    fixture.server.bearer(fresh.access_token().secret()).get("/api/sync/status").ok();
 }

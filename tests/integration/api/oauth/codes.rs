@@ -2,29 +2,29 @@
 
 use serde_json::json;
 
-use super::{REDIRECT, VERIFIER, World, challenge};
-use tidelog_test_kit::{ClockedServer, Tab};
+use super::{Fixture, REDIRECT, VERIFIER, challenge};
+use tidelog_test_kit::{ManualClockServer, Tab};
 
 #[test]
 fn an_authorization_code_works_once_and_reuse_revokes_its_tokens() {
-    let world = World::new();
-    let code = world.code();
-    let (status, tokens) = world.exchange(&code, json!({}));
+    let fixture = Fixture::new();
+    let code = fixture.code();
+    let (status, tokens) = fixture.exchange(&code, json!({}));
     assert_eq!(status, 200);
-    let app = world.server.bearer(tokens["access_token"].as_str().expect("a token"));
+    let app = fixture.server.bearer(tokens["access_token"].as_str().expect("a token"));
     app.get("/api/sync/status").ok();
-    let (status, refused) = world.exchange(&code, json!({}));
+    let (status, refused) = fixture.exchange(&code, json!({}));
     assert_eq!((status, &refused["error"]), (400, &json!("invalid_grant")));
-    app.get("/api/sync/status").refused(401, "unauthenticated");
+    app.get("/api/sync/status").expect_error(401, "unauthenticated");
     let refresh = json!({"refresh_token": tokens["refresh_token"]});
-    world.server.nobody().post("/api/sync/auth/refresh", &refresh).refused(401, "unauthenticated");
+    fixture.server.anonymous().post("/api/sync/auth/refresh", &refresh).expect_error(401, "unauthenticated");
 }
 
 #[test]
 fn an_authorization_code_works_only_for_its_client_redirect_and_verifier() {
-    let world = World::new();
-    let code = world.code();
-    let other = world.server.new_app("Tasks");
+    let fixture = Fixture::new();
+    let code = fixture.code();
+    let other = fixture.server.new_app("Tasks");
     for changed in [
         json!({"client_id": other.api_key}),
         json!({"client_id": "tla_unknown"}),
@@ -37,24 +37,24 @@ fn an_authorization_code_works_only_for_its_client_redirect_and_verifier() {
         json!({"code": format!("{code}x")}),
         json!({"code": ""}),
     ] {
-        let (status, refused) = world.exchange(&code, changed.clone());
+        let (status, refused) = fixture.exchange(&code, changed.clone());
         let expected = if changed["code"] == "" { "invalid_request" } else { "invalid_grant" };
         assert_eq!((status, refused["error"].as_str()), (400, Some(expected)), "{changed}");
     }
-    assert_eq!(world.exchange(&code, json!({})).0, 200, "none of that used it up");
+    assert_eq!(fixture.exchange(&code, json!({})).0, 200, "none of that used it up");
 }
 
 #[test]
 fn a_token_request_without_a_field_names_it() {
-    let world = World::new();
-    let code = world.code();
+    let fixture = Fixture::new();
+    let code = fixture.code();
     for field in ["grant_type", "code", "redirect_uri", "code_verifier", "client_id"] {
-        let (status, refused) = world.exchange(&code, json!({field: null}));
+        let (status, refused) = fixture.exchange(&code, json!({field: null}));
         assert_eq!((status, refused["error"].as_str()), (400, Some("invalid_request")), "{field}");
         assert!(refused["error_description"].as_str().expect("a sentence").contains(field));
     }
     for grant in ["password", "client_credentials", "implicit", "Authorization_Code"] {
-        let (status, refused) = world.exchange(&code, json!({"grant_type": grant}));
+        let (status, refused) = fixture.exchange(&code, json!({"grant_type": grant}));
         assert_eq!((status, refused["error"].as_str()), (400, Some("unsupported_grant_type")), "{grant}");
     }
 }
@@ -62,33 +62,33 @@ fn a_token_request_without_a_field_names_it() {
 #[test]
 fn whatever_ends_sessions_revokes_authorization_codes() {
     for (act, sign_in_again) in [("disable", false), ("reset-password", true)] {
-        let world = World::new();
-        let code = world.code();
+        let fixture = Fixture::new();
+        let code = fixture.code();
         match act {
-            "disable" => drop(world.server.cli().run(&["user", "disable", &world.user.email]).json()),
+            "disable" => drop(fixture.server.cli().run(&["user", "disable", &fixture.user.email]).json()),
             _ => drop(
-                world
+                fixture
                     .server
                     .cli()
                     .run_with_input(
-                        &["user", "reset-password", &world.user.email, "--password-stdin"],
+                        &["user", "reset-password", &fixture.user.email, "--password-stdin"],
                         "another password",
                     )
                     .json(),
             ),
         }
-        let (status, refused) = world.exchange(&code, json!({}));
+        let (status, refused) = fixture.exchange(&code, json!({}));
         assert_eq!((status, refused["error"].as_str()), (400, Some("invalid_grant")), "{act}");
-        let tab = world.server.tab();
-        let page = tab.open(&world.request(&[]));
-        let sent = tab.send(&page, &[("email", &world.user.email), ("password", "another password")]);
+        let tab = fixture.server.tab();
+        let page = tab.open(&fixture.request(&[]));
+        let sent = tab.send(&page, &[("email", &fixture.user.email), ("password", "another password")]);
         assert_eq!(sent.status == 303, sign_in_again, "{act}");
     }
 }
 
 #[test]
 fn an_authorization_code_lasts_a_minute_and_a_page_half_an_hour() {
-    let server = ClockedServer::start(&[]);
+    let server = ManualClockServer::start(&[]);
     let tab = Tab::on(&server.url());
     let request = format!(
         "/oauth/authorize?response_type=code&client_id={}&redirect_uri={REDIRECT}&state=s&code_challenge={}\
@@ -107,21 +107,22 @@ fn an_authorization_code_lasts_a_minute_and_a_page_half_an_hour() {
             "grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT,
             "code_verifier": VERIFIER, "client_id": server.api_key(),
         });
-        server.nobody().post("/oauth/token", &body).status
+        server.anonymous().post("/oauth/token", &body).status
     };
     let in_time = code();
-    server.pass_seconds(59);
+    server.advance_seconds(59);
     assert_eq!(exchange(&in_time), 200);
     let late = code();
-    server.pass_seconds(60);
+    server.advance_seconds(60);
     assert_eq!(exchange(&late), 400);
 
     let page = tab.open(&request);
     let consent = tab.follow(&tab.send(&page, &credentials).expect(303)).expect(200);
-    server.pass_seconds(10 * 60);
-    let expired = tab.send(&consent, &[("decision", "allow")]).expect(400).titled("This page has expired");
+    server.advance_seconds(10 * 60);
+    let expired =
+        tab.send(&consent, &[("decision", "allow")]).expect(400).expect_title("This page has expired");
     assert!(expired.text.contains("Start again") && expired.text.contains("/oauth/authorize?"), "a way on");
     tab.send(&page, &credentials).expect(303);
-    server.pass_seconds(20 * 60);
-    tab.send(&page, &credentials).expect(400).titled("This page has expired");
+    server.advance_seconds(20 * 60);
+    tab.send(&page, &credentials).expect(400).expect_title("This page has expired");
 }

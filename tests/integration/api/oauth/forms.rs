@@ -1,49 +1,49 @@
 //! Forms that another site sends, or that another browser was shown; pages in frames; cookies.
 
-use super::World;
-use tidelog_test_kit::{PASSWORD, Shown};
+use super::Fixture;
+use tidelog_test_kit::{PASSWORD, PageResponse};
 
 #[test]
 fn a_form_works_only_in_the_browser_that_loaded_it() {
-    let world = World::new();
-    let (mine, theirs) = (world.server.tab(), world.server.tab());
-    let page = mine.open(&world.request(&[]));
-    let credentials = [("email", world.user.email.as_str()), ("password", PASSWORD)];
+    let fixture = Fixture::new();
+    let (mine, theirs) = (fixture.server.tab(), fixture.server.tab());
+    let page = mine.open(&fixture.request(&[]));
+    let credentials = [("email", fixture.user.email.as_str()), ("password", PASSWORD)];
     // An attacker's page cannot make the victim's browser log in as the attacker, nor finish what the attacker began.
-    theirs.send(&page, &credentials).expect(400).titled("This page has expired");
-    theirs.open(&world.request(&[])).expect(200);
-    theirs.send(&page, &credentials).expect(400).titled("This page has expired");
-    let consent = world.consent_page(&mine);
-    theirs.send(&consent, &[("decision", "allow")]).expect(400).titled("This page has expired");
+    theirs.send(&page, &credentials).expect(400).expect_title("This page has expired");
+    theirs.open(&fixture.request(&[])).expect(200);
+    theirs.send(&page, &credentials).expect(400).expect_title("This page has expired");
+    let consent = fixture.consent_page(&mine);
+    theirs.send(&consent, &[("decision", "allow")]).expect(400).expect_title("This page has expired");
     mine.send(&consent, &[("decision", "allow")]).expect(303);
 }
 
 #[test]
 fn a_cross_site_form_is_refused_even_with_a_valid_state() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for (name, value) in [
         ("origin", "https://evil.example"),
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-site", "same-site"),
     ] {
-        let tab = world.server.tab();
-        let page = world.consent_page(&tab);
+        let tab = fixture.server.tab();
+        let page = fixture.consent_page(&tab);
         let tab = tab.with(name, value);
-        tab.send(&page, &[("decision", "allow")]).expect(400).titled("This page has expired");
+        tab.send(&page, &[("decision", "allow")]).expect(400).expect_title("This page has expired");
     }
-    let tab = world.server.tab().with("sec-fetch-site", "same-origin").with("origin", "null");
-    let page = world.consent_page(&tab);
+    let tab = fixture.server.tab().with("sec-fetch-site", "same-origin").with("origin", "null");
+    let page = fixture.consent_page(&tab);
     tab.send(&page, &[("decision", "allow")]).expect(303);
 }
 
 #[test]
 fn flow_states_cannot_be_skipped_or_swapped() {
-    let world = World::new();
-    let tab = world.server.tab();
-    let log_in = tab.open(&world.request(&[]));
-    let consent = world.consent_page(&tab);
+    let fixture = Fixture::new();
+    let tab = fixture.server.tab();
+    let log_in = tab.open(&fixture.request(&[]));
+    let consent = fixture.consent_page(&tab);
     let token_of =
-        |page: &Shown| page.filled(&[]).into_iter().find(|(name, _)| name == "flow").expect("a token");
+        |page: &PageResponse| page.filled(&[]).into_iter().find(|(name, _)| name == "flow").expect("a token");
     let (early, late) = (token_of(&log_in), token_of(&consent));
     let with =
         |token: &(String, String), more: (&str, &str)| vec![token.clone(), (more.0.into(), more.1.into())];
@@ -58,25 +58,26 @@ fn flow_states_cannot_be_skipped_or_swapped() {
 
 #[test]
 fn a_consent_page_takes_one_decision_and_repeats_its_result() {
-    let world = World::new();
-    let tab = world.server.tab();
-    let page = world.consent_page(&tab);
+    let fixture = Fixture::new();
+    let tab = fixture.server.tab();
+    let page = fixture.consent_page(&tab);
     let first = tab.send(&page, &[("decision", "allow")]).expect(303);
     let second = tab.send(&page, &[("decision", "allow")]).expect(303);
     assert_eq!(first.location(), second.location(), "one code, so none is used twice");
-    tab.send(&page, &[("decision", "deny")]).expect(400).titled("This page has expired");
+    tab.send(&page, &[("decision", "deny")]).expect(400).expect_title("This page has expired");
     let token = page.filled(&[])[0].1.clone();
-    let back = tab.open(&format!("/oauth/consent?flow={token}")).expect(400).titled("This page has expired");
+    let back =
+        tab.open(&format!("/oauth/consent?flow={token}")).expect(400).expect_title("This page has expired");
     assert!(back.text.contains("Start again"));
 }
 
 #[test]
 fn no_page_can_be_framed_or_load_anything_and_only_consent_may_redirect() {
-    let world = World::new();
-    let tab = world.server.tab();
+    let fixture = Fixture::new();
+    let tab = fixture.server.tab();
     let pages = [
-        tab.open(&world.request(&[])),
-        world.consent_page(&tab),
+        tab.open(&fixture.request(&[])),
+        fixture.consent_page(&tab),
         tab.open("/account"),
         tab.open("/sign-up"),
         tab.open("/invite/x"),
@@ -108,9 +109,9 @@ fn no_page_can_be_framed_or_load_anything_and_only_consent_may_redirect() {
 
 #[test]
 fn cookies_are_http_only_and_same_site() {
-    let world = World::with_public_url("https://sync.example.org");
-    let tab = world.server.tab().with("host", "sync.example.org");
-    let cookie = tab.open(&world.request(&[])).header("set-cookie");
+    let fixture = Fixture::with_public_url("https://sync.example.org");
+    let tab = fixture.server.tab().with("host", "sync.example.org");
+    let cookie = tab.open(&fixture.request(&[])).header("set-cookie");
     assert!(cookie.starts_with("__Host-tidelog-browser="), "{cookie}");
     for attribute in ["HttpOnly", "Secure", "SameSite=Lax", "Path=/;"] {
         assert!(cookie.contains(attribute), "{attribute} in {cookie}");
@@ -120,26 +121,26 @@ fn cookies_are_http_only_and_same_site() {
 
 #[test]
 fn names_of_users_and_apps_are_escaped() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let nasty = "<script>alert(1)</script>\"'>&amp;";
-    let app = world.server.new_app(nasty);
-    let tab = world.server.tab();
-    let page = tab.open(&world.request(&[("client_id", &app.api_key), ("state", nasty)]));
+    let app = fixture.server.new_app(nasty);
+    let tab = fixture.server.tab();
+    let page = tab.open(&fixture.request(&[("client_id", &app.api_key), ("state", nasty)]));
     assert!(!page.text.contains("<script>") && page.text.contains("&lt;script&gt;"), "{}", page.text);
     let again = tab.send(&page, &[("email", nasty), ("password", "wrong")]).expect(422);
     assert!(!again.text.contains("<script>"), "{}", again.text);
-    let sent = tab.send(&again, &[("email", &world.user.email), ("password", PASSWORD)]).expect(303);
+    let sent = tab.send(&again, &[("email", &fixture.user.email), ("password", PASSWORD)]).expect(303);
     let consent = tab.follow(&sent).expect(200);
     assert_eq!(tab.send(&consent, &[("decision", "allow")]).parameter("state").as_deref(), Some(nasty));
 }
 
 #[test]
 fn wrong_credentials_get_the_same_message_whatever_is_wrong() {
-    let world = World::new();
-    world.server.new_user("disabled@example.org");
-    world.server.cli().run(&["user", "disable", "disabled@example.org"]).json();
-    let tab = world.server.tab();
-    let page = tab.open(&world.request(&[]));
+    let fixture = Fixture::new();
+    fixture.server.new_user("disabled@example.org");
+    fixture.server.cli().run(&["user", "disable", "disabled@example.org"]).json();
+    let tab = fixture.server.tab();
+    let page = tab.open(&fixture.request(&[]));
     let faults: Vec<_> = [
         ("ada@example.org", "wrong"),
         ("nobody@example.org", PASSWORD),
@@ -155,7 +156,7 @@ fn wrong_credentials_get_the_same_message_whatever_is_wrong() {
             !again.text.contains(&format!("value=\"{password}\"")) || password.is_empty(),
             "no password comes back"
         );
-        again.fault()
+        again.error_message()
     })
     .collect();
     assert!(faults.iter().all(|fault| fault.is_some() && *fault == faults[0]), "{faults:?}");

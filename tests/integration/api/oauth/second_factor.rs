@@ -6,27 +6,27 @@ use tidelog::server::commands::{Command, UserCommand};
 
 use super::{REDIRECT, VERIFIER, challenge};
 
-use tidelog_test_kit::{Authenticator, Caller, ClockedServer, Shown, Tab};
+use tidelog_test_kit::{Authenticator, Caller, ManualClockServer, PageResponse, Tab};
 
 /// An account with a second factor, and what its owner has.
 struct Owner {
-    server: ClockedServer,
+    server: ManualClockServer,
     app: Authenticator,
     recovery_codes: Vec<String>,
 }
 
-fn account(server: &ClockedServer, code: Option<&str>) -> Caller {
+fn account(server: &ManualClockServer, code: Option<&str>) -> Caller {
     let mut body = json!({"email": server.email(), "password": server.password()});
     if let Some(code) = code {
         body["code"] = code.into();
     }
-    let token = server.nobody().post("/api/account/token", &body).ok()["token"].clone();
-    server.nobody().with_token(token.as_str().expect("a token"))
+    let token = server.anonymous().post("/api/account/token", &body).ok()["token"].clone();
+    server.anonymous().with_token(token.as_str().expect("a token"))
 }
 
 impl Owner {
     fn new() -> Self {
-        let server = ClockedServer::start(&[]);
+        let server = ManualClockServer::start(&[]);
         let account = account(&server, None);
         let enrolment = account.post("/api/account/two-factor", &json!({})).ok();
         let app = Authenticator::new(enrolment["secret"].as_str().expect("a secret"));
@@ -35,7 +35,7 @@ impl Owner {
         let codes = confirmed["recovery_codes"].as_array().expect("codes");
         let recovery_codes = codes.iter().map(|code| code.as_str().expect("a code").to_owned()).collect();
         // The code that turned it on is used up.
-        server.pass_seconds(30);
+        server.advance_seconds(30);
         Self { server, app, recovery_codes }
     }
 
@@ -44,7 +44,7 @@ impl Owner {
     }
 
     /// As far as the page that asks for the code.
-    fn asked(&self, tab: &Tab) -> Shown {
+    fn asked(&self, tab: &Tab) -> PageResponse {
         let request = format!(
             "/oauth/authorize?response_type=code&client_id={}&redirect_uri={REDIRECT}&state=s&code_challenge={}\
              &code_challenge_method=S256",
@@ -53,7 +53,9 @@ impl Owner {
         );
         let page = tab.open(&request).expect(200);
         let credentials = [("email", self.server.email()), ("password", self.server.password())];
-        tab.follow(&tab.send(&page, &credentials).expect(303)).expect(200).titled("Two-factor authentication")
+        tab.follow(&tab.send(&page, &credentials).expect(303))
+            .expect(200)
+            .expect_title("Two-factor authentication")
     }
 
     /// A session of the app, by a recovery code.
@@ -66,7 +68,7 @@ impl Owner {
             "grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT,
             "code_verifier": VERIFIER, "client_id": self.server.api_key(),
         });
-        self.server.nobody().post("/oauth/token", &body).ok()
+        self.server.anonymous().post("/oauth/token", &body).ok()
     }
 
     fn lets_in(&self, code: &str) -> bool {
@@ -76,7 +78,7 @@ impl Owner {
         match shown.status {
             303 => true,
             _ => {
-                assert!(shown.expect(422).fault().expect("a fault").contains("incorrect"));
+                assert!(shown.expect(422).error_message().expect("a fault").contains("incorrect"));
                 false
             }
         }
@@ -87,13 +89,13 @@ impl Owner {
 fn with_two_factor_authentication_the_password_alone_is_not_enough() {
     let owner = Owner::new();
     let credentials = owner.server.credentials();
-    let nobody = owner.server.nobody();
-    nobody.post("/api/sync/auth", &credentials).refused(403, "two_factor_required");
+    let anonymous = owner.server.anonymous();
+    anonymous.post("/api/sync/auth", &credentials).expect_error(403, "two_factor_required");
     let mut wrong = credentials.clone();
     wrong["password"] = "wrong".into();
-    nobody.post("/api/sync/auth", &wrong).refused(401, "invalid_credentials");
+    anonymous.post("/api/sync/auth", &wrong).expect_error(401, "invalid_credentials");
     let account = json!({"email": owner.server.email(), "password": owner.server.password()});
-    nobody.post("/api/account/token", &account).refused(403, "two_factor_required");
+    anonymous.post("/api/account/token", &account).expect_error(403, "two_factor_required");
     let tab = Tab::on(&owner.server.url());
     let page = owner.asked(&tab);
     let token = page.filled(&[])[0].1.clone();
@@ -111,7 +113,7 @@ fn a_code_works_once_near_its_time_and_none_before_it_works_afterwards() {
     assert!(!owner.lets_in(&before), "of a step before the one that was used");
     let next = owner.app.code(owner.server.now_seconds() + 30);
     assert!(owner.lets_in(&next), "of a clock that is fast");
-    owner.server.pass_seconds(24 * 60 * 60);
+    owner.server.advance_seconds(24 * 60 * 60);
     assert!(!owner.lets_in(&owner.app.code(owner.server.now_seconds() - 90)), "too old");
     let slow = owner.app.code(owner.server.now_seconds() - 30);
     assert!(owner.lets_in(&slow), "of a clock that is slow");
@@ -133,15 +135,17 @@ fn new_recovery_codes_and_turning_it_off_require_a_code() {
     let owner = Owner::new();
     let account = account(&owner.server, Some(&owner.code()));
     let wrong = json!({"code": "aaaa-aaaa-aaaa-aaaa"});
-    account.post("/api/account/recovery-codes", &wrong).refused(401, "invalid_credentials");
-    account.call(Method::DELETE, "/api/account/two-factor", Some(&wrong)).refused(401, "invalid_credentials");
-    account.post("/api/account/two-factor", &json!({})).refused(409, "two_factor_is_on");
+    account.post("/api/account/recovery-codes", &wrong).expect_error(401, "invalid_credentials");
+    account
+        .call(Method::DELETE, "/api/account/two-factor", Some(&wrong))
+        .expect_error(401, "invalid_credentials");
+    account.post("/api/account/two-factor", &json!({})).expect_error(409, "two_factor_is_on");
     let old = json!({"code": owner.recovery_codes[0]});
     let fresh = account.post("/api/account/recovery-codes", &old).ok();
     assert!(!owner.lets_in(&owner.recovery_codes[1]), "replaced");
     let fresh = fresh["recovery_codes"][0].as_str().expect("a code");
     account.call(Method::DELETE, "/api/account/two-factor", Some(&json!({"code": fresh}))).expect(204);
-    owner.server.nobody().post("/api/sync/auth", &owner.server.credentials()).ok();
+    owner.server.anonymous().post("/api/sync/auth", &owner.server.credentials()).ok();
 }
 
 #[test]
@@ -149,18 +153,18 @@ fn an_operator_can_turn_off_two_factor_authentication() {
     let owner = Owner::new();
     let email = owner.server.email().to_owned();
     owner.server.command(Command::User(UserCommand::DisableTwoFactor { email }));
-    owner.server.nobody().post("/api/sync/auth", &owner.server.credentials()).ok();
+    owner.server.anonymous().post("/api/sync/auth", &owner.server.credentials()).ok();
 }
 
 #[test]
 fn an_unconfirmed_secret_does_not_turn_on_two_factor_authentication() {
-    let server = ClockedServer::start(&[]);
+    let server = ManualClockServer::start(&[]);
     let account = account(&server, None);
     account.post("/api/account/two-factor", &json!({})).ok();
     account
         .post("/api/account/two-factor/confirm", &json!({"code": "000000"}))
-        .refused(401, "invalid_credentials");
-    server.nobody().post("/api/sync/auth", &server.credentials()).ok();
+        .expect_error(401, "invalid_credentials");
+    server.anonymous().post("/api/sync/auth", &server.credentials()).ok();
 }
 
 #[test]
@@ -172,7 +176,7 @@ fn sign_ins_in_progress_end_when_two_factor_authentication_changes() {
     account
         .call(Method::DELETE, "/api/account/two-factor", Some(&json!({"code": owner.recovery_codes[0]})))
         .expect(204);
-    tab.send(&page, &[("code", &owner.recovery_codes[1])]).expect(400).titled("This page has expired");
+    tab.send(&page, &[("code", &owner.recovery_codes[1])]).expect(400).expect_title("This page has expired");
 }
 
 #[test]
@@ -183,14 +187,14 @@ fn submitting_a_code_twice_gives_the_same_result() {
     let first = tab.send(&page, &[("code", &code)]).expect(303);
     let second = tab.send(&page, &[("code", &code)]).expect(303);
     assert_eq!(first.location(), second.location());
-    tab.follow(&second).expect(200).titled("Allow dev to sync?");
+    tab.follow(&second).expect(200).expect_title("Allow dev to sync?");
 }
 
 #[test]
 fn a_password_change_requires_a_code_and_its_repeat_does_not() {
     let owner = Owner::new();
     let tokens = owner.session();
-    let app = owner.server.nobody().with_token(tokens["access_token"].as_str().expect("a token"));
+    let app = owner.server.anonymous().with_token(tokens["access_token"].as_str().expect("a token"));
     let change = |current: &str, code: Option<&str>| {
         let mut body = json!({"current_password": current, "new_password": "tidy lantern forgets october"});
         if let Some(code) = code {
@@ -199,9 +203,9 @@ fn a_password_change_requires_a_code_and_its_repeat_does_not() {
         app.post("/api/sync/auth/password", &body)
     };
     let current = owner.server.password();
-    change(current, None).refused(403, "two_factor_required");
-    change(current, Some("aaaa-aaaa-aaaa-aaaa")).refused(401, "invalid_credentials");
-    change("wrong", Some(&owner.recovery_codes[1])).refused(401, "invalid_credentials");
+    change(current, None).expect_error(403, "two_factor_required");
+    change(current, Some("aaaa-aaaa-aaaa-aaaa")).expect_error(401, "invalid_credentials");
+    change("wrong", Some(&owner.recovery_codes[1])).expect_error(401, "invalid_credentials");
     change(current, Some(&owner.recovery_codes[1])).ok();
     change(current, Some(&owner.recovery_codes[1])).ok();
     change(current, None).ok();

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::World;
+use super::Fixture;
 
-impl World {
+impl Fixture {
     fn tokens(&self) -> Value {
         let (status, tokens) = self.exchange(&self.code(), json!({}));
         assert_eq!(status, 200);
@@ -16,7 +16,7 @@ impl World {
         if let Some(client_id) = client_id {
             body["client_id"] = client_id.into();
         }
-        let answer = self.server.nobody().post("/oauth/token", &body);
+        let answer = self.server.anonymous().post("/oauth/token", &body);
         (answer.status, answer.json())
     }
 
@@ -27,42 +27,42 @@ impl World {
 
 #[test]
 fn a_refresh_token_works_at_both_endpoints_and_only_for_its_client() {
-    let world = World::new();
-    let other = world.server.new_app("Tasks");
-    let first = world.tokens();
-    let (status, refused) = world.refresh(&first["refresh_token"], Some(&other.api_key));
+    let fixture = Fixture::new();
+    let other = fixture.server.new_app("Tasks");
+    let first = fixture.tokens();
+    let (status, refused) = fixture.refresh(&first["refresh_token"], Some(&other.api_key));
     assert_eq!((status, refused["error"].as_str()), (400, Some("invalid_grant")));
-    let (status, second) = world.refresh(&first["refresh_token"], Some(&world.app.api_key));
+    let (status, second) = fixture.refresh(&first["refresh_token"], Some(&fixture.app.api_key));
     assert_eq!(status, 200);
-    let third = world
+    let third = fixture
         .server
-        .nobody()
+        .anonymous()
         .post("/api/sync/auth/refresh", &json!({"refresh_token": second["refresh_token"]}))
         .ok();
-    let (status, fourth) = world.refresh(&third["refresh_token"], None);
+    let (status, fourth) = fixture.refresh(&third["refresh_token"], None);
     assert_eq!(status, 200);
-    assert!(world.works(&fourth["access_token"]) && world.works(&first["access_token"]));
+    assert!(fixture.works(&fourth["access_token"]) && fixture.works(&first["access_token"]));
 }
 
 #[test]
 fn no_token_is_accepted_as_another_kind() {
-    let world = World::new();
-    let tokens = world.tokens();
+    let fixture = Fixture::new();
+    let tokens = fixture.tokens();
     let (access, refresh) = (&tokens["access_token"], &tokens["refresh_token"]);
-    assert!(!world.works(refresh), "a refresh token is no access token");
-    assert_eq!(world.refresh(access, None).0, 400, "nor the other way round");
-    let code = json!(world.code());
-    assert!(!world.works(&code));
-    assert_eq!(world.refresh(&code, None).0, 400);
-    assert_eq!(world.exchange(refresh.as_str().expect("a token"), json!({})).0, 400);
-    let bearer = |token: &Value| world.server.bearer(token.as_str().expect("a token"));
+    assert!(!fixture.works(refresh), "a refresh token is no access token");
+    assert_eq!(fixture.refresh(access, None).0, 400, "nor the other way round");
+    let code = json!(fixture.code());
+    assert!(!fixture.works(&code));
+    assert_eq!(fixture.refresh(&code, None).0, 400);
+    assert_eq!(fixture.exchange(refresh.as_str().expect("a token"), json!({})).0, 400);
+    let bearer = |token: &Value| fixture.server.bearer(token.as_str().expect("a token"));
     for token in [access, refresh, &code] {
-        bearer(token).get("/api/account").refused(401, "unauthenticated");
+        bearer(token).get("/api/account").expect_error(401, "unauthenticated");
     }
     let cookie = format!("tidelog-account={}", access.as_str().expect("a token"));
-    let page = world.server.tab().with("cookie", &cookie).open("/account");
+    let page = fixture.server.tab().with("cookie", &cookie).open("/account");
     assert_eq!(page.title(), "Sign in", "a bearer is no cookie");
-    let page = world
+    let page = fixture
         .server
         .tab()
         .with("authorization", &format!("Bearer {}", access.as_str().expect("a token")))
@@ -72,25 +72,28 @@ fn no_token_is_accepted_as_another_kind() {
 
 #[test]
 fn either_token_can_be_revoked_and_unknown_ones_get_the_same_answer() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for (kind, form) in [("access_token", true), ("refresh_token", false)] {
-        let tokens = world.tokens();
+        let tokens = fixture.tokens();
         let token = tokens[kind].as_str().expect("a token");
         if form {
-            world.server.tab().post("/oauth/revoke", &[("token".into(), token.into())]).expect(200);
+            fixture.server.tab().post("/oauth/revoke", &[("token".into(), token.into())]).expect(200);
         } else {
-            assert_eq!(world.server.nobody().post("/oauth/revoke", &json!({"token": token})).status, 200);
+            assert_eq!(
+                fixture.server.anonymous().post("/oauth/revoke", &json!({"token": token})).status,
+                200
+            );
         }
-        assert!(!world.works(&tokens["access_token"]), "{kind}");
-        assert_eq!(world.refresh(&tokens["refresh_token"], None).0, 400, "{kind}");
+        assert!(!fixture.works(&tokens["access_token"]), "{kind}");
+        assert_eq!(fixture.refresh(&tokens["refresh_token"], None).0, 400, "{kind}");
     }
-    assert_eq!(world.server.nobody().post("/oauth/revoke", &json!({"token": "unknown"})).status, 200);
+    assert_eq!(fixture.server.anonymous().post("/oauth/revoke", &json!({"token": "unknown"})).status, 200);
 }
 
 #[test]
 fn json_and_form_bodies_are_parsed_equally_strictly() {
-    let world = World::new();
-    let tab = world.server.tab();
+    let fixture = Fixture::new();
+    let tab = fixture.server.tab();
     let twice: Vec<(String, String)> =
         ["refresh_token", "refresh_token"].map(|grant| ("grant_type".into(), grant.into())).into();
     let answer = tab.post("/oauth/token", &twice).expect(400);
@@ -98,7 +101,7 @@ fn json_and_form_bodies_are_parsed_equally_strictly() {
     assert_eq!(answer.header("pragma"), "no-cache");
     assert_eq!(answer.header("cache-control"), "no-store");
     let client = reqwest::blocking::Client::new();
-    let url = format!("{}/oauth/token", world.server.url());
+    let url = format!("{}/oauth/token", fixture.server.url());
     for (kind, body, status) in [
         ("text/plain", "grant_type=x".to_owned(), 415),
         ("application/json", "{".to_owned(), 400),

@@ -21,7 +21,7 @@ fn pages_hold_entries_with_data_that_are_neither_rotated_nor_kept() {
     assert_eq!((&page["has_more"], &page["remaining"]), (&json!(false), &json!(4)));
     me.rotate(&entries[..1], "two").ok();
     me.post(BATCH, &json!({"entries": [{"seq": entries[1]["seq"], "keep": true}]})).ok();
-    assert_eq!(me.left_to_rotate(), entries[2..]);
+    assert_eq!(me.entries_to_rotate(), entries[2..]);
     assert_eq!(me.remaining(), 2);
 }
 
@@ -38,7 +38,7 @@ fn pages_continue_at_the_cursor_and_have_the_limits_of_a_pull() {
     assert_eq!(first["has_more"], true);
     let some = me.post(ENTRIES, &json!({"cursor": first["cursor"], "limit": 7})).ok();
     assert_eq!(some["entries"].as_array().expect("entries").len(), 7);
-    assert_eq!(me.left_to_rotate().len(), 1_200);
+    assert_eq!(me.entries_to_rotate().len(), 1_200);
     let big = "x".repeat(1 << 20);
     for row in 0..6 {
         let mut change = change(&format!("big-{row}"));
@@ -47,13 +47,13 @@ fn pages_continue_at_the_cursor_and_have_the_limits_of_a_pull() {
     }
     let from = me.post(ENTRIES, &json!({"cursor": me.get("/api/sync/status").ok()["latest_cursor"]})).ok();
     assert_eq!((&from["entries"], &from["has_more"]), (&json!([]), &json!(false)));
-    let tail = me.left_to_rotate();
+    let tail = me.entries_to_rotate();
     assert_eq!(tail.len(), 1_206);
     let before_big = json!({"cursor": tail[1_199]["seq"]});
     let page = me.post(ENTRIES, &before_big).ok();
     assert!(page["entries"].as_array().expect("entries").len() <= 4, "a page has about 4 MiB");
     assert_eq!(page["has_more"], true);
-    me.post(ENTRIES, &json!({"limit": 0})).refused(422, "invalid_field");
+    me.post(ENTRIES, &json!({"limit": 0})).expect_error(422, "invalid_field");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_cursor_of_a_lost_history_starts_over() {
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("row", "one", 2));
     me.begin_rotation("second").ok();
-    let old = server.beside("old");
+    let old = server.scratch_path("old");
     server.stop();
     copy_database(&server.data(), &old);
     server.start_again();
@@ -71,7 +71,7 @@ fn a_cursor_of_a_lost_history_starts_over() {
     server.stop();
     copy_database(&old, &server.data());
     server.start_again();
-    let refused = me.post(ENTRIES, &json!({"cursor": cursor})).refused(409, "log_rewound");
+    let refused = me.post(ENTRIES, &json!({"cursor": cursor})).expect_error(409, "log_rewound");
     let page = me.post(ENTRIES, &json!({"cursor": refused["resume_from"]})).ok();
     assert_eq!(page["entries"].as_array().expect("entries").len(), 2);
 }
@@ -81,9 +81,9 @@ fn without_a_rotation_every_step_is_refused() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("row", "one", 1));
-    me.post(ENTRIES, &json!({})).refused(409, "no_rotation");
+    me.post(ENTRIES, &json!({})).expect_error(409, "no_rotation");
     let seq = me.pull_everything(&device)[0]["seq"].clone();
-    me.post(BATCH, &json!({"entries": [{"seq": seq, "data": "x"}]})).refused(409, "no_rotation");
+    me.post(BATCH, &json!({"entries": [{"seq": seq, "data": "x"}]})).expect_error(409, "no_rotation");
     assert_eq!(me.contents(&device)[0].1, 1);
 }
 
@@ -93,7 +93,7 @@ fn repeating_a_batch_changes_nothing_and_the_first_one_wins() {
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("row", "one", 3));
     me.begin_rotation("second").ok();
-    let left = me.left_to_rotate();
+    let left = me.entries_to_rotate();
     let batch = json!({"entries": [rotated(&left[0], "two"), {"seq": left[1]["seq"], "keep": true}]});
     assert_eq!(me.post(BATCH, &batch).ok(), json!({"updated": 2, "remaining": 1}));
     assert_eq!(me.post(BATCH, &batch).ok(), json!({"updated": 0, "remaining": 1}));
@@ -117,7 +117,7 @@ fn kept_entries_stay_under_the_old_key_and_do_not_block_completion() {
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("row", "one", 2));
     me.begin_rotation("second").ok();
-    let left = me.left_to_rotate();
+    let left = me.entries_to_rotate();
     me.post(BATCH, &json!({"entries": [{"seq": left[0]["seq"], "keep": true}]})).ok();
     me.rotate(&left[1..], "two").ok();
     me.complete_rotation().ok();
@@ -140,7 +140,7 @@ fn an_invalid_batch_changes_nothing_and_lists_every_error() {
     me.begin_rotation("second").ok();
     let seqs: Vec<_> = me.pull_everything(&device).iter().map(|entry| entry["seq"].clone()).collect();
     let faults = |entries: Value| {
-        let refused = me.post(BATCH, &json!({"entries": entries})).refused(422, "invalid_change");
+        let refused = me.post(BATCH, &json!({"entries": entries})).expect_error(422, "invalid_change");
         let of = |fault: &Value| {
             (fault["index"].as_u64().expect("an index"), tidelog_test_kit::text(&fault["field"]))
         };
@@ -163,13 +163,13 @@ fn an_invalid_batch_changes_nothing_and_lists_every_error() {
     let expected = [(0, "entry"), (1, "entry"), (2, "data"), (3, "data")];
     assert_eq!(faults(shapes), expected.map(|(index, field)| (index, field.to_owned())));
     let too_many: Vec<_> = (0..501).map(|seq| json!({"seq": seq, "keep": true})).collect();
-    me.post(BATCH, &json!({"entries": too_many})).refused(422, "too_many_changes");
+    me.post(BATCH, &json!({"entries": too_many})).expect_error(422, "too_many_changes");
     for (field, entries) in [
         ("entries", json!([])),
         ("entries", json!(7)),
         ("entries[0].seq", json!([{"seq": "2", "keep": true}])),
     ] {
-        let refused = me.post(BATCH, &json!({"entries": entries})).refused(422, "invalid_field");
+        let refused = me.post(BATCH, &json!({"entries": entries})).expect_error(422, "invalid_field");
         assert_eq!(refused["field"], field);
     }
     assert_eq!(me.remaining(), 2);
@@ -194,7 +194,7 @@ fn an_entry_of_another_tenant_is_reported_like_a_missing_one() {
         let seq = other.pull_everything(&device)[0]["seq"].clone();
         let batch = |seq: Value| me.post(BATCH, &json!({"entries": [{"seq": seq, "data": "eA=="}]}));
         let (foreign, unknown) = (batch(seq), batch(json!(1_000_000)));
-        foreign.refused(422, "invalid_change");
+        foreign.expect_error(422, "invalid_change");
         assert_eq!(foreign.text(), unknown.text());
         assert_eq!((other.remaining(), me.remaining()), (1, 1));
         assert_eq!(other.contents(&device)[0].1, 1);

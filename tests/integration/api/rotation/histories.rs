@@ -5,9 +5,9 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::model::{Held, Model};
+use super::model::{Model, SealedContent};
 use super::*;
-use tidelog_test_kit::{App, Dice, text};
+use tidelog_test_kit::{App, SeededRng, text};
 
 const HISTORIES: u64 = 6;
 const STEPS: usize = 80;
@@ -15,7 +15,7 @@ const STEPS: usize = 80;
 const RESTART_EVERY: u64 = 40;
 
 /// One user, and the log as it must be.
-struct Person {
+struct ModelledUser {
     email: String,
     me: Caller,
     device: String,
@@ -26,14 +26,14 @@ struct Person {
     last_batch: Vec<(i64, Option<String>)>,
 }
 
-impl Person {
+impl ModelledUser {
     fn new(server: &Server, app: &App, email: &str) -> Self {
         let me = server.sign_in(&server.new_user(email), app);
         let device = me.device("Laptop");
         let (model, last_batch) = (Model::default(), Vec::new());
-        let mut person = Self { email: email.into(), me, device, model, names: 0, last_batch };
-        person.put_key(1);
-        person
+        let mut user = Self { email: email.into(), me, device, model, names: 0, last_batch };
+        user.put_key(1);
+        user
     }
 
     fn name(&mut self, what: &str) -> String {
@@ -42,29 +42,29 @@ impl Person {
     }
 
     /// Some text, as it is or in base64, of many lengths.
-    fn data(&mut self, dice: &mut Dice) -> String {
-        let text = self.name("data").repeat(1 + dice.below(5) as usize);
-        if dice.below(2) == 0 { text } else { envelope(&text) }
+    fn data(&mut self, rng: &mut SeededRng) -> String {
+        let text = self.name("data").repeat(1 + rng.below(5) as usize);
+        if rng.below(2) == 0 { text } else { envelope(&text) }
     }
 
     fn put_key(&mut self, version: u32) {
         let content = envelope(&self.name("key"));
         let answer = self.me.put(KEYS, &json!({"encrypted_key": content, "key_version": version}));
         if self.model.running.is_some() {
-            answer.refused(409, "rotation_in_progress");
+            answer.expect_error(409, "rotation_in_progress");
         } else {
             self.model.put(content, version);
             assert_eq!(answer.ok(), json!({"key_version": version, "revision": self.model.revision}));
         }
     }
 
-    fn push(&mut self, dice: &mut Dice) {
+    fn push(&mut self, rng: &mut SeededRng) {
         let pending = self.model.running.as_ref().map(|running| running.version);
         let spent = self.model.spent;
         let named =
-            *dice.pick(&[None, Some(self.model.version), pending, pending, Some(spent), Some(spent + 1)]);
-        let entries: Vec<Option<String>> = (0..1 + dice.below(6))
-            .map(|_| if dice.below(5) == 0 { None } else { Some(self.data(dice)) })
+            *rng.pick(&[None, Some(self.model.version), pending, pending, Some(spent), Some(spent + 1)]);
+        let entries: Vec<Option<String>> = (0..1 + rng.below(6))
+            .map(|_| if rng.below(5) == 0 { None } else { Some(self.data(rng)) })
             .collect();
         let rows = entries.iter().map(|data| {
             let row = self.names.to_string();
@@ -75,7 +75,7 @@ impl Person {
             json!({"device_id": self.device, "batch_id": fresh_id(), "changes": rows.collect::<Vec<_>>()});
         let answer = self.me.post("/api/sync/push", &batch);
         let Some(version) = self.model.admit(named) else {
-            assert_eq!(answer.refused(409, "key_version_conflict")["key_version"], self.model.version);
+            assert_eq!(answer.expect_error(409, "key_version_conflict")["key_version"], self.model.version);
             return;
         };
         let cursor = answer.ok()["cursor"].clone();
@@ -86,35 +86,35 @@ impl Person {
         self.model.push((first..).zip(entries.into_iter().map(|data| (version, data))));
     }
 
-    fn begin(&mut self, dice: &mut Dice) {
+    fn begin(&mut self, rng: &mut SeededRng) {
         let running = self.model.running.as_ref().map(|running| running.envelope.clone());
         let fresh = envelope(&self.name("key"));
         let current = self.model.envelope.clone();
-        let content = dice.pick(&[fresh.clone(), fresh.clone(), running.unwrap_or(fresh), current]).clone();
+        let content = rng.pick(&[fresh.clone(), fresh.clone(), running.unwrap_or(fresh), current]).clone();
         let answer = self.me.post(BEGIN, &json!({"new_encrypted_key": content}));
         match self.model.begin(content) {
             Ok(version) => assert_eq!(answer.ok(), json!({"key_version": version})),
-            Err((status, code)) => drop(answer.refused(status, code)),
+            Err((status, code)) => drop(answer.expect_error(status, code)),
         }
     }
 
-    fn batch(&mut self, dice: &mut Dice) {
-        let seqs: Vec<i64> = match dice.below(4) {
+    fn batch(&mut self, rng: &mut SeededRng) {
+        let seqs: Vec<i64> = match rng.below(4) {
             // What is left, as an orderly client would.
             0..3 => self.model.left(),
             // Anything that has data, done or not.
             _ => {
-                let with_data = |(seq, (_, data)): (&i64, &Held)| data.is_some().then_some(*seq);
+                let with_data = |(seq, (_, data)): (&i64, &SealedContent)| data.is_some().then_some(*seq);
                 self.model.log.iter().filter_map(with_data).collect()
             }
         };
-        let most = 1 + dice.below(40) as usize;
+        let most = 1 + rng.below(40) as usize;
         let mut entries = Vec::new();
         for seq in seqs.into_iter().take(most) {
-            let data = (dice.below(6) > 0).then(|| self.data(dice));
+            let data = (rng.below(6) > 0).then(|| self.data(rng));
             entries.push((seq, data));
         }
-        if dice.below(5) == 0 {
+        if rng.below(5) == 0 {
             entries = self.last_batch.clone();
         }
         if entries.is_empty() {
@@ -126,7 +126,7 @@ impl Person {
         });
         let answer = self.me.post(BATCH, &json!({"entries": spelt.collect::<Vec<_>>()}));
         if self.model.running.is_none() {
-            answer.refused(409, "no_rotation");
+            answer.expect_error(409, "no_rotation");
             return;
         }
         let updated = self.model.batch(&entries);
@@ -138,7 +138,7 @@ impl Person {
         let answer = self.me.post(COMPLETE, &json!({}));
         match self.model.complete() {
             Ok(version) => assert_eq!(answer.ok(), json!({"key_version": version})),
-            Err((status, code)) => drop(answer.refused(status, code)),
+            Err((status, code)) => drop(answer.expect_error(status, code)),
         }
     }
 
@@ -146,14 +146,14 @@ impl Person {
         let answer = self.me.call(Method::POST, CANCEL, None);
         match self.model.cancel() {
             Ok(()) => drop(answer.expect(204)),
-            Err((status, code)) => drop(answer.refused(status, code)),
+            Err((status, code)) => drop(answer.expect_error(status, code)),
         }
     }
 
     fn undo(&mut self, server: &Server) {
         let ran = server.cli().run(&["rotation", "undo", &self.email, "--app", "Notes"]);
         match self.model.undo() {
-            None => drop(ran.refusal()),
+            None => drop(ran.expect_refusal()),
             Some((put_back, left)) => {
                 let undone = ran.json();
                 assert_eq!(undone["entries_put_back"], put_back);
@@ -163,11 +163,11 @@ impl Person {
         }
     }
 
-    fn step(&mut self, server: &Server, dice: &mut Dice) {
-        match dice.below(24) {
-            0..7 => self.push(dice),
-            7..11 => self.begin(dice),
-            11..17 => self.batch(dice),
+    fn step(&mut self, server: &Server, rng: &mut SeededRng) {
+        match rng.below(24) {
+            0..7 => self.push(rng),
+            7..11 => self.begin(rng),
+            11..17 => self.batch(rng),
             17..20 => self.complete(),
             20 => self.cancel(),
             21 => self.put_key(self.model.version),
@@ -194,7 +194,7 @@ impl Person {
                 let pending = json!({"encrypted_key": running.envelope, "key_version": running.version});
                 assert_eq!(keys["pending"], pending);
                 let seq = |entry: &Value| entry["seq"].as_i64().expect("a seq");
-                let left: Vec<_> = self.me.left_to_rotate().iter().map(seq).collect();
+                let left: Vec<_> = self.me.entries_to_rotate().iter().map(seq).collect();
                 assert_eq!(left, self.model.left());
             }
         }
@@ -206,7 +206,7 @@ impl Person {
             );
             (entry["seq"].as_i64().expect("a seq"), held)
         };
-        let log: Vec<(i64, Held)> = self.me.pull_everything(&self.device).iter().map(of).collect();
+        let log: Vec<(i64, SealedContent)> = self.me.pull_everything(&self.device).iter().map(of).collect();
         assert_eq!(log, self.model.log.clone().into_iter().collect::<Vec<_>>());
     }
 }
@@ -217,13 +217,13 @@ fn random_histories_of_rotations_agree_with_a_model() {
     let mut server = Server::start();
     let app = server.new_app("Notes");
     for seed in 0..asked.unwrap_or(HISTORIES) {
-        let mut dice = Dice::new(seed);
+        let mut rng = SeededRng::new(seed);
         let mut people =
-            ["ada", "bob"].map(|name| Person::new(&server, &app, &format!("{name}{seed}@example.org")));
+            ["ada", "bob"].map(|name| ModelledUser::new(&server, &app, &format!("{name}{seed}@example.org")));
         for step in 0..STEPS {
-            let person = &mut people[dice.below(2) as usize];
-            person.step(&server, &mut dice);
-            match dice.below(RESTART_EVERY) {
+            let user = &mut people[rng.below(2) as usize];
+            user.step(&server, &mut rng);
+            match rng.below(RESTART_EVERY) {
                 0 => server.restart(),
                 1 => {
                     server.kill();
@@ -233,10 +233,10 @@ fn random_histories_of_rotations_agree_with_a_model() {
             }
             if step % 4 == 0 {
                 eprintln!("history {seed}, step {step}");
-                people.iter().for_each(Person::assert_as_it_must_be);
+                people.iter().for_each(ModelledUser::assert_as_it_must_be);
             }
         }
-        people.iter().for_each(Person::assert_as_it_must_be);
+        people.iter().for_each(ModelledUser::assert_as_it_must_be);
         assert_eq!(server.cli().run(&["check"]).json()["faults"], json!([]), "history {seed}");
     }
 }

@@ -14,10 +14,10 @@ fn a_rotation_reseals_every_entry_and_replaces_the_envelope() {
     let given = me.get(KEYS).ok();
     let pending = json!({"encrypted_key": envelope("second"), "key_version": 2});
     assert_eq!((&given["encrypted_key"], &given["pending"]), (&json!(envelope("first")), &pending));
-    let refused = me.complete_rotation().refused(409, "rotation_incomplete");
+    let refused = me.complete_rotation().expect_error(409, "rotation_incomplete");
     assert_eq!(refused["remaining"], 3);
 
-    let left = me.left_to_rotate();
+    let left = me.entries_to_rotate();
     assert_eq!(left.len(), 3);
     assert_eq!(me.rotate(&left[..2], "two").ok(), json!({"updated": 2, "remaining": 1}));
     assert_eq!(me.rotate(&left[2..], "two").ok(), json!({"updated": 1, "remaining": 0}));
@@ -37,7 +37,7 @@ fn a_rotation_reseals_every_entry_and_replaces_the_envelope() {
 #[test]
 fn the_state_reports_progress_and_the_next_key_version() {
     let server = Server::start();
-    let me = server.somebody();
+    let me = server.signed_in_caller();
     assert_eq!(me.get(STATE).ok(), json!({"key_version": 0, "next_key_version": 1, "pending": null}));
     let (me, device) = {
         me.put(KEYS, &json!({"encrypted_key": envelope("first")})).ok();
@@ -52,7 +52,7 @@ fn the_state_reports_progress_and_the_next_key_version() {
     let pending = &state["pending"];
     assert_eq!((&pending["key_version"], &pending["remaining"]), (&json!(2), &json!(2)));
     assert_eq!(pending["started"], false);
-    me.rotate(&me.left_to_rotate()[..1], "two").ok();
+    me.rotate(&me.entries_to_rotate()[..1], "two").ok();
     let pending = me.get(STATE).ok()["pending"].clone();
     assert_eq!((&pending["remaining"], &pending["started"]), (&json!(1), &json!(true)));
 }
@@ -63,14 +63,14 @@ fn beginning_again_with_the_same_envelope_is_idempotent_and_with_another_is_refu
     let (me, _) = somebody_with_a_key(&server);
     me.begin_rotation("second").ok();
     assert_eq!(me.begin_rotation("second").ok(), json!({"key_version": 2}));
-    me.begin_rotation("other").refused(409, "rotation_in_progress");
-    me.put(KEYS, &json!({"encrypted_key": envelope("re-wrapped")})).refused(409, "rotation_in_progress");
+    me.begin_rotation("other").expect_error(409, "rotation_in_progress");
+    me.put(KEYS, &json!({"encrypted_key": envelope("re-wrapped")})).expect_error(409, "rotation_in_progress");
     me.complete_rotation().ok();
     // Repeats that were long on their way begin nothing, also once the envelope has been wrapped anew.
-    assert_eq!(me.begin_rotation("second").refused(409, "key_version_conflict")["key_version"], 2);
+    assert_eq!(me.begin_rotation("second").expect_error(409, "key_version_conflict")["key_version"], 2);
     me.put(KEYS, &json!({"encrypted_key": envelope("re-wrapped")})).ok();
     for late in ["second", "re-wrapped"] {
-        me.begin_rotation(late).refused(409, "key_version_conflict");
+        me.begin_rotation(late).expect_error(409, "key_version_conflict");
     }
     assert_eq!(me.get(STATE).ok()["pending"], Value::Null);
 }
@@ -78,8 +78,8 @@ fn beginning_again_with_the_same_envelope_is_idempotent_and_with_another_is_refu
 #[test]
 fn a_log_without_a_key_cannot_be_rotated() {
     let server = Server::start();
-    let me = server.somebody();
-    assert_eq!(me.begin_rotation("second").refused(409, "key_version_conflict")["key_version"], 0);
+    let me = server.signed_in_caller();
+    assert_eq!(me.begin_rotation("second").expect_error(409, "key_version_conflict")["key_version"], 0);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn of_two_devices_that_begin_at_once_one_wins_and_the_other_is_told() {
             threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
         });
         let winner = answers.iter().position(|answer| answer.status == 200).expect("one wins");
-        answers[1 - winner].refused(409, "rotation_in_progress");
+        answers[1 - winner].expect_error(409, "rotation_in_progress");
         assert_eq!(me.get(KEYS).ok()["pending"]["encrypted_key"], json!(envelope(&names[winner])));
         assert_eq!(me.remaining(), (round + 1) * 20);
         me.rotate_all("next key");
@@ -109,11 +109,11 @@ fn completing_again_gets_the_same_answer_if_it_names_the_key() {
     let (me, _) = somebody_with_a_key(&server);
     let complete = |version: u32| me.post(COMPLETE, &json!({"key_version": version}));
     me.begin_rotation("second").ok();
-    assert_eq!(complete(7).refused(409, "key_version_conflict")["key_version"], 1);
+    assert_eq!(complete(7).expect_error(409, "key_version_conflict")["key_version"], 1);
     assert_eq!(complete(2).ok(), json!({"key_version": 2}));
     assert_eq!(complete(2).ok(), json!({"key_version": 2}));
-    me.complete_rotation().refused(409, "no_rotation");
-    complete(3).refused(409, "no_rotation");
+    me.complete_rotation().expect_error(409, "no_rotation");
+    complete(3).expect_error(409, "no_rotation");
     // A repeat that comes when the next rotation runs does not complete that one.
     me.begin_rotation("third").ok();
     assert_eq!(complete(2).ok(), json!({"key_version": 2}));
@@ -126,23 +126,23 @@ fn a_rotation_can_be_cancelled_before_it_starts_and_its_version_is_not_reused() 
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     let cancel = || me.call(Method::POST, CANCEL, None);
-    cancel().refused(409, "no_rotation");
+    cancel().expect_error(409, "no_rotation");
     me.push(&device, sealed_rows("row", "one", 2));
     me.begin_rotation("second").ok();
-    let kept = json!({"entries": [{"seq": me.left_to_rotate()[0]["seq"], "keep": true}]});
+    let kept = json!({"entries": [{"seq": me.entries_to_rotate()[0]["seq"], "keep": true}]});
     me.post(BATCH, &kept).ok();
     cancel().expect(204);
-    cancel().refused(409, "no_rotation");
+    cancel().expect_error(409, "no_rotation");
     // A push that was sealed under the key that was given up must not be taken for one under the next.
-    me.push_under(&device, &sealed_rows("late", "two", 1), 2).refused(409, "key_version_conflict");
-    me.begin_rotation("second").refused(409, "key_version_conflict");
+    me.push_under(&device, &sealed_rows("late", "two", 1), 2).expect_error(409, "key_version_conflict");
+    me.begin_rotation("second").expect_error(409, "key_version_conflict");
     assert_eq!(me.begin_rotation("third").ok(), json!({"key_version": 3}));
-    me.push_under(&device, &sealed_rows("late", "two", 1), 2).refused(409, "key_version_conflict");
+    me.push_under(&device, &sealed_rows("late", "two", 1), 2).expect_error(409, "key_version_conflict");
     assert_eq!(me.remaining(), 2, "what the cancelled one kept is not kept by this one");
-    me.rotate(&me.left_to_rotate()[..1], "three").ok();
-    cancel().refused(409, "rotation_started");
+    me.rotate(&me.entries_to_rotate()[..1], "three").ok();
+    cancel().expect_error(409, "rotation_started");
     me.rotate_all("three");
-    cancel().refused(409, "rotation_started");
+    cancel().expect_error(409, "rotation_started");
     assert_eq!(me.complete_rotation().ok(), json!({"key_version": 3}));
     assert_eq!(
         me.put(KEYS, &json!({"encrypted_key": envelope("x"), "key_version": 4})).ok()["key_version"],
@@ -157,11 +157,11 @@ fn entries_sealed_for_a_cancelled_rotation_are_not_accepted_by_the_next() {
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("row", "one", 1));
     me.begin_rotation("second").ok();
-    let entry = json!({"seq": me.left_to_rotate()[0]["seq"], "data": envelope("row under two")});
+    let entry = json!({"seq": me.entries_to_rotate()[0]["seq"], "data": envelope("row under two")});
     me.call(Method::POST, CANCEL, None).expect(204);
     me.begin_rotation("third").ok();
     let late = json!({"key_version": 2, "entries": [entry.clone()]});
-    me.post(BATCH, &late).refused(409, "no_rotation");
+    me.post(BATCH, &late).expect_error(409, "no_rotation");
     assert_eq!(me.remaining(), 1);
     let meant = json!({"key_version": 3, "entries": [entry]});
     assert_eq!(me.post(BATCH, &meant).ok(), json!({"updated": 1, "remaining": 0}));
@@ -174,8 +174,8 @@ fn a_rotation_begins_only_with_the_version_its_envelope_was_made_for() {
     let begin = |version: u32| {
         me.post(BEGIN, &json!({"new_encrypted_key": envelope("second"), "key_version": version}))
     };
-    assert_eq!(begin(3).refused(409, "key_version_conflict")["key_version"], 1);
-    assert_eq!(begin(1).refused(409, "key_version_conflict")["key_version"], 1);
+    assert_eq!(begin(3).expect_error(409, "key_version_conflict")["key_version"], 1);
+    assert_eq!(begin(1).expect_error(409, "key_version_conflict")["key_version"], 1);
     assert_eq!(begin(2).ok(), json!({"key_version": 2}));
     assert_eq!(begin(2).ok(), json!({"key_version": 2}));
 }
@@ -190,7 +190,7 @@ fn another_device_finishes_a_rotation_after_the_server_was_killed() {
     let device = laptop.device("Laptop");
     laptop.push(&device, sealed_rows("row", "one", 30));
     laptop.begin_rotation("second").ok();
-    laptop.rotate(&laptop.left_to_rotate()[..10], "two").ok();
+    laptop.rotate(&laptop.entries_to_rotate()[..10], "two").ok();
     server.kill();
     server.start_again();
     let phone = server.sign_in(&user, &app);
@@ -210,10 +210,10 @@ fn deleting_the_user_deletes_the_rotation() {
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("row", "one", 3));
     me.begin_rotation("second").ok();
-    let left = me.left_to_rotate();
+    let left = me.entries_to_rotate();
     me.rotate(&left[..1], "two").ok();
     me.post(BATCH, &json!({"entries": [{"seq": left[1]["seq"], "keep": true}]})).ok();
     server.cli().run(&["user", "delete", "ada@example.org"]).json();
-    me.get(STATE).refused(401, "unauthenticated");
+    me.get(STATE).expect_error(401, "unauthenticated");
     assert_eq!(server.cli().run(&["check"]).json()["faults"], json!([]));
 }

@@ -5,22 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::bytes;
 
 /// An entry: the version of its key, and its data.
-pub(super) type Held = (u32, Option<String>);
+pub(super) type SealedContent = (u32, Option<String>);
 
 /// A rotation that runs.
 #[derive(Default)]
-pub(super) struct Running {
+pub(super) struct PendingRotation {
     pub(super) version: u32,
     pub(super) envelope: String,
     pub(super) started: bool,
     pub(super) kept: BTreeSet<i64>,
-    pub(super) replaced: BTreeMap<i64, Held>,
+    pub(super) replaced: BTreeMap<i64, SealedContent>,
 }
 
 /// A completed rotation, and the key that it replaced.
-struct Completed {
+struct CompletedRotation {
     version: u32,
-    replaced: BTreeMap<i64, Held>,
+    replaced: BTreeMap<i64, SealedContent>,
     envelope_before: String,
     version_before: u32,
 }
@@ -28,7 +28,7 @@ struct Completed {
 /// A log, and the keys of it.
 #[derive(Default)]
 pub(super) struct Model {
-    pub(super) log: BTreeMap<i64, Held>,
+    pub(super) log: BTreeMap<i64, SealedContent>,
     pub(super) envelope: String,
     pub(super) version: u32,
     pub(super) revision: u64,
@@ -36,15 +36,15 @@ pub(super) struct Model {
     pub(super) spent: u32,
     /// Envelopes that rotations were begun with.
     begun: BTreeSet<String>,
-    pub(super) running: Option<Running>,
-    completed: Vec<Completed>,
+    pub(super) running: Option<PendingRotation>,
+    completed: Vec<CompletedRotation>,
 }
 
 impl Model {
     /// Entries that are left to do.
     pub(super) fn left(&self) -> Vec<i64> {
         let Some(running) = &self.running else { return Vec::new() };
-        let is_left = |(seq, (version, data)): &(&i64, &Held)| {
+        let is_left = |(seq, (version, data)): &(&i64, &SealedContent)| {
             data.is_some() && *version != running.version && !running.kept.contains(seq)
         };
         self.log.iter().filter(is_left).map(|(seq, _)| *seq).collect()
@@ -62,7 +62,7 @@ impl Model {
         (named == self.version || Some(named) == pending).then_some(named)
     }
 
-    pub(super) fn push(&mut self, entries: impl IntoIterator<Item = (i64, Held)>) {
+    pub(super) fn push(&mut self, entries: impl IntoIterator<Item = (i64, SealedContent)>) {
         for (seq, held) in entries {
             if let Some(running) = &mut self.running {
                 running.started |= held.0 == running.version;
@@ -88,7 +88,7 @@ impl Model {
             return Err((409, "key_version_conflict"));
         }
         self.spent += 1;
-        self.running = Some(Running { version: self.spent, envelope, ..Running::default() });
+        self.running = Some(PendingRotation { version: self.spent, envelope, ..PendingRotation::default() });
         Ok(self.spent)
     }
 
@@ -123,10 +123,10 @@ impl Model {
                 self.running = Some(running);
                 Err((409, "rotation_incomplete"))
             }
-            Some(Running { version, envelope, replaced, .. }) => {
+            Some(PendingRotation { version, envelope, replaced, .. }) => {
                 let envelope_before = std::mem::replace(&mut self.envelope, envelope);
                 let version_before = std::mem::replace(&mut self.version, version);
-                self.completed.push(Completed { version, replaced, envelope_before, version_before });
+                self.completed.push(CompletedRotation { version, replaced, envelope_before, version_before });
                 self.revision += 1;
                 Ok(version)
             }

@@ -10,17 +10,17 @@ fn during_a_rotation_a_push_uses_the_old_key_unless_it_names_the_new_one() {
     let server = Server::start();
     let (me, device) = somebody_with_a_key(&server);
     me.push(&device, sealed_rows("before", "one", 1));
-    me.push_under(&device, &sealed_rows("early", "two", 1), 2).refused(409, "key_version_conflict");
+    me.push_under(&device, &sealed_rows("early", "two", 1), 2).expect_error(409, "key_version_conflict");
     me.begin_rotation("second").ok();
     me.push(&device, sealed_rows("unnamed", "one", 2));
     me.push_under(&device, &sealed_rows("old", "one", 3), 1).ok();
     me.push_under(&device, &sealed_rows("new", "two", 4), 2).ok();
     for other in [0, 3, u32::MAX] {
         let refused = me.push_under(&device, &sealed_rows("wrong", "x", 1), other);
-        assert_eq!(refused.refused(409, "key_version_conflict")["key_version"], 1);
+        assert_eq!(refused.expect_error(409, "key_version_conflict")["key_version"], 1);
     }
     assert_eq!(me.remaining(), 6);
-    assert_eq!(me.left_to_rotate().len(), 6);
+    assert_eq!(me.entries_to_rotate().len(), 6);
     let mut nothing = change("without data");
     nothing["data"] = json!(null);
     me.push(&device, vec![nothing]);
@@ -40,7 +40,7 @@ fn after_a_rotation_only_the_new_key_is_accepted() {
     me.begin_rotation("second").ok();
     me.complete_rotation().ok();
     let late = me.push_under(&device, &sealed_rows("late", "one", 1), 1);
-    assert_eq!(late.refused(409, "key_version_conflict")["key_version"], 2);
+    assert_eq!(late.expect_error(409, "key_version_conflict")["key_version"], 2);
     me.push_under(&device, &sealed_rows("row", "two", 1), 2).ok();
     assert_eq!(me.total_changes(), 1);
 }
@@ -54,7 +54,7 @@ fn a_push_under_the_new_key_starts_the_rotation() {
     assert_eq!(me.get(STATE).ok()["pending"]["started"], false);
     me.push_under(&device, &sealed_rows("new", "two", 1), 2).ok();
     assert_eq!(me.get(STATE).ok()["pending"]["started"], true);
-    me.post(CANCEL, &json!({})).refused(409, "rotation_started");
+    me.post(CANCEL, &json!({})).expect_error(409, "rotation_started");
 }
 
 #[test]
@@ -97,10 +97,10 @@ fn an_invalid_push_reports_its_key_version_first_in_every_phase() {
     let mut faulty = change("row");
     faulty["table"] = json!("no table");
     me.begin_rotation("second").ok();
-    me.push_under(&device, &[faulty.clone()], 3).refused(409, "key_version_conflict");
-    me.push_under(&device, &[faulty.clone()], 2).refused(422, "invalid_change");
+    me.push_under(&device, &[faulty.clone()], 3).expect_error(409, "key_version_conflict");
+    me.push_under(&device, &[faulty.clone()], 2).expect_error(422, "invalid_change");
     me.complete_rotation().ok();
-    me.push_under(&device, &[faulty], 1).refused(409, "key_version_conflict");
+    me.push_under(&device, &[faulty], 1).expect_error(409, "key_version_conflict");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn the_pending_count_is_right_while_four_devices_push_and_two_rotate() {
         rotators.into_iter().for_each(|thread| thread.join().expect("it rotates"));
         pushers.into_iter().for_each(|thread| thread.join().expect("it pushes"));
     });
-    assert_eq!(me.left_to_rotate().len() as u64, me.remaining());
+    assert_eq!(me.entries_to_rotate().len() as u64, me.remaining());
     assert_eq!(server.cli().run(&["check"]).json()["faults"], json!([]));
     me.rotate_all("two");
     me.complete_rotation().ok();

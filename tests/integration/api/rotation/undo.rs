@@ -23,7 +23,7 @@ fn undoing_a_completed_rotation_keeps_later_writes() {
     let before = me.contents(&device);
     me.begin_rotation("second").ok();
     me.push_under(&device, &sealed_rows("during", "two", 1), 2).ok();
-    let left = me.left_to_rotate();
+    let left = me.entries_to_rotate();
     me.post(BATCH, &json!({"entries": [{"seq": left[0]["seq"], "keep": true}]})).ok();
     me.rotate_all("two");
     me.complete_rotation().ok();
@@ -36,9 +36,9 @@ fn undoing_a_completed_rotation_keeps_later_writes() {
     assert_eq!(me.get(KEYS).ok(), envelope_now);
     assert_sound(&server, &me, &device);
     // The newer key is not taken any more, and its number is not given out again.
-    me.push_under(&device, &sealed_rows("late", "two", 1), 2).refused(409, "key_version_conflict");
+    me.push_under(&device, &sealed_rows("late", "two", 1), 2).expect_error(409, "key_version_conflict");
     me.push(&device, sealed_rows("again", "one", 1));
-    me.begin_rotation("second").refused(409, "key_version_conflict");
+    me.begin_rotation("second").expect_error(409, "key_version_conflict");
     assert_eq!(me.begin_rotation("third").ok(), json!({"key_version": 3}));
     assert_eq!(me.remaining(), 7, "also those that stayed under the newer key");
     assert_sound(&server, &me, &device);
@@ -53,7 +53,7 @@ fn a_running_rotation_is_undone_with_the_server_stopped() {
     }
     let before = me.contents(&device);
     me.begin_rotation("second").ok();
-    me.left_to_rotate()[..1_200].chunks(500).for_each(|some| drop(me.rotate(some, "two").ok()));
+    me.entries_to_rotate()[..1_200].chunks(500).for_each(|some| drop(me.rotate(some, "two").ok()));
     server.stop();
     assert_eq!(undo(&server), undone(1_200, 0, 1));
     server.start_again();
@@ -82,7 +82,8 @@ fn rotations_are_undone_newest_first() {
         assert_eq!(Some(&me.contents(&device)), past.last());
         assert_sound(&server, &me, &device);
     }
-    let complaint = server.cli().run(&["rotation", "undo", "ada@example.org", "--app", "Notes"]).refusal();
+    let complaint =
+        server.cli().run(&["rotation", "undo", "ada@example.org", "--app", "Notes"]).expect_refusal();
     assert!(complaint.contains("no rotation"), "{complaint}");
 }
 
@@ -95,7 +96,8 @@ fn a_rotation_whose_key_was_replaced_since_is_not_undone() {
     me.rotate_all("two");
     me.complete_rotation().ok();
     me.put(KEYS, &json!({"encrypted_key": envelope("another"), "key_version": 3})).ok();
-    let complaint = server.cli().run(&["rotation", "undo", "ada@example.org", "--app", "Notes"]).refusal();
+    let complaint =
+        server.cli().run(&["rotation", "undo", "ada@example.org", "--app", "Notes"]).expect_refusal();
     assert!(complaint.contains("replaced"), "{complaint}");
     assert_eq!(me.contents(&device)[0].1, 2);
 }
@@ -104,8 +106,9 @@ fn a_rotation_whose_key_was_replaced_since_is_not_undone() {
 fn an_unknown_rotation_cannot_be_undone() {
     let server = Server::start();
     let (me, _) = somebody_with_a_key(&server);
-    let refusal =
-        |email: &str, app: &str| server.cli().run(&["rotation", "undo", email, "--app", app]).refusal();
+    let refusal = |email: &str, app: &str| {
+        server.cli().run(&["rotation", "undo", email, "--app", app]).expect_refusal()
+    };
     assert!(refusal("ada@example.org", "Nothing").contains("no app"));
     assert!(refusal("bob@example.org", "Notes").contains("no log"));
     assert!(refusal("ada@example.org", "Notes").contains("no rotation"));
@@ -140,7 +143,7 @@ fn rotations_are_listed_with_their_state() {
 
 /// With no rotation under way there is nothing to page through or to do.
 fn assert_no_rotation(me: &Caller) {
-    me.post(ENTRIES, &json!({})).refused(409, "no_rotation");
-    me.post(BATCH, &json!({"entries": [{"seq": 2, "keep": true}]})).refused(409, "no_rotation");
-    me.complete_rotation().refused(409, "no_rotation");
+    me.post(ENTRIES, &json!({})).expect_error(409, "no_rotation");
+    me.post(BATCH, &json!({"entries": [{"seq": 2, "keep": true}]})).expect_error(409, "no_rotation");
+    me.complete_rotation().expect_error(409, "no_rotation");
 }

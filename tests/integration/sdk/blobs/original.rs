@@ -4,7 +4,7 @@ use tidelog_client::formats::{BlobHash, seal_once};
 use tidelog_client::{BlobError, ErrorCode, SyncKitError};
 
 use super::scene::{Scene, content};
-use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::raw::RawClient;
 
 #[tokio::test]
 async fn a_file_that_fits_into_memory_is_downloaded_by_its_name() {
@@ -59,7 +59,7 @@ async fn a_large_blob_sealed_as_a_whole_is_only_opened_by_blob_download() {
 #[tokio::test]
 async fn a_program_can_seal_and_upload_on_its_own() {
     let scene = Scene::new().await;
-    let vault = Raw::beside(&scene.world, &scene.client).opened_envelope().await.vault;
+    let vault = RawClient::with_token_of(&scene.world, &scene.client).opened_envelope().await.vault;
     let (_, sealed) = seal_once(&vault, b"sealed by the program");
     let (hash, size) = (BlobHash::of(&sealed).to_string(), sealed.len() as u64);
     let early = scene.client.blob_confirm(&hash, size).await;

@@ -23,7 +23,7 @@ async fn a_broken_download_is_resumed() {
     scene.proxy.take_transfers();
     scene.proxy.rewrite(|asked, answer| {
         // More often than there are retries: each attempt brought something.
-        answer.breaks_after = (asked.is_transfer() && answer.body.len() > 500_000).then_some(300_000);
+        answer.cut_after = (asked.is_blob_transfer() && answer.body.len() > 500_000).then_some(300_000);
     });
     let size = scene.client.get_blob(&blob.hash, scene.path("got"), |_| {}).await.unwrap();
     assert_eq!((size, std::fs::read(scene.path("got")).unwrap() == content(SIZE)), (SIZE as u64, true));
@@ -43,10 +43,10 @@ async fn a_store_without_ranges_sends_everything_again_and_what_came_is_skipped(
     let whole = Arc::new(std::sync::Mutex::new(Vec::new()));
     scene.proxy.rewrite(move |asked, answer| {
         let mut whole = whole.lock().unwrap();
-        if asked.is_transfer() && asked.header("range").is_none() {
+        if asked.is_blob_transfer() && asked.header("range").is_none() {
             *whole = answer.body.clone();
-            answer.breaks_after = Some(1_234_567);
-        } else if asked.is_transfer() {
+            answer.cut_after = Some(1_234_567);
+        } else if asked.is_blob_transfer() {
             (answer.status, answer.body) = (200, whole.clone());
             answer.headers.retain(|(name, _)| name != "content-range");
         }
@@ -60,8 +60,8 @@ async fn a_download_that_brings_nothing_more_fails_and_leaves_nothing() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
     scene.proxy.rewrite(|asked, answer| {
-        answer.breaks_after =
-            asked.is_transfer().then_some(usize::from(asked.header("range").is_none()) * 10);
+        answer.cut_after =
+            asked.is_blob_transfer().then_some(usize::from(asked.header("range").is_none()) * 10);
     });
     let outcome = scene.client.get_blob(&blob.hash, scene.path("got"), |_| {}).await;
     assert!(matches!(outcome, Err(SyncKitError::Network(_))), "{outcome:?}");
@@ -106,7 +106,7 @@ async fn a_lost_answer_to_an_upload_only_costs_time() {
     });
     let blob = scene.put(&content(SIZE)).await;
     assert!(count.load(Ordering::SeqCst) >= 1);
-    scene.proxy.be_honest();
+    scene.proxy.stop_rewriting();
     assert_eq!(scene.get(&blob.hash).await, content(SIZE));
 }
 
@@ -124,7 +124,7 @@ async fn an_expired_url_is_replaced() {
         let blob = scene.put(&content(size)).await;
         let (_, got) = times();
         scene.proxy.rewrite(move |asked, answer| {
-            if asked.is_transfer() && got.fetch_add(1, Ordering::SeqCst) == 0 {
+            if asked.is_blob_transfer() && got.fetch_add(1, Ordering::SeqCst) == 0 {
                 answer.refuse(status);
             }
         });
@@ -138,7 +138,7 @@ async fn a_store_that_refuses_for_good_is_not_retried() {
     let blob = scene.put(&content(1_000)).await;
     scene.proxy.take_transfers();
     scene.proxy.rewrite(|asked, answer| {
-        if asked.is_transfer() {
+        if asked.is_blob_transfer() {
             answer.refuse(403);
         }
     });
@@ -179,7 +179,7 @@ async fn a_truncated_object_is_told_from_a_broken_connection() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
     scene.proxy.rewrite(|asked, answer| {
-        if asked.is_transfer() {
+        if asked.is_blob_transfer() {
             answer.body.truncate(2_000_000);
         }
     });

@@ -4,7 +4,7 @@ use serde_json::json;
 use tidelog_client::{BlobError, Rotation, SyncKitError};
 
 use super::scene::{Scene, content, get};
-use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::raw::RawClient;
 use tidelog_test_kit::sdk::{PASSPHRASE, tasks};
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_blob_key_that_does_not_open_is_kept_and_blocks_nothing() {
     let scene = Scene::new().await;
     let good = scene.put(&content(10)).await.hash;
     let other = scene.put(&content(20)).await.hash;
-    let raw = Raw::beside(&scene.world, &scene.client);
+    let raw = RawClient::with_token_of(&scene.world, &scene.client);
     // A blob with another one's wrapped key, and one with garbage.
     let foreign = raw.wrapped_key(&other).await;
     let mut bad = Vec::new();

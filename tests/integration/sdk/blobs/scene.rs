@@ -27,7 +27,7 @@ impl Scene {
     /// With a client that differs from the defaults of tests.
     pub(crate) async fn with(change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         let world = World::new().await;
-        let proxy = Proxy::before(world.server.url()).await;
+        let proxy = Proxy::in_front_of(world.server.url()).await;
         let (files, temporary) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let through_the_proxy = builder(config(proxy.url(), world.server.api_key()));
         let client = world.signed_in_with(change(through_the_proxy.temporary_folder(temporary.path()))).await;

@@ -9,11 +9,11 @@ use tidelog::config::{Sources, load};
 use tidelog_client::{SyncKitClient, SyncKitError};
 
 use super::PendingSignIn;
-use super::person::{Person, Shown};
+use super::person::{PageResponse, Person};
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, tasks};
 
 /// Signs in up to the question whether to authorize the app.
-async fn come_to_consent(world: &World, person: &mut Person, url: &Url) -> Shown {
+async fn come_to_consent(world: &World, person: &mut Person, url: &Url) -> PageResponse {
     let page = person.open(url).await;
     let credentials = [("email", world.server.email()), ("password", world.server.password())];
     person.submit(&page, &credentials).await
@@ -26,7 +26,7 @@ async fn begin(client: &Arc<SyncKitClient>) -> PendingSignIn {
 #[tokio::test]
 async fn a_user_who_allows_the_app_is_signed_in_as_after_a_password() {
     let world = World::new().await;
-    let client = Arc::new(world.stranger());
+    let client = Arc::new(world.signed_out_client());
     let (waiting, mut person) = (begin(&client).await, Person::new());
     let consent = come_to_consent(&world, &mut person, &waiting.url).await;
     let end = person.submit(&consent, &[("decision", "allow")]).await;
@@ -43,7 +43,7 @@ async fn a_user_who_allows_the_app_is_signed_in_as_after_a_password() {
     // Saved, restored, refreshed and ended like any other session.
     let mut saved = session;
     saved.expires_at = Some(chrono::Utc::now());
-    let again = world.stranger();
+    let again = world.signed_out_client();
     again.restore_session(serde_json::from_str(&serde_json::to_string(&saved).unwrap()).unwrap());
     assert_eq!(again.status().await.unwrap().total_changes, 1);
     assert!(again.session_info().unwrap().refresh_token != saved.refresh_token);
@@ -54,7 +54,7 @@ async fn a_user_who_allows_the_app_is_signed_in_as_after_a_password() {
 #[tokio::test]
 async fn a_user_who_declines_leaves_nothing_behind() {
     let world = World::new().await;
-    let client = Arc::new(world.stranger());
+    let client = Arc::new(world.signed_out_client());
     let (waiting, mut person) = (begin(&client).await, Person::new());
     let consent = come_to_consent(&world, &mut person, &waiting.url).await;
     let end = person.submit(&consent, &[("decision", "deny")]).await;
@@ -66,7 +66,7 @@ async fn a_user_who_declines_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_code_works_once_and_only_with_its_verifier() {
     let world = World::new().await;
-    let client = world.stranger();
+    let client = world.signed_out_client();
     let began = client.build_authorize_url("http://127.0.0.1:9/done").unwrap();
     let code = code_for(&world, &began.url).await;
     let other = client.build_authorize_url("http://127.0.0.1:9/done").unwrap();
@@ -80,7 +80,7 @@ async fn a_code_works_once_and_only_with_its_verifier() {
     }
     client.authenticate_with_code(&code, &began.redirect_uri, &began.code_verifier).await.unwrap();
     client.status().await.unwrap();
-    let again = world.stranger();
+    let again = world.signed_out_client();
     let refused = again.authenticate_with_code(&code, &began.redirect_uri, &began.code_verifier).await;
     assert!(matches!(refused, Err(SyncKitError::CodeRefused)));
     // The code was used twice, so the session that it gave was revoked.
@@ -125,7 +125,7 @@ async fn an_unknown_app_is_reported_to_the_user_without_a_redirect() {
 async fn an_account_with_two_factor_authentication_signs_in_with_the_browser() {
     let world = World::new().await;
     let telephone = AuthenticatorApp::enrolled(&world).await;
-    let client = Arc::new(world.stranger());
+    let client = Arc::new(world.signed_out_client());
     let by_password = client.authenticate(world.server.email(), world.server.password()).await;
     assert!(matches!(by_password, Err(SyncKitError::TwoFactorRequired)));
 

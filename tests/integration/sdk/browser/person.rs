@@ -15,7 +15,7 @@ pub(crate) struct Person {
 }
 
 /// What the browser shows.
-pub(crate) struct Shown {
+pub(crate) struct PageResponse {
     pub(crate) url: Url,
     pub(crate) html: String,
 }
@@ -32,13 +32,13 @@ impl Person {
     }
 
     /// Opens a URL.
-    pub(crate) async fn open(&mut self, url: &Url) -> Shown {
+    pub(crate) async fn open(&mut self, url: &Url) -> PageResponse {
         let request = self.http.get(url.clone());
         self.follow(url.clone(), request).await
     }
 
     /// Fills in the page's form and presses a button, which is a field like any other.
-    pub(crate) async fn submit(&mut self, page: &Shown, fields: &[(&str, &str)]) -> Shown {
+    pub(crate) async fn submit(&mut self, page: &PageResponse, fields: &[(&str, &str)]) -> PageResponse {
         let target = self.form_of(page);
         let mut form = url_encoded(&[("flow", between(&page.html, "name=\"flow\" value=\"", "\""))]);
         form = form + "&" + &url_encoded(fields);
@@ -48,12 +48,12 @@ impl Person {
         self.follow(target, request).await
     }
 
-    fn form_of(&self, page: &Shown) -> Url {
+    fn form_of(&self, page: &PageResponse) -> Url {
         let form = between(&page.html, "<form ", ">");
         page.url.join(between(form, "action=\"", "\"")).unwrap()
     }
 
-    async fn follow(&mut self, mut url: Url, mut request: RequestBuilder) -> Shown {
+    async fn follow(&mut self, mut url: Url, mut request: RequestBuilder) -> PageResponse {
         loop {
             let jar: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let answer = request.header(COOKIE, jar.join("; ")).send().await.unwrap();
@@ -63,11 +63,11 @@ impl Person {
                 self.cookies.insert(name.into(), value.into());
             }
             let Some(to) = answer.headers().get(LOCATION) else {
-                return Shown { url, html: answer.text().await.unwrap() };
+                return PageResponse { url, html: answer.text().await.unwrap() };
             };
             url = url.join(to.to_str().unwrap()).unwrap();
             if self.stops_at == Some(url.authority()) {
-                return Shown { url, html: String::new() };
+                return PageResponse { url, html: String::new() };
             }
             request = self.http.get(url.clone());
         }

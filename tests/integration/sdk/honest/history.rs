@@ -10,8 +10,8 @@ use tidelog_client::{ChangeEntry, ChangeOp, Cursor, MemoryStore, PullFilter, Rot
 
 use crate::honest::log::{Removed, rows_of, seq_of};
 use crate::honest::program::{Program, Setting};
-use tidelog_test_kit::Dice;
-use tidelog_test_kit::proxy::{Fate, Proxy};
+use tidelog_test_kit::SeededRng;
+use tidelog_test_kit::proxy::{ExchangeOutcome, Proxy};
 use tidelog_test_kit::sdk::{PASSPHRASE, World, config};
 
 const MAX_STEPS: u64 = 30;
@@ -20,7 +20,7 @@ const ROWS: u64 = 5;
 const MAX_CHANGES: u64 = 4;
 
 pub(crate) struct History {
-    dice: Dice,
+    rng: SeededRng,
     raw_url: String,
     proxy: Proxy,
     setting: Setting,
@@ -38,7 +38,7 @@ impl History {
             admin: false,
         });
         world.server.command(create).await.unwrap();
-        let proxy = Proxy::before(world.server.url()).await;
+        let proxy = Proxy::in_front_of(world.server.url()).await;
         let client = SyncKitClient::new(config(proxy.url(), world.server.api_key()));
         client.authenticate(&email, password).await.unwrap();
         let setting = Setting {
@@ -51,7 +51,7 @@ impl History {
         let of_proxy = removed.clone();
         proxy.rewrite_json(move |asked, answer| of_proxy.lock().unwrap().take_out(asked, answer));
         Self {
-            dice: Dice::new(seed),
+            rng: SeededRng::new(seed),
             raw_url: world.server.url().to_owned(),
             proxy,
             setting,
@@ -62,7 +62,7 @@ impl History {
     }
 
     fn below(&mut self, end: u64) -> u64 {
-        self.dice.below(end)
+        self.rng.below(end)
     }
 
     /// Runs the history. Returns how many heads were compared in the end.
@@ -145,8 +145,8 @@ impl History {
 
     fn something_may_get_lost(&mut self, path: &'static str) {
         match self.below(8) {
-            0 => self.proxy.decide_for(path, Fate::LoseResponse),
-            1 => self.proxy.decide_for(path, Fate::LoseRequest),
+            0 => self.proxy.set_outcome_for(path, ExchangeOutcome::LoseResponse),
+            1 => self.proxy.set_outcome_for(path, ExchangeOutcome::LoseRequest),
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use tidelog_client::formats::FormatError;
 use tidelog_client::{Evidence, MemoryStore, QuarantineReason};
 
 use crate::hostile::scene::{LEN, Reaction, Scene, end_at, in_pages, row, seq_of};
-use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::raw::RawClient;
 use tidelog_test_kit::sdk::{PASSPHRASE, builder, config};
 
 const DOES_NOT_OPEN: QuarantineReason = QuarantineReason::Unreadable(FormatError::DoesNotOpen);
@@ -160,7 +160,7 @@ async fn a_delete_without_data_cannot_be_forged() {
 async fn foreign_entry(scene: &Scene, client: &tidelog_client::SyncKitClient) {
     let device = client.register_device("elsewhere", "linux").await.unwrap();
     client.push(device.id, vec![row("tasks", "a", 666)]).await.unwrap();
-    let theirs = Raw::beside(&scene.world, client).entries(&device).await.remove(0);
+    let theirs = RawClient::with_token_of(&scene.world, client).entries(&device).await.remove(0);
     let reaction = scene
         .reaction(in_pages(move |entries| {
             for field in ["table", "op", "row_id", "timestamp", "data", "key_version"] {

@@ -8,7 +8,7 @@ use tidelog_client::formats::{BlobHash, Malformed, seal_once, seal_stream, wrap_
 use tidelog_client::{BlobError, SyncKitClient, SyncKitError};
 
 use crate::blobs::scene::{Scene, content, names};
-use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::raw::RawClient;
 use tidelog_test_kit::sdk::PASSPHRASE;
 
 /// Three full chunks and a part of a fourth.
@@ -43,12 +43,12 @@ async fn with_bytes(lie: impl Fn(Vec<u8>) -> Vec<u8> + Send + 'static) -> SyncKi
     let blob = scene.put(&content(SIZE)).await;
     assert_eq!(scene.get(&blob.hash).await, content(SIZE));
     scene.proxy.rewrite(move |asked, answer| {
-        if asked.is_transfer() {
+        if asked.is_blob_transfer() {
             answer.body = lie(std::mem::take(&mut answer.body));
         }
     });
     let refusal = refusal_of(&scene, &scene.client, &blob.hash).await;
-    scene.proxy.be_honest();
+    scene.proxy.stop_rewriting();
     assert_eq!(scene.get(&blob.hash).await, content(SIZE), "the client goes on");
     refusal
 }
@@ -165,7 +165,7 @@ async fn a_blob_of_another_user_is_not_accepted() {
     let mine = scene.put(&content(SIZE)).await;
     let stranger = scene.another_user().await;
     let theirs = stranger.put_blob(std::io::Cursor::new(content(SIZE)), |_| {}).await.unwrap();
-    let raw = Raw::beside(&scene.world, &stranger);
+    let raw = RawClient::with_token_of(&scene.world, &stranger);
     let (key, url) =
         (raw.wrapped_key(&theirs.hash).await, stranger.blob_download_url(&theirs.hash).await.unwrap());
     let url = url.split('#').next().unwrap().to_owned();
@@ -223,13 +223,13 @@ async fn a_validly_sealed_file_under_the_name_of_another_is_detected() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(SIZE)).await;
     let name: BlobHash = blob.hash.parse().unwrap();
-    let vault = Raw::beside(&scene.world, &scene.client).opened_envelope().await.vault;
+    let vault = RawClient::with_token_of(&scene.world, &scene.client).opened_envelope().await.vault;
     for (key, forged) in [seal_stream(&vault, b"forged").unwrap(), seal_once(&vault, b"forged")] {
         let wrapped = BASE64.encode(&wrap_file_key(&vault, &name, &key).unwrap());
         scene.proxy.rewrite(move |asked, answer| {
             if asked.path.ends_with("/blobs/download") {
                 answer.alter(|told| told["wrapped_key"] = wrapped.clone().into());
-            } else if asked.is_transfer() {
+            } else if asked.is_blob_transfer() {
                 answer.body = forged.clone();
             }
         });
@@ -242,9 +242,9 @@ async fn a_part_that_starts_at_another_byte_than_requested_is_refused() {
     let scene = Scene::new().await;
     let blob = scene.put(&content(3_000_000)).await;
     scene.proxy.rewrite(|asked, answer| {
-        if asked.is_transfer() && asked.header("range").is_none() {
-            answer.breaks_after = Some(1_500_000);
-        } else if asked.is_transfer() {
+        if asked.is_blob_transfer() && asked.header("range").is_none() {
+            answer.cut_after = Some(1_500_000);
+        } else if asked.is_blob_transfer() {
             for (_, value) in answer.headers.iter_mut().filter(|(name, _)| name == "content-range") {
                 *value = value.replace("bytes ", "bytes 1");
             }
@@ -261,8 +261,10 @@ async fn a_rotation_does_not_rewrap_a_key_that_was_swapped() {
 
     let scene = Scene::new().await;
     let (one, other) = (scene.put(&content(10)).await, scene.put(&content(20)).await);
-    let (hash, key) =
-        (one.hash.clone(), Raw::beside(&scene.world, &scene.client).wrapped_key(&other.hash).await);
+    let (hash, key) = (
+        one.hash.clone(),
+        RawClient::with_token_of(&scene.world, &scene.client).wrapped_key(&other.hash).await,
+    );
     scene.proxy.rewrite(move |asked, answer| {
         if asked.path.ends_with("/keys/rotate/blobs") && answer.status == 200 {
             answer.alter(|page| {
@@ -276,7 +278,7 @@ async fn a_rotation_does_not_rewrap_a_key_that_was_swapped() {
     });
     let outcome = scene.client.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
     assert_eq!((outcome.blobs_rewrapped, outcome.blobs_kept), (1, 1));
-    scene.proxy.be_honest();
+    scene.proxy.stop_rewriting();
     assert_eq!(scene.get(&other.hash).await, content(20));
     // It was kept under the old key, which a routine rotation keeps in the ring.
     assert_eq!(scene.get(&one.hash).await, content(10));

@@ -8,7 +8,7 @@ use tidelog_client::formats::{EnvelopeError, PinError, Vault, seal_envelope};
 use tidelog_client::{KdfCost, MemoryStore, Result, Rotation, SyncKitError};
 
 use crate::hostile::scene::Scene;
-use tidelog_test_kit::raw::Raw;
+use tidelog_test_kit::raw::RawClient;
 use tidelog_test_kit::sdk::{PASSPHRASE, tasks};
 
 /// Where the first slot begins, after the header and the number of slots, and how long a slot is.
@@ -34,7 +34,7 @@ async fn told(scene: &Scene, lie: impl Fn(&mut Value) + Send + 'static) -> Said 
     });
     let pushed = known.push(scene.laptop.device.id, tasks(1)).await.map(drop);
     let set_up = new.setup_encryption_new(PASSPHRASE).await;
-    scene.proxy.be_honest();
+    scene.proxy.stop_rewriting();
     if pushed.is_err() {
         assert_eq!(scene.log().await.len(), before, "nothing was pushed");
     }
@@ -58,7 +58,7 @@ fn replaced(envelope: String, version: u32) -> impl Fn(&mut Value) + Send + 'sta
 }
 
 async fn envelope_of(scene: &Scene) -> String {
-    Raw::beside(&scene.world, &scene.laptop.client).envelope().await
+    RawClient::with_token_of(&scene.world, &scene.laptop.client).envelope().await
 }
 
 fn is(outcome: &Result<()>, error: PinError) -> bool {
@@ -213,6 +213,6 @@ async fn a_forged_rotation_leads_to_no_other_key() {
     assert!(is(&new.setup_encryption_new(PASSPHRASE).await, PinError::OtherVault));
     let rotated = known.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.map(drop);
     assert!(is(&rotated, PinError::OtherVault), "{rotated:?}");
-    scene.proxy.be_honest();
+    scene.proxy.stop_rewriting();
     assert_eq!(scene.laptop.pull().await.unwrap().quarantined, []);
 }

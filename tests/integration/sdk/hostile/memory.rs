@@ -126,7 +126,7 @@ async fn two_different_pasts_are_detected_by_a_device_that_sees_both() {
         assert_eq!(laptop.pull_from(seen).await.unwrap().changes, []);
         laptop.push(vec![update("tasks", "c", 100)]).await;
         laptop.push(vec![update("tasks", "c", 101)]).await;
-        scene.proxy.be_honest();
+        scene.proxy.stop_rewriting();
         let (reader, from) = if merged_by_third {
             (&scene.device("third", TamperPolicy::Warn).await, Cursor::Start)
         } else {

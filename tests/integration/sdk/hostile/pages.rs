@@ -17,7 +17,7 @@ async fn no_page(scene: &Scene, lie: impl Fn(&JsonRequest, &mut JsonResponse) + 
     assert_eq!(trusting.client.evidence(), evidence);
     let report = trusting.verify().await;
     assert_eq!(report.evidence[..1], evidence);
-    scene.proxy.be_honest();
+    scene.proxy.stop_rewriting();
     assert_eq!(trusting.pull().await.unwrap().changes.len(), LEN);
     assert_eq!(refusal(&strict).await, evidence, "it goes on refusing");
     strict.client.reset_watch();
@@ -64,7 +64,7 @@ async fn a_cursor_that_goes_backwards_is_refused() {
     scene.proxy.rewrite_json(move |_, answer| end_at(answer, third));
     let led_back = reader.client.pull(reader.device.id, cursor).await;
     assert!(matches!(led_back, Err(SyncKitError::Tampered { .. })), "{led_back:?}");
-    scene.proxy.be_honest();
+    scene.proxy.stop_rewriting();
     assert_eq!(reader.pull_from(cursor).await.unwrap().changes, []);
 }
 
@@ -82,7 +82,7 @@ async fn the_cursor_of_a_push_never_skips_what_others_wrote() {
     });
     let cursor = reader.push(vec![row("tasks", "mine", 1)]).await;
     assert_eq!(cursor, seen);
-    scene.proxy.be_honest();
+    scene.proxy.stop_rewriting();
     assert_eq!(reader.pull_from(cursor).await.unwrap().changes.len(), 1);
 }
 
@@ -100,7 +100,7 @@ async fn entries_skipped_by_the_cursor_of_a_push_are_noticed() {
         }
     });
     let cursor = reader.push(vec![row("tasks", "mine", 1)]).await;
-    scene.proxy.be_honest();
+    scene.proxy.stop_rewriting();
     scene.phone.push(vec![update("tasks", "hidden", 2)]).await;
     let got = reader.pull_from(cursor).await.unwrap();
     assert!(matches!(got.evidence[..], [Evidence::Missing { .. }, ..]), "{got:?}");
@@ -133,7 +133,7 @@ async fn an_impossible_last_seq_does_no_harm() {
             }
         });
         reader.push(vec![row("tasks", "mine", 1), row("tasks", "too", 1)]).await;
-        scene.proxy.be_honest();
+        scene.proxy.stop_rewriting();
         assert_eq!(reader.pull_from(Cursor::Start).await.unwrap().evidence, []);
     }
 }

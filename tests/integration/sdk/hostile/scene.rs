@@ -118,7 +118,7 @@ impl Scene {
     /// With an empty log.
     pub(crate) async fn empty() -> Self {
         let world = World::new().await;
-        let proxy = Proxy::before(world.server.url()).await;
+        let proxy = Proxy::in_front_of(world.server.url()).await;
         let keys = Arc::new(MemoryStore::new());
         let first =
             builder(config(proxy.url(), world.server.api_key())).shared_key_store(keys.clone()).build();
@@ -164,7 +164,7 @@ impl Scene {
 
     /// The log as an honest server gives it, as JSON.
     pub(crate) async fn log(&self) -> Vec<Value> {
-        tidelog_test_kit::raw::Raw::beside(&self.world, &self.laptop.client)
+        tidelog_test_kit::raw::RawClient::with_token_of(&self.world, &self.laptop.client)
             .entries(&self.laptop.device)
             .await
     }
@@ -190,7 +190,7 @@ impl Scene {
         assert_eq!(trusting.client.evidence(), warned.evidence);
         let refused = refusal(&strict).await;
         let verified = verifying.verify().await;
-        self.proxy.be_honest();
+        self.proxy.stop_rewriting();
         if !refused.is_empty() {
             assert_eq!(refusal(&strict).await, refused, "it goes on refusing");
             strict.client.reset_watch();

@@ -50,7 +50,7 @@ async fn a_hidden_newest_entry_is_noticed_with_the_next_entry_of_its_writer() {
 async fn hiding_the_newest_is_noticed_with_the_next_head_of_a_device_that_was_shown_it() {
     let scene = Scene::new().await;
     let (reader, cursor) = deceived(&scene).await;
-    scene.proxy.be_honest();
+    scene.proxy.stop_rewriting();
     scene.phone.pull().await.unwrap();
     scene.phone.push(vec![row("tasks", "e", 1)]).await;
     let (_, last) = hide_the_newest(&scene).await;
@@ -106,7 +106,7 @@ async fn a_row_that_is_falsely_declared_superseded_is_noticed_with_the_next_head
     let report = reader.verify().await;
     assert!(report.is_clean() && report.heads_checked == 0, "{report:?}");
 
-    scene.proxy.be_honest();
+    scene.proxy.stop_rewriting();
     scene.laptop.pull().await.unwrap();
     scene.laptop.push(vec![update("tasks", "d", 2)]).await;
     let evidence = evidence_of(reader.pull_from(got.cursor).await);

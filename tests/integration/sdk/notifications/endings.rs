@@ -4,14 +4,14 @@ use tidelog::server::commands::{Command, UserCommand};
 use tidelog_client::{Cursor, Notification, SyncKitError};
 
 use super::{Listener, device_behind};
-use tidelog_test_kit::proxy::{Proxy, Streams};
+use tidelog_test_kit::proxy::{Proxy, StreamMode};
 use tidelog_test_kit::sdk::{World, tasks};
 
 #[tokio::test]
 async fn subscribing_requires_a_session() {
     let world = World::new().await;
     let (_, device) = world.device("laptop").await;
-    let stranger = world.stranger();
+    let stranger = world.signed_out_client();
     let error = Listener::new(&stranger, &device, Cursor::Start).fails().await;
     assert!(matches!(error, SyncKitError::NotAuthenticated), "{error:?}");
 }
@@ -21,7 +21,7 @@ async fn a_session_that_was_ended_elsewhere_is_an_error_until_the_user_signs_in(
     let world = World::new().await;
     let (laptop, laptop_device) = world.device("laptop").await;
     let (phone, phone_device) = world.device("phone").await;
-    let copy = world.stranger();
+    let copy = world.signed_out_client();
     copy.restore_session(laptop.session_info().unwrap());
     let mut listener = Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
     copy.logout().await.unwrap();
@@ -69,9 +69,9 @@ async fn an_expired_membership_is_an_error() {
     const REFUSAL: &str = "HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n\
                            {\"error\": \"No membership.\", \"code\": \"membership_required\"}";
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (laptop, device) = device_behind(&proxy, &world, "laptop").await;
-    proxy.treat_streams(Streams::Answer(REFUSAL));
+    proxy.set_stream_mode(StreamMode::Respond(REFUSAL));
     let error = Listener::new(&laptop, &device, Cursor::Start).fails().await;
     assert!(matches!(error, SyncKitError::MembershipRequired), "{error:?}");
 }

@@ -50,7 +50,7 @@ async fn a_rotation_is_notified() {
 #[tokio::test]
 async fn cancelled_calls_lose_nothing() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
     let (phone, phone_device) = world.device("phone").await;
     proxy.send_byte_by_byte();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidelog_client::{ClientBuilder, ConnectionState, Cursor, Device, Notification, Rotation, SyncKitClient};
 
 use super::{Listener, SHORT, device_with};
-use tidelog_test_kit::proxy::{Proxy, SUBSCRIBE, Streams};
+use tidelog_test_kit::proxy::{Proxy, SUBSCRIBE, StreamMode};
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, task, tasks};
 
 const NOT_ALLOWED: &str = "HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -26,17 +26,17 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new(streams: Streams) -> Self {
+    async fn new(streams: StreamMode) -> Self {
         Self::with(streams, |builder| builder).await
     }
 
-    async fn with(streams: Streams, set: impl Fn(ClientBuilder) -> ClientBuilder) -> Self {
+    async fn with(streams: StreamMode, set: impl Fn(ClientBuilder) -> ClientBuilder) -> Self {
         let world = World::new().await;
-        let proxy = Proxy::before(world.server.url()).await;
+        let proxy = Proxy::in_front_of(world.server.url()).await;
         let builder = builder(config(proxy.url(), world.server.api_key())).poll_interval(SHORT);
         let laptop = device_with(set(builder), &world, "laptop").await;
         let phone = world.device("phone").await;
-        proxy.treat_streams(streams);
+        proxy.set_stream_mode(streams);
         Self { proxy, laptop, phone, _world: world }
     }
 
@@ -63,26 +63,26 @@ impl Scene {
 #[tokio::test]
 async fn an_answer_that_is_not_a_stream_leads_to_polling() {
     for answer in [NOT_ALLOWED, NOT_FOUND, A_PAGE, NO_ROOM] {
-        Scene::new(Streams::Answer(answer)).await.polls().await;
+        Scene::new(StreamMode::Respond(answer)).await.polls().await;
     }
 }
 
 #[tokio::test]
 async fn a_stream_that_is_held_back_completely_leads_to_polling() {
-    let scene = Scene::with(Streams::HoldBack, |builder| builder.timeout(TIMEOUT)).await;
+    let scene = Scene::with(StreamMode::HoldBack, |builder| builder.timeout(TIMEOUT)).await;
     scene.polls().await;
 }
 
 #[tokio::test]
 async fn a_stream_whose_body_is_held_back_leads_to_polling() {
-    let scene = Scene::with(Streams::HoldBackBodies, |builder| builder.silence(TIMEOUT)).await;
+    let scene = Scene::with(StreamMode::HoldBackBodies, |builder| builder.silence(TIMEOUT)).await;
     scene.polls().await;
     assert_eq!(scene.proxy.requests(SUBSCRIBE), 2);
 }
 
 #[tokio::test]
 async fn a_line_without_end_leads_to_polling() {
-    let scene = Scene::new(Streams::Endless).await;
+    let scene = Scene::new(StreamMode::Endless).await;
     let mut hang_ups = scene.proxy.hang_ups();
     scene.polls().await;
     hang_ups.wait_for(|hang_ups| *hang_ups == 2).await.unwrap();
@@ -90,10 +90,10 @@ async fn a_line_without_end_leads_to_polling() {
 
 #[tokio::test]
 async fn a_stream_is_opened_as_soon_as_the_server_has_capacity() {
-    let scene = Scene::new(Streams::Answer(NO_ROOM)).await;
+    let scene = Scene::new(StreamMode::Respond(NO_ROOM)).await;
     let mut listener = scene.listener();
     listener.becomes(ConnectionState::Polling).await;
-    scene.proxy.treat_streams(Streams::Pass);
+    scene.proxy.set_stream_mode(StreamMode::Pass);
     listener.becomes(ConnectionState::Streaming).await;
     scene.push().await;
     listener.hears_at_last(Notification::Changed).await;
@@ -101,26 +101,26 @@ async fn a_stream_is_opened_as_soon_as_the_server_has_capacity() {
 
 #[tokio::test]
 async fn a_polled_server_is_offline_until_it_returns() {
-    let scene = Scene::with(Streams::Answer(NOT_ALLOWED), |builder| builder.retries(0)).await;
+    let scene = Scene::with(StreamMode::Respond(NOT_ALLOWED), |builder| builder.retries(0)).await;
     let mut listener = scene.listener();
     listener.becomes(ConnectionState::Polling).await;
-    scene.proxy.go_away();
+    scene.proxy.reject_connections();
     listener.becomes(ConnectionState::Offline).await;
     scene.push().await;
-    scene.proxy.come_back();
+    scene.proxy.accept_connections();
     listener.becomes(ConnectionState::Polling).await;
     listener.hears_at_last(Notification::Changed).await;
 
-    scene.proxy.go_away();
+    scene.proxy.reject_connections();
     listener.becomes(ConnectionState::Offline).await;
-    scene.proxy.treat_streams(Streams::Pass);
-    scene.proxy.come_back();
+    scene.proxy.set_stream_mode(StreamMode::Pass);
+    scene.proxy.accept_connections();
     listener.becomes(ConnectionState::Streaming).await;
 }
 
 #[tokio::test]
 async fn a_new_key_is_notified_while_polling() {
-    let scene = Scene::new(Streams::Answer(NOT_ALLOWED)).await;
+    let scene = Scene::new(StreamMode::Respond(NOT_ALLOWED)).await;
     let mut listener = scene.listener();
     listener.becomes(ConnectionState::Polling).await;
     // The first poll notifies it in any case, since the time of the last change is unknown.
@@ -131,7 +131,7 @@ async fn a_new_key_is_notified_while_polling() {
 
 #[tokio::test]
 async fn a_poll_completes_although_every_call_is_cancelled() {
-    let scene = Scene::new(Streams::Answer(NOT_ALLOWED)).await;
+    let scene = Scene::new(StreamMode::Respond(NOT_ALLOWED)).await;
     scene.proxy.send_byte_by_byte();
     let (phone, device) = &scene.phone;
     phone.push(device.id, tasks(1)).await.unwrap();

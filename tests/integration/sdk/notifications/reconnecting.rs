@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidelog_client::{ConnectionState, Cursor, Device, Notification, SyncKitClient};
 
 use super::{Listener, device_behind, device_with};
-use tidelog_test_kit::proxy::{Fate, Proxy, SUBSCRIBE};
+use tidelog_test_kit::proxy::{ExchangeOutcome, Proxy, SUBSCRIBE};
 use tidelog_test_kit::sdk::{World, builder, config, task, tasks};
 
 /// Pulls everything beyond the cursor, and returns how many changes there were.
@@ -24,14 +24,14 @@ async fn pull_on(client: &SyncKitClient, device: &Device, cursor: &mut Cursor) -
 #[tokio::test]
 async fn pushes_while_the_server_was_unreachable_are_notified_afterwards() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
     let (phone, phone_device) = world.device("phone").await;
     let mut listener = Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
-    proxy.go_away();
+    proxy.reject_connections();
     listener.becomes(ConnectionState::Offline).await;
     phone.push(phone_device.id, tasks(1)).await.unwrap();
-    proxy.come_back();
+    proxy.accept_connections();
     listener.becomes(ConnectionState::Streaming).await;
     assert_eq!(listener.hears().await, Notification::Keys, "a rotation may have been missed");
     assert_eq!(listener.hears().await, Notification::Changed);
@@ -40,13 +40,13 @@ async fn pushes_while_the_server_was_unreachable_are_notified_afterwards() {
 #[tokio::test]
 async fn a_server_that_is_unreachable_at_first_is_waited_for() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
-    proxy.go_away();
+    proxy.reject_connections();
     let mut listener = Listener::new(&laptop, &laptop_device, Cursor::Start);
     assert_eq!(*listener.connection.borrow(), ConnectionState::Connecting);
     listener.becomes(ConnectionState::Offline).await;
-    proxy.come_back();
+    proxy.accept_connections();
     listener.becomes(ConnectionState::Streaming).await;
     assert_eq!(listener.hears().await, Notification::Keys, "a rotation may have been missed");
 }
@@ -55,7 +55,7 @@ async fn a_server_that_is_unreachable_at_first_is_waited_for() {
 async fn nothing_is_missed_when_streams_are_cut_while_others_push() {
     const PUSHES: usize = 60;
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
     let (phone, phone_device) = world.device("phone").await;
     let pushing = tokio::spawn(async move {
@@ -68,7 +68,7 @@ async fn nothing_is_missed_when_streams_are_cut_while_others_push() {
     while rows < PUSHES {
         listener.hears_at_last(Notification::Changed).await;
         rows += pull_on(&laptop, &laptop_device, &mut cursor).await;
-        proxy.cut();
+        proxy.close_connections();
     }
     pushing.await.unwrap();
     assert_eq!(rows, PUSHES);
@@ -77,7 +77,7 @@ async fn nothing_is_missed_when_streams_are_cut_while_others_push() {
 #[tokio::test]
 async fn a_silent_stream_is_considered_dead() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     // Longer than it takes to open a stream on a busy machine: one that dies before its first byte is another case.
     let impatient = builder(config(proxy.url(), world.server.api_key())).silence(Duration::from_secs(2));
     let (laptop, laptop_device) = device_with(impatient, &world, "laptop").await;
@@ -93,7 +93,7 @@ async fn a_silent_stream_is_considered_dead() {
 #[tokio::test]
 async fn a_token_that_the_server_refuses_is_replaced_once() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
     let mut session = laptop.session_info().unwrap();
     session.token = "garbage".into();
@@ -106,13 +106,13 @@ async fn a_token_that_the_server_refuses_is_replaced_once() {
 #[tokio::test]
 async fn a_refresh_that_is_refused_for_now_is_waited_for() {
     let world = World::new().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let hasty = builder(config(proxy.url(), world.server.api_key())).retries(0).poll_interval(super::SHORT);
     let (laptop, laptop_device) = device_with(hasty, &world, "laptop").await;
     let mut session = laptop.session_info().unwrap();
     session.expires_at = Some(chrono::Utc::now());
     laptop.restore_session(session);
-    proxy.decide([Fate::Refuse; 2]);
+    proxy.set_outcomes([ExchangeOutcome::Refuse; 2]);
     Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
     assert_eq!(proxy.requests("POST /api/sync/auth/refresh"), 3);
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use tidelog_client::{MemoryStore, SessionInfo, SyncKitClient, SyncKitConfig, SyncKitError};
 
-use tidelog_test_kit::proxy::{Fate, Proxy};
-use tidelog_test_kit::{ClockedServer, Dice};
+use tidelog_test_kit::proxy::{ExchangeOutcome, Proxy};
+use tidelog_test_kit::{ManualClockServer, SeededRng};
 
 /// How long a process may go on from memory before it reads the saved session again.
 const MEMORY_SECONDS: i64 = 60;
@@ -41,15 +41,15 @@ struct Process {
 }
 
 impl Process {
-    async fn start(name: &'static str, server: &ClockedServer, saved: Arc<Saved>) -> Self {
-        let proxy = Proxy::before(&server.url()).await;
+    async fn start(name: &'static str, server: &ManualClockServer, saved: Arc<Saved>) -> Self {
+        let proxy = Proxy::in_front_of(&server.url()).await;
         let hand = Arc::default();
         let client = client(&proxy, server, &saved, &hand);
         Self { name, proxy, saved, client, hand, seconds_from_memory: 0 }
     }
 
     /// Starts anew from the saved session.
-    fn restart(&mut self, server: &ClockedServer) {
+    fn restart(&mut self, server: &ManualClockServer) {
         let session = self.saved.session.lock().expect("nobody panicked").clone();
         *self.hand.lock().expect("nobody panicked") = Hand { known: session.clone(), ..Hand::default() };
         self.seconds_from_memory = 0;
@@ -58,19 +58,26 @@ impl Process {
     }
 
     /// A moment before it asks the server for something: its token has ended, and it knows.
-    fn wake(&mut self, slept: i64, server: &ClockedServer, dice: &mut Dice) {
+    fn wake(&mut self, slept: i64, server: &ManualClockServer, rng: &mut SeededRng) {
         self.seconds_from_memory += slept;
         let is_behind = self.hand.lock().expect("nobody panicked").is_behind;
-        if is_behind || self.seconds_from_memory > MEMORY_SECONDS || dice.below(8) == 0 {
+        if is_behind || self.seconds_from_memory > MEMORY_SECONDS || rng.below(8) == 0 {
             self.restart(server);
         }
         let mut session = self.client.session_info().expect("it is signed in");
         session.expires_at = Some(chrono::DateTime::UNIX_EPOCH);
         self.client.restore_session(session);
-        self.hand.lock().expect("nobody panicked").dies = dice.below(8) == 0;
-        self.proxy.decide(
-            (0..dice.below(6))
-                .map(|_| *dice.pick(&[Fate::Pass, Fate::LoseRequest, Fate::LoseResponse, Fate::LoseResponse]))
+        self.hand.lock().expect("nobody panicked").dies = rng.below(8) == 0;
+        self.proxy.set_outcomes(
+            (0..rng.below(6))
+                .map(|_| {
+                    *rng.pick(&[
+                        ExchangeOutcome::Pass,
+                        ExchangeOutcome::LoseRequest,
+                        ExchangeOutcome::LoseResponse,
+                        ExchangeOutcome::LoseResponse,
+                    ])
+                })
                 .collect::<Vec<_>>(),
         );
     }
@@ -90,7 +97,7 @@ impl Process {
 
 fn client(
     proxy: &Proxy,
-    server: &ClockedServer,
+    server: &ManualClockServer,
     saved: &Arc<Saved>,
     hand: &Arc<Mutex<Hand>>,
 ) -> SyncKitClient {
@@ -114,14 +121,14 @@ fn client(
 
 /// Two processes and what they share.
 pub(crate) struct Install<'a> {
-    server: &'a ClockedServer,
+    server: &'a ManualClockServer,
     saved: Arc<Saved>,
     processes: [Process; 2],
 }
 
 impl<'a> Install<'a> {
     /// Its user has just signed in.
-    pub(crate) async fn new(server: &'a ClockedServer) -> Self {
+    pub(crate) async fn new(server: &'a ManualClockServer) -> Self {
         let saved = Arc::<Saved>::default();
         let first = Process::start("the first process", server, saved.clone()).await;
         first.client.authenticate(server.email(), server.password()).await.expect("a sign-in");
@@ -132,11 +139,11 @@ impl<'a> Install<'a> {
     }
 
     /// Sleeps, and lets both refresh at once; how many of them were answered.
-    pub(crate) async fn race(&mut self, dice: &mut Dice) -> usize {
-        let slept = *dice.pick(&SLEEPS);
-        self.server.pass_seconds(slept);
+    pub(crate) async fn race(&mut self, rng: &mut SeededRng) -> usize {
+        let slept = *rng.pick(&SLEEPS);
+        self.server.advance_seconds(slept);
         for process in &mut self.processes {
-            process.wake(slept, self.server, dice);
+            process.wake(slept, self.server, rng);
         }
         let [first, second] = &mut self.processes;
         let (first, second) = tokio::join!(first.ask(), second.ask());
@@ -149,13 +156,13 @@ impl<'a> Install<'a> {
         process.restart(self.server);
         let stolen = process.client.session_info();
         for _ in 0..2 {
-            process.proxy.decide([]);
+            process.proxy.set_outcomes([]);
             let mut session = process.client.session_info().expect("it is signed in");
             session.expires_at = Some(chrono::DateTime::UNIX_EPOCH);
             process.client.restore_session(session);
             assert!(process.ask().await, "nothing got lost");
         }
-        self.server.pass_seconds(MEMORY_SECONDS + 1);
+        self.server.advance_seconds(MEMORY_SECONDS + 1);
         let newest = process.client.session_info().expect("it is signed in");
         let mut stolen = stolen.expect("it was signed in");
         stolen.expires_at = Some(chrono::DateTime::UNIX_EPOCH);

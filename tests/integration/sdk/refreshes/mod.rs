@@ -8,7 +8,7 @@
 mod install;
 
 use install::Install;
-use tidelog_test_kit::{ClockedServer, Dice};
+use tidelog_test_kit::{ManualClockServer, SeededRng};
 
 const RACES: u64 = 100;
 
@@ -23,7 +23,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 fn no_race_of_two_refreshes_ends_a_session_and_reuse_of_an_old_token_does() {
     let first = number("TIDELOG_FIRST_REFRESH_RACE", 0);
     let races = number("TIDELOG_REFRESH_RACES", RACES);
-    let server = ClockedServer::start(&[
+    let server = ManualClockServer::start(&[
         ("auth.rate_limit.ip_burst", "1000000"),
         ("auth.rate_limit.ip_per_second", "100000"),
     ]);
@@ -32,9 +32,9 @@ fn no_race_of_two_refreshes_ends_a_session_and_reuse_of_an_old_token_does() {
     for seed in (first..first + races).step_by(PER_SESSION as usize) {
         let seen = SeedOnPanic(seed);
         runtime.block_on(async {
-            let (mut dice, mut install) = (Dice::new(seed), Install::new(&server).await);
+            let (mut rng, mut install) = (SeededRng::new(seed), Install::new(&server).await);
             for _ in 0..PER_SESSION.min(first + races - seed) {
-                answered += install.race(&mut dice).await;
+                answered += install.race(&mut rng).await;
             }
             install.end_by_an_old_token().await;
         });

@@ -6,7 +6,7 @@ use tidelog_client::replica::{ProblemKind, ReplicaError};
 use tidelog_client::{BlockReason, Rotation, SyncKitError};
 
 use crate::replica::setup::{Installation, sync_all};
-use tidelog_test_kit::proxy::{Fate, JsonRequest, JsonResponse, Proxy};
+use tidelog_test_kit::proxy::{ExchangeOutcome, JsonRequest, JsonResponse, Proxy};
 use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config};
 
 const TODOS: &str =
@@ -16,7 +16,7 @@ const TODOS: &str =
 async fn pair(world: &World) -> (Installation, Installation, Proxy) {
     let laptop = Installation::new(world, "laptop", TODOS, ["todos"]).await;
     laptop.sync().await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let client = builder(config(proxy.url(), world.server.api_key())).retries(0).build();
     client.authenticate(world.server.email(), world.server.password()).await.unwrap();
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
@@ -39,7 +39,7 @@ async fn a_push_whose_response_is_lost_is_in_the_log_once_even_after_a_restart()
     let world = World::new().await;
     let (laptop, mut phone, proxy) = pair(&world).await;
     phone.run("INSERT INTO todos VALUES ('a', 'once')");
-    proxy.decide_for("/push", Fate::LoseResponse);
+    proxy.set_outcome_for("/push", ExchangeOutcome::LoseResponse);
     assert!(matches!(phone.try_sync().await, Err(ReplicaError::Sync(SyncKitError::Network(_)))));
     phone.attach_again(["todos"]).unwrap();
     phone.run("UPDATE todos SET title = 'twice'");
@@ -54,14 +54,14 @@ async fn a_row_that_is_replaced_before_its_push_is_acknowledged_is_deleted_every
     let world = World::new().await;
     let schema = "CREATE TABLE todos (id TEXT PRIMARY KEY, title TEXT UNIQUE);";
     let laptop = Installation::new(&world, "laptop", schema, ["todos"]).await;
-    let proxy = Proxy::before(world.server.url()).await;
+    let proxy = Proxy::in_front_of(world.server.url()).await;
     let client = builder(config(proxy.url(), world.server.api_key())).retries(0).build();
     client.authenticate(world.server.email(), world.server.password()).await.unwrap();
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
     let device = client.register_device("phone", "linux").await.unwrap();
     let phone = Installation::with(client, device, schema, ["todos"]);
     phone.run("INSERT INTO todos VALUES ('a', 'same')");
-    proxy.decide_for("/push", Fate::LoseResponse);
+    proxy.set_outcome_for("/push", ExchangeOutcome::LoseResponse);
     phone.try_sync().await.unwrap_err();
     phone.run("INSERT OR REPLACE INTO todos VALUES ('b', 'same')");
     sync_all(&[&phone, &laptop]).await;
@@ -75,7 +75,7 @@ async fn a_push_that_never_arrived_loses_against_a_later_write_of_another_device
     let world = World::new().await;
     let (laptop, phone, proxy) = pair(&world).await;
     phone.run("INSERT INTO todos VALUES ('a', 'phone')");
-    proxy.decide_for("/push", Fate::LoseRequest);
+    proxy.set_outcome_for("/push", ExchangeOutcome::LoseRequest);
     phone.try_sync().await.unwrap_err();
     laptop.wait_until_later_than(&phone);
     laptop.run("INSERT INTO todos VALUES ('a', 'laptop')");
@@ -117,7 +117,7 @@ async fn a_full_quota_blocks_pushes_but_not_pulls() {
     let refused = phone.try_sync().await;
     assert!(matches!(refused, Err(ReplicaError::Sync(SyncKitError::QuotaExceeded))), "{refused:?}");
     assert_eq!(titles(&phone), ["laptop", "phone"]);
-    proxy.be_honest();
+    proxy.stop_rewriting();
     sync_all(&[&phone, &laptop]).await;
     assert_eq!(titles(&laptop), ["laptop", "phone"]);
 }
@@ -134,7 +134,7 @@ async fn a_missing_membership_is_reported_and_loses_no_changes() {
     phone.run("INSERT INTO todos VALUES ('a', 'kept')");
     let refused = phone.try_sync().await;
     assert!(matches!(refused, Err(ReplicaError::Sync(SyncKitError::MembershipRequired))), "{refused:?}");
-    proxy.be_honest();
+    proxy.stop_rewriting();
     sync_all(&[&phone, &laptop]).await;
     assert_eq!(titles(&laptop), ["kept"]);
 }
@@ -237,7 +237,7 @@ async fn a_cursor_older_than_a_compacted_deletion_rebuilds_and_deletes_the_rows_
     });
     phone.sync().await;
     assert_eq!(titles(&phone), ["stays", "edited", "new here"]);
-    proxy.be_honest();
+    proxy.stop_rewriting();
     sync_all(&[&laptop, &phone]).await;
     assert_eq!(titles(&laptop), ["stays", "edited", "new here"]);
 }
@@ -263,7 +263,7 @@ async fn after_a_compromise_the_passphrase_is_required_and_local_changes_are_kep
     laptop.run("INSERT INTO todos VALUES ('a', 'before')");
     sync_all(&[&laptop, &phone]).await;
     phone.run("INSERT INTO todos VALUES ('b', 'sealed, but never arrived')");
-    proxy.decide_for("/push", Fate::LoseRequest);
+    proxy.set_outcome_for("/push", ExchangeOutcome::LoseRequest);
     phone.try_sync().await.unwrap_err();
     laptop.client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
     phone.run("INSERT INTO todos VALUES ('c', 'written while blocked')");

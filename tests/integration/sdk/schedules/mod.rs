@@ -8,7 +8,7 @@
 mod device;
 mod world;
 
-use tidelog_test_kit::Dice;
+use tidelog_test_kit::SeededRng;
 use tidelog_test_kit::proxy::Proxy;
 use world::World;
 
@@ -31,9 +31,9 @@ fn random_schedules_of_rotations_pushes_and_crashes_lose_and_duplicate_nothing()
         let app = server.new_app("Notes");
         for seed in share {
             let seen = SeedOnPanic(*seed);
-            let proxy = runtime.block_on(Proxy::before(&server.url()));
+            let proxy = runtime.block_on(Proxy::in_front_of(&server.url()));
             let mut world = World::new(&mut server, proxy, &app, *seed);
-            runtime.block_on(world.run(&mut Dice::new(*seed)));
+            runtime.block_on(world.run(&mut SeededRng::new(*seed)));
             drop(seen);
         }
         server.cli().run(&["check"]).json();

@@ -9,7 +9,7 @@ use tidelog_client::{MemoryStore, PullFilter, Result, Rotation, SessionInfo, Syn
 use crate::schedules::device::{Device, PASSPHRASE, client, new_rows, read_anew};
 use tidelog_test_kit::interrupted;
 use tidelog_test_kit::proxy::Proxy;
-use tidelog_test_kit::{App, Dice, Server};
+use tidelog_test_kit::{App, SeededRng, Server};
 
 const DEVICES: u64 = 3;
 const MOST_STEPS: u64 = 12;
@@ -72,42 +72,42 @@ impl<'s> World<'s> {
         }
     }
 
-    pub(crate) async fn run(&mut self, dice: &mut Dice) {
+    pub(crate) async fn run(&mut self, rng: &mut SeededRng) {
         let mut devices = Vec::new();
         for number in 0..DEVICES {
             let name = format!("device-{number}");
             devices.push(Device::install(&name, self.proxy.url(), &self.api_key, self.session.clone()).await);
         }
-        for _ in 0..2 + dice.below(MOST_STEPS) {
-            self.step(dice, &mut devices).await;
+        for _ in 0..2 + rng.below(MOST_STEPS) {
+            self.step(rng, &mut devices).await;
         }
         self.conclude(&mut devices).await;
     }
 
-    async fn step(&mut self, dice: &mut Dice, devices: &mut [Device]) {
-        match dice.below(8) {
+    async fn step(&mut self, rng: &mut SeededRng, devices: &mut [Device]) {
+        match rng.below(8) {
             0 => {
-                let device = dice.below(DEVICES) as usize;
+                let device = rng.below(DEVICES) as usize;
                 self.give_up(&mut devices[device]);
                 devices[device].restart().await;
             }
             1 => {
-                let device = dice.below(DEVICES) as usize;
+                let device = rng.below(DEVICES) as usize;
                 self.give_up(&mut devices[device]);
                 devices[device].reinstall().await.expect("the passphrase opens the key");
             }
             2..=4 => {
-                let (deed, mishap) = (deed(dice), mishap(dice));
-                let device = dice.below(DEVICES) as usize;
+                let (deed, mishap) = (deed(rng), mishap(rng));
+                let device = rng.below(DEVICES) as usize;
                 self.one(&mut devices[device], deed, mishap).await;
             }
-            _ => self.two_at_once(dice, devices).await,
+            _ => self.two_at_once(rng, devices).await,
         }
     }
 
     async fn one(&mut self, device: &mut Device, deed: Deed, mishap: Mishap) {
         let rows = self.rows_for(device, deed);
-        let (server, point) = (&mut *self.server, self.proxy.pointer());
+        let (server, point) = (&mut *self.server, self.proxy.redirector());
         let (polls, mut happens): (u64, Box<dyn FnMut() -> bool>) = match mishap {
             Mishap::Nothing => (0, Box::new(|| true)),
             Mishap::Crash(polls) => (polls, Box::new(|| false)),
@@ -118,14 +118,14 @@ impl<'s> World<'s> {
         self.account(device, deed, &rows, outcome).await;
     }
 
-    async fn two_at_once(&mut self, dice: &mut Dice, devices: &mut [Device]) {
-        let first = dice.below(DEVICES - 1) as usize;
+    async fn two_at_once(&mut self, rng: &mut SeededRng, devices: &mut [Device]) {
+        let first = rng.below(DEVICES - 1) as usize;
         let (left, right) = devices.split_at_mut(first + 1);
         let (one, two) = (&mut left[first], &mut right[0]);
-        let (one_deed, two_deed) = (deed(dice), deed(dice));
+        let (one_deed, two_deed) = (deed(rng), deed(rng));
         let (one_rows, two_rows) = (self.rows_for(one, one_deed), self.rows_for(two, two_deed));
-        let (one_mishap, two_crash) = (mishap(dice), crash(dice));
-        let (server, point) = (&mut *self.server, self.proxy.pointer());
+        let (one_mishap, two_crash) = (mishap(rng), crash(rng));
+        let (server, point) = (&mut *self.server, self.proxy.redirector());
         let (polls, mut happens): (u64, Box<dyn FnMut() -> bool>) = match one_mishap {
             Mishap::Nothing => (0, Box::new(|| true)),
             Mishap::Crash(polls) => (polls, Box::new(|| false)),
@@ -258,32 +258,32 @@ async fn carry_out(device: &mut Device, deed: Deed, rows: Vec<tidelog_client::Ch
     }
 }
 
-fn deed(dice: &mut Dice) -> Deed {
-    match dice.below(12) {
-        0..=3 => Deed::Push(1 + dice.below(MOST_ROWS)),
+fn deed(rng: &mut SeededRng) -> Deed {
+    match rng.below(12) {
+        0..=3 => Deed::Push(1 + rng.below(MOST_ROWS)),
         4 | 5 => Deed::Pull {
-            pages: *dice.pick(&[1, 2, usize::MAX]),
-            limit: *dice.pick(&[None, Some(1), Some(3), Some(7)]),
-            include_own: *dice.pick(&[None, None, Some(true)]),
+            pages: *rng.pick(&[1, 2, usize::MAX]),
+            limit: *rng.pick(&[None, Some(1), Some(3), Some(7)]),
+            include_own: *rng.pick(&[None, None, Some(true)]),
         },
         6 => Deed::PullFromStart,
-        7 => *dice.pick(&[Deed::Peek, Deed::Verify]),
+        7 => *rng.pick(&[Deed::Peek, Deed::Verify]),
         8 | 9 => Deed::Rotate(Rotation::Routine),
         _ => Deed::Rotate(Rotation::Compromise),
     }
 }
 
-fn mishap(dice: &mut Dice) -> Mishap {
-    match dice.below(6) {
+fn mishap(rng: &mut SeededRng) -> Mishap {
+    match rng.below(6) {
         0..=2 => Mishap::Nothing,
-        3 | 4 => Mishap::Crash(1 + dice.below(MOST_POLLS)),
-        _ => Mishap::Kill(1 + dice.below(MOST_POLLS)),
+        3 | 4 => Mishap::Crash(1 + rng.below(MOST_POLLS)),
+        _ => Mishap::Kill(1 + rng.below(MOST_POLLS)),
     }
 }
 
-fn crash(dice: &mut Dice) -> u64 {
-    let polls = 1 + dice.below(MOST_POLLS);
-    *dice.pick(&[0, 0, polls])
+fn crash(rng: &mut SeededRng) -> u64 {
+    let polls = 1 + rng.below(MOST_POLLS);
+    *rng.pick(&[0, 0, polls])
 }
 
 /// What an honest server, a network and other devices may do to a program.

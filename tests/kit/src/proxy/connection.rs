@@ -1,4 +1,4 @@
-//! One connection of a client, until it ends or a fault ends it.
+//! One client connection, until it ends or an injected fault ends it.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::{Fate, Request, Response, SUBSCRIBE, Shared, Streams};
+use super::{ExchangeOutcome, Request, Response, SUBSCRIBE, Shared, StreamMode};
 
-const REFUSAL: &str =
+const SERVICE_UNAVAILABLE: &str =
     "HTTP/1.1 503 Service Unavailable\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 const ENDLESS_HEAD: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n: ";
-/// Bytes of an endless line, after which the proxy ends it nevertheless: far more than fits into the system's buffers.
+/// Length at which the proxy ends an endless line after all: far more than the operating system buffers.
 const ENDLESS_BYTES: usize = 64 * 1024 * 1024;
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Serves a client.
+/// Serves one client until its connection ends or is closed by the test.
 pub(super) async fn serve(client: TcpStream, shared: Arc<Shared>) {
     let mut cuts = shared.cuts.subscribe();
     let _ = client.set_nodelay(true);
@@ -51,69 +51,69 @@ struct Connection {
     from_client: BufReader<OwnedReadHalf>,
     to_client: OwnedWriteHalf,
     shared: Arc<Shared>,
-    /// How many freezes there were when it began.
+    /// The freeze counter when the connection was accepted.
     freezes: usize,
 }
 
 impl Connection {
-    /// `None` when the connection is to close.
+    /// Returns `None` when the connection must close.
     async fn serve(mut self) -> Option<()> {
         loop {
             let mut request = self.read_request().await?;
-            let fate = self.fate(&mut request);
-            match fate {
-                Fate::LoseRequest => return None,
-                Fate::Refuse => return self.send(REFUSAL.as_bytes()).await,
-                Fate::Pass | Fate::LoseResponse => {}
+            let outcome = self.outcome(&mut request);
+            match outcome {
+                ExchangeOutcome::LoseRequest => return None,
+                ExchangeOutcome::Refuse => return self.send(SERVICE_UNAVAILABLE.as_bytes()).await,
+                ExchangeOutcome::Pass | ExchangeOutcome::LoseResponse => {}
             }
-            let streams = self.streams(&request);
-            match streams {
-                Streams::Answer(answer) => return self.send(answer.as_bytes()).await,
-                Streams::Endless => return self.send_endless_line().await,
-                Streams::Pass | Streams::HoldBack | Streams::HoldBackBodies => {}
+            let stream_mode = self.stream_mode(&request);
+            match stream_mode {
+                StreamMode::Respond(answer) => return self.send(answer.as_bytes()).await,
+                StreamMode::Endless => return self.send_endless_line().await,
+                StreamMode::Pass | StreamMode::HoldBack | StreamMode::HoldBackBodies => {}
             }
             let server_url = self.shared.server_url();
             let (mut response, mut server) = begin(&server_url, &request).await?;
             if response.is_event_stream() {
-                return if fate == Fate::Pass {
-                    self.pass_stream(&response, server, streams).await
+                return if outcome == ExchangeOutcome::Pass {
+                    self.pass_stream(&response, server, stream_mode).await
                 } else {
                     None
                 };
             }
             response.read_body(&mut server, &request.method).await?;
-            if fate == Fate::LoseResponse {
+            if outcome == ExchangeOutcome::LoseResponse {
                 return None;
             }
             if let Some(rewrite) = &mut self.shared.plan().rewrite {
                 rewrite(&request, &mut response);
             }
             self.send(&response.to_bytes(&request.method)).await?;
-            if response.breaks_after.is_some() {
+            if response.cut_after.is_some() {
                 return None;
             }
         }
     }
 
-    /// `None` at the end of the connection, or where it is to break.
+    /// Returns `None` at the end of the connection, or after half of an upload that must break.
     async fn read_request(&mut self) -> Option<Request> {
         let mut request = Request::read_head(&mut self.from_client).await?;
-        let breaks = request.method == "PUT" && request.is_transfer() && self.takes_break();
+        let breaks = request.method == "PUT" && request.is_blob_transfer() && self.takes_upload_to_break();
         let length = if breaks { request.length() / 2 } else { request.length() };
         request.read_body(&mut self.from_client, length).await?;
         self.shared.record(&request);
         (!breaks).then_some(request)
     }
 
-    fn takes_break(&self) -> bool {
+    fn takes_upload_to_break(&self) -> bool {
         let left = &mut self.shared.plan().uploads_to_break;
         let breaks = *left > 0;
         *left = left.saturating_sub(1);
         breaks
     }
 
-    /// What becomes of a request, whose page it shortens.
-    fn fate(&self, request: &mut Request) -> Fate {
+    /// Takes the planned outcome of a request, and applies the page limit to its body.
+    fn outcome(&self, request: &mut Request) -> ExchangeOutcome {
         let mut plan = self.shared.plan();
         if request.path == "/api/sync/pull"
             && let Some(entries) = plan.page_limit
@@ -123,32 +123,39 @@ impl Connection {
             request.body = body.to_string().into_bytes();
         }
         let path = request.path.strip_prefix("/api/sync").unwrap_or(&request.path);
-        plan.fates_by_path.remove(path).or_else(|| plan.fates.pop_front()).unwrap_or(Fate::Pass)
+        plan.outcomes_by_path
+            .remove(path)
+            .or_else(|| plan.outcomes.pop_front())
+            .unwrap_or(ExchangeOutcome::Pass)
     }
 
-    fn streams(&self, request: &Request) -> Streams {
-        if request.first_line().starts_with(SUBSCRIBE) { self.shared.plan().streams } else { Streams::Pass }
+    fn stream_mode(&self, request: &Request) -> StreamMode {
+        if request.method_and_path().starts_with(SUBSCRIBE) {
+            self.shared.plan().stream_mode
+        } else {
+            StreamMode::Pass
+        }
     }
 
-    /// Passes a stream on as it comes, until either side ends it.
+    /// Forwards a stream as it arrives, until either side ends it.
     async fn pass_stream(
         &mut self,
         head: &Response,
         mut server: BufReader<TcpStream>,
-        streams: Streams,
+        stream_mode: StreamMode,
     ) -> Option<()> {
-        if !matches!(streams, Streams::HoldBack) {
-            self.send(&head.head_of_stream()).await?;
+        if !matches!(stream_mode, StreamMode::HoldBack) {
+            self.send(&head.stream_head()).await?;
         }
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
             tokio::select! {
-                // Whatever the client says now, it says that it does not listen any longer.
+                // A client sends nothing during a stream: readable means that it has closed the connection.
                 _ = self.from_client.fill_buf() => return None,
                 read = server.read(&mut buffer) => {
                     let read = read.ok().filter(|read| *read > 0)?;
-                    if matches!(streams, Streams::Pass) {
-                        // A client that goes away meanwhile fails this.
+                    if matches!(stream_mode, StreamMode::Pass) {
+                        // Fails if the client has disconnected.
                         send(&mut self.to_client, &self.shared, self.freezes, &buffer[..read]).await?;
                     }
                 }

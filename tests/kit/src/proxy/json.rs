@@ -1,4 +1,4 @@
-//! Rewriting of responses as JSON.
+//! Rewriting responses as JSON values.
 
 use serde_json::Value;
 
@@ -6,31 +6,31 @@ use super::{Request, Response};
 
 /// A request to the API.
 pub struct JsonRequest {
-    /// In capitals.
+    /// In upper case.
     pub method: String,
     /// Without `/api/sync`.
     pub path: String,
-    /// Null where there is none.
+    /// Null if there is none.
     pub body: Value,
 }
 
-/// The server's response, to be altered.
+/// The server's response, for a test to alter.
 pub struct JsonResponse {
-    /// Its status.
+    /// HTTP status.
     pub status: u16,
-    /// Null where there is none.
+    /// Null if there is none.
     pub body: Value,
 }
 
-/// Gives a function for JSON the shape of one for bytes. What is neither JSON nor empty passes by it.
+/// Adapts a rewrite of JSON to a rewrite of bytes. Bodies that are neither JSON nor empty pass unchanged.
 pub(super) fn adapt(
     mut rewrite: impl FnMut(&JsonRequest, &mut JsonResponse) + Send,
 ) -> impl FnMut(&Request, &mut Response) + Send {
     move |request, response| {
         let Some(body) = parse(&response.body) else { return };
         let path = request.path.strip_prefix("/api/sync").unwrap_or(&request.path).to_owned();
-        let body_of_request = parse(&request.body).unwrap_or_default();
-        let request = JsonRequest { method: request.method.clone(), path, body: body_of_request };
+        let request_body = parse(&request.body).unwrap_or_default();
+        let request = JsonRequest { method: request.method.clone(), path, body: request_body };
         let mut json = JsonResponse { status: response.status, body };
         rewrite(&request, &mut json);
         response.status = json.status;

@@ -1,27 +1,27 @@
-//! Requests and responses of HTTP/1.1: read whole, and written out again.
+//! HTTP/1.1 requests and responses, read completely and serialised again.
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
-/// Headers that belong to one connection, or that are written anew.
-const OF_A_CONNECTION: [&str; 4] = ["connection", "transfer-encoding", "content-length", "keep-alive"];
+/// Headers that apply to one connection only, or that the proxy writes itself.
+const CONNECTION_HEADERS: [&str; 4] = ["connection", "transfer-encoding", "content-length", "keep-alive"];
 
 /// Names and values, in order.
 pub(super) type Headers = Vec<(String, String)>;
 
-/// A request that came by.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// In capitals.
+    /// In upper case.
     pub method: String,
-    /// With the query.
+    /// Including the query.
     pub path: String,
     headers: Headers,
-    /// As much as the proxy has read of it.
+    /// As much as the proxy has read.
     pub body: Vec<u8>,
 }
 
 impl Request {
-    /// Reads the head of one. `None` at the end of the connection.
+    /// Reads the request line and headers. `None` at the end of the connection.
     pub(super) async fn read_head(from: &mut (impl AsyncBufRead + Unpin)) -> Option<Self> {
         let first = read_line(from).await?;
         let mut words = first.split(' ');
@@ -29,7 +29,7 @@ impl Request {
         Some(Self { method, path, headers: read_headers(from).await?, body: Vec::new() })
     }
 
-    /// Reads as much of its body.
+    /// Reads `length` bytes of the body.
     pub(super) async fn read_body(
         &mut self,
         from: &mut (impl AsyncBufRead + Unpin),
@@ -39,54 +39,55 @@ impl Request {
         from.read_exact(&mut self.body).await.ok().map(drop)
     }
 
-    /// The length of its body.
+    /// Returns the declared length of the body.
     pub(super) fn length(&self) -> usize {
         self.header("content-length").and_then(|length| length.parse().ok()).unwrap_or_default()
     }
 
-    /// A header's value.
+    /// Returns the value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
     }
 
-    /// Method and path.
-    pub(super) fn first_line(&self) -> String {
+    /// Returns method and path, separated by a space.
+    pub(super) fn method_and_path(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 
-    /// Whether it sends or fetches the bytes of a blob: these are not JSON.
-    pub fn is_transfer(&self) -> bool {
+    /// Returns whether the request uploads or downloads the bytes of a blob, which are not JSON.
+    pub fn is_blob_transfer(&self) -> bool {
         let is_api = self.header("authorization").is_some() || self.path.ends_with("/limits");
         self.method == "PUT" && self.header("content-type").is_none() || self.method == "GET" && !is_api
     }
 
-    /// As the server gets it: with the host that the client named, so that URLs which the server makes lead through the proxy.
+    /// Serialises the request for the server. The `Host` header is the client's, so that URLs made by the server lead
+    /// through the proxy.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let first = format!("{} HTTP/1.1", self.first_line());
-        to_bytes(&first, &self.headers, self.body.len(), &self.body)
+        let start_line = format!("{} HTTP/1.1", self.method_and_path());
+        to_bytes(&start_line, &self.headers, self.body.len(), &self.body)
     }
 }
 
-/// The server's response, to be altered.
+/// The server's response, for a test to alter.
 pub struct Response {
-    /// Its status.
+    /// HTTP status.
     pub status: u16,
-    /// Its headers.
+    /// Headers in order.
     pub headers: Headers,
-    /// Its whole body.
+    /// The complete body.
     pub body: Vec<u8>,
-    /// The connection breaks after so many bytes of the body; the head has promised all of them.
-    pub breaks_after: Option<usize>,
+    /// Closes the connection after this many bytes of the body, although `Content-Length` announces all of it.
+    pub cut_after: Option<usize>,
 }
 
 impl Response {
-    /// Reads the head of one.
+    /// Reads the status line and headers.
     pub(super) async fn read_head(from: &mut (impl AsyncBufRead + Unpin)) -> Option<Self> {
         let status = read_line(from).await?.split(' ').nth(1)?.parse().ok()?;
-        Some(Self { status, headers: read_headers(from).await?, body: Vec::new(), breaks_after: None })
+        Some(Self { status, headers: read_headers(from).await?, body: Vec::new(), cut_after: None })
     }
 
-    /// Reads its body; `method` is that of its request.
+    /// Reads the body; `method` is the request's.
     pub(super) async fn read_body(
         &mut self,
         from: &mut (impl AsyncBufRead + Unpin),
@@ -122,28 +123,28 @@ impl Response {
         header(&self.headers, "transfer-encoding").is_some_and(|coding| coding == "chunked")
     }
 
-    /// Refuses with this status in the server's place.
+    /// Replaces the response with an empty one of this status.
     pub fn refuse(&mut self, status: u16) {
         (self.status, self.body) = (status, Vec::new());
     }
 
-    /// Alters the body, which is JSON.
+    /// Alters the JSON body.
     pub fn alter(&mut self, change: impl FnOnce(&mut serde_json::Value)) {
         let mut json = serde_json::from_slice(&self.body).expect("a JSON body");
         change(&mut json);
         self.body = json.to_string().into_bytes();
     }
 
-    /// As the client gets it; `method` is that of its request.
+    /// Serialises the response for the client; `method` is the request's.
     pub(super) fn to_bytes(&self, method: &str) -> Vec<u8> {
-        let sent = self.breaks_after.unwrap_or(self.body.len()).min(self.body.len());
+        let sent = self.cut_after.unwrap_or(self.body.len()).min(self.body.len());
         let whole = header(&self.headers, "content-length").and_then(|length| length.parse().ok());
         let length = if method == "HEAD" { whole.unwrap_or_default() } else { self.body.len() };
         to_bytes(&self.status_line(), &self.headers, length, &self.body[..sent])
     }
 
-    /// The head of an event stream, whose body follows as the server frames it.
-    pub(super) fn head_of_stream(&self) -> Vec<u8> {
+    /// Serialises the head of an event stream; the body follows in the server's own framing.
+    pub(super) fn stream_head(&self) -> Vec<u8> {
         let mut head = self.status_line() + "\r\n";
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
@@ -156,10 +157,10 @@ impl Response {
     }
 }
 
-fn to_bytes(first_line: &str, headers: &Headers, length: usize, body: &[u8]) -> Vec<u8> {
-    let mut head = format!("{first_line}\r\n");
+fn to_bytes(start_line: &str, headers: &Headers, length: usize, body: &[u8]) -> Vec<u8> {
+    let mut head = format!("{start_line}\r\n");
     for (name, value) in headers {
-        if !OF_A_CONNECTION.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+        if !CONNECTION_HEADERS.iter().any(|other| other.eq_ignore_ascii_case(name)) {
             head += &format!("{name}: {value}\r\n");
         }
     }

@@ -1,7 +1,7 @@
-//! A bad network, or a server that lies: an HTTP proxy between a client and a real server.
+//! An HTTP proxy between a client and a real server that injects faults: a bad network, or a server that lies.
 //!
-//! It reads whole requests, sends each to the server over a connection of its own, and passes the whole response on; event streams
-//! pass as they come. In between it loses, refuses, delays and rewrites what a test asks it to, and records every request.
+//! It reads complete requests, sends each to the server over a new connection, and forwards the complete response; event streams are
+//! forwarded as they arrive. It drops, refuses, delays and rewrites what a test tells it to, and records every request.
 
 mod connection;
 mod json;
@@ -18,68 +18,68 @@ use tokio::task::JoinHandle;
 pub use json::{JsonRequest, JsonResponse};
 pub use message::{Request, Response};
 
-/// How requests for event streams begin.
+/// Method and path of requests for event streams.
 pub const SUBSCRIBE: &str = "GET /api/sync/subscribe";
 
-/// What becomes of one exchange.
+/// What becomes of one request and its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum ExchangeOutcome {
     /// Request and response both arrive.
     Pass,
-    /// The connection closes before the server has heard of it.
+    /// The connection closes before the request reaches the server.
     LoseRequest,
-    /// The connection closes after the server has done what it was asked for.
+    /// The connection closes after the server has carried out the request.
     LoseResponse,
-    /// The proxy itself answers 503 with `Retry-After: 0`.
+    /// The proxy answers 503 with `Retry-After: 0`.
     Refuse,
 }
 
-/// What becomes of requests for event streams.
+/// How the proxy treats requests for event streams.
 #[derive(Clone, Copy, Default)]
-pub enum Streams {
-    /// They reach the server, and its answer reaches the client.
+pub enum StreamMode {
+    /// Forwards requests and responses.
     #[default]
     Pass,
-    /// They reach the server. Nothing comes back.
+    /// Forwards requests, and no response.
     HoldBack,
-    /// They reach the server. Only the head of the response comes back.
+    /// Forwards requests, and only the head of the response.
     HoldBackBodies,
-    /// The proxy itself answers with this.
-    Answer(&'static str),
-    /// The proxy itself answers with a line that does not end.
+    /// Answers with this text in the server's place.
+    Respond(&'static str),
+    /// Answers with a line that does not end.
     Endless,
 }
 
 type Rewrite = Box<dyn FnMut(&Request, &mut Response) + Send>;
 
-/// What a test wants to happen.
+/// The faults that a test has asked for.
 #[derive(Default)]
 struct Plan {
     rewrite: Option<Rewrite>,
-    /// Of the next exchanges, in order.
-    fates: VecDeque<Fate>,
-    /// Of the next exchange about each of these paths.
-    fates_by_path: HashMap<&'static str, Fate>,
-    /// Entries in a page, at most.
+    /// Outcomes of the next exchanges, in order.
+    outcomes: VecDeque<ExchangeOutcome>,
+    /// Outcome of the next exchange for each of these paths.
+    outcomes_by_path: HashMap<&'static str, ExchangeOutcome>,
+    /// Maximum number of entries in a page.
     page_limit: Option<usize>,
-    /// Uploads whose connection breaks in the middle.
+    /// How many of the next uploads lose their connection halfway.
     uploads_to_break: usize,
-    streams: Streams,
+    stream_mode: StreamMode,
 }
 
-/// What the proxy and its connections share.
+/// State shared by the proxy and its connections.
 #[derive(Default)]
 struct Shared {
     server_url: Mutex<String>,
     plan: Mutex<Plan>,
     requests: Mutex<Vec<Request>>,
-    is_away: AtomicBool,
+    rejects_connections: AtomicBool,
     byte_by_byte: AtomicBool,
-    /// Counts the times at which all connections were closed.
+    /// Counts calls of [`Proxy::close_connections`].
     cuts: watch::Sender<u64>,
-    /// Counts the times at which all connections fell silent.
+    /// Counts calls of [`Proxy::freeze`].
     freezes: AtomicUsize,
-    /// Clients that hung up before an endless line had ended.
+    /// Counts clients that disconnected before an endless line ended.
     hang_ups: watch::Sender<usize>,
 }
 
@@ -97,7 +97,7 @@ impl Shared {
     }
 }
 
-/// Listens on a port of its own until it is dropped.
+/// A fault-injecting proxy. Listens on its own port until it is dropped.
 pub struct Proxy {
     url: String,
     shared: Arc<Shared>,
@@ -105,8 +105,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts one in front of this server.
-    pub async fn before(server_url: &str) -> Self {
+    /// Starts a proxy in front of this server.
+    pub async fn in_front_of(server_url: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let shared = Arc::<Shared>::default();
@@ -116,114 +116,114 @@ impl Proxy {
         proxy
     }
 
-    /// Where clients reach it, whatever becomes of the server.
+    /// Returns the URL for clients; it stays the same when the server changes.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Sends the next requests to another server.
+    /// Forwards all further requests to another server.
     pub fn point_to(&self, server_url: &str) {
-        self.pointer()(server_url);
+        self.redirector()(server_url);
     }
 
-    /// What does so, for a place that cannot hold the proxy.
-    pub fn pointer(&self) -> impl Fn(&str) + use<> {
+    /// Returns [`point_to`](Self::point_to) as a closure, for code that cannot borrow the proxy.
+    pub fn redirector(&self) -> impl Fn(&str) + use<> {
         let shared = self.shared.clone();
         move |url| url.clone_into(&mut shared.server_url.lock().expect("no panic"))
     }
 
-    /// Passes every response through this function from now on.
+    /// Applies this function to every further response.
     pub fn rewrite(&self, rewrite: impl FnMut(&Request, &mut Response) + Send + 'static) {
         self.shared.plan().rewrite = Some(Box::new(rewrite));
     }
 
-    /// Passes the JSON of every response through this function from now on.
+    /// Applies this function to the JSON of every further response.
     pub fn rewrite_json(&self, rewrite: impl FnMut(&JsonRequest, &mut JsonResponse) + Send + 'static) {
         self.rewrite(json::adapt(rewrite));
     }
 
-    /// Passes responses as they are from now on.
-    pub fn be_honest(&self) {
+    /// Forwards responses unchanged from now on.
+    pub fn stop_rewriting(&self) {
         self.shared.plan().rewrite = None;
     }
 
-    /// Decides about the next exchanges, in order, in place of what was decided before. All after them pass.
-    pub fn decide(&self, fates: impl IntoIterator<Item = Fate>) {
-        self.shared.plan().fates = fates.into_iter().collect();
+    /// Sets the outcomes of the next exchanges, in order, and discards those set before. Later exchanges pass.
+    pub fn set_outcomes(&self, outcomes: impl IntoIterator<Item = ExchangeOutcome>) {
+        self.shared.plan().outcomes = outcomes.into_iter().collect();
     }
 
-    /// Decides about the next exchange of this path, which is given without `/api/sync`.
-    pub fn decide_for(&self, path: &'static str, fate: Fate) {
-        self.shared.plan().fates_by_path.insert(path, fate);
+    /// Sets the outcome of the next exchange for this path, given without `/api/sync`.
+    pub fn set_outcome_for(&self, path: &'static str, outcome: ExchangeOutcome) {
+        self.shared.plan().outcomes_by_path.insert(path, outcome);
     }
 
-    /// Lets all exchanges pass from now on.
-    pub fn be_reliable(&self) {
+    /// Discards all outcomes set so far, so that every exchange passes.
+    pub fn clear_outcomes(&self) {
         let mut plan = self.shared.plan();
-        plan.fates.clear();
-        plan.fates_by_path.clear();
+        plan.outcomes.clear();
+        plan.outcomes_by_path.clear();
     }
 
-    /// Breaks the connection in the middle of the next uploads; the server gets nothing of them.
+    /// Breaks the connection halfway through each of the next uploads; nothing of them reaches the server.
     pub fn break_uploads(&self, count: usize) {
         self.shared.plan().uploads_to_break = count;
     }
 
-    /// Limits pages to this many entries from now on, as if every pull had asked for it.
+    /// Limits pages to this many entries from now on, as if every pull had set `limit`.
     pub fn limit_pages(&self, entries: usize) {
         self.shared.plan().page_limit = Some(entries);
     }
 
-    /// Treats requests for event streams like this from now on.
-    pub fn treat_streams(&self, streams: Streams) {
-        self.shared.plan().streams = streams;
+    /// Sets how requests for event streams are treated from now on.
+    pub fn set_stream_mode(&self, stream_mode: StreamMode) {
+        self.shared.plan().stream_mode = stream_mode;
     }
 
-    /// Sends each byte of a response by itself from now on.
+    /// Writes responses one byte at a time from now on.
     pub fn send_byte_by_byte(&self) {
         self.shared.byte_by_byte.store(true, Ordering::SeqCst);
     }
 
-    /// Closes every connection; new ones are welcome.
-    pub fn cut(&self) {
+    /// Closes every open connection; new ones are accepted.
+    pub fn close_connections(&self) {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Closes every connection, and every new one.
-    pub fn go_away(&self) {
-        self.shared.is_away.store(true, Ordering::SeqCst);
-        self.cut();
+    /// Closes every open connection, and every new one at once.
+    pub fn reject_connections(&self) {
+        self.shared.rejects_connections.store(true, Ordering::SeqCst);
+        self.close_connections();
     }
 
-    /// Ends what [`go_away`](Self::go_away) began.
-    pub fn come_back(&self) {
-        self.shared.is_away.store(false, Ordering::SeqCst);
+    /// Accepts connections again after [`reject_connections`](Self::reject_connections).
+    pub fn accept_connections(&self) {
+        self.shared.rejects_connections.store(false, Ordering::SeqCst);
     }
 
-    /// Carries no further byte to the client on any connection that is open now, and closes none of them.
+    /// Forwards no further byte to clients on the connections that are open now, without closing them.
     pub fn freeze(&self) {
         self.shared.freezes.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// How many clients have hung up on an endless line, now and from now on.
+    /// Watches how many clients have disconnected during an endless line.
     pub fn hang_ups(&self) -> watch::Receiver<usize> {
         self.shared.hang_ups.subscribe()
     }
 
-    /// How many requests began with this method and path, whatever became of them.
+    /// Counts requests whose method and path start with this text, whatever their outcome.
     pub fn requests(&self, method_and_path: &str) -> usize {
         let requests = self.shared.requests.lock().expect("no panic");
-        requests.iter().filter(|request| request.first_line().starts_with(method_and_path)).count()
+        requests.iter().filter(|request| request.method_and_path().starts_with(method_and_path)).count()
     }
 
-    /// The requests so far that sent or fetched the bytes of a blob. All requests so far are forgotten.
+    /// Returns the recorded uploads and downloads of blobs, and clears the record of all requests.
     pub fn take_transfers(&self) -> Vec<Request> {
         let requests = std::mem::take(&mut *self.shared.requests.lock().expect("no panic"));
-        requests.into_iter().filter(Request::is_transfer).collect()
+        requests.into_iter().filter(Request::is_blob_transfer).collect()
     }
 
-    /// Sends the server an earlier push, this many before the latest one: once more, or late if it was lost.
-    pub async fn deliver_again(&self, back: usize) {
+    /// Sends the server an earlier push, counted back from the latest: a repetition, or a late arrival if it was lost.
+    pub async fn resend_push(&self, back: usize) {
         let push = {
             let requests = self.shared.requests.lock().expect("no panic");
             let pushes = requests.iter().rev().filter(|request| request.path == "/api/sync/push");
@@ -243,7 +243,7 @@ impl Drop for Proxy {
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((client, _)) = listener.accept().await {
-        if !shared.is_away.load(Ordering::SeqCst) {
+        if !shared.rejects_connections.load(Ordering::SeqCst) {
             tokio::spawn(connection::serve(client, shared.clone()));
         }
     }

@@ -1,4 +1,4 @@
-//! A server in the tests' own process whose clock they move: what waits for days happens at once.
+//! A server in the test process with a clock that tests advance, so that nothing has to wait for days.
 
 use std::path::PathBuf;
 
@@ -16,18 +16,18 @@ use super::{Caller, Contract, Origin, credentials, text};
 
 const HOUR_SECONDS: i64 = 60 * 60;
 
-/// The server. It stops when dropped.
-pub struct ClockedServer {
+/// A server with a manual clock. It stops when dropped.
+pub struct ManualClockServer {
     running: Option<Running>,
     runtime: Runtime,
-    hand: ClockHand,
+    clock_hand: ClockHand,
     origin: Origin,
     sample: Sample,
     folder: TempDir,
 }
 
-impl ClockedServer {
-    /// One on an empty folder, with an app and a user whose session outlives every test.
+impl ManualClockServer {
+    /// Starts a server on an empty folder, with an app and a user whose sessions outlive every test.
     pub fn start(settings: &[(&'static str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut flags = vec![
@@ -41,7 +41,7 @@ impl ClockedServer {
         let (settings, _) = load(&Sources { flags, ..Sources::default() }).expect("valid settings");
         let now_us = Clock::system().now_us();
         let now = tidelog_protocol::Timestamp::from_micros(now_us).expect("a time");
-        let (clock, hand) = Clock::manual(now);
+        let (clock, clock_hand) = Clock::manual(now);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let (running, sample) = runtime.block_on(async {
@@ -52,12 +52,12 @@ impl ClockedServer {
         let origin = Origin::default();
         origin.set(running.url());
         if origin.url().starts_with("http:") {
-            Contract::learn_from(&origin);
+            Contract::load_from(&origin);
         }
-        Self { running: Some(running), runtime, hand, origin, sample, folder }
+        Self { running: Some(running), runtime, clock_hand, origin, sample, folder }
     }
 
-    /// What its user signs in with.
+    /// Returns the body of its user's sign-in.
     pub fn credentials(&self) -> Value {
         let app =
             App { name: "dev".into(), id: self.sample.app_id.clone(), api_key: self.sample.api_key.clone() };
@@ -67,92 +67,92 @@ impl ClockedServer {
         credentials
     }
 
-    /// Somebody who has not signed in.
-    pub fn nobody(&self) -> Caller {
+    /// Returns a caller without a token.
+    pub fn anonymous(&self) -> Caller {
         Caller::new(self.origin.clone(), None)
     }
 
-    /// Its user, signed in anew.
-    pub fn somebody(&self) -> Caller {
-        let nobody = self.nobody();
-        nobody.with_token(&text(&nobody.post("/api/sync/auth", &self.credentials()).ok()["token"]))
+    /// Signs its user in again and returns the caller.
+    pub fn signed_in_caller(&self) -> Caller {
+        let anonymous = self.anonymous();
+        anonymous.with_token(&text(&anonymous.post("/api/sync/auth", &self.credentials()).ok()["token"]))
     }
 
-    /// What time it is there, in seconds since 1970.
+    /// Returns the server's time, in seconds since 1970.
     pub fn now_seconds(&self) -> i64 {
         self.running.as_ref().expect("it runs").command_context().store.now_us() / 1_000_000
     }
 
-    /// Where it listens, like `http://127.0.0.1:4711`.
+    /// Returns its URL, like `http://127.0.0.1:4711`.
     pub fn url(&self) -> String {
         self.origin.url()
     }
 
-    /// The id of its user.
+    /// Returns the id of its user.
     pub fn user_id(&self) -> &str {
         &self.sample.user_id
     }
 
-    /// The address of its user.
+    /// Returns the email of its user.
     pub fn email(&self) -> &str {
         &self.sample.email
     }
 
-    /// The password of its user.
+    /// Returns the password of its user.
     pub fn password(&self) -> &str {
         &self.sample.password
     }
 
-    /// The key of its app.
+    /// Returns the API key of its app.
     pub fn api_key(&self) -> &str {
         &self.sample.api_key
     }
 
-    /// Lets time pass.
-    pub fn pass_hours(&self, hours: i64) {
-        self.hand.advance(hours * HOUR_SECONDS);
+    /// Advances the clock.
+    pub fn advance_hours(&self, hours: i64) {
+        self.clock_hand.advance(hours * HOUR_SECONDS);
     }
 
-    /// Lets a little time pass.
-    pub fn pass_seconds(&self, seconds: i64) {
-        self.hand.advance(seconds);
+    /// Advances the clock.
+    pub fn advance_seconds(&self, seconds: i64) {
+        self.clock_hand.advance(seconds);
     }
 
-    /// Executes an operator's command.
+    /// Executes a command of the operator.
     pub fn command(&self, command: Command) -> Value {
         let context = self.running.as_ref().expect("it runs").command_context();
         self.runtime.block_on(command.execute(context)).expect("the command succeeds")
     }
 
-    /// Deletes signing keys that are no longer needed, as upkeep does now and then.
+    /// Deletes signing keys that are no longer needed, as maintenance does periodically.
     pub fn retire_keys(&self) {
         let auth = self.running.as_ref().expect("it runs").auth();
         self.runtime.block_on(auth.retire_keys()).expect("the database works");
     }
 
-    /// Sweeps.
+    /// Sweeps the blob store.
     pub fn sweep(&self) -> Value {
         self.command(Command::Sweep(SweepCommand { dry_run: false }))
     }
 
-    /// Fails the test if the database is not whole.
+    /// Fails the test if `tidelog check` finds faults in the database.
     #[track_caller]
-    pub fn assert_whole(&self) {
+    pub fn assert_consistent(&self) {
         assert_eq!(self.command(Command::Check)["faults"], serde_json::json!([]));
     }
 
-    /// The folder of its blobs.
+    /// Returns the folder of its blobs.
     pub fn blobs(&self) -> PathBuf {
         self.folder.path().join("data").join("blobs")
     }
 
-    /// The names of the objects on its disk.
+    /// Returns the names of the objects in its blob store.
     pub fn objects(&self) -> Vec<String> {
         super::objects_in(&self.blobs())
     }
 }
 
-impl Drop for ClockedServer {
+impl Drop for ManualClockServer {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
             self.runtime.block_on(running.stop());

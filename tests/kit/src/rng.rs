@@ -1,27 +1,27 @@
-//! Repeatable chance: the same seed gives the same run, and a failing test names its seed.
+//! Reproducible random numbers: the same seed gives the same run, and a failing test prints its seed.
 
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// A small generator (SplitMix64). Not for secrets.
-pub struct Dice(u64);
+/// A small random number generator (SplitMix64). Not for secrets.
+pub struct SeededRng(u64);
 
-impl Dice {
-    /// A generator that always rolls the same numbers for the same seed.
+impl SeededRng {
+    /// Creates a generator; the same seed always gives the same numbers.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// A number below `end`.
+    /// Returns a number below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
-    /// One of these.
+    /// Returns one of these.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len() as u64) as usize]
     }
 
-    /// Random bytes.
+    /// Returns random bytes.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| self.next() as u8).collect()
     }
@@ -34,7 +34,7 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A property test over `cases` cases (`PROPTEST_CASES` overrides it), the same ones in every run.
+    /// Returns a property test runner for `cases` cases (`PROPTEST_CASES` overrides this), the same ones in every run.
     pub fn property_runner(cases: u32) -> TestRunner {
         let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(cases);
         let config = Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
