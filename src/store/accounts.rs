@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use tidelog_protocol::{UserDevice, UserSession};
 use uuid::Uuid;
 
-use super::{Store, audit, devices, sessions, timestamp};
+use super::timestamps::timestamp;
+use super::{Store, audit, devices, sessions};
 use crate::error::Fault;
 use crate::model::actors::Actor;
 use crate::model::audit::Action;

@@ -8,7 +8,6 @@ use std::net::IpAddr;
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
-pub(super) use self::failures::FailureBuffer;
 pub(super) use self::records::{record, record_caller, record_log, record_user};
 use super::Store;
 use super::group::WriteTx;

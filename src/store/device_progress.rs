@@ -4,9 +4,10 @@
 //! is never ahead, and a lagging one only makes a push answer with an older cursor.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Store;
+use rusqlite::Connection;
+
 use crate::error::Fault;
 use crate::model::logs::LogDevice;
 
@@ -17,7 +18,7 @@ const UPDATE: &str = "
 
 /// What a device's row does not hold yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Progress {
+pub(super) struct Progress {
     /// The seq up to which it has pulled. `None`: as in its row.
     pulled_seq: Option<i64>,
     /// The seq up to which it is given its own entries. `None`: as in its row.
@@ -67,12 +68,12 @@ impl DeviceProgress {
         }
     }
 
-    fn unwritten(&self) -> Vec<(i64, Progress)> {
+    pub(super) fn unwritten(&self) -> Vec<(i64, Progress)> {
         self.lock().iter().map(|(device, progress)| (*device, *progress)).collect()
     }
 
     /// Drops what has been written, unless it has changed since.
-    fn drop_written(&self, written: &[(i64, Progress)]) {
+    pub(super) fn drop_written(&self, written: &[(i64, Progress)]) {
         let mut all = self.lock();
         for (device, progress) in written {
             if all.get(device) == Some(progress) {
@@ -82,25 +83,11 @@ impl DeviceProgress {
     }
 }
 
-impl Store {
-    /// Writes the progress of devices to their rows. If that fails, nothing is lost.
-    pub(super) async fn flush_device_progress(&self) -> Result<(), Fault> {
-        let rows = Arc::new(self.shared.progress.unwritten());
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let written = rows.clone();
-        self.write(1, move |tx| {
-            let mut update = tx.prepare_cached(UPDATE)?;
-            for (device, Progress { pulled_seq, own_until, seen_at_us }) in rows.iter() {
-                update.execute((device, seen_at_us, pulled_seq, own_until))?;
-            }
-            drop(update);
-            tx.cache.drop_devices();
-            Ok(())
-        })
-        .await?;
-        self.shared.progress.drop_written(&written);
-        Ok(())
+/// Writes progress to the rows of the devices.
+pub(super) fn write(connection: &Connection, rows: &[(i64, Progress)]) -> Result<(), Fault> {
+    let mut update = connection.prepare_cached(UPDATE)?;
+    for (device, Progress { pulled_seq, own_until, seen_at_us }) in rows {
+        update.execute((device, seen_at_us, pulled_seq, own_until))?;
     }
+    Ok(())
 }

@@ -1,11 +1,14 @@
 //! Devices: registering, listing and removing them.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 use tidelog_protocol::{Device, Platform};
 use uuid::Uuid;
 
 use super::group::WriteTx;
-use super::{Store, audit, session_devices, sessions};
+use super::timestamps::timestamp;
+use super::{Store, audit, device_progress, sessions};
 use crate::error::Fault;
 use crate::model::actors::Actor;
 use crate::model::audit::Action;
@@ -19,6 +22,10 @@ const COLUMNS: &str = "
         devices.last_seen_at, users.email, apps.name, devices.id
     FROM devices JOIN logs ON logs.id = devices.log JOIN apps ON apps.id = logs.app JOIN users ON users.id = logs.user
     WHERE devices.removed_at IS NULL";
+const LINK: &str = "
+    INSERT OR IGNORE INTO session_devices (session, device)
+    SELECT sessions.id, devices.id FROM sessions, devices
+    WHERE sessions.uuid = ?1 AND devices.uuid = ?2 AND devices.removed_at IS NULL";
 const BY_INSTALL: &str = "SELECT id FROM devices WHERE log = ?1 AND install_id = ?2 AND removed_at IS NULL";
 const BY_NAME: &str = "SELECT id FROM devices WHERE log = ?1 AND name = ?2 AND removed_at IS NULL";
 const INSERT: &str = "
@@ -63,7 +70,7 @@ pub(super) fn find_in_log(connection: &Connection, log: i64, id: Uuid) -> Result
 
 fn row_of(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
     let platform: String = row.get(4)?;
-    let time = |column| Ok::<_, rusqlite::Error>(super::timestamp(row.get(column)?));
+    let time = |column| Ok::<_, rusqlite::Error>(timestamp(row.get(column)?));
     let device = Device {
         id: Uuid::from_bytes(row.get(0)?),
         app_id: Uuid::from_bytes(row.get(1)?),
@@ -110,7 +117,33 @@ fn free_name(tx: &WriteTx<'_>, log: i64, name: &str) -> Result<String, Fault> {
     Err(Fault::Internal("ran out of names for a device".into()))
 }
 
+/// Links a session to a live device, unless it is linked already.
+pub(super) fn link(tx: &mut WriteTx<'_>, session: Uuid, device: Uuid) -> Result<(), Fault> {
+    if !tx.shared.session_devices.contains(session, device) {
+        tx.prepare_cached(LINK)?.execute((session.as_bytes(), device.as_bytes()))?;
+        tx.links.push((session, device));
+    }
+    Ok(())
+}
+
 impl Store {
+    /// Writes the progress of devices to their rows. If that fails, nothing is lost.
+    pub(super) async fn flush_device_progress(&self) -> Result<(), Fault> {
+        let rows = Arc::new(self.shared.progress.unwritten());
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let written = rows.clone();
+        self.write(1, move |tx| {
+            device_progress::write(tx, &rows)?;
+            tx.cache.drop_devices();
+            Ok(())
+        })
+        .await?;
+        self.shared.progress.drop_written(&written);
+        Ok(())
+    }
+
     /// Registers a device of the caller, or finds it by its installation or name and updates its platform.
     pub async fn register_device(
         &self,
@@ -125,7 +158,7 @@ impl Store {
             if let Some(row) = find_existing(tx, log, &new)? {
                 tx.prepare_cached(UPDATE)?.execute((row, platform, tx.now_us))?;
                 let device = find(tx, row)?;
-                session_devices::link(tx, session, device.id)?;
+                link(tx, session, device.id)?;
                 return Ok(Registration::Existed(device));
             }
             if count_live(tx, log)? >= max_devices {
@@ -135,7 +168,7 @@ impl Store {
             let install = new.install_id.as_ref().map(Uuid::as_bytes);
             tx.prepare_cached(INSERT)?.execute((id.as_bytes(), log, name, platform, install, tx.now_us))?;
             let row = tx.last_insert_rowid();
-            session_devices::link(tx, session, id)?;
+            link(tx, session, id)?;
             Ok(Registration::Created(find(tx, row)?))
         })
         .await

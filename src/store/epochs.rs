@@ -7,8 +7,8 @@ use std::sync::{Arc, PoisonError};
 use rusqlite::Connection;
 use tidelog_protocol::{Cursor, EpochTag};
 
-use super::Shared;
 use super::group::WriteTx;
+use super::shared::Shared;
 use crate::error::Fault;
 use crate::model::cursors::{BASE_SEQ, Epoch, Epochs};
 use crate::model::sessions::Caller;

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
 use super::changes::{LogScan, Selection, log_state};
+use super::timestamps::timestamp;
 use super::{AccountSession, Store, audit, keys, sessions};
 use crate::error::Fault;
 use crate::model::actors::Actor;
@@ -46,9 +47,9 @@ fn device_from_row(row: &Row<'_>) -> rusqlite::Result<ExportedDevice> {
         device_name: row.get(1)?,
         platform: row.get(2)?,
         install_id: row.get::<_, Option<[u8; 16]>>(3)?.map(Uuid::from_bytes),
-        created_at: super::timestamp(row.get(4)?),
-        last_seen_at: super::timestamp(row.get(5)?),
-        removed_at: row.get::<_, Option<i64>>(6)?.map(super::timestamp),
+        created_at: timestamp(row.get(4)?),
+        last_seen_at: timestamp(row.get(5)?),
+        removed_at: row.get::<_, Option<i64>>(6)?.map(timestamp),
     })
 }
 

@@ -11,9 +11,9 @@ use std::sync::atomic::Ordering;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::Shared;
 use super::batch_buffer::{BufferTx, FlushState};
 use super::session_devices::Link;
+use super::shared::Shared;
 use super::writer_cache::WriterCache;
 use crate::error::Fault;
 use crate::notify::{Event, Pushed};

@@ -11,7 +11,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::{DATABASE_FILE, Options, Store, connect};
+use super::connect;
+use super::options::{DATABASE_FILE, Options};
 use crate::error::Fault;
 
 /// How long a read waits for a connection; the semaphore makes waiting rare.
@@ -84,17 +85,6 @@ impl Readers {
         let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner).clone();
         pool.ok_or(Fault::Unavailable("the database is closed"))
     }
-}
-
-impl Store {
-    /// Runs `read` on a blocking thread, in one snapshot of the database.
-    pub(super) async fn read<T, F>(&self, read: F) -> Result<T, Fault>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
-    {
-        self.read_after(|| (), move |connection, ()| read(connection)).await
-    }
 
     /// Runs `read` in a snapshot that begins after `look`, with what `look` returned.
     pub(super) async fn read_after<L, T>(
@@ -105,8 +95,8 @@ impl Store {
     where
         T: Send + 'static,
     {
-        let permit = self.readers.permits.clone().acquire_owned().await.map_err(Fault::internal)?;
-        let readers = self.readers.clone();
+        let permit = self.permits.clone().acquire_owned().await.map_err(Fault::internal)?;
+        let readers = self.clone();
         let work = move || {
             let _permit = permit;
             let connection = readers.pool()?.get().map_err(Fault::internal)?;

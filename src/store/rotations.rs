@@ -17,7 +17,6 @@ pub(super) use blob_keys::{note_blob_added, note_blob_removed};
 pub use undo::{UndoOutcome, UndoReport};
 
 use super::blob_totals::BlobTotals;
-use super::group::WriteTx;
 use super::{Store, keys, sessions};
 use crate::error::Fault;
 use crate::model::rotations::{
@@ -45,19 +44,6 @@ const REPLACE_KEY: &str = "
         revision = revision + 1, updated_at = ?3
     WHERE log = ?1";
 const CANCEL: &str = "UPDATE rotations SET state = 'cancelled', ended_at = ?2 WHERE id = ?1";
-/// Does nothing if no rotation is running.
-const NOTE_PUSHED: &str = "
-    UPDATE rotations SET remaining = remaining + ?2, started = max(started, ?3) WHERE log = ?1 AND state = 'running'
-        AND ended_at IS NULL";
-
-/// Notes what was pushed during a rotation: entries with data under the old key, and whether any is under the new one.
-pub(super) fn note_pushed(tx: &WriteTx<'_>, log: i64, left_to_do: u64, started: bool) -> Result<(), Fault> {
-    if left_to_do > 0 || started {
-        tx.prepare_cached(NOTE_PUSHED)?.execute((log, left_to_do, started))?;
-    }
-    Ok(())
-}
-
 /// Decides whether a device may begin a rotation; see [`begin`].
 fn decide(
     connection: &Connection,

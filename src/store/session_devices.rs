@@ -10,15 +10,10 @@ use std::sync::{PoisonError, RwLock};
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use super::group::WriteTx;
 use crate::error::Fault;
 
 /// Links in memory; beyond that all are dropped, which costs a lookup each.
 const MAX_LINKS: usize = 100_000;
-const INSERT: &str = "
-    INSERT OR IGNORE INTO session_devices (session, device)
-    SELECT sessions.id, devices.id FROM sessions, devices
-    WHERE sessions.uuid = ?1 AND devices.uuid = ?2 AND devices.removed_at IS NULL";
 const EXISTS: &str = "
     SELECT 1 FROM session_devices JOIN sessions ON sessions.id = session_devices.session
         JOIN devices ON devices.id = session_devices.device
@@ -53,13 +48,4 @@ impl SessionDevices {
 /// Whether the database holds the link.
 pub(super) fn exists(connection: &Connection, (session, device): Link) -> Result<bool, Fault> {
     Ok(connection.prepare_cached(EXISTS)?.exists((session.as_bytes(), device.as_bytes()))?)
-}
-
-/// Links a session to a live device, unless it is linked already.
-pub(super) fn link(tx: &mut WriteTx<'_>, session: Uuid, device: Uuid) -> Result<(), Fault> {
-    if !tx.shared.session_devices.contains(session, device) {
-        tx.prepare_cached(INSERT)?.execute((session.as_bytes(), device.as_bytes()))?;
-        tx.links.push((session, device));
-    }
-    Ok(())
 }

@@ -194,6 +194,20 @@ pub(super) fn find_caller(
 }
 
 impl Store {
+    /// As [`Store::write`], for a caller: fails with [`Fault::SessionEnded`] if the session has ended meanwhile.
+    pub(super) async fn write_for<T, F>(&self, caller: &Caller, kib: usize, work: F) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: Fn(&mut WriteTx<'_>) -> Result<T, Fault> + Send + 'static,
+    {
+        let session = caller.session;
+        self.write(kib, move |tx| {
+            require_live(tx, session)?;
+            work(tx)
+        })
+        .await
+    }
+
     /// Looks up the email and the API key of a sign-in. Both are always looked up, so that the time taken reveals nothing.
     pub async fn find_credentials(
         &self,

@@ -13,10 +13,13 @@ use tidelog_protocol::{Change, Cursor, Platform, Timestamp};
 use uuid::Uuid;
 
 use super::*;
+use crate::clock::Clock;
+use crate::error::Fault;
 use crate::model::actors::Actor;
 use crate::model::changes::{Batch, PushOutcome};
 use crate::model::devices::NewDevice;
 use crate::model::sessions::Caller;
+use crate::notify::Hub;
 
 fn options(data: &Path) -> Options {
     Options {

@@ -19,10 +19,11 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::group::{self, GroupFault, Operation, Queued, WriteTx, WriterState};
 use super::lock::DataLock;
+use super::options::DATABASE_FILE;
 use super::readers::Readers;
-use super::{DATABASE_FILE, Shared, Store, connect, epochs, sessions};
+use super::shared::Shared;
+use super::{connect, epochs};
 use crate::error::Fault;
-use crate::model::sessions::Caller;
 use crate::notify::Event;
 
 /// Operations that the queue holds.
@@ -64,9 +65,7 @@ impl Handle {
             let _ = wait.await;
         }
     }
-}
 
-impl Store {
     /// Runs `work` in the writer and returns once it is committed. `work` runs twice if another operation of its group fails.
     /// `kib` is the memory that it holds.
     pub(super) async fn write<T, F>(&self, kib: usize, work: F) -> Result<T, Fault>
@@ -75,27 +74,13 @@ impl Store {
         F: Fn(&mut WriteTx<'_>) -> Result<T, Fault> + Send + 'static,
     {
         let kib = kib.clamp(1, MAX_QUEUED_KIB) as u32;
-        let permit = self.writer.space.clone().acquire_many_owned(kib).await.map_err(Fault::internal)?;
+        let permit = self.space.clone().acquire_many_owned(kib).await.map_err(Fault::internal)?;
         let (reply, answer) = oneshot::channel();
         let operation = Box::new(Operation::new(work, reply));
         let message = Message::Operation(Queued { operation, kib, _permit: permit });
         let closed = || Fault::Unavailable("the server is shutting down");
-        self.writer.queue.send(message).await.map_err(|_| closed())?;
+        self.queue.send(message).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
-    }
-
-    /// As [`Store::write`], for a caller: fails with [`Fault::SessionEnded`] if the session has ended meanwhile.
-    pub(super) async fn write_for<T, F>(&self, caller: &Caller, kib: usize, work: F) -> Result<T, Fault>
-    where
-        T: Send + 'static,
-        F: Fn(&mut WriteTx<'_>) -> Result<T, Fault> + Send + 'static,
-    {
-        let session = caller.session;
-        self.write(kib, move |tx| {
-            sessions::require_live(tx, session)?;
-            work(tx)
-        })
-        .await
     }
 }
 

@@ -65,7 +65,7 @@ impl BatchBuffer {
     }
 
     /// The batches of a log that are yet to be flushed, the oldest first.
-    pub(super) fn unflushed(&self, log: i64) -> Arc<Vec<BufferedBatch>> {
+    pub(in crate::store) fn unflushed(&self, log: i64) -> Arc<Vec<BufferedBatch>> {
         self.read().unflushed.get(&log).cloned().unwrap_or_default()
     }
 

@@ -12,7 +12,8 @@ use crate::model::notifications::{StreamStart, StreamStartOutcome};
 use crate::model::sessions::Caller;
 use crate::store::batch_buffer::LogSnapshot;
 use crate::store::epochs::{cursor_at, resolve};
-use crate::store::{Shared, Store, devices, sessions};
+use crate::store::shared::Shared;
+use crate::store::{Store, devices, sessions};
 
 impl Store {
     /// Finds where a stream starts in the caller's log. It must be subscribed already, so that it is told of what is committed later.

@@ -13,7 +13,8 @@ use crate::model::logs::LogDevice;
 use crate::model::sessions::Caller;
 use crate::store::batch_buffer::LogSnapshot;
 use crate::store::epochs::{cursor_at, resolve};
-use crate::store::{Shared, Store, devices, session_devices, sessions};
+use crate::store::shared::Shared;
+use crate::store::{Store, devices, session_devices, sessions};
 
 const NOTE_OWN_UNTIL: &str = "UPDATE devices SET own_until = ?2 WHERE id = ?1 AND own_until < ?2";
 
@@ -60,7 +61,7 @@ impl Store {
             return Ok(());
         }
         let written = self.write_for(caller, 1, move |tx| {
-            session_devices::link(tx, link.0, link.1)?;
+            devices::link(tx, link.0, link.1)?;
             if let Some(seq) = own_until {
                 tx.prepare_cached(NOTE_OWN_UNTIL)?.execute((device, seq))?;
                 tx.cache.drop_devices();

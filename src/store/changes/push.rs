@@ -15,7 +15,7 @@ use crate::notify::Pushed;
 use crate::store::batch_buffer::NewBatch;
 use crate::store::epochs::cursor_at;
 use crate::store::group::WriteTx;
-use crate::store::{Store, devices, rotations, session_devices, sessions};
+use crate::store::{Store, devices, rotation_progress, sessions};
 
 const INSERT_CHANGE: &str = "
     INSERT INTO changes (seq, log, op, table_name, row_id, timestamp, key_version, data)
@@ -68,7 +68,7 @@ fn push(tx: &mut WriteTx<'_>, caller: &Caller, batch: &Batch) -> Result<PushOutc
         Some(device) if device.is_removed => return Ok(PushOutcome::RevokedDevice),
         Some(device) => tx.shared.progress.applied_to(device),
     };
-    session_devices::link(tx, caller.session, batch.device)?;
+    devices::link(tx, caller.session, batch.device)?;
     let state = match tx.cache.log(caller.log) {
         Some(state) => state,
         None => log_state(tx, caller.log, tx.buffer.head(caller.log))?,
@@ -182,7 +182,7 @@ fn note_for_rotation(tx: &WriteTx<'_>, log: i64, batch: &Batch, pending: u32) ->
     let (new, old): (Vec<_>, Vec<_>) =
         batch.changes().partition(|change| change.key_version == Some(pending));
     let left_to_do = old.iter().filter(|change| change.data != Data::Nothing).count() as u64;
-    rotations::note_pushed(tx, log, left_to_do, !new.is_empty())
+    rotation_progress::note_pushed(tx, log, left_to_do, !new.is_empty())
 }
 
 /// The answer to a batch that was pushed before. `None`: it was not.

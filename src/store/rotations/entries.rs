@@ -11,7 +11,8 @@ use crate::store::batch_buffer::LogSnapshot;
 use crate::store::changes::{LogScan, Selection};
 use crate::store::epochs::{cursor_at, resolve};
 use crate::store::keys::find_keys;
-use crate::store::{Shared, Store, sessions};
+use crate::store::shared::Shared;
+use crate::store::{Store, sessions};
 
 impl Store {
     /// Gives the sink entries of the caller's log that the running rotation has left to do, one page of them.

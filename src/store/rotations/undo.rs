@@ -10,7 +10,8 @@ use crate::model::rotations::RotationRow;
 use crate::notify::Event;
 use crate::store::changes::adjust_bytes;
 use crate::store::group::WriteTx;
-use crate::store::{Store, keys, timestamp, users};
+use crate::store::timestamps::timestamp;
+use crate::store::{Store, keys, users};
 
 const LOG: &str = "
     SELECT logs.id FROM logs JOIN apps ON apps.id = logs.app WHERE logs.user = ?1 AND apps.uuid = ?2";

@@ -1,5 +1,6 @@
 //! The log: seqs are never reused, the counters stay right, and a log reads the same while the batch buffer is flushed.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::*;
