@@ -76,8 +76,10 @@ impl Terminal {
         let tty = String::from_utf8(tty.stdout).expect("a path");
         let started = Instant::now();
         loop {
-            let settings = Command::new("stty").args(["-a", "-F", tty.trim()]).output().expect("stty is installed");
-            if String::from_utf8_lossy(&settings.stdout).split_whitespace().any(|setting| setting == "-echo") {
+            let settings =
+                Command::new("stty").args(["-a", "-F", tty.trim()]).output().expect("stty is installed");
+            if String::from_utf8_lossy(&settings.stdout).split_whitespace().any(|setting| setting == "-echo")
+            {
                 return self.type_text(text);
             }
             assert!(started.elapsed() < TIMEOUT, "the terminal never stops echoing:\n{}", self.screen());

@@ -15,7 +15,7 @@ struct Fixture {
 
 impl Fixture {
     /// Starts a server that trusts the test as its proxy.
-    fn set() -> Self {
+    fn new() -> Self {
         let server = ServerSetup::default().with("TIDELOG_TRUSTED_PROXIES", "127.0.0.1").start();
         let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
         Self { server, app, user }
@@ -54,7 +54,7 @@ impl Fixture {
 
 #[test]
 fn sign_ins_and_sign_outs_are_listed_newest_first_with_client_ips() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let me = fixture.sign_in("203.0.113.7");
     me.post("/api/sync/auth/logout", &Value::Null).expect(204);
     let rows = fixture.audit(&["--limit", "2"]);
@@ -79,7 +79,7 @@ fn sign_ins_and_sign_outs_are_listed_newest_first_with_client_ips() {
 
 #[test]
 fn failures_are_recorded_once_per_account_and_client_ip_and_name_no_unknown_user() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for _ in 0..3 {
         fixture.fail("203.0.113.7", "ADA@example.org ");
     }
@@ -99,7 +99,7 @@ fn failures_are_recorded_once_per_account_and_client_ip_and_name_no_unknown_user
 
 #[test]
 fn changes_of_accounts_and_apps_are_recorded_with_their_actor() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let me = fixture.sign_in("203.0.113.7");
     let device = me.device("Laptop");
     me.delete(&format!("/api/sync/devices/{device}")).expect(204);
@@ -136,7 +136,7 @@ fn changes_of_accounts_and_apps_are_recorded_with_their_actor() {
 
 #[test]
 fn an_ended_session_is_recorded() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.sign_in("203.0.113.7");
     let session = text(&fixture.server.cli().run(&["session", "list"]).json()[0]["session_id"]);
     fixture.cli(&["session", "revoke", &session]);
@@ -163,7 +163,7 @@ fn reuse_of_a_refresh_token_is_recorded() {
 
 #[test]
 fn the_audit_log_holds_no_secret() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let tokens = fixture.server.tokens(&fixture.user, &fixture.app);
     fixture.fail("203.0.113.7", "ada@example.org");
     fixture.fail("203.0.113.7", PASSWORD);
@@ -179,7 +179,7 @@ fn the_audit_log_holds_no_secret() {
 
 #[test]
 fn deleting_a_user_deletes_their_audit_records() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.sign_in("203.0.113.7");
     fixture.cli(&["user", "delete", "ada@example.org"]);
     let rows = fixture.audit(&[]);

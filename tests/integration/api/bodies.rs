@@ -11,7 +11,7 @@ use tidelog_test_kit::{SeededRng, change};
 
 #[test]
 fn a_body_of_another_content_type_is_refused() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let kinds = [
         None,
         Some("text/plain"),
@@ -33,7 +33,7 @@ fn a_body_of_another_content_type_is_refused() {
 
 #[test]
 fn a_large_body_of_a_stranger_is_refused() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let large = vec![b' '; 1024 * 1024];
     for path in ["/api/sync/auth", "/api/sync/auth/refresh"] {
         fixture.server.anonymous().send(Method::POST, path, JSON, &large).expect_error(413, "too_large");
@@ -47,7 +47,7 @@ fn a_large_body_of_a_stranger_is_refused() {
 
 #[test]
 fn a_body_that_breaks_off_leaves_nothing_behind() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let body = fixture.push_body(&change("cut").to_string());
     let address = fixture.server.url().replace("http://", "");
     for kept in [0, 1, body.len() / 2, body.len() - 1] {
@@ -71,7 +71,7 @@ fn a_body_that_breaks_off_leaves_nothing_behind() {
 
 #[test]
 fn a_request_that_is_no_http_does_not_hurt() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let address = fixture.server.url().replace("http://", "");
     let mut rng = SeededRng::new(1);
     let long_header = format!("GET /health HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(200_000)).into_bytes();
@@ -97,7 +97,7 @@ fn a_request_that_is_no_http_does_not_hurt() {
 
 #[test]
 fn a_body_is_json_also_where_none_is_wanted() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for (method, path) in [(Method::GET, "/api/sync/status"), (Method::DELETE, "/api/sync/devices/x")] {
         let answer = fixture.me.send(method, path, Some("text/plain"), b"x");
         answer.expect_error(415, "unsupported_media_type");
@@ -109,7 +109,7 @@ fn a_body_is_json_also_where_none_is_wanted() {
 
 #[test]
 fn a_body_that_is_not_utf_8_is_malformed_wherever_it_is_not() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let device = fixture.device.as_bytes();
     let ignored = [br#"{"device_id":""#, device, b"\",\"note\":\"\xff\"}"].concat();
     fixture.me.send(Method::POST, "/api/sync/pull", JSON, &ignored).expect_error(400, "malformed_request");
@@ -132,7 +132,7 @@ fn a_body_that_is_not_utf_8_is_malformed_wherever_it_is_not() {
 
 #[test]
 fn a_field_that_is_there_twice_is_named() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let id = &fixture.device;
     let twice = format!(r#"{{"device_id":"{id}","device_id":"{id}"}}"#);
     let answer = fixture.me.send(Method::POST, "/api/sync/pull", JSON, twice.as_bytes());

@@ -247,7 +247,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn set() -> Self {
+    fn new() -> Self {
         let mut server = Server::start();
         let (app, elsewhere) = (server.new_app("Notes"), server.new_app("Tasks"));
         let (ada, bob) = (server.new_user("ada@example.org"), server.new_user("bob@example.org"));
@@ -355,7 +355,7 @@ fn the_access_table_and_the_openapi_document_list_the_same_operations() {
 
 #[test]
 fn every_route_answers_every_kind_of_caller_as_the_access_table_says() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let mut wrong = BTreeMap::new();
     for prefix in ["/api/sync", "/api/v1/sync"] {
         for row in table() {
@@ -410,7 +410,7 @@ fn every_route_answers_every_kind_of_caller_as_the_access_table_says() {
 
 #[test]
 fn the_owner_may_remove_the_device_and_sign_out() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let destroying = |path: &str| table().into_iter().find(|row| row.path == path).expect("a row");
     let remove = destroying("/api/sync/devices/{id}");
     assert_eq!(fixture.call(&fixture.owner, &remove, "/api/sync"), remove.answer);

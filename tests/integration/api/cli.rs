@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tidelog_test_kit::{Cli, PASSWORD, Server, claims_of, text};
 
 /// Runs a test next to a running server, and again on a data folder that no server uses.
-fn beside_a_server_and_without_one(test: impl Fn(&Cli)) {
+fn with_and_without_server(test: impl Fn(&Cli)) {
     let mut server = Server::start();
     test(&server.cli());
     server.stop();
@@ -25,7 +25,7 @@ fn only(list: &Value) -> Value {
 
 #[test]
 fn an_app_is_created_listed_shown_and_set_and_its_key_is_shown_once() {
-    beside_a_server_and_without_one(|cli| {
+    with_and_without_server(|cli| {
         let made = cli.run(&["app", "create", "Notes"]).json();
         let (id, key) = (text(&made["app_id"]), text(&made["api_key"]));
         let listed = only(&cli.run(&["app", "list"]).json());
@@ -47,7 +47,7 @@ fn an_app_is_created_listed_shown_and_set_and_its_key_is_shown_once() {
 
 #[test]
 fn a_user_is_created_listed_disabled_enabled_reset_and_deleted() {
-    beside_a_server_and_without_one(|cli| {
+    with_and_without_server(|cli| {
         let id = create_user(cli, "Ada@Example.org");
         let listed = || only(&cli.run(&["user", "list"]).json());
         assert_eq!((&listed()["user_id"], &listed()["email"]), (&json!(id), &json!("ada@example.org")));
@@ -65,7 +65,7 @@ fn a_user_is_created_listed_disabled_enabled_reset_and_deleted() {
 
 #[test]
 fn a_flag_creates_an_administrator() {
-    beside_a_server_and_without_one(|cli| {
+    with_and_without_server(|cli| {
         let create = ["user", "create", "root@example.org", "--password-stdin", "--admin"];
         cli.run_with_input(&create, PASSWORD).json();
         assert_eq!(only(&cli.run(&["user", "list"]).json())["admin"], true);
@@ -98,7 +98,7 @@ fn devices_and_sessions_are_listed_and_revoked_with_and_without_a_running_server
 
 #[test]
 fn a_command_reports_failures_on_standard_error() {
-    beside_a_server_and_without_one(|cli| {
+    with_and_without_server(|cli| {
         cli.run(&["app", "create", "Notes"]).json();
         create_user(cli, "ada@example.org");
         let anonymous = "0190a0a0-0000-7000-8000-000000000000";
@@ -140,7 +140,7 @@ fn a_command_reports_failures_on_standard_error() {
 
 #[test]
 fn lists_are_readable_without_json() {
-    beside_a_server_and_without_one(|cli| {
+    with_and_without_server(|cli| {
         cli.run(&["app", "create", "Notes"]).json();
         create_user(cli, "ada@example.org");
         assert!(cli.run_plain(&["app", "list"]).text().contains("Notes"));

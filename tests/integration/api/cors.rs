@@ -22,7 +22,7 @@ struct Fixture {
 
 impl Fixture {
     /// Starts a server with two apps, each with its own origin; the caller is signed in to the first.
-    fn set() -> Self {
+    fn new() -> Self {
         let server = Server::start();
         let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
         server.new_app("Photos");
@@ -84,7 +84,7 @@ fn assert_closed(answer: &ApiResponse) {
 
 #[test]
 fn preflights_are_answered_for_the_origins_of_any_app() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for path in
         ["/api/sync/push", "/api/v1/sync/auth", "/api/sync/blobs/up/x", "/oauth/token", "/oauth/revoke"]
     {
@@ -110,7 +110,7 @@ fn preflights_are_answered_for_the_origins_of_any_app() {
 
 #[test]
 fn an_answer_can_be_read_where_the_callers_own_app_lists_the_page() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     assert_readable(&fixture.mine(A).get("/api/sync/status"), A);
     assert_readable(&fixture.mine(A).get("/api/v1/sync/status"), A);
     for origin in [B, UNLISTED_ORIGIN, "null", "https://a.example.evil.example", "http://a.example"] {
@@ -121,7 +121,7 @@ fn an_answer_can_be_read_where_the_callers_own_app_lists_the_page() {
 
 #[test]
 fn refusals_can_be_read_like_answers() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let mine = fixture.mine(A);
     let missing = mine.delete("/api/sync/devices/0198f4a2-8e20-7b61-b2d4-5a90c7e31f02");
     missing.expect_error(404, "not_found");
@@ -139,7 +139,7 @@ fn refusals_can_be_read_like_answers() {
 
 #[test]
 fn public_routes_can_be_read_by_the_pages_of_any_app() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for origin in [A, B] {
         assert_readable(&fixture.page(origin).get("/api/sync/limits"), origin);
         let signed_in =
@@ -154,7 +154,7 @@ fn public_routes_can_be_read_by_the_pages_of_any_app() {
 
 #[test]
 fn streams_and_blobs_can_be_read_by_the_pages_of_their_app() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let subscribe = format!("/api/sync/subscribe?app_id={}", fixture.app.id);
     assert_readable(&fixture.mine(A).get(&subscribe), A);
     assert_closed(&fixture.mine(B).get(&subscribe));
@@ -175,7 +175,7 @@ fn streams_and_blobs_can_be_read_by_the_pages_of_their_app() {
 
 #[test]
 fn nothing_else_is_open_to_other_pages() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for path in ["/health", "/oauth/authorize", "/api/openapi.json", "/api/synch", "/api/account", "/"] {
         let page = Client::new().get(format!("{}{path}", fixture.server.url())).header("origin", A);
         let answer = page.send().expect("an answer");
@@ -188,7 +188,7 @@ fn nothing_else_is_open_to_other_pages() {
 
 #[test]
 fn what_an_operator_lists_holds_at_once_and_is_shown() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let status = |origin: &str| fixture.mine(origin).get("/api/sync/status");
     assert_closed(&status("tauri://localhost"));
     fixture.list("Notes", "webview, HTTPS://C.example:443");

@@ -27,7 +27,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn set() -> Self {
+    fn new() -> Self {
         let server = Server::start();
         let (notes, photos) = (server.new_app("Notes"), server.new_app("Photos"));
         let user = server.new_user("ada@example.org");
@@ -37,7 +37,7 @@ impl Fixture {
 
 #[test]
 fn deleting_a_users_data_in_an_app_keeps_their_other_apps() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let (me, again) = (
         fixture.server.sign_in(&fixture.user, &fixture.notes),
         fixture.server.sign_in(&fixture.user, &fixture.notes),

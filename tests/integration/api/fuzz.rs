@@ -11,7 +11,7 @@ const REQUESTS: usize = 5_000;
 const SEED: u64 = 20_260_313;
 
 /// Values that replace parts of a request.
-fn odd_values() -> Vec<Value> {
+fn replacement_values() -> Vec<Value> {
     vec![
         Value::Null,
         json!(true),
@@ -81,7 +81,7 @@ impl Fixture {
     }
 
     /// Replaces or removes a value at any depth.
-    fn distort(&mut self, value: &mut Value) {
+    fn mutate(&mut self, value: &mut Value) {
         let children = match value {
             Value::Object(fields) => fields.len(),
             Value::Array(items) => items.len(),
@@ -98,10 +98,10 @@ impl Fixture {
                 if self.rng.below(5) == 0 {
                     fields.remove(&name);
                 } else {
-                    self.distort(&mut fields[&name]);
+                    self.mutate(&mut fields[&name]);
                 }
             }
-            Value::Array(items) => self.distort(&mut items[chosen]),
+            Value::Array(items) => self.mutate(&mut items[chosen]),
             _ => unreachable!("only these two have children"),
         }
     }
@@ -109,7 +109,7 @@ impl Fixture {
     fn body(&mut self, method: &str, path: &str) -> Option<Vec<u8>> {
         let mut body = self.well_formed(method, path)?;
         for _ in 0..self.rng.below(3) {
-            self.distort(&mut body);
+            self.mutate(&mut body);
         }
         let mut bytes = body.to_string().into_bytes();
         match self.rng.below(12) {
@@ -186,7 +186,7 @@ fn five_thousand_mutated_requests_get_documented_responses() {
     let me = server.signed_in_caller();
     let device = me.device("Laptop");
     let app = text(&claims_of(me.token())["app"]);
-    let (odd, rng) = (odd_values(), SeededRng::new(SEED));
+    let (odd, rng) = (replacement_values(), SeededRng::new(SEED));
     let mut fixture = Fixture { anonymous: server.anonymous(), app, odd, rng, me, device };
     let mut taken = 0;
     for _ in 0..REQUESTS {

@@ -29,7 +29,7 @@ pub(super) struct Fixture {
 }
 
 impl Fixture {
-    pub(super) fn set() -> Self {
+    pub(super) fn new() -> Self {
         let server = Server::start();
         let me = server.signed_in_caller();
         let device = me.device("Laptop");
@@ -66,7 +66,7 @@ impl Fixture {
 
 #[test]
 fn a_body_that_is_not_json_is_malformed() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let bodies: [&[u8]; 10] = [
         b"",
         b" ",
@@ -90,7 +90,7 @@ fn a_body_that_is_not_json_is_malformed() {
 
 #[test]
 fn json_of_the_wrong_shape_is_refused_with_422() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for body in ["null", "true", "7", "\"text\"", "[]", "[[]]", "{}", "[{\"device_name\":\"x\"}]"] {
         for (method, path) in WITH_BODY {
             let answer = fixture.me.send(method, path, JSON, body.as_bytes());
@@ -102,7 +102,7 @@ fn json_of_the_wrong_shape_is_refused_with_422() {
 
 #[test]
 fn an_array_is_not_accepted_as_an_object() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let pull = json!([fixture.device]);
     fixture.me.post("/api/sync/pull", &pull).expect_error(422, "invalid_field");
     fixture.me.post("/api/sync/devices", &json!(["Phone", "linux"])).expect_error(422, "invalid_field");
@@ -114,7 +114,7 @@ fn an_array_is_not_accepted_as_an_object() {
 
 #[test]
 fn an_array_is_not_accepted_as_a_change() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let row = json!(["notes", "insert", "row", "2026-03-13T10:00:00Z", "c2VhbGVk", null]);
     let batch = json!({"device_id": fixture.device, "batch_id": fresh_id(), "changes": [row]});
     fixture.me.post("/api/sync/push", &batch).expect_error(422, "invalid_change");
@@ -123,7 +123,7 @@ fn an_array_is_not_accepted_as_a_change() {
 
 #[test]
 fn trailing_bytes_after_the_json_are_refused() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let request = json!({"device_id": fixture.device});
     for rest in ["{}", "x", ",", "\u{0}"] {
         let body = format!("{request} {rest}");
@@ -136,7 +136,7 @@ fn trailing_bytes_after_the_json_are_refused() {
 
 #[test]
 fn deeply_nested_json_is_refused() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.all_refuse("[".repeat(NESTING_DEPTH).as_bytes());
     fixture.all_refuse(("[".repeat(NESTING_DEPTH) + &"]".repeat(NESTING_DEPTH)).as_bytes());
     fixture.all_refuse("{\"a\":".repeat(NESTING_DEPTH).as_bytes());
@@ -150,7 +150,7 @@ fn deeply_nested_json_is_refused() {
 
 #[test]
 fn huge_numbers_are_refused() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for number in
         ["1e400", "-1e400", "1180591620717411303424", "-1180591620717411303424", &"9".repeat(10_000)]
     {
@@ -175,7 +175,7 @@ fn huge_numbers_are_refused() {
 
 #[test]
 fn lone_surrogates_are_refused_wherever_text_may_stand() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for lone in [r"\ud800", r"\udfff", r"\ud800\ud800", r"\udc00\ud800"] {
         for field in ["table", "op", "row_id", "timestamp", "data"] {
             let mut fields =
@@ -194,7 +194,7 @@ fn lone_surrogates_are_refused_wherever_text_may_stand() {
 
 #[test]
 fn text_that_is_not_utf_8_is_refused() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.all_refuse(
         b"{\"device_name\":\"a\xffb\",\"platform\":\"linux\",\"encrypted_key\":\"a2V5\xc3\x28\"}",
     );
@@ -208,7 +208,7 @@ fn text_that_is_not_utf_8_is_refused() {
 
 #[test]
 fn nul_bytes_are_refused() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for body in [
         "{\"device_name\":\"a\u{0}b\",\"platform\":\"linux\"}",
         r#"{"device_name":"a\u0000b","platform":"linux"}"#,
@@ -225,7 +225,7 @@ fn nul_bytes_are_refused() {
 
 #[test]
 fn a_duplicate_field_is_refused() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let body = format!(r#"{{"device_id":"{0}","device_id":"{0}"}}"#, fixture.device);
     let answer = fixture.me.send(Method::POST, "/api/sync/pull", JSON, body.as_bytes());
     assert!(matches!(answer.status, 400 | 422), "{}", answer.text());
@@ -257,7 +257,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 #[test]
 fn random_bytes_are_refused_by_every_operation() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let body = prop::collection::vec(any::<u8>(), 0..200);
     let outcome = SeededRng::property_runner(50).run(&body, |body| {
         // Random bytes are sometimes valid JSON: a number, which is no valid request either.
@@ -270,7 +270,7 @@ fn random_bytes_are_refused_by_every_operation() {
 
 #[test]
 fn random_json_is_refused_by_every_operation() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let outcome = SeededRng::property_runner(100).run(&any_json(), |body| {
         fixture.all_refuse(body.to_string().as_bytes());
         Ok(())

@@ -16,7 +16,7 @@ const SECURITY_HEADERS: [(&str, &str); 6] = [
 ];
 
 #[track_caller]
-fn assert_guarded(answer: &ApiResponse) {
+fn assert_security_headers(answer: &ApiResponse) {
     for (name, value) in SECURITY_HEADERS {
         assert_eq!(answer.header(name), value, "{}", answer.request_line());
     }
@@ -40,7 +40,7 @@ fn every_response_carries_security_headers() {
         me.get("/api/sync/blobs/down/guess"),
         me.call(Method::POST, "/api/sync/auth/logout", None),
     ] {
-        assert_guarded(&answer);
+        assert_security_headers(&answer);
         assert!(answer.headers.get("strict-transport-security").is_none(), "{}", answer.request_line());
     }
 }

@@ -14,7 +14,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn set() -> Self {
+    fn new() -> Self {
         Self::on(Server::start())
     }
 
@@ -91,7 +91,7 @@ fn the_limits_are_public_and_match_the_protocol() {
 
 #[test]
 fn values_at_their_limits_are_accepted() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let mut most = changes("row", 500);
     most[0]["table"] = json!("t".repeat(100));
     most[1]["row_id"] = json!("ü".repeat(255));
@@ -111,7 +111,7 @@ fn values_at_their_limits_are_accepted() {
 
 #[test]
 fn a_batch_of_no_or_too_many_changes_is_refused() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let none = fixture.me.post(PUSH, &fixture.batch(json!([]))).expect_error(422, "invalid_field");
     assert_eq!(none["field"], "changes");
     fixture.me.post(PUSH, &fixture.batch(json!(changes("row", 501)))).expect_error(422, "too_many_changes");
@@ -124,7 +124,7 @@ fn a_batch_of_no_or_too_many_changes_is_refused() {
 
 #[test]
 fn a_table_name_has_a_length_limit_and_plain_characters() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for table in ["", &"t".repeat(101), "a b", "a-b", "a.b", "täble", "t\u{0}", "\u{661}", "a\n"] {
         fixture.refuses(vec![with("table", json!(table))], &[(0, "table")]);
     }
@@ -132,7 +132,7 @@ fn a_table_name_has_a_length_limit_and_plain_characters() {
 
 #[test]
 fn a_row_id_is_neither_empty_nor_too_long_nor_has_control_characters() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for row in ["", &"r".repeat(256), &"ü".repeat(256), "a\u{0}b", "a\nb", "\u{7f}", "\u{85}"] {
         fixture.refuses(vec![with("row_id", json!(row))], &[(0, "row_id")]);
     }
@@ -140,7 +140,7 @@ fn a_row_id_is_neither_empty_nor_too_long_nor_has_control_characters() {
 
 #[test]
 fn an_op_is_insert_update_or_delete() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for op in ["", "upsert", "insert ", "ins", "\u{131}nsert", "DELETE;"] {
         fixture.refuses(vec![with("op", json!(op))], &[(0, "op")]);
     }
@@ -148,7 +148,7 @@ fn an_op_is_insert_update_or_delete() {
 
 #[test]
 fn a_timestamp_is_an_rfc_3339_time() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let faulty = [
         json!("yesterday"),
         json!(""),
@@ -168,14 +168,14 @@ fn a_timestamp_is_an_rfc_3339_time() {
 
 #[test]
 fn data_over_a_mebibyte_is_refused() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.refuses(vec![change("fine"), with("data", json!("x".repeat(1024 * 1024 + 1)))], &[(1, "data")]);
     fixture.refuses(vec![with("data", json!("ü".repeat(512 * 1024 + 1)))], &[(0, "data")]);
 }
 
 #[test]
 fn a_missing_or_mistyped_field_is_named_with_its_index() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let odd_values = [json!(7), json!(1.5), json!(true), json!([]), json!({}), Value::Null];
     for field in ["table", "op", "row_id", "timestamp"] {
         for odd in &odd_values {
@@ -193,7 +193,7 @@ fn a_missing_or_mistyped_field_is_named_with_its_index() {
 
 #[test]
 fn every_error_of_every_change_is_listed() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let worst = json!({"table": "a b", "op": "upsert", "row_id": "", "timestamp": "never", "data": 1});
     let mut batch =
         vec![change("fine"), worst, change("fine too"), with("op", json!("x")), without("row_id")];
@@ -211,7 +211,7 @@ fn every_error_of_every_change_is_listed() {
 
 #[test]
 fn five_hundred_invalid_changes_get_five_hundred_errors() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let faulty = vec![with("op", json!("upsert")); 500];
     let faults: Vec<_> = (0..500).map(|index| (index, "op")).collect();
     fixture.refuses(faulty, &faults);
@@ -219,7 +219,7 @@ fn five_hundred_invalid_changes_get_five_hundred_errors() {
 
 #[test]
 fn an_error_of_the_batch_itself_names_its_field() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let faulty = [
         ("device_id", json!("no uuid")),
         ("device_id", json!(7)),
@@ -258,7 +258,7 @@ fn a_body_over_the_configured_limit_is_refused() {
 
 #[test]
 fn a_body_over_the_default_limit_is_refused() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let huge = vec![b' '; 16 * 1024 * 1024 + 1];
     let answer = fixture.me.send(reqwest::Method::POST, PUSH, Some("application/json"), &huge);
     answer.expect_error(413, "too_large");
@@ -267,7 +267,7 @@ fn a_body_over_the_default_limit_is_refused() {
 
 #[test]
 fn a_device_that_may_not_push_is_refused_before_its_changes_are_validated() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let mut batch = fixture.batch(json!([with("op", json!("upsert"))]));
     batch["device_id"] = json!(fresh_id());
     fixture.me.post(PUSH, &batch).expect_error(404, "not_found");

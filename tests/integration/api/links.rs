@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use tidelog_test_kit::{ManualClockServer, PASSWORD, PageResponse, Server, ServerSetup, Tab};
 
-fn inviting() -> Server {
+fn server_with_invites() -> Server {
     ServerSetup::default().with("TIDELOG_AUTH_SIGN_UP", "invite").start()
 }
 
@@ -57,7 +57,7 @@ fn an_administrator_created_on_the_command_line_disables_the_setup_link() {
 
 #[test]
 fn an_invite_creates_as_many_accounts_as_it_allows() {
-    let server = inviting();
+    let server = server_with_invites();
     server.new_app("Notes");
     let made = server.cli().run(&["invite", "create", "--app", "Notes", "--uses", "2"]).json();
     let path = path(&made);
@@ -92,7 +92,7 @@ fn an_invite_creates_as_many_accounts_as_it_allows() {
 
 #[test]
 fn submitting_the_sign_up_form_twice_creates_one_account() {
-    let server = inviting();
+    let server = server_with_invites();
     let path = path(&server.cli().run(&["invite", "create"]).json());
     let tab = server.tab();
     let page = tab.open(&path);
@@ -103,7 +103,7 @@ fn submitting_the_sign_up_form_twice_creates_one_account() {
 
 #[test]
 fn a_revoked_invite_and_a_closed_server_create_no_account() {
-    let server = inviting();
+    let server = server_with_invites();
     let made = server.cli().run(&["invite", "create"]).json();
     server.tab().open(&path(&made)).expect(200);
     server.cli().run(&["invite", "revoke", made["invite_id"].as_str().expect("an id")]).json();
@@ -180,7 +180,7 @@ fn a_reset_link_sets_a_password_and_nothing_else() {
 
 #[test]
 fn a_link_works_for_one_purpose_and_its_page_sends_no_referrer() {
-    let server = inviting();
+    let server = server_with_invites();
     let link = path(&server.cli().run(&["invite", "create"]).json());
     let tab = server.tab();
     assert_eq!(tab.open(&link).header("referrer-policy"), "no-referrer");

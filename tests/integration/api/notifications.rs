@@ -33,7 +33,7 @@ struct Installation {
 }
 
 impl Fixture {
-    fn set() -> Self {
+    fn new() -> Self {
         Self::on(Server::start())
     }
 
@@ -74,7 +74,7 @@ impl Installation {
 
     /// Opens a stream that names no device.
     #[track_caller]
-    fn listen_nameless(&self) -> EventReader {
+    fn listen_without_device(&self) -> EventReader {
         self.caller.open_stream(&self.path)
     }
 

@@ -21,7 +21,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn set() -> Self {
+    fn new() -> Self {
         let server = Server::start();
         let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
         let me = server.sign_in(&user, &app);
@@ -79,7 +79,7 @@ fn change_to(new: &str, extra: &Value) -> Value {
 
 #[test]
 fn password_and_envelope_change_together_and_survive_a_crash() {
-    let mut fixture = Fixture::set();
+    let mut fixture = Fixture::new();
     let body = change_to(NEW, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
     assert_eq!(fixture.me.post(CHANGE, &body).ok(), json!({"key_version": 1, "revision": 2}));
     fixture.server.kill();
@@ -90,7 +90,7 @@ fn password_and_envelope_change_together_and_survive_a_crash() {
 
 #[test]
 fn without_an_envelope_the_stored_one_is_kept_and_its_state_returned() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     assert_eq!(
         fixture.me.post(CHANGE, &change_to(NEW, &json!({}))).ok(),
         json!({"key_version": 1, "revision": 1})
@@ -115,7 +115,7 @@ fn a_log_without_a_key_returns_zeros_and_accepts_no_envelope() {
 
 #[test]
 fn a_wrong_current_password_changes_nothing() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for wrong in ["", "wrong", &format!("{PASSWORD} "), &"x".repeat(1_000)] {
         let extra = json!({"current_password": wrong, "encrypted_key": envelope("new")});
         fixture.me.post(CHANGE, &change_to(NEW, &extra)).expect_error(401, "invalid_credentials");
@@ -125,7 +125,7 @@ fn a_wrong_current_password_changes_nothing() {
 
 #[test]
 fn a_stale_revision_changes_neither_the_envelope_nor_the_password() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let bystander = fixture.server.tokens(&fixture.user, &fixture.app);
     for stale in [0, 2] {
         let extra = json!({"encrypted_key": envelope("new"), "expected_revision": stale});
@@ -139,7 +139,7 @@ fn a_stale_revision_changes_neither_the_envelope_nor_the_password() {
 
 #[test]
 fn an_invalid_new_password_changes_nothing_and_one_at_the_limits_is_accepted() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for faulty in [String::new(), "short".into(), "x".repeat(129), "x".repeat(100_000)] {
         let extra = json!({"encrypted_key": envelope("new")});
         let refusal = fixture.me.post(CHANGE, &change_to(&faulty, &extra)).expect_error(422, "invalid_field");
@@ -163,7 +163,7 @@ fn an_invalid_new_password_changes_nothing_and_one_at_the_limits_is_accepted() {
 
 #[test]
 fn every_other_session_of_the_user_ends_in_all_apps() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let elsewhere = fixture.server.new_app("Tasks");
     let mine = fixture.server.tokens(&fixture.user, &fixture.app);
     let others =
@@ -182,7 +182,7 @@ fn every_other_session_of_the_user_ends_in_all_apps() {
 
 #[test]
 fn a_repeat_after_a_lost_response_gets_the_same_answer_and_changes_nothing() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let body = change_to(NEW, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
     let first = fixture.me.post(CHANGE, &body).ok();
     let signed_in_since = fixture.try_sign_in(NEW).ok();
@@ -201,7 +201,7 @@ fn a_repeat_after_a_lost_response_gets_the_same_answer_and_changes_nothing() {
 
 #[test]
 fn a_repeat_with_equal_old_and_new_passwords_is_idempotent() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let body = change_to(PASSWORD, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
     let first = fixture.me.post(CHANGE, &body).ok();
     assert_eq!(first, json!({"key_version": 1, "revision": 2}));
@@ -212,7 +212,7 @@ fn a_repeat_with_equal_old_and_new_passwords_is_idempotent() {
 
 #[test]
 fn of_eight_concurrent_changes_exactly_one_wins() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let password = |number: usize| format!("password number {number}");
     let content = |number: usize| format!("envelope {number}");
     let statuses: Vec<u16> = thread::scope(|scope| {
@@ -235,7 +235,7 @@ fn of_eight_concurrent_changes_exactly_one_wins() {
 
 #[test]
 fn the_same_change_sent_twice_at_once_succeeds_twice_and_applies_once() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let body = change_to(NEW, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
     let answers: Vec<Value> = thread::scope(|scope| {
         let change = || fixture.me.post(CHANGE, &body).ok();
@@ -249,7 +249,7 @@ fn the_same_change_sent_twice_at_once_succeeds_twice_and_applies_once() {
 
 #[test]
 fn of_two_sessions_that_change_it_at_once_one_ends_the_other() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let sessions = [fixture.me.clone(), fixture.server.sign_in(&fixture.user, &fixture.app)];
     let change = |session: &Caller, new: &str| session.post(CHANGE, &change_to(new, &json!({})));
     let answers: Vec<ApiResponse> = thread::scope(|scope| {
@@ -268,7 +268,7 @@ fn of_two_sessions_that_change_it_at_once_one_ends_the_other() {
 
 #[test]
 fn other_users_and_other_apps_keep_their_passwords_and_envelopes() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let elsewhere = fixture.server.new_app("Tasks");
     let my_other = fixture.server.sign_in(&fixture.user, &elsewhere);
     my_other.put(KEYS, &json!({"encrypted_key": envelope("elsewhere")})).ok();
@@ -288,7 +288,7 @@ fn other_users_and_other_apps_keep_their_passwords_and_envelopes() {
 
 #[test]
 fn an_ended_session_changes_nothing() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let gone = fixture.server.sign_in(&fixture.user, &fixture.app);
     gone.post("/api/sync/auth/logout", &Value::Null).expect(204);
     gone.post(CHANGE, &change_to(NEW, &json!({}))).expect_error(401, "unauthenticated");

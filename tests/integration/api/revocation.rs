@@ -17,7 +17,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn set() -> Self {
+    fn new() -> Self {
         let server = Server::start();
         let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
         let pairs = [server.tokens(&user, &app), server.tokens(&user, &app)];
@@ -58,7 +58,7 @@ impl Fixture {
 
 #[test]
 fn revoking_a_session_takes_effect_at_once_and_keeps_the_others() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let session = text(&claims_of(fixture.session(0).token())["sid"]);
     fixture.command(&["session", "revoke", &session]);
     fixture.is_over(0);
@@ -68,7 +68,7 @@ fn revoking_a_session_takes_effect_at_once_and_keeps_the_others() {
 
 #[test]
 fn removing_a_device_ends_its_sessions() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let device = fixture.session(0).device("Laptop");
     fixture.session(1).device("Phone");
     fixture.session(1).delete(&format!("/api/sync/devices/{device}")).expect(204);
@@ -79,7 +79,7 @@ fn removing_a_device_ends_its_sessions() {
 
 #[test]
 fn revoking_a_device_ends_its_sessions() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let device = fixture.session(0).device("Laptop");
     fixture.command(&["device", "revoke", &device]);
     fixture.is_over(0);
@@ -90,7 +90,7 @@ fn revoking_a_device_ends_its_sessions() {
 
 #[test]
 fn resetting_a_password_ends_every_session() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let reset = ["user", "reset-password", &fixture.user.email, "--password-stdin"];
     fixture.server.cli().run_with_input(&reset, "another good password").json();
     fixture.is_over(0);
@@ -106,7 +106,7 @@ fn resetting_a_password_ends_every_session() {
 
 #[test]
 fn a_disabled_user_must_sign_in_again_after_being_enabled() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.command(&["user", "disable", &fixture.user.email]);
     fixture.is_over(0);
     fixture.is_over(1);
@@ -118,7 +118,7 @@ fn a_disabled_user_must_sign_in_again_after_being_enabled() {
 
 #[test]
 fn deleting_a_user_deletes_everything_and_frees_the_email() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let device = fixture.session(0).device("Laptop");
     fixture.session(0).push(&device, tidelog_test_kit::changes("row", 3));
     fixture.command(&["user", "delete", &fixture.user.email]);
@@ -134,7 +134,7 @@ fn deleting_a_user_deletes_everything_and_frees_the_email() {
 
 #[test]
 fn replacing_an_api_key_ends_the_sessions_of_the_app() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let other_app = fixture.server.new_app("Other");
     let elsewhere = fixture.server.sign_in(&fixture.user, &other_app);
     let rotated = fixture.server.cli().run(&["app", "rotate-key", &fixture.app.name]).json();
@@ -152,7 +152,7 @@ fn replacing_an_api_key_ends_the_sessions_of_the_app() {
 
 #[test]
 fn revocations_survive_a_restart() {
-    let mut fixture = Fixture::set();
+    let mut fixture = Fixture::new();
     let session = text(&claims_of(fixture.session(0).token())["sid"]);
     fixture.command(&["session", "revoke", &session]);
     fixture.server.restart();

@@ -86,7 +86,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn set(dialect: Dialect) -> Self {
+    fn new(dialect: Dialect) -> Self {
         let server = Server::start();
         let app = match dialect {
             Dialect::Plain => server.new_app("Notes"),
@@ -106,7 +106,7 @@ impl Fixture {
         self.server.start_again();
     }
 
-    fn put_back(&mut self) {
+    fn restore(&mut self) {
         self.server.stop();
         copy_database(&self.server.scratch_path("copy"), &self.server.data());
         self.server.start_again();
@@ -129,7 +129,7 @@ impl Fixture {
 
 #[test]
 fn clients_ahead_of_a_restored_database_notice_and_converge() {
-    let mut fixture = Fixture::set(Dialect::Plain);
+    let mut fixture = Fixture::new(Dialect::Plain);
     let (mut ada, mut bob, mut idle) = (fixture.install("A"), fixture.install("B"), fixture.install("Idle"));
     ada.write("kept-a");
     bob.write("kept-b");
@@ -140,7 +140,7 @@ fn clients_ahead_of_a_restored_database_notice_and_converge() {
     ada.write("lost-a");
     bob.write("lost-b");
     assert_eq!((ada.sync(), bob.sync()), (SyncOutcome::Complete, SyncOutcome::Complete));
-    fixture.put_back();
+    fixture.restore();
 
     assert_eq!(idle.sync(), SyncOutcome::Complete, "it had seen nothing of what was lost");
     assert_eq!((ada.sync(), bob.sync()), (SyncOutcome::LostHistory, SyncOutcome::LostHistory));
@@ -152,14 +152,14 @@ fn clients_ahead_of_a_restored_database_notice_and_converge() {
 
 #[test]
 fn a_lost_history_is_noticed_even_when_its_seqs_were_reused() {
-    let mut fixture = Fixture::set(Dialect::Plain);
+    let mut fixture = Fixture::new(Dialect::Plain);
     let (mut ada, mut bob) = (fixture.install("A"), fixture.install("B"));
     ada.write("kept");
     bob.sync();
     fixture.copy();
     ada.write("lost");
     ada.sync();
-    fixture.put_back();
+    fixture.restore();
     for number in 0..5 {
         bob.write(&format!("new-{number}"));
     }
@@ -171,13 +171,13 @@ fn a_lost_history_is_noticed_even_when_its_seqs_were_reused() {
 
 #[test]
 fn a_client_that_only_read_the_lost_changes_notices_too() {
-    let mut fixture = Fixture::set(Dialect::Plain);
+    let mut fixture = Fixture::new(Dialect::Plain);
     let (mut writer, mut reader) = (fixture.install("Writer"), fixture.install("Reader"));
     fixture.copy();
     writer.write("lost");
     reader.sync();
     assert_eq!(reader.rows.len(), 1);
-    fixture.put_back();
+    fixture.restore();
     assert_eq!(reader.sync(), SyncOutcome::LostHistory);
     assert_eq!(
         writer.sync(),
@@ -189,7 +189,7 @@ fn a_client_that_only_read_the_lost_changes_notices_too() {
 
 #[test]
 fn a_history_that_is_lost_twice_is_noticed_twice() {
-    let mut fixture = Fixture::set(Dialect::Plain);
+    let mut fixture = Fixture::new(Dialect::Plain);
     let mut ada = fixture.install("A");
     ada.write("kept");
     ada.sync();
@@ -197,7 +197,7 @@ fn a_history_that_is_lost_twice_is_noticed_twice() {
     for round in ["first", "second"] {
         ada.write(round);
         ada.sync();
-        fixture.put_back();
+        fixture.restore();
         assert_eq!(ada.sync(), SyncOutcome::LostHistory);
         assert_eq!(ada.sync(), SyncOutcome::Complete);
     }
@@ -206,13 +206,13 @@ fn a_history_that_is_lost_twice_is_noticed_twice() {
 
 #[test]
 fn a_device_that_was_restored_as_well_misses_nothing() {
-    let mut fixture = Fixture::set(Dialect::Plain);
+    let mut fixture = Fixture::new(Dialect::Plain);
     let (mut writer, mut reader) = (fixture.install("Writer"), fixture.install("Reader"));
     writer.write("kept");
     fixture.copy();
     reader.sync();
     let copy_of_reader = reader.clone();
-    fixture.put_back();
+    fixture.restore();
     for row in ["new-1", "new-2"] {
         writer.write(row);
     }
@@ -224,7 +224,7 @@ fn a_device_that_was_restored_as_well_misses_nothing() {
 
 #[test]
 fn an_integer_cursor_beyond_the_end_is_noticed() {
-    let mut fixture = Fixture::set(Dialect::Number);
+    let mut fixture = Fixture::new(Dialect::Number);
     let (mut ada, mut idle) = (fixture.install("A"), fixture.install("Idle"));
     ada.write("kept");
     ada.sync();
@@ -235,7 +235,7 @@ fn an_integer_cursor_beyond_the_end_is_noticed() {
     ada.sync();
     // A client that only pushes: its pushes advanced the cursor, and its next pull starts there.
     ada.cursor = fixture.caller.get("/api/sync/status").ok()["latest_cursor"].clone();
-    fixture.put_back();
+    fixture.restore();
     assert_eq!(ada.sync(), SyncOutcome::LostHistory);
     assert_eq!(idle.sync(), SyncOutcome::Complete);
     fixture.assert_converged(&[&ada, &idle], &["kept", "lost-1", "lost-2"]);
@@ -243,14 +243,14 @@ fn an_integer_cursor_beyond_the_end_is_noticed() {
 
 #[test]
 fn an_expected_cursor_of_a_lost_history_is_refused() {
-    let mut fixture = Fixture::set(Dialect::Plain);
+    let mut fixture = Fixture::new(Dialect::Plain);
     let mut ada = fixture.install("A");
     ada.write("kept");
     ada.sync();
     fixture.copy();
     ada.write("lost");
     ada.sync();
-    fixture.put_back();
+    fixture.restore();
     let mut batch = json!({"device_id": ada.device, "batch_id": fresh_id(), "changes": [change("merged")]});
     batch["expected_cursor"] = ada.cursor.clone();
     let refusal = fixture.caller.post("/api/sync/push", &batch).expect_error(409, "log_rewound");
@@ -261,11 +261,11 @@ fn an_expected_cursor_of_a_lost_history_is_refused() {
 
 #[test]
 fn objects_created_after_the_backup_are_unknown_and_can_be_created_again() {
-    let mut fixture = Fixture::set(Dialect::Plain);
+    let mut fixture = Fixture::new(Dialect::Plain);
     let old = fixture.install("Old");
     fixture.copy();
     let new = fixture.install("New");
-    fixture.put_back();
+    fixture.restore();
     let pull = |device: &str| fixture.caller.post("/api/sync/pull", &json!({"device_id": device}));
     pull(&new.device).expect_error(404, "not_found");
     pull(&old.device).ok();

@@ -15,7 +15,7 @@ use tidelog_test_kit::rotation::{
 use tidelog_test_kit::{Caller, Server, fresh_id, instant};
 
 /// Returns a caller with a key of version 1 and a device.
-fn somebody_with_a_key(server: &Server) -> (Caller, String) {
+fn caller_with_key(server: &Server) -> (Caller, String) {
     let me = server.signed_in_caller();
     me.put(KEYS, &json!({"encrypted_key": envelope("first")})).ok();
     let device = me.device("Laptop");
@@ -24,7 +24,7 @@ fn somebody_with_a_key(server: &Server) -> (Caller, String) {
 
 /// Runs `tidelog check`, and returns the number of bytes in the log.
 #[track_caller]
-fn assert_sound(server: &Server, me: &Caller, device: &str) {
+fn assert_consistent(server: &Server, me: &Caller, device: &str) {
     assert_eq!(server.cli().run(&["check"]).json()["faults"], json!([]));
     let held: u64 =
         me.pull_everything(device).iter().filter_map(|entry| entry["data"].as_str()).map(bytes).sum();

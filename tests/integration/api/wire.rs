@@ -6,7 +6,7 @@ use tidelog_test_kit::{Caller, Dialect, Server, SyncClient, change, fresh_id};
 
 const DIALECTS: [Dialect; 2] = [Dialect::Plain, Dialect::Number];
 
-fn somebody_speaking(server: &Server, dialect: Dialect) -> Caller {
+fn caller_with_dialect(server: &Server, dialect: Dialect) -> Caller {
     let app = match dialect {
         Dialect::Plain => server.new_app("Plain"),
         Dialect::Number => server.new_number_app("Number"),
@@ -18,7 +18,7 @@ fn somebody_speaking(server: &Server, dialect: Dialect) -> Caller {
 fn with_each_dialect(test: impl Fn(&Caller, Dialect)) {
     let server = Server::start();
     for dialect in DIALECTS {
-        test(&somebody_speaking(&server, dialect), dialect);
+        test(&caller_with_dialect(&server, dialect), dialect);
     }
 }
 

@@ -54,14 +54,14 @@ struct Model {
 
 impl Model {
     /// Returns the indexes of the entries that this device has not received yet.
-    fn owed(&self, device: usize) -> Vec<usize> {
+    fn pending(&self, device: usize) -> Vec<usize> {
         let device_model = &self.devices[device];
         let is_owed = |place: &usize| self.log[*place].0 != device || *place < device_model.own_until;
         (device_model.passed..self.log.len()).filter(is_owed).collect()
     }
 
     fn push(&mut self, device: usize, rows: Vec<String>) {
-        let was_up_to_date = self.owed(device).is_empty();
+        let was_up_to_date = self.pending(device).is_empty();
         self.log.extend(rows.into_iter().map(|row| (device, row)));
         let device_model = &mut self.devices[device];
         device_model.underway = true;
@@ -74,7 +74,7 @@ impl Model {
         if !self.devices[device].underway {
             self.devices[device].own_until = self.log.len();
         }
-        let owed = self.owed(device);
+        let owed = self.pending(device);
         let given = &owed[..limit.min(owed.len())];
         let rows: Vec<_> = given.iter().map(|place| self.log[*place].1.clone()).collect();
         let device_model = &mut self.devices[device];
@@ -126,7 +126,7 @@ impl<'a> History<'a> {
         self.model.pull(device, limit);
         prop_assert_eq!(&self.clients[device].received, &self.model.devices[device].received);
         prop_assert!(
-            has_more || self.model.owed(device).is_empty(),
+            has_more || self.model.pending(device).is_empty(),
             "has_more is false and device {} misses some",
             device
         );

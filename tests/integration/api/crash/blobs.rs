@@ -1,9 +1,9 @@
-//! `kill -9` at every step of uploads, confirmations, deletions and sweeps: no confirmed blob is lost, two sweeps later nothing is
-//! left that nobody needs, and the sums are those of the rows.
+//! `kill -9` at every step of uploads, confirmations, deletions and sweeps: no confirmed blob is lost, two sweeps delete every
+//! unreferenced object, and the totals match the rows.
 //!
-//! Towards a bucket each step is a request, so the bucket itself ends the server right before or right after the one that the
-//! dice choose: every step there is, without a word about it in the program. On a disk the instants are random. Days pass between two
-//! crashes: the times in the database and of the files are moved back while the server is down.
+//! With a bucket, each step is a request, so the bucket kills the server immediately before or after a randomly chosen request. This
+//! covers every step, without hooks in the server. On disk the instants are random. Days pass between two crashes: timestamps in the
+//! database and of files are moved back while the server is down.
 
 use std::collections::BTreeMap;
 use std::fs::{File, FileTimes};
@@ -14,39 +14,39 @@ use reqwest::Method;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::{CYCLES, SEED, Work, kill_under};
+use super::{CYCLES, SEED, Work, kill_during};
 use tidelog_test_kit::{Bucket, Caller, SeededRng, Server, hash_of};
 
-/// Different blobs that are sent: few, so that the same one comes, goes and comes again.
+/// Number of different blobs: few, so that the same one is uploaded, removed and uploaded again.
 const BLOBS: u64 = 8;
-/// Bytes of the largest: more than one part on a disk.
+/// Size of the largest blob: more than one part on disk.
 const MAX_BYTES: u64 = 600_000;
-/// Moments of the traffic with a bucket before the server dies, at most: so many as a few blobs take.
+/// Maximum number of bucket steps before the kill: as many as a few blobs take.
 const MAX_STEPS: u64 = 40;
-/// Steps to one sweep, on average: it takes many requests, and the others must have their share of the crashes.
+/// Average number of steps per sweep: a sweep takes many requests, and crashes must hit the other steps as well.
 const SWEEP_ONE_IN: u64 = 12;
-/// Hours that pass between two crashes: more than an upload may wait, and now and then more than the grace time.
+/// Hours between two crashes: longer than an upload may stay pending, and sometimes longer than the grace time.
 const HOURS: [i64; 3] = [1, 25, 200];
 
 fn schedules() -> usize {
     std::env::var("TIDELOG_CRASH_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(CYCLES)
 }
 
-/// The blob of this number; its bytes follow from it.
+/// Returns the blob of this number, which determines its bytes.
 fn blob(number: u64) -> Vec<u8> {
     SeededRng::new(number).bytes((number * MAX_BYTES / BLOBS) as usize)
 }
 
-/// Whether a blob is there, as far as anybody was told.
+/// State of a blob according to the responses so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BlobState {
     Present,
     Deleted,
-    /// The server died before it answered.
+    /// The server was killed before it answered.
     Unknown,
 }
 
-/// A device that sends, confirms, removes and fetches blobs.
+/// A device that uploads, confirms, removes and downloads blobs.
 struct Device {
     caller: Caller,
     rng: SeededRng,
@@ -54,12 +54,12 @@ struct Device {
 }
 
 impl Device {
-    /// `None`: the server died.
+    /// `None`: the server was killed.
     fn post(&self, path: &str, body: &Value) -> Option<Value> {
         Some(self.caller.try_call(Method::POST, path, Some(body)).ok()?.json())
     }
 
-    /// Puts, removes or fetches a blob. `None`: the server died.
+    /// Uploads or removes a blob. `None`: the server was killed.
     fn step(&mut self) -> Option<()> {
         let number = self.rng.below(BLOBS);
         match self.rng.below(4) {
@@ -83,7 +83,7 @@ impl Device {
         Some((hash, size))
     }
 
-    /// Sends one and forgets about it.
+    /// Uploads a blob without confirming it.
     fn leave_unconfirmed(&mut self, number: u64) -> Option<()> {
         self.upload(number).map(drop)
     }
@@ -114,7 +114,7 @@ impl Device {
         Some(())
     }
 
-    /// What was acknowledged is so, bytes and all; what was not is told from now on.
+    /// Asserts that all acknowledged states hold, contents included, and records the states that were unknown.
     fn audit(&mut self) {
         for (number, known) in &mut self.known {
             let bytes = blob(*number);
@@ -132,14 +132,14 @@ impl Device {
         }
     }
 
-    /// How many blobs there are, and how many bytes they have.
+    /// Returns the number of blobs and their total size.
     fn there(&self) -> (usize, usize) {
         let there = self.known.iter().filter(|(_, known)| **known == BlobState::Present);
         there.fold((0, 0), |(count, bytes), (number, _)| (count + 1, bytes + blob(*number).len()))
     }
 }
 
-/// The server and what it keeps its blobs in.
+/// The server and its blob store.
 struct Fixture {
     server: Server,
     bucket: Option<Bucket>,
@@ -150,7 +150,7 @@ impl Fixture {
         self.bucket.as_ref().map_or_else(|| self.server.objects(), Bucket::objects)
     }
 
-    /// Lets hours pass while the server is down.
+    /// Makes hours pass while the server is down.
     fn age(&self, hours: i64) {
         let micros = hours * 60 * 60 * 1_000_000;
         let file = Connection::open(self.server.data().join("tidelog.db")).expect("a database");
@@ -177,12 +177,12 @@ impl Fixture {
     }
 }
 
-/// Works until the server dies, a sweep now and then in between.
+/// Runs steps and occasional sweeps until the server is killed.
 fn work(device: &mut Device, sweeper: &tidelog_test_kit::Cli, done: &AtomicUsize) {
     while device.step().is_some() {
         done.fetch_add(1, Ordering::SeqCst);
         if device.rng.below(SWEEP_ONE_IN) == 0 {
-            // It may die under it.
+            // The server may be killed during it.
             let _ = sweeper.run(&["sweep"]);
         }
     }
@@ -192,7 +192,7 @@ fn crash(fixture: &mut Fixture, device: &mut Device, rng: &mut SeededRng) {
     let sweeper = fixture.server.cli();
     let Some(bucket) = &fixture.bucket else {
         let pieces: Vec<Work<'_>> = vec![Box::new(|done: &AtomicUsize| work(device, &sweeper, done))];
-        return kill_under(&mut fixture.server, pieces, rng);
+        return kill_during(&mut fixture.server, pieces, rng);
     };
     bucket.kill_at(fixture.server.pid(), rng.below(MAX_STEPS) as usize);
     work(device, &sweeper, &AtomicUsize::new(0));
@@ -211,7 +211,7 @@ fn nothing_is_lost_or_left(mut fixture: Fixture) {
         device.audit();
         assert_eq!(fixture.server.cli().run(&["check"]).json()["faults"], json!([]), "schedule {schedule}");
         assert_eq!(device.caller.blob_bytes(), device.there().1, "schedule {schedule}");
-        // What a crash left is found by the first sweep, and gone after the second, days later.
+        // The first sweep finds what a crash left; the second, days later, has deleted it.
         fixture.sweep();
         fixture.server.stop();
         fixture.age(HOURS[2]);
@@ -246,7 +246,7 @@ fn no_blob_is_lost_or_orphaned_when_the_server_is_killed_with_blobs_on_disk() {
 
 #[test]
 fn every_timestamp_column_of_blobs_is_moved_by_these_tests() {
-    // A file that could not be aged would hide what is left over.
+    // A file whose time could not be changed would hide leftovers.
     let fixture = Fixture { server: Server::start(), bucket: None };
     let me = fixture.server.signed_in_caller();
     me.put_blob(b"aged");

@@ -1,6 +1,6 @@
-//! `kill -9` at random instants under four pushers: what was acknowledged is there, once and in order, after every restart.
+//! `kill -9` at random instants while four devices push: after every restart, acknowledged changes exist once and in order.
 //!
-//! The instants come from a seed. Twenty-five cycles by default; `TIDELOG_CRASH_CYCLES` asks for more.
+//! The instants come from a seed. 25 cycles by default; `TIDELOG_CRASH_CYCLES` sets another number.
 mod blobs;
 mod rotation;
 
@@ -17,21 +17,21 @@ use tidelog_test_kit::{Caller, SeededRng, Server, change, copy_database, fresh_i
 const PUSHERS: usize = 4;
 const CYCLES: usize = 25;
 const SEED: u64 = 9;
-/// Acknowledged pushes of a cycle before the kill, at most.
+/// Maximum number of acknowledged pushes before the kill.
 const MAX_PUSHES: u64 = 60;
-/// Time between the last of them and the kill, at most: about as long as a push takes.
+/// Maximum time between the last of them and the kill: about as long as a push takes.
 const MAX_MICROS: u64 = 3_000;
-/// Changes in a batch, at most.
+/// Maximum number of changes in a batch.
 const MAX_CHANGES: u64 = 20;
 
-/// A batch and what came of it.
+/// A batch and the response to it.
 struct Batch {
     body: Value,
-    /// The cursor that its answer gave; `None`: the server died first.
+    /// The cursor of the response; `None`: the server was killed first.
     acknowledged: Option<Value>,
 }
 
-/// One device that pushes batch after batch, and remembers all of them.
+/// A device that pushes batches and remembers all of them.
 struct Pusher {
     name: String,
     caller: Caller,
@@ -53,8 +53,8 @@ impl Pusher {
         }
     }
 
-    /// Pushes new batches until the server is gone.
-    fn push_until_it_dies(&mut self, acknowledged: &AtomicUsize) {
+    /// Pushes new batches until the server is killed.
+    fn push_until_killed(&mut self, acknowledged: &AtomicUsize) {
         loop {
             let number = self.batches.len();
             let count = 1 + self.rng.below(MAX_CHANGES);
@@ -72,7 +72,8 @@ impl Pusher {
         }
     }
 
-    /// Sends the last batches again under new nonces. What was acknowledged gets the same answer, what was not is now.
+    /// Pushes the last batches again with new nonces. Acknowledged batches get the same response as before, all
+    /// others are stored now.
     fn repeat_the_last(&mut self) {
         let recent = self.batches.len().saturating_sub(3);
         for batch in &mut self.batches[recent..] {
@@ -88,7 +89,7 @@ impl Pusher {
         }
     }
 
-    /// The rows that must be in the log, in their order.
+    /// Returns the rows that the log must hold, in order.
     fn acknowledged_rows(&self) -> Vec<String> {
         let is_acknowledged = |batch: &&Batch| batch.acknowledged.is_some();
         let rows = |batch: &Batch| -> Vec<String> {
@@ -99,7 +100,7 @@ impl Pusher {
     }
 }
 
-/// A device that reads along across all crashes.
+/// A device that pulls across all crashes.
 struct Auditor {
     caller: Caller,
     request: Value,
@@ -115,12 +116,12 @@ impl Auditor {
         }
     }
 
-    fn read_on(&mut self) {
+    fn pull_new(&mut self) {
         let news = self.caller.pull_pages(&mut self.request);
         self.seen.extend(news);
     }
 
-    /// The rows of each device in the order of the log.
+    /// Returns the rows of each device, in the order of the log.
     fn rows_by_device(&self) -> HashMap<String, Vec<String>> {
         let mut rows: HashMap<String, Vec<String>> = HashMap::new();
         for entry in &self.seen {
@@ -138,7 +139,7 @@ impl Auditor {
     }
 }
 
-/// Those whose acknowledged rows are not, in their order, the first of what the log holds of them.
+/// Returns the devices whose acknowledged rows are not a prefix of their rows in the log.
 fn lost(pushers: &[Pusher], auditor: &Auditor) -> Vec<String> {
     let there = auditor.rows_by_device();
     let is_whole = |pusher: &&Pusher| {
@@ -148,20 +149,20 @@ fn lost(pushers: &[Pusher], auditor: &Auditor) -> Vec<String> {
     pushers.iter().filter(|pusher| !is_whole(pusher)).map(|pusher| pusher.name.clone()).collect()
 }
 
-/// Lets the pushers push, and kills the server at an instant that the dice choose.
-fn crash_under_load(server: &mut Server, pushers: &mut [Pusher], rng: &mut SeededRng) {
+/// Runs the pushers, and kills the server at a random instant.
+fn crash_during_pushes(server: &mut Server, pushers: &mut [Pusher], rng: &mut SeededRng) {
     let mut work: Vec<Work<'_>> = Vec::new();
     for pusher in pushers {
-        work.push(Box::new(|acknowledged| pusher.push_until_it_dies(acknowledged)));
+        work.push(Box::new(|acknowledged| pusher.push_until_killed(acknowledged)));
     }
-    kill_under(server, work, rng);
+    kill_during(server, work, rng);
 }
 
-/// What somebody does until the server is gone, counting what is acknowledged.
+/// Work that runs until the server is killed, and counts acknowledged requests.
 type Work<'w> = Box<dyn FnOnce(&AtomicUsize) + Send + 'w>;
 
-/// Lets all this work go on, and kills the server at an instant that the dice choose.
-fn kill_under(server: &mut Server, work: Vec<Work<'_>>, rng: &mut SeededRng) {
+/// Runs all work concurrently, and kills the server at a random instant.
+fn kill_during(server: &mut Server, work: Vec<Work<'_>>, rng: &mut SeededRng) {
     let acknowledged = AtomicUsize::new(0);
     let enough = 1 + rng.below(MAX_PUSHES) as usize;
     let beyond = Duration::from_micros(rng.below(MAX_MICROS));
@@ -194,13 +195,13 @@ fn no_acknowledged_push_is_lost_or_duplicated_when_the_server_is_killed() {
     let mut auditor = Auditor::new(&caller);
     let mut rng = SeededRng::new(SEED);
     for cycle in 0..cycles {
-        crash_under_load(&mut server, &mut pushers, &mut rng);
+        crash_during_pushes(&mut server, &mut pushers, &mut rng);
         server.start_again();
-        // Before anything is repeated: what the dead server had acknowledged is there already.
-        auditor.read_on();
+        // Checked before anything is repeated: what the killed server acknowledged must exist already.
+        auditor.pull_new();
         assert_eq!(lost(&pushers, &auditor), [""; 0], "cycle {cycle}");
         pushers.iter_mut().for_each(Pusher::repeat_the_last);
-        auditor.read_on();
+        auditor.pull_new();
         auditor.assert_in_order();
         let expected: HashMap<_, _> =
             pushers.iter().map(|pusher| (pusher.device.clone(), pusher.acknowledged_rows())).collect();
@@ -222,12 +223,12 @@ fn the_crash_test_detects_a_lost_batch() {
     server.stop();
     copy_database(&server.data(), &before);
     server.start_again();
-    crash_under_load(&mut server, &mut pushers, &mut SeededRng::new(SEED));
-    // A server that answered before it wrote would leave what this leaves: the files as they were.
+    crash_during_pushes(&mut server, &mut pushers, &mut SeededRng::new(SEED));
+    // Simulates a server that answers before it writes: the files stay as they were.
     copy_database(&before, &server.data());
     server.start_again();
     let mut auditor = Auditor { request: json!({"device_id": device}), caller, seen: Vec::new() };
-    auditor.read_on();
+    auditor.pull_new();
     let acknowledged = pushers.iter().filter(|pusher| !pusher.acknowledged_rows().is_empty());
     assert_eq!(lost(&pushers, &auditor).len(), acknowledged.count());
     assert!(!lost(&pushers, &auditor).is_empty());

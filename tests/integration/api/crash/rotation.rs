@@ -1,5 +1,5 @@
-//! `kill -9` while the master key is rotated and devices push: no acknowledged step is lost, every entry is under the key that
-//! it says, and the rotation can be finished.
+//! `kill -9` while the master key is rotated and devices push: no acknowledged step is lost, every entry is encrypted under the key
+//! that its key version names, and the rotation can be completed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
@@ -8,33 +8,33 @@ use data_encoding::BASE64;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{CYCLES, SEED, Work, kill_under};
+use super::{CYCLES, SEED, Work, kill_during};
 use tidelog_test_kit::{ApiResponse, Caller, SeededRng, Server, change, fresh_id, text};
 
 const WRITERS: usize = 3;
-/// Changes in a batch, at most.
+/// Maximum number of changes in a batch.
 const MAX_CHANGES: u64 = 3;
-/// Entries that are rotated at a time: a rotation takes many steps, so most of them meet a crash.
+/// Entries per rotation batch: few, so that a rotation takes many steps and most rotations meet a crash.
 const ROTATED_AT_ONCE: u64 = 20;
-/// Cycles after which the rotation under way is finished before the next crash.
+/// Cycles after which the pending rotation is completed before the next crash.
 const FINISH_EVERY: usize = 4;
 
 fn sealed(row: &str, key_version: u64) -> String {
     BASE64.encode(format!("{row} under key {key_version}").as_bytes())
 }
 
-/// `None`: the server died.
+/// `None`: the server was killed.
 fn ask(caller: &Caller, method: Method, path: &str, body: Option<Value>) -> Option<ApiResponse> {
     caller.try_call(method, path, body.as_ref()).ok()
 }
 
-/// A device that seals under the key that is current when it pushes, and tells which that is.
+/// A device that seals changes under the current key, and names its version in the data.
 struct Writer {
     name: String,
     caller: Caller,
     device: String,
     rng: SeededRng,
-    /// Id and rows of the batch under way; kept until it is acknowledged, as a client keeps it.
+    /// Id and rows of the batch in progress, kept until it is acknowledged, as clients do.
     under_way: Option<(String, Vec<String>)>,
     batches: usize,
     acknowledged: Vec<String>,
@@ -49,7 +49,7 @@ impl Writer {
         Self { name, caller, device, rng, under_way: None, batches: 0, acknowledged: Vec::new() }
     }
 
-    /// Pushes the batch under way, or a new one. `None`: the server died.
+    /// Pushes the batch in progress, or a new one. `None`: the server was killed.
     fn push(&mut self) -> Option<()> {
         if self.under_way.is_none() {
             self.batches += 1;
@@ -74,7 +74,7 @@ impl Writer {
             if answer.status == 200 {
                 break;
             }
-            // The rotation was completed in between: seal it again, under the same id.
+            // The rotation was completed in between: seal the batch again under the same id.
             answer.expect_error(409, "key_version_conflict");
         }
         self.acknowledged.extend(self.under_way.take().into_iter().flat_map(|(_, rows)| rows));
@@ -82,10 +82,10 @@ impl Writer {
     }
 }
 
-/// Whoever rotates, and what was acknowledged of it.
+/// The rotating client, and what was acknowledged.
 struct Rotator {
     caller: Caller,
-    /// The newest key that each entry was sealed under.
+    /// The newest key version of each entry.
     rotated: BTreeMap<i64, u64>,
     /// Where the last page ended.
     cursor: Value,
@@ -94,7 +94,7 @@ struct Rotator {
 }
 
 impl Rotator {
-    /// Goes one step on with the rotation that runs, or begins the next. `None`: the server died.
+    /// Takes the next step of the pending rotation, or begins a new one. `None`: the server was killed.
     fn step(&mut self) -> Option<()> {
         let state = ask(&self.caller, Method::GET, "/api/sync/keys/rotate", None)?.ok();
         let Some(version) = state["pending"]["key_version"].as_u64() else {
@@ -130,7 +130,7 @@ impl Rotator {
         let answer = ask(&self.caller, Method::POST, "/api/sync/keys/rotate/complete", Some(body))?;
         match answer.status {
             200 => self.completed = version,
-            // Something was passed over: a batch that the crash swallowed, though its page had been read.
+            // Some entries were skipped: the crash lost a batch whose page had been read already.
             _ => {
                 answer.expect_error(409, "rotation_incomplete");
                 self.cursor = Value::Null;
@@ -139,7 +139,7 @@ impl Rotator {
         Some(())
     }
 
-    /// Begins one if none runs, and carries it through.
+    /// Begins a rotation unless one is pending, and completes it.
     fn finish(&mut self) {
         let before = self.completed;
         while self.completed == before {
@@ -147,7 +147,7 @@ impl Rotator {
         }
     }
 
-    /// What the log says of each entry is so, and nothing that was acknowledged is undone.
+    /// Asserts that each entry is sealed under the key version it names, and that nothing acknowledged is undone.
     fn assert_nothing_is_lost(&self, log: &[Value]) {
         for entry in log {
             let (seq, row) = (entry["seq"].as_i64().expect("a seq"), text(&entry["row_id"]));
@@ -183,8 +183,13 @@ fn rows_by_device(log: &[Value]) -> HashMap<String, Vec<String>> {
     rows
 }
 
-/// Lets everybody work, and kills the server at an instant that the dice choose.
-fn crash_under_work(server: &mut Server, writers: &mut [Writer], rotator: &mut Rotator, rng: &mut SeededRng) {
+/// Runs all devices, and kills the server at a random instant.
+fn crash_during_work(
+    server: &mut Server,
+    writers: &mut [Writer],
+    rotator: &mut Rotator,
+    rng: &mut SeededRng,
+) {
     let mut work: Vec<Work<'_>> = Vec::new();
     for writer in writers {
         work.push(Box::new(|done| {
@@ -198,7 +203,7 @@ fn crash_under_work(server: &mut Server, writers: &mut [Writer], rotator: &mut R
             done.fetch_add(1, Ordering::SeqCst);
         }
     }));
-    kill_under(server, work, rng);
+    kill_during(server, work, rng);
 }
 
 #[test]
@@ -219,7 +224,7 @@ fn no_acknowledged_step_is_lost_when_the_server_is_killed_during_a_rotation() {
     };
     let mut rng = SeededRng::new(SEED);
     for cycle in 0..cycles {
-        crash_under_work(&mut server, &mut writers, &mut rotator, &mut rng);
+        crash_during_work(&mut server, &mut writers, &mut rotator, &mut rng);
         server.start_again();
         let log = caller.pull_everything(&reader);
         rotator.assert_nothing_is_lost(&log);

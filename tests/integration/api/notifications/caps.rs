@@ -1,4 +1,4 @@
-//! How many streams there may be, and what happens to everybody else when there are that many.
+//! Limits on the number of event streams.
 
 use super::*;
 use tidelog_test_kit::ApiResponse;
@@ -7,12 +7,12 @@ const PER_USER: &str = "TIDELOG_NOTIFICATIONS_MAX_STREAMS_PER_USER";
 const PER_SERVER: &str = "TIDELOG_NOTIFICATIONS_MAX_STREAMS";
 
 impl Installation {
-    /// Opens a stream when there is room, which is as soon as the server has noticed that somebody has gone.
+    /// Opens a stream as soon as the limit allows: the server may first have to notice a disconnect.
     #[track_caller]
     fn listen_soon(&self) -> EventReader {
         const ATTEMPTS: usize = 20_000;
         let unknown = format!("{}&device_id={}", self.path, fresh_id());
-        // That there is no such device is told only where there is room.
+        // A missing device is reported only if the limit allows another stream.
         let has_room = (0..ATTEMPTS).any(|_| self.caller.get(&unknown).status == 404);
         assert!(has_room, "a place is not given back");
         self.listen()
@@ -20,18 +20,18 @@ impl Installation {
 }
 
 #[track_caller]
-fn is_worth_another_try(answer: &ApiResponse) {
+fn assert_retryable(answer: &ApiResponse) {
     assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0));
 }
 
 #[test]
 fn the_stream_limit_per_user_does_not_affect_other_users() {
     let fixture = Fixture::with(PER_USER, "3");
-    let streams = [fixture.laptop.listen(), fixture.laptop.listen_nameless(), fixture.phone.listen()];
+    let streams = [fixture.laptop.listen(), fixture.laptop.listen_without_device(), fixture.phone.listen()];
     let refused = fixture.phone.caller.get(&fixture.phone.path);
     refused.expect_error(429, "rate_limited");
     assert_eq!((refused.header("x-ratelimit-limit"), refused.header("x-ratelimit-remaining")), ("3", "0"));
-    is_worth_another_try(&refused);
+    assert_retryable(&refused);
     let bob = fixture.server.new_user("bob@example.org");
     Installation::new(&fixture.server, &bob, &fixture.app, "Laptop").listen();
     drop(streams);
@@ -43,7 +43,7 @@ fn the_stream_limit_of_the_server_does_not_affect_other_requests() {
     let streams = [fixture.laptop.listen(), fixture.phone.listen(), fixture.phone.listen()];
     let bob = fixture.server.new_user("bob@example.org");
     let late = Installation::new(&fixture.server, &bob, &fixture.app, "Laptop");
-    // Answers of 500 and above fail a test, so this one is asked for by hand.
+    // The kit fails a test on any status from 500 on, so this request is sent by hand.
     let refused = reqwest::blocking::Client::new()
         .get(format!("{}{}", fixture.server.url(), late.path))
         .bearer_auth(late.caller.token())
@@ -96,7 +96,7 @@ fn a_refused_stream_does_not_count_towards_the_limit() {
 fn five_hundred_streams_each_receive_one_event_for_a_push() {
     const USERS: usize = 5;
     const STREAMS: usize = 100;
-    let mut fixture = Fixture::set();
+    let mut fixture = Fixture::new();
     let mut users = Vec::new();
     for number in 0..USERS {
         let user = fixture.server.new_user(&format!("user-{number}@example.org"));

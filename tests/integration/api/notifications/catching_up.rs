@@ -1,11 +1,11 @@
-//! What a stream says first: whether its reader has missed something.
+//! The first event of a stream tells whether the subscriber has missed changes.
 
 use super::*;
 use tidelog_test_kit::copy_database;
 
-/// The stream has nothing to say of what was before: the first that it says is what happens now.
+/// Asserts that the stream reports nothing from the past: its first event is a new one.
 #[track_caller]
-fn has_missed_nothing(fixture: &Fixture, mut stream: EventReader) {
+fn assert_missed_nothing(fixture: &Fixture, mut stream: EventReader) {
     fixture.phone.rotate();
     stream.expect_keys();
     fixture.phone.cancel_rotation();
@@ -14,46 +14,46 @@ fn has_missed_nothing(fixture: &Fixture, mut stream: EventReader) {
 
 #[test]
 fn a_device_that_is_behind_gets_one_event_at_once() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.laptop.set_key();
     let before = fixture.latest();
     fixture.phone.push("one");
     let latest = fixture.phone.push("two");
     let mut laptop = fixture.laptop.listen_from(&before);
     assert_eq!(laptop.expect_changed(), latest);
-    has_missed_nothing(&fixture, laptop);
+    assert_missed_nothing(&fixture, laptop);
 }
 
 #[test]
 fn a_device_that_is_up_to_date_gets_no_event() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.laptop.set_key();
     let latest = fixture.phone.push("one");
-    has_missed_nothing(&fixture, fixture.laptop.listen_from(&latest));
+    assert_missed_nothing(&fixture, fixture.laptop.listen_from(&latest));
 }
 
 #[test]
 fn without_a_cursor_only_later_pushes_count() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.laptop.set_key();
     fixture.phone.push("one");
-    has_missed_nothing(&fixture, fixture.laptop.listen());
-    has_missed_nothing(&fixture, fixture.laptop.listen_nameless());
+    assert_missed_nothing(&fixture, fixture.laptop.listen());
+    assert_missed_nothing(&fixture, fixture.laptop.listen_without_device());
 }
 
 #[test]
 fn entries_of_the_device_itself_do_not_count() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.laptop.set_key();
     let before = fixture.phone.push("by the phone");
     fixture.laptop.push("by the laptop");
-    has_missed_nothing(&fixture, fixture.laptop.listen_from(&before));
+    assert_missed_nothing(&fixture, fixture.laptop.listen_from(&before));
     assert_eq!(fixture.phone.listen_from(&before).expect_changed(), fixture.latest());
 }
 
 #[test]
 fn without_a_device_every_entry_counts() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let before = fixture.latest();
     let latest = fixture.laptop.push("by the laptop");
     let path = format!("{}&cursor={before}", fixture.laptop.path);
@@ -62,9 +62,9 @@ fn without_a_device_every_entry_counts() {
 
 #[test]
 fn from_the_start_every_entry_counts() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.laptop.set_key();
-    has_missed_nothing(&fixture, fixture.laptop.listen_from("0"));
+    assert_missed_nothing(&fixture, fixture.laptop.listen_from("0"));
     let latest = fixture.laptop.push("by the laptop");
     for beginning in ["0", ""] {
         assert_eq!(fixture.laptop.listen_from(beginning).expect_changed(), latest);
@@ -73,7 +73,7 @@ fn from_the_start_every_entry_counts() {
 
 #[test]
 fn a_reinstalled_device_is_notified_of_its_earlier_entries() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for row in ["one", "two", "three"] {
         fixture.laptop.push(row);
     }
@@ -85,20 +85,20 @@ fn a_reinstalled_device_is_notified_of_its_earlier_entries() {
 
 #[test]
 fn the_last_event_id_wins_over_the_cursor_in_the_url() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.laptop.set_key();
     let old = fixture.latest();
     let latest = fixture.phone.push("one");
     let reopen =
         |cursor: &str, id: &str| fixture.laptop.caller.reopen_stream(&fixture.laptop.path_from(cursor), id);
-    has_missed_nothing(&fixture, reopen(&old, &latest));
+    assert_missed_nothing(&fixture, reopen(&old, &latest));
     assert_eq!(reopen(&latest, &old).expect_changed(), latest);
     assert_eq!(reopen(&old, "").expect_changed(), latest, "an empty one is none");
 }
 
 #[test]
 fn a_cursor_survives_a_restart() {
-    let mut fixture = Fixture::set();
+    let mut fixture = Fixture::new();
     let mut phone = fixture.phone.listen();
     fixture.laptop.push("one");
     let heard = phone.expect_changed();
@@ -110,7 +110,7 @@ fn a_cursor_survives_a_restart() {
 
 #[test]
 fn a_cursor_of_a_lost_history_gets_the_seq_to_resume_from() {
-    let mut fixture = Fixture::set();
+    let mut fixture = Fixture::new();
     fixture.phone.push("kept");
     let kept = json!({"device_id": fixture.laptop.device, "cursor": fixture.latest()});
     fixture.laptop.caller.post("/api/sync/pull", &kept).ok();

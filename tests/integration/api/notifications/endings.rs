@@ -1,4 +1,4 @@
-//! What ends a stream, at once.
+//! Events that end a stream at once.
 
 use super::*;
 use tidelog_test_kit::{PASSWORD, SigningKey, claims_of, header_of, text};
@@ -10,7 +10,7 @@ impl Fixture {
     }
 }
 
-/// The stream still hears of what happens.
+/// Asserts that the stream still receives events.
 #[track_caller]
 fn lives(stream: &mut EventReader, writer: &Installation) {
     let pushed = writer.push("still there?");
@@ -19,8 +19,8 @@ fn lives(stream: &mut EventReader, writer: &Installation) {
 
 #[test]
 fn signing_out_ends_the_sessions_streams_and_no_others() {
-    let fixture = Fixture::set();
-    let mut streams = [fixture.laptop.listen(), fixture.laptop.listen_nameless()];
+    let fixture = Fixture::new();
+    let mut streams = [fixture.laptop.listen(), fixture.laptop.listen_without_device()];
     let mut phone = fixture.phone.listen();
     fixture.laptop.caller.call(reqwest::Method::POST, "/api/sync/auth/logout", None).expect(204);
     streams.iter_mut().for_each(EventReader::expect_end);
@@ -30,7 +30,7 @@ fn signing_out_ends_the_sessions_streams_and_no_others() {
 
 #[test]
 fn revoking_a_session_ends_its_streams() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let mut laptop = fixture.laptop.listen();
     let mut phone = fixture.phone.listen();
     fixture.command(&["session", "revoke", &text(&claims_of(fixture.phone.caller.token())["sid"])]);
@@ -40,10 +40,10 @@ fn revoking_a_session_ends_its_streams() {
 
 #[test]
 fn removing_a_device_ends_its_streams_in_every_session() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let mut own = fixture.phone.listen();
-    let mut nameless = fixture.phone.listen_nameless();
-    // The laptop's session never spoke for the phone, so it lives on.
+    let mut nameless = fixture.phone.listen_without_device();
+    // The laptop's session never used the phone's device, so it stays valid.
     let naming = format!("{}&device_id={}", fixture.laptop.path, fixture.phone.device);
     let mut opened_by_laptop = fixture.laptop.caller.open_stream(&naming);
     let mut laptop = fixture.laptop.listen();
@@ -56,7 +56,7 @@ fn removing_a_device_ends_its_streams_in_every_session() {
 
 #[test]
 fn revoking_a_device_ends_its_streams() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let mut phone = fixture.phone.listen();
     fixture.command(&["device", "revoke", &fixture.phone.device]);
     phone.expect_end();
@@ -65,11 +65,11 @@ fn revoking_a_device_ends_its_streams() {
 #[test]
 fn disabling_or_deleting_a_user_ends_all_streams() {
     for fate in ["disable", "delete"] {
-        let fixture = Fixture::set();
+        let fixture = Fixture::new();
         let bob = fixture.server.new_user("bob@example.org");
         let bystander = Installation::new(&fixture.server, &bob, &fixture.app, "Laptop");
         let mut bystanders = bystander.listen();
-        let mut streams = [fixture.laptop.listen(), fixture.phone.listen_nameless()];
+        let mut streams = [fixture.laptop.listen(), fixture.phone.listen_without_device()];
         fixture.command(&["user", fate, &fixture.user.email]);
         streams.iter_mut().for_each(EventReader::expect_end);
         lives(&mut bystanders, &Installation::new(&fixture.server, &bob, &fixture.app, "Phone"));
@@ -78,7 +78,7 @@ fn disabling_or_deleting_a_user_ends_all_streams() {
 
 #[test]
 fn resetting_a_password_ends_all_streams() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let mut streams = [fixture.laptop.listen(), fixture.phone.listen()];
     let reset = ["user", "reset-password", &fixture.user.email, "--password-stdin"];
     fixture.server.cli().run_with_input(&reset, "another good password").json();
@@ -87,7 +87,7 @@ fn resetting_a_password_ends_all_streams() {
 
 #[test]
 fn changing_a_password_ends_the_streams_of_other_sessions() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let mut laptop = fixture.laptop.listen();
     let mut phone = fixture.phone.listen();
     let change = json!({"current_password": PASSWORD, "new_password": "another good password"});
@@ -100,7 +100,7 @@ fn changing_a_password_ends_the_streams_of_other_sessions() {
 
 #[test]
 fn replacing_an_api_key_ends_the_streams_of_the_app() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let elsewhere = fixture.server.new_app("Tasks");
     let mut bystander = Installation::new(&fixture.server, &fixture.user, &elsewhere, "Laptop").listen();
     let mut streams = [fixture.laptop.listen(), fixture.phone.listen()];
@@ -111,7 +111,7 @@ fn replacing_an_api_key_ends_the_streams_of_the_app() {
 
 #[test]
 fn an_ended_stream_sends_no_further_events() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let mut phone = fixture.phone.listen();
     fixture.command(&["user", "disable", &fixture.user.email]);
     fixture.command(&["user", "enable", &fixture.user.email]);
@@ -121,9 +121,9 @@ fn an_ended_stream_sends_no_further_events() {
 
 #[test]
 fn a_stream_ends_with_its_token() {
-    /// Seconds for which the token is good: enough to open a stream with it.
+    /// Lifetime of the token: long enough to open a stream.
     const LIFETIME_SECONDS: i64 = 3;
-    let mut fixture = Fixture::set();
+    let mut fixture = Fixture::new();
     fixture.server.stop();
     let key = SigningKey::stolen_from(&fixture.server.data());
     fixture.server.start_again();
@@ -140,7 +140,7 @@ fn a_stream_ends_with_its_token() {
 
 #[test]
 fn a_server_that_stops_does_not_wait_for_its_streams() {
-    /// Longer than the kit waits for a server to stop.
+    /// Longer than the kit waits for a server to stop, in seconds.
     const TEN_MINUTES: &str = "600";
     let mut fixture = Fixture::with("TIDELOG_SHUTDOWN_TIMEOUT_SECONDS", TEN_MINUTES);
     let mut streams: Vec<_> = (0..50).map(|_| fixture.phone.listen()).collect();

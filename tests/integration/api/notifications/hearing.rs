@@ -1,11 +1,11 @@
-//! Who hears what.
+//! Which subscribers receive which events.
 
 use super::*;
 use tidelog_test_kit::{StreamEvent, StreamItem};
 
 #[test]
 fn the_other_device_receives_the_newest_cursor_after_a_push() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let mut phone = fixture.phone.listen();
     let first = fixture.laptop.push("one");
     assert_eq!(phone.expect_changed(), first);
@@ -21,16 +21,16 @@ fn the_other_device_receives_the_newest_cursor_after_a_push() {
 
 #[test]
 fn a_device_is_not_notified_of_its_own_pushes() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.laptop.set_key();
     let mut of_device = fixture.laptop.listen();
-    let mut of_session = fixture.laptop.listen_nameless();
+    let mut of_session = fixture.laptop.listen_without_device();
     let mut phone = fixture.phone.listen();
     for row in ["one", "two", "three"] {
         fixture.laptop.push(row);
         phone.expect_changed();
     }
-    // By the time that the phone has heard, everybody has who is to hear.
+    // When the phone has received its event, all other subscribers have received theirs.
     fixture.laptop.rotate();
     of_device.expect_keys();
     of_session.expect_keys();
@@ -38,10 +38,10 @@ fn a_device_is_not_notified_of_its_own_pushes() {
 
 #[test]
 fn a_push_by_another_session_of_a_device_notifies_only_streams_that_do_not_name_it() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.laptop.set_key();
     let mut naming = fixture.laptop.listen();
-    let mut nameless = fixture.laptop.listen_nameless();
+    let mut nameless = fixture.laptop.listen_without_device();
     let again = Installation::new(&fixture.server, &fixture.user, &fixture.app, "Laptop");
     assert_eq!(again.device, fixture.laptop.device);
     let pushed = again.push("by another session");
@@ -52,7 +52,7 @@ fn a_push_by_another_session_of_a_device_notifies_only_streams_that_do_not_name_
 
 #[test]
 fn a_session_is_not_notified_of_its_pushes_for_another_device() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.laptop.set_key();
     let mut laptop = fixture.laptop.listen();
     let mut phone = fixture.phone.listen();
@@ -80,9 +80,10 @@ fn an_app_with_integer_cursors_receives_integers() {
 
 #[test]
 fn every_step_of_a_rotation_notifies_all_devices() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.laptop.set_key();
-    let mut streams = [fixture.laptop.listen(), fixture.phone.listen(), fixture.phone.listen_nameless()];
+    let mut streams =
+        [fixture.laptop.listen(), fixture.phone.listen(), fixture.phone.listen_without_device()];
     let mut all_hear = || streams.iter_mut().for_each(|stream| stream.expect_keys());
     fixture.laptop.rotate();
     all_hear();
@@ -98,7 +99,7 @@ fn every_step_of_a_rotation_notifies_all_devices() {
 
 #[test]
 fn a_push_that_is_not_stored_sends_no_event() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     fixture.laptop.set_key();
     let mut phone = fixture.phone.listen();
     let batch =
@@ -122,14 +123,14 @@ fn a_push_that_is_not_stored_sends_no_event() {
 
 #[test]
 fn no_stream_receives_events_of_another_user_or_app() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let elsewhere = fixture.server.new_app("Tasks");
     let bob = fixture.server.new_user("bob@example.org");
     let strangers = [
         Installation::new(&fixture.server, &bob, &fixture.app, "Laptop"),
         Installation::new(&fixture.server, &fixture.user, &elsewhere, "Laptop"),
     ];
-    let mut streams: Vec<_> = strangers.iter().map(Installation::listen_nameless).collect();
+    let mut streams: Vec<_> = strangers.iter().map(Installation::listen_without_device).collect();
     let mut phone = fixture.phone.listen();
     fixture.laptop.push("canary");
     phone.expect_changed();
@@ -142,7 +143,7 @@ fn no_stream_receives_events_of_another_user_or_app() {
 
 #[test]
 fn both_api_prefixes_serve_event_streams() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let versioned = fixture.phone.path.replace("/api/sync", "/api/v1/sync");
     let mut phone = fixture.phone.caller.open_stream(&versioned);
     assert_eq!(fixture.laptop.push("one"), phone.expect_changed());
@@ -150,7 +151,7 @@ fn both_api_prefixes_serve_event_streams() {
 
 #[test]
 fn an_http_1_0_proxy_receives_events_without_chunks() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let mut phone = fixture.phone.caller.open_http_1_0_stream(&fixture.phone.path);
     assert_eq!(phone.headers.get("transfer-encoding"), None);
     assert_eq!(phone.headers.get("content-length"), None);
@@ -159,7 +160,7 @@ fn an_http_1_0_proxy_receives_events_without_chunks() {
 
 #[test]
 fn a_stream_carries_headers_for_proxies_and_browsers() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let mut phone = fixture.phone.listen();
     for (name, value) in [
         ("content-type", "text/event-stream"),

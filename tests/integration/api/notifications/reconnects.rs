@@ -1,18 +1,18 @@
-//! A reader that is cut off again and again while others write.
+//! A subscriber that reconnects again and again while others push.
 
 use std::sync::mpsc;
 use std::thread;
 
 use super::*;
 
-/// How often it is cut off.
+/// Number of reconnects.
 const RECONNECTS: usize = 200;
 
-/// The reader leaves after each event and comes back with its id. The writer pushes at the moment when it leaves, so pushes fall
-/// before, into and after each gap. One that is missed is one that the reader waits for in vain.
+/// The subscriber disconnects after each event and reconnects with its id. The writer pushes at the moment of the disconnect, so
+/// pushes fall before, into and after each gap. The subscriber would time out waiting for a missed push.
 #[test]
 fn nothing_is_missed_over_many_reconnects() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let (leaves, has_left) = mpsc::channel();
     let phone = fixture.phone.clone();
     let beginning = fixture.latest();
@@ -27,7 +27,7 @@ fn nothing_is_missed_over_many_reconnects() {
     });
     let mut pushed = seq(&fixture.laptop.push("first"));
     for heard in has_left {
-        // A reader may hear only a part of what was pushed so far; then it hears the rest when it comes back.
+        // An event may cover only some of the pushes so far; the rest follows after the reconnect.
         assert!(heard <= pushed, "it heard of {heard}, which is yet to come");
         if heard == pushed {
             pushed = seq(&fixture.laptop.push("another"));

@@ -1,10 +1,10 @@
-//! Who gets no stream, and why.
+//! Requests for event streams that are refused.
 
 use super::*;
 
 #[test]
 fn a_stream_is_for_the_app_of_its_token() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let me = &fixture.laptop.caller;
     let other = fixture.server.new_app("Tasks");
     for app in [other.id, fresh_id()] {
@@ -14,7 +14,7 @@ fn a_stream_is_for_the_app_of_its_token() {
 
 #[test]
 fn malformed_parameters_are_named() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let (me, app) = (&fixture.laptop.caller, &fixture.app.id);
     for (query, field) in [
         ("".to_owned(), "app_id"),
@@ -34,7 +34,7 @@ fn malformed_parameters_are_named() {
 
 #[test]
 fn an_invalid_last_event_id_is_named() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let url = format!("{}{}", fixture.server.url(), fixture.laptop.path);
     for id in ["yesterday", "é"] {
         let answer = reqwest::blocking::Client::new()
@@ -51,7 +51,7 @@ fn an_invalid_last_event_id_is_named() {
 
 #[test]
 fn an_unknown_or_foreign_device_is_not_found() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let bob = fixture.server.new_user("bob@example.org");
     let foreign = Installation::new(&fixture.server, &bob, &fixture.app, "Laptop").device;
     let removed = fixture.server.sign_in(&fixture.user, &fixture.app).device("Old");
@@ -66,7 +66,7 @@ fn an_unknown_or_foreign_device_is_not_found() {
 
 #[test]
 fn a_stream_requires_a_session() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     for stranger in [fixture.server.anonymous(), fixture.server.bearer("garbage")] {
         stranger.get(&fixture.laptop.path).expect_error(401, "unauthenticated");
     }

@@ -1,19 +1,19 @@
-//! A reader that does not read while others write: it gets the latest, not the history.
+//! A subscriber that does not read while others push receives the latest state, not the history.
 
 use std::thread;
 
 use super::*;
 
-/// Pushes while it does not read.
+/// Pushes while the subscriber does not read.
 const PUSHES: usize = 5_000;
-/// Who push side by side, so that several pushes share a commit on any disk.
+/// Concurrent writers, so that several pushes share a commit on any disk.
 const WRITERS: usize = 32;
-/// Events that it then finds, at most: what was told before the flood was noticed, and one for each rest since.
+/// Maximum number of events it then reads: those sent before coalescing set in, and one for each coalescing window since.
 const FEW: usize = PUSHES / 10;
 
 #[test]
 fn a_slow_reader_gets_a_few_events_and_the_last_one() {
-    let fixture = Fixture::set();
+    let fixture = Fixture::new();
     let mut asleep = fixture.phone.caller.open_small_buffer_stream(&fixture.phone.path);
     thread::scope(|scope| {
         for writer in 0..WRITERS {

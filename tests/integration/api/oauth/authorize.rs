@@ -1,4 +1,4 @@
-//! What an app may ask for, and who is told when it asks for anything else.
+//! Authorization requests, and where errors in them are reported.
 
 use super::{Fixture, REDIRECT, query};
 

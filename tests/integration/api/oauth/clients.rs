@@ -1,4 +1,4 @@
-//! A client that others wrote: the `oauth2` crate.
+//! A third-party client: the `oauth2` crate.
 
 use oauth2::basic::BasicClient;
 use oauth2::{
@@ -10,8 +10,8 @@ use super::{Fixture, REDIRECT};
 use tidelog_test_kit::{PASSWORD, PageResponse};
 
 impl Fixture {
-    /// The person opens an address that a client made, and lets it in.
-    fn let_in(&self, address: &str) -> PageResponse {
+    /// Opens a URL made by a client, and consents as the user.
+    fn consent(&self, address: &str) -> PageResponse {
         let tab = self.server.tab();
         let page = tab.open(address).expect(200);
         let sent = tab.send(&page, &[("email", &self.user.email), ("password", PASSWORD)]).expect(303);
@@ -30,7 +30,7 @@ fn the_oauth2_crate_completes_the_flow_and_refreshes() {
         .set_redirect_uri(RedirectUrl::new(REDIRECT.into()).expect("an address"));
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let (address, state) = client.authorize_url(CsrfToken::new_random).set_pkce_challenge(challenge).url();
-    let back = fixture.let_in(address.as_str());
+    let back = fixture.consent(address.as_str());
     assert_eq!(back.parameter("state").as_ref(), Some(state.secret()));
     let http = reqwest::blocking::Client::new();
     let send = |request: oauth2::HttpRequest| {

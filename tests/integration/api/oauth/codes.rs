@@ -1,4 +1,4 @@
-//! Codes: good once, for a minute, for whoever asked.
+//! Authorization codes: valid once, for a minute, for the client that requested them.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Second factors: turned on, asked for, used up.
+//! Two-factor authentication: turning it on, codes, and recovery codes.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::{REDIRECT, VERIFIER, challenge};
 
 use tidelog_test_kit::{Authenticator, Caller, ManualClockServer, PageResponse, Tab};
 
-/// An account with a second factor, and what its owner has.
+/// An account with two-factor authentication, and its owner's authenticator and recovery codes.
 struct Owner {
     server: ManualClockServer,
     app: Authenticator,
@@ -34,7 +34,7 @@ impl Owner {
         let confirmed = account.post("/api/account/two-factor/confirm", &json!({"code": code})).ok();
         let codes = confirmed["recovery_codes"].as_array().expect("codes");
         let recovery_codes = codes.iter().map(|code| code.as_str().expect("a code").to_owned()).collect();
-        // The code that turned it on is used up.
+        // The code that turned it on cannot be used again.
         server.advance_seconds(30);
         Self { server, app, recovery_codes }
     }
@@ -43,8 +43,8 @@ impl Owner {
         self.app.code(self.server.now_seconds())
     }
 
-    /// As far as the page that asks for the code.
-    fn asked(&self, tab: &Tab) -> PageResponse {
+    /// Signs in up to the page that asks for the code.
+    fn code_page(&self, tab: &Tab) -> PageResponse {
         let request = format!(
             "/oauth/authorize?response_type=code&client_id={}&redirect_uri={REDIRECT}&state=s&code_challenge={}\
              &code_challenge_method=S256",
@@ -58,10 +58,10 @@ impl Owner {
             .expect_title("Two-factor authentication")
     }
 
-    /// A session of the app, by a recovery code.
+    /// Signs in to the app with a recovery code.
     fn session(&self) -> Value {
         let tab = Tab::on(&self.server.url());
-        let sent = tab.send(&self.asked(&tab), &[("code", &self.recovery_codes[0])]).expect(303);
+        let sent = tab.send(&self.code_page(&tab), &[("code", &self.recovery_codes[0])]).expect(303);
         let consent = tab.follow(&sent).expect(200);
         let code = tab.send(&consent, &[("decision", "allow")]).parameter("code").expect("a code");
         let body = json!({
@@ -73,7 +73,7 @@ impl Owner {
 
     fn lets_in(&self, code: &str) -> bool {
         let tab = Tab::on(&self.server.url());
-        let page = self.asked(&tab);
+        let page = self.code_page(&tab);
         let shown = tab.send(&page, &[("code", code)]);
         match shown.status {
             303 => true,
@@ -97,7 +97,7 @@ fn with_two_factor_authentication_the_password_alone_is_not_enough() {
     let account = json!({"email": owner.server.email(), "password": owner.server.password()});
     anonymous.post("/api/account/token", &account).expect_error(403, "two_factor_required");
     let tab = Tab::on(&owner.server.url());
-    let page = owner.asked(&tab);
+    let page = owner.code_page(&tab);
     let token = page.filled(&[])[0].1.clone();
     tab.open(&format!("/oauth/consent?flow={token}")).expect(400);
 }
@@ -171,7 +171,7 @@ fn an_unconfirmed_secret_does_not_turn_on_two_factor_authentication() {
 fn sign_ins_in_progress_end_when_two_factor_authentication_changes() {
     let owner = Owner::new();
     let tab = Tab::on(&owner.server.url());
-    let page = owner.asked(&tab);
+    let page = owner.code_page(&tab);
     let account = account(&owner.server, Some(&owner.code()));
     account
         .call(Method::DELETE, "/api/account/two-factor", Some(&json!({"code": owner.recovery_codes[0]})))
@@ -183,7 +183,7 @@ fn sign_ins_in_progress_end_when_two_factor_authentication_changes() {
 fn submitting_a_code_twice_gives_the_same_result() {
     let owner = Owner::new();
     let tab = Tab::on(&owner.server.url());
-    let (page, code) = (owner.asked(&tab), owner.code());
+    let (page, code) = (owner.code_page(&tab), owner.code());
     let first = tab.send(&page, &[("code", &code)]).expect(303);
     let second = tab.send(&page, &[("code", &code)]).expect(303);
     assert_eq!(first.location(), second.location());

@@ -1,4 +1,4 @@
-//! Tokens of the OAuth endpoints: refreshed, given up, and told from those of other doors.
+//! Tokens of the OAuth endpoints: refreshing, revoking, and telling them from tokens of other endpoints.
 
 use serde_json::{Value, json};
 

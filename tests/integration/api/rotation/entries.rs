@@ -1,4 +1,4 @@
-//! Pages of what is left, and batches that do it.
+//! Pages of remaining entries, and batches that rotate them.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use tidelog_test_kit::{change, copy_database};
 #[test]
 fn pages_hold_entries_with_data_that_are_neither_rotated_nor_kept() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     let mut rows = sealed_rows("row", "one", 5);
     rows[1]["data"] = json!(null);
     rows[2]["data"] = json!("not base64, é");
@@ -28,7 +28,7 @@ fn pages_hold_entries_with_data_that_are_neither_rotated_nor_kept() {
 #[test]
 fn pages_continue_at_the_cursor_and_have_the_limits_of_a_pull() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     for batch in 0..3 {
         me.push(&device, sealed_rows(&format!("row-{batch}"), "one", 400));
     }
@@ -59,7 +59,7 @@ fn pages_continue_at_the_cursor_and_have_the_limits_of_a_pull() {
 #[test]
 fn a_cursor_of_a_lost_history_starts_over() {
     let mut server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     me.push(&device, sealed_rows("row", "one", 2));
     me.begin_rotation("second").ok();
     let old = server.scratch_path("old");
@@ -79,7 +79,7 @@ fn a_cursor_of_a_lost_history_starts_over() {
 #[test]
 fn without_a_rotation_every_step_is_refused() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     me.push(&device, sealed_rows("row", "one", 1));
     me.post(ENTRIES, &json!({})).expect_error(409, "no_rotation");
     let seq = me.pull_everything(&device)[0]["seq"].clone();
@@ -90,7 +90,7 @@ fn without_a_rotation_every_step_is_refused() {
 #[test]
 fn repeating_a_batch_changes_nothing_and_the_first_one_wins() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     me.push(&device, sealed_rows("row", "one", 3));
     me.begin_rotation("second").ok();
     let left = me.entries_to_rotate();
@@ -100,7 +100,7 @@ fn repeating_a_batch_changes_nothing_and_the_first_one_wins() {
     let other = json!({"entries": [{"seq": left[0]["seq"], "data": "b3RoZXI="}, {"seq": left[0]["seq"].as_i64().expect("a seq") + 2, "keep": true}]});
     assert_eq!(me.post(BATCH, &other).ok(), json!({"updated": 1, "remaining": 0}));
     assert_eq!(me.contents(&device)[0].2, sealed("row-0", "two")["data"]);
-    // What is kept may still be done after all.
+    // Entries that were kept may still be rotated.
     assert_eq!(me.rotate(&left[1..], "two").ok(), json!({"updated": 2, "remaining": 0}));
     assert_eq!(
         me.post(BATCH, &json!({"entries": [{"seq": left[1]["seq"], "keep": true}]})).ok()["updated"],
@@ -108,13 +108,13 @@ fn repeating_a_batch_changes_nothing_and_the_first_one_wins() {
     );
     me.complete_rotation().ok();
     assert!(me.contents(&device).iter().all(|(_, version, _)| *version == 2));
-    assert_sound(&server, &me, &device);
+    assert_consistent(&server, &me, &device);
 }
 
 #[test]
 fn kept_entries_stay_under_the_old_key_and_do_not_block_completion() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     me.push(&device, sealed_rows("row", "one", 2));
     me.begin_rotation("second").ok();
     let left = me.entries_to_rotate();
@@ -124,16 +124,16 @@ fn kept_entries_stay_under_the_old_key_and_do_not_block_completion() {
     let contents = me.contents(&device);
     assert_eq!((contents[0].1, contents[1].1), (1, 2));
     assert_eq!(contents[0].2, sealed("row-0", "one")["data"]);
-    // The next rotation has a look at it again.
+    // The next rotation lists it again.
     me.begin_rotation("third").ok();
     assert_eq!(me.remaining(), 2);
-    assert_sound(&server, &me, &device);
+    assert_consistent(&server, &me, &device);
 }
 
 #[test]
 fn an_invalid_batch_changes_nothing_and_lists_every_error() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     let mut rows = sealed_rows("row", "one", 3);
     rows[2]["data"] = json!(null);
     me.push(&device, rows);
@@ -174,7 +174,7 @@ fn an_invalid_batch_changes_nothing_and_lists_every_error() {
     }
     assert_eq!(me.remaining(), 2);
     assert!(me.contents(&device).iter().all(|(_, version, _)| *version == 1));
-    assert_sound(&server, &me, &device);
+    assert_consistent(&server, &me, &device);
 }
 
 #[test]

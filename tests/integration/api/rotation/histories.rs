@@ -1,6 +1,6 @@
-//! Random histories of two users, each held against a plain picture of what its log must be.
+//! Random histories of two users, each compared with a model of its log.
 //!
-//! The steps come from a seed. A few histories by default; `TIDELOG_ROTATION_HISTORIES` asks for more.
+//! The steps come from a seed. A few histories by default; `TIDELOG_ROTATION_HISTORIES` sets another number.
 
 use reqwest::Method;
 use serde_json::json;
@@ -11,18 +11,18 @@ use tidelog_test_kit::{App, SeededRng, text};
 
 const HISTORIES: u64 = 6;
 const STEPS: usize = 80;
-/// Steps between two restarts of the server, on average.
+/// Average number of steps between two restarts of the server.
 const RESTART_EVERY: u64 = 40;
 
-/// One user, and the log as it must be.
+/// One user, and the model of its log.
 struct ModelledUser {
     email: String,
     me: Caller,
     device: String,
     model: Model,
-    /// Of names that were made up.
+    /// Number of names generated so far.
     names: usize,
-    /// The last batch that was sent, to be sent again.
+    /// The last rotation batch, for repetitions.
     last_batch: Vec<(i64, Option<String>)>,
 }
 
@@ -41,7 +41,7 @@ impl ModelledUser {
         format!("{what} {} of {}", self.names, self.email)
     }
 
-    /// Some text, as it is or in base64, of many lengths.
+    /// Returns text of random length, plain or in base64.
     fn data(&mut self, rng: &mut SeededRng) -> String {
         let text = self.name("data").repeat(1 + rng.below(5) as usize);
         if rng.below(2) == 0 { text } else { envelope(&text) }
@@ -100,9 +100,9 @@ impl ModelledUser {
 
     fn batch(&mut self, rng: &mut SeededRng) {
         let seqs: Vec<i64> = match rng.below(4) {
-            // What is left, as an orderly client would.
+            // Remaining entries, as a correct client sends them.
             0..3 => self.model.left(),
-            // Anything that has data, done or not.
+            // Any entries with data, rotated or not.
             _ => {
                 let with_data = |(seq, (_, data)): (&i64, &SealedContent)| data.is_some().then_some(*seq);
                 self.model.log.iter().filter_map(with_data).collect()
@@ -176,7 +176,7 @@ impl ModelledUser {
         }
     }
 
-    /// Everything that can be asked is as the model has it.
+    /// Asserts that every response matches the model.
     fn assert_as_it_must_be(&self) {
         let state = self.me.get(STATE).ok();
         assert_eq!(state["key_version"], self.model.version);

@@ -1,4 +1,4 @@
-//! Beginning, completing, cancelling, and asking how it stands.
+//! Beginning, completing and cancelling a rotation, and its state.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::*;
 #[test]
 fn a_rotation_reseals_every_entry_and_replaces_the_envelope() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     me.push(&device, sealed_rows("row", "one", 3));
     assert_eq!(me.begin_rotation("second").ok(), json!({"key_version": 2}));
     let given = me.get(KEYS).ok();
@@ -31,7 +31,7 @@ fn a_rotation_reseals_every_entry_and_replaces_the_envelope() {
         .map(|row| (row.clone(), 2, sealed(&row, "two")["data"].clone()))
         .collect();
     assert_eq!(me.contents(&device), expected);
-    assert_sound(&server, &me, &device);
+    assert_consistent(&server, &me, &device);
 }
 
 #[test]
@@ -60,13 +60,13 @@ fn the_state_reports_progress_and_the_next_key_version() {
 #[test]
 fn beginning_again_with_the_same_envelope_is_idempotent_and_with_another_is_refused() {
     let server = Server::start();
-    let (me, _) = somebody_with_a_key(&server);
+    let (me, _) = caller_with_key(&server);
     me.begin_rotation("second").ok();
     assert_eq!(me.begin_rotation("second").ok(), json!({"key_version": 2}));
     me.begin_rotation("other").expect_error(409, "rotation_in_progress");
     me.put(KEYS, &json!({"encrypted_key": envelope("re-wrapped")})).expect_error(409, "rotation_in_progress");
     me.complete_rotation().ok();
-    // Repeats that were long on their way begin nothing, also once the envelope has been wrapped anew.
+    // Late repetitions begin nothing, even after the key envelope has been encrypted again.
     assert_eq!(me.begin_rotation("second").expect_error(409, "key_version_conflict")["key_version"], 2);
     me.put(KEYS, &json!({"encrypted_key": envelope("re-wrapped")})).ok();
     for late in ["second", "re-wrapped"] {
@@ -85,7 +85,7 @@ fn a_log_without_a_key_cannot_be_rotated() {
 #[test]
 fn of_two_devices_that_begin_at_once_one_wins_and_the_other_is_told() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     for round in 0..10 {
         me.push(&device, sealed_rows("row", "some key", 20));
         let names = [format!("a of {round}"), format!("b of {round}")];
@@ -100,13 +100,13 @@ fn of_two_devices_that_begin_at_once_one_wins_and_the_other_is_told() {
         me.rotate_all("next key");
         me.complete_rotation().ok();
     }
-    assert_sound(&server, &me, &device);
+    assert_consistent(&server, &me, &device);
 }
 
 #[test]
 fn completing_again_gets_the_same_answer_if_it_names_the_key() {
     let server = Server::start();
-    let (me, _) = somebody_with_a_key(&server);
+    let (me, _) = caller_with_key(&server);
     let complete = |version: u32| me.post(COMPLETE, &json!({"key_version": version}));
     me.begin_rotation("second").ok();
     assert_eq!(complete(7).expect_error(409, "key_version_conflict")["key_version"], 1);
@@ -114,7 +114,7 @@ fn completing_again_gets_the_same_answer_if_it_names_the_key() {
     assert_eq!(complete(2).ok(), json!({"key_version": 2}));
     me.complete_rotation().expect_error(409, "no_rotation");
     complete(3).expect_error(409, "no_rotation");
-    // A repeat that comes when the next rotation runs does not complete that one.
+    // A repetition that arrives during the next rotation does not complete that one.
     me.begin_rotation("third").ok();
     assert_eq!(complete(2).ok(), json!({"key_version": 2}));
     assert_eq!(me.get(STATE).ok()["pending"]["key_version"], 3);
@@ -124,7 +124,7 @@ fn completing_again_gets_the_same_answer_if_it_names_the_key() {
 #[test]
 fn a_rotation_can_be_cancelled_before_it_starts_and_its_version_is_not_reused() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     let cancel = || me.call(Method::POST, CANCEL, None);
     cancel().expect_error(409, "no_rotation");
     me.push(&device, sealed_rows("row", "one", 2));
@@ -133,7 +133,7 @@ fn a_rotation_can_be_cancelled_before_it_starts_and_its_version_is_not_reused() 
     me.post(BATCH, &kept).ok();
     cancel().expect(204);
     cancel().expect_error(409, "no_rotation");
-    // A push that was sealed under the key that was given up must not be taken for one under the next.
+    // A push sealed under the cancelled key must not be accepted as one under the next key.
     me.push_under(&device, &sealed_rows("late", "two", 1), 2).expect_error(409, "key_version_conflict");
     me.begin_rotation("second").expect_error(409, "key_version_conflict");
     assert_eq!(me.begin_rotation("third").ok(), json!({"key_version": 3}));
@@ -148,13 +148,13 @@ fn a_rotation_can_be_cancelled_before_it_starts_and_its_version_is_not_reused() 
         me.put(KEYS, &json!({"encrypted_key": envelope("x"), "key_version": 4})).ok()["key_version"],
         4
     );
-    assert_sound(&server, &me, &device);
+    assert_consistent(&server, &me, &device);
 }
 
 #[test]
 fn entries_sealed_for_a_cancelled_rotation_are_not_accepted_by_the_next() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     me.push(&device, sealed_rows("row", "one", 1));
     me.begin_rotation("second").ok();
     let entry = json!({"seq": me.entries_to_rotate()[0]["seq"], "data": envelope("row under two")});
@@ -170,7 +170,7 @@ fn entries_sealed_for_a_cancelled_rotation_are_not_accepted_by_the_next() {
 #[test]
 fn a_rotation_begins_only_with_the_version_its_envelope_was_made_for() {
     let server = Server::start();
-    let (me, _) = somebody_with_a_key(&server);
+    let (me, _) = caller_with_key(&server);
     let begin = |version: u32| {
         me.post(BEGIN, &json!({"new_encrypted_key": envelope("second"), "key_version": version}))
     };
@@ -201,13 +201,13 @@ fn another_device_finishes_a_rotation_after_the_server_was_killed() {
     phone.rotate_all("two");
     assert_eq!(phone.complete_rotation().ok(), json!({"key_version": 2}));
     assert!(laptop.contents(&device).iter().all(|(_, version, _)| *version == 2));
-    assert_sound(&server, &laptop, &device);
+    assert_consistent(&server, &laptop, &device);
 }
 
 #[test]
 fn deleting_the_user_deletes_the_rotation() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     me.push(&device, sealed_rows("row", "one", 3));
     me.begin_rotation("second").ok();
     let left = me.entries_to_rotate();

@@ -1,13 +1,13 @@
-//! What a log whose key rotates must be, in the plainest form.
+//! A simple model of a log and its key rotations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bytes;
 
-/// An entry: the version of its key, and its data.
+/// Key version and data of an entry.
 pub(super) type SealedContent = (u32, Option<String>);
 
-/// A rotation that runs.
+/// A rotation that has begun and is not completed.
 #[derive(Default)]
 pub(super) struct PendingRotation {
     pub(super) version: u32,
@@ -25,23 +25,23 @@ struct CompletedRotation {
     version_before: u32,
 }
 
-/// A log, and the keys of it.
+/// A log and its keys.
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) log: BTreeMap<i64, SealedContent>,
     pub(super) envelope: String,
     pub(super) version: u32,
     pub(super) revision: u64,
-    /// The highest version that was ever given out.
+    /// The highest key version ever assigned.
     pub(super) spent: u32,
-    /// Envelopes that rotations were begun with.
+    /// Key envelopes of all rotations begun so far.
     begun: BTreeSet<String>,
     pub(super) running: Option<PendingRotation>,
     completed: Vec<CompletedRotation>,
 }
 
 impl Model {
-    /// Entries that are left to do.
+    /// Returns the entries that remain to be rotated.
     pub(super) fn left(&self) -> Vec<i64> {
         let Some(running) = &self.running else { return Vec::new() };
         let is_left = |(seq, (version, data)): &(&i64, &SealedContent)| {
@@ -50,12 +50,12 @@ impl Model {
         self.log.iter().filter(is_left).map(|(seq, _)| *seq).collect()
     }
 
-    /// Bytes of all data.
+    /// Returns the size of all data in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.log.values().filter_map(|(_, data)| data.as_deref()).map(bytes).sum()
     }
 
-    /// The version of an entry that names this one. `None`: it is refused.
+    /// Returns the key version stored for a push that names this one. `None`: it is refused.
     pub(super) fn admit(&self, named: Option<u32>) -> Option<u32> {
         let pending = self.running.as_ref().map(|running| running.version);
         let named = named.unwrap_or(self.version);
@@ -78,7 +78,7 @@ impl Model {
         self.revision += 1;
     }
 
-    /// Status and code of a refusal, or the version that the rotation leads to.
+    /// Returns the new key version, or status and code of the error.
     pub(super) fn begin(&mut self, envelope: String) -> Result<u32, (u16, &'static str)> {
         if let Some(running) = &self.running {
             let same = running.envelope == envelope;
@@ -92,7 +92,7 @@ impl Model {
         Ok(self.spent)
     }
 
-    /// How many entries it updated.
+    /// Returns how many entries were updated.
     pub(super) fn batch(&mut self, entries: &[(i64, Option<String>)]) -> u64 {
         let Some(running) = &mut self.running else { return 0 };
         let mut updated = 0;
@@ -144,7 +144,7 @@ impl Model {
         }
     }
 
-    /// Entries put back and entries left under newer keys. `None`: there is nothing to undo.
+    /// Returns how many entries were restored and how many stay under newer keys. `None`: there is nothing to undo.
     pub(super) fn undo(&mut self) -> Option<(u64, u64)> {
         let (version, replaced) = match self.running.take() {
             Some(running) => (running.version, running.replaced),

@@ -1,4 +1,4 @@
-//! Pushes before, during and after a rotation, under either key or naming none.
+//! Pushes before, during and after a rotation, with either key version or none.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use tidelog_test_kit::change;
 #[test]
 fn during_a_rotation_a_push_uses_the_old_key_unless_it_names_the_new_one() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     me.push(&device, sealed_rows("before", "one", 1));
     me.push_under(&device, &sealed_rows("early", "two", 1), 2).expect_error(409, "key_version_conflict");
     me.begin_rotation("second").ok();
@@ -30,13 +30,13 @@ fn during_a_rotation_a_push_uses_the_old_key_unless_it_names_the_new_one() {
     me.push(&device, sealed_rows("after", "two", 1));
     let under = |version| me.contents(&device).iter().filter(|(_, found, _)| *found == version).count();
     assert_eq!((under(1), under(2)), (1, 11), "only the change without data keeps the old number");
-    assert_sound(&server, &me, &device);
+    assert_consistent(&server, &me, &device);
 }
 
 #[test]
 fn after_a_rotation_only_the_new_key_is_accepted() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     me.begin_rotation("second").ok();
     me.complete_rotation().ok();
     let late = me.push_under(&device, &sealed_rows("late", "one", 1), 1);
@@ -48,7 +48,7 @@ fn after_a_rotation_only_the_new_key_is_accepted() {
 #[test]
 fn a_push_under_the_new_key_starts_the_rotation() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     me.begin_rotation("second").ok();
     me.push(&device, sealed_rows("old", "one", 1));
     assert_eq!(me.get(STATE).ok()["pending"]["started"], false);
@@ -60,7 +60,7 @@ fn a_push_under_the_new_key_starts_the_rotation() {
 #[test]
 fn a_repeated_batch_gets_the_same_answer_in_every_phase() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     let batch = |name: &str, version: Option<u32>| {
         let mut change = sealed(name, "some key");
         if let Some(version) = version {
@@ -87,13 +87,13 @@ fn a_repeated_batch_gets_the_same_answer_in_every_phase() {
     me.complete_rotation().ok();
     assert_repeats(&sent, &answers);
     assert_eq!(me.total_changes(), 5);
-    assert_sound(&server, &me, &device);
+    assert_consistent(&server, &me, &device);
 }
 
 #[test]
 fn an_invalid_push_reports_its_key_version_first_in_every_phase() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     let mut faulty = change("row");
     faulty["table"] = json!("no table");
     me.begin_rotation("second").ok();
@@ -107,7 +107,7 @@ fn an_invalid_push_reports_its_key_version_first_in_every_phase() {
 fn the_pending_count_is_right_while_four_devices_push_and_two_rotate() {
     const PUSHES: usize = 40;
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     for batch in 0..5 {
         me.push(&device, sealed_rows(&format!("past-{batch}"), "one", 200));
     }
@@ -118,7 +118,7 @@ fn the_pending_count_is_right_while_four_devices_push_and_two_rotate() {
                 scope.spawn(move || {
                     for push in 0..PUSHES {
                         let name = format!("{number}-{push}");
-                        // Half of them know of the new key, once there is one.
+                        // Half of them use the new key, once there is one.
                         let version = if push % 2 == 0 { 1 } else { 2 };
                         let answer = me.push_under(&device, &sealed_rows(&name, "a key", 3), version);
                         if answer.status == 409 {
@@ -139,5 +139,5 @@ fn the_pending_count_is_right_while_four_devices_push_and_two_rotate() {
     me.complete_rotation().ok();
     assert_eq!(me.total_changes() as usize, 1_000 + 4 * PUSHES * 3);
     assert!(me.contents(&device).iter().all(|(_, version, _)| *version == 2));
-    assert_sound(&server, &me, &device);
+    assert_consistent(&server, &me, &device);
 }

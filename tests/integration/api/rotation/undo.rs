@@ -1,4 +1,4 @@
-//! The operator's undo: what was replaced comes back, and the key with it.
+//! `rotation undo` restores replaced data and the key that it was encrypted under.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ fn undone(put_back: u64, left: u64, key_version: u32) -> Value {
 #[test]
 fn undoing_a_completed_rotation_keeps_later_writes() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     let mut rows = sealed_rows("row", "one", 3);
     rows[1]["data"] = json!("not base64, and of another length");
     me.push(&device, rows);
@@ -34,20 +34,20 @@ fn undoing_a_completed_rotation_keeps_later_writes() {
     assert!(contents[3..].iter().all(|(_, version, _)| *version == 2));
     let envelope_now = json!({"encrypted_key": envelope("first"), "key_version": 1, "revision": 3});
     assert_eq!(me.get(KEYS).ok(), envelope_now);
-    assert_sound(&server, &me, &device);
-    // The newer key is not taken any more, and its number is not given out again.
+    assert_consistent(&server, &me, &device);
+    // The newer key version is refused from now on, and never assigned again.
     me.push_under(&device, &sealed_rows("late", "two", 1), 2).expect_error(409, "key_version_conflict");
     me.push(&device, sealed_rows("again", "one", 1));
     me.begin_rotation("second").expect_error(409, "key_version_conflict");
     assert_eq!(me.begin_rotation("third").ok(), json!({"key_version": 3}));
     assert_eq!(me.remaining(), 7, "also those that stayed under the newer key");
-    assert_sound(&server, &me, &device);
+    assert_consistent(&server, &me, &device);
 }
 
 #[test]
 fn a_running_rotation_is_undone_with_the_server_stopped() {
     let mut server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     for batch in 0..3 {
         me.push(&device, sealed_rows(&format!("row-{batch}"), "one", 500));
     }
@@ -61,13 +61,13 @@ fn a_running_rotation_is_undone_with_the_server_stopped() {
     assert_eq!(me.contents(&device), before);
     assert_no_rotation(&me);
     assert_eq!(me.get(KEYS).ok()["revision"], 1, "the envelope was never replaced");
-    assert_sound(&server, &me, &device);
+    assert_consistent(&server, &me, &device);
 }
 
 #[test]
 fn rotations_are_undone_newest_first() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     me.push(&device, sealed_rows("row", "one", 2));
     let mut past = vec![me.contents(&device)];
     for (version, key) in [(2, "two"), (3, "three")] {
@@ -80,7 +80,7 @@ fn rotations_are_undone_newest_first() {
         assert_eq!(undo(&server), undone(2, 0, version));
         past.pop();
         assert_eq!(Some(&me.contents(&device)), past.last());
-        assert_sound(&server, &me, &device);
+        assert_consistent(&server, &me, &device);
     }
     let complaint =
         server.cli().run(&["rotation", "undo", "ada@example.org", "--app", "Notes"]).expect_refusal();
@@ -90,7 +90,7 @@ fn rotations_are_undone_newest_first() {
 #[test]
 fn a_rotation_whose_key_was_replaced_since_is_not_undone() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     me.push(&device, sealed_rows("row", "one", 1));
     me.begin_rotation("second").ok();
     me.rotate_all("two");
@@ -105,7 +105,7 @@ fn a_rotation_whose_key_was_replaced_since_is_not_undone() {
 #[test]
 fn an_unknown_rotation_cannot_be_undone() {
     let server = Server::start();
-    let (me, _) = somebody_with_a_key(&server);
+    let (me, _) = caller_with_key(&server);
     let refusal = |email: &str, app: &str| {
         server.cli().run(&["rotation", "undo", email, "--app", app]).expect_refusal()
     };
@@ -120,7 +120,7 @@ fn an_unknown_rotation_cannot_be_undone() {
 #[test]
 fn rotations_are_listed_with_their_state() {
     let server = Server::start();
-    let (me, device) = somebody_with_a_key(&server);
+    let (me, device) = caller_with_key(&server);
     let states = || {
         let rows = server.cli().run(&["rotation", "list"]).json();
         let of = |row: &Value| (row["state"].clone(), row["remaining"].clone(), row["ended_at"].is_null());
@@ -141,7 +141,7 @@ fn rotations_are_listed_with_their_state() {
     assert!(listed.contains("ada@example.org") && !listed.contains(&envelope("third")));
 }
 
-/// With no rotation under way there is nothing to page through or to do.
+/// Asserts that without a pending rotation there are no entries to list or rotate.
 fn assert_no_rotation(me: &Caller) {
     me.post(ENTRIES, &json!({})).expect_error(409, "no_rotation");
     me.post(BATCH, &json!({"entries": [{"seq": 2, "keep": true}]})).expect_error(409, "no_rotation");
