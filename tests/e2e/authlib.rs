@@ -1,4 +1,4 @@
-//! A browser sign-in by a client that others wrote: Authlib in Python.
+//! Signing in through a browser with a third-party client: Authlib in Python.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};

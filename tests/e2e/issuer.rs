@@ -1,4 +1,4 @@
-//! Another system that signs users in, by a library that is not ours: see `tests/wire/issuer.py`.
+//! An issuer of assertions, written with a third-party library: see `tests/wire/issuer.py`.
 
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use tidelog_test_kit::text;
 
-/// A running issuer. It ends when dropped.
+/// A running issuer. It stops when dropped.
 pub(crate) struct Issuer {
     child: Child,
     pipes: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
@@ -17,7 +17,7 @@ pub(crate) struct Issuer {
 }
 
 impl Issuer {
-    /// One with keys of these kinds, named after them and published.
+    /// Starts an issuer with keys of these kinds, named after their kind and published.
     pub(crate) fn with_keys(kinds: &[&str]) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut child = Command::new(root.join(".venv/bin/python"))
@@ -37,52 +37,52 @@ impl Issuer {
         issuer
     }
 
-    /// `iss` of its tokens.
+    /// Returns the `iss` of its tokens.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Where its keys are.
+    /// Returns the URL of its keys.
     pub(crate) fn keys_url(&self) -> String {
         format!("{}/keys", self.url)
     }
 
-    /// Makes a key of this kind and name, and does not publish it.
+    /// Creates a key of this kind and name without publishing it.
     pub(crate) fn make_key(&self, kid: &str, kind: &str) {
         self.ask(json!({"do": "key", "kid": kid, "kind": kind}));
     }
 
-    /// Publishes these keys and no others.
+    /// Publishes exactly these keys.
     pub(crate) fn publish(&self, kids: &[&str]) {
         self.publish_as(&json!(kids.iter().map(|kid| json!({"kid": kid})).collect::<Vec<_>>()));
     }
 
-    /// The same, with changes to what is said of each.
+    /// Publishes exactly these keys, with changes to each published key.
     pub(crate) fn publish_as(&self, keys: &Value) {
         self.ask(json!({"do": "publish", "keys": keys}));
     }
 
-    /// The document with its keys.
+    /// Returns the JWK set.
     pub(crate) fn jwks(&self) -> String {
         text(&self.ask(json!({"do": "jwks"}))["jwks"])
     }
 
-    /// How it answers from now on.
+    /// Sets how it responds from now on.
     pub(crate) fn behave(&self, how: &str) {
         self.ask(json!({"do": "behave", "as": how}));
     }
 
-    /// How often its keys were asked for.
+    /// Returns how often its keys were fetched.
     pub(crate) fn asked(&self) -> u64 {
         self.ask(json!({"do": "asked"}))["asked"].as_u64().expect("a number")
     }
 
-    /// A token with exactly this in it, by this key.
+    /// Returns a token with exactly these claims, signed with this key.
     pub(crate) fn sign(&self, kid: &str, header: &Value, claims: &Value) -> String {
         text(&self.ask(json!({"do": "sign", "kid": kid, "header": header, "claims": claims}))["token"])
     }
 
-    /// A token as no library would make it.
+    /// Returns a token that no library would make.
     pub(crate) fn forge(&self, how: &str, kid: &str, header: &Value, claims: &Value) -> String {
         let order = json!({"do": "forge", "how": how, "kid": kid, "header": header, "claims": claims});
         text(&self.ask(order)["token"])

@@ -1,11 +1,11 @@
-//! Mail: invites and links for new passwords, to people and to nobody else.
+//! Mail: invites and reset links, sent only to the right recipient.
 
 use serde_json::json;
 
 use crate::mail_server::MailServer;
 use tidelog_test_kit::{PASSWORD, Server, ServerSetup, text};
 
-/// A server that invites, and sends its mail there.
+/// Starts a server that allows sign-up by invite, and sends its mail through this mail server.
 fn with_mail(mail: &MailServer) -> Server {
     mail.used_by(ServerSetup::default().with("TIDELOG_AUTH_SIGN_UP", "invite"))
 }
@@ -16,7 +16,7 @@ fn forget(server: &Server, email: &str) -> String {
     tab.send(&page, &[("email", email)]).expect(200).expect_title("Check your email").text
 }
 
-/// A page without what is new each time.
+/// Returns the page without the parts that differ each time.
 fn lasting(page: &str) -> String {
     let nonce = page.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a nonce");
     page.replace(nonce, "")
@@ -140,7 +140,7 @@ fn a_forgotten_password_gets_a_link_and_an_unknown_email_the_same_page() {
     );
     assert!(letter.link().starts_with(&format!("{}/reset/", server.url())), "{}", letter.link());
     assert!(!letter.text().contains("ADA@"), "nothing that was typed");
-    // One mail for an account at a time: the next that comes is to somebody else.
+    // Each account gets only one mail at a time, so the next mail goes to another recipient.
     forget(&server, "ada@example.org");
     forget(&server, "bob@example.org");
     assert_eq!(mail.next().to(), "bob@example.org");
@@ -157,7 +157,7 @@ fn a_mailed_link_uses_the_public_url_and_never_the_host_header() {
     let server = mail.used_by(ServerSetup::default().with("TIDELOG_PUBLIC_URL", "http://sync.example.org/"));
     server.new_user("ada@example.org");
     let tab = server.tab().with("x-forwarded-host", "evil.example");
-    // Asked by another name: its IP address.
+    // Requested under another host name: its IP address.
     let page = tab.open("/forgot-password").expect(200);
     tab.send(&page, &[("email", "ada@example.org")]).expect(200);
     assert!(mail.next().link().starts_with("http://sync.example.org/reset/tll_"));

@@ -1,4 +1,4 @@
-//! A mail server that somebody else wrote: see `tests/wire/mail.py`.
+//! A third-party mail server: see `tests/wire/mail.py`.
 
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use tidelog_test_kit::{Server, ServerSetup, text};
 
-/// A running mail server. It ends when dropped.
+/// A running mail server. It stops when dropped.
 pub(crate) struct MailServer {
     child: Child,
     pipes: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
@@ -19,16 +19,16 @@ pub(crate) struct MailServer {
     port: u64,
 }
 
-/// A mail that it took.
+/// A received mail.
 pub(crate) struct Mail(Value);
 
 impl MailServer {
-    /// One that takes everything, in the clear.
+    /// Starts a server that accepts all mail without TLS.
     pub(crate) fn start() -> Self {
         Self::start_as("plain")
     }
 
-    /// One that is spoken to like this: `plain`, `smtps` or `starttls`.
+    /// Starts a server in this mode: `plain`, `smtps` or `starttls`.
     pub(crate) fn start_as(how: &'static str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let home = tempfile::tempdir().expect("a temporary folder");
@@ -47,7 +47,7 @@ impl MailServer {
         server
     }
 
-    /// Its address, as the setting `mail.smtp_url` takes it.
+    /// Returns its URL for the setting `mail.smtp_url`.
     pub(crate) fn address(&self) -> String {
         let port = self.port;
         match self.how {
@@ -57,12 +57,12 @@ impl MailServer {
         }
     }
 
-    /// The certificates of those who vouch for it.
+    /// Returns the file with its CA certificate.
     pub(crate) fn certificates(&self) -> PathBuf {
         self.home.path().join("root.pem")
     }
 
-    /// A server that sends its mail there.
+    /// Starts a server that sends its mail here.
     pub(crate) fn used_by(&self, setup: ServerSetup) -> Server {
         setup
             .with("TIDELOG_MAIL_SMTP_URL", &self.address())
@@ -70,12 +70,12 @@ impl MailServer {
             .start()
     }
 
-    /// The next mail, waited for.
+    /// Waits for the next mail.
     pub(crate) fn next(&self) -> Mail {
         Mail(self.ask(json!({"do": "next"})))
     }
 
-    /// Takes no mail from now on.
+    /// Accepts no mail from now on.
     pub(crate) fn refuse(&self) {
         self.ask(json!({"do": "refuse"}));
     }
@@ -100,29 +100,29 @@ impl Drop for MailServer {
 }
 
 impl Mail {
-    /// Whom it went to, and nobody else.
+    /// Returns the only recipient.
     pub(crate) fn to(&self) -> String {
         let all = self.0["to"].as_array().expect("recipients");
         assert_eq!(all.len(), 1, "{all:?}");
         text(&all[0])
     }
 
-    /// A header.
+    /// Returns a header.
     pub(crate) fn header(&self, name: &str) -> String {
         text(&self.0["headers"][name])
     }
 
-    /// What it says.
+    /// Returns the text.
     pub(crate) fn text(&self) -> String {
         text(&self.0["text"])
     }
 
-    /// Whether it came under TLS.
+    /// Returns whether it was sent over TLS.
     pub(crate) fn over_tls(&self) -> bool {
         self.0["over_tls"] == true
     }
 
-    /// The link in it.
+    /// Returns the link in the text.
     pub(crate) fn link(&self) -> String {
         let text = self.text();
         let link = text.lines().find(|line| line.starts_with("http") && line.contains("/tll_"));

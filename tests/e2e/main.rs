@@ -1,6 +1,6 @@
-//! Whole programs as people use them, in a real browser, in terminals, behind other proxies, beside programs in Python.
+//! End-to-end tests: whole programs in a real browser, in terminals, behind reverse proxies, and next to programs in Python.
 //!
-//! `scripts/test` installs what these need.
+//! `scripts/test` installs what they need.
 
 mod authlib;
 mod browser;

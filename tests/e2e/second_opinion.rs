@@ -1,5 +1,4 @@
-//! The same log read and written by the formats' other implementation, in Python: what the SDK seals opens there, what is
-//! sealed there opens in the SDK.
+//! The SDK and an independent implementation of the formats, in Python, read what the other has sealed in the same log.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,7 +10,7 @@ use tidelog_client::ChangeOp;
 use tidelog_test_kit::raw::RawClient;
 use tidelog_test_kit::sdk::{PASSPHRASE, World, first_page, task};
 
-/// Runs `tests/wire/formats.py`; gives the lines that it prints.
+/// Runs `tests/wire/formats.py` and returns the lines that it prints.
 fn python(command: &str, request: &Value) -> Vec<Value> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let interpreter = root.join(".venv/bin/python");

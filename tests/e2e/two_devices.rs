@@ -1,8 +1,8 @@
-//! `examples/two_devices` whole: thousands of real rows, and a server that is killed nine times.
+//! Runs `examples/two_devices` with thousands of real rows and a server that is killed nine times.
 
 use std::process::Command;
 
-/// Rows of the data set that the example takes here. It takes all of them (28,000) when you run it yourself.
+/// Number of rows of the data set that the test uses. Run by hand, the example uses all 28,000.
 const ROWS: &str = "6000";
 
 #[test]

@@ -1,4 +1,4 @@
-//! A person looks after their account.
+//! Managing an account in a browser.
 
 use crate::browser::sign_in::World;
 use tidelog_test_kit::Authenticator;

@@ -1,4 +1,4 @@
-//! Where browsers come back to: an app's listener on this machine, and another site's pages.
+//! A web server that stands for an app's redirect URI on this machine, and for the pages of another site.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::thread;
 
 use reqwest::Url;
 
-/// A tiny web server. It ends with the tests' process.
+/// A minimal web server. It ends with the test process.
 pub(crate) struct Callback {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
@@ -15,12 +15,12 @@ pub(crate) struct Callback {
 }
 
 impl Callback {
-    /// On a free port.
+    /// Listens on a free port.
     pub(crate) fn listen() -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").expect("a port"))
     }
 
-    /// By IPv6. `None`: this machine has none.
+    /// Listens on IPv6. `None`: this machine has no IPv6.
     pub(crate) fn listen_v6() -> Option<Self> {
         TcpListener::bind("[::1]:0").ok().map(Self::on)
     }
@@ -39,17 +39,17 @@ impl Callback {
         Self { port, asked, page }
     }
 
-    /// What it answers with from now on.
+    /// Sets the page that it serves from now on.
     pub(crate) fn serve(&self, page: &str) {
         *self.page.lock().expect("whole") = page.into();
     }
 
-    /// An address of it, by this name of the machine.
+    /// Returns its URL with this host name.
     pub(crate) fn at(&self, host: &str) -> String {
         format!("http://{host}:{}/callback", self.port)
     }
 
-    /// The values of this parameter in all that came, each once.
+    /// Returns the distinct values of this parameter in all requests.
     pub(crate) fn heard(&self, parameter: &str) -> Vec<String> {
         let asked = self.asked.lock().expect("whole");
         let mut values: Vec<String> = asked

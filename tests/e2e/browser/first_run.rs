@@ -1,4 +1,4 @@
-//! The first minutes: a server is set up, people sign up.
+//! First run: setting up a server, and signing up.
 
 use std::fs;
 
@@ -43,7 +43,7 @@ async fn an_invited_user_signs_up_with_a_double_click_and_no_scrolling() {
     window.goto(&url).await;
     window.shows("Create an account for Field Notes").await;
     window.fill("Email", "ada@example.org").await;
-    // The browser itself keeps what is too short.
+    // The browser itself refuses a password that is too short.
     window.fill("Password", "short").await;
     window.click("Create account").await;
     window.shows("Create an account for Field Notes").await;

@@ -1,4 +1,4 @@
-//! The pages as people use them: a real browser, the real server, clicks and keys.
+//! The pages in a real browser, on the real server, with clicks and keys.
 
 mod account;
 mod callback;

@@ -1,4 +1,4 @@
-//! What another site can make a browser do: nothing.
+//! Cross-site requests and framing have no effect.
 
 use crate::browser::callback::Callback;
 use crate::browser::sign_in::World;

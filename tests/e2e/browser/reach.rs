@@ -1,10 +1,10 @@
-//! Whether everybody can use the pages: on a phone and on a desk, in light and dark, with eyes that see less or none.
+//! Accessibility of the pages: on phones and desktops, in light and dark, for people with low vision or screen readers.
 
 use crate::browser::sign_in::World;
 use crate::browser::window::{Look, Window};
 use tidelog_test_kit::ManualClockServer;
 
-/// What is wrong with a page, as a list of sentences. Contrast as in WCAG 2.2, 1.4.3.
+/// Returns the accessibility faults of a page. Contrast as in WCAG 2.2, 1.4.3.
 const FAULTS: &str = r#"
 const faults = [];
 const root = document.documentElement;

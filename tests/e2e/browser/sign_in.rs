@@ -1,4 +1,4 @@
-//! An app sends a person's browser to sign in.
+//! Signing in to an app through a browser.
 
 use fantoccini::key::Key;
 use serde_json::{Value, json};
@@ -8,13 +8,13 @@ use crate::browser::window::Window;
 use tidelog_test_kit::{Authenticator, ManualClockServer};
 
 const VERIFIER: &str = "a-verifier-of-the-tests-that-is-long-enough-for-rfc-7636";
-/// SHA-256 of it, base64url.
+/// SHA-256 of the verifier, in base64url.
 fn challenge() -> String {
     use sha2::{Digest, Sha256};
     data_encoding::BASE64URL_NOPAD.encode(&Sha256::digest(VERIFIER))
 }
 
-/// A server with an app and a person, a browser, and where the app waits.
+/// A server with an app and a user, a browser window, and the app's callback.
 pub(crate) struct World {
     server: Option<ManualClockServer>,
     pub(crate) window: Window,
@@ -27,7 +27,7 @@ impl World {
         Self::of(server, Window::open().await)
     }
 
-    /// Of this server and this window.
+    /// Uses this server and this window.
     pub(crate) fn of(server: ManualClockServer, window: Window) -> Self {
         Self { server: Some(server), window, app: Callback::listen() }
     }
@@ -66,7 +66,7 @@ impl World {
         tokio::task::block_in_place(|| self.server().anonymous().post("/oauth/token", &body).ok())
     }
 
-    /// Turns the second factor on. Gives the phone, and the recovery codes.
+    /// Turns two-factor authentication on. Returns the authenticator and the recovery codes.
     fn enrol(&self) -> (Authenticator, Vec<String>) {
         tokio::task::block_in_place(|| {
             let body = json!({"email": self.server().email(), "password": self.server().password()});
@@ -85,7 +85,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // It has a runtime of its own, which cannot end inside of another.
+        // The blocking client has its own runtime, which cannot be dropped inside another.
         tokio::task::block_in_place(|| drop(self.server.take()));
     }
 }
@@ -133,7 +133,7 @@ async fn going_back_after_consent_shows_an_expired_page_with_a_link() {
     world.window.click("Allow").await;
     world.window.shows("Back in the app").await;
     world.window.back().await;
-    // Some browsers show what they remember of a page, whatever they were told; it leads nowhere all the same.
+    // Some browsers show a cached page in spite of its headers; its form is refused nevertheless.
     world.window.reload().await;
     world.window.shows("This page has expired").await;
     world.window.click("Start again").await;

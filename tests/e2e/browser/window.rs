@@ -1,4 +1,4 @@
-//! A browser's window, driven as WebDriver has it. Chromium and its driver come from the system; `scripts/test` installs them.
+//! A browser window, controlled through WebDriver. Chromium and its driver come from the system; `scripts/test` installs them.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -11,13 +11,13 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-/// How long a page may take. Far more than it needs: reaching it means that something hangs.
+/// How long a page may take. Far more than it needs: reaching this means that something hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What its driver says once it listens.
+/// What the driver prints once it listens.
 const LISTENS: &str = "started successfully on port ";
 
-/// A window of a fresh browser. It closes when dropped.
+/// A window of a new browser profile. It closes when dropped.
 pub(crate) struct Window {
     client: Client,
     _driver: Driver,
@@ -32,7 +32,7 @@ impl Drop for Driver {
     }
 }
 
-/// How wide a window is, and whether people like it dark.
+/// The size of a window and its colour scheme.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look {
     pub(crate) width: u32,
@@ -40,12 +40,12 @@ pub(crate) struct Look {
 }
 
 impl Window {
-    /// As on a desk.
+    /// A desktop screen.
     pub(crate) async fn open() -> Self {
         Self::looking(Look { width: 1280, dark: false }).await
     }
 
-    /// Of this look.
+    /// Opens a window of this look.
     pub(crate) async fn looking(look: Look) -> Self {
         let (driver, port) = start_driver();
         let mut arguments = vec![
@@ -75,27 +75,27 @@ impl Window {
         Self { client, _driver: driver }
     }
 
-    /// Goes to an address.
+    /// Opens a URL.
     pub(crate) async fn goto(&self, address: &str) {
         self.client.goto(address).await.expect("a page");
     }
 
-    /// Goes back, as the button does.
+    /// Goes back in the history.
     pub(crate) async fn back(&self) {
         self.client.back().await.expect("a page before");
     }
 
-    /// Loads the page anew.
+    /// Reloads the page.
     pub(crate) async fn reload(&self) {
         self.client.refresh().await.expect("the page");
     }
 
-    /// Where it is.
+    /// Returns the current URL.
     pub(crate) async fn address(&self) -> String {
         self.client.current_url().await.expect("an address").to_string()
     }
 
-    /// Waits for the page of this title.
+    /// Waits for the page with this title.
     pub(crate) async fn shows(&self, title: &str) {
         let heading = format!("//h1[normalize-space()={title:?}]");
         if !self.waits_for(&heading).await {
@@ -111,29 +111,29 @@ impl Window {
         }
     }
 
-    /// Once more where a page gives way to the next one in the middle of a look.
+    /// Repeats a lookup that fails because the page is being replaced by the next.
     async fn waits_for(&self, path: &str) -> bool {
         let look = || self.client.wait().for_element(Locator::XPath(path));
         look().await.is_ok() || look().await.is_ok()
     }
 
-    /// All that can be read.
+    /// Returns the visible text.
     pub(crate) async fn text(&self) -> String {
         self.find("body").await.text().await.expect("text")
     }
 
-    /// The first element of this selector.
+    /// Returns the first element that matches this selector.
     pub(crate) async fn find(&self, selector: &str) -> Element {
         let found = self.client.wait().for_element(Locator::Css(selector)).await;
         found.unwrap_or_else(|fault| panic!("no {selector}: {fault}"))
     }
 
-    /// Whether there is any.
+    /// Returns whether any element matches.
     pub(crate) async fn has(&self, selector: &str) -> bool {
         !self.client.find_all(Locator::Css(selector)).await.expect("an answer").is_empty()
     }
 
-    /// Types into the field of this label, in the place of what is there.
+    /// Replaces the content of the field with this label.
     pub(crate) async fn fill(&self, label: &str, text: &str) {
         let field = format!("//input[@id=//label[normalize-space()={label:?}]/@for]");
         let field =
@@ -142,13 +142,13 @@ impl Window {
         field.send_keys(text).await.expect("what was typed");
     }
 
-    /// Presses keys where the focus is.
+    /// Types into the focused element.
     pub(crate) async fn press(&self, keys: &str) {
         let focus = self.client.active_element().await.expect("a focus");
         focus.send_keys(keys).await.expect("keys");
     }
 
-    /// Presses one key where the focus is.
+    /// Presses one key in the focused element.
     pub(crate) async fn key(&self, key: Key) {
         self.press(&char::from(key).to_string()).await;
     }
@@ -158,12 +158,12 @@ impl Window {
         self.client.find(Locator::XPath(&button)).await.unwrap_or_else(|_| panic!("no button {label}"))
     }
 
-    /// Clicks on a button or a link.
+    /// Clicks a button or a link.
     pub(crate) async fn click(&self, label: &str) {
         self.button(label).await.click().await.expect("a click");
     }
 
-    /// Clicks on it twice, as fast as people do.
+    /// Double-clicks it.
     pub(crate) async fn double_click(&self, label: &str) {
         use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
         let element = self.button(label).await;
@@ -175,12 +175,12 @@ impl Window {
         self.client.perform_actions(mouse).await.expect("two clicks");
     }
 
-    /// What a script says of the page.
+    /// Runs a script in the page and returns its result.
     pub(crate) async fn judge(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.expect("a verdict")
     }
 
-    /// What is in the first frame of the page.
+    /// Returns the text of the first frame.
     pub(crate) async fn text_in_frame(&self) -> String {
         self.client.enter_frame(0).await.expect("a frame");
         let text = self.text().await;
@@ -192,14 +192,14 @@ impl Window {
 impl Drop for Window {
     fn drop(&mut self) {
         let client = self.client.clone();
-        // Killed with its driver alone, the browser would stay.
+        // Killing only the driver would leave the browser running.
         tokio::task::block_in_place(|| {
             let _ = tokio::runtime::Handle::current().block_on(client.close());
         });
     }
 }
 
-/// Starts a driver on a free port, which it says.
+/// Starts a driver on a free port, which it prints.
 fn start_driver() -> (Driver, u16) {
     let mut child = Command::new("chromedriver")
         .arg("--port=0")
@@ -216,7 +216,7 @@ fn start_driver() -> (Driver, u16) {
         let (_, port) = line.split_once(LISTENS)?;
         port.trim_end_matches('.').trim().parse().ok()
     });
-    // It must be able to go on writing.
+    // The driver must be able to keep writing.
     std::thread::spawn(move || lines.for_each(drop));
     (driver, port.expect("the driver says its port"))
 }

@@ -1,4 +1,4 @@
-//! Where an issuer's keys come from, and how often.
+//! Fetching and caching an issuer's keys.
 
 use std::io::Write;
 use std::net::TcpStream;

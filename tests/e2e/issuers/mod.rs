@@ -1,4 +1,4 @@
-//! Users of another system: its tokens are exchanged for ours, and only its own.
+//! Federated users: the assertions of a trusted issuer are exchanged for tokens.
 
 mod keys;
 mod refusals;
@@ -44,7 +44,7 @@ impl Scene {
         }));
     }
 
-    /// What an honest token says about this user.
+    /// Returns the claims of a valid assertion about this user.
     fn claims(&self, subject: &str) -> Value {
         let now = self.server.now_seconds();
         json!({"iss": self.issuer.url(), "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 300})
@@ -75,7 +75,7 @@ impl Scene {
 const NO_RATE_LIMIT: [(&str, &str); 2] =
     [("auth.rate_limit.ip_burst", "1000000"), ("auth.rate_limit.ip_per_second", "100000")];
 
-/// What the token endpoint says, in the words of RFC 6749.
+/// A response of the token endpoint, in the terms of RFC 6749.
 struct Told {
     status: u16,
     body: Value,
@@ -142,7 +142,7 @@ fn keys_of_all_three_kinds_work_for_their_own_algorithm_only() {
     let scene = Scene::with_keys(&["EC", "OKP", "RSA"]);
     for (kid, alg) in [("EC", "ES256"), ("OKP", "EdDSA"), ("RSA", "RS256")] {
         scene.sign_in(&scene.issuer.sign(kid, &json!({"alg": alg, "kid": kid}), &scene.claims("ada")));
-        // With one key of the kind, there is no need to name it.
+        // If there is only one key of this kind, the assertion need not name it.
         scene.sign_in(&scene.issuer.sign(kid, &json!({"alg": alg}), &scene.claims("ada")));
     }
     let other_alg = scene.issuer.sign("RSA", &json!({"alg": "PS256", "kid": "RSA"}), &scene.claims("ada"));
@@ -159,14 +159,14 @@ fn an_issuer_of_one_app_cannot_sign_in_users_of_another() {
     let token = scene.token("ada");
     scene.exchange_at(&other_key, &token).is_error("another app", "invalid_grant");
 
-    // The same system, trusted by both: the same name stands for two users.
+    // Both apps trust the same issuer: the same subject is a different user in each.
     scene.trust("other", Some(scene.issuer.keys_url()), None);
     let here = scene.exchange(&token).ok();
     let there = scene.exchange_at(&other_key, &token).ok();
     assert_ne!(here["user_id"], there["user_id"]);
     assert_ne!(here["app_id"], there["app_id"]);
 
-    // What one app is told of a subject says nothing to another app whose issuer has the same subjects.
+    // A subject in one app is unrelated to the same subject of another app's issuer.
     let elsewhere = Issuer::with_keys(&["EC"]);
     let add = Command::Issuer(IssuerCommand::Add {
         app: "other".into(),

@@ -1,4 +1,4 @@
-//! Tokens that let nobody in.
+//! Assertions that are refused.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ impl Scene {
         self.issuer.sign("EC", &json!({"alg": "ES256", "kid": "EC"}), claims)
     }
 
-    /// An honest token but for one claim; null takes it away.
+    /// Returns a valid assertion with one claim replaced, or removed if the value is null.
     fn with(&self, claim: &str, value: Value) -> String {
         let mut claims = self.claims("ada");
         match value {

@@ -1,4 +1,4 @@
-//! Notifications behind the proxies that people put before a server: each as its distribution ships it, with its defaults.
+//! Notifications behind the reverse proxies that operators use: each as its distribution ships it, with its defaults.
 
 mod proxy;
 
@@ -11,7 +11,7 @@ use tidelog_client::{
 use tidelog_test_kit::{App, PASSWORD, Server, ServerSetup, User};
 use uuid::Uuid;
 
-/// Long enough that a push does not pass for a sign of life, short enough to wait for a few.
+/// Heartbeat interval: long enough that a push cannot be taken for a heartbeat, short enough to wait for a few.
 const HEARTBEAT_SECONDS: &str = "5";
 
 #[test]
@@ -25,7 +25,7 @@ fn notifications_arrive_through_caddy() {
 }
 
 fn come_through(kind: Kind) {
-    // Both wait for processes, which is no work for a runtime.
+    // Both wait for processes, and would block the runtime.
     let world = World::new();
     let proxy = Proxy::before(kind, &world.server.url());
     tokio::runtime::Runtime::new().expect("a runtime").block_on(listen_through(proxy, &world));
@@ -37,7 +37,7 @@ async fn listen_through(mut proxy: Proxy, world: &World) {
     let mut notifications = laptop.client.subscribe_notifications(laptop.id, Cursor::Start);
     let connection = notifications.connection();
 
-    // Signs of life: one when the stream begins, and another.
+    // Heartbeats: one when the stream begins, and another.
     for _ in 0..2 {
         assert_eq!(notifications.next().await.expect("a stream"), Notification::Keepalive);
         assert_eq!(*connection.borrow(), ConnectionState::Streaming);
@@ -58,7 +58,7 @@ async fn listen_through(mut proxy: Proxy, world: &World) {
     hears_promptly(&mut notifications).await;
 }
 
-/// One sign of life may come just before the news; news that comes after a second one was held back.
+/// One heartbeat may precede the event; an event after a second heartbeat was held back by the proxy.
 async fn hears_promptly(notifications: &mut Notifications<'_>) {
     for _ in 0..2 {
         if notifications.next().await.expect("a stream") == Notification::Changed {
@@ -89,7 +89,7 @@ impl World {
         Self { server, app, user }
     }
 
-    /// A device that reaches the server there.
+    /// Signs in on a device that reaches the server at this URL.
     async fn device(&self, url: &str, name: &str) -> Device {
         let config = SyncKitConfig { server_url: url.to_owned(), api_key: self.app.api_key.clone() };
         let client =

@@ -1,4 +1,4 @@
-//! A proxy of the system, on a free port, with all its files in a folder of its own.
+//! An installed reverse proxy, on a free port, with all its files in a temporary folder.
 
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
@@ -24,10 +24,10 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Starts one before the server at this URL.
+    /// Starts a proxy in front of the server at this URL.
     pub(crate) fn before(kind: Kind, server: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        // Free a moment ago; a proxy cannot tell which one it took by itself.
+        // A port that was free a moment ago: proxies cannot report a port that they chose themselves.
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let address = free.expect("a free port").to_string();
         let settings = match kind {
@@ -44,7 +44,7 @@ impl Proxy {
         &self.url
     }
 
-    /// Starts it, and waits until it listens.
+    /// Starts the process, and waits until it listens.
     pub(crate) fn start(&mut self) {
         let settings = self.folder.path().join("settings");
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
@@ -60,7 +60,7 @@ impl Proxy {
                 caddy
             }
         };
-        // What a proxy keeps for its user, it keeps here.
+        // Per-user state of the proxy goes here.
         for home in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
             command.env(home, self.folder.path());
         }
@@ -71,7 +71,7 @@ impl Proxy {
         self.process = Some(process);
     }
 
-    /// Asks it to stop, as a service manager does, and waits until it has.
+    /// Sends SIGTERM, as a service manager does, and waits until the process has ended.
     pub(crate) fn stop(&mut self) {
         let mut process = self.process.take().expect("the proxy is running");
         process.signal(Signal::TERM);
@@ -96,7 +96,7 @@ impl Drop for Proxy {
     }
 }
 
-/// `proxy_pass` and nothing else: HTTP/1.0 to the server, and every answer through a buffer. The rest is where files go.
+/// `proxy_pass` and nothing else: HTTP/1.0 to the server, and buffered responses. The remaining lines only set paths of files.
 fn nginx(folder: &TempDir, address: &str, server: &str) -> String {
     let folder = folder.path().display();
     format!(
@@ -119,7 +119,7 @@ fn nginx(folder: &TempDir, address: &str, server: &str) -> String {
     )
 }
 
-/// `reverse_proxy` and nothing else. Without a period of grace Caddy would wait for streams to end before it stops.
+/// `reverse_proxy` and nothing else. Without a grace period, Caddy would wait for streams to end before it stops.
 fn caddy(folder: &TempDir, address: &str, server: &str) -> String {
     let folder = folder.path().display();
     let port = address.rsplit(':').next().unwrap_or_default();

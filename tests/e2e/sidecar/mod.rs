@@ -1,4 +1,4 @@
-//! `examples/sidecar` whole: a web app with users of its own, the real server beside it, and a program on two devices.
+//! Runs `examples/sidecar`: a web app with its own users, the real server next to it, and a program on two devices.
 
 mod world;
 

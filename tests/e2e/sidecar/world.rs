@@ -1,4 +1,4 @@
-//! The web app and its sidecar, both running.
+//! A running web app and its sidecar.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -40,12 +40,12 @@ impl World {
         let mut url = String::new();
         let mut output = BufReader::new(web_app.stdout.take().expect("its output is a pipe"));
         output.read_line(&mut url).expect("it says where it listens");
-        // Nobody reads what else it says; it must not wait for that.
+        // Drain the rest of its output, so that it does not block on the pipe.
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         Self { server, app, url: url.trim().to_owned(), web_app, folder }
     }
 
-    /// Status and body.
+    /// Returns status and body.
     pub(crate) fn post(&self, path: &str, form: &str, cookie: Option<&str>) -> (u16, String) {
         let http = Client::builder().redirect(Policy::none()).no_proxy().build().expect("an HTTP client");
         let mut request = http.post(format!("{}{path}", self.url)).body(form.to_owned());
@@ -66,7 +66,7 @@ impl World {
         self.post("/sign-in", &format!("name={name}&password={password}"), None)
     }
 
-    /// The program, about to be run by this user.
+    /// Returns the program, to be run as this user.
     pub(crate) fn program(&self, name: &str, arguments: &[&str]) -> Program {
         let mut command = Command::new(tidelog_test_kit::example("sidecar"));
         command
@@ -80,7 +80,7 @@ impl World {
         Program(command)
     }
 
-    /// Neither the server's files nor those of the web app hold this.
+    /// Asserts that neither the server's files nor the web app's contain this text.
     #[track_caller]
     pub(crate) fn assert_nothing_shows(&self, secret: &str) {
         for folder in [self.server.data(), self.folder.path().to_owned()] {
@@ -114,7 +114,7 @@ impl Program {
         assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
     }
 
-    /// What it complains of.
+    /// Returns standard error of the failed program.
     #[track_caller]
     pub(crate) fn fails(self) -> String {
         let output = self.run();

@@ -1,4 +1,4 @@
-//! The app by itself: nobody has to have a server to write down what to do.
+//! The app without a server.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! `examples/todo` as people use it: the real program, in terminals, on a real server that comes and goes.
+//! Runs `examples/todo` in terminals, with a real server that stops and restarts.
 
 mod alone;
 mod starting;

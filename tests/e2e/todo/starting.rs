@@ -1,4 +1,4 @@
-//! From the first start to the next, and what a start is refused for.
+//! Starting the app: the first time, again, and with errors.
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -58,7 +58,7 @@ fn a_removed_device_signs_in_again_and_keeps_its_edits() {
     world.server.cli().run(&["device", "revoke", device["device_id"].as_str().expect("an id")]).json();
     phone.shows("press s");
     phone.press(&["a"]).type_text("Written by a stranger").press(&["Enter"]).shows("[ ] Written");
-    // Its environment has the secrets.
+    // The environment contains the secrets.
     phone.press(&["s"]).shows("● live");
     laptop.shows("[ ] Written by a stranger");
 }

@@ -1,4 +1,4 @@
-//! A terminal with a program in it: tmux shows what a person would see, and types what a person would type.
+//! A program in a terminal: tmux shows its screen and types into it.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -11,22 +11,22 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Of the terminal: the smallest that people have.
+/// Size of the terminal: the smallest in use.
 const SIZE: [&str; 4] = ["-x", "80", "-y", "24"];
-/// How long the program may take to show something. Far more than it needs: reaching it means that it never will.
+/// How long the program may take to show something. Far more than it needs: reaching this means that it never will.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// What the shell in the terminal says once the program has ended, beside the exit code.
+/// What the shell prints before the exit code once the program has ended.
 const ENDED: &str = "it ended with";
 
-/// The terminal. Dropping it hangs up.
+/// A terminal. Dropping it closes it.
 pub(crate) struct Terminal {
     folder: TempDir,
-    /// Says whenever the program has written something, and closes with the terminal.
+    /// Receives whenever the program has written something, and closes with the terminal.
     output: Receiver<()>,
 }
 
 impl Terminal {
-    /// Runs a program, and then shows its exit code and whether the terminal echoes, until somebody closes it.
+    /// Runs a program, then shows its exit code and whether the terminal echoes, until it is closed.
     pub(crate) fn run(program: &Command) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (sender, output) = channel();
@@ -45,7 +45,7 @@ impl Terminal {
         terminal
     }
 
-    /// Has tmux copy what the program writes, once the screen shows it.
+    /// Makes tmux copy the program's output, once the screen shows it.
     fn copy_output(&self, sender: Sender<()>) {
         let pipe = self.folder.path().join("output");
         assert_success(&Command::new("mkfifo").arg(&pipe).output().expect("mkfifo is installed"));
@@ -58,19 +58,19 @@ impl Terminal {
         });
     }
 
-    /// Presses keys, by tmux's names.
+    /// Presses keys, by their names in tmux.
     pub(crate) fn press(&self, keys: &[&str]) -> &Self {
         assert_success(&self.tmux().arg("send-keys").args(keys).output().expect("tmux answers"));
         self
     }
 
-    /// Types a text as it is.
+    /// Types literal text.
     pub(crate) fn type_text(&self, text: &str) -> &Self {
         self.press(&["-l", "--", text])
     }
 
-    /// Types a text once the terminal does not echo any more. A program prompts first and turns the echo off then, and no person is
-    /// as fast as this.
+    /// Types text once the terminal no longer echoes. A program prompts before it turns the echo off, and a test types faster than a
+    /// person would.
     pub(crate) fn type_secret(&self, text: &str) -> &Self {
         let tty = self.tmux().args(["display-message", "-p", "#{pane_tty}"]).output().expect("tmux answers");
         let tty = String::from_utf8(tty.stdout).expect("a path");
@@ -86,14 +86,14 @@ impl Terminal {
         }
     }
 
-    /// What can be seen.
+    /// Returns the screen.
     pub(crate) fn screen(&self) -> String {
         let seen = self.tmux().args(["capture-pane", "-p"]).output().expect("tmux answers");
         assert_success(&seen);
         String::from_utf8(seen.stdout).expect("text")
     }
 
-    /// Waits until the screen is as it should be.
+    /// Waits until the screen meets a condition.
     #[track_caller]
     pub(crate) fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
         let started = Instant::now();
@@ -107,19 +107,19 @@ impl Terminal {
         }
     }
 
-    /// Waits until this text can be seen.
+    /// Waits until this text is visible.
     #[track_caller]
     pub(crate) fn shows(&self, text: &str) -> String {
         self.until(text, |screen| screen.contains(text))
     }
 
-    /// Waits until this text can be seen no more.
+    /// Waits until this text is no longer visible.
     #[track_caller]
     pub(crate) fn hides(&self, text: &str) -> String {
         self.until(&format!("no {text}"), |screen| !screen.contains(text))
     }
 
-    /// Waits until the program has ended. Gives its exit code and what the terminal looks like then.
+    /// Waits until the program has ended. Returns its exit code and the screen.
     #[track_caller]
     pub(crate) fn end(&self) -> (i32, String) {
         let screen = self.shows("icanon");
@@ -127,13 +127,13 @@ impl Terminal {
         (code.trim().parse().expect("a number"), screen)
     }
 
-    /// The program's process.
+    /// Returns the id of the program's process.
     pub(crate) fn pid(&self) -> i32 {
         let pid = std::fs::read_to_string(self.pid_file()).expect("it has started");
         pid.trim().parse().expect("a number")
     }
 
-    /// Makes the terminal larger or smaller.
+    /// Resizes the terminal.
     pub(crate) fn resize(&self, columns: &str, lines: &str) {
         let resize = ["resize-window", "-x", columns, "-y", lines];
         assert_success(&self.tmux().args(resize).output().expect("tmux answers"));
@@ -143,7 +143,7 @@ impl Terminal {
         self.folder.path().join("pid")
     }
 
-    /// A tmux that shares nothing with anybody's own.
+    /// Returns a tmux command that is isolated from the developer's tmux.
     fn tmux(&self) -> Command {
         let mut tmux = Command::new("tmux");
         tmux.env_clear()

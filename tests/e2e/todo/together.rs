@@ -1,11 +1,11 @@
-//! Two devices side by side.
+//! The app on two devices.
 
 use std::fs;
 use std::path::Path;
 
 use crate::todo::world::World;
 
-/// Lines of `sync.rs`, at most, that are neither empty nor a comment.
+/// Maximum number of lines of `sync.rs` that are neither empty nor a comment.
 const SYNC_LINES: usize = 14;
 
 #[test]

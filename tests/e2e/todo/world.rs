@@ -1,4 +1,4 @@
-//! A user with an account, and the to-do app on the user's devices.
+//! A user, and the to-do app on the user's devices.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ use tidelog_test_kit::{App, PASSWORD, Server, User};
 
 pub(crate) const PASSPHRASE: &str = "seven wet geese over the harbour";
 
-/// A server at an address that stays when it is started anew, and a folder for the devices' files.
+/// A server whose URL survives restarts, and a folder for the devices' files.
 pub(crate) struct World {
     pub(crate) server: Server,
     proxy: Proxy,
@@ -30,13 +30,13 @@ impl World {
         Self { server, proxy, app, user, home: tempfile::tempdir().expect("a folder"), _runtime: runtime }
     }
 
-    /// Starts the server again, where everybody finds it.
+    /// Starts the server again at the same URL.
     pub(crate) fn start_again(&mut self) {
         self.server.start_again();
         self.proxy.redirector()(&self.server.url());
     }
 
-    /// The app on a device, with nothing in its environment.
+    /// Returns the app on a device, with an empty environment.
     pub(crate) fn app_on(&self, device: &str) -> Command {
         let mut app = Command::new(tidelog_test_kit::example("todo"));
         app.args(["--server", self.proxy.url(), "--api-key", &self.app.api_key, "--email", &self.user.email]);
@@ -44,7 +44,7 @@ impl World {
         app
     }
 
-    /// Starts the app on a device, which signs in by itself, and waits until it is live.
+    /// Starts the app on a device with credentials in its environment, and waits until it is live.
     pub(crate) fn start(&self, device: &str) -> Terminal {
         let mut app = self.app_on(device);
         app.env("TIDELOG_PASSWORD", PASSWORD).env("TIDELOG_PASSPHRASE", PASSPHRASE);
