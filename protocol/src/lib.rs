@@ -9,11 +9,11 @@
 //! With the feature `schema`, the types describe themselves as JSON Schema, and doc comments become descriptions in the server's
 //! OpenAPI document. In those comments, names such as `max_data_bytes` are limits of `GET /limits`.
 
-mod account;
+mod accounts;
 mod auth;
 mod blobs;
 mod changes;
-mod cursor;
+mod cursors;
 mod devices;
 mod error;
 mod keys;
@@ -28,9 +28,9 @@ pub mod schema;
 mod schema_parts;
 mod status;
 mod text;
-mod timestamp;
+mod timestamps;
 
-pub use account::{
+pub use accounts::{
     AccountPasswordRequest, AccountResponse, AccountTokenRequest, AccountTokenResponse, DeleteAccountRequest,
     RecoveryCodesResponse, TwoFactorCodeRequest, TwoFactorSetupResponse, UserDevice, UserSession,
 };
@@ -41,7 +41,7 @@ pub use blobs::{
     RotationBlobsRequest, RotationBlobsResponse,
 };
 pub use changes::{Change, Entry, PullRequest, PullResponse, PushRequest, PushResponse};
-pub use cursor::{Cursor, CursorFormat, EpochTag, InvalidCursor};
+pub use cursors::{Cursor, CursorFormat, EpochTag, InvalidCursor};
 pub use devices::{Device, Platform, RegisterDeviceRequest, UnknownPlatform};
 pub use error::{ChangeFault, ErrorBody, ErrorCode};
 pub use keys::{GetKeyResponse, PutKeyRequest, PutKeyResponse};
@@ -58,7 +58,7 @@ pub use rotations::{
 };
 pub use status::{HealthResponse, StatusResponse};
 pub use text::Text;
-pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use timestamps::{InvalidTimestamp, Timestamp};
 
 /// Path prefix of the sync routes.
 pub const SYNC_PREFIX: &str = "/api/sync";

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use crate::cursor::Cursor;
+use crate::cursors::Cursor;
 use crate::text::Text;
-use crate::timestamp::Timestamp;
+use crate::timestamps::Timestamp;
 
 /// Pattern of a change's `table`.
 pub(crate) const TABLE: &str = "^[A-Za-z0-9_]+$";

@@ -7,7 +7,7 @@
 //! `unsupported_media_type` for a body that cannot be read, 500 `internal`, 503 `unavailable`, and 507 `storage_full`.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns actix-web")]
 
-mod account;
+mod accounts;
 mod admin;
 mod api_error;
 mod auth;

@@ -6,7 +6,7 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
 use actix_web::{Route, Scope, web};
 
-use super::account::{access, api, deletion, overview, password, two_factor as account_two_factor};
+use super::accounts::{access, api, deletion, overview, password, two_factor as account_two_factor};
 use super::api_error::ApiError;
 use super::blobs::{self, transfers};
 use super::oauth::{authorize, consent, icons, metadata, revoke, token, userinfo};

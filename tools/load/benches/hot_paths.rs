@@ -11,7 +11,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use tempfile::TempDir;
 use tidelog::auth::access_tokens::AccessTokenSigner;
-use tidelog::auth::signing_keys::new_signing_key;
+use tidelog::auth::new_signing_key;
 use tidelog::clock::Clock;
 use tidelog::http::changes::page::EntryPage;
 use tidelog::http::changes::push::parse_valid;

@@ -1,0 +1,4 @@
+//! Changes: pushed and pulled.
+
+mod pull;
+mod push;
