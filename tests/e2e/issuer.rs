@@ -29,7 +29,7 @@ impl Issuer {
         let input = child.stdin.take().expect("its input is a pipe");
         let output = BufReader::new(child.stdout.take().expect("its output is a pipe"));
         let mut issuer = Self { child, pipes: RefCell::new((input, output)), url: String::new() };
-        issuer.url = text(&issuer.heard()["url"]);
+        issuer.url = text(&issuer.response()["url"]);
         for kind in kinds {
             issuer.make_key(kind, kind);
         }
@@ -68,12 +68,12 @@ impl Issuer {
     }
 
     /// Sets how it responds from now on.
-    pub(crate) fn behave(&self, how: &str) {
+    pub(crate) fn set_behavior(&self, how: &str) {
         self.ask(json!({"do": "behave", "as": how}));
     }
 
     /// Returns how often its keys were fetched.
-    pub(crate) fn asked(&self) -> u64 {
+    pub(crate) fn fetch_count(&self) -> u64 {
         self.ask(json!({"do": "asked"}))["asked"].as_u64().expect("a number")
     }
 
@@ -90,10 +90,10 @@ impl Issuer {
 
     fn ask(&self, order: Value) -> Value {
         writeln!(self.pipes.borrow_mut().0, "{order}").expect("it listens");
-        self.heard()
+        self.response()
     }
 
-    fn heard(&self) -> Value {
+    fn response(&self) -> Value {
         let mut line = String::new();
         self.pipes.borrow_mut().1.read_line(&mut line).expect("it answers");
         serde_json::from_str(&line).expect("JSON")

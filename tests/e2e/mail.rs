@@ -7,17 +7,17 @@ use tidelog_test_kit::{PASSWORD, Server, ServerSetup, text};
 
 /// Starts a server that allows sign-up by invite, and sends its mail through this mail server.
 fn with_mail(mail: &MailServer) -> Server {
-    mail.used_by(ServerSetup::default().with("TIDELOG_AUTH_SIGN_UP", "invite"))
+    mail.start_tidelog(ServerSetup::default().with("TIDELOG_AUTH_SIGN_UP", "invite"))
 }
 
-fn forget(server: &Server, email: &str) -> String {
+fn request_reset(server: &Server, email: &str) -> String {
     let tab = server.tab();
     let page = tab.open("/forgot-password").expect(200).expect_title("Reset your password");
     tab.send(&page, &[("email", email)]).expect(200).expect_title("Check your email").text
 }
 
 /// Returns the page without the parts that differ each time.
-fn lasting(page: &str) -> String {
+fn without_nonce(page: &str) -> String {
     let nonce = page.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a nonce");
     page.replace(nonce, "")
 }
@@ -36,20 +36,20 @@ fn a_mailed_invite_shows_its_link_to_the_recipient_only() {
     );
     assert!(made["invite_id"].is_string() && made["expires_at"].is_string());
     assert!(!made.to_string().contains("tll_"), "{made}");
-    let letter = mail.next();
+    let message = mail.next();
     assert_eq!(
-        (letter.to().as_str(), letter.header("From").as_str()),
+        (message.to().as_str(), message.header("From").as_str()),
         ("ada@example.org", "Notes <sync@example.org>")
     );
-    assert_eq!(letter.header("Subject"), "You're invited to Noten für Ümit");
-    assert_eq!(letter.header("Auto-Submitted"), "auto-generated");
+    assert_eq!(message.header("Subject"), "You're invited to Noten für Ümit");
+    assert_eq!(message.header("Auto-Submitted"), "auto-generated");
     assert!(
-        letter.header("Content-Type").starts_with("text/plain") && letter.text().contains("Noten für Ümit")
+        message.header("Content-Type").starts_with("text/plain") && message.text().contains("Noten für Ümit")
     );
     let tab = server.tab();
-    let page = tab.open(&letter.link()).expect(200).expect_title("Create an account for Noten für Ümit");
+    let page = tab.open(&message.link()).expect(200).expect_title("Create an account for Noten für Ümit");
     tab.send(&page, &[("email", "ada@example.org"), ("password", PASSWORD)]).expect(200);
-    tab.open(&letter.link()).expect(404);
+    tab.open(&message.link()).expect(404);
     let refused = server.cli().run(&["invite", "create", "--mail", "ada@b@example.org"]).expect_refusal();
     assert!(refused.contains("invalid email address"), "{refused}");
     assert_eq!(server.cli().run(&["invite", "list"]).json(), json!([]), "it is withdrawn");
@@ -65,8 +65,8 @@ fn an_operator_mails_a_reset_link_with_and_without_a_running_server() {
     let made = reset(&server);
     assert_eq!(made["mailed_to"], "ada@example.org");
     assert!(made["url"].is_null() && !made.to_string().contains("tll_"), "{made}");
-    let (tab, letter) = (server.tab(), mail.next());
-    let page = tab.open(&letter.link()).expect(200).expect_title("Set a new password");
+    let (tab, message) = (server.tab(), mail.next());
+    let page = tab.open(&message.link()).expect(200).expect_title("Set a new password");
     tab.send(&page, &[("password", "another password")])
         .expect(200)
         .expect_title("Your password has been changed");
@@ -121,31 +121,31 @@ fn a_forgotten_password_gets_a_link_and_an_unknown_email_the_same_page() {
     server.cli().run(&["user", "disable", "eve@example.org"]).json();
     assert!(server.tab().open("/account").expect(200).text.contains("/forgot-password"));
     let pages = [
-        forget(&server, "nobody@example.org"),
-        forget(&server, "eve@example.org"),
-        forget(&server, "no address"),
-        forget(&server, "ada@example.org, eve@example.org"),
-        forget(&server, " ADA@example.org"),
+        request_reset(&server, "nobody@example.org"),
+        request_reset(&server, "eve@example.org"),
+        request_reset(&server, "no address"),
+        request_reset(&server, "ada@example.org, eve@example.org"),
+        request_reset(&server, " ADA@example.org"),
     ];
-    assert!(pages.iter().all(|page| lasting(page) == lasting(&pages[0])), "one page for all");
-    let letter = mail.next();
+    assert!(pages.iter().all(|page| without_nonce(page) == without_nonce(&pages[0])), "one page for all");
+    let message = mail.next();
     assert_eq!(
-        (letter.to().as_str(), letter.header("Subject").as_str()),
+        (message.to().as_str(), message.header("Subject").as_str()),
         ("ada@example.org", "Reset your password")
     );
     assert!(
-        letter.text().contains("you can ignore it") && letter.text().contains("passphrase"),
+        message.text().contains("you can ignore it") && message.text().contains("passphrase"),
         "{}",
-        letter.text()
+        message.text()
     );
-    assert!(letter.link().starts_with(&format!("{}/reset/", server.url())), "{}", letter.link());
-    assert!(!letter.text().contains("ADA@"), "nothing that was typed");
+    assert!(message.link().starts_with(&format!("{}/reset/", server.url())), "{}", message.link());
+    assert!(!message.text().contains("ADA@"), "nothing that was typed");
     // Each account gets only one mail at a time, so the next mail goes to another recipient.
-    forget(&server, "ada@example.org");
-    forget(&server, "bob@example.org");
+    request_reset(&server, "ada@example.org");
+    request_reset(&server, "bob@example.org");
     assert_eq!(mail.next().to(), "bob@example.org");
     let tab = server.tab();
-    let page = tab.open(&letter.link()).expect(200);
+    let page = tab.open(&message.link()).expect(200);
     tab.send(&page, &[("password", "another password")])
         .expect(200)
         .expect_title("Your password has been changed");
@@ -154,7 +154,8 @@ fn a_forgotten_password_gets_a_link_and_an_unknown_email_the_same_page() {
 #[test]
 fn a_mailed_link_uses_the_public_url_and_never_the_host_header() {
     let mail = MailServer::start();
-    let server = mail.used_by(ServerSetup::default().with("TIDELOG_PUBLIC_URL", "http://sync.example.org/"));
+    let server =
+        mail.start_tidelog(ServerSetup::default().with("TIDELOG_PUBLIC_URL", "http://sync.example.org/"));
     server.new_user("ada@example.org");
     let tab = server.tab().with("x-forwarded-host", "evil.example");
     // Requested under another host name: its IP address.
@@ -169,7 +170,7 @@ fn cross_site_forms_and_rate_limited_ones_send_no_mail() {
     let setup = ServerSetup::default()
         .with("TIDELOG_AUTH_RATE_LIMIT_IP_BURST", "3")
         .with("TIDELOG_AUTH_RATE_LIMIT_IP_PER_SECOND", "1");
-    let server = mail.used_by(setup.with("TIDELOG_TRUSTED_PROXIES", "127.0.0.1"));
+    let server = mail.start_tidelog(setup.with("TIDELOG_TRUSTED_PROXIES", "127.0.0.1"));
     for email in ["ada@example.org", "bob@example.org"] {
         server.new_user(email);
     }
@@ -181,23 +182,24 @@ fn cross_site_forms_and_rate_limited_ones_send_no_mail() {
         .map(|number| tab.send(&page, &[("email", &format!("{number}@example.org"))]).status)
         .collect();
     assert!(statuses.contains(&200) && statuses.contains(&429), "{statuses:?}");
-    forget(&server, "bob@example.org");
+    request_reset(&server, "bob@example.org");
     assert_eq!(mail.next().to(), "bob@example.org");
 }
 
 #[test]
 fn mail_is_sent_over_tls_with_a_verified_certificate() {
     for how in ["smtps", "starttls"] {
-        let mail = MailServer::start_as(how);
-        let trusting =
-            |certificates: &str| mail.used_by(ServerSetup::default().with("SSL_CERT_FILE", certificates));
+        let mail = MailServer::start_with(how);
+        let trusting = |certificates: &str| {
+            mail.start_tidelog(ServerSetup::default().with("SSL_CERT_FILE", certificates))
+        };
         let server = trusting(mail.certificates().to_str().expect("a path"));
         server.new_user("ada@example.org");
         let reset = ["user", "reset-password", "ada@example.org", "--mail"];
         server.cli().run(&reset).json();
-        let letter = mail.next();
-        assert!(letter.over_tls() && letter.to() == "ada@example.org", "{how}");
-        let other = MailServer::start_as(how);
+        let message = mail.next();
+        assert!(message.over_tls() && message.to() == "ada@example.org", "{how}");
+        let other = MailServer::start_with(how);
         let server = trusting(other.certificates().to_str().expect("a path"));
         server.new_user("ada@example.org");
         let failed = server.cli().run(&reset).expect_failure();
@@ -207,8 +209,8 @@ fn mail_is_sent_over_tls_with_a_verified_certificate() {
 
 #[test]
 fn the_password_of_the_mail_server_is_never_shown() {
-    let mail = MailServer::start_as("smtps");
-    let server = mail.used_by(ServerSetup::default());
+    let mail = MailServer::start_with("smtps");
+    let server = mail.start_tidelog(ServerSetup::default());
     let shown = server.cli().run(&["config"]).json();
     assert!(!shown.to_string().contains("p%40ss"), "{shown}");
     let smtp = shown

@@ -25,11 +25,11 @@ pub(crate) struct Mail(Value);
 impl MailServer {
     /// Starts a server that accepts all mail without TLS.
     pub(crate) fn start() -> Self {
-        Self::start_as("plain")
+        Self::start_with("plain")
     }
 
     /// Starts a server in this mode: `plain`, `smtps` or `starttls`.
-    pub(crate) fn start_as(how: &'static str) -> Self {
+    pub(crate) fn start_with(how: &'static str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let home = tempfile::tempdir().expect("a temporary folder");
         let mut child = Command::new(root.join(".venv/bin/python"))
@@ -43,7 +43,7 @@ impl MailServer {
         let input = child.stdin.take().expect("its input is a pipe");
         let output = BufReader::new(child.stdout.take().expect("its output is a pipe"));
         let mut server = Self { child, pipes: RefCell::new((input, output)), home, how, port: 0 };
-        server.port = server.heard()["port"].as_u64().expect("a port");
+        server.port = server.response()["port"].as_u64().expect("a port");
         server
     }
 
@@ -63,7 +63,7 @@ impl MailServer {
     }
 
     /// Starts a server that sends its mail here.
-    pub(crate) fn used_by(&self, setup: ServerSetup) -> Server {
+    pub(crate) fn start_tidelog(&self, setup: ServerSetup) -> Server {
         setup
             .with("TIDELOG_MAIL_SMTP_URL", &self.address())
             .with("TIDELOG_MAIL_FROM", "Notes <sync@example.org>")
@@ -82,10 +82,10 @@ impl MailServer {
 
     fn ask(&self, order: Value) -> Value {
         writeln!(self.pipes.borrow_mut().0, "{order}").expect("it listens");
-        self.heard()
+        self.response()
     }
 
-    fn heard(&self) -> Value {
+    fn response(&self) -> Value {
         let mut line = String::new();
         self.pipes.borrow_mut().1.read_line(&mut line).expect("it answers");
         serde_json::from_str(&line).expect("JSON")

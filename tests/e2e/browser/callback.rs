@@ -50,7 +50,7 @@ impl Callback {
     }
 
     /// Returns the distinct values of this parameter in all requests.
-    pub(crate) fn heard(&self, parameter: &str) -> Vec<String> {
+    pub(crate) fn received(&self, parameter: &str) -> Vec<String> {
         let asked = self.asked.lock().expect("whole");
         let mut values: Vec<String> = asked
             .iter()

@@ -14,20 +14,20 @@ async fn the_operator_creates_the_first_account_and_views_it() {
     });
     let window = Window::open().await;
     window.goto(link.trim()).await;
-    window.shows("Set up this server").await;
+    window.wait_for_title("Set up this server").await;
     window.fill("Email", "root@example.org").await;
     window.fill("Password", PASSWORD).await;
     window.click("Create account").await;
-    window.shows("Your server is ready").await;
+    window.wait_for_title("Your server is ready").await;
     window.click("Go to your account").await;
-    window.shows("Sign in").await;
+    window.wait_for_title("Sign in").await;
     window.fill("Email", "root@example.org").await;
     window.fill("Password", PASSWORD).await;
     window.click("Sign in").await;
-    window.shows("Your account").await;
-    window.says("root@example.org").await;
+    window.wait_for_title("Your account").await;
+    window.wait_for_text("root@example.org").await;
     window.goto(link.trim()).await;
-    window.shows("This link is no longer valid").await;
+    window.wait_for_title("This link is no longer valid").await;
     tokio::task::block_in_place(|| drop(server));
 }
 
@@ -41,18 +41,18 @@ async fn an_invited_user_signs_up_with_a_double_click_and_no_scrolling() {
     });
     let window = Window::open().await;
     window.goto(&url).await;
-    window.shows("Create an account for Field Notes").await;
+    window.wait_for_title("Create an account for Field Notes").await;
     window.fill("Email", "ada@example.org").await;
     // The browser itself refuses a password that is too short.
     window.fill("Password", "short").await;
     window.click("Create account").await;
-    window.shows("Create an account for Field Notes").await;
+    window.wait_for_title("Create an account for Field Notes").await;
     window.fill("Password", PASSWORD).await;
     window.double_click("Create account").await;
-    window.shows("Your account is ready").await;
-    window.says("ada@example.org").await;
+    window.wait_for_title("Your account is ready").await;
+    window.wait_for_text("ada@example.org").await;
     window.goto(&url).await;
-    window.shows("This link is no longer valid").await;
+    window.wait_for_title("This link is no longer valid").await;
     let users = tokio::task::block_in_place(|| server.cli().run(&["user", "list"]).json());
     assert_eq!(users.as_array().map(Vec::len), Some(1));
 }

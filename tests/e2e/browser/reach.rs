@@ -1,7 +1,7 @@
 //! Accessibility of the pages: on phones and desktops, in light and dark, for people with low vision or screen readers.
 
-use crate::browser::sign_in::World;
-use crate::browser::window::{Look, Window};
+use crate::browser::sign_in::Fixture;
+use crate::browser::window::{Appearance, Window};
 use tidelog_test_kit::ManualClockServer;
 
 /// Returns the accessibility faults of a page. Contrast as in WCAG 2.2, 1.4.3.
@@ -44,22 +44,25 @@ for (const node of document.querySelectorAll('main *')) {
 return faults;
 "#;
 
-const LOOKS: [Look; 3] =
-    [Look { width: 390, dark: false }, Look { width: 1280, dark: false }, Look { width: 390, dark: true }];
+const LOOKS: [Appearance; 3] = [
+    Appearance { width: 390, dark: false },
+    Appearance { width: 1280, dark: false },
+    Appearance { width: 390, dark: true },
+];
 
-async fn is_within_reach(world: &World, title: &str, look: Look) {
-    world.window.shows(title).await;
-    let faults = world.window.judge(FAULTS).await;
-    assert_eq!(faults, serde_json::json!([]), "{title} at {look:?}");
+async fn assert_accessible(fixture: &Fixture, title: &str, appearance: Appearance) {
+    fixture.window.wait_for_title(title).await;
+    let faults = fixture.window.evaluate(FAULTS).await;
+    assert_eq!(faults, serde_json::json!([]), "{title} at {appearance:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_fits_the_window_and_is_legible_and_labelled() {
-    for look in LOOKS {
+    for appearance in LOOKS {
         let server = tokio::task::block_in_place(|| ManualClockServer::start(&[("auth.sign_up", "open")]));
-        let world = World::of(server, Window::looking(look).await);
-        let at = |path: &str| format!("{}{path}", world.server().url());
-        let window = &world.window;
+        let fixture = Fixture::with(server, Window::open_with(appearance).await);
+        let at = |path: &str| format!("{}{path}", fixture.server().url());
+        let window = &fixture.window;
         for (path, title) in [
             ("/sign-up", "Create an account"),
             ("/invite/none", "This link is no longer valid"),
@@ -68,38 +71,38 @@ async fn every_page_fits_the_window_and_is_legible_and_labelled() {
             ("/account", "Sign in"),
         ] {
             window.goto(&at(path)).await;
-            is_within_reach(&world, title, look).await;
+            assert_accessible(&fixture, title, appearance).await;
         }
-        window.goto(&world.request()).await;
-        is_within_reach(&world, "Sign in", look).await;
+        window.goto(&fixture.request()).await;
+        assert_accessible(&fixture, "Sign in", appearance).await;
         window.fill("Email", "a.rather.long.name.that.goes.on@a.rather.long.domain.example.org").await;
         window.fill("Password", "wrong").await;
         window.click("Sign in").await;
-        window.says("Incorrect").await;
-        is_within_reach(&world, "Sign in", look).await;
-        world.log_in().await;
-        is_within_reach(&world, "Allow dev to sync?", look).await;
+        window.wait_for_text("Incorrect").await;
+        assert_accessible(&fixture, "Sign in", appearance).await;
+        fixture.sign_in().await;
+        assert_accessible(&fixture, "Allow dev to sync?", appearance).await;
         tokio::task::block_in_place(|| {
-            world.server().signed_in_caller().device("A laptop with a name that nobody would give it")
+            fixture.server().signed_in_caller().device("A laptop with a name that nobody would give it")
         });
         window.goto(&at("/account")).await;
-        world.log_in().await;
-        is_within_reach(&world, "Your account", look).await;
+        fixture.sign_in().await;
+        assert_accessible(&fixture, "Your account", appearance).await;
         window.click("Turn on").await;
-        is_within_reach(&world, "Turn on two-factor authentication", look).await;
+        assert_accessible(&fixture, "Turn on two-factor authentication", appearance).await;
         let phone =
             tidelog_test_kit::Authenticator::new(&window.find("code").await.text().await.expect("a secret"));
-        window.fill("6-digit code", &phone.code(world.server().now_seconds())).await;
+        window.fill("6-digit code", &phone.code(fixture.server().now_seconds())).await;
         window.click("Turn on").await;
-        is_within_reach(&world, "Your recovery codes", look).await;
+        assert_accessible(&fixture, "Your recovery codes", appearance).await;
         window.click("I've saved these codes").await;
-        is_within_reach(&world, "Your account", look).await;
+        assert_accessible(&fixture, "Your account", appearance).await;
         window.click("Delete account").await;
-        is_within_reach(&world, "Delete your account?", look).await;
-        window.goto(&world.request()).await;
-        world.log_in().await;
-        is_within_reach(&world, "Two-factor authentication", look).await;
+        assert_accessible(&fixture, "Delete your account?", appearance).await;
+        window.goto(&fixture.request()).await;
+        fixture.sign_in().await;
+        assert_accessible(&fixture, "Two-factor authentication", appearance).await;
         window.click("Use a recovery code").await;
-        is_within_reach(&world, "Use a recovery code", look).await;
+        assert_accessible(&fixture, "Use a recovery code", appearance).await;
     }
 }

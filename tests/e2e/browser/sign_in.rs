@@ -15,20 +15,20 @@ fn challenge() -> String {
 }
 
 /// A server with an app and a user, a browser window, and the app's callback.
-pub(crate) struct World {
+pub(crate) struct Fixture {
     server: Option<ManualClockServer>,
     pub(crate) window: Window,
     pub(crate) app: Callback,
 }
 
-impl World {
+impl Fixture {
     pub(crate) async fn new() -> Self {
         let server = tokio::task::block_in_place(|| ManualClockServer::start(&[]));
-        Self::of(server, Window::open().await)
+        Self::with(server, Window::open().await)
     }
 
     /// Uses this server and this window.
-    pub(crate) fn of(server: ManualClockServer, window: Window) -> Self {
+    pub(crate) fn with(server: ManualClockServer, window: Window) -> Self {
         Self { server: Some(server), window, app: Callback::listen() }
     }
 
@@ -51,8 +51,8 @@ impl World {
         )
     }
 
-    pub(crate) async fn log_in(&self) {
-        self.window.shows("Sign in").await;
+    pub(crate) async fn sign_in(&self) {
+        self.window.wait_for_title("Sign in").await;
         self.window.fill("Email", self.server().email()).await;
         self.window.fill("Password", self.server().password()).await;
         self.window.click("Sign in").await;
@@ -73,17 +73,17 @@ impl World {
             let token = self.server().anonymous().post("/api/account/token", &body).ok()["token"].clone();
             let account = self.server().anonymous().with_token(token.as_str().expect("a token"));
             let secret = account.post("/api/account/two-factor", &json!({})).ok()["secret"].clone();
-            let phone = Authenticator::new(secret.as_str().expect("a secret"));
-            let code = phone.code(self.server().now_seconds());
+            let authenticator = Authenticator::new(secret.as_str().expect("a secret"));
+            let code = authenticator.code(self.server().now_seconds());
             let codes = account.post("/api/account/two-factor/confirm", &json!({"code": code})).ok();
             let codes = codes["recovery_codes"].as_array().expect("codes").clone();
             self.server().advance_seconds(30);
-            (phone, codes.iter().map(|code| code.as_str().expect("a code").to_owned()).collect())
+            (authenticator, codes.iter().map(|code| code.as_str().expect("a code").to_owned()).collect())
         })
     }
 }
 
-impl Drop for World {
+impl Drop for Fixture {
     fn drop(&mut self) {
         // The blocking client has its own runtime, which cannot be dropped inside another.
         tokio::task::block_in_place(|| drop(self.server.take()));
@@ -92,156 +92,156 @@ impl Drop for World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_authorizes_an_app_after_a_wrong_password() {
-    let world = World::new().await;
-    world.window.goto(&world.request()).await;
-    world.window.shows("Sign in").await;
-    world.window.fill("Email", world.server().email()).await;
-    world.window.fill("Password", "wrong").await;
-    world.window.click("Sign in").await;
-    world.window.says("Incorrect email or password.").await;
-    world.window.fill("Password", world.server().password()).await;
-    world.window.click("Sign in").await;
-    world.window.shows("Allow dev to sync?").await;
-    world.window.reload().await;
-    world.window.shows("Allow dev to sync?").await;
-    world.window.click("Allow").await;
-    world.window.shows("Back in the app").await;
-    assert_eq!(world.app.heard("state"), ["a-state"]);
-    assert_eq!(world.app.heard("iss"), [world.server().url()]);
-    world.exchange(&world.app.heard("code")[0]);
+    let fixture = Fixture::new().await;
+    fixture.window.goto(&fixture.request()).await;
+    fixture.window.wait_for_title("Sign in").await;
+    fixture.window.fill("Email", fixture.server().email()).await;
+    fixture.window.fill("Password", "wrong").await;
+    fixture.window.click("Sign in").await;
+    fixture.window.wait_for_text("Incorrect email or password.").await;
+    fixture.window.fill("Password", fixture.server().password()).await;
+    fixture.window.click("Sign in").await;
+    fixture.window.wait_for_title("Allow dev to sync?").await;
+    fixture.window.reload().await;
+    fixture.window.wait_for_title("Allow dev to sync?").await;
+    fixture.window.click("Allow").await;
+    fixture.window.wait_for_title("Back in the app").await;
+    assert_eq!(fixture.app.received("state"), ["a-state"]);
+    assert_eq!(fixture.app.received("iss"), [fixture.server().url()]);
+    fixture.exchange(&fixture.app.received("code")[0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_double_click_on_allow_gives_one_working_code() {
-    let world = World::new().await;
-    world.window.goto(&world.request()).await;
-    world.log_in().await;
-    world.window.shows("Allow dev to sync?").await;
-    world.window.double_click("Allow").await;
-    world.window.shows("Back in the app").await;
-    let codes = world.app.heard("code");
+    let fixture = Fixture::new().await;
+    fixture.window.goto(&fixture.request()).await;
+    fixture.sign_in().await;
+    fixture.window.wait_for_title("Allow dev to sync?").await;
+    fixture.window.double_click("Allow").await;
+    fixture.window.wait_for_title("Back in the app").await;
+    let codes = fixture.app.received("code");
     assert_eq!(codes.len(), 1, "{codes:?}");
-    world.exchange(&codes[0]);
+    fixture.exchange(&codes[0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn going_back_after_consent_shows_an_expired_page_with_a_link() {
-    let world = World::new().await;
-    world.window.goto(&world.request()).await;
-    world.log_in().await;
-    world.window.shows("Allow dev to sync?").await;
-    world.window.click("Allow").await;
-    world.window.shows("Back in the app").await;
-    world.window.back().await;
+    let fixture = Fixture::new().await;
+    fixture.window.goto(&fixture.request()).await;
+    fixture.sign_in().await;
+    fixture.window.wait_for_title("Allow dev to sync?").await;
+    fixture.window.click("Allow").await;
+    fixture.window.wait_for_title("Back in the app").await;
+    fixture.window.back().await;
     // Some browsers show a cached page in spite of its headers; its form is refused nevertheless.
-    world.window.reload().await;
-    world.window.shows("This page has expired").await;
-    world.window.click("Start again").await;
-    world.log_in().await;
-    world.window.shows("Allow dev to sync?").await;
-    world.window.back().await;
-    world.window.shows("Sign in").await;
+    fixture.window.reload().await;
+    fixture.window.wait_for_title("This page has expired").await;
+    fixture.window.click("Start again").await;
+    fixture.sign_in().await;
+    fixture.window.wait_for_title("Allow dev to sync?").await;
+    fixture.window.back().await;
+    fixture.window.wait_for_title("Sign in").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_declines_returns_without_a_code() {
-    let world = World::new().await;
-    world.window.goto(&world.request()).await;
-    world.log_in().await;
-    world.window.shows("Allow dev to sync?").await;
-    world.window.click("Cancel").await;
-    world.window.shows("Back in the app").await;
-    assert_eq!(world.app.heard("error"), ["access_denied"]);
-    world.window.goto(&world.request()).await;
-    world.window.shows("Sign in").await;
-    world.window.click("Cancel").await;
-    world.window.shows("Back in the app").await;
-    assert!(world.app.heard("code").is_empty());
+    let fixture = Fixture::new().await;
+    fixture.window.goto(&fixture.request()).await;
+    fixture.sign_in().await;
+    fixture.window.wait_for_title("Allow dev to sync?").await;
+    fixture.window.click("Cancel").await;
+    fixture.window.wait_for_title("Back in the app").await;
+    assert_eq!(fixture.app.received("error"), ["access_denied"]);
+    fixture.window.goto(&fixture.request()).await;
+    fixture.window.wait_for_title("Sign in").await;
+    fixture.window.click("Cancel").await;
+    fixture.window.wait_for_title("Back in the app").await;
+    assert!(fixture.app.received("code").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_factor_authentication_asks_for_a_code_and_a_recovery_code_works_once() {
-    let world = World::new().await;
-    let (phone, recovery) = world.enrol();
-    world.window.goto(&world.request()).await;
-    world.log_in().await;
-    world.window.shows("Two-factor authentication").await;
-    world.window.fill("6-digit code", "000000").await;
-    world.window.click("Verify").await;
-    world.window.says("This code is incorrect").await;
-    world.window.fill("6-digit code", &phone.code(world.server().now_seconds())).await;
-    world.window.double_click("Verify").await;
-    world.window.shows("Allow dev to sync?").await;
+    let fixture = Fixture::new().await;
+    let (authenticator, recovery) = fixture.enrol();
+    fixture.window.goto(&fixture.request()).await;
+    fixture.sign_in().await;
+    fixture.window.wait_for_title("Two-factor authentication").await;
+    fixture.window.fill("6-digit code", "000000").await;
+    fixture.window.click("Verify").await;
+    fixture.window.wait_for_text("This code is incorrect").await;
+    fixture.window.fill("6-digit code", &authenticator.code(fixture.server().now_seconds())).await;
+    fixture.window.double_click("Verify").await;
+    fixture.window.wait_for_title("Allow dev to sync?").await;
 
     for works in [true, false] {
-        world.window.goto(&world.request()).await;
-        world.log_in().await;
-        world.window.shows("Two-factor authentication").await;
-        world.window.click("Use a recovery code").await;
-        world.window.shows("Use a recovery code").await;
-        world.window.fill("Recovery code", &recovery[0]).await;
-        world.window.click("Verify").await;
+        fixture.window.goto(&fixture.request()).await;
+        fixture.sign_in().await;
+        fixture.window.wait_for_title("Two-factor authentication").await;
+        fixture.window.click("Use a recovery code").await;
+        fixture.window.wait_for_title("Use a recovery code").await;
+        fixture.window.fill("Recovery code", &recovery[0]).await;
+        fixture.window.click("Verify").await;
         if works {
-            world.window.shows("Allow dev to sync?").await;
-            world.window.click("Allow").await;
-            world.window.shows("Back in the app").await;
+            fixture.window.wait_for_title("Allow dev to sync?").await;
+            fixture.window.click("Allow").await;
+            fixture.window.wait_for_title("Back in the app").await;
         } else {
-            world.window.says("already used").await;
+            fixture.window.wait_for_text("already used").await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_left_open_too_long_says_so_and_starts_again() {
-    let world = World::new().await;
-    world.window.goto(&world.request()).await;
-    world.log_in().await;
-    world.window.shows("Allow dev to sync?").await;
-    world.server().advance_seconds(10 * 60);
-    world.window.click("Allow").await;
-    world.window.shows("This page has expired").await;
-    world.window.click("Start again").await;
-    world.log_in().await;
-    world.window.shows("Allow dev to sync?").await;
-    world.window.click("Allow").await;
-    world.window.shows("Back in the app").await;
-    world.exchange(&world.app.heard("code")[0]);
+    let fixture = Fixture::new().await;
+    fixture.window.goto(&fixture.request()).await;
+    fixture.sign_in().await;
+    fixture.window.wait_for_title("Allow dev to sync?").await;
+    fixture.server().advance_seconds(10 * 60);
+    fixture.window.click("Allow").await;
+    fixture.window.wait_for_title("This page has expired").await;
+    fixture.window.click("Start again").await;
+    fixture.sign_in().await;
+    fixture.window.wait_for_title("Allow dev to sync?").await;
+    fixture.window.click("Allow").await;
+    fixture.window.wait_for_title("Back in the app").await;
+    fixture.exchange(&fixture.app.received("code")[0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_step_works_with_the_keyboard_alone() {
-    let world = World::new().await;
-    world.window.goto(&world.request()).await;
-    world.window.shows("Sign in").await;
-    world.window.press(world.server().email()).await;
-    world.window.key(Key::Tab).await;
-    world.window.press(world.server().password()).await;
-    world.window.key(Key::Enter).await;
-    world.window.shows("Allow dev to sync?").await;
-    world
+    let fixture = Fixture::new().await;
+    fixture.window.goto(&fixture.request()).await;
+    fixture.window.wait_for_title("Sign in").await;
+    fixture.window.press(fixture.server().email()).await;
+    fixture.window.key(Key::Tab).await;
+    fixture.window.press(fixture.server().password()).await;
+    fixture.window.key(Key::Enter).await;
+    fixture.window.wait_for_title("Allow dev to sync?").await;
+    fixture
         .window
         .find("button[value=deny]")
         .await
         .send_keys(&char::from(Key::Tab).to_string())
         .await
         .expect("a key");
-    world.window.key(Key::Enter).await;
-    world.window.shows("Back in the app").await;
-    assert_eq!(world.app.heard("code").len(), 1);
+    fixture.window.key(Key::Enter).await;
+    fixture.window.wait_for_title("Back in the app").await;
+    assert_eq!(fixture.app.received("code").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browsers_return_to_every_loopback_name() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let by_v6 = Callback::listen_v6();
-    let mut ways = vec![(&world.app, "localhost")];
+    let mut ways = vec![(&fixture.app, "localhost")];
     ways.extend(by_v6.as_ref().map(|app| (app, "[::1]")));
     for (app, host) in ways {
-        world.window.goto(&world.request_back_to(&app.at(host))).await;
-        world.log_in().await;
-        world.window.shows("Allow dev to sync?").await;
-        world.window.click("Allow").await;
-        world.window.shows("Back in the app").await;
-        assert_eq!(app.heard("code").len(), 1, "{host}");
+        fixture.window.goto(&fixture.request_back_to(&app.at(host))).await;
+        fixture.sign_in().await;
+        fixture.window.wait_for_title("Allow dev to sync?").await;
+        fixture.window.click("Allow").await;
+        fixture.window.wait_for_title("Back in the app").await;
+        assert_eq!(app.received("code").len(), 1, "{host}");
     }
 }

@@ -34,7 +34,7 @@ impl Drop for Driver {
 
 /// The size of a window and its colour scheme.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Look {
+pub(crate) struct Appearance {
     pub(crate) width: u32,
     pub(crate) dark: bool,
 }
@@ -42,25 +42,25 @@ pub(crate) struct Look {
 impl Window {
     /// A desktop screen.
     pub(crate) async fn open() -> Self {
-        Self::looking(Look { width: 1280, dark: false }).await
+        Self::open_with(Appearance { width: 1280, dark: false }).await
     }
 
     /// Opens a window of this look.
-    pub(crate) async fn looking(look: Look) -> Self {
+    pub(crate) async fn open_with(appearance: Appearance) -> Self {
         let (driver, port) = start_driver();
         let mut arguments = vec![
             "--headless=new".to_owned(),
             "--no-sandbox".into(),
             "--disable-gpu".into(),
             "--disable-dev-shm-usage".into(),
-            format!("--window-size={},900", look.width),
+            format!("--window-size={},900", appearance.width),
         ];
-        if look.dark {
+        if appearance.dark {
             arguments.push("--blink-settings=preferredColorScheme=0".into());
         }
         let mut options = json!({ "args": arguments });
-        if look.width < 600 {
-            let metrics = json!({"width": look.width, "height": 844, "pixelRatio": 2.0, "touch": true});
+        if appearance.width < 600 {
+            let metrics = json!({"width": appearance.width, "height": 844, "pixelRatio": 2.0, "touch": true});
             options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
         }
         let capabilities = json!({"browserName": "chrome", "goog:chromeOptions": options});
@@ -91,30 +91,30 @@ impl Window {
     }
 
     /// Returns the current URL.
-    pub(crate) async fn address(&self) -> String {
+    pub(crate) async fn url(&self) -> String {
         self.client.current_url().await.expect("an address").to_string()
     }
 
     /// Waits for the page with this title.
-    pub(crate) async fn shows(&self, title: &str) {
+    pub(crate) async fn wait_for_title(&self, title: &str) {
         let heading = format!("//h1[normalize-space()={title:?}]");
         if !self.waits_for(&heading).await {
-            panic!("{} does not show {title:?} but {}", self.address().await, self.text().await);
+            panic!("{} does not show {title:?} but {}", self.url().await, self.text().await);
         }
     }
 
     /// Waits for this text anywhere on the page.
-    pub(crate) async fn says(&self, text: &str) {
+    pub(crate) async fn wait_for_text(&self, text: &str) {
         let anywhere = format!("//*[contains(normalize-space(), {text:?})]");
         if !self.waits_for(&anywhere).await {
-            panic!("{} does not say {text:?} but {}", self.address().await, self.text().await);
+            panic!("{} does not say {text:?} but {}", self.url().await, self.text().await);
         }
     }
 
     /// Repeats a lookup that fails because the page is being replaced by the next.
     async fn waits_for(&self, path: &str) -> bool {
-        let look = || self.client.wait().for_element(Locator::XPath(path));
-        look().await.is_ok() || look().await.is_ok()
+        let appearance = || self.client.wait().for_element(Locator::XPath(path));
+        appearance().await.is_ok() || appearance().await.is_ok()
     }
 
     /// Returns the visible text.
@@ -176,7 +176,7 @@ impl Window {
     }
 
     /// Runs a script in the page and returns its result.
-    pub(crate) async fn judge(&self, script: &str) -> Value {
+    pub(crate) async fn evaluate(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.expect("a verdict")
     }
 

@@ -16,21 +16,21 @@ const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const AUDIENCE: &str = "notes";
 
 /// A server whose first app trusts an issuer.
-struct Scene {
+struct Fixture {
     server: ManualClockServer,
     issuer: Issuer,
 }
 
-impl Scene {
-    fn set() -> Self {
+impl Fixture {
+    fn new() -> Self {
         Self::with_keys(&["EC"])
     }
 
     fn with_keys(kinds: &[&str]) -> Self {
-        let scene =
+        let fixture =
             Self { server: ManualClockServer::start(&NO_RATE_LIMIT), issuer: Issuer::with_keys(kinds) };
-        scene.trust("dev", Some(scene.issuer.keys_url()), None);
-        scene
+        fixture.trust("dev", Some(fixture.issuer.keys_url()), None);
+        fixture
     }
 
     fn trust(&self, app: &str, jwks_url: Option<String>, jwks: Option<String>) {
@@ -54,11 +54,11 @@ impl Scene {
         self.issuer.sign("EC", &json!({"alg": "ES256", "kid": "EC"}), &self.claims(subject))
     }
 
-    fn exchange(&self, token: &str) -> Told {
+    fn exchange(&self, token: &str) -> TokenResponse {
         self.exchange_at(self.server.api_key(), token)
     }
 
-    fn exchange_at(&self, api_key: &str, token: &str) -> Told {
+    fn exchange_at(&self, api_key: &str, token: &str) -> TokenResponse {
         exchange(&self.server.anonymous(), api_key, token)
     }
 
@@ -76,12 +76,12 @@ const NO_RATE_LIMIT: [(&str, &str); 2] =
     [("auth.rate_limit.ip_burst", "1000000"), ("auth.rate_limit.ip_per_second", "100000")];
 
 /// A response of the token endpoint, in the terms of RFC 6749.
-struct Told {
+struct TokenResponse {
     status: u16,
     body: Value,
 }
 
-impl Told {
+impl TokenResponse {
     #[track_caller]
     fn ok(self) -> Value {
         assert_eq!(self.status, 200, "{}", self.body);
@@ -94,12 +94,12 @@ impl Told {
     }
 }
 
-fn ask(anonymous: &Caller, body: &Value) -> Told {
+fn ask(anonymous: &Caller, body: &Value) -> TokenResponse {
     let answer = anonymous.post("/oauth/token", body);
-    Told { status: answer.status, body: answer.json() }
+    TokenResponse { status: answer.status, body: answer.json() }
 }
 
-fn exchange(anonymous: &Caller, api_key: &str, token: &str) -> Told {
+fn exchange(anonymous: &Caller, api_key: &str, token: &str) -> TokenResponse {
     ask(anonymous, &request(api_key, token))
 }
 
@@ -109,60 +109,64 @@ fn request(api_key: &str, token: &str) -> Value {
 
 #[test]
 fn a_federated_user_signs_in_and_is_the_same_user_next_time() {
-    let scene = Scene::set();
-    let first = scene.exchange(&scene.token("ada")).ok();
-    let again = scene.exchange(&scene.token("ada")).ok();
-    let other = scene.exchange(&scene.token("bob")).ok();
+    let fixture = Fixture::new();
+    let first = fixture.exchange(&fixture.token("ada")).ok();
+    let again = fixture.exchange(&fixture.token("ada")).ok();
+    let other = fixture.exchange(&fixture.token("bob")).ok();
     assert_eq!(first["user_id"], again["user_id"]);
     assert_ne!(first["user_id"], other["user_id"]);
     assert_eq!(first["token_type"], "Bearer");
 
-    let ada = scene.server.anonymous().with_token(&text(&first["access_token"]));
+    let ada = fixture.server.anonymous().with_token(&text(&first["access_token"]));
     ada.device("Laptop");
     let refresh = json!({"refresh_token": first["refresh_token"]});
-    let refreshed = scene.server.anonymous().post("/api/sync/auth/refresh", &refresh).ok();
-    let ada = scene.server.anonymous().with_token(&text(&refreshed["token"]));
+    let refreshed = fixture.server.anonymous().post("/api/sync/auth/refresh", &refresh).ok();
+    let ada = fixture.server.anonymous().with_token(&text(&refreshed["token"]));
     assert_eq!(ada.get("/api/sync/devices").ok()[0]["device_name"], "Laptop");
-    let bob = scene.server.anonymous().with_token(&text(&other["access_token"]));
+    let bob = fixture.server.anonymous().with_token(&text(&other["access_token"]));
     assert_eq!(bob.get("/api/sync/devices").ok(), json!([]));
 }
 
 #[test]
 fn an_assertion_may_be_sent_as_a_form() {
-    let scene = Scene::set();
-    let form =
-        format!("grant_type={GRANT}&client_id={}&assertion={}", scene.server.api_key(), scene.token("ada"));
+    let fixture = Fixture::new();
+    let form = format!(
+        "grant_type={GRANT}&client_id={}&assertion={}",
+        fixture.server.api_key(),
+        fixture.token("ada")
+    );
     let kind = Some("application/x-www-form-urlencoded");
-    let answer = scene.server.anonymous().send(Method::POST, "/oauth/token", kind, form.as_bytes());
+    let answer = fixture.server.anonymous().send(Method::POST, "/oauth/token", kind, form.as_bytes());
     assert!(answer.ok()["access_token"].is_string());
 }
 
 #[test]
 fn keys_of_all_three_kinds_work_for_their_own_algorithm_only() {
-    let scene = Scene::with_keys(&["EC", "OKP", "RSA"]);
+    let fixture = Fixture::with_keys(&["EC", "OKP", "RSA"]);
     for (kid, alg) in [("EC", "ES256"), ("OKP", "EdDSA"), ("RSA", "RS256")] {
-        scene.sign_in(&scene.issuer.sign(kid, &json!({"alg": alg, "kid": kid}), &scene.claims("ada")));
+        fixture.sign_in(&fixture.issuer.sign(kid, &json!({"alg": alg, "kid": kid}), &fixture.claims("ada")));
         // If there is only one key of this kind, the assertion need not name it.
-        scene.sign_in(&scene.issuer.sign(kid, &json!({"alg": alg}), &scene.claims("ada")));
+        fixture.sign_in(&fixture.issuer.sign(kid, &json!({"alg": alg}), &fixture.claims("ada")));
     }
-    let other_alg = scene.issuer.sign("RSA", &json!({"alg": "PS256", "kid": "RSA"}), &scene.claims("ada"));
-    scene.refuses("PS256", &other_alg);
-    let wrong_kid = scene.issuer.sign("RSA", &json!({"alg": "RS256", "kid": "EC"}), &scene.claims("ada"));
-    scene.refuses("the kid of a key of another kind", &wrong_kid);
+    let other_alg =
+        fixture.issuer.sign("RSA", &json!({"alg": "PS256", "kid": "RSA"}), &fixture.claims("ada"));
+    fixture.refuses("PS256", &other_alg);
+    let wrong_kid = fixture.issuer.sign("RSA", &json!({"alg": "RS256", "kid": "EC"}), &fixture.claims("ada"));
+    fixture.refuses("the kid of a key of another kind", &wrong_kid);
 }
 
 #[test]
 fn an_issuer_of_one_app_cannot_sign_in_users_of_another() {
-    let scene = Scene::set();
-    let made = scene.server.command(Command::App(AppCommand::Create { name: "other".into() }));
+    let fixture = Fixture::new();
+    let made = fixture.server.command(Command::App(AppCommand::Create { name: "other".into() }));
     let other_key = text(&made["api_key"]);
-    let token = scene.token("ada");
-    scene.exchange_at(&other_key, &token).is_error("another app", "invalid_grant");
+    let token = fixture.token("ada");
+    fixture.exchange_at(&other_key, &token).is_error("another app", "invalid_grant");
 
     // Both apps trust the same issuer: the same subject is a different user in each.
-    scene.trust("other", Some(scene.issuer.keys_url()), None);
-    let here = scene.exchange(&token).ok();
-    let there = scene.exchange_at(&other_key, &token).ok();
+    fixture.trust("other", Some(fixture.issuer.keys_url()), None);
+    let here = fixture.exchange(&token).ok();
+    let there = fixture.exchange_at(&other_key, &token).ok();
     assert_ne!(here["user_id"], there["user_id"]);
     assert_ne!(here["app_id"], there["app_id"]);
 
@@ -175,65 +179,65 @@ fn an_issuer_of_one_app_cannot_sign_in_users_of_another() {
         jwks_url: Some(elsewhere.keys_url()),
         jwks: None,
     });
-    scene.server.command(add);
-    let mut claims = scene.claims("ada");
+    fixture.server.command(add);
+    let mut claims = fixture.claims("ada");
     claims["iss"] = elsewhere.url().into();
     let header = json!({"alg": "ES256", "kid": "EC"});
-    let third = scene.exchange_at(&other_key, &elsewhere.sign("EC", &header, &claims)).ok();
+    let third = fixture.exchange_at(&other_key, &elsewhere.sign("EC", &header, &claims)).ok();
     assert_ne!(third["user_id"], there["user_id"]);
-    scene.refuses("the other app's issuer", &elsewhere.sign("EC", &header, &claims));
-    let impostor = elsewhere.sign("EC", &header, &scene.claims("ada"));
-    scene.exchange_at(&other_key, &impostor).is_error("one issuer's key is no other's", "invalid_grant");
+    fixture.refuses("the other app's issuer", &elsewhere.sign("EC", &header, &claims));
+    let impostor = elsewhere.sign("EC", &header, &fixture.claims("ada"));
+    fixture.exchange_at(&other_key, &impostor).is_error("one issuer's key is no other's", "invalid_grant");
 }
 
 #[test]
 fn an_unknown_app_is_an_unknown_client() {
-    let scene = Scene::set();
-    scene.exchange_at("tla_unknown", &scene.token("ada")).is_error("no app", "invalid_client");
+    let fixture = Fixture::new();
+    fixture.exchange_at("tla_unknown", &fixture.token("ada")).is_error("no app", "invalid_client");
 }
 
 #[test]
 fn a_disabled_federated_user_is_refused_at_once() {
-    let scene = Scene::set();
-    let answer = scene.exchange(&scene.token("ada")).ok();
-    let ada = scene.server.anonymous().with_token(&text(&answer["access_token"]));
-    scene.server.command(Command::User(UserCommand::Disable { email: text(&answer["user_id"]) }));
+    let fixture = Fixture::new();
+    let answer = fixture.exchange(&fixture.token("ada")).ok();
+    let ada = fixture.server.anonymous().with_token(&text(&answer["access_token"]));
+    fixture.server.command(Command::User(UserCommand::Disable { email: text(&answer["user_id"]) }));
     ada.get("/api/sync/status").expect_error(401, "unauthenticated");
-    scene.refuses("a disabled user", &scene.token("ada"));
-    scene.server.command(Command::User(UserCommand::Enable { email: text(&answer["user_id"]) }));
-    assert_eq!(scene.exchange(&scene.token("ada")).ok()["user_id"], answer["user_id"]);
+    fixture.refuses("a disabled user", &fixture.token("ada"));
+    fixture.server.command(Command::User(UserCommand::Enable { email: text(&answer["user_id"]) }));
+    assert_eq!(fixture.exchange(&fixture.token("ada")).ok()["user_id"], answer["user_id"]);
 }
 
 #[test]
 fn removing_an_issuer_ends_its_sessions_and_keeps_its_users() {
-    let scene = Scene::set();
-    let answer = scene.exchange(&scene.token("ada")).ok();
-    let ada = scene.server.anonymous().with_token(&text(&answer["access_token"]));
-    let somebody = scene.server.signed_in_caller();
+    let fixture = Fixture::new();
+    let answer = fixture.exchange(&fixture.token("ada")).ok();
+    let ada = fixture.server.anonymous().with_token(&text(&answer["access_token"]));
+    let somebody = fixture.server.signed_in_caller();
     let remove =
-        Command::Issuer(IssuerCommand::Remove { app: "dev".into(), issuer: scene.issuer.url().into() });
-    scene.server.command(remove);
+        Command::Issuer(IssuerCommand::Remove { app: "dev".into(), issuer: fixture.issuer.url().into() });
+    fixture.server.command(remove);
     ada.get("/api/sync/status").expect_error(401, "unauthenticated");
-    scene.refuses("no longer trusted", &scene.token("ada"));
+    fixture.refuses("no longer trusted", &fixture.token("ada"));
     somebody.get("/api/sync/status").ok();
-    scene.trust("dev", Some(scene.issuer.keys_url()), None);
-    assert_eq!(scene.exchange(&scene.token("ada")).ok()["user_id"], answer["user_id"]);
+    fixture.trust("dev", Some(fixture.issuer.keys_url()), None);
+    assert_eq!(fixture.exchange(&fixture.token("ada")).ok()["user_id"], answer["user_id"]);
 }
 
 #[test]
 fn replacing_an_api_key_ends_federated_sessions() {
-    let scene = Scene::set();
-    let ada = scene.sign_in(&scene.token("ada"));
-    scene.server.command(Command::App(AppCommand::RotateKey { app: "dev".into() }));
+    let fixture = Fixture::new();
+    let ada = fixture.sign_in(&fixture.token("ada"));
+    fixture.server.command(Command::App(AppCommand::RotateKey { app: "dev".into() }));
     ada.get("/api/sync/status").expect_error(401, "unauthenticated");
-    scene.exchange(&scene.token("ada")).is_error("the key until then", "invalid_client");
+    fixture.exchange(&fixture.token("ada")).is_error("the key until then", "invalid_client");
 }
 
 #[test]
 fn a_federated_user_without_email_and_password_works_on_every_route() {
-    let scene = Scene::set();
-    let answer = scene.exchange(&scene.token("ada")).ok();
-    let ada = scene.server.anonymous().with_token(&text(&answer["access_token"]));
+    let fixture = Fixture::new();
+    let answer = fixture.exchange(&fixture.token("ada")).ok();
+    let ada = fixture.server.anonymous().with_token(&text(&answer["access_token"]));
     let userinfo = ada.get("/oauth/userinfo").ok();
     assert_eq!((&userinfo["sub"], userinfo.get("email")), (&answer["user_id"], None));
     for current in ["", "a password that was guessed"] {
@@ -252,10 +256,10 @@ fn a_federated_user_without_email_and_password_works_on_every_route() {
         Command::Session(SessionCommand::List),
         Command::Rotation(RotationCommand::List),
     ] {
-        scene.server.command(command);
+        fixture.server.command(command);
     }
     ada.post("/api/sync/auth/logout", &Value::Null).expect(204);
-    scene.server.command(Command::User(UserCommand::Delete { email: text(&answer["user_id"]) }));
-    scene.server.assert_consistent();
-    assert_ne!(scene.exchange(&scene.token("ada")).ok()["user_id"], answer["user_id"]);
+    fixture.server.command(Command::User(UserCommand::Delete { email: text(&answer["user_id"]) }));
+    fixture.server.assert_consistent();
+    assert_ne!(fixture.exchange(&fixture.token("ada")).ok()["user_id"], answer["user_id"]);
 }

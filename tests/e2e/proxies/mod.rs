@@ -2,7 +2,7 @@
 
 mod proxy;
 
-use proxy::{Kind, Proxy};
+use proxy::{Kind, ReverseProxy};
 use serde_json::json;
 use tidelog_client::{
     ChangeEntry, ChangeOp, ConnectionState, Cursor, KdfCost, MemoryStore, Notification, Notifications,
@@ -16,24 +16,24 @@ const HEARTBEAT_SECONDS: &str = "5";
 
 #[test]
 fn notifications_arrive_through_nginx() {
-    come_through(Kind::Nginx);
+    test_notifications_through(Kind::Nginx);
 }
 
 #[test]
 fn notifications_arrive_through_caddy() {
-    come_through(Kind::Caddy);
+    test_notifications_through(Kind::Caddy);
 }
 
-fn come_through(kind: Kind) {
+fn test_notifications_through(kind: Kind) {
     // Both wait for processes, and would block the runtime.
-    let world = World::new();
-    let proxy = Proxy::before(kind, &world.server.url());
-    tokio::runtime::Runtime::new().expect("a runtime").block_on(listen_through(proxy, &world));
+    let fixture = Fixture::new();
+    let proxy = ReverseProxy::in_front_of(kind, &fixture.server.url());
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(listen_through(proxy, &fixture));
 }
 
-async fn listen_through(mut proxy: Proxy, world: &World) {
-    let laptop = world.device(proxy.url(), "laptop").await;
-    let phone = world.device(&world.server.url(), "phone").await;
+async fn listen_through(mut proxy: ReverseProxy, fixture: &Fixture) {
+    let laptop = fixture.device(proxy.url(), "laptop").await;
+    let phone = fixture.device(&fixture.server.url(), "phone").await;
     let mut notifications = laptop.client.subscribe_notifications(laptop.id, Cursor::Start);
     let connection = notifications.connection();
 
@@ -44,7 +44,7 @@ async fn listen_through(mut proxy: Proxy, world: &World) {
     }
     for row in 0..3 {
         phone.push(row).await;
-        hears_promptly(&mut notifications).await;
+        assert_prompt(&mut notifications).await;
     }
 
     proxy.stop();
@@ -55,11 +55,11 @@ async fn listen_through(mut proxy: Proxy, world: &World) {
     let (changes, ..) = laptop.client.pull(laptop.id, Cursor::Start).await.expect("a page");
     assert_eq!(changes.len(), 4);
     phone.push(4).await;
-    hears_promptly(&mut notifications).await;
+    assert_prompt(&mut notifications).await;
 }
 
 /// One heartbeat may precede the event; an event after a second heartbeat was held back by the proxy.
-async fn hears_promptly(notifications: &mut Notifications<'_>) {
+async fn assert_prompt(notifications: &mut Notifications<'_>) {
     for _ in 0..2 {
         if notifications.next().await.expect("a stream") == Notification::Changed {
             return;
@@ -69,7 +69,7 @@ async fn hears_promptly(notifications: &mut Notifications<'_>) {
 }
 
 /// A server with a user.
-struct World {
+struct Fixture {
     server: Server,
     app: App,
     user: User,
@@ -81,7 +81,7 @@ struct Device {
     id: Uuid,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
         let server =
             ServerSetup::default().with("TIDELOG_NOTIFICATIONS_HEARTBEAT_SECONDS", HEARTBEAT_SECONDS).start();

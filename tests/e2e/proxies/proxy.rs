@@ -15,7 +15,7 @@ pub(crate) enum Kind {
 }
 
 /// A running (or stopped) proxy.
-pub(crate) struct Proxy {
+pub(crate) struct ReverseProxy {
     kind: Kind,
     address: String,
     url: String,
@@ -23,9 +23,9 @@ pub(crate) struct Proxy {
     process: Option<Process>,
 }
 
-impl Proxy {
+impl ReverseProxy {
     /// Starts a proxy in front of the server at this URL.
-    pub(crate) fn before(kind: Kind, server: &str) -> Self {
+    pub(crate) fn in_front_of(kind: Kind, server: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         // A port that was free a moment ago: proxies cannot report a port that they chose themselves.
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
@@ -87,7 +87,7 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
+impl Drop for ReverseProxy {
     fn drop(&mut self) {
         self.process = None;
         if std::thread::panicking() {

@@ -1,53 +1,53 @@
 //! Runs `examples/sidecar`: a web app with its own users, the real server next to it, and a program on two devices.
 
-mod world;
+mod fixture;
 
 use crate::issuer::Issuer;
+use fixture::Fixture;
 use serde_json::json;
 use tidelog_client::{MemoryStore, SyncKitClient, SyncKitConfig, SyncKitError};
 use tidelog_test_kit::{Server, text};
-use world::World;
 
 #[test]
 fn users_of_a_web_app_sync_without_a_second_account() {
-    let world = World::new();
-    world.sign_up("ada", "a password for ada");
-    world.sign_up("bob", "a password for bob");
+    let fixture = Fixture::new();
+    fixture.sign_up("ada", "a password for ada");
+    fixture.sign_up("bob", "a password for bob");
     let (laptop, phone) = (["--device", "Laptop"], ["--device", "Phone"]);
-    world.program("ada", &laptop).arg("https://example.org/ada").says("");
-    world.program("ada", &phone).arg("https://example.org/more").says("");
+    fixture.program("ada", &laptop).arg("https://example.org/ada").expect_output("");
+    fixture.program("ada", &phone).arg("https://example.org/more").expect_output("");
     let both = "https://example.org/ada\nhttps://example.org/more\n";
-    world.program("ada", &phone).says(both);
-    world.program("ada", &laptop).says(both);
-    world.program("bob", &laptop).says("");
+    fixture.program("ada", &phone).expect_output(both);
+    fixture.program("ada", &laptop).expect_output(both);
+    fixture.program("bob", &laptop).expect_output("");
 
-    let users = world.server.cli().run(&["user", "list"]).json();
+    let users = fixture.server.cli().run(&["user", "list"]).json();
     assert_eq!(users.as_array().map(Vec::len), Some(2), "{users}");
     assert!(users.as_array().expect("a list").iter().all(|user| user["email"].is_null()));
-    world.assert_nothing_shows("example.org");
+    fixture.assert_nothing_shows("example.org");
 }
 
 #[test]
 fn a_user_who_is_not_signed_in_or_was_disabled_gets_no_tokens() {
-    let world = World::new();
-    world.sign_up("ada", "a password for ada");
-    assert_eq!(world.post("/sync", "", None).0, 403);
-    assert_eq!(world.post("/sync", "", Some("bookmarks=guessed")).0, 403);
-    assert!(world.program("mallory", &[]).fails().contains("Wrong name or password"));
-    world.program("ada", &[]).says("");
+    let fixture = Fixture::new();
+    fixture.sign_up("ada", "a password for ada");
+    assert_eq!(fixture.post("/sync", "", None).0, 403);
+    assert_eq!(fixture.post("/sync", "", Some("bookmarks=guessed")).0, 403);
+    assert!(fixture.program("mallory", &[]).expect_failure().contains("Wrong name or password"));
+    fixture.program("ada", &[]).expect_output("");
 
-    let users = world.server.cli().run(&["user", "list"]).json();
-    world.server.cli().run(&["user", "disable", &text(&users[0]["user_id"])]).json();
-    assert!(world.program("ada", &[]).fails().contains("sync is not available"));
+    let users = fixture.server.cli().run(&["user", "list"]).json();
+    fixture.server.cli().run(&["user", "disable", &text(&users[0]["user_id"])]).json();
+    assert!(fixture.program("ada", &[]).expect_failure().contains("sync is not available"));
 }
 
 #[test]
 fn the_web_app_keeps_working_without_its_sidecar() {
-    let mut world = World::new();
-    world.sign_up("ada", "a password for ada");
-    world.server.stop();
-    assert_eq!(world.sign_in("ada", "a password for ada").0, 303);
-    assert!(world.program("ada", &[]).fails().contains("sync is not available"));
+    let mut fixture = Fixture::new();
+    fixture.sign_up("ada", "a password for ada");
+    fixture.server.stop();
+    assert_eq!(fixture.sign_in("ada", "a password for ada").0, 303);
+    assert!(fixture.program("ada", &[]).expect_failure().contains("sync is not available"));
 }
 
 #[tokio::test]

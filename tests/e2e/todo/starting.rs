@@ -2,80 +2,80 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::todo::fixture::{Fixture, PASSPHRASE};
 use crate::todo::terminal::Terminal;
-use crate::todo::world::{PASSPHRASE, World};
 use tidelog_test_kit::PASSWORD;
 
 #[test]
 fn the_first_start_prompts_without_echo_and_later_ones_start_offline_without_prompts() {
-    let mut world = World::new();
-    let first = Terminal::run(&world.app_on("laptop"));
-    first.shows("Password of mia@example.com:");
-    first.type_secret(PASSWORD).press(&["Enter"]).shows("New passphrase");
-    first.type_secret(PASSPHRASE).press(&["Enter"]).shows("Repeat the passphrase");
+    let mut fixture = Fixture::new();
+    let first = Terminal::run(&fixture.app_on("laptop"));
+    first.wait_for("Password of mia@example.com:");
+    first.type_secret(PASSWORD).press(&["Enter"]).wait_for("New passphrase");
+    first.type_secret(PASSPHRASE).press(&["Enter"]).wait_for("Repeat the passphrase");
     let asked = first.screen();
     assert!(!asked.contains(PASSWORD) && !asked.contains(PASSPHRASE), "{asked}");
-    first.type_secret(PASSPHRASE).press(&["Enter"]).shows("● live");
-    first.press(&["a"]).type_text("Milk").press(&["Enter"]).shows("[ ] Milk");
+    first.type_secret(PASSPHRASE).press(&["Enter"]).wait_for("● live");
+    first.press(&["a"]).type_text("Milk").press(&["Enter"]).wait_for("[ ] Milk");
     first.press(&["q"]);
     assert_eq!(first.end().0, 0);
-    world.server.stop();
-    let second = Terminal::run(&world.app_on("laptop"));
-    second.shows("○ offline");
-    second.shows("[ ] Milk");
+    fixture.server.stop();
+    let second = Terminal::run(&fixture.app_on("laptop"));
+    second.wait_for("○ offline");
+    second.wait_for("[ ] Milk");
 }
 
 #[test]
 fn two_different_new_passphrases_are_refused() {
-    let world = World::new();
-    let app = Terminal::run(&world.app_on("laptop"));
-    app.shows("Password of");
-    app.type_secret(PASSWORD).press(&["Enter"]).shows("New passphrase");
-    app.type_secret(PASSPHRASE).press(&["Enter"]).shows("Repeat the passphrase");
-    app.type_secret("seven wet ducks").press(&["Enter"]).shows("the passphrases do not match");
+    let fixture = Fixture::new();
+    let app = Terminal::run(&fixture.app_on("laptop"));
+    app.wait_for("Password of");
+    app.type_secret(PASSWORD).press(&["Enter"]).wait_for("New passphrase");
+    app.type_secret(PASSPHRASE).press(&["Enter"]).wait_for("Repeat the passphrase");
+    app.type_secret("seven wet ducks").press(&["Enter"]).wait_for("the passphrases do not match");
     assert_eq!(app.end().0, 1);
 }
 
 #[test]
 fn a_wrong_passphrase_is_reported_and_the_next_start_asks_again() {
-    let world = World::new();
-    let _laptop = world.start("laptop");
-    let mut app = world.app_on("phone");
+    let fixture = Fixture::new();
+    let _laptop = fixture.start("laptop");
+    let mut app = fixture.app_on("phone");
     app.env("TIDELOG_PASSWORD", PASSWORD).env("TIDELOG_PASSPHRASE", "seven wet ducks");
     let refused = Terminal::run(&app);
-    refused.shows("wrong passphrase");
+    refused.wait_for("wrong passphrase");
     assert_eq!(refused.end().0, 1);
-    let _phone = world.start("phone");
+    let _phone = fixture.start("phone");
 }
 
 #[test]
 fn a_removed_device_signs_in_again_and_keeps_its_edits() {
-    let world = World::new();
-    let (laptop, phone) = (world.start("laptop"), world.start("phone"));
-    let devices = world.server.cli().run(&["device", "list"]).json();
+    let fixture = Fixture::new();
+    let (laptop, phone) = (fixture.start("laptop"), fixture.start("phone"));
+    let devices = fixture.server.cli().run(&["device", "list"]).json();
     let is_phone = |device: &&serde_json::Value| device["device_name"] == "phone";
     let device = devices.as_array().expect("a list").iter().find(is_phone).expect("the phone");
-    world.server.cli().run(&["device", "revoke", device["device_id"].as_str().expect("an id")]).json();
-    phone.shows("press s");
-    phone.press(&["a"]).type_text("Written by a stranger").press(&["Enter"]).shows("[ ] Written");
+    fixture.server.cli().run(&["device", "revoke", device["device_id"].as_str().expect("an id")]).json();
+    phone.wait_for("press s");
+    phone.press(&["a"]).type_text("Written by a stranger").press(&["Enter"]).wait_for("[ ] Written");
     // The environment contains the secrets.
-    phone.press(&["s"]).shows("● live");
-    laptop.shows("[ ] Written by a stranger");
+    phone.press(&["s"]).wait_for("● live");
+    laptop.wait_for("[ ] Written by a stranger");
 }
 
 #[test]
 fn a_database_is_synced_by_one_process_only() {
-    let world = World::new();
-    let _first = world.start("laptop");
-    let second = Terminal::run(&world.app_on("laptop"));
-    second.shows("is already open");
+    let fixture = Fixture::new();
+    let _first = fixture.start("laptop");
+    let second = Terminal::run(&fixture.app_on("laptop"));
+    second.wait_for("is already open");
     assert_eq!(second.end().0, 1);
 }
 
 #[test]
 fn a_signal_restores_the_terminal() {
-    let world = World::new();
-    let laptop = world.start("laptop");
+    let fixture = Fixture::new();
+    let laptop = fixture.start("laptop");
     kill_process(Pid::from_raw(laptop.pid()).expect("a process"), Signal::TERM).expect("it runs");
     let (code, screen) = laptop.end();
     assert_eq!(code, 143);

@@ -109,20 +109,20 @@ impl Terminal {
 
     /// Waits until this text is visible.
     #[track_caller]
-    pub(crate) fn shows(&self, text: &str) -> String {
+    pub(crate) fn wait_for(&self, text: &str) -> String {
         self.until(text, |screen| screen.contains(text))
     }
 
     /// Waits until this text is no longer visible.
     #[track_caller]
-    pub(crate) fn hides(&self, text: &str) -> String {
+    pub(crate) fn wait_until_gone(&self, text: &str) -> String {
         self.until(&format!("no {text}"), |screen| !screen.contains(text))
     }
 
     /// Waits until the program has ended. Returns its exit code and the screen.
     #[track_caller]
     pub(crate) fn end(&self) -> (i32, String) {
-        let screen = self.shows("icanon");
+        let screen = self.wait_for("icanon");
         let code = screen.lines().find_map(|line| line.strip_prefix(ENDED)).expect("it says so first");
         (code.trim().parse().expect("a number"), screen)
     }

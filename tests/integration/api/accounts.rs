@@ -175,7 +175,7 @@ fn deleting_an_account_requires_its_password_and_deletes_everything() {
     let mut stream = app.open_stream(&format!("/api/sync/subscribe?app_id={}&device_id={device}", notes.id));
     let (tab, _) = page_of(&server, &ada);
     let page = tab.open("/account/delete").expect(200).expect_title("Delete your account?");
-    assert!(page.text.contains("Backups"), "what stays is told");
+    assert!(page.text.contains("Backups"), "the page says what is kept");
     tab.send(&page, &[("password", "wrong")]).expect(422);
     app.get("/api/sync/status").ok();
     let gone =
@@ -257,8 +257,8 @@ fn the_audit_log_records_sign_ins_password_changes_and_links() {
     let invite = server.cli().run(&["invite", "create"]).json();
     server.cli().run(&["invite", "revoke", invite["invite_id"].as_str().expect("an id")]).json();
     let rows = server.cli().run(&["audit"]).json();
-    let told: Vec<_> = rows.as_array().expect("rows").iter().rev().collect();
-    let actions: Vec<_> = told.iter().map(|row| row["action"].as_str().expect("a name")).collect();
+    let events: Vec<_> = rows.as_array().expect("rows").iter().rev().collect();
+    let actions: Vec<_> = events.iter().map(|row| row["action"].as_str().expect("a name")).collect();
     let expected = [
         "user_created",
         "signed_in",
@@ -269,6 +269,8 @@ fn the_audit_log_records_sign_ins_password_changes_and_links() {
         "invite_revoked",
     ];
     assert_eq!(actions, expected);
-    assert!(told[1..5].iter().all(|row| row["email"] == "ada@example.org"));
-    assert!(told[1..4].iter().all(|row| row["client_ip"] == "127.0.0.1") && told[4]["client_ip"].is_null());
+    assert!(events[1..5].iter().all(|row| row["email"] == "ada@example.org"));
+    assert!(
+        events[1..4].iter().all(|row| row["client_ip"] == "127.0.0.1") && events[4]["client_ip"].is_null()
+    );
 }

@@ -170,10 +170,10 @@ fn the_audit_log_holds_no_secret() {
     let refresh = json!({"refresh_token": tokens["refresh_token"]});
     fixture.server.anonymous().post("/api/sync/auth/refresh", &refresh).ok();
     let key = text(&fixture.server.cli().run(&["app", "rotate-key", "Notes"]).json()["api_key"]);
-    let told = fixture.server.cli().run(&["audit", "--limit", "1000"]).text();
+    let audit_log = fixture.server.cli().run(&["audit", "--limit", "1000"]).text();
     let (token, refresh) = (text(&tokens["token"]), text(&tokens["refresh_token"]));
     for secret in [PASSWORD, "a secret of somebody", &token, &refresh, &fixture.app.api_key, &key] {
-        assert!(!told.contains(secret), "it tells {secret}");
+        assert!(!audit_log.contains(secret), "it contains {secret}");
     }
 }
 

@@ -166,11 +166,14 @@ fn concurrent_refreshes_of_one_token_get_one_successor() {
 fn a_refresh_token_that_was_never_issued_is_refused() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
-    let given = server.tokens(&user, &app);
+    let tokens = server.tokens(&user, &app);
     let anonymous = server.anonymous();
-    for forged in
-        [text(&given["token"]), String::new(), "x".repeat(10_000), fresh_like(&text(&given["refresh_token"]))]
-    {
+    for forged in [
+        text(&tokens["token"]),
+        String::new(),
+        "x".repeat(10_000),
+        fresh_like(&text(&tokens["refresh_token"])),
+    ] {
         anonymous.post(REFRESH, &json!({"refresh_token": forged})).expect_error(401, "unauthenticated");
     }
     anonymous.post(REFRESH, &json!({"refresh_token": 1})).expect_error(422, "invalid_field");

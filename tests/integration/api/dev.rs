@@ -42,8 +42,8 @@ impl Dev {
 
     fn in_json() -> (Self, Value) {
         let dev = Self::start(&["--json"], |printed| serde_json::from_str::<Value>(printed).is_ok());
-        let told = serde_json::from_str(&dev.printed).expect("JSON");
-        (dev, told)
+        let config = serde_json::from_str(&dev.printed).expect("JSON");
+        (dev, config)
     }
 }
 
@@ -62,25 +62,25 @@ fn path_with_tidelog() -> std::ffi::OsString {
     std::env::join_paths(folders).expect("a path")
 }
 
-fn text<'a>(told: &'a Value, name: &str) -> &'a str {
-    told[name].as_str().unwrap_or_else(|| panic!("dev does not tell {name}: {told}"))
+fn text<'a>(config: &'a Value, name: &str) -> &'a str {
+    config[name].as_str().unwrap_or_else(|| panic!("dev does not print {name}: {config}"))
 }
 
 #[test]
 fn dev_prints_everything_a_program_needs_to_sign_in() {
-    let (dev, told) = Dev::in_json();
+    let (dev, config) = Dev::in_json();
     let address = fs::read_to_string(dev._home.path().join("address")).expect("the address file is there");
-    assert_eq!(address.trim(), text(&told, "url"));
-    let credentials = json!({"email": text(&told, "email"), "password": text(&told, "password"), "api_key": text(&told, "api_key")});
+    assert_eq!(address.trim(), text(&config, "url"));
+    let credentials = json!({"email": text(&config, "email"), "password": text(&config, "password"), "api_key": text(&config, "api_key")});
     let http = reqwest::blocking::Client::new();
     let answer = http
-        .post(format!("{}/api/sync/auth", text(&told, "url")))
+        .post(format!("{}/api/sync/auth", text(&config, "url")))
         .json(&credentials)
         .send()
         .expect("an answer");
     assert_eq!(answer.status(), 200);
     let answer: Value = answer.json().expect("JSON");
-    assert_eq!(answer["app_id"], told["app_id"]);
+    assert_eq!(answer["app_id"], config["app_id"]);
 }
 
 #[test]
@@ -90,13 +90,13 @@ fn the_commands_that_dev_prints_work_when_pasted_into_a_shell() {
     let (_, script) = dev.printed.split_once("Paste").expect("dev says what to paste");
     let (_, script) = script.split_once('\n').expect("the commands follow");
     let pasted = format!("set -eu\n{script}");
-    let ran = Command::new("bash")
+    let output = Command::new("bash")
         .args(["-c", &pasted])
         .env("PATH", path_with_tidelog())
         .output()
         .expect("bash runs");
-    let (out, fault) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    assert!(ran.status.success(), "{pasted}\nfailed: {fault}\n{out}");
+    let (out, fault) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{pasted}\nfailed: {fault}\n{out}");
     assert!(!out.contains("\"error\""), "{pasted}\nwas refused: {out}");
     assert!(out.contains("\"changes\""), "{pasted}\npulled nothing: {out}");
 }

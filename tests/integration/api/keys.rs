@@ -23,8 +23,8 @@ fn a_key_is_not_found_until_one_is_stored() {
     let me = server.signed_in_caller();
     me.get(KEYS).expect_error(404, "not_found");
     assert_eq!(put(&me, "one", json!({})).ok(), json!({"key_version": 1, "revision": 1}));
-    let given = json!({"encrypted_key": envelope("one"), "key_version": 1, "revision": 1});
-    assert_eq!(me.get(KEYS).ok(), given);
+    let expected = json!({"encrypted_key": envelope("one"), "key_version": 1, "revision": 1});
+    assert_eq!(me.get(KEYS).ok(), expected);
 }
 
 #[test]

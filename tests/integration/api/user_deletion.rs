@@ -69,8 +69,11 @@ fn deleting_a_users_data_in_an_app_keeps_their_other_apps() {
     assert_eq!(elsewhere.pull_everything(&photos).len(), 501);
     assert_eq!(stranger.get(STATUS).ok()["total_changes"], 501);
     assert_eq!(fixture.server.cli().run(&["user", "list"]).json().as_array().map(Vec::len), Some(2));
-    let told = fixture.server.cli().run(&["audit", "--user", "ada@example.org"]).json();
-    assert!(told.as_array().expect("rows").iter().any(|row| row["action"] == "data_deleted"), "{told}");
+    let audit_log = fixture.server.cli().run(&["audit", "--user", "ada@example.org"]).json();
+    assert!(
+        audit_log.as_array().expect("rows").iter().any(|row| row["action"] == "data_deleted"),
+        "{audit_log}"
+    );
     assert_eq!(fixture.server.cli().run(&["check"]).json()["faults"], json!([]));
 }
 

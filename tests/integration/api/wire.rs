@@ -122,10 +122,10 @@ fn an_empty_log_returns_a_cursor_that_is_not_the_start() {
     with_each_dialect(|caller, dialect| {
         let mut laptop = SyncClient::install(caller, dialect, "Laptop");
         assert!(!laptop.pull_page(None));
-        let given = laptop.cursor.clone();
+        let cursor_before = laptop.cursor.clone();
         laptop.write("mine");
         laptop.push();
-        laptop.cursor = given;
+        laptop.cursor = cursor_before;
         while laptop.pull_page(None) {}
         assert_eq!(laptop.received, [""; 0], "what it wrote itself is not news");
     });

@@ -74,12 +74,12 @@ impl Model {
         if !self.devices[device].underway {
             self.devices[device].own_until = self.log.len();
         }
-        let owed = self.pending(device);
-        let given = &owed[..limit.min(owed.len())];
-        let rows: Vec<_> = given.iter().map(|place| self.log[*place].1.clone()).collect();
+        let pending = self.pending(device);
+        let page = &pending[..limit.min(pending.len())];
+        let rows: Vec<_> = page.iter().map(|place| self.log[*place].1.clone()).collect();
         let device_model = &mut self.devices[device];
         device_model.underway = true;
-        device_model.passed = if owed.len() > limit { given[limit - 1] + 1 } else { self.log.len() };
+        device_model.passed = if pending.len() > limit { page[limit - 1] + 1 } else { self.log.len() };
         device_model.received.extend(rows);
     }
 }

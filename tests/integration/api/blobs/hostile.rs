@@ -102,10 +102,10 @@ fn a_blob_of_another_user_is_not_found() {
         for stranger in [fixture.server.sign_in(&bob, &notes), fixture.server.sign_in(&ada, &tasks)] {
             for name in [&hash, &sent] {
                 let answers = |name: &str| {
-                    let asked = stranger.request_download(name);
+                    let requested = stranger.request_download(name);
                     let removed = stranger.delete(&format!("/api/sync/blobs/{name}"));
                     let confirmed = stranger.confirm(name, 60);
-                    [asked, removed, confirmed].map(|answer| (answer.status, answer.text()))
+                    [requested, removed, confirmed].map(|answer| (answer.status, answer.text()))
                 };
                 assert_eq!(answers(name), answers(&absent()));
             }

@@ -72,8 +72,8 @@ impl Device {
     fn upload(&mut self, number: u64) -> Option<(String, usize)> {
         let bytes = blob(number);
         let (hash, size) = (hash_of(&bytes), bytes.len());
-        let asked = self.post("/api/sync/blobs/upload", &json!({"hash": hash, "size_bytes": size}))?;
-        let url = asked["upload_url"].as_str()?;
+        let upload = self.post("/api/sync/blobs/upload", &json!({"hash": hash, "size_bytes": size}))?;
+        let url = upload["upload_url"].as_str()?;
         if !url.is_empty() {
             self.caller
                 .try_call_url(Method::PUT, url, Default::default(), Some(&bytes))

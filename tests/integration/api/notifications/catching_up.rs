@@ -122,16 +122,16 @@ fn a_cursor_of_a_lost_history_gets_the_seq_to_resume_from() {
     copy_database(&fixture.server.scratch_path("copy"), &fixture.server.data());
     fixture.server.start_again();
 
-    let told = fixture.laptop.caller.get(&fixture.laptop.path_from(&lost)).expect_error(409, "log_rewound");
+    let error = fixture.laptop.caller.get(&fixture.laptop.path_from(&lost)).expect_error(409, "log_rewound");
     let pull = json!({"device_id": fixture.laptop.device, "cursor": lost});
     let pulled = fixture.laptop.caller.post("/api/sync/pull", &pull).expect_error(409, "log_rewound");
     assert_eq!(
-        (&told["resume_from"], seq(told["resume_from"].as_str().expect("a cursor"))),
+        (&error["resume_from"], seq(error["resume_from"].as_str().expect("a cursor"))),
         (&pulled["resume_from"], 2)
     );
     let nameless = format!("{}&cursor={lost}", fixture.laptop.path);
-    let told = fixture.laptop.caller.get(&nameless).expect_error(409, "log_rewound");
-    assert_eq!(seq(told["resume_from"].as_str().expect("a cursor")), 1, "without a device, the beginning");
+    let error = fixture.laptop.caller.get(&nameless).expect_error(409, "log_rewound");
+    assert_eq!(seq(error["resume_from"].as_str().expect("a cursor")), 1, "without a device, the beginning");
     let beyond = format!("{}&cursor=1000", fixture.laptop.path);
     fixture.laptop.caller.get(&beyond).expect_error(409, "log_rewound");
 }

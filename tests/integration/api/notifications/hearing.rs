@@ -187,8 +187,8 @@ fn an_idle_stream_sends_heartbeats() {
         assert_eq!(phone.next_item(), Some(StreamItem::Comment("heartbeat".into())));
     }
     let id = Some(fixture.laptop.push("one"));
-    let told = StreamEvent { event: "changed".into(), id, data: "{}".into() };
+    let expected = StreamEvent { event: "changed".into(), id, data: "{}".into() };
     let after_beats = std::iter::repeat_with(|| phone.next_item())
-        .find(|said| *said != Some(StreamItem::Comment("heartbeat".into())));
-    assert_eq!(after_beats, Some(Some(StreamItem::Event(told))));
+        .find(|item| *item != Some(StreamItem::Comment("heartbeat".into())));
+    assert_eq!(after_beats, Some(Some(StreamItem::Event(expected))));
 }

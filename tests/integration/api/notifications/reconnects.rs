@@ -19,17 +19,17 @@ fn nothing_is_missed_over_many_reconnects() {
     let reader = thread::spawn(move || {
         let mut last = beginning;
         for _ in 0..RECONNECTS {
-            let heard = phone.caller.reopen_stream(&phone.path_from(""), &last).expect_changed();
-            assert!(seq(&heard) > seq(&last), "{heard} was told after {last}");
-            leaves.send(seq(&heard)).expect("the writer waits");
-            last = heard;
+            let id = phone.caller.reopen_stream(&phone.path_from(""), &last).expect_changed();
+            assert!(seq(&id) > seq(&last), "{id} came after {last}");
+            leaves.send(seq(&id)).expect("the writer waits");
+            last = id;
         }
     });
     let mut pushed = seq(&fixture.laptop.push("first"));
-    for heard in has_left {
+    for id in has_left {
         // An event may cover only some of the pushes so far; the rest follows after the reconnect.
-        assert!(heard <= pushed, "it heard of {heard}, which is yet to come");
-        if heard == pushed {
+        assert!(id <= pushed, "an event for seq {id}, which is not pushed yet");
+        if id == pushed {
             pushed = seq(&fixture.laptop.push("another"));
         }
     }

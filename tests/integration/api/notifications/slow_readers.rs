@@ -9,7 +9,7 @@ const PUSHES: usize = 5_000;
 /// Concurrent writers, so that several pushes share a commit on any disk.
 const WRITERS: usize = 32;
 /// Maximum number of events it then reads: those sent before coalescing set in, and one for each coalescing window since.
-const FEW: usize = PUSHES / 10;
+const MAX_EVENTS: usize = PUSHES / 10;
 
 #[test]
 fn a_slow_reader_gets_a_few_events_and_the_last_one() {
@@ -26,9 +26,12 @@ fn a_slow_reader_gets_a_few_events_and_the_last_one() {
         }
     });
     let latest = fixture.latest();
-    let mut told = 1;
+    let mut events = 1;
     while asleep.expect_changed() != latest {
-        told += 1;
+        events += 1;
     }
-    assert!(told < FEW, "{told} events of {PUSHES} pushes were kept for a reader that did not read");
+    assert!(
+        events < MAX_EVENTS,
+        "{events} events of {PUSHES} pushes were kept for a reader that did not read"
+    );
 }

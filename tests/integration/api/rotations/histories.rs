@@ -151,11 +151,11 @@ impl ModelledUser {
     }
 
     fn undo(&mut self, server: &Server) {
-        let ran = server.cli().run(&["rotation", "undo", &self.email, "--app", "Notes"]);
+        let output = server.cli().run(&["rotation", "undo", &self.email, "--app", "Notes"]);
         match self.model.undo() {
-            None => drop(ran.expect_refusal()),
+            None => drop(output.expect_refusal()),
             Some((put_back, left)) => {
-                let undone = ran.json();
+                let undone = output.json();
                 assert_eq!(undone["entries_put_back"], put_back);
                 assert_eq!(undone["entries_left_under_newer_keys"], left);
                 assert_eq!(undone["key_version"], self.model.version);
@@ -213,10 +213,10 @@ impl ModelledUser {
 
 #[test]
 fn random_histories_of_rotations_agree_with_a_model() {
-    let asked = std::env::var("TIDELOG_ROTATION_HISTORIES").ok().and_then(|text| text.parse().ok());
+    let histories = std::env::var("TIDELOG_ROTATION_HISTORIES").ok().and_then(|text| text.parse().ok());
     let mut server = Server::start();
     let app = server.new_app("Notes");
-    for seed in 0..asked.unwrap_or(HISTORIES) {
+    for seed in 0..histories.unwrap_or(HISTORIES) {
         let mut rng = SeededRng::new(seed);
         let mut people =
             ["ada", "bob"].map(|name| ModelledUser::new(&server, &app, &format!("{name}{seed}@example.org")));

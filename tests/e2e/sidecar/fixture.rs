@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use tidelog_test_kit::{App, Server, text};
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) server: Server,
     app: App,
     url: String,
@@ -19,7 +19,7 @@ pub(crate) struct World {
     folder: TempDir,
 }
 
-impl World {
+impl Fixture {
     pub(crate) fn new() -> Self {
         let server = Server::start();
         let app = server.new_app("Bookmarks");
@@ -58,8 +58,8 @@ impl World {
     }
 
     pub(crate) fn sign_up(&self, name: &str, password: &str) {
-        let (status, said) = self.post("/sign-up", &format!("name={name}&password={password}"), None);
-        assert_eq!(status, 303, "{said}");
+        let (status, body) = self.post("/sign-up", &format!("name={name}&password={password}"), None);
+        assert_eq!(status, 303, "{body}");
     }
 
     pub(crate) fn sign_in(&self, name: &str, password: &str) -> (u16, String) {
@@ -92,7 +92,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for Fixture {
     fn drop(&mut self) {
         let _ = self.web_app.kill();
         let _ = self.web_app.wait();
@@ -108,7 +108,7 @@ impl Program {
     }
 
     #[track_caller]
-    pub(crate) fn says(self, expected: &str) {
+    pub(crate) fn expect_output(self, expected: &str) {
         let output = self.run();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
@@ -116,7 +116,7 @@ impl Program {
 
     /// Returns standard error of the failed program.
     #[track_caller]
-    pub(crate) fn fails(self) -> String {
+    pub(crate) fn expect_failure(self) -> String {
         let output = self.run();
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()

@@ -12,7 +12,7 @@ use tidelog_test_kit::{App, PASSWORD, Server, User};
 pub(crate) const PASSPHRASE: &str = "seven wet geese over the harbour";
 
 /// A server whose URL survives restarts, and a folder for the devices' files.
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) server: Server,
     proxy: Proxy,
     app: App,
@@ -21,7 +21,7 @@ pub(crate) struct World {
     _runtime: Runtime,
 }
 
-impl World {
+impl Fixture {
     pub(crate) fn new() -> Self {
         let server = Server::start();
         let (app, user) = (server.new_app("Todos"), server.new_user("mia@example.com"));
@@ -49,7 +49,7 @@ impl World {
         let mut app = self.app_on(device);
         app.env("TIDELOG_PASSWORD", PASSWORD).env("TIDELOG_PASSPHRASE", PASSPHRASE);
         let terminal = Terminal::run(&app);
-        terminal.shows("● live");
+        terminal.wait_for("● live");
         terminal
     }
 }
