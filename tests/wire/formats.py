@@ -1,4 +1,4 @@
-"""The encryption formats from the other side.
+"""Command line of the independent implementation of the encryption formats.
 
     formats.py check DIR       recomputes every field of the vectors in DIR
     formats.py generate DIR    writes them
@@ -57,7 +57,7 @@ def outcome(noun, case):
 
 
 def check(directory):
-    """The number of cases that are not met; says which."""
+    """Returns the number of failed cases, and prints them."""
     wrong = checked = 0
     for noun in NOUNS:
         for case in json.loads((directory / f"{noun}.json").read_text())["cases"]:
@@ -71,7 +71,7 @@ def check(directory):
 
 
 def micros(timestamp):
-    """Microseconds since 1970, of RFC 3339 text; a number is taken for microseconds."""
+    """Returns microseconds since 1970 for RFC 3339 text; a number is taken as microseconds."""
     if isinstance(timestamp, int):
         return timestamp
     since = datetime.fromisoformat(timestamp) - datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -1,14 +1,14 @@
-"""A system that signs users in and publishes its keys, by a library of its own: what an app's existing login looks like from outside.
+"""An issuer of assertions, written with a third-party library: it publishes its keys and signs tokens, as an app's existing login does.
 
-It answers HTTP on a free port of 127.0.0.1 and takes orders from standard input, one JSON object a line, each answered by one:
+It serves HTTP on a free port of 127.0.0.1 and reads commands from standard input, one JSON object per line, with one response each:
 
-    {"do": "key", "kid": K, "kind": "EC" | "P-384" | "OKP" | "RSA" | "RSA-1024" | "oct"}   makes a key
-    {"do": "publish", "keys": [{"kid": K, ...changes}]}         what /keys answers from now on
+    {"do": "key", "kid": K, "kind": "EC" | "P-384" | "OKP" | "RSA" | "RSA-1024" | "oct"}   creates a key
+    {"do": "publish", "keys": [{"kid": K, ...changes}]}         what /keys returns from now on
     {"do": "jwks"}                                             the same document, for a file
     {"do": "sign", "kid": K, "header": {...}, "claims": {...}}  to {"token": ...}; header and claims exactly as given
     {"do": "forge", "how": "none" | "hmac" | "key", "kid": K, "header": {...}, "claims": {...}}
     {"do": "behave", "as": "well" | "fail" | "lead_away" | "talk_too_much" | "talk_nonsense" | "hang"}
-    {"do": "asked"}                                            how often /keys was asked for
+    {"do": "asked"}                                            how often /keys was fetched
 
 The first line that it prints is {"url": ...}.
 """
@@ -25,7 +25,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-# Weak keys are made on purpose here.
+# Weak keys are intended here.
 warnings.simplefilter("ignore")
 
 MAKERS = {
@@ -70,7 +70,7 @@ class Issuer:
         return {"token": token}
 
     def forge(self, how, kid, header, claims):
-        """By hand: the library refuses to sign like this."""
+        """Assembled by hand: the library refuses to sign like this."""
         part = lambda value: base64.urlsafe_b64encode(value).rstrip(b"=")
         message = part(json.dumps(header).encode()) + b"." + part(json.dumps(claims).encode())
         signature = b""

@@ -1,12 +1,12 @@
-"""A mail server, by a library of its own: takes mail over SMTP on a free port of 127.0.0.1 and tells what it took.
+"""A mail server, written with a third-party library: receives mail over SMTP on a free port of 127.0.0.1 and reports it.
 
     mail.py plain | smtps | starttls [CERTIFICATES]
 
-Under TLS it is known as "localhost" by certificates that it makes and writes to the file CERTIFICATES, and it wants the user
-"ada@example.org" with the password "p@ss/word". The first line that it prints is {"port": ...}. Then it takes orders from standard
-input, one JSON object a line, each answered by one:
+With TLS it has a certificate for "localhost", whose authority it writes to the file CERTIFICATES, and it requires the user
+"ada@example.org" with the password "p@ss/word". The first line that it prints is {"port": ...}. Then it reads commands from
+standard input, one JSON object per line, with one response each:
 
-    {"do": "next"}       the next mail, waited for: {"from", "to", "headers": {...}, "text", "over_tls"}
+    {"do": "next"}       waits for the next mail: {"from", "to", "headers": {...}, "text", "over_tls"}
     {"do": "refuse"}     refuses every mail from now on
 """
 
@@ -27,8 +27,8 @@ import warnings
 from aiosmtpd.smtp import SMTP, AuthResult
 
 USER, PASSWORD = b"ada@example.org", b"p@ss/word"
-# Far more than a mail takes: reaching it means that none comes.
-PATIENCE_SECONDS = 30
+# Far more than a mail takes: reaching this means that none arrives.
+TIMEOUT_SECONDS = 30
 
 
 class Mailbox:
@@ -51,14 +51,14 @@ class Mailbox:
     def obey(self, order):
         match order["do"]:
             case "next":
-                return self.mails.get(timeout=PATIENCE_SECONDS)
+                return self.mails.get(timeout=TIMEOUT_SECONDS)
             case "refuse":
                 self.refuses = True
                 return {}
 
 
 def certificate(where):
-    """A context with a certificate for "localhost", by an authority whose own goes to the file."""
+    """Returns a TLS context with a certificate for "localhost", and writes the authority's certificate to the file."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -116,7 +116,7 @@ def serve(mailbox, how, context):
 
 
 def main():
-    # What it thinks of its own settings and guests is nobody's business here.
+    # Hide warnings about its settings and clients.
     warnings.simplefilter("ignore")
     logging.disable()
     how = sys.argv[1]

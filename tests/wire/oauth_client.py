@@ -1,4 +1,4 @@
-"""An OAuth client made of Authlib, which knows nothing of Tidelog but its address.
+"""An OAuth client built with Authlib, which is configured with nothing but Tidelog's URL.
 
     oauth_client.py SERVER CLIENT_ID REDIRECT
 

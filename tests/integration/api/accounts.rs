@@ -45,7 +45,7 @@ fn an_account_lists_sessions_and_ends_them() {
     account.delete(&format!("/api/account/sessions/{id}")).expect_error(404, "not_found");
 
     let devices = list(&account, "/api/account/devices");
-    assert_eq!(devices.len(), 2, "a device outlives its session");
+    assert_eq!(devices.len(), 2, "a device survives its session");
     let laptops = devices.iter().find(|device| device["device_name"] == "Laptop").expect("the laptop");
     let id = laptops["id"].as_str().expect("an id");
     theirs.delete(&format!("/api/account/devices/{id}")).expect_error(404, "not_found");
@@ -147,7 +147,7 @@ fn two_factor_authentication_is_turned_on_and_off_on_the_account_page() {
         .expect(200)
         .expect_title("Your recovery codes");
     let again = act(&enrolment, &[("action", "confirm"), ("code", &phone.code(now))]).expect(200);
-    assert_eq!(codes.text, again.text, "a second click shows the codes again");
+    assert_eq!(codes.text, again.text, "a repeated submit shows the codes again");
     let recovery: Vec<&str> =
         codes.text.split("<li>").skip(1).filter_map(|rest| rest.split("</li>").next()).collect();
     assert_eq!(recovery.len(), 10);
@@ -180,7 +180,7 @@ fn deleting_an_account_requires_its_password_and_deletes_everything() {
     app.get("/api/sync/status").ok();
     let gone =
         tab.send(&page, &[("password", PASSWORD)]).expect(200).expect_title("Your account has been deleted");
-    assert_eq!(tab.send(&page, &[("password", PASSWORD)]).text, gone.text, "a second click");
+    assert_eq!(tab.send(&page, &[("password", PASSWORD)]).text, gone.text, "a repeated submit");
     app.get("/api/sync/status").expect_error(401, "unauthenticated");
     stream.expect_end();
     assert_eq!(server.cli().run(&["user", "list"]).json(), json!([]));

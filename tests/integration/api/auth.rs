@@ -144,7 +144,11 @@ fn a_refresh_token_works_within_its_grace_time_after_its_successor_was_used() {
     let first = server.tokens(&user, &app)["refresh_token"].clone();
     let second = refresh(&first)["refresh_token"].clone();
     let third = refresh(&second)["refresh_token"].clone();
-    assert_eq!(refresh(&first)["refresh_token"], second, "the answer was lost, the client asks again");
+    assert_eq!(
+        refresh(&first)["refresh_token"],
+        second,
+        "the response was lost, and the client repeats the request"
+    );
     assert_eq!(refresh(&second)["refresh_token"], third);
 }
 

@@ -349,8 +349,8 @@ fn the_access_table_and_the_openapi_document_list_the_same_operations() {
     let documented = Contract::operations();
     let without_row: Vec<_> = documented.difference(&in_table).collect();
     let without_route: Vec<_> = in_table.difference(&documented).collect();
-    assert!(without_row.is_empty(), "routes without a row in the table of callers: {without_row:?}");
-    assert!(without_route.is_empty(), "rows whose route is not documented: {without_route:?}");
+    assert!(without_row.is_empty(), "routes without an access rule: {without_row:?}");
+    assert!(without_route.is_empty(), "access rules without a documented route: {without_route:?}");
 }
 
 #[test]

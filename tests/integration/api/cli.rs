@@ -32,7 +32,7 @@ fn an_app_is_created_listed_shown_and_set_and_its_key_is_shown_once() {
         assert_eq!((&listed["app_id"], &listed["name"]), (&json!(id), &json!("Notes")));
         let shown = cli.run(&["app", "show", "Notes"]).json();
         assert_eq!((&shown["app_id"], &shown["cursor_format"]), (&json!(id), &json!("string")));
-        assert_eq!(cli.run(&["app", "show", &id]).json(), shown, "an app is named by its id as well");
+        assert_eq!(cli.run(&["app", "show", &id]).json(), shown, "an app id is accepted as well");
         let rotated = text(&cli.run(&["app", "rotate-key", "Notes"]).json()["api_key"]);
         assert_ne!(rotated, key);
         assert_eq!(shown["blob_hash"], "any");
@@ -86,7 +86,11 @@ fn devices_and_sessions_are_listed_and_revoked_with_and_without_a_running_server
         assert!(beside[0].to_string().contains(device));
     }
     server.stop();
-    assert_eq!([listed(&server, "device"), listed(&server, "session")], beside, "the same without a server");
+    assert_eq!(
+        [listed(&server, "device"), listed(&server, "session")],
+        beside,
+        "the same result without a server"
+    );
     server.cli().run(&["device", "revoke", &devices[0]]).json();
     assert_eq!(only(&listed(&server, "device"))["device_name"], "Phone");
     assert_eq!(listed(&server, "session"), json!([]), "its session went with it");
@@ -132,7 +136,7 @@ fn a_command_reports_failures_on_standard_error() {
         create("bob@example.org", "short");
         create("bob@example.org", "");
         let complaint = create("bob@example.org", &"secret".repeat(30));
-        assert!(!complaint.contains("secret"), "a complaint repeats the password");
+        assert!(!complaint.contains("secret"), "an error repeats the password");
         assert_eq!(cli.run(&["user", "list"]).json().as_array().map(Vec::len), Some(1));
         assert_eq!(cli.run(&["app", "list"]).json().as_array().map(Vec::len), Some(1));
     });

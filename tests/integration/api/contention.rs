@@ -96,7 +96,7 @@ fn sixty_four_pushers_and_pullers_never_wait_for_a_lock_and_revocation_takes_eff
         while answered.load(Ordering::SeqCst) < WARM_UP {
             assert!(
                 workers.iter().any(|worker| !worker.is_finished()),
-                "nobody is left to warm the server up"
+                "all pushers ended before the server was warm"
             );
             thread::yield_now();
         }

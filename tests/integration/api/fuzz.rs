@@ -194,7 +194,7 @@ fn five_thousand_mutated_requests_get_documented_responses() {
     }
     assert!(
         (REQUESTS / 20..REQUESTS).contains(&taken),
-        "{taken} were taken: the distortion is too strong or too weak"
+        "{taken} were accepted: the mutation is too strong or too weak"
     );
     let log = server.log();
     assert!(!log.contains("panicked") && !log.contains("locked"), "{log}");

@@ -16,5 +16,5 @@ fn hashing_a_password_returns_its_memory() {
         server.sign_in(&user, &app);
     }
     let kib = server.resident_kib();
-    assert!(kib < MAX_KIB, "after {SIGN_INS} sign-ins the server takes {kib} KiB");
+    assert!(kib < MAX_KIB, "after {SIGN_INS} sign-ins the server uses {kib} KiB");
 }

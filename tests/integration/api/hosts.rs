@@ -82,7 +82,7 @@ fn a_request_is_held_to_every_name_that_it_bears() {
     let (status, _) = ask("GET /health HTTP/1.1", "host: localhost\r\nhost: evil.example\r\n");
     assert!(matches!(status, 400 | 421), "two names were answered {status}");
     let forwarded = "host: evil.example\r\nx-forwarded-host: localhost\r\nforwarded: host=localhost\r\n";
-    assert_unknown(ask("GET /health HTTP/1.1", forwarded), "what a proxy would say");
+    assert_unknown(ask("GET /health HTTP/1.1", forwarded), "as if sent by a proxy");
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Fixture {
 
     #[track_caller]
     fn holds_only_the_first(&self) {
-        assert_eq!(self.me.total_changes(), 1, "a refused push left something behind");
+        assert_eq!(self.me.total_changes(), 1, "a refused push had side effects");
         assert_eq!(self.me.pull_everything(&self.device).len(), 1);
     }
 }
@@ -50,7 +50,7 @@ impl Fixture {
 fn place_of(fault: &Value) -> (usize, String) {
     assert!(
         fault["reason"].as_str().is_some_and(|reason| !reason.is_empty()),
-        "a fault without a reason: {fault}"
+        "a fault without an explanation: {fault}"
     );
     let index = fault["index"].as_u64().expect("an index") as usize;
     (index, fault["field"].as_str().expect("a field").to_owned())

@@ -41,7 +41,7 @@ fn the_setup_link_creates_the_first_administrator_and_changes_at_each_start() {
     assert_eq!((&users[0]["email"], &users[0]["admin"]), (&json!("root@example.org"), &json!(true)));
     tab.open(second.trim()).expect(404).expect_title("This link is no longer valid");
     server.restart();
-    assert!(!file.exists(), "no link where there is an administrator");
+    assert!(!file.exists(), "no link if there is an administrator");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_revoked_invite_and_a_closed_server_create_no_account() {
 fn an_open_server_creates_one_account_per_email() {
     let server = ServerSetup::default().with("TIDELOG_AUTH_SIGN_UP", "open").start();
     let tab = server.tab();
-    assert!(tab.open("/account").text.contains("/sign-up"), "the way in is shown");
+    assert!(tab.open("/account").text.contains("/sign-up"), "the sign-in link is shown");
     sign_up(&tab, "/sign-up", "ada@example.org", PASSWORD).expect(200).expect_title("Your account is ready");
     assert!(
         sign_up(&server.tab(), "/sign-up", "ada@example.org", "another password")

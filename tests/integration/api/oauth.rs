@@ -126,7 +126,7 @@ fn a_user_who_declines_gives_the_app_nothing() {
     assert_eq!((sent.parameter("state").as_deref(), sent.parameter("code")), (Some(STATE), None));
     assert_eq!(sent.parameter("iss"), Some(fixture.server.url()));
     let page = tab.open(&fixture.request(&[]));
-    assert!(page.text.contains("error=access_denied"), "a way out before logging in");
+    assert!(page.text.contains("error=access_denied"), "a way out before signing in");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn the_metadata_lists_every_endpoint() {
     }
     assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
     let page = fixture.server.tab().with("host", "sync.example.org").open(&fixture.request(&[]));
-    assert_eq!(page.action(), "/tide/sign-in", "forms lead where browsers find them");
+    assert_eq!(page.action(), "/tide/sign-in", "actions of forms resolve in browsers");
     let cookie = page.header("set-cookie");
     assert!(cookie.starts_with("__Secure-tidelog-browser=") && cookie.contains("Path=/tide/;"), "{cookie}");
 }

@@ -68,5 +68,5 @@ fn an_old_key_goes_once_nothing_that_it_signed_is_good_and_not_before() {
     server.advance_hours(1_000 * DAY_HOURS);
     server.retire_keys();
     server.signed_in_caller().get(STATUS).ok();
-    assert_eq!(rotate(&server)["older_keys"], 1, "the newest never goes");
+    assert_eq!(rotate(&server)["older_keys"], 1, "the newest is never deleted");
 }

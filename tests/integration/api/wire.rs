@@ -110,7 +110,7 @@ fn a_reinstalled_device_that_writes_between_two_pages_still_receives_all_earlier
         }
         laptop.sync();
         let mut again = SyncClient::install(caller, dialect, "Laptop");
-        assert!(again.pull_page(Some(2)), "half of it is still to come");
+        assert!(again.pull_page(Some(2)), "half of it has not been pulled yet");
         again.write("e");
         again.sync();
         assert_eq!(again.received, ["a", "b", "c", "d"]);
@@ -127,7 +127,7 @@ fn an_empty_log_returns_a_cursor_that_is_not_the_start() {
         laptop.push();
         laptop.cursor = cursor_before;
         while laptop.pull_page(None) {}
-        assert_eq!(laptop.received, [""; 0], "what it wrote itself is not news");
+        assert_eq!(laptop.received, [""; 0], "its own changes are not reported");
     });
 }
 
@@ -167,13 +167,13 @@ fn a_change_comes_back_as_sent_with_its_device_and_seq() {
     let times = ["2026-03-13T10:00:00.123456Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"];
     for ((sent, got), time) in sent.iter().zip(got).zip(times) {
         for field in ["table", "op", "row_id", "data"] {
-            assert_eq!(sent[field], got[field], "{field} changed on the way");
+            assert_eq!(sent[field], got[field], "{field} was altered");
         }
         assert_eq!(got["timestamp"], time, "a time is in UTC and floored to the microsecond");
         assert_eq!(got["device_id"], Value::from(writer.clone()));
     }
     let seqs: Vec<_> = got.iter().map(|entry| entry["seq"].as_i64().expect("seq")).collect();
-    assert!(seqs.is_sorted_by(|one, next| one < next), "{seqs:?} is no order");
+    assert!(seqs.is_sorted_by(|one, next| one < next), "{seqs:?} is not ascending");
     assert_eq!(page["has_more"], false);
 }
 

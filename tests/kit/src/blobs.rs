@@ -80,7 +80,7 @@ impl Caller {
         body: Option<&[u8]>,
     ) -> ApiResponse {
         self.try_call_url(method, url, headers, body)
-            .unwrap_or_else(|fault| panic!("{url} gave no answer: {fault}"))
+            .unwrap_or_else(|fault| panic!("no response from {url}: {fault}"))
     }
 
     /// Like [`Caller::call_url`], for a server that may be killed meanwhile.

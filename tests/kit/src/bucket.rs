@@ -129,7 +129,7 @@ impl Bucket {
 
     /// Kills this process after this many steps from now.
     pub fn kill_at(&self, process: u32, steps: usize) {
-        let process = Pid::from_raw(process.try_into().expect("an id of a process"));
+        let process = Pid::from_raw(process.try_into().expect("a process id"));
         *self.kill_point.lock().unwrap_or_else(PoisonError::into_inner) = KillPoint { process, steps };
     }
 

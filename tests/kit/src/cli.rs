@@ -83,7 +83,7 @@ impl CommandOutput {
     pub fn json(&self) -> Value {
         let text = self.text();
         serde_json::from_str(&text)
-            .unwrap_or_else(|fault| panic!("{} printed no JSON ({fault}): {text}", self.command))
+            .unwrap_or_else(|fault| panic!("{} did not print JSON ({fault}): {text}", self.command))
     }
 
     /// Returns standard error of a command that was refused: it failed and printed nothing on standard output.
@@ -104,7 +104,7 @@ impl CommandOutput {
             self.stdout()
         );
         assert!(self.output.status.code().is_some(), "{} was killed", self.command);
-        assert!(!self.stderr().trim().is_empty(), "{} failed without a word", self.command);
+        assert!(!self.stderr().trim().is_empty(), "{} failed without an error message", self.command);
         assert!(!self.stderr().contains("panicked"), "{} panicked: {}", self.command, self.stderr());
         self.stderr()
     }

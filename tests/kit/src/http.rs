@@ -96,7 +96,7 @@ impl Caller {
 
     /// Sends a request of any method, with or without a JSON body.
     pub fn call(&self, method: Method, path: &str, body: Option<&Value>) -> ApiResponse {
-        self.try_call(method, path, body).unwrap_or_else(|fault| panic!("{path} gave no answer: {fault}"))
+        self.try_call(method, path, body).unwrap_or_else(|fault| panic!("no response to {path}: {fault}"))
     }
 
     /// Like [`Self::call`], for a server that may be killed meanwhile.
@@ -113,7 +113,7 @@ impl Caller {
     /// Sends any bytes with any content type.
     pub fn send(&self, method: Method, path: &str, kind: Option<&str>, body: &[u8]) -> ApiResponse {
         self.try_send(method, path, kind, Some(body))
-            .unwrap_or_else(|fault| panic!("{path} gave no answer: {fault}"))
+            .unwrap_or_else(|fault| panic!("no response to {path}: {fault}"))
     }
 
     fn try_send(
@@ -196,7 +196,7 @@ impl ApiResponse {
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|fault| {
-            panic!("{}: the body is no JSON ({fault}): {}", self.request, self.text())
+            panic!("{}: the body is not JSON ({fault}): {}", self.request, self.text())
         })
     }
 
@@ -224,7 +224,7 @@ impl ApiResponse {
     #[track_caller]
     pub fn expect_error(&self, status: u16, code: &str) -> Value {
         let body = self.expect(status);
-        assert_eq!(body["code"], code, "{} was refused otherwise: {body}", self.request);
+        assert_eq!(body["code"], code, "{} was refused with another code: {body}", self.request);
         body
     }
 }

@@ -139,7 +139,7 @@ impl Server {
     /// Waits until something else has killed the process.
     pub fn wait_until_killed(&mut self) {
         let ended = self.take_process().wait();
-        assert!(ended.is_some(), "nobody killed the server:\n{}", self.log());
+        assert!(ended.is_some(), "the server was not killed:\n{}", self.log());
     }
 
     /// Returns the names of the objects in its blob store.

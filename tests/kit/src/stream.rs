@@ -69,7 +69,7 @@ impl Caller {
     pub fn open_small_buffer_stream(&self, path: &str) -> EventReader {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         // The size limits the window only if it is set before the handshake.
-        socket.set_recv_buffer_size(1).expect("the system takes its least");
+        socket.set_recv_buffer_size(1).expect("the system accepts the minimum");
         socket.connect(&self.address().into()).expect("the server listens");
         EventReader::open(socket.into(), self, &format!("{path} HTTP/1.1"), "")
     }
@@ -82,15 +82,15 @@ impl Caller {
 impl EventReader {
     #[track_caller]
     fn open(mut connection: TcpStream, caller: &Caller, target: &str, headers: &str) -> Self {
-        connection.set_read_timeout(Some(TIMEOUT)).expect("a time-out");
+        connection.set_read_timeout(Some(TIMEOUT)).expect("a read timeout");
         let (host, token) = (caller.address(), caller.token());
         let head = format!("GET {target}\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n{headers}\r\n");
         connection.write_all(head.as_bytes()).expect("the head is sent");
         let mut reader = Self { lines: BufReader::new(connection), headers: HashMap::new() };
         let status = reader.line().expect("an answer");
-        assert!(status.ends_with(" 200 OK\r\n"), "{target} is no stream: {status}");
+        assert!(status.ends_with(" 200 OK\r\n"), "{target} is not a stream: {status}");
         loop {
-            let line = reader.line().expect("a head has an end");
+            let line = reader.line().expect("the response head is complete");
             let Some((name, value)) = line.trim_end().split_once(": ") else { break };
             reader.headers.insert(name.to_lowercase(), value.to_owned());
         }
@@ -134,7 +134,7 @@ impl EventReader {
         let mut event = StreamEvent { event: String::new(), id: None, data: String::new() };
         let (mut other, mut any) = (None, false);
         loop {
-            let line = self.line().expect("an end, not a cut");
+            let line = self.line().expect("the stream ends regularly");
             // Lines that frame chunks end with CR LF, lines inside them with LF; a chunk holds whole lines.
             if let Some(framing) = line.strip_suffix("\r\n") {
                 if framing == "0" {
@@ -152,7 +152,7 @@ impl EventReader {
                 Some(("id", value)) => event.id = Some(value.trim().into()),
                 Some(("data", value)) => value.trim().clone_into(&mut event.data),
                 _ if line.is_empty() && any => return Some(other.unwrap_or(StreamItem::Event(event))),
-                _ => assert!(line.is_empty(), "no line of a stream: {line:?}"),
+                _ => assert!(line.is_empty(), "not a line of an event stream: {line:?}"),
             }
             any = true;
         }
@@ -173,7 +173,7 @@ impl EventReader {
     #[track_caller]
     fn line(&mut self) -> Option<String> {
         let mut line = String::new();
-        let length = self.lines.read_line(&mut line).expect("the stream has gone silent");
+        let length = self.lines.read_line(&mut line).expect("the stream sends data in time");
         (length > 0).then_some(line)
     }
 }

@@ -119,13 +119,13 @@ impl PageResponse {
     #[track_caller]
     pub fn location(&self) -> String {
         let location = self.headers.get(LOCATION).and_then(|location| location.to_str().ok());
-        location.unwrap_or_else(|| panic!("leads nowhere: {} {}", self.status, self.text)).to_owned()
+        location.unwrap_or_else(|| panic!("no redirect: {} {}", self.status, self.text)).to_owned()
     }
 
     /// Returns a query parameter of the redirect's target.
     #[track_caller]
     pub fn parameter(&self, name: &str) -> Option<String> {
-        let url = Url::parse(&self.location()).expect("a whole address");
+        let url = Url::parse(&self.location()).expect("a URL");
         url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 

@@ -34,7 +34,7 @@ impl SigningKey {
     /// Returns a token of these parts, signed with HMAC-SHA256 whatever its header says.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let signed = format!("{}.{}", encode(header), encode(claims));
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("any length will do");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC accepts any key length");
         mac.update(signed.as_bytes());
         format!("{signed}.{}", BASE64URL_NOPAD.encode(&mac.finalize().into_bytes()))
     }

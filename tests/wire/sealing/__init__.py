@@ -1,2 +1,2 @@
-"""The encryption formats of the SDK a second time, from their description and with other libraries: so that a mistake in
-the SDK is not also the yardstick by which it is measured."""
+"""An independent implementation of the SDK's encryption formats, written from their description with other libraries, so that
+a mistake in the SDK does not confirm itself."""

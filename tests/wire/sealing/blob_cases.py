@@ -1,5 +1,5 @@
-"""The cases of `blob.json`. Contents are a pattern repeated, and what is opened is put together from pieces of what sealing
-gives: so that files of several chunks fit in."""
+"""The cases of `blob.json`. Contents repeat a pattern, and inputs for opening are assembled from pieces of sealed output, so that
+the vectors of files with several chunks stay small."""
 
 from . import aead, blob
 from .cases import a_vault, case, rotated, some
@@ -60,7 +60,7 @@ def sealed_blobs():
 
 
 def whole(size, label="pattern", made=None):
-    """The key of a file and its blob in chunks."""
+    """Returns the key of a file and its chunked blob."""
     key, head, _, chunks = blob.seal_stream(vault_of(made or a_vault()), content_of(a_content(size, label)))
     return key, head + b"".join(chunk for _, chunk in chunks)
 
@@ -75,7 +75,7 @@ def opening(label, size, pieces, /, sealed_as=None, made=None, **changed):
 
 
 def chunk(number):
-    """The range of a full chunk."""
+    """Returns the range of a full chunk."""
     return (blob.HEADER + number * SEALED_CHUNK, blob.HEADER + (number + 1) * SEALED_CHUNK)
 
 
@@ -90,7 +90,7 @@ def opened_blobs():
 
 
 def refused_blobs():
-    """A server's tricks, each under the true name and under the one that the bytes make."""
+    """Attacks by a server, each under the original hash and under the hash of the altered bytes."""
     size = 2 * blob.CHUNK + 500
     end = len(whole(size)[1])
     head, first, second, last = (0, blob.HEADER), chunk(0), chunk(1), (chunk(2)[0], end)
@@ -142,7 +142,7 @@ def at_once(vault, key, content):
 
 
 def under_a_made_up_key(name, seal):
-    """Well sealed, by somebody who has the vault's id and chose the key."""
+    """Correctly sealed by an attacker who has the vault's id and chose the key."""
     key = some("a key that was made up")
     data = seal(vault_of(a_vault()), key, b"made up")
     return opening(name, 0, [data], sealed_as="itself", file_key=key)

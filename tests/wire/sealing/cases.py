@@ -1,4 +1,4 @@
-"""The cases of the vectors. Everything that is random in life is derived here from a label, so that making the vectors
+"""The cases of the vectors. Everything that is normally random is derived from a label, so that generating the vectors
 again gives the same files."""
 
 import base64

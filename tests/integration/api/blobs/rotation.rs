@@ -73,7 +73,7 @@ fn a_rotation_completes_once_every_wrapped_key_is_replaced_or_kept() {
     complete().ok();
     assert_eq!(sealed_key(&me, &hashes[0]), (json!(encode("new")), json!(2)));
     assert_eq!(sealed_key(&me, &hashes[1]).1, 1);
-    assert_eq!(fixture.objects(), objects, "no byte of a blob is moved");
+    assert_eq!(fixture.objects(), objects, "the bytes of blobs are not touched");
     fixture.server.cli().run(&["check"]).json();
 }
 

@@ -48,7 +48,7 @@ fn blobs_of_every_size_come_back_as_they_were() {
         for length in [0, 1, 300_000, 6_000_000] {
             let blob = bytes(length);
             let hash = me.put_blob(&blob);
-            assert!(me.fetch_blob(&hash) == blob, "{length} bytes came back otherwise");
+            assert!(me.fetch_blob(&hash) == blob, "{length} bytes differ from what was uploaded");
         }
         assert_eq!(me.blob_bytes(), 6_300_001);
     });

@@ -61,7 +61,7 @@ fn a_filtered_pull_moves_its_cursor_past_skipped_entries() {
     let mut filtered = json!({"device_id": caller.device("Reader"), "tables": ["absent"]});
     assert_eq!(caller.pull_pages(&mut filtered), [Value::Null; 0]);
     let mut rest = json!({"device_id": filtered["device_id"], "cursor": filtered["cursor"]});
-    assert_eq!(caller.pull_pages(&mut rest), [Value::Null; 0], "the cursor stands behind them");
+    assert_eq!(caller.pull_pages(&mut rest), [Value::Null; 0], "the cursor is after them");
 }
 
 #[test]

@@ -121,7 +121,10 @@ impl Device {
             let hash = hash_of(&bytes);
             let is_there = self.caller.request_download(&hash).status == 200;
             if is_there {
-                assert!(self.caller.fetch_blob(&hash) == bytes, "blob {number} came back otherwise");
+                assert!(
+                    self.caller.fetch_blob(&hash) == bytes,
+                    "blob {number} differs from what was uploaded"
+                );
             }
             let now = if is_there { BlobState::Present } else { BlobState::Deleted };
             assert!(
@@ -196,7 +199,7 @@ fn crash(fixture: &mut Fixture, device: &mut Device, rng: &mut SeededRng) {
     };
     bucket.kill_at(fixture.server.pid(), rng.below(MAX_STEPS) as usize);
     work(device, &sweeper, &AtomicUsize::new(0));
-    assert!(!bucket.cancel_kill(), "the server ended, and not by the bucket's hand");
+    assert!(!bucket.cancel_kill(), "the server ended, but the bucket did not kill it");
     fixture.server.wait_until_killed();
 }
 

@@ -83,7 +83,7 @@ impl Pusher {
             }
             let answer = self.caller.post("/api/sync/push", &again).ok();
             match &batch.acknowledged {
-                Some(cursor) => assert_eq!(answer["cursor"], *cursor, "a repeat was answered otherwise"),
+                Some(cursor) => assert_eq!(answer["cursor"], *cursor, "a repetition got another response"),
                 None => batch.acknowledged = Some(answer["cursor"].clone()),
             }
         }
@@ -134,7 +134,7 @@ impl Auditor {
         let seqs: Vec<_> = self.seen.iter().map(|entry| entry["seq"].as_i64().expect("a seq")).collect();
         assert!(
             seqs.is_sorted_by(|one, next| one < next),
-            "the log was not given in order, or an entry twice"
+            "the log was returned out of order, or with an entry twice"
         );
     }
 }
@@ -173,7 +173,7 @@ fn kill_during(server: &mut Server, work: Vec<Work<'_>>, rng: &mut SeededRng) {
         while acknowledged.load(Ordering::SeqCst) < enough {
             assert!(
                 threads.iter().any(|thread| !thread.is_finished()),
-                "nobody works any more, and nothing killed the server"
+                "all work ended, but the server was not killed"
             );
             thread::yield_now();
         }
@@ -205,11 +205,15 @@ fn no_acknowledged_push_is_lost_or_duplicated_when_the_server_is_killed() {
         auditor.assert_in_order();
         let expected: HashMap<_, _> =
             pushers.iter().map(|pusher| (pusher.device.clone(), pusher.acknowledged_rows())).collect();
-        assert_eq!(auditor.rows_by_device(), expected, "cycle {cycle}: the log is not what was acknowledged");
+        assert_eq!(
+            auditor.rows_by_device(),
+            expected,
+            "cycle {cycle}: the log differs from what was acknowledged"
+        );
         server.cli().run(&["check"]).json();
     }
     let from_the_start = caller.pull_everything(&caller.device("Late"));
-    assert_eq!(from_the_start, auditor.seen, "who comes late sees the same log");
+    assert_eq!(from_the_start, auditor.seen, "a new client sees the same log");
     let pushed: usize = pushers.iter().map(|pusher| pusher.batches.len()).sum();
     eprintln!("{cycles} crashes, {pushed} batches, {} changes", auditor.seen.len());
 }

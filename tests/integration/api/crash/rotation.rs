@@ -155,12 +155,12 @@ impl Rotator {
             assert_eq!(
                 entry["data"],
                 json!(sealed(&row, version)),
-                "entry {seq} is not under the key that it says"
+                "entry {seq} is not sealed under its key version"
             );
             let acknowledged = self.rotated.get(&seq).copied().unwrap_or_default();
             assert!(
                 version >= acknowledged,
-                "entry {seq} is under {version}, {acknowledged} was acknowledged"
+                "entry {seq} is under key version {version}, but {acknowledged} was acknowledged"
             );
         }
         let state = self.caller.get("/api/sync/keys/rotate").ok();
@@ -170,7 +170,7 @@ impl Rotator {
         let left = log.iter().filter(|entry| entry["key_version"] != newest).count();
         assert!(
             state["pending"].is_null() || state["pending"]["remaining"] == left,
-            "{left} are left: {state}"
+            "{left} remain: {state}"
         );
     }
 }
@@ -243,7 +243,11 @@ fn no_acknowledged_step_is_lost_when_the_server_is_killed_during_a_rotation() {
         rotator.assert_nothing_is_lost(&log);
         let expected: HashMap<_, _> =
             writers.iter().map(|writer| (writer.device.clone(), writer.acknowledged.clone())).collect();
-        assert_eq!(rows_by_device(&log), expected, "cycle {cycle}: the log is not what was acknowledged");
+        assert_eq!(
+            rows_by_device(&log),
+            expected,
+            "cycle {cycle}: the log differs from what was acknowledged"
+        );
         assert_eq!(server.cli().run(&["check"]).json()["faults"], json!([]), "cycle {cycle}");
     }
     rotator.finish();

@@ -14,7 +14,7 @@ impl Installation {
         let unknown = format!("{}&device_id={}", self.path, fresh_id());
         // A missing device is reported only if the limit allows another stream.
         let has_room = (0..ATTEMPTS).any(|_| self.caller.get(&unknown).status == 404);
-        assert!(has_room, "a place is not given back");
+        assert!(has_room, "a stream slot is not released");
         self.listen()
     }
 }

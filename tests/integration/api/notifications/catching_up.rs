@@ -93,7 +93,7 @@ fn the_last_event_id_wins_over_the_cursor_in_the_url() {
         |cursor: &str, id: &str| fixture.laptop.caller.reopen_stream(&fixture.laptop.path_from(cursor), id);
     assert_missed_nothing(&fixture, reopen(&old, &latest));
     assert_eq!(reopen(&latest, &old).expect_changed(), latest);
-    assert_eq!(reopen(&old, "").expect_changed(), latest, "an empty one is none");
+    assert_eq!(reopen(&old, "").expect_changed(), latest, "an empty id counts as none");
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn a_stream_carries_headers_for_proxies_and_browsers() {
     assert_eq!(
         phone.next_item(),
         Some(StreamItem::Comment("heartbeat".into())),
-        "at once: nothing holds it back"
+        "at once: nothing delays it"
     );
 }
 

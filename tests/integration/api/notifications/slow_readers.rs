@@ -32,6 +32,6 @@ fn a_slow_reader_gets_a_few_events_and_the_last_one() {
     }
     assert!(
         events < MAX_EVENTS,
-        "{events} events of {PUSHES} pushes were kept for a reader that did not read"
+        "{events} events for {PUSHES} pushes were kept for a subscriber that did not read"
     );
 }

@@ -41,7 +41,7 @@ fn an_authorization_code_works_only_for_its_client_redirect_and_verifier() {
         let expected = if changed["code"] == "" { "invalid_request" } else { "invalid_grant" };
         assert_eq!((status, refused["error"].as_str()), (400, Some(expected)), "{changed}");
     }
-    assert_eq!(fixture.exchange(&code, json!({})).0, 200, "none of that used it up");
+    assert_eq!(fixture.exchange(&code, json!({})).0, 200, "none of these used it up");
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn no_page_can_be_framed_or_load_anything_and_only_consent_may_redirect() {
         assert_eq!(leads, expected);
         assert!(
             !page.text.contains("<script") && !page.text.contains("src=\"http"),
-            "nothing from elsewhere"
+            "nothing from other origins"
         );
         for event in ["onclick", "onload", "onerror", "onsubmit", "onfocus", "javascript:"] {
             assert!(!page.text.contains(event), "{event}");
@@ -154,7 +154,7 @@ fn wrong_credentials_get_the_same_message_whatever_is_wrong() {
         let again = tab.send(&page, &[("email", email), ("password", password)]).expect(422);
         assert!(
             !again.text.contains(&format!("value=\"{password}\"")) || password.is_empty(),
-            "no password comes back"
+            "no password is returned"
         );
         again.error_message()
     })

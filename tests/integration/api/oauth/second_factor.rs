@@ -110,13 +110,13 @@ fn a_code_works_once_near_its_time_and_none_before_it_works_afterwards() {
     assert!(!owner.lets_in("000000") || code == "000000");
     assert!(owner.lets_in(&code));
     assert!(!owner.lets_in(&code), "used");
-    assert!(!owner.lets_in(&before), "of a step before the one that was used");
+    assert!(!owner.lets_in(&before), "from a step before the one that was used");
     let next = owner.app.code(owner.server.now_seconds() + 30);
-    assert!(owner.lets_in(&next), "of a clock that is fast");
+    assert!(owner.lets_in(&next), "from a fast clock");
     owner.server.advance_seconds(24 * 60 * 60);
     assert!(!owner.lets_in(&owner.app.code(owner.server.now_seconds() - 90)), "too old");
     let slow = owner.app.code(owner.server.now_seconds() - 30);
-    assert!(owner.lets_in(&slow), "of a clock that is slow");
+    assert!(owner.lets_in(&slow), "from a slow clock");
 }
 
 #[test]

@@ -49,8 +49,8 @@ fn no_token_is_accepted_as_another_kind() {
     let fixture = Fixture::new();
     let tokens = fixture.tokens();
     let (access, refresh) = (&tokens["access_token"], &tokens["refresh_token"]);
-    assert!(!fixture.works(refresh), "a refresh token is no access token");
-    assert_eq!(fixture.refresh(access, None).0, 400, "nor the other way round");
+    assert!(!fixture.works(refresh), "a refresh token is not an access token");
+    assert_eq!(fixture.refresh(access, None).0, 400, "nor the reverse");
     let code = json!(fixture.code());
     assert!(!fixture.works(&code));
     assert_eq!(fixture.refresh(&code, None).0, 400);
@@ -61,13 +61,13 @@ fn no_token_is_accepted_as_another_kind() {
     }
     let cookie = format!("tidelog-account={}", access.as_str().expect("a token"));
     let page = fixture.server.tab().with("cookie", &cookie).open("/account");
-    assert_eq!(page.title(), "Sign in", "a bearer is no cookie");
+    assert_eq!(page.title(), "Sign in", "a bearer token is not accepted as a cookie");
     let page = fixture
         .server
         .tab()
         .with("authorization", &format!("Bearer {}", access.as_str().expect("a token")))
         .open("/account");
-    assert_eq!(page.title(), "Sign in", "pages look at no bearer");
+    assert_eq!(page.title(), "Sign in", "pages ignore bearer tokens");
 }
 
 #[test]

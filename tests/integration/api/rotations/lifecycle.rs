@@ -138,7 +138,7 @@ fn a_rotation_can_be_cancelled_before_it_starts_and_its_version_is_not_reused() 
     me.begin_rotation("second").expect_error(409, "key_version_conflict");
     assert_eq!(me.begin_rotation("third").ok(), json!({"key_version": 3}));
     me.push_under(&device, &sealed_rows("late", "two", 1), 2).expect_error(409, "key_version_conflict");
-    assert_eq!(me.remaining(), 2, "what the cancelled one kept is not kept by this one");
+    assert_eq!(me.remaining(), 2, "entries kept in the cancelled rotation are not kept in this one");
     me.rotate(&me.entries_to_rotate()[..1], "three").ok();
     cancel().expect_error(409, "rotation_started");
     me.rotate_all("three");

@@ -83,7 +83,7 @@ fn a_repeated_batch_gets_the_same_answer_in_every_phase() {
     assert_repeats(&sent, &answers);
     me.rotate_all("two");
     assert_repeats(&sent, &answers);
-    assert_eq!(me.remaining(), 0, "a repeat brings nothing");
+    assert_eq!(me.remaining(), 0, "a repetition returns nothing new");
     me.complete_rotation().ok();
     assert_repeats(&sent, &answers);
     assert_eq!(me.total_changes(), 5);

@@ -114,7 +114,7 @@ fn an_unknown_rotation_cannot_be_undone() {
     assert!(refusal("ada@example.org", "Notes").contains("no rotation"));
     me.begin_rotation("second").ok();
     me.post(CANCEL, &json!({})).expect(204);
-    assert!(refusal("ada@example.org", "Notes").contains("no rotation"), "nor what was given up");
+    assert!(refusal("ada@example.org", "Notes").contains("no rotation"), "nor a cancelled one");
 }
 
 #[test]
