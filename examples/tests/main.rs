@@ -1,4 +1,4 @@
-//! The examples as people use them: the real programs on a real server. (What needs more than Rust is in `tests/e2e`.)
+//! Runs the examples' programs on a real server. (Tests that need more than Rust are in `tests/e2e`.)
 
 mod folder;
 mod inspect;

@@ -127,7 +127,10 @@ fn a_forgotten_password_gets_a_link_and_an_unknown_email_the_same_page() {
         request_reset(&server, "ada@example.org, eve@example.org"),
         request_reset(&server, " ADA@example.org"),
     ];
-    assert!(pages.iter().all(|page| without_nonce(page) == without_nonce(&pages[0])), "one page for all");
+    assert!(
+        pages.iter().all(|page| without_nonce(page) == without_nonce(&pages[0])),
+        "the page is the same for all"
+    );
     let message = mail.next();
     assert_eq!(
         (message.to().as_str(), message.header("Subject").as_str()),
@@ -139,7 +142,7 @@ fn a_forgotten_password_gets_a_link_and_an_unknown_email_the_same_page() {
         message.text()
     );
     assert!(message.link().starts_with(&format!("{}/reset/", server.url())), "{}", message.link());
-    assert!(!message.text().contains("ADA@"), "nothing that was typed");
+    assert!(!message.text().contains("ADA@"), "no typed input");
     // Each account gets only one mail at a time, so the next mail goes to another recipient.
     request_reset(&server, "ada@example.org");
     request_reset(&server, "bob@example.org");

@@ -1,10 +1,10 @@
-//! What changed in two places is there twice, in every folder.
+//! A file changed in two folders is kept twice, in every folder.
 
 use std::collections::BTreeMap;
 
-use crate::folder::world::{Folder, World};
+use crate::folder::fixture::{Fixture, Folder};
 
-/// Contents by name; names of what was kept beside without the part that tells which one it is.
+/// Returns contents by name; names of conflict copies without their distinguishing part.
 fn shapes(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
     let shape = |name: String| match (name.find("(conflict "), name.find(')')) {
         (Some(from), Some(to)) => format!("{}(conflict{}", &name[..from], &name[to..]),
@@ -13,7 +13,7 @@ fn shapes(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
     folder.files().into_iter().map(|(name, content)| (shape(name), content)).collect()
 }
 
-/// Both folders, until nothing is left to say.
+/// Syncs both folders until nothing changes.
 async fn settle(laptop: &Folder, phone: &Folder) -> BTreeMap<String, Vec<u8>> {
     for _ in 0..2 {
         laptop.sync().await;
@@ -24,13 +24,13 @@ async fn settle(laptop: &Folder, phone: &Folder) -> BTreeMap<String, Vec<u8>> {
     shapes(laptop)
 }
 
-async fn two_with(content: &str) -> (World, Folder, Folder) {
-    let world = World::new().await;
-    let (laptop, phone) = (world.folder(), world.folder());
+async fn two_with(content: &str) -> (Fixture, Folder, Folder) {
+    let fixture = Fixture::new().await;
+    let (laptop, phone) = (fixture.folder(), fixture.folder());
     laptop.write("report.txt", content);
     laptop.sync().await;
     phone.sync().await;
-    (world, laptop, phone)
+    (fixture, laptop, phone)
 }
 
 #[tokio::test]
@@ -56,8 +56,8 @@ async fn the_same_change_in_both_folders_is_no_conflict() {
 
 #[tokio::test]
 async fn a_new_file_with_one_name_in_both_folders_is_kept_twice() {
-    let world = World::new().await;
-    let (laptop, phone) = (world.folder(), world.folder());
+    let fixture = Fixture::new().await;
+    let (laptop, phone) = (fixture.folder(), fixture.folder());
     laptop.write("new", "by the laptop");
     phone.write("new", "by the phone");
     let files = settle(&laptop, &phone).await;
@@ -82,16 +82,16 @@ async fn a_change_wins_over_a_deletion_whichever_came_first() {
     }
 }
 
-/// Two programs that push without having seen each other's push: the one whose row is older finds its version replaced by somebody
-/// who did not know it.
+/// Two programs push without having seen each other's push: the one with the older row finds its version replaced by a device that
+/// had not seen it.
 #[tokio::test]
 async fn a_concurrent_version_is_kept_beside_its_successor() {
     use tidelog_client::{ChangeEntry, ChangeOp};
 
-    let (world, laptop, phone) = two_with("before").await;
+    let (fixture, laptop, phone) = two_with("before").await;
     laptop.write("report.txt", "by the laptop");
     laptop.sync().await;
-    let client = world.client().await;
+    let client = fixture.client().await;
     let device = client.register_device("blind", "linux").await.unwrap();
     let blob = client.put_blob(std::io::Cursor::new(b"blindly".to_vec()), |_| {}).await.unwrap();
     let file =

@@ -1,6 +1,6 @@
-//! `examples/folder` as people use it: the real program, over real folders, on a real server.
+//! Runs `examples/folder` on real folders and a real server.
 
 mod conflicts;
+mod fixture;
 mod together;
 mod tricks;
-mod world;

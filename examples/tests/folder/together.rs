@@ -1,13 +1,13 @@
-//! What is written in one folder is in the other.
+//! Changes in one folder appear in the other.
 
 use std::fs;
 
-use crate::folder::world::{World, some};
+use crate::folder::fixture::{Fixture, some};
 
 #[tokio::test]
 async fn two_folders_end_with_the_same_files() {
-    let world = World::new().await;
-    let (laptop, phone) = (world.folder(), world.folder());
+    let fixture = Fixture::new().await;
+    let (laptop, phone) = (fixture.folder(), fixture.folder());
     let large: Vec<u8> = (0..3_000_000_u32).map(|byte| (byte % 251) as u8).collect();
     laptop.write("notes.txt", "from the laptop");
     laptop.write("pictures/2026/ü 🌊.raw", &large);
@@ -28,8 +28,8 @@ async fn two_folders_end_with_the_same_files() {
 
 #[tokio::test]
 async fn a_missing_folder_is_created_and_filled() {
-    let world = World::new().await;
-    let (laptop, phone) = (world.folder(), world.folder());
+    let fixture = Fixture::new().await;
+    let (laptop, phone) = (fixture.folder(), fixture.folder());
     laptop.write("notes.txt", "from the laptop");
     laptop.sync().await;
     fs::remove_dir(phone.path()).unwrap();
@@ -39,8 +39,8 @@ async fn a_missing_folder_is_created_and_filled() {
 
 #[tokio::test]
 async fn changes_deletions_and_times_arrive() {
-    let world = World::new().await;
-    let (laptop, phone) = (world.folder(), world.folder());
+    let fixture = Fixture::new().await;
+    let (laptop, phone) = (fixture.folder(), fixture.folder());
     laptop.write("a/kept", "one");
     laptop.write("b/gone", "two");
     laptop.sync().await;
@@ -59,38 +59,38 @@ async fn changes_deletions_and_times_arrive() {
 
 #[tokio::test]
 async fn a_touched_or_copied_file_is_not_uploaded_again() {
-    let world = World::new().await;
-    let laptop = world.folder();
+    let fixture = Fixture::new().await;
+    let laptop = fixture.folder();
     laptop.write("one", "content");
     laptop.sync().await;
     laptop.write("one", "content");
     laptop.write("two", "content");
     laptop.sync().await;
-    assert_eq!(world.client().await.list_blobs(None).await.unwrap().blobs.len(), 1);
-    let phone = world.folder();
+    assert_eq!(fixture.client().await.list_blobs(None).await.unwrap().blobs.len(), 1);
+    let phone = fixture.folder();
     phone.sync().await;
     assert_eq!(phone.files(), some(&[("one", b"content"), ("two", b"content")]));
 }
 
 #[tokio::test]
 async fn cleaning_deletes_unreferenced_blobs_only() {
-    let world = World::new().await;
-    let (laptop, phone) = (world.folder(), world.folder());
+    let fixture = Fixture::new().await;
+    let (laptop, phone) = (fixture.folder(), fixture.folder());
     laptop.write("a", "first");
     laptop.write("b", "stays");
     laptop.sync().await;
     laptop.write("a", "second, longer");
     let cleaned = laptop.run(&["--clean"]).await;
     assert!(cleaned.status.success(), "{}", String::from_utf8_lossy(&cleaned.stderr));
-    assert_eq!(world.client().await.list_blobs(None).await.unwrap().blobs.len(), 2);
+    assert_eq!(fixture.client().await.list_blobs(None).await.unwrap().blobs.len(), 2);
     phone.sync().await;
     assert_eq!(phone.files(), some(&[("a", b"second, longer"), ("b", b"stays")]));
 }
 
 #[tokio::test]
 async fn a_lost_state_file_is_rebuilt_without_conflicts() {
-    let world = World::new().await;
-    let laptop = world.folder();
+    let fixture = Fixture::new().await;
+    let laptop = fixture.folder();
     laptop.write("a", "content");
     laptop.sync().await;
     fs::remove_file(laptop.path().join(".tidelog-state.json")).unwrap();
@@ -100,10 +100,10 @@ async fn a_lost_state_file_is_rebuilt_without_conflicts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watched_folder_syncs_by_itself() {
-    let world = World::new().await;
-    let (laptop, phone) = (world.folder(), world.folder());
+    let fixture = Fixture::new().await;
+    let (laptop, phone) = (fixture.folder(), fixture.folder());
     let mut watching = laptop.watch();
-    let client = world.client().await;
+    let client = fixture.client().await;
     let device = client.register_device("listener", "linux").await.unwrap();
     let mut notifications = client.subscribe_notifications(device.id, 0);
     laptop.write("from the laptop", "hello");

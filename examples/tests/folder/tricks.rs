@@ -1,13 +1,13 @@
-//! Names that lead out of the folder, or to something else than a file: from another device that was taken over, say.
+//! Names that lead out of the folder, or to something other than a file, as a compromised device may send.
 
 use std::fs;
 
 use serde_json::json;
 use tidelog_client::{ChangeEntry, ChangeOp, SyncKitClient};
 
-use crate::folder::world::{Folder, World, some};
+use crate::folder::fixture::{Fixture, Folder, some};
 
-/// Rows that name one harmless blob under these paths.
+/// Pushes rows that name one harmless blob under these paths.
 async fn push(client: &SyncKitClient, paths: &[&str]) {
     let device = client.register_device("taken over", "linux").await.unwrap();
     let blob = client.put_blob(std::io::Cursor::new(b"planted".to_vec()), |_| {}).await.unwrap();
@@ -22,15 +22,15 @@ async fn push(client: &SyncKitClient, paths: &[&str]) {
     client.push(device.id, paths.iter().map(change).collect()).await.unwrap();
 }
 
-/// Nothing lies beside the folder.
+/// Asserts that nothing was written next to the folder.
 fn nothing_outside(folder: &Folder) -> bool {
     fs::read_dir(folder.outside()).unwrap().count() == 1
 }
 
 #[tokio::test]
 async fn no_name_escapes_the_folder_and_the_others_arrive() {
-    let world = World::new().await;
-    let absolute = world.folder().outside().join("absolute");
+    let fixture = Fixture::new().await;
+    let absolute = fixture.folder().outside().join("absolute");
     let names = [
         "../escaped",
         "a/../../escaped",
@@ -47,15 +47,15 @@ async fn no_name_escapes_the_folder_and_the_others_arrive() {
         absolute.to_str().unwrap(),
         "good/name",
     ];
-    push(&world.client().await, &names).await;
-    let folder = world.folder();
+    push(&fixture.client().await, &names).await;
+    let folder = fixture.folder();
     let output = folder.run(&[]).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(said.lines().count(), names.len() - 1, "{said}");
     assert!(!output.status.success());
     assert_eq!(folder.files(), some(&[("good/name", b"planted")]));
     assert!(nothing_outside(&folder) && !absolute.exists());
-    // Once told, they are left behind.
+    // Reported once, they are skipped from then on.
     folder.sync().await;
 }
 
@@ -64,20 +64,20 @@ async fn no_name_escapes_the_folder_and_the_others_arrive() {
 async fn a_symlink_in_the_folder_is_never_followed_out_of_it() {
     use std::os::unix::fs::symlink;
 
-    let world = World::new().await;
-    let folder = world.folder();
-    let elsewhere = world.folder();
+    let fixture = Fixture::new().await;
+    let folder = fixture.folder();
+    let elsewhere = fixture.folder();
     elsewhere.write("target", "untouched");
     symlink(elsewhere.path(), folder.path().join("link")).unwrap();
     symlink(elsewhere.path().join("target"), folder.path().join("file")).unwrap();
-    push(&world.client().await, &["link/planted", "link/target", "file"]).await;
+    push(&fixture.client().await, &["link/planted", "link/target", "file"]).await;
     let output = folder.run(&[]).await;
     assert!(!output.status.success());
     assert_eq!(elsewhere.files(), some(&[("target", b"untouched")]));
     assert_eq!(folder.files(), some(&[]));
-    // What lies behind links is nobody's business either.
-    let fresh = world.folder();
+    // Targets of symbolic links are not synced either.
+    let fresh = fixture.folder();
     symlink(elsewhere.path(), fresh.path().join("link")).unwrap();
     fresh.run(&[]).await;
-    assert!(world.client().await.list_blobs(None).await.unwrap().blobs.len() == 1, "only what was planted");
+    assert!(fixture.client().await.list_blobs(None).await.unwrap().blobs.len() == 1, "only what was planted");
 }

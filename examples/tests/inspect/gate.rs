@@ -1,21 +1,21 @@
-//! A way to the server that closes when a certain request comes, so that a test has the program in the middle of its work.
+//! A proxy that holds back certain requests, so that a test can interrupt the program in the middle of its work.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-/// Far more than the first line of a request.
+/// Far more than the request line takes.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Passes everything on but what it holds up.
+/// A proxy that forwards everything but the requests that it holds back.
 pub(crate) struct Gate {
     pub(crate) url: String,
     held_up: Receiver<()>,
 }
 
 impl Gate {
-    /// A way to the server that holds up requests which begin so.
+    /// Starts a proxy in front of the server that holds back requests that start like this.
     pub(crate) fn before(server_url: &str, held_up: &'static str) -> Self {
         let server = server_url.strip_prefix("http://").expect("a plain address").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -31,7 +31,7 @@ impl Gate {
         Self { url, held_up: told }
     }
 
-    /// Waits until a request is held up.
+    /// Waits until a request is held back.
     pub(crate) fn wait(&self) {
         self.held_up.recv().expect("the gate stands");
     }

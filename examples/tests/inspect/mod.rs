@@ -1,8 +1,8 @@
-//! `examples/inspect` as a developer runs it: the real program, on a real server, over a log that the SDK wrote.
+//! Runs `examples/inspect` on a real server, with a log that the SDK wrote.
 
 mod answers;
+mod fixture;
 mod gate;
 mod refusals;
 mod screens;
 mod traces;
-mod world;

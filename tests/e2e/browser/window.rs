@@ -71,7 +71,7 @@ impl Window {
             .await
             .expect("a browser");
         let patience = TimeoutConfiguration::new(Some(PATIENCE), Some(PATIENCE), None);
-        client.update_timeouts(patience).await.expect("a browser that gives up in time");
+        client.update_timeouts(patience).await.expect("a browser with a time limit");
         Self { client, _driver: driver }
     }
 
@@ -107,7 +107,7 @@ impl Window {
     pub(crate) async fn wait_for_text(&self, text: &str) {
         let anywhere = format!("//*[contains(normalize-space(), {text:?})]");
         if !self.waits_for(&anywhere).await {
-            panic!("{} does not say {text:?} but {}", self.url().await, self.text().await);
+            panic!("{} does not contain {text:?} but {}", self.url().await, self.text().await);
         }
     }
 
@@ -218,5 +218,5 @@ fn start_driver() -> (Driver, u16) {
     });
     // The driver must be able to keep writing.
     std::thread::spawn(move || lines.for_each(drop));
-    (driver, port.expect("the driver says its port"))
+    (driver, port.expect("the driver prints its port"))
 }

@@ -32,7 +32,7 @@ fn keys_are_fetched_once_and_kept_across_an_outage() {
         assert_eq!(
             fixture.issuer.fetch_count(),
             asked + 1,
-            "{trouble}: keys that are an hour old are asked for again"
+            "{trouble}: keys that are an hour old are fetched again"
         );
     }
 }
@@ -124,7 +124,7 @@ fn an_issuer_that_hangs_blocks_nobody_else() {
     for answer in waiting {
         answer.join().expect("an answer").ok();
     }
-    assert_eq!(fixture.issuer.fetch_count(), 1, "those who waited share one fetch");
+    assert_eq!(fixture.issuer.fetch_count(), 1, "concurrent requests share one fetch");
 }
 
 #[test]

@@ -187,7 +187,9 @@ fn an_issuer_of_one_app_cannot_sign_in_users_of_another() {
     assert_ne!(third["user_id"], there["user_id"]);
     fixture.refuses("the other app's issuer", &elsewhere.sign("EC", &header, &claims));
     let impostor = elsewhere.sign("EC", &header, &fixture.claims("ada"));
-    fixture.exchange_at(&other_key, &impostor).is_error("one issuer's key is no other's", "invalid_grant");
+    fixture
+        .exchange_at(&other_key, &impostor)
+        .is_error("an issuer's key does not verify another issuer's tokens", "invalid_grant");
 }
 
 #[test]

@@ -176,7 +176,7 @@ fn a_missing_or_oversized_assertion_is_refused() {
 fn the_servers_own_tokens_are_not_accepted_as_assertions() {
     let fixture = Fixture::new();
     let somebody = fixture.server.signed_in_caller();
-    fixture.refuses("an access token of ours", somebody.token());
+    fixture.refuses("a Tidelog access token", somebody.token());
     fixture
         .server
         .anonymous()

@@ -65,7 +65,7 @@ async fn assert_prompt(notifications: &mut Notifications<'_>) {
             return;
         }
     }
-    panic!("a push is not heard of");
+    panic!("no notification of a push arrived");
 }
 
 /// A server with a user.

@@ -39,7 +39,7 @@ impl Fixture {
             .expect("Python is there");
         let mut url = String::new();
         let mut output = BufReader::new(web_app.stdout.take().expect("its output is a pipe"));
-        output.read_line(&mut url).expect("it says where it listens");
+        output.read_line(&mut url).expect("the program prints its URL");
         // Drain the rest of its output, so that it does not block on the pipe.
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         Self { server, app, url: url.trim().to_owned(), web_app, folder }

@@ -103,7 +103,7 @@ impl Terminal {
                 return screen;
             }
             let left = TIMEOUT.saturating_sub(started.elapsed());
-            assert!(self.output.recv_timeout(left).is_ok(), "this never shows {what}:\n{screen}");
+            assert!(self.output.recv_timeout(left).is_ok(), "the screen never shows {what}:\n{screen}");
         }
     }
 
@@ -123,7 +123,8 @@ impl Terminal {
     #[track_caller]
     pub(crate) fn end(&self) -> (i32, String) {
         let screen = self.wait_for("icanon");
-        let code = screen.lines().find_map(|line| line.strip_prefix(ENDED)).expect("it says so first");
+        let code =
+            screen.lines().find_map(|line| line.strip_prefix(ENDED)).expect("the exit code is on the screen");
         (code.trim().parse().expect("a number"), screen)
     }
 

@@ -87,5 +87,5 @@ fn the_sync_part_takes_less_than_fifteen_lines() {
     assert!(lines <= SYNC_LINES, "{lines} lines");
     assert!(sync.contains("Replica::attach") && sync.contains(".run("));
     let database = fs::read_to_string(folder.join("database.rs")).expect("it is there");
-    assert!(!database.contains("Replica"), "the app's own SQL knows of sync");
+    assert!(!database.contains("Replica"), "the app's own SQL mentions sync");
 }

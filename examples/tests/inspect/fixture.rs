@@ -1,4 +1,4 @@
-//! A user with two devices and a little past, and the inspector to look at it.
+//! A user with two devices and a short log, and the inspector.
 
 use std::process::{Child, Command, Output, Stdio};
 
@@ -14,8 +14,8 @@ pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
 /// Everything here happens at this time: 2026-01-02 03:04:05 UTC.
 const SOME_TIME_US: i64 = 1_767_323_045_000_000;
 
-/// A server with an app and a user, who has devices only where a test makes some.
-pub(crate) struct World {
+/// A server with an app and a user, without devices unless a test creates some.
+pub(crate) struct Fixture {
     pub(crate) server: Server,
 }
 
@@ -25,15 +25,15 @@ pub(crate) struct Device {
     pub(crate) id: Uuid,
 }
 
-impl World {
+impl Fixture {
     pub(crate) async fn empty() -> Self {
         Self { server: Server::start().await.expect("a server") }
     }
 
-    /// Five entries: two tasks and a note of the laptop; the phone changes one task and deletes the other.
+    /// Creates five entries: two tasks and a note of the laptop; the phone changes one task and deletes the other.
     pub(crate) async fn lived_in() -> (Self, Device) {
-        let world = Self::empty().await;
-        let laptop = world.device("Laptop").await;
+        let fixture = Self::empty().await;
+        let laptop = fixture.device("Laptop").await;
         laptop
             .push(vec![
                 change(ChangeOp::Insert, "tasks", "1", Some(json!({"title": "Buy milk", "done": false}))),
@@ -41,17 +41,17 @@ impl World {
                 change(ChangeOp::Insert, "notes", "n", Some(json!("just text"))),
             ])
             .await;
-        let phone = world.device("Phone").await;
+        let phone = fixture.device("Phone").await;
         phone
             .push(vec![
                 change(ChangeOp::Update, "tasks", "1", Some(json!({"title": "Buy oat milk", "by": "Mia"}))),
                 change(ChangeOp::Delete, "tasks", "2", None),
             ])
             .await;
-        (world, laptop)
+        (fixture, laptop)
     }
 
-    /// A device that has the user's key, and makes it if it is the first.
+    /// Returns a device with the user's key, which the first device creates.
     pub(crate) async fn device(&self, name: &str) -> Device {
         let config =
             SyncKitConfig { server_url: self.server.url().into(), api_key: self.server.api_key().into() };
@@ -63,7 +63,7 @@ impl World {
         Device { client, id }
     }
 
-    /// The names of the user's devices, in order.
+    /// Returns the names of the user's devices, in order.
     pub(crate) async fn devices(&self) -> Vec<String> {
         let devices =
             self.server.command(commands::Command::Device(DeviceCommand::List)).await.expect("devices");
@@ -73,19 +73,19 @@ impl World {
         names
     }
 
-    /// How many sessions are in force.
+    /// Returns the number of valid sessions.
     pub(crate) async fn sessions(&self) -> usize {
         let sessions =
             self.server.command(commands::Command::Session(SessionCommand::List)).await.expect("sessions");
         sessions.as_array().expect("a list").len()
     }
 
-    /// The inspector, for this user.
+    /// Returns the inspector for this user.
     pub(crate) fn inspector(&self) -> Inspector {
         self.inspector_at(self.server.url())
     }
 
-    /// The inspector, for a server at another address.
+    /// Returns the inspector for a server at another URL.
     pub(crate) fn inspector_at(&self, url: &str) -> Inspector {
         let mut command = Command::new(tidelog_test_kit::example("inspect"));
         command
@@ -105,7 +105,7 @@ impl Device {
         self.client.push(self.id, changes).await.expect("an answer");
     }
 
-    /// Pushes a change of `tasks` that nobody has sealed, as a program without the key can.
+    /// Pushes a change of `tasks` that is not sealed, as a program without the key can.
     pub(crate) async fn push_unsealed(&self, server: &Server, row_id: &str) {
         let token = self.client.session_info().expect("a session").token.clone();
         let change = json!({"table": "tasks", "op": "update", "row_id": row_id, "timestamp": some_time(), "data": "AAAA"});
@@ -116,10 +116,10 @@ impl Device {
     }
 }
 
-/// The program, about to be run.
+/// The program before it runs.
 pub(crate) struct Inspector(Command);
 
-/// The program, after it has ended.
+/// The output of the program after it has ended.
 pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -145,15 +145,15 @@ impl Inspector {
         Running(self.0.args(arguments).spawn().expect("the program starts"))
     }
 
-    /// What a command finds where all is well.
+    /// Returns the JSON output of a command that succeeds without findings.
     pub(crate) fn json(self, arguments: &[&str]) -> Value {
-        let ran = self.run(&[arguments, &["--json"]].concat());
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-        ran.json()
+        let output = self.run(&[arguments, &["--json"]].concat());
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        output.json()
     }
 }
 
-/// The program, at work.
+/// The running program.
 pub(crate) struct Running(Child);
 
 impl Running {

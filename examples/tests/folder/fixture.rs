@@ -1,4 +1,4 @@
-//! A user, and folders that the program keeps the same.
+//! A user, and the folders that the program keeps in sync.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,19 +12,19 @@ use tidelog_client::{KdfCost, MemoryStore, SyncKitClient, SyncKitConfig};
 
 pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) server: Server,
 }
 
-impl World {
-    /// The user's key is there, made cheaply.
+impl Fixture {
+    /// Creates the user's key, with the lowest KDF cost.
     pub(crate) async fn new() -> Self {
-        let world = Self { server: Server::start().await.expect("a server") };
-        world.client().await;
-        world
+        let fixture = Self { server: Server::start().await.expect("a server") };
+        fixture.client().await;
+        fixture
     }
 
-    /// The user without the program.
+    /// Returns the user's SDK client, without the program.
     pub(crate) async fn client(&self) -> SyncKitClient {
         let config =
             SyncKitConfig { server_url: self.server.url().into(), api_key: self.server.api_key().into() };
@@ -52,7 +52,7 @@ impl World {
     }
 }
 
-/// A folder inside a folder of its own, so that what leads out of it shows.
+/// A folder inside an otherwise empty one, so that a write outside it is noticed.
 pub(crate) struct Folder {
     outer: TempDir,
     inner: PathBuf,
@@ -85,7 +85,7 @@ impl Folder {
         tokio::task::spawn_blocking(move || command.output().expect("an end")).await.expect("an end")
     }
 
-    /// Lets the program go on until this is dropped.
+    /// Runs the program until this is dropped.
     pub(crate) fn watch(&self) -> Watching {
         let mut child = self.program(&["--watch"]).stdout(Stdio::piped()).spawn().expect("a start");
         let lines = BufReader::new(child.stdout.take().expect("an output")).lines();
@@ -99,14 +99,14 @@ impl Folder {
         command
     }
 
-    /// Runs the program once; it has nothing to complain of.
+    /// Runs the program once, and asserts that it prints no errors.
     pub(crate) async fn sync(&self) {
         let output = self.run(&[]).await;
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && said.is_empty(), "{said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && stderr.is_empty(), "{stderr}");
     }
 
-    /// Every file with its content, but for the program's own.
+    /// Returns every file and its content, without the program's own files.
     pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         collect(&self.inner, "", &mut files);
@@ -114,14 +114,14 @@ impl Folder {
     }
 }
 
-/// The program, at work.
+/// The running program.
 pub(crate) struct Watching {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Watching {
-    /// Waits until it has said so.
+    /// Waits until it has printed this.
     pub(crate) fn says(&mut self, what: &str) {
         assert!(
             self.lines.by_ref().any(|line| line.expect("text").contains(what)),
