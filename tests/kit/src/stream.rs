@@ -99,7 +99,7 @@ impl EventReader {
 
     /// Returns the next event, or `None` at the end of the stream.
     #[track_caller]
-    pub fn next(&mut self) -> Option<StreamEvent> {
+    pub fn next_event(&mut self) -> Option<StreamEvent> {
         loop {
             if let StreamItem::Event(event) = self.next_item()? {
                 return Some(event);
@@ -110,7 +110,7 @@ impl EventReader {
     /// Expects the next event to be `changed`, and returns its id.
     #[track_caller]
     pub fn expect_changed(&mut self) -> String {
-        let event = self.next().expect("an event, not the end");
+        let event = self.next_event().expect("an event, not the end");
         assert_eq!((event.event.as_str(), event.data.as_str()), ("changed", "{}"), "{event:?}");
         event.id.expect("it has an id")
     }
@@ -119,13 +119,13 @@ impl EventReader {
     #[track_caller]
     pub fn expect_keys(&mut self) {
         let expected = StreamEvent { event: "keys".into(), id: None, data: "{}".into() };
-        assert_eq!(self.next(), Some(expected));
+        assert_eq!(self.next_event(), Some(expected));
     }
 
     /// Expects the end of the stream, with no event before.
     #[track_caller]
     pub fn expect_end(&mut self) {
-        assert_eq!(self.next(), None);
+        assert_eq!(self.next_event(), None);
     }
 
     /// Returns the next item, or `None` at the regular end of the stream.

@@ -71,7 +71,7 @@ impl Account {
             let head = self.head("/api/sync/push", body.text().len());
             let mut body = body.behind(&head);
             for _ in 0..batches {
-                wire.ask(body.next()).await?;
+                wire.ask(body.next_batch()).await?;
             }
             Ok(())
         })

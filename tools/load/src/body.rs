@@ -20,7 +20,7 @@ pub(crate) fn measure(server: &Server, idle: u64) -> Result<Value> {
     let before = server.rss()?;
     forget_peak(&server.pid())?;
     tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
-        Wire::new(wire::connect(server.address())?)?.ask(request.next()).await.map(drop)
+        Wire::new(wire::connect(server.address())?)?.ask(request.next_batch()).await.map(drop)
     })?;
     let peak = memory(&server.pid(), "VmHWM")?;
     Ok(json!({

@@ -63,7 +63,7 @@ impl PushBody {
     }
 
     /// The same changes as a new batch of new rows.
-    pub fn next(&mut self) -> &[u8] {
+    pub fn next_batch(&mut self) -> &[u8] {
         for place in &self.places {
             self.counter += 1;
             write_hex(self.counter, &mut self.text[*place..*place + COUNTER_CHARS]);

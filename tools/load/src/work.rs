@@ -24,7 +24,7 @@ impl Work {
     /// The next request.
     pub(crate) fn request(&mut self) -> &[u8] {
         match self {
-            Self::Push(body) => body.next(),
+            Self::Push(body) => body.next_batch(),
             Self::Pull(pages) => &pages.request,
         }
     }

@@ -122,12 +122,15 @@ enum NextPart {
     Retry(SyncKitError, Option<Duration>),
 }
 
+/// A sink at work on a batch.
+type SinkTask<S> = JoinHandle<Result<(S, Vec<u8>)>>;
+
 /// Collects batches, and lets the sink work on one while the next one is received.
 struct SinkPipeline<S> {
     /// The sink, while it has no work.
     idle: Option<S>,
     /// The sink at work. It comes back with the emptied buffer of its batch.
-    busy: Option<JoinHandle<Result<(S, Vec<u8>)>>>,
+    busy: Option<SinkTask<S>>,
     batch: Vec<u8>,
     spare: Vec<u8>,
 }

@@ -76,7 +76,7 @@ impl Pusher {
 
     /// Pushes, and gives the cursor.
     pub(super) async fn push(&mut self) -> Result<String> {
-        let answer: Value = serde_json::from_slice(self.wire.ask(self.body.next()).await?)?;
+        let answer: Value = serde_json::from_slice(self.wire.ask(self.body.next_batch()).await?)?;
         Ok(answer["cursor"].as_str().ok_or("no cursor")?.to_owned())
     }
 }
