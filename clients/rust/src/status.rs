@@ -1,30 +1,9 @@
 //! How much the user's log holds, and the server's limits.
 
-use std::sync::{Mutex, PoisonError};
-
 use tidelog_protocol::{Limits, StatusResponse, limits::DEFAULT_BODY_BYTES};
 
 use crate::transport::Request;
 use crate::{Result, SyncKitClient, SyncKitError};
-
-/// The server's limits, fetched once.
-#[derive(Default)]
-pub(crate) struct ServerLimits(Mutex<Option<Limits>>);
-
-impl ServerLimits {
-    fn get(&self) -> Option<Limits> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, limits: Option<Limits>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = limits;
-    }
-
-    /// Fetches them again next time: the server has just shown that it takes less than was known.
-    pub(crate) fn forget(&self) {
-        self.set(None);
-    }
-}
 
 impl SyncKitClient {
     /// Returns what the user's log in this app holds: changes, bytes, devices, newest cursor.

@@ -3,9 +3,9 @@
 use tidelog_protocol::{Cursor, PullRequest, PullResponse, Timestamp};
 use uuid::Uuid;
 
-use crate::encryption::HeldKey;
 use crate::evidence::{Evidence, StreamName};
 use crate::formats::StreamId;
+use crate::master_key::HeldKey;
 use crate::pull::{OpenedPage, open_page};
 use crate::quarantine::QuarantinedEntry;
 use crate::transport::{Request, from_json};

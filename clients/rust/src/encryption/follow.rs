@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use tidelog_protocol::{GetKeyResponse, PendingKey};
 
-use super::held_key::HeldKey;
 use super::stored_key::{decode_envelope, other_version};
 use crate::formats::envelope::Envelope;
 use crate::formats::{EnvelopeError, OpenedEnvelope, Pin, PinError, Vault, open_envelope_with_previous};
+use crate::master_key::HeldKey;
 use crate::session::Owner;
 use crate::{BlockReason, Result, SyncKitClient, SyncKitError};
 

@@ -13,7 +13,6 @@ use tidelog_protocol::{
 use zeroize::Zeroizing;
 
 use super::follow::successor;
-use super::held_key::HeldKey;
 use super::reseal::{ReencryptionPlan, reseal_page};
 use super::rotation_counts::{RotationCounts, RotationOutcome, RotationProgress};
 use super::setup::FIRST_WRAP;
@@ -23,6 +22,7 @@ use crate::formats::keys::KEY_ID_BYTES;
 use crate::formats::{
     FormatError, OpenedEnvelope, RecoveryKey, Rotation, SlotKind, SlotPlan, Unlock, seal_envelope_with,
 };
+use crate::master_key::HeldKey;
 use crate::session::Owner;
 use crate::transport::Request;
 use crate::{Result, SyncKitClient, SyncKitError};

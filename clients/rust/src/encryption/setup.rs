@@ -4,12 +4,12 @@ use data_encoding::BASE64;
 use tidelog_protocol::{GetKeyResponse, PutKeyRequest, PutKeyResponse, RotationStateResponse};
 use zeroize::Zeroizing;
 
-use super::held_key::HeldKey;
 use super::reseal::ReencryptionPlan;
 use super::stored_key::open_with_passphrase;
 use crate::blocking::blocking;
 use crate::formats::vault::FIRST_KEY_VERSION;
 use crate::formats::{OpenedEnvelope, Vault, seal_envelope};
+use crate::master_key::HeldKey;
 use crate::session::Owner;
 use crate::transport::Request;
 use crate::{Result, SyncKitClient, SyncKitError};

@@ -6,9 +6,9 @@ use data_encoding::BASE64;
 use tidelog_protocol::GetKeyResponse;
 use zeroize::Zeroizing;
 
-use super::held_key::HeldKey;
 use crate::blocking::blocking;
 use crate::formats::{OpenedEnvelope, Pin, PinError, Vault, open_envelope};
+use crate::master_key::HeldKey;
 use crate::session::Owner;
 use crate::transport::Request;
 use crate::{Result, SyncKitClient, SyncKitError, pinned};

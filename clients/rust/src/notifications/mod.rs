@@ -25,10 +25,6 @@ use crate::{Result, SyncKitClient};
 use connect::StreamAttempt;
 use sse::{SseItem, SseParser};
 
-/// A stream that is silent for this long is dead: three times the server's heartbeat.
-const DEFAULT_SILENCE: Duration = Duration::from_secs(45);
-/// How often the server is polled where streams are not available.
-const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(30);
 /// Streams in a row without a single byte, after which the client polls: something in between holds streams back.
 const MAX_SILENT_STREAMS: u32 = 2;
 /// The longest wait before an unreachable server is tried again.
@@ -58,19 +54,6 @@ pub enum ConnectionState {
     Polling,
     /// Not at all: the server cannot be reached, or is overloaded.
     Offline,
-}
-
-/// The timeouts set in [`ClientBuilder`](crate::ClientBuilder).
-#[derive(Clone, Copy)]
-pub(crate) struct NotificationTimeouts {
-    pub(crate) silence: Duration,
-    pub(crate) poll_interval: Duration,
-}
-
-impl Default for NotificationTimeouts {
-    fn default() -> Self {
-        Self { silence: DEFAULT_SILENCE, poll_interval: DEFAULT_POLL_INTERVAL }
-    }
 }
 
 /// The notifications for one device; see [`SyncKitClient::subscribe_notifications`].

@@ -14,7 +14,7 @@ pub use filter::PullFilter;
 pub(crate) use open::{OpenedPage, open_page};
 pub use page::{PulledChange, PulledPage};
 
-use crate::encryption::HeldKey;
+use crate::master_key::HeldKey;
 use crate::quarantine::QuarantinedEntry;
 use crate::transport::{Request, from_json};
 use crate::watch::{PageBounds, ViewId};

@@ -4,9 +4,9 @@ use tidelog_protocol::{Cursor, Entry, Op, PullResponse};
 
 use super::page::PulledChange;
 use crate::change::ChangeEntry;
-use crate::encryption::HeldKey;
 use crate::evidence::Evidence;
 use crate::formats::{EntryKind, FormatError, Names, OpenedEntry, Slot, open_entry};
+use crate::master_key::HeldKey;
 use crate::quarantine::{QuarantineReason, QuarantinedEntry};
 use crate::watch::{EntryStatus, ObservedEntry};
 

@@ -1,10 +1,5 @@
 //! Pushing: changes are sealed into batches, which are sent until the server has stored each of them exactly once.
 
-#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only replicas build batches across restarts"))]
-mod batch_builder;
-mod outbox;
-#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only replicas keep batches across restarts"))]
-mod sealed_batch;
 #[cfg_attr(
     not(feature = "sqlite"),
     allow(dead_code, reason = "only replicas place their batches in the log")
@@ -14,20 +9,14 @@ mod send;
 use tidelog_protocol::Cursor;
 use uuid::Uuid;
 
-#[cfg(feature = "sqlite")]
-pub(crate) use batch_builder::Added;
-pub(crate) use batch_builder::{BatchBuilder, BatchOptions, payload_of};
-pub(crate) use outbox::Outbox;
-#[cfg(feature = "sqlite")]
-pub(crate) use sealed_batch::SealedBatch;
 pub(crate) use send::{PushOutcome, Refusal};
 
 use crate::blocking::blocking;
 use crate::change::faults_of;
-use crate::encryption::HeldKey;
+use crate::master_key::HeldKey;
+use crate::outbox::{BatchBuilder, BatchOptions, Fingerprint, Outbox, payload_of};
 use crate::watch::ViewId;
 use crate::{ChangeEntry, Result, SyncKitClient, SyncKitError};
-use outbox::Fingerprint;
 
 /// Key replacements that one push follows: more would mean that other devices complete one rotation after another.
 const MAX_KEYS_FOLLOWED: usize = 3;

@@ -2,8 +2,7 @@
 
 use tidelog_protocol::{Cursor, PushResponse};
 
-use super::outbox::Outbox;
-use super::sealed_batch::SealedBatch;
+use crate::outbox::{Outbox, SealedBatch};
 use crate::transport::Request;
 use crate::watch::ViewId;
 use crate::{SyncKitClient, SyncKitError};

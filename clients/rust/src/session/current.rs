@@ -26,18 +26,18 @@ impl CurrentSession {
         Self { observer, ..Self::default() }
     }
 
-    pub(super) fn notify(&self, info: Option<&SessionInfo>) {
+    pub(crate) fn notify(&self, info: Option<&SessionInfo>) {
         if let Some(observer) = &self.observer {
             observer(info);
         }
     }
 
-    pub(super) fn get(&self) -> Option<SessionInfo> {
+    pub(crate) fn get(&self) -> Option<SessionInfo> {
         self.info.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Replaces the session, and returns the one before.
-    pub(super) fn set(&self, info: Option<SessionInfo>) -> Option<SessionInfo> {
+    pub(crate) fn set(&self, info: Option<SessionInfo>) -> Option<SessionInfo> {
         std::mem::replace(&mut *self.info.lock().unwrap_or_else(PoisonError::into_inner), info)
     }
 
@@ -57,7 +57,7 @@ impl CurrentSession {
     ///
     /// # Errors
     /// `otherwise` if there is no refresh token.
-    pub(super) async fn refreshed(
+    pub(crate) async fn refreshed(
         &self,
         transport: &Transport,
         stale: &SessionInfo,

@@ -77,7 +77,7 @@ impl SessionInfo {
     }
 
     /// Whether the token has expired, or is about to.
-    pub(super) fn is_expiring(&self) -> bool {
+    pub(crate) fn is_expiring(&self) -> bool {
         self.expires_at.is_some_and(|end| end - TimeDelta::seconds(EARLY_SECONDS) <= Utc::now())
     }
 }
@@ -101,7 +101,7 @@ fn claimed_expiry(token: &str) -> Option<DateTime<Utc>> {
 }
 
 #[cfg(test)]
-pub(super) fn session_expiring_in(seconds: i64) -> SessionInfo {
+pub(crate) fn session_expiring_in(seconds: i64) -> SessionInfo {
     SessionInfo {
         token: "secret-access".into(),
         refresh_token: Some("secret-refresh".into()),

@@ -26,10 +26,10 @@ pub(crate) use streams::{ChainEntry, StreamPosition, Streams};
 
 use crate::evidence::Evidence;
 use crate::formats::{Head, Vault};
-use crate::{Result, SyncKitClient, SyncKitError};
+use crate::{Result, SyncKitError};
 use log_view::LogView;
 
-/// Pieces of evidence that are kept for [`SyncKitClient::evidence`]: the first ones tell the story.
+/// Pieces of evidence that are kept for [`evidence`](crate::SyncKitClient::evidence): the first ones tell the story.
 const MAX_EVIDENCE: usize = 100;
 
 /// What a client does with evidence against the server.
@@ -186,26 +186,24 @@ impl Watch {
         let streams = self.streams(id)?;
         streams.positions().find(|(other, _)| *other == stream).map(|(_, position)| position.next)
     }
-}
 
-impl SyncKitClient {
-    /// Returns the evidence against the server that was found since this client was built, at most the first hundred pieces.
-    pub fn evidence(&self) -> Vec<Evidence> {
-        self.watch.record().evidence.clone()
+    /// Returns the evidence that is kept.
+    pub(crate) fn evidence(&self) -> Vec<Evidence> {
+        self.record().evidence.clone()
     }
 
-    /// Returns what this client has seen, to be stored together with the cursor; `None` before the first pull.
-    pub fn watch_state(&self) -> Option<WatchState> {
-        self.watch.record().view.as_ref().and_then(LogView::state)
+    /// Returns what was seen; `None` before the first pull.
+    pub(crate) fn state(&self) -> Option<WatchState> {
+        self.record().view.as_ref().and_then(LogView::state)
     }
 
-    /// Goes on watching from where an earlier run ended. Call it before the first pull from the stored cursor.
-    pub fn restore_watch(&self, state: WatchState) {
-        self.watch.record().view = Some(LogView::from_state(state));
+    /// Goes on from what an earlier run saw.
+    pub(crate) fn restore(&self, state: WatchState) {
+        self.record().view = Some(LogView::from_state(state));
     }
 
-    /// Forgets what was seen and found, for a user who decides to go on after [`Tampered`](SyncKitError::Tampered).
-    pub fn reset_watch(&self) {
-        *self.watch.record() = WatchRecord::default();
+    /// Forgets what was seen and found.
+    pub(crate) fn reset(&self) {
+        *self.record() = WatchRecord::default();
     }
 }

@@ -9,7 +9,7 @@ use tidelog_protocol::Op;
 
 use crate::ChangeEntry;
 use crate::formats::Stream;
-use crate::push::{Added, BatchBuilder, payload_of};
+use crate::outbox::{Added, BatchBuilder, payload_of};
 use crate::replica::error::Result;
 use crate::replica::local::app_rows;
 use crate::replica::local::database::Database;

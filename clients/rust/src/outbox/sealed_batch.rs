@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use tidelog_protocol::{Change, Op, PushRequest};
 
-use crate::encryption::HeldKey;
 use crate::formats::{Names, Slot, Vault, open_entry, reseal_entry};
+use crate::master_key::HeldKey;
 use crate::transport::{from_json, to_json};
 use crate::watch::{ChainEntry, OwnEntry};
 use crate::{Result, SyncKitError};

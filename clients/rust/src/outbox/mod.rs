@@ -7,18 +7,27 @@
 //!
 //! If the server refuses a batch because the key was replaced, it is sealed again under the new key.
 
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only replicas build batches across restarts"))]
+mod batch_builder;
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only replicas keep batches across restarts"))]
+mod sealed_batch;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::batch_builder::Payload;
-use super::sealed_batch::SealedBatch;
+#[cfg(feature = "sqlite")]
+pub(crate) use batch_builder::Added;
+pub(crate) use batch_builder::{BatchBuilder, BatchOptions, payload_of};
+pub(crate) use sealed_batch::SealedBatch;
+
 use crate::formats::keys::VAULT_ID_BYTES;
 use crate::formats::{FormatError, Stream, Vault};
 use crate::watch::ViewId;
 use crate::{ChangeEntry, Result};
+use batch_builder::Payload;
 
 /// Identifies the content of a push: device, vault and changes.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,8 @@
-//! The client, and how it is built. Its methods are in the modules that they belong to: `session`, `devices`, `encryption`,
-//! `push`, `pull`, `blobs`, `status`.
+//! The client, and how it is built. Signing in and the requests of a session are here as well; its other methods are in the modules
+//! that they belong to: `devices`, `encryption`, `push`, `pull`, `blobs`, `status`.
+
+mod session;
+mod watch;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,14 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use crate::encryption::{Encryption, EncryptionOptions};
 use crate::formats::{KdfCost, Padding};
 use crate::keystore::{self, KeyStore};
-use crate::notifications::NotificationTimeouts;
-use crate::push::Outbox;
+use crate::master_key::{EncryptionOptions, MasterKey};
+use crate::notification_timeouts::NotificationTimeouts;
+use crate::outbox::Outbox;
 use crate::retry::RetryPolicy;
+use crate::server_limits::ServerLimits;
 use crate::session::{CurrentSession, SessionInfo, SessionObserver};
-use crate::status::ServerLimits;
 use crate::transport::{DEFAULT_TIMEOUT, Transport};
 use crate::watch::{TamperPolicy, Watch};
 
@@ -50,7 +53,7 @@ pub struct SyncKitClient {
     pub(crate) server_url: String,
     pub(crate) api_key: String,
     pub(crate) session: Arc<CurrentSession>,
-    pub(crate) encryption: Encryption,
+    pub(crate) encryption: MasterKey,
     pub(crate) outbox: tokio::sync::Mutex<Outbox>,
     pub(crate) limits: ServerLimits,
     pub(crate) quarantined: AtomicU64,
@@ -208,7 +211,7 @@ impl ClientBuilder {
             server_url,
             api_key: self.config.api_key,
             session: Arc::new(CurrentSession::new(self.session_observer)),
-            encryption: Encryption::new(
+            encryption: MasterKey::new(
                 self.key_store.unwrap_or_else(keystore::default_store),
                 self.encryption,
             ),
