@@ -27,15 +27,15 @@ fn a_mailed_invite_shows_its_link_to_the_recipient_only() {
     let mail = MailServer::start();
     let server = with_mail(&mail);
     server.new_app("Noten für Ümit");
-    let made =
+    let created =
         server.cli().run(&["invite", "create", "--mail", " Ada@example.org", "--app", "Noten für Ümit"]);
-    let made = made.json();
+    let created = created.json();
     assert_eq!(
-        (&made["mailed_to"], &made["uses"], &made["app"]),
+        (&created["mailed_to"], &created["uses"], &created["app"]),
         (&json!("ada@example.org"), &json!(1), &json!("Noten für Ümit"))
     );
-    assert!(made["invite_id"].is_string() && made["expires_at"].is_string());
-    assert!(!made.to_string().contains("tll_"), "{made}");
+    assert!(created["invite_id"].is_string() && created["expires_at"].is_string());
+    assert!(!created.to_string().contains("tll_"), "{created}");
     let message = mail.next();
     assert_eq!(
         (message.to().as_str(), message.header("From").as_str()),
@@ -62,9 +62,9 @@ fn an_operator_mails_a_reset_link_with_and_without_a_running_server() {
     server.new_user("ada@example.org");
     let reset =
         |server: &Server| server.cli().run(&["user", "reset-password", "ada@example.org", "--mail"]).json();
-    let made = reset(&server);
-    assert_eq!(made["mailed_to"], "ada@example.org");
-    assert!(made["url"].is_null() && !made.to_string().contains("tll_"), "{made}");
+    let created = reset(&server);
+    assert_eq!(created["mailed_to"], "ada@example.org");
+    assert!(created["url"].is_null() && !created.to_string().contains("tll_"), "{created}");
     let (tab, message) = (server.tab(), mail.next());
     let page = tab.open(&message.link()).expect(200).expect_title("Set a new password");
     tab.send(&page, &[("password", "another password")])

@@ -36,8 +36,8 @@ async fn an_invited_user_signs_up_with_a_double_click_and_no_scrolling() {
     let (server, url) = tokio::task::block_in_place(|| {
         let server = ServerSetup::default().with("TIDELOG_AUTH_SIGN_UP", "invite").start();
         server.new_app("Field Notes");
-        let made = server.cli().run(&["invite", "create", "--app", "Field Notes"]).json();
-        (server, made["url"].as_str().expect("an address").to_owned())
+        let created = server.cli().run(&["invite", "create", "--app", "Field Notes"]).json();
+        (server, created["url"].as_str().expect("an address").to_owned())
     });
     let window = Window::open().await;
     window.goto(&url).await;

@@ -121,8 +121,8 @@ fn an_issuer_that_hangs_blocks_nobody_else() {
     fixture.sign_in(&of_other);
     fixture.server.signed_in_caller().get("/api/sync/status").ok();
     fixture.issuer.set_behavior("well");
-    for answer in waiting {
-        answer.join().expect("an answer").ok();
+    for response in waiting {
+        response.join().expect("an answer").ok();
     }
     assert_eq!(fixture.issuer.fetch_count(), 1, "concurrent requests share one fetch");
 }

@@ -95,8 +95,8 @@ impl TokenResponse {
 }
 
 fn ask(anonymous: &Caller, body: &Value) -> TokenResponse {
-    let answer = anonymous.post("/oauth/token", body);
-    TokenResponse { status: answer.status, body: answer.json() }
+    let response = anonymous.post("/oauth/token", body);
+    TokenResponse { status: response.status, body: response.json() }
 }
 
 fn exchange(anonymous: &Caller, api_key: &str, token: &str) -> TokenResponse {
@@ -136,8 +136,8 @@ fn an_assertion_may_be_sent_as_a_form() {
         fixture.token("ada")
     );
     let kind = Some("application/x-www-form-urlencoded");
-    let answer = fixture.server.anonymous().send(Method::POST, "/oauth/token", kind, form.as_bytes());
-    assert!(answer.ok()["access_token"].is_string());
+    let response = fixture.server.anonymous().send(Method::POST, "/oauth/token", kind, form.as_bytes());
+    assert!(response.ok()["access_token"].is_string());
 }
 
 #[test]
@@ -158,8 +158,8 @@ fn keys_of_all_three_kinds_work_for_their_own_algorithm_only() {
 #[test]
 fn an_issuer_of_one_app_cannot_sign_in_users_of_another() {
     let fixture = Fixture::new();
-    let made = fixture.server.command(Command::App(AppCommand::Create { name: "other".into() }));
-    let other_key = text(&made["api_key"]);
+    let created = fixture.server.command(Command::App(AppCommand::Create { name: "other".into() }));
+    let other_key = text(&created["api_key"]);
     let token = fixture.token("ada");
     fixture.exchange_at(&other_key, &token).is_error("another app", "invalid_grant");
 
@@ -201,20 +201,20 @@ fn an_unknown_app_is_an_unknown_client() {
 #[test]
 fn a_disabled_federated_user_is_refused_at_once() {
     let fixture = Fixture::new();
-    let answer = fixture.exchange(&fixture.token("ada")).ok();
-    let ada = fixture.server.anonymous().with_token(&text(&answer["access_token"]));
-    fixture.server.command(Command::User(UserCommand::Disable { email: text(&answer["user_id"]) }));
+    let response = fixture.exchange(&fixture.token("ada")).ok();
+    let ada = fixture.server.anonymous().with_token(&text(&response["access_token"]));
+    fixture.server.command(Command::User(UserCommand::Disable { email: text(&response["user_id"]) }));
     ada.get("/api/sync/status").expect_error(401, "unauthenticated");
     fixture.refuses("a disabled user", &fixture.token("ada"));
-    fixture.server.command(Command::User(UserCommand::Enable { email: text(&answer["user_id"]) }));
-    assert_eq!(fixture.exchange(&fixture.token("ada")).ok()["user_id"], answer["user_id"]);
+    fixture.server.command(Command::User(UserCommand::Enable { email: text(&response["user_id"]) }));
+    assert_eq!(fixture.exchange(&fixture.token("ada")).ok()["user_id"], response["user_id"]);
 }
 
 #[test]
 fn removing_an_issuer_ends_its_sessions_and_keeps_its_users() {
     let fixture = Fixture::new();
-    let answer = fixture.exchange(&fixture.token("ada")).ok();
-    let ada = fixture.server.anonymous().with_token(&text(&answer["access_token"]));
+    let response = fixture.exchange(&fixture.token("ada")).ok();
+    let ada = fixture.server.anonymous().with_token(&text(&response["access_token"]));
     let somebody = fixture.server.signed_in_caller();
     let remove =
         Command::Issuer(IssuerCommand::Remove { app: "dev".into(), issuer: fixture.issuer.url().into() });
@@ -223,7 +223,7 @@ fn removing_an_issuer_ends_its_sessions_and_keeps_its_users() {
     fixture.refuses("no longer trusted", &fixture.token("ada"));
     somebody.get("/api/sync/status").ok();
     fixture.trust("dev", Some(fixture.issuer.keys_url()), None);
-    assert_eq!(fixture.exchange(&fixture.token("ada")).ok()["user_id"], answer["user_id"]);
+    assert_eq!(fixture.exchange(&fixture.token("ada")).ok()["user_id"], response["user_id"]);
 }
 
 #[test]
@@ -238,10 +238,10 @@ fn replacing_an_api_key_ends_federated_sessions() {
 #[test]
 fn a_federated_user_without_email_and_password_works_on_every_route() {
     let fixture = Fixture::new();
-    let answer = fixture.exchange(&fixture.token("ada")).ok();
-    let ada = fixture.server.anonymous().with_token(&text(&answer["access_token"]));
+    let response = fixture.exchange(&fixture.token("ada")).ok();
+    let ada = fixture.server.anonymous().with_token(&text(&response["access_token"]));
     let userinfo = ada.get("/oauth/userinfo").ok();
-    assert_eq!((&userinfo["sub"], userinfo.get("email")), (&answer["user_id"], None));
+    assert_eq!((&userinfo["sub"], userinfo.get("email")), (&response["user_id"], None));
     for current in ["", "a password that was guessed"] {
         let body = json!({"current_password": current, "new_password": "another password"});
         ada.post("/api/sync/auth/password", &body).expect_error(401, "invalid_credentials");
@@ -261,7 +261,7 @@ fn a_federated_user_without_email_and_password_works_on_every_route() {
         fixture.server.command(command);
     }
     ada.post("/api/sync/auth/logout", &Value::Null).expect(204);
-    fixture.server.command(Command::User(UserCommand::Delete { email: text(&answer["user_id"]) }));
+    fixture.server.command(Command::User(UserCommand::Delete { email: text(&response["user_id"]) }));
     fixture.server.assert_consistent();
-    assert_ne!(fixture.exchange(&fixture.token("ada")).ok()["user_id"], answer["user_id"]);
+    assert_ne!(fixture.exchange(&fixture.token("ada")).ok()["user_id"], response["user_id"]);
 }

@@ -53,8 +53,8 @@ impl Fixture {
         if let Some(cookie) = cookie {
             request = request.header(COOKIE, cookie);
         }
-        let answer = request.send().expect("an answer");
-        (answer.status().as_u16(), answer.text().expect("text"))
+        let response = request.send().expect("an answer");
+        (response.status().as_u16(), response.text().expect("text"))
     }
 
     pub(crate) fn sign_up(&self, name: &str, password: &str) {

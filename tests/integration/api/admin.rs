@@ -9,8 +9,8 @@ const HOURS_PER_DAY: i64 = 24;
 
 /// Returns a caller of the app's sessions with a personal access token created by these arguments.
 fn administrator(server: &Server, arguments: &[&str]) -> Caller {
-    let made = server.cli().run(&[&["token", "create", "--scope", "admin"], arguments].concat()).json();
-    server.bearer(&text(&made["token"]))
+    let created = server.cli().run(&[&["token", "create", "--scope", "admin"], arguments].concat()).json();
+    server.bearer(&text(&created["token"]))
 }
 
 fn sessions_of(app: &str) -> String {
@@ -59,9 +59,9 @@ fn another_app_and_one_that_is_not_there_look_alike() {
     let other = backend.post(&sessions_of(&tasks.id), &external("ada"));
     let absent = backend.post(&sessions_of(&tidelog_test_kit::fresh_id()), &external("ada"));
     let garbage = backend.post(&sessions_of("Tasks"), &external("ada"));
-    for answer in [&other, &absent, &garbage] {
-        answer.expect_error(404, "not_found");
-        assert_eq!(answer.json(), other.json());
+    for response in [&other, &absent, &garbage] {
+        response.expect_error(404, "not_found");
+        assert_eq!(response.json(), other.json());
     }
     administrator(&server, &[]).post(&sessions_of("x"), &external("ada")).expect_error(404, "not_found");
 }
@@ -102,8 +102,8 @@ fn a_user_of_another_system_has_no_password_to_sign_in_with() {
     administrator(&server, &[]).post(&sessions_of(&app.id), &external("ada@example.org")).ok();
     for email in ["ada@example.org", ""] {
         let user = User { email: email.into(), id: String::new() };
-        let answer = server.anonymous().post("/api/sync/auth", &tidelog_test_kit::credentials(&user, &app));
-        answer.expect_error(401, "invalid_credentials");
+        let response = server.anonymous().post("/api/sync/auth", &tidelog_test_kit::credentials(&user, &app));
+        response.expect_error(401, "invalid_credentials");
     }
 }
 
@@ -112,8 +112,8 @@ fn a_token_is_shown_once_listed_without_itself_and_ended_at_once() {
     let server = Server::start();
     let app = server.new_app("Notes");
     let cli = server.cli();
-    let made = cli.run(&["token", "create", "--scope", "admin", "--app", "Notes", "--days", "7"]).json();
-    let (id, token) = (text(&made["token_id"]), text(&made["token"]));
+    let created = cli.run(&["token", "create", "--scope", "admin", "--app", "Notes", "--days", "7"]).json();
+    let (id, token) = (text(&created["token_id"]), text(&created["token"]));
     assert!(token.starts_with("tlp_"));
     let listed = cli.run(&["token", "list"]).json();
     assert_eq!(
@@ -137,9 +137,9 @@ fn a_token_ends_with_its_days() {
     let server = ManualClockServer::start(&[]);
     let create =
         Command::Token(TokenCommand::Create { scope: "admin".into(), app: Some("dev".into()), days: 7 });
-    let made = server.command(create);
+    let created = server.command(create);
     let app = text(&server.command(Command::App(AppCommand::Show { app: "dev".into() }))["app_id"]);
-    let backend = server.anonymous().with_token(&text(&made["token"]));
+    let backend = server.anonymous().with_token(&text(&created["token"]));
     server.advance_hours(7 * HOURS_PER_DAY - 1);
     let pair = backend.post(&sessions_of(&app), &external("ada")).ok();
     server.advance_hours(2);
@@ -198,18 +198,18 @@ fn the_audit_log_tells_of_tokens_issuers_and_users_of_other_systems() {
     let server = Server::start();
     let app = server.new_app("Notes");
     let cli = server.cli();
-    let made = cli.run(&["token", "create", "--scope", "admin"]).json();
-    let backend = server.bearer(&text(&made["token"]));
+    let created = cli.run(&["token", "create", "--scope", "admin"]).json();
+    let backend = server.bearer(&text(&created["token"]));
     backend.post(&sessions_of(&app.id), &external("ada")).ok();
     let issuer = "https://id.example.org";
     cli.run(&["issuer", "add", "Notes", issuer, "--audience", "a", "--jwks-url", "https://id.example.org/k"])
         .json();
     cli.run(&["issuer", "remove", "Notes", issuer]).json();
-    cli.run(&["token", "revoke", &text(&made["token_id"])]).json();
+    cli.run(&["token", "revoke", &text(&created["token_id"])]).json();
     let rows = cli.run(&["audit"]).json();
     let actions: Vec<_> = rows.as_array().expect("a list").iter().map(|row| text(&row["action"])).collect();
     let expected =
         ["token_revoked", "app_set", "app_set", "signed_in", "user_created", "token_created", "app_created"];
     assert_eq!(actions, expected);
-    assert!(!rows.to_string().contains(&text(&made["token"])));
+    assert!(!rows.to_string().contains(&text(&created["token"])));
 }

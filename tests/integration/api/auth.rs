@@ -15,11 +15,11 @@ const TOKEN_LIFETIME_SECONDS: i64 = 7 * 24 * 60 * 60;
 fn signing_in_returns_a_token_for_one_user_of_one_app() {
     let server = Server::start();
     let (app, user) = (server.new_app("Notes"), server.new_user("Ada@Example.org"));
-    let answer = server.anonymous().post(AUTH, &credentials(&user, &app)).ok();
-    assert_eq!(answer["user_id"], json!(user.id));
-    assert_eq!(answer["app_id"], json!(app.id));
-    assert!(answer["refresh_token"].is_string());
-    let token = text(&answer["token"]);
+    let response = server.anonymous().post(AUTH, &credentials(&user, &app)).ok();
+    assert_eq!(response["user_id"], json!(user.id));
+    assert_eq!(response["app_id"], json!(app.id));
+    assert!(response["refresh_token"].is_string());
+    let token = text(&response["token"]);
     assert_eq!(server.bearer(&token).get("/api/sync/status").ok()["total_changes"], 0);
 
     let (header, claims) = (header_of(&token), claims_of(&token));
@@ -29,7 +29,7 @@ fn signing_in_returns_a_token_for_one_user_of_one_app() {
     assert_eq!(claims["aud"], "sync");
     let number = |claim: &str| claims[claim].as_i64().unwrap_or_else(|| panic!("{claim} is no number"));
     assert_eq!(number("exp") - number("iat"), TOKEN_LIFETIME_SECONDS);
-    let expires_at = chrono::DateTime::parse_from_rfc3339(&text(&answer["expires_at"])).expect("a time");
+    let expires_at = chrono::DateTime::parse_from_rfc3339(&text(&response["expires_at"])).expect("a time");
     assert_eq!(expires_at.timestamp(), number("exp"));
 }
 
@@ -52,9 +52,9 @@ fn an_unknown_user_a_wrong_password_and_an_unknown_app_are_refused_alike() {
     let refusal = |field: &str, value: &str| {
         let mut request = credentials(&user, &app);
         request[field] = json!(value);
-        let answer = server.anonymous().post(AUTH, &request);
-        answer.expect_error(401, "invalid_credentials");
-        answer.text()
+        let response = server.anonymous().post(AUTH, &request);
+        response.expect_error(401, "invalid_credentials");
+        response.text()
     };
     let wrong_password = refusal("password", "wrong password");
     assert_eq!(refusal("email", "nobody@example.org"), wrong_password);
@@ -158,12 +158,15 @@ fn concurrent_refreshes_of_one_token_get_one_successor() {
     let (app, user) = (server.new_app("Notes"), server.new_user("ada@example.org"));
     let request = json!({"refresh_token": server.tokens(&user, &app)["refresh_token"]});
     let anonymous = server.anonymous();
-    let answers: Vec<Value> = std::thread::scope(|scope| {
+    let responses: Vec<Value> = std::thread::scope(|scope| {
         let threads: Vec<_> =
             (0..8).map(|_| scope.spawn(|| anonymous.post(REFRESH, &request).ok())).collect();
-        threads.into_iter().map(|thread| thread.join().expect("an answer")["refresh_token"].clone()).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("a response")["refresh_token"].clone())
+            .collect()
     });
-    assert!(answers.iter().all(|successor| *successor == answers[0]), "two successors of one token");
+    assert!(responses.iter().all(|successor| *successor == responses[0]), "two successors of one token");
 }
 
 #[test]
@@ -197,8 +200,8 @@ fn signing_out_ends_the_session_and_its_refresh_tokens_but_no_other_session() {
     let leaving = server.tokens(&user, &app);
     let staying = server.sign_in(&user, &app);
     let me = server.bearer(&text(&leaving["token"]));
-    let answer = me.call(reqwest::Method::POST, LOGOUT, None);
-    assert!(matches!(answer.status, 200 | 204), "{} answered {}", answer.request_line(), answer.status);
+    let response = me.call(reqwest::Method::POST, LOGOUT, None);
+    assert!(matches!(response.status, 200 | 204), "{} answered {}", response.request_line(), response.status);
     me.get("/api/sync/status").expect_error(401, "unauthenticated");
     me.call(reqwest::Method::POST, LOGOUT, None).expect_error(401, "unauthenticated");
     let refresh = json!({"refresh_token": leaving["refresh_token"]});

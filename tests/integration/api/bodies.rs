@@ -61,10 +61,10 @@ fn a_body_that_breaks_off_leaves_nothing_behind() {
         stream.write_all(head.as_bytes()).expect("the head is sent");
         stream.write_all(&body.as_bytes()[..kept]).expect("a part of the body is sent");
         stream.shutdown(Shutdown::Write).expect("the rest never comes");
-        let mut answer = String::new();
+        let mut response = String::new();
         // Closing the connection without a response counts as a refusal.
-        let _ = stream.read_to_string(&mut answer);
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+        let _ = stream.read_to_string(&mut response);
+        assert!(response.is_empty() || response.starts_with("HTTP/1.1 4"), "{response}");
     }
     fixture.nothing_was_left_behind();
 }
@@ -88,9 +88,9 @@ fn a_request_that_is_no_http_does_not_hurt() {
         let mut stream = TcpStream::connect(&address).expect("the server listens");
         let _ = stream.write_all(&opening);
         let _ = stream.shutdown(Shutdown::Write);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        assert!(!answer.starts_with(b"HTTP/1.1 5"), "{}", String::from_utf8_lossy(&answer));
+        let mut response = Vec::new();
+        let _ = stream.read_to_end(&mut response);
+        assert!(!response.starts_with(b"HTTP/1.1 5"), "{}", String::from_utf8_lossy(&response));
     }
     fixture.nothing_was_left_behind();
 }
@@ -99,11 +99,11 @@ fn a_request_that_is_no_http_does_not_hurt() {
 fn a_body_is_json_also_where_none_is_wanted() {
     let fixture = Fixture::new();
     for (method, path) in [(Method::GET, "/api/sync/status"), (Method::DELETE, "/api/sync/devices/x")] {
-        let answer = fixture.me.send(method, path, Some("text/plain"), b"x");
-        answer.expect_error(415, "unsupported_media_type");
+        let response = fixture.me.send(method, path, Some("text/plain"), b"x");
+        response.expect_error(415, "unsupported_media_type");
     }
-    let answer = fixture.me.send(Method::POST, "/api/sync/auth/logout", Some("text/plain"), b"x");
-    answer.expect_error(415, "unsupported_media_type");
+    let response = fixture.me.send(Method::POST, "/api/sync/auth/logout", Some("text/plain"), b"x");
+    response.expect_error(415, "unsupported_media_type");
     fixture.nothing_was_left_behind();
 }
 
@@ -135,13 +135,13 @@ fn a_field_that_is_there_twice_is_named() {
     let fixture = Fixture::new();
     let id = &fixture.device;
     let twice = format!(r#"{{"device_id":"{id}","device_id":"{id}"}}"#);
-    let answer = fixture.me.send(Method::POST, "/api/sync/pull", JSON, twice.as_bytes());
-    assert_eq!(answer.expect_error(422, "invalid_field")["field"], "device_id");
+    let response = fixture.me.send(Method::POST, "/api/sync/pull", JSON, twice.as_bytes());
+    assert_eq!(response.expect_error(422, "invalid_field")["field"], "device_id");
     let push = fixture.push_body(
         r#"{"table":"t","table":"t","op":"insert","row_id":"1","timestamp":"2026-01-01T00:00:00Z"}"#,
     );
-    let answer = fixture.me.send(Method::POST, "/api/sync/push", JSON, push.as_bytes());
-    let fault = &answer.expect_error(422, "invalid_change")["changes"][0];
+    let response = fixture.me.send(Method::POST, "/api/sync/push", JSON, push.as_bytes());
+    let fault = &response.expect_error(422, "invalid_change")["changes"][0];
     assert!(fault["reason"].as_str().is_some_and(|reason| reason.contains("table")), "{fault}");
     fixture.nothing_was_left_behind();
 }

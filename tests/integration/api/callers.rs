@@ -38,7 +38,7 @@ struct AccessRule {
     path: &'static str,
     access: Access,
     body: fn(&Fixture) -> Option<Value>,
-    answer: u16,
+    response: u16,
 }
 
 fn row(
@@ -46,9 +46,9 @@ fn row(
     path: &'static str,
     access: Access,
     body: fn(&Fixture) -> Option<Value>,
-    answer: u16,
+    response: u16,
 ) -> AccessRule {
-    AccessRule { method, path, access, body, answer }
+    AccessRule { method, path, access, body, response }
 }
 
 fn table() -> Vec<AccessRule> {
@@ -230,12 +230,12 @@ fn table() -> Vec<AccessRule> {
 struct Fixture {
     server: Server,
     app: App,
-    elsewhere: App,
+    other_tenant_app: App,
     device: String,
     /// The hash of a blob, and the tokens of its presigned upload and download URLs.
     blob: String,
-    up: String,
-    down: String,
+    upload_token: String,
+    download_token: String,
     owner: Caller,
     other_user: Caller,
     other_app: Caller,
@@ -249,12 +249,12 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let mut server = Server::start();
-        let (app, elsewhere) = (server.new_app("Notes"), server.new_app("Tasks"));
+        let (app, other_tenant_app) = (server.new_app("Notes"), server.new_app("Tasks"));
         let (ada, bob) = (server.new_user("ada@example.org"), server.new_user("bob@example.org"));
         let owner = server.sign_in(&ada, &app);
         let revoked = server.sign_in(&ada, &app);
         revoked.call(Method::POST, "/api/sync/auth/logout", None);
-        let (other_user, other_app) = (server.sign_in(&bob, &app), server.sign_in(&ada, &elsewhere));
+        let (other_user, other_app) = (server.sign_in(&bob, &app), server.sign_in(&ada, &other_tenant_app));
         let device = owner.device("Laptop");
         // Each has a key and a device of the same name, so that the same calls succeed for all.
         for caller in [&owner, &other_user, &other_app] {
@@ -263,8 +263,8 @@ impl Fixture {
         }
         let blob = owner.put_blob(b"blob");
         let token = |url: String| url.rsplit('/').next().expect("a token").to_owned();
-        let up = token(owner.upload_url(&hash_of(b"sent"), 6));
-        let down = token(owner.download_url(&blob));
+        let upload_token = token(owner.upload_url(&hash_of(b"sent"), 6));
+        let download_token = token(owner.download_url(&blob));
         server.stop();
         let expired = expired(&SigningKey::stolen_from(&server.data()), owner.token());
         server.start_again();
@@ -275,8 +275,8 @@ impl Fixture {
             ("revoked", revoked),
         ];
         let access_token = |arguments: &[&str]| {
-            let made = server.cli().run(&[&["token", "create"], arguments].concat()).json();
-            server.bearer(made["token"].as_str().expect("a token"))
+            let created = server.cli().run(&[&["token", "create"], arguments].concat()).json();
+            server.bearer(created["token"].as_str().expect("a token"))
         };
         let access_tokens = vec![
             ("administrator", access_token(&["--scope", "admin"]), 200),
@@ -291,11 +291,11 @@ impl Fixture {
         Self {
             server,
             app,
-            elsewhere,
+            other_tenant_app,
             device,
             blob,
-            up,
-            down,
+            upload_token,
+            download_token,
             owner,
             other_user,
             other_app,
@@ -317,13 +317,13 @@ impl Fixture {
     }
 
     fn call(&self, caller: &Caller, row: &AccessRule, prefix: &str) -> u16 {
-        let token = if row.method == Method::PUT { &self.up } else { &self.down };
+        let token = if row.method == Method::PUT { &self.upload_token } else { &self.download_token };
         let id = if row.access == Access::AdminToken { &self.app.id } else { &self.device };
         let path = row.path.replace("{id}", id).replace("{hash}", &self.blob);
         let mut path = path.replace("{token}", token).replace("/api/sync", prefix);
         if path.ends_with("/subscribe") {
             // Naming another app than the token's is a different error with its own test.
-            let app = if std::ptr::eq(caller, &self.other_app) { &self.elsewhere } else { &self.app };
+            let app = if std::ptr::eq(caller, &self.other_app) { &self.other_tenant_app } else { &self.app };
             path = format!("{path}?app_id={}&device_id={}", app.id, self.device);
         }
         caller.call(row.method.clone(), &path, (row.body)(self).as_ref()).status
@@ -347,9 +347,9 @@ fn the_access_table_and_the_openapi_document_list_the_same_operations() {
         |row: &AccessRule| Operation { method: row.method.to_string(), path: row.path.to_owned() };
     let in_table: BTreeSet<_> = table().iter().map(operation).collect();
     let documented = Contract::operations();
-    let without_row: Vec<_> = documented.difference(&in_table).collect();
+    let without_rule: Vec<_> = documented.difference(&in_table).collect();
     let without_route: Vec<_> = in_table.difference(&documented).collect();
-    assert!(without_row.is_empty(), "routes without an access rule: {without_row:?}");
+    assert!(without_rule.is_empty(), "routes without an access rule: {without_rule:?}");
     assert!(without_route.is_empty(), "access rules without a documented route: {without_route:?}");
 }
 
@@ -368,22 +368,22 @@ fn every_route_answers_every_kind_of_caller_as_the_access_table_says() {
             };
             let needs_none = matches!(row.access, Access::Public | Access::PresignedUrl | Access::Page);
             for (who, caller) in &fixture.without_session {
-                expect(who, caller, if needs_none { row.answer } else { 401 });
+                expect(who, caller, if needs_none { row.response } else { 401 });
             }
             if row.access == Access::AccountToken {
                 // This caller is another account, which owns none of the fixture's resources.
                 let account = fixture.account_token();
-                expect("account", &account, row.answer);
+                expect("account", &account, row.response);
             } else {
-                expect("account", &fixture.account, if needs_none { row.answer } else { 401 });
+                expect("account", &fixture.account, if needs_none { row.response } else { 401 });
             }
             for (who, caller, administered) in &fixture.access_tokens {
-                let answer = match row.access {
-                    Access::Public | Access::PresignedUrl | Access::Page => row.answer,
+                let response = match row.access {
+                    Access::Public | Access::PresignedUrl | Access::Page => row.response,
                     Access::AdminToken => *administered,
                     Access::Session | Access::SessionOwner | Access::AccountToken => 401,
                 };
-                expect(who, caller, answer);
+                expect(who, caller, response);
             }
             if matches!(row.access, Access::AdminToken | Access::AccountToken) {
                 for caller in [&fixture.owner, &fixture.other_user, &fixture.other_app] {
@@ -395,11 +395,11 @@ fn every_route_answers_every_kind_of_caller_as_the_access_table_says() {
             if ["/api/sync/auth/logout", "/api/sync/data"].contains(&row.path) {
                 continue;
             }
-            let to_strangers = if row.access == Access::SessionOwner { 404 } else { row.answer };
+            let to_strangers = if row.access == Access::SessionOwner { 404 } else { row.response };
             expect("other user", &fixture.other_user, to_strangers);
             expect("other app", &fixture.other_app, to_strangers);
             if row.method != Method::DELETE {
-                expect("owner", &fixture.owner, row.answer);
+                expect("owner", &fixture.owner, row.response);
             }
         }
     }
@@ -413,9 +413,9 @@ fn the_owner_may_remove_the_device_and_sign_out() {
     let fixture = Fixture::new();
     let destroying = |path: &str| table().into_iter().find(|row| row.path == path).expect("a row");
     let remove = destroying("/api/sync/devices/{id}");
-    assert_eq!(fixture.call(&fixture.owner, &remove, "/api/sync"), remove.answer);
+    assert_eq!(fixture.call(&fixture.owner, &remove, "/api/sync"), remove.response);
     let logout = destroying("/api/sync/auth/logout");
-    assert_eq!(fixture.call(&fixture.other_user, &logout, "/api/v1/sync"), logout.answer);
+    assert_eq!(fixture.call(&fixture.other_user, &logout, "/api/v1/sync"), logout.response);
     for out in [&fixture.owner, &fixture.other_user] {
         out.get("/api/sync/status").expect_error(401, "unauthenticated");
     }

@@ -26,8 +26,8 @@ fn only(list: &Value) -> Value {
 #[test]
 fn an_app_is_created_listed_shown_and_set_and_its_key_is_shown_once() {
     with_and_without_server(|cli| {
-        let made = cli.run(&["app", "create", "Notes"]).json();
-        let (id, key) = (text(&made["app_id"]), text(&made["api_key"]));
+        let created = cli.run(&["app", "create", "Notes"]).json();
+        let (id, key) = (text(&created["app_id"]), text(&created["api_key"]));
         let listed = only(&cli.run(&["app", "list"]).json());
         assert_eq!((&listed["app_id"], &listed["name"]), (&json!(id), &json!("Notes")));
         let shown = cli.run(&["app", "show", "Notes"]).json();

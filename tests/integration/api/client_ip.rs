@@ -36,9 +36,9 @@ fn left_over(mut stream: impl Read + Write, forwarded: &[&str]) -> u64 {
          content-length: {length}\r\nconnection: close\r\n{lines}\r\n{body}"
     );
     stream.write_all(request.as_bytes()).expect("it is sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    let (head, _) = answer.split_once("\r\n\r\n").expect("a head");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).expect("a response");
+    let (head, _) = response.split_once("\r\n\r\n").expect("a head");
     let headers: BTreeMap<_, _> = head.lines().filter_map(|line| line.split_once(": ")).collect();
     headers["x-ratelimit-remaining"].parse().expect("a number")
 }

@@ -59,9 +59,9 @@ impl Group {
 
     fn pull(&self, number: usize) -> u16 {
         let request = json!({"device_id": self.device, "cursor": number, "limit": 50, "include_own": true});
-        let answer = self.me.post("/api/sync/pull", &request);
-        if answer.status == 200 {
-            let page = answer.json();
+        let response = self.me.post("/api/sync/pull", &request);
+        if response.status == 200 {
+            let page = response.json();
             let seqs: Vec<_> = page["changes"]
                 .as_array()
                 .expect("changes")
@@ -70,7 +70,7 @@ impl Group {
                 .collect();
             assert!(seqs.is_sorted_by(|one, next| one < next), "a page out of order: {seqs:?}");
         }
-        answer.status
+        response.status
     }
 }
 

@@ -46,7 +46,7 @@ impl Fixture {
             .header("origin", origin)
             .header("access-control-request-method", "POST")
             .header("access-control-request-headers", "authorization,content-type");
-        request.send().expect("an answer")
+        request.send().expect("a response")
     }
 
     /// Sends a request from this origin without a token.
@@ -68,18 +68,18 @@ fn allowed(headers: &HeaderMap) -> Option<&str> {
 }
 
 #[track_caller]
-fn assert_readable(answer: &ApiResponse, origin: &str) {
-    assert_eq!(allowed(&answer.headers), Some(origin), "{}", answer.request_line());
-    let exposed = answer.header("access-control-expose-headers").to_owned();
+fn assert_readable(response: &ApiResponse, origin: &str) {
+    assert_eq!(allowed(&response.headers), Some(origin), "{}", response.request_line());
+    let exposed = response.header("access-control-expose-headers").to_owned();
     for name in ["retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "etag", "content-range"] {
         assert!(exposed.split(", ").any(|exposed| exposed == name), "{name} is not in {exposed}");
     }
 }
 
 #[track_caller]
-fn assert_closed(answer: &ApiResponse) {
-    assert_eq!(allowed(&answer.headers), None, "{}", answer.request_line());
-    assert!(!answer.headers.contains_key("access-control-expose-headers"));
+fn assert_closed(response: &ApiResponse) {
+    assert_eq!(allowed(&response.headers), None, "{}", response.request_line());
+    assert!(!response.headers.contains_key("access-control-expose-headers"));
 }
 
 #[test]
@@ -89,9 +89,9 @@ fn preflights_are_answered_for_the_origins_of_any_app() {
         ["/api/sync/push", "/api/v1/sync/auth", "/api/sync/blobs/up/x", "/oauth/token", "/oauth/revoke"]
     {
         for origin in [A, B] {
-            let answer = fixture.preflight(path, origin);
-            assert_eq!(answer.status(), 204, "{path}");
-            let headers = answer.headers();
+            let response = fixture.preflight(path, origin);
+            assert_eq!(response.status(), 204, "{path}");
+            let headers = response.headers();
             assert_eq!(allowed(headers), Some(origin));
             let has = |name: &str, part: &str| {
                 let value = headers[name].to_str().expect("text");
@@ -102,9 +102,9 @@ fn preflights_are_answered_for_the_origins_of_any_app() {
             has("access-control-allow-headers", "range");
             assert_ne!(headers["access-control-max-age"], HeaderValue::from_static("0"));
         }
-        let answer = fixture.preflight(path, UNLISTED_ORIGIN);
-        assert!(answer.status().is_client_error(), "{path}: {}", answer.status());
-        assert_eq!(allowed(answer.headers()), None);
+        let response = fixture.preflight(path, UNLISTED_ORIGIN);
+        assert!(response.status().is_client_error(), "{path}: {}", response.status());
+        assert_eq!(allowed(response.headers()), None);
     }
 }
 
@@ -178,11 +178,11 @@ fn nothing_else_is_open_to_other_pages() {
     let fixture = Fixture::new();
     for path in ["/health", "/oauth/authorize", "/api/openapi.json", "/api/synch", "/api/account", "/"] {
         let page = Client::new().get(format!("{}{path}", fixture.server.url())).header("origin", A);
-        let answer = page.send().expect("an answer");
-        assert!(!answer.headers().contains_key("access-control-allow-origin"), "{path}");
-        let answer = fixture.preflight(path, A);
-        assert!(answer.status().is_client_error(), "{path}");
-        assert!(!answer.headers().contains_key("access-control-allow-origin"), "{path}");
+        let response = page.send().expect("a response");
+        assert!(!response.headers().contains_key("access-control-allow-origin"), "{path}");
+        let response = fixture.preflight(path, A);
+        assert!(response.status().is_client_error(), "{path}");
+        assert!(!response.headers().contains_key("access-control-allow-origin"), "{path}");
     }
 }
 

@@ -73,14 +73,14 @@ fn dev_prints_everything_a_program_needs_to_sign_in() {
     assert_eq!(address.trim(), text(&config, "url"));
     let credentials = json!({"email": text(&config, "email"), "password": text(&config, "password"), "api_key": text(&config, "api_key")});
     let http = reqwest::blocking::Client::new();
-    let answer = http
+    let response = http
         .post(format!("{}/api/sync/auth", text(&config, "url")))
         .json(&credentials)
         .send()
-        .expect("an answer");
-    assert_eq!(answer.status(), 200);
-    let answer: Value = answer.json().expect("JSON");
-    assert_eq!(answer["app_id"], config["app_id"]);
+        .expect("a response");
+    assert_eq!(response.status(), 200);
+    let response: Value = response.json().expect("JSON");
+    assert_eq!(response["app_id"], config["app_id"]);
 }
 
 #[test]

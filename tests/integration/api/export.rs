@@ -43,10 +43,10 @@ impl UnpackedExport {
     }
 
     fn of(caller: &Caller) -> Self {
-        let answer = caller.get(EXPORT);
-        assert_eq!(answer.header("content-type"), "application/x-tar");
-        assert!(answer.header("content-disposition").starts_with("attachment"));
-        Self::from(&answer.expect_bytes(200))
+        let response = caller.get(EXPORT);
+        assert_eq!(response.header("content-type"), "application/x-tar");
+        assert!(response.header("content-disposition").starts_with("attachment"));
+        Self::from(&response.expect_bytes(200))
     }
 
     fn path(&self, name: &str) -> PathBuf {

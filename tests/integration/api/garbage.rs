@@ -41,12 +41,12 @@ impl Fixture {
     #[track_caller]
     fn all_refuse(&self, body: &[u8]) {
         for (method, path) in WITH_BODY {
-            let answer = self.me.send(method, path, JSON, body);
+            let response = self.me.send(method, path, JSON, body);
             assert!(
-                (400..500).contains(&answer.status),
+                (400..500).contains(&response.status),
                 "{} took it: {}",
-                answer.request_line(),
-                answer.text()
+                response.request_line(),
+                response.text()
             );
         }
     }
@@ -81,8 +81,14 @@ fn a_body_that_is_not_json_is_malformed() {
     ];
     for body in bodies {
         for (method, path) in WITH_BODY {
-            let answer = fixture.me.send(method, path, JSON, body);
-            assert_eq!(answer.status, 400, "{} took {body:?} as {}", answer.request_line(), answer.text());
+            let response = fixture.me.send(method, path, JSON, body);
+            assert_eq!(
+                response.status,
+                400,
+                "{} took {body:?} as {}",
+                response.request_line(),
+                response.text()
+            );
         }
     }
     fixture.nothing_was_left_behind();
@@ -93,8 +99,14 @@ fn json_of_the_wrong_shape_is_refused_with_422() {
     let fixture = Fixture::new();
     for body in ["null", "true", "7", "\"text\"", "[]", "[[]]", "{}", "[{\"device_name\":\"x\"}]"] {
         for (method, path) in WITH_BODY {
-            let answer = fixture.me.send(method, path, JSON, body.as_bytes());
-            assert_eq!(answer.status, 422, "{} took {body} as {}", answer.request_line(), answer.text());
+            let response = fixture.me.send(method, path, JSON, body.as_bytes());
+            assert_eq!(
+                response.status,
+                422,
+                "{} took {body} as {}",
+                response.request_line(),
+                response.text()
+            );
         }
     }
     fixture.nothing_was_left_behind();
@@ -143,8 +155,8 @@ fn deeply_nested_json_is_refused() {
     fixture.all_refuse(("{\"changes\":".repeat(NESTING_DEPTH) + "1" + &"}".repeat(NESTING_DEPTH)).as_bytes());
     let ignored = format!("{}{}", "[".repeat(NESTING_DEPTH), "]".repeat(NESTING_DEPTH));
     let hidden = fixture.push_body(&format!(r#"{{"table":{ignored}}}"#));
-    let answer = fixture.me.send(Method::POST, "/api/sync/push", JSON, hidden.as_bytes());
-    assert!(matches!(answer.status, 400 | 422));
+    let response = fixture.me.send(Method::POST, "/api/sync/push", JSON, hidden.as_bytes());
+    assert!(matches!(response.status, 400 | 422));
     fixture.nothing_was_left_behind();
 }
 
@@ -157,18 +169,18 @@ fn huge_numbers_are_refused() {
         let pull = format!(r#"{{"device_id":"{}","cursor":{number}}}"#, fixture.device);
         let limit = format!(r#"{{"device_id":"{}","limit":{number}}}"#, fixture.device);
         for body in [pull, limit] {
-            let answer = fixture.me.send(Method::POST, "/api/sync/pull", JSON, body.as_bytes());
-            assert!(matches!(answer.status, 400 | 422), "{number}: {}", answer.text());
+            let response = fixture.me.send(Method::POST, "/api/sync/pull", JSON, body.as_bytes());
+            assert!(matches!(response.status, 400 | 422), "{number}: {}", response.text());
         }
         let versioned = format!(
             r#"{{"table":"t","op":"insert","row_id":"r","timestamp":"2026-03-13T10:00:00Z","key_version":{number}}}"#
         );
         let body = fixture.push_body(&versioned);
-        let answer = fixture.me.send(Method::POST, "/api/sync/push", JSON, body.as_bytes());
-        assert!(matches!(answer.status, 400 | 422), "{number}: {}", answer.text());
+        let response = fixture.me.send(Method::POST, "/api/sync/push", JSON, body.as_bytes());
+        assert!(matches!(response.status, 400 | 422), "{number}: {}", response.text());
         let put = format!(r#"{{"encrypted_key":"c2VhbGVk","expected_revision":{number}}}"#);
-        let answer = fixture.me.send(Method::PUT, "/api/sync/keys", JSON, put.as_bytes());
-        assert!(matches!(answer.status, 400 | 422), "{number}: {}", answer.text());
+        let response = fixture.me.send(Method::PUT, "/api/sync/keys", JSON, put.as_bytes());
+        assert!(matches!(response.status, 400 | 422), "{number}: {}", response.text());
     }
     fixture.nothing_was_left_behind();
 }
@@ -182,12 +194,12 @@ fn lone_surrogates_are_refused_wherever_text_may_stand() {
                 json!({"table": "t", "op": "insert", "row_id": "r", "timestamp": "2026-03-13T10:00:00Z"});
             fields[field] = json!("LONE");
             let body = fixture.push_body(&fields.to_string().replace("LONE", lone));
-            let answer = fixture.me.send(Method::POST, "/api/sync/push", JSON, body.as_bytes());
-            assert!(matches!(answer.status, 400 | 422), "{lone} as {field}: {}", answer.text());
+            let response = fixture.me.send(Method::POST, "/api/sync/push", JSON, body.as_bytes());
+            assert!(matches!(response.status, 400 | 422), "{lone} as {field}: {}", response.text());
         }
         let name = format!(r#"{{"device_name":"{lone}","platform":"linux"}}"#);
-        let answer = fixture.me.send(Method::POST, "/api/sync/devices", JSON, name.as_bytes());
-        assert!(matches!(answer.status, 400 | 422), "{lone} as a name: {}", answer.text());
+        let response = fixture.me.send(Method::POST, "/api/sync/devices", JSON, name.as_bytes());
+        assert!(matches!(response.status, 400 | 422), "{lone} as a name: {}", response.text());
     }
     fixture.nothing_was_left_behind();
 }
@@ -201,8 +213,8 @@ fn text_that_is_not_utf_8_is_refused() {
     let row = change("LATIN").to_string();
     let body = fixture.push_body(&row).replace("LATIN", "\u{1}").into_bytes();
     let latin: Vec<_> = body.into_iter().map(|byte| if byte == 1 { 0xe9 } else { byte }).collect();
-    let answer = fixture.me.send(Method::POST, "/api/sync/push", JSON, &latin);
-    assert!(matches!(answer.status, 400 | 422), "{}", answer.text());
+    let response = fixture.me.send(Method::POST, "/api/sync/push", JSON, &latin);
+    assert!(matches!(response.status, 400 | 422), "{}", response.text());
     fixture.nothing_was_left_behind();
 }
 
@@ -213,8 +225,8 @@ fn nul_bytes_are_refused() {
         "{\"device_name\":\"a\u{0}b\",\"platform\":\"linux\"}",
         r#"{"device_name":"a\u0000b","platform":"linux"}"#,
     ] {
-        let answer = fixture.me.send(Method::POST, "/api/sync/devices", JSON, body.as_bytes());
-        assert!(matches!(answer.status, 400 | 422), "{}", answer.text());
+        let response = fixture.me.send(Method::POST, "/api/sync/devices", JSON, body.as_bytes());
+        assert!(matches!(response.status, 400 | 422), "{}", response.text());
     }
     let key = json!({"encrypted_key": "c2Vh\u{0}bGVk"});
     fixture.me.put("/api/sync/keys", &key).expect(422);
@@ -227,8 +239,8 @@ fn nul_bytes_are_refused() {
 fn a_duplicate_field_is_refused() {
     let fixture = Fixture::new();
     let body = format!(r#"{{"device_id":"{0}","device_id":"{0}"}}"#, fixture.device);
-    let answer = fixture.me.send(Method::POST, "/api/sync/pull", JSON, body.as_bytes());
-    assert!(matches!(answer.status, 400 | 422), "{}", answer.text());
+    let response = fixture.me.send(Method::POST, "/api/sync/pull", JSON, body.as_bytes());
+    assert!(matches!(response.status, 400 | 422), "{}", response.text());
 }
 
 /// Any JSON, shallow enough to be parsed, with the protocol's own field names among its keys.

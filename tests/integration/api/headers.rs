@@ -16,9 +16,9 @@ const SECURITY_HEADERS: [(&str, &str); 6] = [
 ];
 
 #[track_caller]
-fn assert_security_headers(answer: &ApiResponse) {
+fn assert_security_headers(response: &ApiResponse) {
     for (name, value) in SECURITY_HEADERS {
-        assert_eq!(answer.header(name), value, "{}", answer.request_line());
+        assert_eq!(response.header(name), value, "{}", response.request_line());
     }
 }
 
@@ -26,7 +26,7 @@ fn assert_security_headers(answer: &ApiResponse) {
 fn every_response_carries_security_headers() {
     let server = Server::start();
     let (me, anonymous) = (server.signed_in_caller(), server.anonymous());
-    for answer in [
+    for response in [
         anonymous.get("/health"),
         anonymous.get("/api/openapi.json"),
         anonymous.get("/nowhere"),
@@ -40,8 +40,8 @@ fn every_response_carries_security_headers() {
         me.get("/api/sync/blobs/down/guess"),
         me.call(Method::POST, "/api/sync/auth/logout", None),
     ] {
-        assert_security_headers(&answer);
-        assert!(answer.headers.get("strict-transport-security").is_none(), "{}", answer.request_line());
+        assert_security_headers(&response);
+        assert!(response.headers.get("strict-transport-security").is_none(), "{}", response.request_line());
     }
 }
 
@@ -50,8 +50,8 @@ fn blobs_are_served_with_a_sandbox_policy() {
     let server = Server::start();
     let me = server.signed_in_caller();
     let url = me.download_url(&me.put_blob(b"sealed"));
-    let answer = me.call_url(Method::GET, &url, HeaderMap::new(), None);
-    let header = |name: &str| answer.header(name).to_owned();
+    let response = me.call_url(Method::GET, &url, HeaderMap::new(), None);
+    let header = |name: &str| response.header(name).to_owned();
     assert_eq!(header("content-security-policy"), "sandbox; default-src 'none'; frame-ancestors 'none'");
     assert_eq!(header("cross-origin-resource-policy"), "same-origin");
     assert_eq!(header("x-frame-options"), "DENY");

@@ -12,9 +12,9 @@ use tidelog_test_kit::{ManualClockServer, ServerSetup};
 fn ask(mut stream: impl Read + Write, line: &str, headers: &str) -> (u16, String) {
     let request = format!("{line}\r\n{headers}connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("it is sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).expect("a response");
+    let (head, body) = response.split_once("\r\n\r\n").expect("a head");
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     (status, body.to_owned())
 }
@@ -57,9 +57,9 @@ fn every_name_but_those_of_the_server_is_refused_on_every_path() {
         for host in
             ["evil.example", "evil.example:80", "sync.example.org.evil.example", "127.0.0.1.nip.example"]
         {
-            let answer =
+            let response =
                 ask(&format!("POST {path} HTTP/1.1"), &format!("host: {host}\r\ncontent-length: 0\r\n"));
-            assert_unknown(answer, host);
+            assert_unknown(response, host);
         }
     }
 }
@@ -117,9 +117,9 @@ fn addresses_of_blobs_bear_a_name_of_a_proxy_that_is_trusted_and_no_other() {
             );
             let mut stream = TcpStream::connect(address).expect("the server listens");
             write!(stream, "POST /api/sync/blobs/upload HTTP/1.1\r\n{headers}").expect("it is sent");
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).expect("an answer");
-            let body = answer.split_once("\r\n\r\n").expect("a body").1;
+            let mut response = String::new();
+            stream.read_to_string(&mut response).expect("a response");
+            let body = response.split_once("\r\n\r\n").expect("a body").1;
             serde_json::from_str::<Value>(body).expect("JSON")["upload_url"]
                 .as_str()
                 .expect("a URL")

@@ -60,18 +60,18 @@ fn an_expected_revision_replaces_only_that_revision() {
 fn of_sixteen_concurrent_first_setups_one_wins_and_the_others_adopt_its_key() {
     let server = Server::start();
     let me = server.signed_in_caller();
-    let answers: Vec<(String, u16)> = std::thread::scope(|scope| {
+    let responses: Vec<(String, u16)> = std::thread::scope(|scope| {
         let set_up = |number: usize| {
             let content = format!("key of device {number}");
             let status = put(&me, &content, json!({"expected_revision": 0})).status;
             (envelope(&content), status)
         };
         let threads: Vec<_> = (0..16).map(|number| scope.spawn(move || set_up(number))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+        threads.into_iter().map(|thread| thread.join().expect("a response")).collect()
     });
-    let winners: Vec<_> = answers.iter().filter(|(_, status)| *status == 200).collect();
-    assert_eq!(winners.len(), 1, "{answers:?}");
-    assert!(answers.iter().all(|(_, status)| matches!(status, 200 | 409)), "{answers:?}");
+    let winners: Vec<_> = responses.iter().filter(|(_, status)| *status == 200).collect();
+    assert_eq!(winners.len(), 1, "{responses:?}");
+    assert!(responses.iter().all(|(_, status)| matches!(status, 200 | 409)), "{responses:?}");
     let adopted = me.get(KEYS).ok();
     assert_eq!(adopted, json!({"encrypted_key": winners[0].0, "key_version": 1, "revision": 1}));
 }

@@ -35,11 +35,11 @@ impl SlowRequest {
     }
 
     #[track_caller]
-    fn ends_refused(mut self) {
+    fn expect_refused(mut self) {
         self.stream.write_all(&[self.last]).expect("the rest of the body is sent");
-        let mut answer = String::new();
-        self.stream.read_to_string(&mut answer).expect("an answer");
-        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+        let mut response = String::new();
+        self.stream.read_to_string(&mut response).expect("a response");
+        assert!(response.starts_with("HTTP/1.1 401"), "{response}");
     }
 }
 
@@ -68,7 +68,7 @@ fn what_a_revoked_caller_had_under_way_is_not_carried_out() {
         ),
     ];
     me.post("/api/sync/auth/logout", &Value::Null).expect(204);
-    requests.into_iter().for_each(SlowRequest::ends_refused);
+    requests.into_iter().for_each(SlowRequest::expect_refused);
     server.sign_in(&user, &app);
     assert_eq!(witness.total_changes(), 0);
     witness.get("/api/sync/keys").expect_error(404, "not_found");
@@ -92,7 +92,7 @@ fn what_a_deleted_user_had_under_way_lands_in_nobody_elses_log() {
     ];
     server.cli().run(&["user", "delete", "gone@example.org"]).json();
     let heir = server.sign_in(&server.new_user("heir@example.org"), &app);
-    requests.into_iter().for_each(SlowRequest::ends_refused);
+    requests.into_iter().for_each(SlowRequest::expect_refused);
     heir.get("/api/sync/keys").expect_error(404, "not_found");
     assert_eq!(heir.get("/api/sync/devices").ok(), json!([]));
 }

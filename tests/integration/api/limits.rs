@@ -260,8 +260,8 @@ fn a_body_over_the_configured_limit_is_refused() {
 fn a_body_over_the_default_limit_is_refused() {
     let fixture = Fixture::new();
     let huge = vec![b' '; 16 * 1024 * 1024 + 1];
-    let answer = fixture.me.send(reqwest::Method::POST, PUSH, Some("application/json"), &huge);
-    answer.expect_error(413, "too_large");
+    let response = fixture.me.send(reqwest::Method::POST, PUSH, Some("application/json"), &huge);
+    response.expect_error(413, "too_large");
     fixture.holds_only_the_first();
 }
 

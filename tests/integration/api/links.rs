@@ -11,8 +11,8 @@ fn server_with_invites() -> Server {
 }
 
 /// Returns the path of a link printed by the command line.
-fn path(made: &Value) -> String {
-    let url = made["url"].as_str().expect("an address");
+fn path(created: &Value) -> String {
+    let url = created["url"].as_str().expect("an address");
     format!("/{}", url.splitn(4, '/').nth(3).expect("a path"))
 }
 
@@ -59,8 +59,8 @@ fn an_administrator_created_on_the_command_line_disables_the_setup_link() {
 fn an_invite_creates_as_many_accounts_as_it_allows() {
     let server = server_with_invites();
     server.new_app("Notes");
-    let made = server.cli().run(&["invite", "create", "--app", "Notes", "--uses", "2"]).json();
-    let path = path(&made);
+    let created = server.cli().run(&["invite", "create", "--app", "Notes", "--uses", "2"]).json();
+    let path = path(&created);
     let tab = server.tab();
     for _ in 0..5 {
         tab.open(&path).expect(200).expect_title("Create an account for Notes");
@@ -104,15 +104,15 @@ fn submitting_the_sign_up_form_twice_creates_one_account() {
 #[test]
 fn a_revoked_invite_and_a_closed_server_create_no_account() {
     let server = server_with_invites();
-    let made = server.cli().run(&["invite", "create"]).json();
-    server.tab().open(&path(&made)).expect(200);
-    server.cli().run(&["invite", "revoke", made["invite_id"].as_str().expect("an id")]).json();
-    server.tab().open(&path(&made)).expect(404);
+    let created = server.cli().run(&["invite", "create"]).json();
+    server.tab().open(&path(&created)).expect(200);
+    server.cli().run(&["invite", "revoke", created["invite_id"].as_str().expect("an id")]).json();
+    server.tab().open(&path(&created)).expect(404);
     server.tab().open("/sign-up").expect(404).expect_title("Sign-up is closed");
     let closed = Server::start();
-    let made = closed.cli().run(&["invite", "create"]).json();
-    assert!(made["note"].as_str().expect("a note").contains("auth.sign_up"));
-    closed.tab().open(&path(&made)).expect(404);
+    let created = closed.cli().run(&["invite", "create"]).json();
+    assert!(created["note"].as_str().expect("a note").contains("auth.sign_up"));
+    closed.tab().open(&path(&created)).expect(404);
     for (arguments, why) in [
         (vec!["invite", "create", "--app", "none"], "none"),
         (vec!["invite", "create", "--uses", "0"], "0"),

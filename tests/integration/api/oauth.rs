@@ -89,8 +89,8 @@ impl Fixture {
         for (name, value) in changed.as_object().into_iter().flatten() {
             body[name] = value.clone();
         }
-        let answer = self.server.anonymous().post("/oauth/token", &body);
-        (answer.status, answer.json())
+        let response = self.server.anonymous().post("/oauth/token", &body);
+        (response.status, response.json())
     }
 }
 

@@ -221,15 +221,15 @@ fn of_eight_concurrent_changes_exactly_one_wins() {
             fixture.me.post(CHANGE, &change_to(&password(number), &extra)).status
         };
         let threads: Vec<_> = (0..8).map(|number| scope.spawn(move || change(number))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+        threads.into_iter().map(|thread| thread.join().expect("a response")).collect()
     });
     let winners: Vec<_> = (0..8).filter(|number| statuses[*number] == 200).collect();
     assert_eq!(winners.len(), 1, "{statuses:?}");
     assert!(statuses.iter().all(|status| matches!(status, 200 | 401)), "{statuses:?}");
     fixture.key_is(&content(winners[0]), 2);
     for number in 0..8 {
-        let answer = fixture.try_sign_in(&password(number));
-        assert_eq!(answer.status, if number == winners[0] { 200 } else { 401 });
+        let response = fixture.try_sign_in(&password(number));
+        assert_eq!(response.status, if number == winners[0] { 200 } else { 401 });
     }
 }
 
@@ -237,12 +237,15 @@ fn of_eight_concurrent_changes_exactly_one_wins() {
 fn the_same_change_sent_twice_at_once_succeeds_twice_and_applies_once() {
     let fixture = Fixture::new();
     let body = change_to(NEW, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
-    let answers: Vec<Value> = thread::scope(|scope| {
+    let responses: Vec<Value> = thread::scope(|scope| {
         let change = || fixture.me.post(CHANGE, &body).ok();
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(change)).collect();
-        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+        threads.into_iter().map(|thread| thread.join().expect("a response")).collect()
     });
-    assert!(answers.iter().all(|answer| *answer == json!({"key_version": 1, "revision": 2})), "{answers:?}");
+    assert!(
+        responses.iter().all(|response| *response == json!({"key_version": 1, "revision": 2})),
+        "{responses:?}"
+    );
     fixture.key_is("new", 2);
     fixture.password_is(NEW);
 }
@@ -252,16 +255,16 @@ fn of_two_sessions_that_change_it_at_once_one_ends_the_other() {
     let fixture = Fixture::new();
     let sessions = [fixture.me.clone(), fixture.server.sign_in(&fixture.user, &fixture.app)];
     let change = |session: &Caller, new: &str| session.post(CHANGE, &change_to(new, &json!({})));
-    let answers: Vec<ApiResponse> = thread::scope(|scope| {
+    let responses: Vec<ApiResponse> = thread::scope(|scope| {
         let threads = [
             scope.spawn(|| change(&sessions[0], "the first password")),
             scope.spawn(|| change(&sessions[1], "the second password")),
         ];
-        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+        threads.into_iter().map(|thread| thread.join().expect("a response")).collect()
     });
-    let winner = usize::from(answers[1].status == 200);
-    answers[winner].ok();
-    answers[1 - winner].expect(401);
+    let winner = usize::from(responses[1].status == 200);
+    responses[winner].ok();
+    responses[1 - winner].expect(401);
     sessions[winner].get(STATUS).ok();
     sessions[1 - winner].get(STATUS).expect_error(401, "unauthenticated");
 }
@@ -306,7 +309,7 @@ fn guesses_of_the_current_password_are_rate_limited() {
     let me = server.signed_in_caller();
     // Requests refused before hashing count as well.
     let body = change_to(NEW, &json!({"encrypted_key": "no base64"}));
-    let limited = (0..ATTEMPTS).map(|_| me.post(CHANGE, &body)).find(|answer| answer.status == 429);
+    let limited = (0..ATTEMPTS).map(|_| me.post(CHANGE, &body)).find(|response| response.status == 429);
     let limited = limited.expect("one of many attempts in a row is limited");
     limited.expect_error(429, "rate_limited");
     assert!(limited.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds >= 1));

@@ -20,17 +20,17 @@ fn strict() -> Server {
 fn ask_until_limited(anonymous: &Caller) -> (Vec<ApiResponse>, ApiResponse) {
     let mut answered = Vec::new();
     for _ in 0..ATTEMPTS {
-        let answer = anonymous.post("/api/sync/auth/refresh", &json!({"refresh_token": "guess"}));
-        if answer.status == 429 {
-            return (answered, answer);
+        let response = anonymous.post("/api/sync/auth/refresh", &json!({"refresh_token": "guess"}));
+        if response.status == 429 {
+            return (answered, response);
         }
-        answered.push(answer);
+        answered.push(response);
     }
     panic!("{ATTEMPTS} attempts in a row, and none was limited");
 }
 
-fn number(answer: &ApiResponse, header: &str) -> u64 {
-    answer.header(header).parse().unwrap_or_else(|_| panic!("{header} is no number"))
+fn number(response: &ApiResponse, header: &str) -> u64 {
+    response.header(header).parse().unwrap_or_else(|_| panic!("{header} is no number"))
 }
 
 #[test]
@@ -38,10 +38,10 @@ fn who_asks_too_often_is_told_when_to_come_back() {
     let server = strict();
     let (answered, limited) = ask_until_limited(&server.anonymous());
     assert!(answered.len() >= BURST as usize, "only {} attempts were let through", answered.len());
-    for answer in &answered {
-        answer.expect_error(401, "unauthenticated");
-        assert_eq!(number(answer, "x-ratelimit-limit"), BURST);
-        assert!(number(answer, "x-ratelimit-remaining") < BURST);
+    for response in &answered {
+        response.expect_error(401, "unauthenticated");
+        assert_eq!(number(response, "x-ratelimit-limit"), BURST);
+        assert!(number(response, "x-ratelimit-remaining") < BURST);
     }
     limited.expect_error(429, "rate_limited");
     assert!(number(&limited, "retry-after") >= 1);
@@ -103,17 +103,17 @@ impl RateLimitedServer {
 fn who_fails_again_and_again_waits_longer_each_time_and_others_do_not() {
     let guarded = RateLimitedServer::start();
     for left in (0..FREE_FAILURES).rev() {
-        let answer = guarded.sign_in("203.0.113.1", &guarded.wrong());
-        answer.expect_error(401, "invalid_credentials");
+        let response = guarded.sign_in("203.0.113.1", &guarded.wrong());
+        response.expect_error(401, "invalid_credentials");
         assert_eq!(
-            (number(&answer, "x-ratelimit-limit"), number(&answer, "x-ratelimit-remaining")),
+            (number(&response, "x-ratelimit-limit"), number(&response, "x-ratelimit-remaining")),
             (3, left as u64)
         );
     }
     for wait in [1, 2, 4] {
-        let answer = guarded.sign_in("203.0.113.1", &guarded.right);
-        answer.expect_error(429, "rate_limited");
-        assert_eq!(number(&answer, "retry-after"), wait);
+        let response = guarded.sign_in("203.0.113.1", &guarded.right);
+        response.expect_error(429, "rate_limited");
+        assert_eq!(number(&response, "retry-after"), wait);
         guarded.server.advance_seconds(wait as i64);
         guarded.sign_in("203.0.113.1", &guarded.wrong()).expect_error(401, "invalid_credentials");
     }
@@ -145,10 +145,10 @@ fn guesses_from_everywhere_use_up_what_strangers_have_and_the_owner_signs_in() {
 #[test]
 fn an_account_that_does_not_exist_is_counted_like_one_that_does() {
     let guarded = RateLimitedServer::start();
-    let telling = |answer: &ApiResponse| {
-        let mut headers: Vec<_> = answer.headers.iter().filter(|(name, _)| *name != "date").collect();
+    let telling = |response: &ApiResponse| {
+        let mut headers: Vec<_> = response.headers.iter().filter(|(name, _)| *name != "date").collect();
         headers.sort_by_key(|(name, _)| name.as_str());
-        format!("{} {headers:?} {}", answer.status, answer.text())
+        format!("{} {headers:?} {}", response.status, response.text())
     };
     let story = |body: &Value, network: &str| {
         let from = |host: usize| telling(&guarded.sign_in(&format!("{network}.{host}"), body));
@@ -158,7 +158,7 @@ fn an_account_that_does_not_exist_is_counted_like_one_that_does() {
     };
     let (known, unknown) = (story(&guarded.wrong(), "203.0.113"), story(&guarded.unknown(), "198.51.100"));
     assert_eq!(known, unknown);
-    assert!(known.iter().any(|answer| answer.starts_with("429")) && known[0].starts_with("401"));
+    assert!(known.iter().any(|response| response.starts_with("429")) && known[0].starts_with("401"));
 }
 
 #[test]

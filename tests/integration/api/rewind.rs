@@ -49,9 +49,9 @@ impl ResendingClient {
         let mut outcome = SyncOutcome::Complete;
         loop {
             let request = json!({"device_id": self.device, "cursor": self.cursor});
-            let answer = self.caller.post("/api/sync/pull", &request);
-            if answer.status == 409 {
-                let refusal = answer.expect_error(409, "log_rewound");
+            let response = self.caller.post("/api/sync/pull", &request);
+            if response.status == 409 {
+                let refusal = response.expect_error(409, "log_rewound");
                 assert_eq!(outcome, SyncOutcome::Complete, "the cursor to resume from was refused as well");
                 outcome = SyncOutcome::LostHistory;
                 self.cursor = self.typed(&refusal["resume_from"]);
@@ -60,7 +60,7 @@ impl ResendingClient {
                 }
                 continue;
             }
-            let page = answer.ok();
+            let page = response.ok();
             let entries = page["changes"].as_array().expect("a page has changes");
             self.rows.extend(entries.iter().map(|entry| text(&entry["row_id"])));
             self.cursor = self.typed(&page["cursor"]);

@@ -116,6 +116,6 @@ fn a_cursor_of_another_log_opens_nothing() {
     assert_eq!(page["changes"], json!([]));
 }
 
-fn shape(answer: &tidelog_test_kit::ApiResponse) -> (u16, String) {
-    (answer.status, answer.text())
+fn shape(response: &tidelog_test_kit::ApiResponse) -> (u16, String) {
+    (response.status, response.text())
 }

@@ -149,9 +149,9 @@ fn garbage_instead_of_a_token_is_refused() {
     for header in
         ["Bearer", "Basic YWRhOmFkYQ==", &token_parts.token, &format!("Token {}", token_parts.token)]
     {
-        let answer =
-            status.try_clone().expect("no body").header("authorization", header).send().expect("an answer");
-        assert_eq!(answer.status(), 401, "{header}");
+        let response =
+            status.try_clone().expect("no body").header("authorization", header).send().expect("a response");
+        assert_eq!(response.status(), 401, "{header}");
     }
 }
 
@@ -164,7 +164,7 @@ fn a_token_in_the_url_or_in_a_cookie_is_ignored() {
         .expect_error(401, "unauthenticated");
     let url = format!("{}{STATUS}", token_parts.server.url());
     let cookie = format!("token={0}; access_token={0}; session={0}", token_parts.token);
-    let answer =
-        reqwest::blocking::Client::new().get(url).header("cookie", cookie).send().expect("an answer");
-    assert_eq!(answer.status(), 401);
+    let response =
+        reqwest::blocking::Client::new().get(url).header("cookie", cookie).send().expect("a response");
+    assert_eq!(response.status(), 401);
 }

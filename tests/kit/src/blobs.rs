@@ -28,9 +28,9 @@ impl Caller {
     /// Step 1 for a blob that does not exist yet: returns the upload URL.
     #[track_caller]
     pub fn upload_url(&self, hash: &str, size_bytes: u64) -> String {
-        let answer = self.request_upload(hash, size_bytes).ok();
-        assert_eq!(answer["already_exists"], false);
-        text(&answer["upload_url"])
+        let response = self.request_upload(hash, size_bytes).ok();
+        assert_eq!(response["already_exists"], false);
+        text(&response["upload_url"])
     }
 
     /// Step 2: uploads bytes to a presigned URL, without a token.

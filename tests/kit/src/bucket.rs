@@ -72,7 +72,7 @@ impl Bucket {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
             while let Ok((socket, _)) = listener.accept().await {
                 let (service, kill_point) = (service.clone(), shared.clone());
-                let answer = service_fn(move |request| {
+                let response = service_fn(move |request| {
                     let (service, kill_point) = (service.clone(), kill_point.clone());
                     async move {
                         let advance = || kill_point.lock().unwrap_or_else(PoisonError::into_inner).advance();
@@ -80,14 +80,14 @@ impl Bucket {
                             // The request is not carried out, and the connection closes.
                             return Err(std::io::Error::other("the kill point is reached"));
                         }
-                        let answer = Service::call(&service, request).await;
+                        let response = Service::call(&service, request).await;
                         advance();
-                        answer.map_err(|error| std::io::Error::other(format!("{error:?}")))
+                        response.map_err(|error| std::io::Error::other(format!("{error:?}")))
                     }
                 });
                 tokio::spawn(async move {
                     let connection = Builder::new(TokioExecutor::new());
-                    let _ = connection.serve_connection(TokioIo::new(socket), answer).await;
+                    let _ = connection.serve_connection(TokioIo::new(socket), response).await;
                 });
             }
         });

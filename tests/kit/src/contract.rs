@@ -32,8 +32,9 @@ impl Contract {
     pub(crate) fn load_from(origin: &Origin) {
         CONTRACT.get_or_init(|| {
             let url = format!("{}/api/openapi.json", origin.url());
-            let answer = reqwest::blocking::get(url).and_then(|answer| answer.error_for_status()?.json());
-            Self { document: answer.expect("a server serves its OpenAPI document") }
+            let response =
+                reqwest::blocking::get(url).and_then(|response| response.error_for_status()?.json());
+            Self { document: response.expect("a server serves its OpenAPI document") }
         });
     }
 
@@ -56,30 +57,30 @@ impl Contract {
     }
 
     /// Fails the test if the document does not describe this response.
-    pub(crate) fn check(method: &Method, path: &str, answer: &ApiResponse) {
-        let what = format!("{} answered {} {}", answer.request_line(), answer.status, answer.text());
-        let blobs_are_off = answer.status == 503 && answer.text().contains("\"no_blobs\"");
-        assert!(answer.status < 500 || blobs_are_off, "a server fault: {what}");
+    pub(crate) fn check(method: &Method, path: &str, response: &ApiResponse) {
+        let what = format!("{} answered {} {}", response.request_line(), response.status, response.text());
+        let blobs_are_off = response.status == 503 && response.text().contains("\"no_blobs\"");
+        assert!(response.status < 500 || blobs_are_off, "a server fault: {what}");
         // Pages, and the errors of OAuth, have formats of their own, which the document describes.
-        if answer.status >= 400 && method != Method::HEAD && path.starts_with("/api/") {
-            assert_error_shape(answer);
+        if response.status >= 400 && method != Method::HEAD && path.starts_with("/api/") {
+            assert_error_shape(response);
         }
         let Some(item) = Self::get().path_item(path) else {
-            assert_eq!(answer.status, 404, "not in the document, yet not 404: {what}");
+            assert_eq!(response.status, 404, "not in the document, yet not 404: {what}");
             return;
         };
         let Some(operation) = item.get(method.as_str().to_lowercase()) else {
-            assert_eq!(answer.status, 405, "the document has no such method, yet not 405: {what}");
+            assert_eq!(response.status, 405, "the document has no such method, yet not 405: {what}");
             return;
         };
-        let Some(documented) = operation["responses"].get(answer.status.to_string()) else {
+        let Some(documented) = operation["responses"].get(response.status.to_string()) else {
             panic!("an undocumented status: {what}");
         };
         if method == Method::HEAD {
-            assert!(answer.body.is_empty(), "{}: a response to HEAD has a body", answer.request_line());
+            assert!(response.body.is_empty(), "{}: a response to HEAD has a body", response.request_line());
             return;
         }
-        Self::get().check_body(documented, answer);
+        Self::get().check_body(documented, response);
     }
 
     /// Fails the test if the document does not describe this response to a browser.
@@ -110,28 +111,28 @@ impl Contract {
         matching.first().map(|(_, item)| *item)
     }
 
-    fn check_body(&self, documented: &Value, answer: &ApiResponse) {
+    fn check_body(&self, documented: &Value, response: &ApiResponse) {
         let documented = self.resolved(documented);
         let Some(content) = documented.get("content") else {
             assert!(
-                answer.body.is_empty(),
+                response.body.is_empty(),
                 "{}: an undocumented body: {}",
-                answer.request_line(),
-                answer.text()
+                response.request_line(),
+                response.text()
             );
             return;
         };
-        let kind = answer.header("content-type").split(';').next().unwrap_or_default().trim();
+        let kind = response.header("content-type").split(';').next().unwrap_or_default().trim();
         let schema = &content
             .get(kind)
-            .unwrap_or_else(|| panic!("{}: undocumented content {kind}", answer.request_line()))["schema"];
+            .unwrap_or_else(|| panic!("{}: undocumented content {kind}", response.request_line()))["schema"];
         if kind == "application/json" {
-            let faults = self.faults(schema, &answer.json(), "$");
+            let faults = self.faults(schema, &response.json(), "$");
             assert!(
                 faults.is_empty(),
                 "{}: not as documented: {faults:?}\n{}",
-                answer.request_line(),
-                answer.text()
+                response.request_line(),
+                response.text()
             );
         }
     }
@@ -190,14 +191,14 @@ impl Contract {
     }
 }
 
-fn assert_error_shape(answer: &ApiResponse) {
-    let body = answer.json();
-    let kind = answer.header("content-type");
-    assert!(kind.starts_with("application/json"), "{}: an error as {kind}", answer.request_line());
+fn assert_error_shape(response: &ApiResponse) {
+    let body = response.json();
+    let kind = response.header("content-type");
+    assert!(kind.starts_with("application/json"), "{}: an error as {kind}", response.request_line());
     assert!(
         body["error"].is_string() && body["code"].is_string(),
         "{}: an error like {body}",
-        answer.request_line()
+        response.request_line()
     );
 }
 

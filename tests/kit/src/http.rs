@@ -162,7 +162,7 @@ impl ApiResponse {
         response: Response,
         is_ours: bool,
     ) -> reqwest::Result<Self> {
-        let answer = Self {
+        let read_response = Self {
             request: format!("{method} {path}"),
             status: response.status().as_u16(),
             headers: response.headers().clone(),
@@ -170,9 +170,9 @@ impl ApiResponse {
             body: if is_stream(&response) { Vec::new() } else { response.bytes()?.to_vec() },
         };
         if is_ours {
-            Contract::check(method, path, &answer);
+            Contract::check(method, path, &read_response);
         }
-        Ok(answer)
+        Ok(read_response)
     }
 
     /// Returns the bytes of the body. Fails the test if the status is another.

@@ -32,8 +32,8 @@ pub struct User {
 impl Server {
     /// Creates an app.
     pub fn new_app(&self, name: &str) -> App {
-        let made = self.cli().run(&["app", "create", name]).json();
-        App { name: name.into(), id: text(&made["app_id"]), api_key: text(&made["api_key"]) }
+        let created = self.cli().run(&["app", "create", name]).json();
+        App { name: name.into(), id: text(&created["app_id"]), api_key: text(&created["api_key"]) }
     }
 
     /// Creates an app that receives integer cursors.
@@ -45,8 +45,9 @@ impl Server {
 
     /// Creates a user with [`PASSWORD`].
     pub fn new_user(&self, email: &str) -> User {
-        let made = self.cli().run_with_input(&["user", "create", email, "--password-stdin"], PASSWORD).json();
-        User { email: email.into(), id: text(&made["user_id"]) }
+        let created =
+            self.cli().run_with_input(&["user", "create", email, "--password-stdin"], PASSWORD).json();
+        User { email: email.into(), id: text(&created["user_id"]) }
     }
 
     /// Signs in and returns the response body.
@@ -75,9 +76,14 @@ pub fn credentials(user: &User, app: &App) -> Value {
 impl Caller {
     /// Registers a device of this name and returns its id.
     pub fn device(&self, name: &str) -> String {
-        let answer = self.post("/api/sync/devices", &json!({"device_name": name, "platform": "linux"}));
-        assert!(matches!(answer.status, 200 | 201), "{} answered {}", answer.request_line(), answer.text());
-        text(&answer.json()["id"])
+        let response = self.post("/api/sync/devices", &json!({"device_name": name, "platform": "linux"}));
+        assert!(
+            matches!(response.status, 200 | 201),
+            "{} answered {}",
+            response.request_line(),
+            response.text()
+        );
+        text(&response.json()["id"])
     }
 
     /// Pushes a new batch and returns the cursor.

@@ -24,9 +24,9 @@ impl RawClient {
             .bearer_auth(&self.token)
             .header("content-type", "application/json")
             .body(body.to_string());
-        let answer = request.send().await.unwrap();
-        assert!(answer.status().is_success(), "{path}: {}", answer.status());
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+        let response = request.send().await.unwrap();
+        assert!(response.status().is_success(), "{path}: {}", response.status());
+        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
     }
 
     /// Pushes these changes unchanged.
@@ -44,13 +44,13 @@ impl RawClient {
 
     /// Returns the key envelope on the server, in base64.
     pub async fn envelope(&self) -> String {
-        let answer = reqwest::Client::new()
+        let response = reqwest::Client::new()
             .get(format!("{}/api/sync/keys", self.url))
             .bearer_auth(&self.token)
             .send()
             .await
             .unwrap();
-        let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        let body: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
         body["encrypted_key"].as_str().unwrap().to_owned()
     }
 
@@ -68,16 +68,16 @@ impl RawClient {
 
     /// Returns the sealed key of a blob, in base64.
     pub async fn wrapped_key(&self, hash: &str) -> String {
-        let answer = self.send(reqwest::Method::POST, "/blobs/download", json!({ "hash": hash })).await;
-        answer["wrapped_key"].as_str().unwrap().to_owned()
+        let response = self.send(reqwest::Method::POST, "/blobs/download", json!({ "hash": hash })).await;
+        response["wrapped_key"].as_str().unwrap().to_owned()
     }
 
     /// Uploads these bytes unchanged, confirms them with the given fields, and returns their hash.
     pub async fn put_blob(&self, bytes: &[u8], mut confirmation: Value) -> String {
         let hash = tidelog_client::formats::BlobHash::of(bytes).to_string();
         let what = json!({ "hash": hash, "size_bytes": bytes.len() });
-        let answer = self.send(reqwest::Method::POST, "/blobs/upload", what).await;
-        let url = answer["upload_url"].as_str().unwrap();
+        let response = self.send(reqwest::Method::POST, "/blobs/upload", what).await;
+        let url = response["upload_url"].as_str().unwrap();
         let sent = reqwest::Client::new().put(url).body(bytes.to_vec()).send().await.unwrap();
         assert!(sent.status().is_success());
         (confirmation["hash"], confirmation["size_bytes"]) = (hash.clone().into(), bytes.len().into());

@@ -87,7 +87,7 @@ impl EventReader {
         let head = format!("GET {target}\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n{headers}\r\n");
         connection.write_all(head.as_bytes()).expect("the head is sent");
         let mut reader = Self { lines: BufReader::new(connection), headers: HashMap::new() };
-        let status = reader.line().expect("an answer");
+        let status = reader.line().expect("a response");
         assert!(status.ends_with(" 200 OK\r\n"), "{target} is not a stream: {status}");
         loop {
             let line = reader.line().expect("the response head is complete");

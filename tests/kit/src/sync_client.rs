@@ -85,8 +85,8 @@ impl SyncClient {
     pub fn push(&mut self) {
         let changes = std::mem::take(&mut self.outbox);
         let batch = json!({"device_id": self.device, "batch_id": fresh_id(), "changes": changes});
-        let answer = self.caller.post("/api/sync/push", &batch).ok();
-        self.cursor = self.dialect.typed(&answer["cursor"]);
+        let response = self.caller.post("/api/sync/push", &batch).ok();
+        self.cursor = self.dialect.typed(&response["cursor"]);
     }
 
     /// Pulls one page, and returns whether there are more.

@@ -50,10 +50,10 @@ impl Tab {
 
     /// Downloads a file.
     pub fn download(&self, address: &str) -> Vec<u8> {
-        let answer =
-            self.with_headers(self.client.get(self.absolute_url(address))).send().expect("an answer");
-        assert_eq!(answer.status(), 200);
-        answer.bytes().expect("all of it").to_vec()
+        let response =
+            self.with_headers(self.client.get(self.absolute_url(address))).send().expect("a response");
+        assert_eq!(response.status(), 200);
+        response.bytes().expect("the whole body").to_vec()
     }
 
     /// Submits the first form of a page with these fields filled in.
@@ -80,13 +80,18 @@ impl Tab {
         self.headers.iter().fold(request, |request, (name, value)| request.header(*name, value))
     }
 
-    fn page_response(&self, method: &str, address: &str, answer: reqwest::Result<Response>) -> PageResponse {
-        let answer = answer.expect("an answer");
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let response = PageResponse { status, headers, text: answer.text().expect("a text") };
+    fn page_response(
+        &self,
+        method: &str,
+        address: &str,
+        response: reqwest::Result<Response>,
+    ) -> PageResponse {
+        let response = response.expect("a response");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let page = PageResponse { status, headers, text: response.text().expect("a text") };
         let path = address.strip_prefix(&self.base).unwrap_or(address);
-        Contract::check_page(method, path, &response);
-        response
+        Contract::check_page(method, path, &page);
+        page
     }
 }
 

@@ -101,13 +101,13 @@ fn a_blob_of_another_user_is_not_found() {
         owner.send_blob(&owner.upload_url(&sent, 3), b"abc").expect_bytes(200);
         for stranger in [fixture.server.sign_in(&bob, &notes), fixture.server.sign_in(&ada, &tasks)] {
             for name in [&hash, &sent] {
-                let answers = |name: &str| {
+                let responses = |name: &str| {
                     let requested = stranger.request_download(name);
                     let removed = stranger.delete(&format!("/api/sync/blobs/{name}"));
                     let confirmed = stranger.confirm(name, 60);
-                    [requested, removed, confirmed].map(|answer| (answer.status, answer.text()))
+                    [requested, removed, confirmed].map(|response| (response.status, response.text()))
                 };
-                assert_eq!(answers(name), answers(&absent()));
+                assert_eq!(responses(name), responses(&absent()));
             }
             assert_eq!(stranger.request_upload(&hash, 60).ok()["already_exists"], false);
             assert_eq!(stranger.get("/api/sync/blobs").ok()["blobs"], json!([]));
@@ -146,8 +146,8 @@ fn no_field_is_used_as_a_path() {
         }
     }
     for path in ["..%2f..%2f..%2fetc%2fpasswd", "%2e%2e", "....//", "%00"] {
-        let answer = me.delete(&format!("/api/sync/blobs/{path}"));
-        assert!(matches!(answer.status, 404 | 405), "{path}: {}", answer.status);
+        let response = me.delete(&format!("/api/sync/blobs/{path}"));
+        assert!(matches!(response.status, 404 | 405), "{path}: {}", response.status);
     }
     assert_eq!(everything_in(&fixture.server), before);
 }
@@ -176,10 +176,10 @@ fn cut_off(url: &str, promised: &str, sent: &[u8]) {
 
 /// Returns the status line of the response to a chunked upload.
 fn in_chunks(url: &str, chunks: &[u8]) -> String {
-    let mut answer = String::new();
+    let mut response = String::new();
     let mut stream = send_raw(url, "transfer-encoding: chunked", chunks);
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer.lines().next().unwrap_or_default().to_owned()
+    stream.read_to_string(&mut response).expect("a response");
+    response.lines().next().unwrap_or_default().to_owned()
 }
 
 #[test]
@@ -242,9 +242,9 @@ fn stalled_clients_block_nobody() {
     // Each of them can still continue.
     let first = &mut stalled[0];
     first.write_all(&half).expect("the other half is sent");
-    let mut answer = String::new();
-    first.read_to_string(&mut answer).expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut response = String::new();
+    first.read_to_string(&mut response).expect("a response");
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     drop(stalled);
     assert_eq!(me.confirm(&absent(), 60_000).ok()["size_bytes"], 60_000);
 }

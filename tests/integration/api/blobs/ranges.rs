@@ -37,9 +37,9 @@ fn a_range_request_returns_the_bytes_and_their_range() {
             ("bytes=-10", SIZE - 10, last),
             ("bytes=-999999999", 0, last),
         ] {
-            let answer = ask(me, Method::GET, url, &[("range", range)]);
-            assert!(answer.expect_bytes(206) == blob[from..=to], "{range}");
-            assert_eq!(answer.header("content-range"), format!("bytes {from}-{to}/{SIZE}"));
+            let response = ask(me, Method::GET, url, &[("range", range)]);
+            assert!(response.expect_bytes(206) == blob[from..=to], "{range}");
+            assert_eq!(response.header("content-range"), format!("bytes {from}-{to}/{SIZE}"));
         }
     });
 }
@@ -48,13 +48,13 @@ fn a_range_request_returns_the_bytes_and_their_range() {
 fn an_empty_range_is_refused_and_a_malformed_one_is_ignored() {
     each_served_store(|me, url, blob| {
         for range in ["bytes=300000-", "bytes=999999999999-"] {
-            let answer = ask(me, Method::GET, url, &[("range", range)]);
-            answer.expect_error(416, "range_not_satisfiable");
-            assert_eq!(answer.header("content-range"), format!("bytes */{SIZE}"));
+            let response = ask(me, Method::GET, url, &[("range", range)]);
+            response.expect_error(416, "range_not_satisfiable");
+            assert_eq!(response.header("content-range"), format!("bytes */{SIZE}"));
         }
         for range in ["bytes=0-1,5-6", "lines=1-2", "bytes=x", "bytes=5-1", ""] {
-            let answer = ask(me, Method::GET, url, &[("range", range)]);
-            assert!(answer.expect_bytes(200) == blob, "{range}");
+            let response = ask(me, Method::GET, url, &[("range", range)]);
+            assert!(response.expect_bytes(200) == blob, "{range}");
         }
     });
 }
@@ -62,9 +62,9 @@ fn an_empty_range_is_refused_and_a_malformed_one_is_ignored() {
 #[test]
 fn a_head_request_returns_the_size_without_the_bytes() {
     each_served_store(|me, url, _| {
-        let answer = ask(me, Method::HEAD, url, &[]);
-        assert_eq!((answer.status, answer.header("content-length")), (200, "300000"));
-        assert_eq!(answer.header("accept-ranges"), "bytes");
+        let response = ask(me, Method::HEAD, url, &[]);
+        assert_eq!((response.status, response.header("content-length")), (200, "300000"));
+        assert_eq!(response.header("accept-ranges"), "bytes");
         let part = ask(me, Method::HEAD, url, &[("range", "bytes=0-9")]);
         assert_eq!((part.status, part.header("content-length")), (206, "10"));
     });
@@ -92,10 +92,10 @@ fn a_download_resumes_only_with_the_same_bytes() {
 #[test]
 fn a_browser_does_not_render_a_blob() {
     each_served_store(|me, url, _| {
-        let answer = ask(me, Method::GET, url, &[]);
-        assert_eq!(answer.header("content-type"), "application/octet-stream");
-        assert_eq!(answer.header("content-disposition"), "attachment");
-        assert_eq!(answer.header("x-content-type-options"), "nosniff");
-        assert!(answer.header("content-security-policy").starts_with("sandbox"));
+        let response = ask(me, Method::GET, url, &[]);
+        assert_eq!(response.header("content-type"), "application/octet-stream");
+        assert_eq!(response.header("content-disposition"), "attachment");
+        assert_eq!(response.header("x-content-type-options"), "nosniff");
+        assert!(response.header("content-security-policy").starts_with("sandbox"));
     });
 }

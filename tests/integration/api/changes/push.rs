@@ -103,10 +103,13 @@ fn the_answer_reports_the_seqs_of_the_batch() {
     let me = server.signed_in_caller();
     let (laptop, phone) = (me.device("Laptop"), me.device("Phone"));
     me.push(&laptop, changes("row", 3));
-    let answer = me.post(PUSH, &batch(&phone, &fresh_id(), &changes("other", 2))).ok();
+    let response = me.post(PUSH, &batch(&phone, &fresh_id(), &changes("other", 2))).ok();
     let entries = me.pull_everything(&laptop);
-    assert_eq!(entries[entries.len() - 1]["seq"], answer["last_seq"]);
-    assert_ne!(answer["cursor"].as_str().unwrap().split('-').next().unwrap(), answer["last_seq"].to_string());
+    assert_eq!(entries[entries.len() - 1]["seq"], response["last_seq"]);
+    assert_ne!(
+        response["cursor"].as_str().unwrap().split('-').next().unwrap(),
+        response["last_seq"].to_string()
+    );
 }
 
 #[test]
@@ -115,11 +118,11 @@ fn the_same_batch_sent_many_times_at_once_is_stored_once() {
     let me = server.signed_in_caller();
     let device = me.device("Laptop");
     let body = batch(&device, &fresh_id(), &changes("row", 5));
-    let answers: Vec<Value> = std::thread::scope(|scope| {
+    let responses: Vec<Value> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| me.post(PUSH, &body).ok())).collect();
-        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+        threads.into_iter().map(|thread| thread.join().expect("a response")).collect()
     });
-    assert!(answers.iter().all(|answer| *answer == answers[0]));
+    assert!(responses.iter().all(|response| *response == responses[0]));
     assert_eq!(me.total_changes(), 5);
 }
 
@@ -231,8 +234,8 @@ fn a_wrong_key_version_is_reported_before_invalid_changes() {
         json!({"table": 5, "op": "insert", "row_id": "1", "timestamp": "yesterday", "key_version": 7}),
     ];
     for change in faulty {
-        let answer = me.post(PUSH, &batch(&device, &fresh_id(), &[change]));
-        assert_eq!(answer.expect_error(409, "key_version_conflict")["key_version"], 1);
+        let response = me.post(PUSH, &batch(&device, &fresh_id(), &[change]));
+        assert_eq!(response.expect_error(409, "key_version_conflict")["key_version"], 1);
     }
 }
 

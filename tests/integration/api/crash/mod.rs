@@ -61,8 +61,8 @@ impl Pusher {
             let rows: Vec<_> =
                 (0..count).map(|row| change(&format!("{}/{number}/{row}", self.name))).collect();
             let body = json!({"device_id": self.device, "batch_id": fresh_id(), "changes": rows});
-            let answer = self.caller.try_call(Method::POST, "/api/sync/push", Some(&body));
-            let cursor = answer.ok().map(|answer| answer.ok()["cursor"].clone());
+            let response = self.caller.try_call(Method::POST, "/api/sync/push", Some(&body));
+            let cursor = response.ok().map(|response| response.ok()["cursor"].clone());
             let died = cursor.is_none();
             self.batches.push(Batch { body, acknowledged: cursor });
             if died {
@@ -81,10 +81,10 @@ impl Pusher {
             for change in again["changes"].as_array_mut().expect("a batch has changes") {
                 change["data"] = json!("cmUtZW5jcnlwdGVk");
             }
-            let answer = self.caller.post("/api/sync/push", &again).ok();
+            let response = self.caller.post("/api/sync/push", &again).ok();
             match &batch.acknowledged {
-                Some(cursor) => assert_eq!(answer["cursor"], *cursor, "a repetition got another response"),
-                None => batch.acknowledged = Some(answer["cursor"].clone()),
+                Some(cursor) => assert_eq!(response["cursor"], *cursor, "a repetition got another response"),
+                None => batch.acknowledged = Some(response["cursor"].clone()),
             }
         }
     }

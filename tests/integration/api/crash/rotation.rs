@@ -70,12 +70,12 @@ impl Writer {
             });
             let changes: Vec<_> = changes.collect();
             let batch = json!({"device_id": self.device, "batch_id": id, "changes": changes});
-            let answer = ask(&self.caller, Method::POST, "/api/sync/push", Some(batch))?;
-            if answer.status == 200 {
+            let response = ask(&self.caller, Method::POST, "/api/sync/push", Some(batch))?;
+            if response.status == 200 {
                 break;
             }
             // The rotation was completed in between: seal the batch again under the same id.
-            answer.expect_error(409, "key_version_conflict");
+            response.expect_error(409, "key_version_conflict");
         }
         self.acknowledged.extend(self.under_way.take().into_iter().flat_map(|(_, rows)| rows));
         Some(())
@@ -127,12 +127,12 @@ impl Rotator {
 
     fn complete(&mut self, version: u64) -> Option<()> {
         let body = json!({"key_version": version});
-        let answer = ask(&self.caller, Method::POST, "/api/sync/keys/rotate/complete", Some(body))?;
-        match answer.status {
+        let response = ask(&self.caller, Method::POST, "/api/sync/keys/rotate/complete", Some(body))?;
+        match response.status {
             200 => self.completed = version,
             // Some entries were skipped: the crash lost a batch whose page had been read already.
             _ => {
-                answer.expect_error(409, "rotation_incomplete");
+                response.expect_error(409, "rotation_incomplete");
                 self.cursor = Value::Null;
             }
         }

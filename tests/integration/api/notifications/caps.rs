@@ -20,8 +20,8 @@ impl Installation {
 }
 
 #[track_caller]
-fn assert_retryable(answer: &ApiResponse) {
-    assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0));
+fn assert_retryable(response: &ApiResponse) {
+    assert!(response.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0));
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn the_stream_limit_of_the_server_does_not_affect_other_requests() {
         .get(format!("{}{}", fixture.server.url(), late.path))
         .bearer_auth(late.caller.token())
         .send()
-        .expect("an answer");
+        .expect("a response");
     assert_eq!(refused.status(), 503);
     let wait = refused.headers()["retry-after"].to_str().expect("text").parse::<u64>();
     assert!(wait.is_ok_and(|seconds| seconds > 0));

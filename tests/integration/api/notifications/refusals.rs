@@ -37,14 +37,14 @@ fn an_invalid_last_event_id_is_named() {
     let fixture = Fixture::new();
     let url = format!("{}{}", fixture.server.url(), fixture.laptop.path);
     for id in ["yesterday", "é"] {
-        let answer = reqwest::blocking::Client::new()
+        let response = reqwest::blocking::Client::new()
             .get(&url)
             .bearer_auth(fixture.laptop.caller.token())
             .header("last-event-id", id)
             .send()
-            .expect("an answer");
-        assert_eq!(answer.status(), 422);
-        let refusal: serde_json::Value = answer.json().expect("JSON");
+            .expect("a response");
+        assert_eq!(response.status(), 422);
+        let refusal: serde_json::Value = response.json().expect("JSON");
         assert_eq!((&refusal["code"], &refusal["field"]), (&json!("invalid_field"), &json!("Last-Event-ID")));
     }
 }

@@ -35,12 +35,12 @@ fn the_oauth2_crate_completes_the_flow_and_refreshes() {
     let http = reqwest::blocking::Client::new();
     let send = |request: oauth2::HttpRequest| {
         let request = reqwest::blocking::Request::try_from(request).expect("a request");
-        let answer = http.execute(request)?;
-        let mut built = oauth2::http::Response::builder().status(answer.status());
-        for (name, value) in answer.headers() {
+        let response = http.execute(request)?;
+        let mut built = oauth2::http::Response::builder().status(response.status());
+        for (name, value) in response.headers() {
             built = built.header(name, value);
         }
-        Ok::<_, reqwest::Error>(built.body(answer.bytes()?.to_vec()).expect("a response"))
+        Ok::<_, reqwest::Error>(built.body(response.bytes()?.to_vec()).expect("a response"))
     };
     let code = AuthorizationCode::new(back.parameter("code").expect("a code"));
     let tokens = client.exchange_code(code).set_pkce_verifier(verifier).request(&send).expect("tokens");

@@ -16,8 +16,8 @@ impl Fixture {
         if let Some(client_id) = client_id {
             body["client_id"] = client_id.into();
         }
-        let answer = self.server.anonymous().post("/oauth/token", &body);
-        (answer.status, answer.json())
+        let response = self.server.anonymous().post("/oauth/token", &body);
+        (response.status, response.json())
     }
 
     fn works(&self, token: &Value) -> bool {
@@ -96,10 +96,10 @@ fn json_and_form_bodies_are_parsed_equally_strictly() {
     let tab = fixture.server.tab();
     let twice: Vec<(String, String)> =
         ["refresh_token", "refresh_token"].map(|grant| ("grant_type".into(), grant.into())).into();
-    let answer = tab.post("/oauth/token", &twice).expect(400);
-    assert!(answer.text.contains("invalid_request"), "{}", answer.text);
-    assert_eq!(answer.header("pragma"), "no-cache");
-    assert_eq!(answer.header("cache-control"), "no-store");
+    let response = tab.post("/oauth/token", &twice).expect(400);
+    assert!(response.text.contains("invalid_request"), "{}", response.text);
+    assert_eq!(response.header("pragma"), "no-cache");
+    assert_eq!(response.header("cache-control"), "no-store");
     let client = reqwest::blocking::Client::new();
     let url = format!("{}/oauth/token", fixture.server.url());
     for (kind, body, status) in [
@@ -109,9 +109,9 @@ fn json_and_form_bodies_are_parsed_equally_strictly() {
         ("application/x-www-form-urlencoded", "\u{0}%ff&&=".to_owned(), 400),
         ("application/x-www-form-urlencoded", "x".repeat(70_000), 413),
     ] {
-        let answer = client.post(&url).header("content-type", kind).body(body).send().expect("an answer");
-        assert_eq!(answer.status(), status, "{kind}");
-        let error: Value = answer.json().expect("JSON");
+        let response = client.post(&url).header("content-type", kind).body(body).send().expect("a response");
+        assert_eq!(response.status(), status, "{kind}");
+        let error: Value = response.json().expect("JSON");
         assert!(error["error"] == "invalid_request" && error["error_description"].is_string(), "{error}");
     }
 }

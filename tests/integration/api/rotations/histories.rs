@@ -49,12 +49,12 @@ impl ModelledUser {
 
     fn put_key(&mut self, version: u32) {
         let content = envelope(&self.name("key"));
-        let answer = self.me.put(KEYS, &json!({"encrypted_key": content, "key_version": version}));
+        let response = self.me.put(KEYS, &json!({"encrypted_key": content, "key_version": version}));
         if self.model.running.is_some() {
-            answer.expect_error(409, "rotation_in_progress");
+            response.expect_error(409, "rotation_in_progress");
         } else {
             self.model.put(content, version);
-            assert_eq!(answer.ok(), json!({"key_version": version, "revision": self.model.revision}));
+            assert_eq!(response.ok(), json!({"key_version": version, "revision": self.model.revision}));
         }
     }
 
@@ -73,12 +73,12 @@ impl ModelledUser {
         });
         let batch =
             json!({"device_id": self.device, "batch_id": fresh_id(), "changes": rows.collect::<Vec<_>>()});
-        let answer = self.me.post("/api/sync/push", &batch);
+        let response = self.me.post("/api/sync/push", &batch);
         let Some(version) = self.model.admit(named) else {
-            assert_eq!(answer.expect_error(409, "key_version_conflict")["key_version"], self.model.version);
+            assert_eq!(response.expect_error(409, "key_version_conflict")["key_version"], self.model.version);
             return;
         };
-        let cursor = answer.ok()["cursor"].clone();
+        let cursor = response.ok()["cursor"].clone();
         assert_eq!(self.me.post("/api/sync/push", &batch).ok()["cursor"], cursor, "a repeat");
         let newest = self.me.get("/api/sync/status").ok()["latest_cursor"].clone();
         let last: i64 = text(&newest).split('-').next().and_then(|seq| seq.parse().ok()).expect("a seq");
@@ -91,10 +91,10 @@ impl ModelledUser {
         let fresh = envelope(&self.name("key"));
         let current = self.model.envelope.clone();
         let content = rng.pick(&[fresh.clone(), fresh.clone(), running.unwrap_or(fresh), current]).clone();
-        let answer = self.me.post(BEGIN, &json!({"new_encrypted_key": content}));
+        let response = self.me.post(BEGIN, &json!({"new_encrypted_key": content}));
         match self.model.begin(content) {
-            Ok(version) => assert_eq!(answer.ok(), json!({"key_version": version})),
-            Err((status, code)) => drop(answer.expect_error(status, code)),
+            Ok(version) => assert_eq!(response.ok(), json!({"key_version": version})),
+            Err((status, code)) => drop(response.expect_error(status, code)),
         }
     }
 
@@ -124,29 +124,29 @@ impl ModelledUser {
             Some(data) => json!({"seq": seq, "data": data}),
             None => json!({"seq": seq, "keep": true}),
         });
-        let answer = self.me.post(BATCH, &json!({"entries": spelt.collect::<Vec<_>>()}));
+        let response = self.me.post(BATCH, &json!({"entries": spelt.collect::<Vec<_>>()}));
         if self.model.running.is_none() {
-            answer.expect_error(409, "no_rotation");
+            response.expect_error(409, "no_rotation");
             return;
         }
         let updated = self.model.batch(&entries);
-        assert_eq!(answer.ok(), json!({"updated": updated, "remaining": self.model.left().len()}));
+        assert_eq!(response.ok(), json!({"updated": updated, "remaining": self.model.left().len()}));
         self.last_batch = entries;
     }
 
     fn complete(&mut self) {
-        let answer = self.me.post(COMPLETE, &json!({}));
+        let response = self.me.post(COMPLETE, &json!({}));
         match self.model.complete() {
-            Ok(version) => assert_eq!(answer.ok(), json!({"key_version": version})),
-            Err((status, code)) => drop(answer.expect_error(status, code)),
+            Ok(version) => assert_eq!(response.ok(), json!({"key_version": version})),
+            Err((status, code)) => drop(response.expect_error(status, code)),
         }
     }
 
     fn cancel(&mut self) {
-        let answer = self.me.call(Method::POST, CANCEL, None);
+        let response = self.me.call(Method::POST, CANCEL, None);
         match self.model.cancel() {
-            Ok(()) => drop(answer.expect(204)),
-            Err((status, code)) => drop(answer.expect_error(status, code)),
+            Ok(()) => drop(response.expect(204)),
+            Err((status, code)) => drop(response.expect_error(status, code)),
         }
     }
 

@@ -89,12 +89,12 @@ fn of_two_devices_that_begin_at_once_one_wins_and_the_other_is_told() {
     for round in 0..10 {
         me.push(&device, sealed_rows("row", "some key", 20));
         let names = [format!("a of {round}"), format!("b of {round}")];
-        let answers: Vec<_> = std::thread::scope(|scope| {
+        let responses: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = names.iter().map(|name| scope.spawn(|| me.begin_rotation(name))).collect();
-            threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+            threads.into_iter().map(|thread| thread.join().expect("a response")).collect()
         });
-        let winner = answers.iter().position(|answer| answer.status == 200).expect("one wins");
-        answers[1 - winner].expect_error(409, "rotation_in_progress");
+        let winner = responses.iter().position(|response| response.status == 200).expect("one wins");
+        responses[1 - winner].expect_error(409, "rotation_in_progress");
         assert_eq!(me.get(KEYS).ok()["pending"]["encrypted_key"], json!(envelope(&names[winner])));
         assert_eq!(me.remaining(), (round + 1) * 20);
         me.rotate_all("next key");

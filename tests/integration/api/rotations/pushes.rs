@@ -70,22 +70,22 @@ fn a_repeated_batch_gets_the_same_answer_in_every_phase() {
     };
     let push = |batch: &Value| me.post("/api/sync/push", batch);
     let mut sent = vec![batch("a", None), batch("b", Some(1))];
-    let mut answers: Vec<_> = sent.iter().map(|batch| push(batch).ok()).collect();
-    let assert_repeats = |sent: &[Value], answers: &[Value]| {
-        for (batch, answer) in sent.iter().zip(answers) {
-            assert_eq!(push(batch).ok(), *answer);
+    let mut responses: Vec<_> = sent.iter().map(|batch| push(batch).ok()).collect();
+    let assert_repeats = |sent: &[Value], responses: &[Value]| {
+        for (batch, response) in sent.iter().zip(responses) {
+            assert_eq!(push(batch).ok(), *response);
         }
     };
-    assert_repeats(&sent, &answers);
+    assert_repeats(&sent, &responses);
     me.begin_rotation("second").ok();
     sent.extend([batch("c", Some(1)), batch("d", Some(2)), batch("e", None)]);
-    answers.extend(sent[2..].iter().map(|batch| push(batch).ok()));
-    assert_repeats(&sent, &answers);
+    responses.extend(sent[2..].iter().map(|batch| push(batch).ok()));
+    assert_repeats(&sent, &responses);
     me.rotate_all("two");
-    assert_repeats(&sent, &answers);
+    assert_repeats(&sent, &responses);
     assert_eq!(me.remaining(), 0, "a repetition returns nothing new");
     me.complete_rotation().ok();
-    assert_repeats(&sent, &answers);
+    assert_repeats(&sent, &responses);
     assert_eq!(me.total_changes(), 5);
     assert_consistent(&server, &me, &device);
 }
@@ -120,8 +120,8 @@ fn the_pending_count_is_right_while_four_devices_push_and_two_rotate() {
                         let name = format!("{number}-{push}");
                         // Half of them use the new key, once there is one.
                         let version = if push % 2 == 0 { 1 } else { 2 };
-                        let answer = me.push_under(&device, &sealed_rows(&name, "a key", 3), version);
-                        if answer.status == 409 {
+                        let response = me.push_under(&device, &sealed_rows(&name, "a key", 3), version);
+                        if response.status == 409 {
                             me.push(&device, sealed_rows(&name, "one", 3));
                         }
                     }

@@ -68,7 +68,7 @@ impl Connection {
             }
             let stream_mode = self.stream_mode(&request);
             match stream_mode {
-                StreamMode::Respond(answer) => return self.send(answer.as_bytes()).await,
+                StreamMode::Respond(text) => return self.send(text.as_bytes()).await,
                 StreamMode::Endless => return self.send_endless_line().await,
                 StreamMode::Pass | StreamMode::HoldBack | StreamMode::HoldBackBodies => {}
             }
