@@ -17,7 +17,7 @@ fn create_user(cli: &Cli, email: &str) -> String {
     text(&cli.run_with_input(&["user", "create", email, "--password-stdin"], PASSWORD).json()["user_id"])
 }
 
-fn only(list: &Value) -> Value {
+fn only_item(list: &Value) -> Value {
     let list = list.as_array().unwrap_or_else(|| panic!("{list} is no list"));
     assert_eq!(list.len(), 1, "{list:?}");
     list[0].clone()
@@ -28,7 +28,7 @@ fn an_app_is_created_listed_shown_and_set_and_its_key_is_shown_once() {
     with_and_without_server(|cli| {
         let created = cli.run(&["app", "create", "Notes"]).json();
         let (id, key) = (text(&created["app_id"]), text(&created["api_key"]));
-        let listed = only(&cli.run(&["app", "list"]).json());
+        let listed = only_item(&cli.run(&["app", "list"]).json());
         assert_eq!((&listed["app_id"], &listed["name"]), (&json!(id), &json!("Notes")));
         let shown = cli.run(&["app", "show", "Notes"]).json();
         assert_eq!((&shown["app_id"], &shown["cursor_format"]), (&json!(id), &json!("string")));
@@ -49,7 +49,7 @@ fn an_app_is_created_listed_shown_and_set_and_its_key_is_shown_once() {
 fn a_user_is_created_listed_disabled_enabled_reset_and_deleted() {
     with_and_without_server(|cli| {
         let id = create_user(cli, "Ada@Example.org");
-        let listed = || only(&cli.run(&["user", "list"]).json());
+        let listed = || only_item(&cli.run(&["user", "list"]).json());
         assert_eq!((&listed()["user_id"], &listed()["email"]), (&json!(id), &json!("ada@example.org")));
         assert_eq!(listed()["disabled_at"], Value::Null);
         cli.run(&["user", "disable", "ADA@example.org"]).json();
@@ -68,7 +68,7 @@ fn a_flag_creates_an_administrator() {
     with_and_without_server(|cli| {
         let create = ["user", "create", "root@example.org", "--password-stdin", "--admin"];
         cli.run_with_input(&create, PASSWORD).json();
-        assert_eq!(only(&cli.run(&["user", "list"]).json())["admin"], true);
+        assert_eq!(only_item(&cli.run(&["user", "list"]).json())["admin"], true);
     });
 }
 
@@ -81,7 +81,7 @@ fn devices_and_sessions_are_listed_and_revoked_with_and_without_a_running_server
     let listed = |server: &Server, noun: &str| server.cli().run(&[noun, "list"]).json();
     let beside = [listed(&server, "device"), listed(&server, "session")];
     assert_eq!(beside[0].as_array().map(Vec::len), Some(2));
-    assert_eq!(only(&beside[1])["session_id"], json!(session));
+    assert_eq!(only_item(&beside[1])["session_id"], json!(session));
     for device in &devices {
         assert!(beside[0].to_string().contains(device));
     }
@@ -92,7 +92,7 @@ fn devices_and_sessions_are_listed_and_revoked_with_and_without_a_running_server
         "the same result without a server"
     );
     server.cli().run(&["device", "revoke", &devices[0]]).json();
-    assert_eq!(only(&listed(&server, "device"))["device_name"], "Phone");
+    assert_eq!(only_item(&listed(&server, "device"))["device_name"], "Phone");
     assert_eq!(listed(&server, "session"), json!([]), "its session went with it");
     server.start_again();
     me.get("/api/sync/status").expect_error(401, "unauthenticated");

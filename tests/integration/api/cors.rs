@@ -55,7 +55,7 @@ impl Fixture {
     }
 
     /// Sends a request of the caller from this origin.
-    fn mine(&self, origin: &str) -> Caller {
+    fn caller_from(&self, origin: &str) -> Caller {
         self.me.with_header("origin", origin)
     }
 }
@@ -111,10 +111,10 @@ fn preflights_are_answered_for_the_origins_of_any_app() {
 #[test]
 fn an_answer_can_be_read_where_the_callers_own_app_lists_the_page() {
     let fixture = Fixture::new();
-    assert_readable(&fixture.mine(A).get("/api/sync/status"), A);
-    assert_readable(&fixture.mine(A).get("/api/v1/sync/status"), A);
+    assert_readable(&fixture.caller_from(A).get("/api/sync/status"), A);
+    assert_readable(&fixture.caller_from(A).get("/api/v1/sync/status"), A);
     for origin in [B, UNLISTED_ORIGIN, "null", "https://a.example.evil.example", "http://a.example"] {
-        assert_closed(&fixture.mine(origin).get("/api/sync/status"));
+        assert_closed(&fixture.caller_from(origin).get("/api/sync/status"));
     }
     assert_closed(&fixture.me.get("/api/sync/status"));
 }
@@ -122,14 +122,14 @@ fn an_answer_can_be_read_where_the_callers_own_app_lists_the_page() {
 #[test]
 fn refusals_can_be_read_like_answers() {
     let fixture = Fixture::new();
-    let mine = fixture.mine(A);
+    let mine = fixture.caller_from(A);
     let missing = mine.delete("/api/sync/devices/0198f4a2-8e20-7b61-b2d4-5a90c7e31f02");
     missing.expect_error(404, "not_found");
     assert_readable(&missing, A);
     let invalid = mine.post("/api/sync/push", &json!({"device_id": 1}));
     assert_eq!(invalid.status, 422);
     assert_readable(&invalid, A);
-    assert_closed(&fixture.mine(B).post("/api/sync/push", &json!({"device_id": 1})));
+    assert_closed(&fixture.caller_from(B).post("/api/sync/push", &json!({"device_id": 1})));
     // The request does not tell which app it belongs to.
     let ended = mine.with_token("gone").get("/api/sync/status");
     ended.expect_error(401, "unauthenticated");
@@ -156,8 +156,8 @@ fn public_routes_can_be_read_by_the_pages_of_any_app() {
 fn streams_and_blobs_can_be_read_by_the_pages_of_their_app() {
     let fixture = Fixture::new();
     let subscribe = format!("/api/sync/subscribe?app_id={}", fixture.app.id);
-    assert_readable(&fixture.mine(A).get(&subscribe), A);
-    assert_closed(&fixture.mine(B).get(&subscribe));
+    assert_readable(&fixture.caller_from(A).get(&subscribe), A);
+    assert_closed(&fixture.caller_from(B).get(&subscribe));
     let hash = fixture.me.put_blob(b"sealed");
     let url = fixture.me.download_url(&hash);
     let fetch = |origin: &str| {
@@ -189,7 +189,7 @@ fn nothing_else_is_open_to_other_pages() {
 #[test]
 fn what_an_operator_lists_holds_at_once_and_is_shown() {
     let fixture = Fixture::new();
-    let status = |origin: &str| fixture.mine(origin).get("/api/sync/status");
+    let status = |origin: &str| fixture.caller_from(origin).get("/api/sync/status");
     assert_closed(&status("tauri://localhost"));
     fixture.list("Notes", "webview, HTTPS://C.example:443");
     for origin in ["tauri://localhost", "capacitor://localhost", "http://localhost:5173", "https://c.example"]

@@ -31,7 +31,7 @@ impl Fixture {
 
     /// Expects these changes to be refused for exactly these faults.
     #[track_caller]
-    fn refuses(&self, changes: Vec<Value>, faults: &[(usize, &str)]) {
+    fn assert_faults(&self, changes: Vec<Value>, faults: &[(usize, &str)]) {
         let body = self.me.post(PUSH, &self.batch(json!(changes))).expect_error(422, "invalid_change");
         let named: Vec<_> =
             body["changes"].as_array().expect("a list of faults").iter().map(place_of).collect();
@@ -126,7 +126,7 @@ fn a_batch_of_no_or_too_many_changes_is_refused() {
 fn a_table_name_has_a_length_limit_and_plain_characters() {
     let fixture = Fixture::new();
     for table in ["", &"t".repeat(101), "a b", "a-b", "a.b", "täble", "t\u{0}", "\u{661}", "a\n"] {
-        fixture.refuses(vec![with("table", json!(table))], &[(0, "table")]);
+        fixture.assert_faults(vec![with("table", json!(table))], &[(0, "table")]);
     }
 }
 
@@ -134,7 +134,7 @@ fn a_table_name_has_a_length_limit_and_plain_characters() {
 fn a_row_id_is_neither_empty_nor_too_long_nor_has_control_characters() {
     let fixture = Fixture::new();
     for row in ["", &"r".repeat(256), &"ü".repeat(256), "a\u{0}b", "a\nb", "\u{7f}", "\u{85}"] {
-        fixture.refuses(vec![with("row_id", json!(row))], &[(0, "row_id")]);
+        fixture.assert_faults(vec![with("row_id", json!(row))], &[(0, "row_id")]);
     }
 }
 
@@ -142,7 +142,7 @@ fn a_row_id_is_neither_empty_nor_too_long_nor_has_control_characters() {
 fn an_op_is_insert_update_or_delete() {
     let fixture = Fixture::new();
     for op in ["", "upsert", "insert ", "ins", "\u{131}nsert", "DELETE;"] {
-        fixture.refuses(vec![with("op", json!(op))], &[(0, "op")]);
+        fixture.assert_faults(vec![with("op", json!(op))], &[(0, "op")]);
     }
 }
 
@@ -162,15 +162,18 @@ fn a_timestamp_is_an_rfc_3339_time() {
         Value::Null,
     ];
     for time in faulty {
-        fixture.refuses(vec![with("timestamp", time)], &[(0, "timestamp")]);
+        fixture.assert_faults(vec![with("timestamp", time)], &[(0, "timestamp")]);
     }
 }
 
 #[test]
 fn data_over_a_mebibyte_is_refused() {
     let fixture = Fixture::new();
-    fixture.refuses(vec![change("fine"), with("data", json!("x".repeat(1024 * 1024 + 1)))], &[(1, "data")]);
-    fixture.refuses(vec![with("data", json!("ü".repeat(512 * 1024 + 1)))], &[(0, "data")]);
+    fixture.assert_faults(
+        vec![change("fine"), with("data", json!("x".repeat(1024 * 1024 + 1)))],
+        &[(1, "data")],
+    );
+    fixture.assert_faults(vec![with("data", json!("ü".repeat(512 * 1024 + 1)))], &[(0, "data")]);
 }
 
 #[test]
@@ -179,15 +182,15 @@ fn a_missing_or_mistyped_field_is_named_with_its_index() {
     let odd_values = [json!(7), json!(1.5), json!(true), json!([]), json!({}), Value::Null];
     for field in ["table", "op", "row_id", "timestamp"] {
         for odd in &odd_values {
-            fixture.refuses(vec![change("fine"), with(field, odd.clone())], &[(1, field)]);
+            fixture.assert_faults(vec![change("fine"), with(field, odd.clone())], &[(1, field)]);
         }
-        fixture.refuses(vec![change("fine"), change("fine too"), without(field)], &[(2, field)]);
+        fixture.assert_faults(vec![change("fine"), change("fine too"), without(field)], &[(2, field)]);
     }
     for odd in [json!(7), json!(true), json!(["x"]), json!({"x": 1})] {
-        fixture.refuses(vec![with("data", odd)], &[(0, "data")]);
+        fixture.assert_faults(vec![with("data", odd)], &[(0, "data")]);
     }
     for odd in [json!("1"), json!(-1), json!(1.5), json!(u64::MAX), json!([1])] {
-        fixture.refuses(vec![with("key_version", odd)], &[(0, "key_version")]);
+        fixture.assert_faults(vec![with("key_version", odd)], &[(0, "key_version")]);
     }
 }
 
@@ -214,7 +217,7 @@ fn five_hundred_invalid_changes_get_five_hundred_errors() {
     let fixture = Fixture::new();
     let faulty = vec![with("op", json!("upsert")); 500];
     let faults: Vec<_> = (0..500).map(|index| (index, "op")).collect();
-    fixture.refuses(faulty, &faults);
+    fixture.assert_faults(faulty, &faults);
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Fixture {
 
     /// Asserts that neither the access token nor the refresh token works.
     #[track_caller]
-    fn is_over(&self, pair: &Value) {
+    fn assert_revoked(&self, pair: &Value) {
         self.server.bearer(&text(&pair["token"])).get(STATUS).expect_error(401, "unauthenticated");
         refresh(&self.server, pair).expect_error(401, "unauthenticated");
     }
@@ -173,7 +173,7 @@ fn every_other_session_of_the_user_ends_in_all_apps() {
     }
     let caller = fixture.server.bearer(&text(&mine["token"]));
     caller.post(CHANGE, &change_to(NEW, &json!({}))).ok();
-    others.iter().for_each(|pair| fixture.is_over(pair));
+    others.iter().for_each(|pair| fixture.assert_revoked(pair));
     fixture.me.get(STATUS).expect_error(401, "unauthenticated");
     caller.get(STATUS).ok();
     let next = refresh(&fixture.server, &mine).ok();

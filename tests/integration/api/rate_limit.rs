@@ -9,7 +9,7 @@ const BURST: u64 = 2;
 /// Far more attempts than the limit allows in the time that they take.
 const ATTEMPTS: usize = 50;
 
-fn strict() -> Server {
+fn strictly_limited_server() -> Server {
     ServerSetup::default()
         .with("TIDELOG_AUTH_RATE_LIMIT_IP_BURST", "2")
         .with("TIDELOG_AUTH_RATE_LIMIT_IP_PER_SECOND", "1")
@@ -17,7 +17,7 @@ fn strict() -> Server {
 }
 
 /// Sends requests until one is rate-limited. A refresh counts like a sign-in, and needs no hash.
-fn ask_until_limited(anonymous: &Caller) -> (Vec<ApiResponse>, ApiResponse) {
+fn request_until_limited(anonymous: &Caller) -> (Vec<ApiResponse>, ApiResponse) {
     let mut answered = Vec::new();
     for _ in 0..ATTEMPTS {
         let response = anonymous.post("/api/sync/auth/refresh", &json!({"refresh_token": "guess"}));
@@ -35,8 +35,8 @@ fn number(response: &ApiResponse, header: &str) -> u64 {
 
 #[test]
 fn who_asks_too_often_is_told_when_to_come_back() {
-    let server = strict();
-    let (answered, limited) = ask_until_limited(&server.anonymous());
+    let server = strictly_limited_server();
+    let (answered, limited) = request_until_limited(&server.anonymous());
     assert!(answered.len() >= BURST as usize, "only {} attempts were let through", answered.len());
     for response in &answered {
         response.expect_error(401, "unauthenticated");
@@ -51,9 +51,9 @@ fn who_asks_too_often_is_told_when_to_come_back() {
 
 #[test]
 fn the_limit_does_not_touch_those_who_are_signed_in() {
-    let server = strict();
+    let server = strictly_limited_server();
     let me = server.signed_in_caller();
-    ask_until_limited(&server.anonymous());
+    request_until_limited(&server.anonymous());
     for _ in 0..ATTEMPTS {
         me.get("/api/sync/status").ok();
     }
@@ -86,14 +86,14 @@ impl RateLimitedServer {
         self.server.anonymous().forwarded_for(address).post("/api/sync/auth", body)
     }
 
-    fn wrong(&self) -> Value {
+    fn wrong_credentials(&self) -> Value {
         let mut wrong = self.right.clone();
         wrong["password"] = "a guess".into();
         wrong
     }
 
     fn unknown(&self) -> Value {
-        let mut unknown = self.wrong();
+        let mut unknown = self.wrong_credentials();
         unknown["email"] = "nobody@example.org".into();
         unknown
     }
@@ -103,7 +103,7 @@ impl RateLimitedServer {
 fn who_fails_again_and_again_waits_longer_each_time_and_others_do_not() {
     let guarded = RateLimitedServer::start();
     for left in (0..FREE_FAILURES).rev() {
-        let response = guarded.sign_in("203.0.113.1", &guarded.wrong());
+        let response = guarded.sign_in("203.0.113.1", &guarded.wrong_credentials());
         response.expect_error(401, "invalid_credentials");
         assert_eq!(
             (number(&response, "x-ratelimit-limit"), number(&response, "x-ratelimit-remaining")),
@@ -115,13 +115,13 @@ fn who_fails_again_and_again_waits_longer_each_time_and_others_do_not() {
         response.expect_error(429, "rate_limited");
         assert_eq!(number(&response, "retry-after"), wait);
         guarded.server.advance_seconds(wait as i64);
-        guarded.sign_in("203.0.113.1", &guarded.wrong()).expect_error(401, "invalid_credentials");
+        guarded.sign_in("203.0.113.1", &guarded.wrong_credentials()).expect_error(401, "invalid_credentials");
     }
     guarded.sign_in("203.0.113.2", &guarded.right).ok();
     guarded.server.advance_seconds(8);
     guarded.sign_in("203.0.113.1", &guarded.right).ok();
     for _ in 0..FREE_FAILURES {
-        guarded.sign_in("203.0.113.1", &guarded.wrong()).expect_error(401, "invalid_credentials");
+        guarded.sign_in("203.0.113.1", &guarded.wrong_credentials()).expect_error(401, "invalid_credentials");
     }
 }
 
@@ -131,7 +131,7 @@ fn guesses_from_everywhere_use_up_what_strangers_have_and_the_owner_signs_in() {
     guarded.sign_in("203.0.113.1", &guarded.right).ok();
     let guess = |number: usize, body: &Value| guarded.sign_in(&format!("198.51.100.{number}"), body);
     for number in 0..ACCOUNT_BURST - 1 {
-        guess(number, &guarded.wrong()).expect_error(401, "invalid_credentials");
+        guess(number, &guarded.wrong_credentials()).expect_error(401, "invalid_credentials");
     }
     let limited = guess(100, &guarded.right);
     limited.expect_error(429, "rate_limited");
@@ -156,7 +156,8 @@ fn an_account_that_does_not_exist_is_counted_like_one_that_does() {
         let many: Vec<_> = (2..ACCOUNT_BURST + 3).map(from).collect();
         [one, many].concat()
     };
-    let (known, unknown) = (story(&guarded.wrong(), "203.0.113"), story(&guarded.unknown(), "198.51.100"));
+    let (known, unknown) =
+        (story(&guarded.wrong_credentials(), "203.0.113"), story(&guarded.unknown(), "198.51.100"));
     assert_eq!(known, unknown);
     assert!(known.iter().any(|response| response.starts_with("429")) && known[0].starts_with("401"));
 }

@@ -23,7 +23,7 @@ impl Fixture {
         let pairs = [server.tokens(&user, &app), server.tokens(&user, &app)];
         let bystander = server.sign_in(&server.new_user("bob@example.org"), &server.new_app("Tasks"));
         let fixture = Self { server, app, user, pairs, bystander };
-        (0..2).for_each(|session| fixture.lives(session));
+        (0..2).for_each(|session| fixture.assert_valid(session));
         fixture
     }
 
@@ -32,13 +32,13 @@ impl Fixture {
     }
 
     #[track_caller]
-    fn lives(&self, session: usize) {
+    fn assert_valid(&self, session: usize) {
         self.session(session).get(STATUS).ok();
     }
 
     /// Asserts that neither the access token nor the refresh token works.
     #[track_caller]
-    fn is_over(&self, session: usize) {
+    fn assert_revoked(&self, session: usize) {
         self.session(session).get(STATUS).expect_error(401, "unauthenticated");
         let refresh = json!({"refresh_token": self.pairs[session]["refresh_token"]});
         self.server.anonymous().post(REFRESH, &refresh).expect_error(401, "unauthenticated");
@@ -61,8 +61,8 @@ fn revoking_a_session_takes_effect_at_once_and_keeps_the_others() {
     let fixture = Fixture::new();
     let session = text(&claims_of(fixture.session(0).token())["sid"]);
     fixture.command(&["session", "revoke", &session]);
-    fixture.is_over(0);
-    fixture.lives(1);
+    fixture.assert_revoked(0);
+    fixture.assert_valid(1);
     fixture.bystander_is_untouched();
 }
 
@@ -72,8 +72,8 @@ fn removing_a_device_ends_its_sessions() {
     let device = fixture.session(0).device("Laptop");
     fixture.session(1).device("Phone");
     fixture.session(1).delete(&format!("/api/sync/devices/{device}")).expect(204);
-    fixture.is_over(0);
-    fixture.lives(1);
+    fixture.assert_revoked(0);
+    fixture.assert_valid(1);
     fixture.bystander_is_untouched();
 }
 
@@ -82,8 +82,8 @@ fn revoking_a_device_ends_its_sessions() {
     let fixture = Fixture::new();
     let device = fixture.session(0).device("Laptop");
     fixture.command(&["device", "revoke", &device]);
-    fixture.is_over(0);
-    fixture.lives(1);
+    fixture.assert_revoked(0);
+    fixture.assert_valid(1);
     let pull = fixture.session(1).post("/api/sync/pull", &json!({"device_id": device}));
     pull.expect_error(403, "device_revoked");
 }
@@ -93,8 +93,8 @@ fn resetting_a_password_ends_every_session() {
     let fixture = Fixture::new();
     let reset = ["user", "reset-password", &fixture.user.email, "--password-stdin"];
     fixture.server.cli().run_with_input(&reset, "another good password").json();
-    fixture.is_over(0);
-    fixture.is_over(1);
+    fixture.assert_revoked(0);
+    fixture.assert_revoked(1);
     fixture.bystander_is_untouched();
     let sign_in = |password: &str| {
         let body = json!({"email": fixture.user.email, "password": password, "api_key": fixture.app.api_key});
@@ -108,11 +108,11 @@ fn resetting_a_password_ends_every_session() {
 fn a_disabled_user_must_sign_in_again_after_being_enabled() {
     let fixture = Fixture::new();
     fixture.command(&["user", "disable", &fixture.user.email]);
-    fixture.is_over(0);
-    fixture.is_over(1);
+    fixture.assert_revoked(0);
+    fixture.assert_revoked(1);
     fixture.bystander_is_untouched();
     fixture.command(&["user", "enable", &fixture.user.email]);
-    fixture.is_over(0);
+    fixture.assert_revoked(0);
     fixture.server.sign_in(&fixture.user, &fixture.app).get(STATUS).ok();
 }
 
@@ -122,8 +122,8 @@ fn deleting_a_user_deletes_everything_and_frees_the_email() {
     let device = fixture.session(0).device("Laptop");
     fixture.session(0).push(&device, tidelog_test_kit::changes("row", 3));
     fixture.command(&["user", "delete", &fixture.user.email]);
-    fixture.is_over(0);
-    fixture.is_over(1);
+    fixture.assert_revoked(0);
+    fixture.assert_revoked(1);
     fixture.bystander_is_untouched();
     let namesake = fixture.server.new_user(&fixture.user.email);
     assert_ne!(namesake.id, fixture.user.id);
@@ -138,8 +138,8 @@ fn replacing_an_api_key_ends_the_sessions_of_the_app() {
     let other_app = fixture.server.new_app("Other");
     let elsewhere = fixture.server.sign_in(&fixture.user, &other_app);
     let rotated = fixture.server.cli().run(&["app", "rotate-key", &fixture.app.name]).json();
-    fixture.is_over(0);
-    fixture.is_over(1);
+    fixture.assert_revoked(0);
+    fixture.assert_revoked(1);
     fixture.bystander_is_untouched();
     elsewhere.get(STATUS).ok();
     let sign_in = |key: &Value| {
@@ -156,11 +156,11 @@ fn revocations_survive_a_restart() {
     let session = text(&claims_of(fixture.session(0).token())["sid"]);
     fixture.command(&["session", "revoke", &session]);
     fixture.server.restart();
-    fixture.is_over(0);
-    fixture.lives(1);
+    fixture.assert_revoked(0);
+    fixture.assert_valid(1);
     fixture.server.stop();
     fixture.command(&["user", "disable", &fixture.user.email]);
     fixture.server.start_again();
-    fixture.is_over(1);
+    fixture.assert_revoked(1);
     fixture.bystander_is_untouched();
 }

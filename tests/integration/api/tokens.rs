@@ -42,12 +42,12 @@ impl TokenParts {
     }
 
     #[track_caller]
-    fn is_taken(&self, token: &str) {
+    fn assert_accepted(&self, token: &str) {
         self.server.bearer(token).get(STATUS).ok();
     }
 
     #[track_caller]
-    fn is_refused(&self, token: &str) {
+    fn assert_refused(&self, token: &str) {
         self.server.bearer(token).get(STATUS).expect_error(401, "unauthenticated");
     }
 }
@@ -55,8 +55,8 @@ impl TokenParts {
 #[test]
 fn a_token_survives_a_restart_and_one_signed_with_the_stored_key_is_valid() {
     let token_parts = TokenParts::new();
-    token_parts.is_taken(&token_parts.token);
-    token_parts.is_taken(&token_parts.key.sign(&token_parts.header, &token_parts.claims));
+    token_parts.assert_accepted(&token_parts.token);
+    token_parts.assert_accepted(&token_parts.key.sign(&token_parts.header, &token_parts.claims));
 }
 
 #[test]
@@ -64,29 +64,31 @@ fn a_token_without_a_signature_or_with_another_algorithm_is_refused() {
     let token_parts = TokenParts::new();
     for algorithm in ["none", "None", "NONE", "HS512", "HS384", "RS256", "ES256", ""] {
         let header = token_parts.header_with("alg", json!(algorithm));
-        token_parts.is_refused(&unsigned(&header, &token_parts.claims));
-        token_parts.is_refused(&token_parts.key.sign(&header, &token_parts.claims));
+        token_parts.assert_refused(&unsigned(&header, &token_parts.claims));
+        token_parts.assert_refused(&token_parts.key.sign(&header, &token_parts.claims));
     }
-    token_parts.is_refused(&unsigned(&token_parts.header, &token_parts.claims));
+    token_parts.assert_refused(&unsigned(&token_parts.header, &token_parts.claims));
 }
 
 #[test]
 fn a_token_signed_with_another_or_unknown_key_is_refused() {
     let token_parts = TokenParts::new();
-    token_parts
-        .is_refused(&SigningKey::forged(&token_parts.key.kid).sign(&token_parts.header, &token_parts.claims));
+    token_parts.assert_refused(
+        &SigningKey::forged(&token_parts.key.kid).sign(&token_parts.header, &token_parts.claims),
+    );
     let unknown = token_parts.header_with("kid", json!("unknown"));
-    token_parts.is_refused(&token_parts.key.sign(&unknown, &token_parts.claims));
+    token_parts.assert_refused(&token_parts.key.sign(&unknown, &token_parts.claims));
     let nameless = json!({"alg": "HS256", "typ": "at+jwt"});
-    token_parts.is_refused(&token_parts.key.sign(&nameless, &token_parts.claims));
+    token_parts.assert_refused(&token_parts.key.sign(&nameless, &token_parts.claims));
 }
 
 #[test]
 fn a_token_of_another_type_is_refused() {
     let token_parts = TokenParts::new();
     for kind in [json!("JWT"), json!("refresh"), Value::Null] {
-        token_parts
-            .is_refused(&token_parts.key.sign(&token_parts.header_with("typ", kind), &token_parts.claims));
+        token_parts.assert_refused(
+            &token_parts.key.sign(&token_parts.header_with("typ", kind), &token_parts.claims),
+        );
     }
 }
 
@@ -94,15 +96,16 @@ fn a_token_of_another_type_is_refused() {
 fn a_token_that_is_expired_or_from_the_future_is_refused() {
     let token_parts = TokenParts::new();
     let issued = token_parts.number("iat");
-    token_parts.is_refused(
+    token_parts.assert_refused(
         &token_parts.key.sign(&token_parts.header, &token_parts.claims_with("exp", json!(issued - 1))),
     );
-    token_parts
-        .is_refused(&token_parts.key.sign(&token_parts.header, &token_parts.claims_with("exp", json!(0))));
-    token_parts.is_refused(
+    token_parts.assert_refused(
+        &token_parts.key.sign(&token_parts.header, &token_parts.claims_with("exp", json!(0))),
+    );
+    token_parts.assert_refused(
         &token_parts.key.sign(&token_parts.header, &token_parts.claims_with("iat", json!(issued + 3600))),
     );
-    token_parts.is_taken(
+    token_parts.assert_accepted(
         &token_parts.key.sign(&token_parts.header, &token_parts.claims_with("iat", json!(issued + 30))),
     );
 }
@@ -120,8 +123,9 @@ fn a_token_for_another_audience_issuer_session_user_or_app_is_refused() {
         ("app", elsewhere),
     ];
     for (claim, value) in wrong {
-        token_parts
-            .is_refused(&token_parts.key.sign(&token_parts.header, &token_parts.claims_with(claim, value)));
+        token_parts.assert_refused(
+            &token_parts.key.sign(&token_parts.header, &token_parts.claims_with(claim, value)),
+        );
     }
 }
 
@@ -131,9 +135,9 @@ fn a_token_with_a_missing_or_mistyped_claim_is_refused() {
     for claim in ["sub", "app", "sid", "aud", "iss", "iat", "exp"] {
         let mut claims = token_parts.claims.clone();
         claims.as_object_mut().expect("an object").remove(claim);
-        token_parts.is_refused(&token_parts.key.sign(&token_parts.header, &claims));
+        token_parts.assert_refused(&token_parts.key.sign(&token_parts.header, &claims));
         let odd = token_parts.claims_with(claim, json!({"odd": true}));
-        token_parts.is_refused(&token_parts.key.sign(&token_parts.header, &odd));
+        token_parts.assert_refused(&token_parts.key.sign(&token_parts.header, &odd));
     }
 }
 
@@ -143,7 +147,7 @@ fn garbage_instead_of_a_token_is_refused() {
     let long = "a".repeat(7_000);
     let cut = &token_parts.token[..token_parts.token.len() - 1];
     for token in ["x", "..", "a.b.c", "!!!.???.%%%", cut, &format!("{}x", token_parts.token), &long] {
-        token_parts.is_refused(token);
+        token_parts.assert_refused(token);
     }
     let status = reqwest::blocking::Client::new().get(format!("{}{STATUS}", token_parts.server.url()));
     for header in

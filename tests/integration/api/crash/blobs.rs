@@ -136,7 +136,7 @@ impl Device {
     }
 
     /// Returns the number of blobs and their total size.
-    fn there(&self) -> (usize, usize) {
+    fn totals(&self) -> (usize, usize) {
         let there = self.known.iter().filter(|(_, known)| **known == BlobState::Present);
         there.fold((0, 0), |(count, bytes), (number, _)| (count + 1, bytes + blob(*number).len()))
     }
@@ -154,7 +154,7 @@ impl Fixture {
     }
 
     /// Makes hours pass while the server is down.
-    fn age(&self, hours: i64) {
+    fn advance_hours(&self, hours: i64) {
         let micros = hours * 60 * 60 * 1_000_000;
         let file = Connection::open(self.server.data().join("tidelog.db")).expect("a database");
         file.execute(
@@ -209,20 +209,20 @@ fn nothing_is_lost_or_left(mut fixture: Fixture) {
     let mut rng = SeededRng::new(SEED + 1);
     for schedule in 0..schedules() {
         crash(&mut fixture, &mut device, &mut rng);
-        fixture.age(*rng.pick(&HOURS));
+        fixture.advance_hours(*rng.pick(&HOURS));
         fixture.server.start_again();
         device.audit();
         assert_eq!(fixture.server.cli().run(&["check"]).json()["faults"], json!([]), "schedule {schedule}");
-        assert_eq!(device.caller.blob_bytes(), device.there().1, "schedule {schedule}");
+        assert_eq!(device.caller.blob_bytes(), device.totals().1, "schedule {schedule}");
         // The first sweep finds what a crash left; the second, days later, has deleted it.
         fixture.sweep();
         fixture.server.stop();
-        fixture.age(HOURS[2]);
+        fixture.advance_hours(HOURS[2]);
         fixture.server.start_again();
         let swept = fixture.sweep();
         assert_eq!(swept["missing_objects"], 0, "schedule {schedule}: {swept}");
         let objects = fixture.objects();
-        assert_eq!(objects.len(), device.there().0, "schedule {schedule}: {objects:?}");
+        assert_eq!(objects.len(), device.totals().0, "schedule {schedule}: {objects:?}");
         device.audit();
         assert_eq!(fixture.server.cli().run(&["check"]).json()["faults"], json!([]), "schedule {schedule}");
     }
@@ -253,7 +253,7 @@ fn every_timestamp_column_of_blobs_is_moved_by_these_tests() {
     let fixture = Fixture { server: Server::start(), bucket: None };
     let me = fixture.server.signed_in_caller();
     me.put_blob(b"aged");
-    fixture.age(48);
+    fixture.advance_hours(48);
     let file = fixture.server.data().join("blobs").join(&fixture.objects()[0]);
     let modified = file.metadata().and_then(|found| found.modified()).expect("its time");
     assert!(modified < SystemTime::now() - Duration::from_secs(47 * 60 * 60));

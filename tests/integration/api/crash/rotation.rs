@@ -24,7 +24,7 @@ fn sealed(row: &str, key_version: u64) -> String {
 }
 
 /// `None`: the server was killed.
-fn ask(caller: &Caller, method: Method, path: &str, body: Option<Value>) -> Option<ApiResponse> {
+fn send_request(caller: &Caller, method: Method, path: &str, body: Option<Value>) -> Option<ApiResponse> {
     caller.try_call(method, path, body.as_ref()).ok()
 }
 
@@ -60,7 +60,7 @@ impl Writer {
         }
         let (id, rows) = self.under_way.as_ref()?;
         loop {
-            let key = ask(&self.caller, Method::GET, "/api/sync/keys", None)?.ok();
+            let key = send_request(&self.caller, Method::GET, "/api/sync/keys", None)?.ok();
             let version = key["key_version"].as_u64().expect("a version");
             let changes = rows.iter().map(|row| {
                 let mut change = change(row);
@@ -70,7 +70,7 @@ impl Writer {
             });
             let changes: Vec<_> = changes.collect();
             let batch = json!({"device_id": self.device, "batch_id": id, "changes": changes});
-            let response = ask(&self.caller, Method::POST, "/api/sync/push", Some(batch))?;
+            let response = send_request(&self.caller, Method::POST, "/api/sync/push", Some(batch))?;
             if response.status == 200 {
                 break;
             }
@@ -96,13 +96,14 @@ struct Rotator {
 impl Rotator {
     /// Takes the next step of the pending rotation, or begins a new one. `None`: the server was killed.
     fn step(&mut self) -> Option<()> {
-        let state = ask(&self.caller, Method::GET, "/api/sync/keys/rotate", None)?.ok();
+        let state = send_request(&self.caller, Method::GET, "/api/sync/keys/rotate", None)?.ok();
         let Some(version) = state["pending"]["key_version"].as_u64() else {
             let version = state["next_key_version"].as_u64().expect("a version");
             return self.begin(version);
         };
         let page = json!({"limit": ROTATED_AT_ONCE, "cursor": self.cursor});
-        let page = ask(&self.caller, Method::POST, "/api/sync/keys/rotate/entries", Some(page))?.ok();
+        let page =
+            send_request(&self.caller, Method::POST, "/api/sync/keys/rotate/entries", Some(page))?.ok();
         let entries = page["entries"].as_array().expect("entries");
         self.cursor = page["cursor"].clone();
         if entries.is_empty() { self.complete(version) } else { self.rotate(entries, version) }
@@ -111,7 +112,7 @@ impl Rotator {
     fn begin(&mut self, version: u64) -> Option<()> {
         let envelope = BASE64.encode(format!("key {version}").as_bytes());
         let body = json!({"new_encrypted_key": envelope, "key_version": version});
-        ask(&self.caller, Method::POST, "/api/sync/keys/rotate/begin", Some(body))?.ok();
+        send_request(&self.caller, Method::POST, "/api/sync/keys/rotate/begin", Some(body))?.ok();
         (self.begun, self.cursor) = (version, Value::Null);
         Some(())
     }
@@ -120,14 +121,15 @@ impl Rotator {
         let rotated =
             |entry: &Value| json!({"seq": entry["seq"], "data": sealed(&text(&entry["row_id"]), version)});
         let body = json!({"entries": entries.iter().map(rotated).collect::<Vec<_>>()});
-        ask(&self.caller, Method::POST, "/api/sync/keys/rotate/batch", Some(body))?.ok();
+        send_request(&self.caller, Method::POST, "/api/sync/keys/rotate/batch", Some(body))?.ok();
         self.rotated.extend(entries.iter().map(|entry| (entry["seq"].as_i64().expect("a seq"), version)));
         Some(())
     }
 
     fn complete(&mut self, version: u64) -> Option<()> {
         let body = json!({"key_version": version});
-        let response = ask(&self.caller, Method::POST, "/api/sync/keys/rotate/complete", Some(body))?;
+        let response =
+            send_request(&self.caller, Method::POST, "/api/sync/keys/rotate/complete", Some(body))?;
         match response.status {
             200 => self.completed = version,
             // Some entries were skipped: the crash lost a batch whose page had been read already.

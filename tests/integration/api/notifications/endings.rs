@@ -12,7 +12,7 @@ impl Fixture {
 
 /// Asserts that the stream still receives events.
 #[track_caller]
-fn lives(stream: &mut EventReader, writer: &Installation) {
+fn assert_open(stream: &mut EventReader, writer: &Installation) {
     let pushed = writer.push("still there?");
     assert_eq!(stream.expect_changed(), pushed);
 }
@@ -25,7 +25,7 @@ fn signing_out_ends_the_sessions_streams_and_no_others() {
     fixture.laptop.caller.call(reqwest::Method::POST, "/api/sync/auth/logout", None).expect(204);
     streams.iter_mut().for_each(EventReader::expect_end);
     fixture.laptop.caller.get(&fixture.laptop.path).expect_error(401, "unauthenticated");
-    lives(&mut phone, &Installation::new(&fixture.server, &fixture.user, &fixture.app, "Laptop"));
+    assert_open(&mut phone, &Installation::new(&fixture.server, &fixture.user, &fixture.app, "Laptop"));
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn revoking_a_session_ends_its_streams() {
     let mut phone = fixture.phone.listen();
     fixture.command(&["session", "revoke", &text(&claims_of(fixture.phone.caller.token())["sid"])]);
     phone.expect_end();
-    lives(&mut laptop, &Installation::new(&fixture.server, &fixture.user, &fixture.app, "Phone"));
+    assert_open(&mut laptop, &Installation::new(&fixture.server, &fixture.user, &fixture.app, "Phone"));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn removing_a_device_ends_its_streams_in_every_session() {
     for stream in [&mut own, &mut nameless, &mut opened_by_laptop] {
         stream.expect_end();
     }
-    lives(&mut laptop, &Installation::new(&fixture.server, &fixture.user, &fixture.app, "Phone"));
+    assert_open(&mut laptop, &Installation::new(&fixture.server, &fixture.user, &fixture.app, "Phone"));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn disabling_or_deleting_a_user_ends_all_streams() {
         let mut streams = [fixture.laptop.listen(), fixture.phone.listen_without_device()];
         fixture.command(&["user", fate, &fixture.user.email]);
         streams.iter_mut().for_each(EventReader::expect_end);
-        lives(&mut bystanders, &Installation::new(&fixture.server, &bob, &fixture.app, "Phone"));
+        assert_open(&mut bystanders, &Installation::new(&fixture.server, &bob, &fixture.app, "Phone"));
     }
 }
 
@@ -106,7 +106,7 @@ fn replacing_an_api_key_ends_the_streams_of_the_app() {
     let mut streams = [fixture.laptop.listen(), fixture.phone.listen()];
     fixture.command(&["app", "rotate-key", "Notes"]);
     streams.iter_mut().for_each(EventReader::expect_end);
-    lives(&mut bystander, &Installation::new(&fixture.server, &fixture.user, &elsewhere, "Phone"));
+    assert_open(&mut bystander, &Installation::new(&fixture.server, &fixture.user, &elsewhere, "Phone"));
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_stream_ends_with_its_token() {
     let mut other = fixture.phone.listen();
     phone.expect_end();
     short.get(&fixture.phone.path).expect_error(401, "unauthenticated");
-    lives(&mut other, &fixture.laptop);
+    assert_open(&mut other, &fixture.laptop);
 }
 
 #[test]

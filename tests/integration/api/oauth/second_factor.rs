@@ -71,7 +71,7 @@ impl Owner {
         self.server.anonymous().post("/oauth/token", &body).ok()
     }
 
-    fn lets_in(&self, code: &str) -> bool {
+    fn accepts(&self, code: &str) -> bool {
         let tab = Tab::on(&self.server.url());
         let page = self.code_page(&tab);
         let shown = tab.send(&page, &[("code", code)]);
@@ -107,25 +107,25 @@ fn a_code_works_once_near_its_time_and_none_before_it_works_afterwards() {
     let owner = Owner::new();
     let before = owner.app.code(owner.server.now_seconds() - 30);
     let code = owner.code();
-    assert!(!owner.lets_in("000000") || code == "000000");
-    assert!(owner.lets_in(&code));
-    assert!(!owner.lets_in(&code), "used");
-    assert!(!owner.lets_in(&before), "from a step before the one that was used");
+    assert!(!owner.accepts("000000") || code == "000000");
+    assert!(owner.accepts(&code));
+    assert!(!owner.accepts(&code), "used");
+    assert!(!owner.accepts(&before), "from a step before the one that was used");
     let next = owner.app.code(owner.server.now_seconds() + 30);
-    assert!(owner.lets_in(&next), "from a fast clock");
+    assert!(owner.accepts(&next), "from a fast clock");
     owner.server.advance_seconds(24 * 60 * 60);
-    assert!(!owner.lets_in(&owner.app.code(owner.server.now_seconds() - 90)), "too old");
+    assert!(!owner.accepts(&owner.app.code(owner.server.now_seconds() - 90)), "too old");
     let slow = owner.app.code(owner.server.now_seconds() - 30);
-    assert!(owner.lets_in(&slow), "from a slow clock");
+    assert!(owner.accepts(&slow), "from a slow clock");
 }
 
 #[test]
 fn a_recovery_code_works_once_in_any_spelling() {
     let owner = Owner::new();
     assert_eq!(owner.recovery_codes.len(), 10);
-    assert!(owner.lets_in(&owner.recovery_codes[0]));
-    assert!(!owner.lets_in(&owner.recovery_codes[0]), "used");
-    assert!(owner.lets_in(&owner.recovery_codes[1].to_uppercase().replace('-', " ")));
+    assert!(owner.accepts(&owner.recovery_codes[0]));
+    assert!(!owner.accepts(&owner.recovery_codes[0]), "used");
+    assert!(owner.accepts(&owner.recovery_codes[1].to_uppercase().replace('-', " ")));
     let left = account(&owner.server, Some(&owner.recovery_codes[2])).get("/api/account").ok();
     assert_eq!((&left["two_factor"], &left["recovery_codes_left"]), (&json!(true), &json!(7)));
 }
@@ -142,7 +142,7 @@ fn new_recovery_codes_and_turning_it_off_require_a_code() {
     account.post("/api/account/two-factor", &json!({})).expect_error(409, "two_factor_is_on");
     let old = json!({"code": owner.recovery_codes[0]});
     let fresh = account.post("/api/account/recovery-codes", &old).ok();
-    assert!(!owner.lets_in(&owner.recovery_codes[1]), "replaced");
+    assert!(!owner.accepts(&owner.recovery_codes[1]), "replaced");
     let fresh = fresh["recovery_codes"][0].as_str().expect("a code");
     account.call(Method::DELETE, "/api/account/two-factor", Some(&json!({"code": fresh}))).expect(204);
     owner.server.anonymous().post("/api/sync/auth", &owner.server.credentials()).ok();

@@ -20,7 +20,7 @@ impl Fixture {
         (response.status, response.json())
     }
 
-    fn works(&self, token: &Value) -> bool {
+    fn is_valid(&self, token: &Value) -> bool {
         self.server.bearer(token.as_str().expect("a token")).get("/api/sync/status").status == 200
     }
 }
@@ -41,7 +41,7 @@ fn a_refresh_token_works_at_both_endpoints_and_only_for_its_client() {
         .ok();
     let (status, fourth) = fixture.refresh(&third["refresh_token"], None);
     assert_eq!(status, 200);
-    assert!(fixture.works(&fourth["access_token"]) && fixture.works(&first["access_token"]));
+    assert!(fixture.is_valid(&fourth["access_token"]) && fixture.is_valid(&first["access_token"]));
 }
 
 #[test]
@@ -49,10 +49,10 @@ fn no_token_is_accepted_as_another_kind() {
     let fixture = Fixture::new();
     let tokens = fixture.tokens();
     let (access, refresh) = (&tokens["access_token"], &tokens["refresh_token"]);
-    assert!(!fixture.works(refresh), "a refresh token is not an access token");
+    assert!(!fixture.is_valid(refresh), "a refresh token is not an access token");
     assert_eq!(fixture.refresh(access, None).0, 400, "nor the reverse");
     let code = json!(fixture.code());
-    assert!(!fixture.works(&code));
+    assert!(!fixture.is_valid(&code));
     assert_eq!(fixture.refresh(&code, None).0, 400);
     assert_eq!(fixture.exchange(refresh.as_str().expect("a token"), json!({})).0, 400);
     let bearer = |token: &Value| fixture.server.bearer(token.as_str().expect("a token"));
@@ -84,7 +84,7 @@ fn either_token_can_be_revoked_and_unknown_ones_get_the_same_answer() {
                 200
             );
         }
-        assert!(!fixture.works(&tokens["access_token"]), "{kind}");
+        assert!(!fixture.is_valid(&tokens["access_token"]), "{kind}");
         assert_eq!(fixture.refresh(&tokens["refresh_token"], None).0, 400, "{kind}");
     }
     assert_eq!(fixture.server.anonymous().post("/oauth/revoke", &json!({"token": "unknown"})).status, 200);
