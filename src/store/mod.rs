@@ -5,7 +5,7 @@
 //! decided in the transaction that does it, so that nothing can change in between.
 //!
 //! Naming: `find_` returns an `Option`, `list_` all of them, `count_` a number. A possible outcome of a request is a value;
-//! an `Err` is a [`Fault`] of the machine or the program, in every operation, and no operation's documentation repeats that.
+//! an `Err` is a [`Fault`](crate::error::Fault) of the machine or the program, in every operation, and no operation's documentation repeats that.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns SQLite")]
 
 mod account_sessions;

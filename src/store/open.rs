@@ -44,7 +44,7 @@ impl Store {
     }
 
     /// Writes what is still in memory, truncates the write-ahead log and closes the file. Later operations fail with
-    /// [`Fault::Unavailable`].
+    /// [`Fault::Unavailable`](crate::error::Fault::Unavailable).
     pub async fn close(&self) {
         if let Err(fault) = self.flush_device_progress().await {
             tracing::warn!(%fault, "could not write the progress of devices at shutdown");

@@ -50,7 +50,7 @@ impl Crate {
         }
         let start = rest.len();
         while let Some(name) = rest.first() {
-            let inner = [&module[..], &[name.clone()]].concat();
+            let inner = [&module[..], std::slice::from_ref(name)].concat();
             if !self.modules.contains_key(&inner) {
                 break;
             }

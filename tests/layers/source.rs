@@ -65,7 +65,7 @@ pub(crate) fn imports(text: &str) -> Vec<Import> {
             let is_reexport = at > 0 && matches!(tokens[at - 1].as_str(), "pub" | ")");
             at += 1;
             use_tree(&tokens, &mut at, &[], &mut |path| {
-                let path = inline.from_file(path);
+                let path = inline.as_seen_from_file(path);
                 found.push(Import { path, is_reexport, is_use: true });
             });
         } else if tokens[at] == "in" && at > 0 && tokens[at - 1] == "(" {
@@ -80,7 +80,7 @@ pub(crate) fn imports(text: &str) -> Vec<Import> {
                 at += 2;
             }
             if path.len() > 1 {
-                let path = inline.from_file(path);
+                let path = inline.as_seen_from_file(path);
                 found.push(Import { path, is_reexport: false, is_use: false });
             }
             at += 1;
@@ -121,7 +121,7 @@ impl InlineModules {
     }
 
     /// A path as the file itself would write it: in an inline module, the first `super` is the file.
-    fn from_file(&self, mut path: Vec<String>) -> Vec<String> {
+    fn as_seen_from_file(&self, mut path: Vec<String>) -> Vec<String> {
         let supers = path.iter().take_while(|name| *name == "super").count().min(self.blocks.len());
         path.drain(..supers);
         if supers > 0 && path.first().is_none_or(|name| name != "super") {
@@ -166,8 +166,8 @@ fn tokens(text: &str) -> Vec<String> {
     while let Some(first) = rest.chars().next() {
         let length = if rest.starts_with("//") {
             rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("r#\"") {
-            rest[3..].find("\"#").map_or(rest.len(), |end| end + 5)
+        } else if let Some(raw) = rest.strip_prefix("r#\"") {
+            raw.find("\"#").map_or(rest.len(), |end| end + 5)
         } else if first == '"' {
             string_length(rest)
         } else if first == '\'' {
