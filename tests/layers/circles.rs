@@ -1,4 +1,4 @@
-//! No files of a folder import each other in a circle: whoever reads one can follow its imports to an end.
+//! No files of a folder import each other in a circle, so the imports of a file can be followed to an end.
 //!
 //! A folder inside the folder counts as one file, together with the file that is named after it. A name that a module re-exports counts
 //! as an import of the module that has it.
@@ -9,10 +9,10 @@ use crate::source::{Import, Module, folder, modules};
 
 const CRATES: [&str; 3] = ["src", "clients/rust/src", "protocol/src"];
 
-/// What names a module uses, and of which modules they are.
+/// The modules of a crate, and the names that they import.
 struct Crate {
     modules: BTreeMap<Module, Vec<Import>>,
-    /// By module, what the names that it imports stand for: a module, and a name in it.
+    /// For each module, the names that it imports, with the module and the name that each stands for.
     imported: BTreeMap<Module, BTreeMap<String, (Module, String)>>,
 }
 
@@ -63,7 +63,7 @@ impl Crate {
         Some((module, rest.first().cloned()))
     }
 
-    /// The module that has a name, behind all that re-export it.
+    /// The module that defines a name, which others may re-export.
     fn origin(&self, mut module: Module, name: Option<String>, user: &Module) -> Module {
         let Some(mut name) = name else { return module };
         while module != *user {
@@ -93,7 +93,7 @@ impl Crate {
     }
 }
 
-/// What the files of one folder use of each other. The file that is named after the folder has no name in it.
+/// Which files of one folder use which others. The file that is named after the folder has no name in it.
 fn edges(uses: &[(&Module, Module)], folder: &[String]) -> BTreeMap<String, BTreeSet<String>> {
     let file_of = |module: &Module| {
         module.starts_with(folder).then(|| module.get(folder.len()).map_or("mod", String::as_str).to_owned())

@@ -1,11 +1,11 @@
-//! The same noun has the same file name on every layer: whoever knows it on one finds it on the others.
+//! A noun has the same file name on every layer, so that its files on other layers are easy to find.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use crate::source::folder;
 
-/// What the server is about. Each is a file or a folder on at least two layers.
+/// The nouns of the server. Each names a file or a folder on at least two layers.
 const NOUNS: [&str; 31] = [
     "accounts",
     "admin",
@@ -40,7 +40,7 @@ const NOUNS: [&str; 31] = [
     "users",
 ];
 
-/// A folder of files about nouns, and what else it holds: names with what they are for.
+/// A layer: its folder, and the files in it that no other layer has, each with its purpose.
 struct Layer {
     path: &'static str,
     own: &'static [(&'static str, &'static str)],

@@ -6,7 +6,7 @@ use std::fs;
 
 use crate::source::{folder, modules};
 
-/// From the top to the bottom. A module uses those of lower layers; `auth`, `blobs` and `mail` share a layer.
+/// From top to bottom. A module may use those of lower layers; `auth`, `blobs` and `mail` share a layer.
 const LAYERS: [&[&str]; 7] =
     [&["cli"], &["dev"], &["server"], &["http"], &["auth", "blobs", "mail"], &["store"], &["model"]];
 

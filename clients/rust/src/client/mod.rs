@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::formats::{KdfCost, Padding};
 use crate::keystore::{self, KeyStore};
-use crate::master_key::{EncryptionOptions, MasterKey};
+use crate::master_key::{CurrentKey, EncryptionOptions};
 use crate::notification_timeouts::NotificationTimeouts;
 use crate::outbox::Outbox;
 use crate::retry::RetryPolicy;
@@ -53,7 +53,7 @@ pub struct SyncKitClient {
     pub(crate) server_url: String,
     pub(crate) api_key: String,
     pub(crate) session: Arc<CurrentSession>,
-    pub(crate) encryption: MasterKey,
+    pub(crate) encryption: CurrentKey,
     pub(crate) outbox: tokio::sync::Mutex<Outbox>,
     pub(crate) limits: ServerLimits,
     pub(crate) quarantined: AtomicU64,
@@ -211,7 +211,7 @@ impl ClientBuilder {
             server_url,
             api_key: self.config.api_key,
             session: Arc::new(CurrentSession::new(self.session_observer)),
-            encryption: MasterKey::new(
+            encryption: CurrentKey::new(
                 self.key_store.unwrap_or_else(keystore::default_store),
                 self.encryption,
             ),

@@ -22,7 +22,7 @@ pub(crate) struct EncryptionOptions {
 }
 
 /// The master key of a client, if it has one, and where it is stored.
-pub(crate) struct MasterKey {
+pub(crate) struct CurrentKey {
     pub(crate) store: Arc<dyn KeyStore>,
     pub(crate) options: EncryptionOptions,
     pub(crate) password: SignInPassword,
@@ -31,7 +31,7 @@ pub(crate) struct MasterKey {
     pub(crate) one_at_a_time: tokio::sync::Mutex<()>,
 }
 
-impl MasterKey {
+impl CurrentKey {
     pub(crate) fn new(store: Arc<dyn KeyStore>, options: EncryptionOptions) -> Self {
         Self {
             store,
