@@ -1,6 +1,6 @@
 //! The signatures of JWTs, computed by ring.
 //!
-//! jsonwebtoken's own backends would bring a second set of elliptic curves, RSA and hashes, or a C library that takes a minute to compile. ring
+//! jsonwebtoken's own backends would bring a second set of elliptic curves, RSA and hashes, or a C library that is slow to compile. ring
 //! is linked for TLS already. Only what the server uses is here: HS256 for its own tokens, and verification of what trusted
 //! issuers sign with ES256, EdDSA or RS256.
 
