@@ -14,6 +14,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::rt::spawn;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, ResponseError};
+use futures_util::future::LocalBoxFuture;
 
 use crate::error::Fault;
 
@@ -59,7 +60,7 @@ impl SubmitDeduplication {
     ) -> Result<HttpResponse, E> {
         let Some(slot) = self.slot(form, now_seconds) else { return handle.await };
         // In a task of its own: on the second click the browser drops the first connection, and the work must not stop half-way.
-        spawn(respond(slot, handle)).await.map_err(Fault::internal)?
+        spawn(respond(slot, Box::pin(handle))).await.map_err(Fault::internal)?
     }
 
     /// The slot of a form. `None`: too many are stored.
@@ -75,7 +76,7 @@ impl SubmitDeduplication {
 
 async fn respond<E: ResponseError + From<Fault>>(
     slot: Slot,
-    handle: impl Future<Output = Result<HttpResponse, E>>,
+    handle: LocalBoxFuture<'static, Result<HttpResponse, E>>,
 ) -> Result<HttpResponse, E> {
     let mut stored = slot.lock().await;
     if let Some(stored) = stored.as_ref() {

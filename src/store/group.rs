@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::answer::Answer;
 use super::batch_buffer::{BufferTx, FlushState};
 use super::session_devices::Link;
 use super::shared::Shared;
@@ -112,32 +113,35 @@ pub(super) struct WriterState {
     flush: FlushState,
 }
 
-/// An operation in the queue.
-pub(super) trait QueuedOperation: Send {
-    /// Runs inside the transaction, perhaps again after it was rolled back. `Err`: what it wrote must be rolled back.
-    fn run(&mut self, tx: &mut WriteTx<'_>) -> Result<(), Fault>;
-    /// Answers the task that waits. `Err`: the whole group failed.
-    fn answer(self: Box<Self>, group: Result<(), Fault>);
+/// What a write does inside the transaction.
+pub(super) type Work = Box<dyn Fn(&mut WriteTx<'_>) -> Result<Answer, Fault> + Send>;
+
+/// An operation, and the queue space that it holds until it is answered.
+pub(super) struct Operation {
+    work: Work,
+    result: Option<Result<Answer, Fault>>,
+    reply: oneshot::Sender<Result<Answer, Fault>>,
+    kib: u32,
+    _permit: OwnedSemaphorePermit,
 }
 
-pub(super) struct Operation<T, F> {
-    work: F,
-    result: Option<Result<T, Fault>>,
-    reply: oneshot::Sender<Result<T, Fault>>,
-}
-
-impl<T, F> Operation<T, F> {
+impl Operation {
     /// Its outcome goes to `reply`.
-    pub(super) fn new(work: F, reply: oneshot::Sender<Result<T, Fault>>) -> Self {
-        Self { work, result: None, reply }
+    pub(super) fn new(
+        work: Work,
+        reply: oneshot::Sender<Result<Answer, Fault>>,
+        kib: u32,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { work, result: None, reply, kib, _permit: permit }
     }
-}
 
-impl<T, F> QueuedOperation for Operation<T, F>
-where
-    T: Send,
-    F: Fn(&mut WriteTx<'_>) -> Result<T, Fault> + Send,
-{
+    /// The memory that it holds, in KiB.
+    pub(super) fn kib(&self) -> u32 {
+        self.kib
+    }
+
+    /// Runs inside the transaction, perhaps again after it was rolled back. `Err`: what it wrote must be rolled back.
     fn run(&mut self, tx: &mut WriteTx<'_>) -> Result<(), Fault> {
         let result = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
             .unwrap_or_else(|_| Err(Fault::Internal("a write operation panicked".into())));
@@ -146,18 +150,12 @@ where
         outcome
     }
 
-    fn answer(self: Box<Self>, group: Result<(), Fault>) {
+    /// Answers the task that waits. `Err`: the whole group failed.
+    pub(super) fn answer(self, group: Result<(), Fault>) {
         let not_run = || Err(Fault::Unavailable("the operation was not run"));
         let own = self.result.unwrap_or_else(not_run);
         let _ = self.reply.send(group.and(own));
     }
-}
-
-/// An operation, and the queue space that it holds until it is answered.
-pub(super) struct Queued {
-    pub(super) operation: Box<dyn QueuedOperation>,
-    pub(super) kib: u32,
-    pub(super) _permit: OwnedSemaphorePermit,
 }
 
 /// Why a whole group failed.
@@ -172,7 +170,7 @@ pub(super) fn commit(
     connection: &Connection,
     shared: &Shared,
     state: &mut WriterState,
-    group: &mut [Queued],
+    group: &mut [Operation],
 ) -> Result<Vec<Event>, GroupFault> {
     let mut tx = WriteTx::new(connection, shared, state);
     let ran = run_all(group, &mut tx, Isolation::Optimistic).and_then(|ran| match ran {
@@ -212,10 +210,9 @@ enum GroupRun {
 }
 
 /// Begins a transaction and runs all operations in it. `Err` only if the whole group is lost.
-fn run_all(group: &mut [Queued], tx: &mut WriteTx<'_>, isolation: Isolation) -> Result<GroupRun, Fault> {
+fn run_all(group: &mut [Operation], tx: &mut WriteTx<'_>, isolation: Isolation) -> Result<GroupRun, Fault> {
     execute(tx.connection, "BEGIN IMMEDIATE")?;
-    for queued in group {
-        let operation = queued.operation.as_mut();
+    for operation in group {
         match isolation {
             Isolation::Savepoints => run_in_savepoint(operation, tx)?,
             Isolation::Optimistic => {
@@ -237,7 +234,7 @@ fn run_all(group: &mut [Queued], tx: &mut WriteTx<'_>, isolation: Isolation) -> 
 }
 
 /// Runs one operation in a savepoint. `Err` only if the whole group is lost with it.
-fn run_in_savepoint(operation: &mut dyn QueuedOperation, tx: &mut WriteTx<'_>) -> Result<(), Fault> {
+fn run_in_savepoint(operation: &mut Operation, tx: &mut WriteTx<'_>) -> Result<(), Fault> {
     let connection = tx.connection;
     let (seq_before, events_before, links_before) = (tx.next_seq, tx.events.len(), tx.links.len());
     let buffer_before = tx.buffer.savepoint();

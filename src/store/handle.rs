@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use super::answer;
 use super::batch_buffer::LogSnapshot;
 use super::group::WriteTx;
-use super::readers::Readers;
+use super::readers::{Look, Readers};
 use super::shared::Shared;
 use super::writer;
 use crate::error::Fault;
@@ -31,7 +32,8 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
-        self.read_after(|| (), move |connection, ()| read(connection)).await
+        let look: Look = Box::new(move || Box::new(move |connection| answer::erase(read(connection))));
+        self.readers.run(look).await.map(answer::restore)
     }
 
     /// Runs `read` in a snapshot that begins after `look`, with what `look` returned.
@@ -41,9 +43,14 @@ impl Store {
         read: impl FnOnce(&Connection, L) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault>
     where
+        L: 'static,
         T: Send + 'static,
     {
-        self.readers.read_after(look, read).await
+        let look: Look = Box::new(move || {
+            let looked = look();
+            Box::new(move |connection| answer::erase(read(connection, looked)))
+        });
+        self.readers.run(look).await.map(answer::restore)
     }
 
     /// As [`Store::read`], for what needs the batches of a log.
@@ -65,6 +72,7 @@ impl Store {
         T: Send + 'static,
         F: Fn(&mut WriteTx<'_>) -> Result<T, Fault> + Send + 'static,
     {
-        self.writer.write(kib, work).await
+        let work = Box::new(move |tx: &mut WriteTx<'_>| answer::erase(work(tx)));
+        self.writer.run(kib, work).await.map(answer::restore)
     }
 }

@@ -10,6 +10,7 @@
 
 mod account_sessions;
 mod accounts;
+mod answer;
 mod apps;
 mod audit;
 mod authorization_codes;

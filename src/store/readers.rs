@@ -11,12 +11,18 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use super::answer::Answer;
 use super::connect;
 use super::options::{DATABASE_FILE, Options};
 use crate::error::Fault;
 
 /// How long a read waits for a connection; the semaphore makes waiting rare.
 const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What runs before the snapshot of a read begins, and returns the read.
+pub(super) type Look = Box<dyn FnOnce() -> Read + Send>;
+/// What runs in the snapshot.
+pub(super) type Read = Box<dyn FnOnce(&Connection) -> Result<Answer, Fault>>;
 
 struct Manager {
     path: PathBuf,
@@ -86,25 +92,18 @@ impl Readers {
         pool.ok_or(Fault::Unavailable("the database is closed"))
     }
 
-    /// Runs `read` in a snapshot that begins after `look`, with what `look` returned.
-    pub(super) async fn read_after<L, T>(
-        &self,
-        look: impl FnOnce() -> L + Send + 'static,
-        read: impl FnOnce(&Connection, L) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Fault>
-    where
-        T: Send + 'static,
-    {
+    /// Runs `look` on a blocking thread, and then, in a snapshot that begins after it, the read that it returned.
+    pub(super) async fn run(&self, look: Look) -> Result<Answer, Fault> {
         let permit = self.permits.clone().acquire_owned().await.map_err(Fault::internal)?;
         let readers = self.clone();
         let work = move || {
             let _permit = permit;
             let connection = readers.pool()?.get().map_err(Fault::internal)?;
-            let looked = look();
+            let read = look();
             let snapshot = connection.unchecked_transaction()?;
-            let result = read(&snapshot, looked)?;
+            let answer = read(&snapshot)?;
             snapshot.finish()?;
-            Ok(result)
+            Ok(answer)
         };
         tokio::task::spawn_blocking(work).await.map_err(Fault::internal)?
     }

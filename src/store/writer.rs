@@ -17,7 +17,8 @@ use rusqlite::Connection;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::group::{self, GroupFault, Operation, Queued, WriteTx, WriterState};
+use super::answer::Answer;
+use super::group::{self, GroupFault, Operation, Work, WriterState};
 use super::lock::DataLock;
 use super::options::DATABASE_FILE;
 use super::readers::Readers;
@@ -45,7 +46,7 @@ const SPIN: Duration = Duration::from_micros(150);
 const REOPEN_PAUSE: Duration = Duration::from_millis(500);
 
 enum Message {
-    Operation(Queued),
+    Operation(Operation),
     Close(oneshot::Sender<()>),
 }
 
@@ -68,16 +69,11 @@ impl Handle {
 
     /// Runs `work` in the writer and returns once it is committed. `work` runs twice if another operation of its group fails.
     /// `kib` is the memory that it holds.
-    pub(super) async fn write<T, F>(&self, kib: usize, work: F) -> Result<T, Fault>
-    where
-        T: Send + 'static,
-        F: Fn(&mut WriteTx<'_>) -> Result<T, Fault> + Send + 'static,
-    {
+    pub(super) async fn run(&self, kib: usize, work: Work) -> Result<Answer, Fault> {
         let kib = kib.clamp(1, MAX_QUEUED_KIB) as u32;
         let permit = self.space.clone().acquire_many_owned(kib).await.map_err(Fault::internal)?;
         let (reply, answer) = oneshot::channel();
-        let operation = Box::new(Operation::new(work, reply));
-        let message = Message::Operation(Queued { operation, kib, _permit: permit });
+        let message = Message::Operation(Operation::new(work, reply, kib, permit));
         let closed = || Fault::Unavailable("the server is shutting down");
         self.queue.send(message).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
@@ -158,7 +154,7 @@ impl Writer {
     }
 
     /// Waits for an operation, then takes what else is queued, within the bounds of a group.
-    fn gather(&mut self) -> (Vec<Queued>, Option<Closing>) {
+    fn gather(&mut self) -> (Vec<Operation>, Option<Closing>) {
         let mut group = Vec::new();
         let mut kib = 0;
         let first = self.spin().or_else(|| self.inbox.blocking_recv());
@@ -166,9 +162,9 @@ impl Writer {
         loop {
             match message {
                 Message::Close(reply) => return (group, Some(Closing::Requested(reply))),
-                Message::Operation(queued) => {
-                    kib += queued.kib;
-                    group.push(queued);
+                Message::Operation(operation) => {
+                    kib += operation.kib();
+                    group.push(operation);
                 }
             }
             if group.len() >= MAX_GROUP || kib >= MAX_GROUP_KIB {
@@ -194,7 +190,7 @@ impl Writer {
         None
     }
 
-    fn commit(&mut self, mut group: Vec<Queued>) {
+    fn commit(&mut self, mut group: Vec<Operation>) {
         let operations = group.len();
         let Some(connection) = &self.connection else {
             return self.recover(group);
@@ -203,7 +199,7 @@ impl Writer {
         match outcome {
             Ok(events) => {
                 self.shared.hub.publish(&events);
-                group.into_iter().for_each(|queued| queued.operation.answer(Ok(())));
+                group.into_iter().for_each(|operation| operation.answer(Ok(())));
                 self.bound_wal();
                 self.lone_since = (operations == 1).then(Instant::now);
             }
@@ -214,7 +210,7 @@ impl Writer {
                     self.connection = None;
                 }
                 let answer = if durability_unknown { Fault::Unavailable("a commit failed") } else { fault };
-                group.into_iter().for_each(|queued| queued.operation.answer(Err(answer.clone())));
+                group.into_iter().for_each(|operation| operation.answer(Err(answer.clone())));
                 if durability_unknown {
                     self.recover(Vec::new());
                 }
@@ -235,10 +231,10 @@ impl Writer {
     }
 
     /// Reopens the database, and refuses operations meanwhile.
-    fn recover(&mut self, mut waiting: Vec<Queued>) {
+    fn recover(&mut self, mut waiting: Vec<Operation>) {
         loop {
-            for queued in waiting.drain(..) {
-                queued.operation.answer(Err(Fault::Unavailable("recovering from a failed write")));
+            for operation in waiting.drain(..) {
+                operation.answer(Err(Fault::Unavailable("recovering from a failed write")));
             }
             match self.reopen() {
                 Ok(connection) => {
@@ -254,7 +250,7 @@ impl Writer {
             thread::park_timeout(REOPEN_PAUSE);
             while waiting.len() < MAX_GROUP {
                 match self.inbox.try_recv() {
-                    Ok(Message::Operation(queued)) => waiting.push(queued),
+                    Ok(Message::Operation(operation)) => waiting.push(operation),
                     Ok(Message::Close(reply)) => {
                         self.closing = Some(reply);
                         self.inbox.close();

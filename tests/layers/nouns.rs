@@ -72,6 +72,7 @@ const LAYERS: [Layer; 6] = [
         path: "src/store",
         own: &[
             ("account_sessions", "sign-ins to accounts"),
+            ("answer", "results of operations without their types"),
             ("authorization_codes", "OAuth codes"),
             ("batch_buffer", "the newest batches"),
             ("blob_totals", "bytes of blobs per log"),
