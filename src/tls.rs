@@ -11,3 +11,12 @@
 pub fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
+
+/// The innermost cause of a failed request: the outer ones only say that it failed.
+pub(crate) fn root_cause(error: reqwest::Error) -> String {
+    let mut reason: &dyn std::error::Error = &error;
+    while let Some(inner) = reason.source() {
+        reason = inner;
+    }
+    reason.to_string()
+}

@@ -1,10 +1,11 @@
 //! `tidelog healthcheck`.
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
+use reqwest::redirect::Policy;
+use reqwest::{ClientBuilder, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,13 +13,12 @@ use super::args::GlobalArgs;
 use super::output::BoxError;
 use crate::server::call;
 use crate::server::commands::{Command, ServerUrl};
+use crate::tls::{root_cause, use_ring};
 
 /// How long a server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest response that is read, in bytes; a real one is far shorter.
-const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
-/// Sent to a Unix socket, which our HTTP client doesn't support.
-const REQUEST: &[u8] = b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 #[derive(Args)]
 pub(super) struct HealthcheckArgs {
@@ -39,17 +39,11 @@ pub(super) async fn run(global: &GlobalArgs, args: HealthcheckArgs) -> Result<()
         Some(url) => url,
         None => running_server_url(global).await?,
     };
-    let target = url.clone();
-    let (status, body) = tokio::task::spawn_blocking(move || match target.strip_prefix("unix:") {
-        Some(path) => get_over_socket(path),
-        None => get_over_tcp(&target),
-    })
-    .await?
-    .map_err(|error| format!("no response from {url}: {error}"))?;
-    if status != 200 {
-        let body: Value = serde_json::from_str(&body).unwrap_or_default();
+    let (status, body) = get(&url).await.map_err(|error| format!("no response from {url}: {error}"))?;
+    if status != StatusCode::OK {
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let reason = body["error"].as_str().unwrap_or("no reason given");
-        return Err(format!("{url} is not ready (status {status}): {reason}").into());
+        return Err(format!("{url} is not ready (status {}): {reason}", status.as_u16()).into());
     }
     global.output().answer(&Health { ready: true, url })
 }
@@ -60,23 +54,25 @@ async fn running_server_url(global: &GlobalArgs) -> Result<String, BoxError> {
     Ok(serde_json::from_value::<ServerUrl>(answer)?.url)
 }
 
-fn get_over_tcp(url: &str) -> Result<(u16, String), BoxError> {
-    let settings = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
-    let agent: ureq::Agent = settings.build().into();
-    let mut response = agent.get(format!("{}/ready", url.trim_end_matches('/'))).call()?;
-    let body = response.body_mut().with_config().limit(MAX_RESPONSE_BYTES).read_to_string()?;
-    Ok((response.status().as_u16(), body))
+async fn get(url: &str) -> Result<(StatusCode, Vec<u8>), BoxError> {
+    let (client, base) = match url.strip_prefix("unix:") {
+        Some(path) => (client().unix_socket(Path::new(path)), "http://localhost"),
+        None => (client(), url.trim_end_matches('/')),
+    };
+    let mut response = client.build()?.get(format!("{base}/ready")).send().await.map_err(root_cause)?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(root_cause)? {
+        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+            return Err(format!("it is longer than {MAX_RESPONSE_BYTES} bytes").into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((response.status(), body))
 }
 
-fn get_over_socket(path: &str) -> Result<(u16, String), BoxError> {
-    let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    stream.write_all(REQUEST)?;
-    let mut response = String::new();
-    stream.take(MAX_RESPONSE_BYTES).read_to_string(&mut response)?;
-    let (head, body) = response.split_once("\r\n\r\n").ok_or("not an HTTP response")?;
-    let status =
-        head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or("not an HTTP response")?;
-    Ok((status, body.to_owned()))
+/// Without the system's root certificates, which a container may lack: this is about a server on the same machine.
+fn client() -> ClientBuilder {
+    use_ring();
+    let builder = ClientBuilder::new().no_proxy().redirect(Policy::none()).tls_certs_only([]);
+    builder.timeout(TIMEOUT)
 }

@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::sync::OnceCell;
 
 use super::keys::KeySet;
+use crate::tls::{root_cause, use_ring};
 
 /// Largest answer, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
@@ -95,7 +96,7 @@ impl Fetcher {
 }
 
 fn new_client() -> reqwest::Result<reqwest::Client> {
-    crate::tls::use_ring();
+    use_ring();
     reqwest::Client::builder()
         .user_agent(concat!("tidelog/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
@@ -119,13 +120,8 @@ pub(super) fn check_url(url: &str) -> Result<Url, FetchError> {
     }
 }
 
-/// The innermost cause: the outer ones only say that the request failed.
 fn network(error: reqwest::Error) -> FetchError {
-    let mut reason: &dyn std::error::Error = &error;
-    while let Some(inner) = reason.source() {
-        reason = inner;
-    }
-    FetchError::Network(reason.to_string())
+    FetchError::Network(root_cause(error))
 }
 
 #[cfg(test)]

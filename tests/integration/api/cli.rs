@@ -1,8 +1,12 @@
 //! The command line: commands print the same whether a server is running or not.
 
+use std::io::Write;
+use std::net::TcpListener;
+use std::thread;
+
 use serde_json::{Value, json};
 
-use tidelog_test_kit::{Cli, PASSWORD, Server, claims_of, text};
+use tidelog_test_kit::{Cli, ManualClockServer, PASSWORD, Server, claims_of, text};
 
 /// Runs a test next to a running server, and again on a data folder that no server uses.
 fn with_and_without_server(test: impl Fn(&Cli)) {
@@ -198,6 +202,31 @@ fn healthcheck_tells_a_running_server_from_a_stopped_one() {
     server.stop();
     server.cli().run(&["healthcheck"]).expect_refusal();
     server.cli().run(&["healthcheck", "--url", &url]).expect_refusal();
+}
+
+#[test]
+fn healthcheck_asks_a_server_on_a_unix_socket() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cli = Cli::new(&folder.path().join("data"));
+    let url = format!("unix:{}", folder.path().join("socket").display());
+    cli.run(&["healthcheck", "--url", &url]).expect_refusal();
+    let _server = ManualClockServer::start(&[("listen", &url)]);
+    assert_eq!(cli.run(&["healthcheck", "--url", &url]).json()["url"], json!(url));
+}
+
+#[test]
+fn healthcheck_gives_up_on_a_response_without_an_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("its address"));
+    let answering = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").expect("a head");
+        while stream.write_all(&[b'x'; 1024]).is_ok() {}
+    });
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let refusal = Cli::new(&folder.path().join("data")).run(&["healthcheck", "--url", &url]).expect_refusal();
+    assert!(refusal.contains("longer than"), "{refusal}");
+    answering.join().expect("it ends with the connection");
 }
 
 #[test]
