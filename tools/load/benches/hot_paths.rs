@@ -1,8 +1,8 @@
 //! What a push and a pull are made of, piece by piece, so that a regression has an address.
 //!
 //! ```text
-//! cargo bench -p tidelog-load              # all of it, in half a minute
-//! cargo bench -p tidelog-load -- page      # what has "page" in its name
+//! cargo bench --profile dist -p tidelog-load              # all of it, in half a minute
+//! cargo bench --profile dist -p tidelog-load -- page      # what has "page" in its name
 //! ```
 //!
 //! The load generator measures the whole; `docs/performance.md` tells what was found with either.
