@@ -1,5 +1,5 @@
-//! What the API answers when it refuses a request or fails: a status, a machine-readable code, a message for people, and
-//! details that depend on the code.
+//! What the API answers when it refuses a request or fails: a status, a machine-readable code, a message for people,
+//! and details that depend on the code.
 
 mod blobs;
 mod sign_in;

@@ -5,7 +5,7 @@ use tidelog_protocol::{ChangePasswordRequest, PutKeyResponse, RefreshRequest, Si
 
 use super::api_error::{ApiError, RATE_LIMIT, RATE_REMAINING};
 use super::client_ip::{actor, client_ip};
-use super::request::{Json, Open, Signed};
+use super::request::{Json, PublicRequest, SessionRequest};
 use super::{State, keys};
 use crate::auth::attempts::AttemptPermit;
 use crate::auth::{ChangePasswordOutcome, SignInOutcome};
@@ -18,7 +18,7 @@ use crate::model::keys::Rewrap;
 pub(super) async fn sign_in(
     state: web::Data<State>,
     request: HttpRequest,
-    Open(Json(body)): Open<Json<SignInRequest>>,
+    PublicRequest(Json(body)): PublicRequest<Json<SignInRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let permit = begin(&state, &request, &body.email).await?;
     let (limit, remaining) = (permit.limit(), permit.remaining());
@@ -45,7 +45,7 @@ pub(super) async fn sign_in(
 pub(super) async fn refresh(
     state: web::Data<State>,
     request: HttpRequest,
-    Open(Json(body)): Open<Json<RefreshRequest>>,
+    PublicRequest(Json(body)): PublicRequest<Json<RefreshRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let (limit, remaining) = (state.attempts.limit(), count(&state, &request)?);
     match state.auth.refresh(actor(&request), &body.refresh_token).await? {
@@ -67,7 +67,7 @@ fn signed_in(limit: u32, remaining: u32, pair: &TokenPair) -> HttpResponse {
 pub(super) async fn sign_out(
     state: web::Data<State>,
     actor: Actor,
-    Signed { caller, .. }: Signed<()>,
+    SessionRequest { caller, .. }: SessionRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
     state.auth.sign_out(actor, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -75,11 +75,12 @@ pub(super) async fn sign_out(
 
 /// Changes the account's password and, if the request has one, the app's key envelope, in one step.
 ///
-/// Statuses: 200, 401 `invalid_credentials` or `unauthenticated`, 403 `two_factor_required`, 409 `key_version_conflict` or `rotation_in_progress`, 422 `invalid_field`, 429 `rate_limited`.
+/// Statuses: 200, 401 `invalid_credentials` or `unauthenticated`, 403 `two_factor_required`, 409
+/// `key_version_conflict` or `rotation_in_progress`, 422 `invalid_field`, 429 `rate_limited`.
 pub(super) async fn change_password(
     state: web::Data<State>,
     request: HttpRequest,
-    Signed { caller, body: Json(body), .. }: Signed<Json<ChangePasswordRequest>>,
+    SessionRequest { caller, body: Json(body), .. }: SessionRequest<Json<ChangePasswordRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     // Attempts here and on the sign-in page count together.
     let account = state.store.account_of_user(caller.user).await?;

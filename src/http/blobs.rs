@@ -13,7 +13,7 @@ use tidelog_protocol::{
 use uuid::Uuid;
 
 use super::api_error::ApiError;
-use super::request::{Json, Signed};
+use super::request::{Json, SessionRequest};
 use super::{BlobService, State, hosts};
 use crate::auth::presigned_urls::{UrlPurpose, UrlTarget};
 use crate::blobs::{BlobStore, ConfirmOutcome, ConfirmRequest, confirm as confirm_blob};
@@ -68,7 +68,7 @@ fn hash_of(text: &str) -> Result<BlobHash, ApiError> {
 pub(super) async fn upload(
     state: web::Data<State>,
     request: HttpRequest,
-    Signed { caller, body: Json(body), .. }: Signed<Json<BlobUploadRequest>>,
+    SessionRequest { caller, body: Json(body), .. }: SessionRequest<Json<BlobUploadRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let service = state.blob_service()?;
     let hash = hash_of(&body.hash)?;
@@ -99,12 +99,14 @@ pub(super) async fn upload(
     Ok(HttpResponse::Ok().json(BlobUploadResponse { upload_url, already_exists: false }))
 }
 
-/// `POST /blobs/confirm`: 200, or 409 if nothing was uploaded or the key version conflicts, 422 if something else was uploaded.
+/// `POST /blobs/confirm`: 200, or 409 if nothing was uploaded or the key version conflicts, 422 if something else was
+/// uploaded.
 ///
-/// Statuses: 200, 401 `unauthenticated`, 409 `not_uploaded` or `key_version_conflict`, 422 `blob_mismatch` or `invalid_field`, 503 `no_blobs`.
+/// Statuses: 200, 401 `unauthenticated`, 409 `not_uploaded` or `key_version_conflict`, 422 `blob_mismatch` or
+/// `invalid_field`, 503 `no_blobs`.
 pub(super) async fn confirm(
     state: web::Data<State>,
-    Signed { caller, body: Json(body), .. }: Signed<Json<BlobConfirmRequest>>,
+    SessionRequest { caller, body: Json(body), .. }: SessionRequest<Json<BlobConfirmRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let blobs = state.blob_store()?;
     let hash = hash_of(&body.hash)?;
@@ -135,7 +137,7 @@ pub(super) async fn confirm(
 pub(super) async fn download(
     state: web::Data<State>,
     request: HttpRequest,
-    Signed { caller, body: Json(body), .. }: Signed<Json<BlobDownloadRequest>>,
+    SessionRequest { caller, body: Json(body), .. }: SessionRequest<Json<BlobDownloadRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let blobs = state.blob_store()?;
     let blob = state.store.find_blob(caller.log, hash_of(&body.hash)?).await?;
@@ -165,7 +167,7 @@ struct ListQuery {
 pub(super) async fn list(
     state: web::Data<State>,
     request: HttpRequest,
-    Signed { caller, .. }: Signed<()>,
+    SessionRequest { caller, .. }: SessionRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
     state.blob_service()?;
     let query = web::Query::<ListQuery>::from_query(request.query_string());
@@ -209,7 +211,7 @@ fn listed(blob: blobs::Blob) -> Blob {
 /// Statuses: 204, 401 `unauthenticated`, 404 `not_found`, 503 `no_blobs`.
 pub(super) async fn remove(
     state: web::Data<State>,
-    Signed { caller, .. }: Signed<()>,
+    SessionRequest { caller, .. }: SessionRequest<()>,
     hash: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     state.blob_service()?;

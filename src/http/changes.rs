@@ -11,15 +11,17 @@ use tidelog_protocol::{PullRequest, PushResponse, StatusResponse};
 use self::page::EntryPage;
 use super::State;
 use super::api_error::ApiError;
-use super::request::{Json, RawJson, Signed};
+use super::request::{Json, RawJson, SessionRequest};
 use crate::model::changes::{PullOutcome, PullQuery, PushOutcome};
 
 /// Appends a batch of changes to the log.
 ///
-/// Statuses: 200, 401 `unauthenticated`, 403 `device_revoked`, 404 `not_found`, 409 `batch_id_reused` or `key_version_conflict` or `log_moved` or `log_rewound`, 422 `invalid_change` or `too_many_changes` or `invalid_field`.
+/// Statuses: 200, 401 `unauthenticated`, 403 `device_revoked`, 404 `not_found`, 409 `batch_id_reused` or
+/// `key_version_conflict` or `log_moved` or `log_rewound`, 422 `invalid_change` or `too_many_changes` or
+/// `invalid_field`.
 pub(super) async fn push(
     state: web::Data<State>,
-    Signed { caller, body: RawJson(body), .. }: Signed<RawJson>,
+    SessionRequest { caller, body: RawJson(body), .. }: SessionRequest<RawJson>,
 ) -> Result<HttpResponse, ApiError> {
     let outcome = match push::parse(&body)? {
         push::Parsed::Valid(batch) => {
@@ -46,7 +48,7 @@ pub(super) async fn push(
 /// Statuses: 200, 401 `unauthenticated`, 403 `device_revoked`, 404 `not_found`, 409 `log_rewound`, 422 `invalid_field`.
 pub(super) async fn pull(
     state: web::Data<State>,
-    Signed { caller, body: Json(request), .. }: Signed<Json<PullRequest>>,
+    SessionRequest { caller, body: Json(request), .. }: SessionRequest<Json<PullRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let query = query(request)?;
     let mut permit = state.pages.permit_for(caller.log);
@@ -96,7 +98,7 @@ fn query(request: PullRequest) -> Result<PullQuery, ApiError> {
 /// Statuses: 200, 401 `unauthenticated`.
 pub(super) async fn status(
     state: web::Data<State>,
-    Signed { caller, .. }: Signed<()>,
+    SessionRequest { caller, .. }: SessionRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
     let status = state.store.log_status(&caller).await?;
     Ok(HttpResponse::Ok().json(StatusResponse {

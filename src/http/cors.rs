@@ -1,7 +1,8 @@
 //! CORS: which web pages may call the API, app by app.
 //!
-//! A preflight request does not say for which app it is, so it suffices that any app lists the page's origin. The answer to the actual
-//! request can be read only if the caller's app lists it. CORS replaces no token, and cookies are never allowed.
+//! A preflight request does not say for which app it is, so it suffices that any app lists the page's origin. The
+//! answer to the actual request can be read only if the caller's app lists it. CORS replaces no token, and cookies
+//! are never allowed.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -15,8 +16,8 @@ use uuid::Uuid;
 use super::Front;
 use super::api_error::ApiError;
 
-/// Paths besides the sync routes that web pages may call. The server's own pages, and the routes of accounts and administration, are not
-/// open to other origins.
+/// Paths besides the sync routes that web pages may call. The server's own pages, and the routes of accounts and
+/// administration, are not open to other origins.
 const OPEN_PATHS: [&str; 4] =
     ["/oauth/token", "/oauth/userinfo", "/oauth/revoke", "/.well-known/oauth-authorization-server"];
 

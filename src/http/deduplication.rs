@@ -1,8 +1,8 @@
 //! Deduplication of form submissions.
 //!
-//! People double-click, and the browser shows the response to the second click. So the same form, submitted twice within a few seconds, is
-//! handled once and gets the same response twice. Otherwise the second click would report a code as used, or an account as existing,
-//! because of the first.
+//! People double-click, and the browser shows the response to the second click. So the same form, submitted twice
+//! within a few seconds, is handled once and gets the same response twice. Otherwise the second click would report a
+//! code as used, or an account as existing, because of the first.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -59,7 +59,8 @@ impl SubmitDeduplication {
         handle: impl Future<Output = Result<HttpResponse, E>> + 'static,
     ) -> Result<HttpResponse, E> {
         let Some(slot) = self.slot(form, now_seconds) else { return handle.await };
-        // In a task of its own: on the second click the browser drops the first connection, and the work must not stop half-way.
+        // In a task of its own: on the second click the browser drops the first connection, and the work must not
+        // stop half-way.
         spawn(respond(slot, Box::pin(handle))).await.map_err(Fault::internal)?
     }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::State;
 use super::api_error::ApiError;
-use super::request::{Json, Signed};
+use super::request::{Json, SessionRequest};
 use crate::model::actors::Actor;
 use crate::model::devices::NewDevice;
 use crate::store::Registration;
@@ -18,7 +18,7 @@ use crate::store::Registration;
 /// Statuses: 200, 201, 401 `unauthenticated`, 422 `invalid_field`.
 pub(super) async fn register(
     state: web::Data<State>,
-    Signed { caller, body: Json(request), .. }: Signed<Json<RegisterDeviceRequest>>,
+    SessionRequest { caller, body: Json(request), .. }: SessionRequest<Json<RegisterDeviceRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let new = checked(request)?;
     match state.store.register_device(&caller, new, Uuid::now_v7(), MAX_DEVICES as u64).await? {
@@ -44,7 +44,7 @@ fn checked(request: RegisterDeviceRequest) -> Result<NewDevice, ApiError> {
 /// Statuses: 200, 401 `unauthenticated`.
 pub(super) async fn list(
     state: web::Data<State>,
-    Signed { caller, .. }: Signed<()>,
+    SessionRequest { caller, .. }: SessionRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(state.store.list_devices(caller.log).await?))
 }
@@ -55,7 +55,7 @@ pub(super) async fn list(
 pub(super) async fn remove(
     state: web::Data<State>,
     actor: Actor,
-    Signed { caller, .. }: Signed<()>,
+    SessionRequest { caller, .. }: SessionRequest<()>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     // An invalid id is answered like an unknown one.

@@ -1,8 +1,8 @@
 //! `GET /export`: everything that a user has in an app, as a tar archive; and `DELETE /data`, which deletes it.
 //!
-//! An archive can be far larger than memory, and the client slow. So a task produces it part by part, and waits until a part is sent before
-//! it reads the next one. Between two parts it holds a page of changes or a few chunks of a blob, which count against the memory that all
-//! requests share, but neither a thread nor a snapshot of the database.
+//! An archive can be far larger than memory, and the client slow. So a task produces it part by part, and waits until
+//! a part is sent before it reads the next one. Between two parts it holds a page of changes or a few chunks of a
+//! blob, which count against the memory that all requests share, but neither a thread nor a snapshot of the database.
 
 mod archive;
 mod tar_stream;
@@ -19,7 +19,7 @@ use self::archive::{AppExport, export_account};
 use super::State;
 use super::api_error::ApiError;
 use super::client_ip::actor;
-use super::request::Signed;
+use super::request::SessionRequest;
 use crate::error::Fault;
 use crate::model::actors::Actor;
 use crate::model::export::{ExportGrant, ExportRequester};
@@ -32,7 +32,7 @@ pub(super) async fn export(
     state: web::Data<State>,
     actor: Actor,
     request: HttpRequest,
-    Signed { caller, .. }: Signed<()>,
+    SessionRequest { caller, .. }: SessionRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
     let requester = ExportRequester { caller, grant: ExportGrant::Session };
     let summary = state.store.begin_export(actor, &requester).await?;
@@ -77,7 +77,7 @@ fn answer(request: &HttpRequest, parts: mpsc::Receiver<Result<Bytes, Fault>>) ->
 pub(super) async fn delete(
     state: web::Data<State>,
     actor: Actor,
-    Signed { caller, .. }: Signed<()>,
+    SessionRequest { caller, .. }: SessionRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
     state.store.delete_data(actor, &caller).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -1,4 +1,5 @@
-//! What the middlewares need to know about this server's surroundings: proxies, host names, and the origins of web pages.
+//! What the middlewares need to know about this server's surroundings: proxies, host names, and the origins of web
+//! pages.
 
 use actix_web::web;
 

@@ -9,7 +9,8 @@ use actix_web::web;
 
 use super::Front;
 
-/// Other sites may neither embed nor read a response. Origins that an app allows read it through CORS, which this does not affect.
+/// Other sites may neither embed nor read a response. Origins that an app allows read it through CORS, which this
+/// does not affect.
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Used unless a handler sets the header. Pages have a Content-Security-Policy of their own.

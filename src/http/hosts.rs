@@ -1,7 +1,7 @@
 //! Host validation: requests must name this server by one of its own names.
 //!
-//! By DNS rebinding, a web page can make its visitors' browsers call a server in their own network as if it were part of the page's site.
-//! Such requests still carry the host name of the page.
+//! By DNS rebinding, a web page can make its visitors' browsers call a server in their own network as if it were part
+//! of the page's site. Such requests still carry the host name of the page.
 
 use actix_web::Error;
 use actix_web::body::MessageBody;

@@ -10,8 +10,8 @@ use tidelog_protocol::limits::MAX_CHANGES_PER_PUSH;
 
 use super::api_error::ApiError;
 
-/// A struct that is parsed from an object only. Serde also accepts an array of the values in order, whose meaning would change
-/// when a field is added.
+/// A struct that is parsed from an object only. Serde also accepts an array of the values in order, whose meaning
+/// would change when a field is added.
 pub(super) struct Object<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -84,7 +84,8 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, ApiError
     Ok(value)
 }
 
-/// Whether an escape is a lone surrogate. The parser rejects these in strings that it reads, but not in strings that it skips.
+/// Whether an escape is a lone surrogate. The parser rejects these in strings that it reads, but not in strings that
+/// it skips.
 pub(super) fn has_lone_surrogate(text: &str) -> bool {
     // In JSON, a backslash can only be part of a string, so escapes can be found without parsing.
     let mut rest = text;
@@ -103,7 +104,8 @@ pub(super) fn has_lone_surrogate(text: &str) -> bool {
     false
 }
 
-/// The UTF-16 unit of a `\u` escape at the start of a text, `None` for any other escape, and the escape's length in bytes.
+/// The UTF-16 unit of a `\u` escape at the start of a text, `None` for any other escape, and the escape's length in
+/// bytes.
 fn escape(text: &str) -> (Option<u16>, usize) {
     let hex = text.strip_prefix("\\u").and_then(|digits| digits.get(..4));
     match hex.and_then(|hex| u16::from_str_radix(hex, 16).ok()) {

@@ -7,7 +7,7 @@ use tidelog_protocol::{GetKeyResponse, PendingKey, PutKeyRequest, PutKeyResponse
 
 use super::State;
 use super::api_error::ApiError;
-use super::request::{Json, Signed};
+use super::request::{Json, SessionRequest};
 use crate::model::keys::PutKeyOutcome;
 
 /// Returns the key envelope.
@@ -15,7 +15,7 @@ use crate::model::keys::PutKeyOutcome;
 /// Statuses: 200, 401 `unauthenticated`, 404 `not_found`.
 pub(super) async fn get(
     state: web::Data<State>,
-    Signed { caller, .. }: Signed<()>,
+    SessionRequest { caller, .. }: SessionRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
     let (envelope, rotation) = state.store.find_key(caller.log).await?.ok_or_else(ApiError::not_found)?;
     Ok(HttpResponse::Ok().json(GetKeyResponse {
@@ -34,7 +34,7 @@ pub(super) async fn get(
 /// Statuses: 200, 401 `unauthenticated`, 409 `key_version_conflict` or `rotation_in_progress`, 422 `invalid_field`.
 pub(super) async fn put(
     state: web::Data<State>,
-    Signed { caller, body: Json(request), .. }: Signed<Json<PutKeyRequest>>,
+    SessionRequest { caller, body: Json(request), .. }: SessionRequest<Json<PutKeyRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let PutKeyRequest { encrypted_key, expected_revision, key_version } = request;
     let envelope = envelope("encrypted_key", &encrypted_key)?;

@@ -1,4 +1,5 @@
-//! The memory that request bodies and pages share: many slow clients must not fill it, and one user must not take all of it.
+//! The memory that request bodies and pages share: many slow clients must not fill it, and one user must not take all
+//! of it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

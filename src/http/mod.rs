@@ -1,10 +1,12 @@
 //! The HTTP API and the pages. The only module that knows actix-web and picks a status; one file per noun.
 //!
-//! A handler converts, calls and converts: an extractor (`request`) authenticates the caller and parses a body of bounded size, an operation
-//! of the store or of `auth` returns an outcome, and the outcome becomes a response or an `ApiError`.
+//! A handler converts, calls and converts: an extractor (`request`) authenticates the caller and parses a body of
+//! bounded size, an operation of the store or of `auth` returns an outcome, and the outcome becomes a response or an
+//! `ApiError`.
 //!
-//! The doc comments of handlers list their statuses, except those that many share: 400 `malformed_request`, 413 `too_large` and 415
-//! `unsupported_media_type` for a body that cannot be read, 500 `internal`, 503 `unavailable`, and 507 `storage_full`.
+//! The doc comments of handlers list their statuses, except those that many share: 400 `malformed_request`, 413
+//! `too_large` and 415 `unsupported_media_type` for a body that cannot be read, 500 `internal`, 503 `unavailable`,
+//! and 507 `storage_full`.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns actix-web")]
 
 mod accounts;

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use self::stream::{EventStream, Heartbeat};
 use super::State;
 use super::api_error::ApiError;
-use super::request::Signed;
+use super::request::SessionRequest;
 use crate::error::Fault;
 use crate::model::notifications::{StreamStart, StreamStartOutcome};
 use crate::notify::{SubscribeError, Subscriber};
@@ -26,14 +26,16 @@ const LAST_EVENT_ID: &str = "last-event-id";
 /// How long a browser should wait before it reconnects.
 const RETRY_DELAY: Duration = Duration::from_secs(3);
 
-/// 200 with an endless body. 400: an invalid parameter. 403: another app's session. 404: no such device. 409: the cursor comes from a
-/// lost history. 429: too many streams of one user. 503: too many of all, or the server is shutting down.
+/// 200 with an endless body. 400: an invalid parameter. 403: another app's session. 404: no such device. 409: the
+/// cursor comes from a lost history. 429: too many streams of one user. 503: too many of all, or the server is
+/// shutting down.
 ///
-/// Statuses: 200, 401 `unauthenticated`, 403 `wrong_app`, 404 `not_found`, 409 `log_rewound`, 422 `invalid_field`, 429 `rate_limited`.
+/// Statuses: 200, 401 `unauthenticated`, 403 `wrong_app`, 404 `not_found`, 409 `log_rewound`, 422 `invalid_field`,
+/// 429 `rate_limited`.
 pub(super) async fn subscribe(
     state: web::Data<State>,
     request: HttpRequest,
-    Signed { caller, token_expires_at, .. }: Signed<()>,
+    SessionRequest { caller, token_expires_at, .. }: SessionRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
     let SubscribeQuery { app, start } = parse_query(&request)?;
     if app != caller.app {

@@ -1,6 +1,7 @@
 //! The OpenAPI document of everything that this server answers.
 //!
-//! Schemas come from the types of `tidelog-protocol`; paths, prose and examples from the JSON files in `openapi/`, one per noun.
+//! Schemas come from the types of `tidelog-protocol`; paths, prose and examples from the JSON files in `openapi/`,
+//! one per noun.
 
 mod assemble;
 #[cfg(test)]

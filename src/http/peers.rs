@@ -1,7 +1,7 @@
 //! The peers that send requests: the client itself, or a proxy that says for whom.
 //!
-//! Each proxy appends the IP that it sees to `X-Forwarded-For`, so the rightmost entry is that of the nearest proxy. Whatever is to the left
-//! of the first hop that is not trusted may be forged by that hop.
+//! Each proxy appends the IP that it sees to `X-Forwarded-For`, so the rightmost entry is that of the nearest proxy.
+//! Whatever is to the left of the first hop that is not trusted may be forged by that hop.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -44,7 +44,8 @@ impl Peers {
         if self.trusts(peer) { self.forwarded_for(ip, headers) } else { ip }
     }
 
-    /// The first IP from the right that is not a trusted proxy's; if all are, or one cannot be parsed, the last one read.
+    /// The first IP from the right that is not a trusted proxy's; if all are, or one cannot be parsed, the last one
+    /// read.
     fn forwarded_for(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let lines: Vec<_> = headers.get_all(FORWARDED_FOR).collect();
         let mut client = peer;

@@ -1,7 +1,8 @@
 //! Extractors for requests: they authenticate the caller, then read a typed body of bounded size.
 //!
-//! The order matters. actix runs the extractors of a handler concurrently, so one extractor does both, and an unauthenticated client
-//! is rejected before any of its body is stored. Bodies without authentication are small; those of sessions share a memory budget.
+//! The order matters. actix runs the extractors of a handler concurrently, so one extractor does both, and an
+//! unauthenticated client is rejected before any of its body is stored. Bodies without authentication are small;
+//! those of sessions share a memory budget.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,10 +71,10 @@ impl<T: DeserializeOwned + Default + 'static> Input for OptionalJson<T> {
 }
 
 /// A request without authentication.
-pub(super) struct Open<B>(pub(super) B);
+pub(super) struct PublicRequest<B>(pub(super) B);
 
 /// A request with the access token of a live session.
-pub(super) struct Signed<B> {
+pub(super) struct SessionRequest<B> {
     /// The session.
     pub(super) caller: Arc<Caller>,
     /// When the access token expires, in seconds since 1970.
@@ -84,7 +85,7 @@ pub(super) struct Signed<B> {
     pub(super) _permit: MemoryPermit,
 }
 
-impl<B: Input> FromRequest for Open<B> {
+impl<B: Input> FromRequest for PublicRequest<B> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
@@ -98,7 +99,7 @@ impl<B: Input> FromRequest for Open<B> {
     }
 }
 
-impl<B: Input> FromRequest for Signed<B> {
+impl<B: Input> FromRequest for SessionRequest<B> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
@@ -139,7 +140,7 @@ pub(super) enum Kind {
 ///
 /// # Errors
 /// It is neither of them, too large, or not UTF-8.
-pub(super) async fn read_open(request: &HttpRequest, payload: Payload) -> Result<(String, Kind), ApiError> {
+pub(super) async fn read_public(request: &HttpRequest, payload: Payload) -> Result<(String, Kind), ApiError> {
     let kind = match request.content_type().to_ascii_lowercase().as_str() {
         "application/json" => Kind::Json,
         "application/x-www-form-urlencoded" => Kind::Form,

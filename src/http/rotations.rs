@@ -15,7 +15,7 @@ use super::api_error::ApiError;
 use super::changes::page::EntryPage;
 use super::json::{self, Capped, Object};
 use super::keys::envelope;
-use super::request::{Json, OptionalJson, RawJson, Signed};
+use super::request::{Json, OptionalJson, RawJson, SessionRequest};
 use crate::model::rotations::{
     BeginOutcome, CancelOutcome, CompleteOutcome, EntriesOutcome, EntryBatch, Rotation, RotationBatchOutcome,
 };
@@ -25,7 +25,7 @@ use crate::model::rotations::{
 /// Statuses: 200, 401 `unauthenticated`.
 pub(super) async fn state(
     state: web::Data<State>,
-    Signed { caller, .. }: Signed<()>,
+    SessionRequest { caller, .. }: SessionRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
     let keys = state.store.find_keys(caller.log).await?;
     Ok(HttpResponse::Ok().json(RotationStateResponse {
@@ -49,7 +49,7 @@ fn pending(rotation: &Rotation) -> PendingRotation {
 /// Statuses: 200, 401 `unauthenticated`, 409 `rotation_in_progress` or `key_version_conflict`, 422 `invalid_field`.
 pub(super) async fn begin(
     state: web::Data<State>,
-    Signed { caller, body: Json(request), .. }: Signed<Json<BeginRotationRequest>>,
+    SessionRequest { caller, body: Json(request), .. }: SessionRequest<Json<BeginRotationRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let BeginRotationRequest { new_encrypted_key, key_version } = request;
     let envelope = envelope("new_encrypted_key", &new_encrypted_key)?;
@@ -65,7 +65,9 @@ pub(super) async fn begin(
 /// Statuses: 200, 401 `unauthenticated`, 409 `no_rotation` or `log_rewound`, 422 `invalid_field`.
 pub(super) async fn entries(
     state: web::Data<State>,
-    Signed { caller, body: OptionalJson(request), .. }: Signed<OptionalJson<RotationEntriesRequest>>,
+    SessionRequest { caller, body: OptionalJson(request), .. }: SessionRequest<
+        OptionalJson<RotationEntriesRequest>,
+    >,
 ) -> Result<HttpResponse, ApiError> {
     let limit = request.limit.unwrap_or(MAX_ENTRIES_PER_PAGE).min(MAX_ENTRIES_PER_PAGE);
     if limit == 0 {
@@ -96,10 +98,11 @@ struct BatchRequest<'a> {
 
 /// Replaces entries by re-encrypted ones.
 ///
-/// Statuses: 200, 401 `unauthenticated`, 409 `no_rotation`, 422 `invalid_change` or `too_many_changes` or `invalid_field`.
+/// Statuses: 200, 401 `unauthenticated`, 409 `no_rotation`, 422 `invalid_change` or `too_many_changes` or
+/// `invalid_field`.
 pub(super) async fn batch(
     state: web::Data<State>,
-    Signed { caller, body: RawJson(body), .. }: Signed<RawJson>,
+    SessionRequest { caller, body: RawJson(body), .. }: SessionRequest<RawJson>,
 ) -> Result<HttpResponse, ApiError> {
     let batch = parse(&body)?;
     drop(body);
@@ -125,10 +128,13 @@ fn parse(body: &str) -> Result<EntryBatch, ApiError> {
 
 /// Completes the rotation: the new key becomes the current one.
 ///
-/// Statuses: 200, 401 `unauthenticated`, 409 `rotation_incomplete` or `no_rotation` or `key_version_conflict`, 422 `invalid_field`.
+/// Statuses: 200, 401 `unauthenticated`, 409 `rotation_incomplete` or `no_rotation` or `key_version_conflict`, 422
+/// `invalid_field`.
 pub(super) async fn complete(
     state: web::Data<State>,
-    Signed { caller, body: OptionalJson(request), .. }: Signed<OptionalJson<CompleteRotationRequest>>,
+    SessionRequest { caller, body: OptionalJson(request), .. }: SessionRequest<
+        OptionalJson<CompleteRotationRequest>,
+    >,
 ) -> Result<HttpResponse, ApiError> {
     match state.store.complete_rotation(&caller, request.key_version).await? {
         CompleteOutcome::Completed(key_version) => {
@@ -145,7 +151,7 @@ pub(super) async fn complete(
 /// Statuses: 204, 401 `unauthenticated`, 409 `rotation_started` or `no_rotation`.
 pub(super) async fn cancel(
     state: web::Data<State>,
-    Signed { caller, .. }: Signed<()>,
+    SessionRequest { caller, .. }: SessionRequest<()>,
 ) -> Result<HttpResponse, ApiError> {
     match state.store.cancel_rotation(&caller).await? {
         CancelOutcome::Cancelled => Ok(HttpResponse::NoContent().finish()),

@@ -1,7 +1,7 @@
 //! Creating an account, or setting its password: `/sign-up`, and the pages that links lead to.
 //!
-//! Opening a link does not use it up, because email programs and chats fetch links before people do. The URL contains a secret, so the page is kept
-//! out of referrers.
+//! Opening a link does not use it up, because email programs and chats fetch links before people do. The URL contains
+//! a secret, so the page is kept out of referrers.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};

@@ -69,8 +69,8 @@ impl Site {
         format!("{}/", self.base_path)
     }
 
-    /// Whether a form was submitted by one of our own pages, going by what the browser sends. The flow token proves it in any case;
-    /// this check rejects other forms before they are read.
+    /// Whether a form was submitted by one of our own pages, going by what the browser sends. The flow token proves
+    /// it in any case; this check rejects other forms before they are read.
     pub(super) fn is_same_origin(&self, request: &HttpRequest) -> bool {
         let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         if let Some(site) = text("sec-fetch-site") {

@@ -1,4 +1,5 @@
-//! `/api/account`: managing an account from a program, with a token that password and code were exchanged for. It is valid for 15 minutes.
+//! `/api/account`: managing an account from a program, with a token that password and code were exchanged for. It is
+//! valid for 15 minutes.
 
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
@@ -18,7 +19,7 @@ use crate::http::api_error::ApiError;
 use crate::http::auth::{begin, begin_second_factor};
 use crate::http::client_ip::actor;
 use crate::http::export;
-use crate::http::request::{self, Input, Json, Open};
+use crate::http::request::{self, Input, Json, PublicRequest};
 use crate::model::actors::Actor;
 use crate::store::AccountSession;
 
@@ -39,7 +40,7 @@ impl<B: Input> FromRequest for AccountRequest<B> {
             let header = header.ok_or_else(ApiError::unauthenticated)?;
             let session = request::state(&http)?.auth.account_session(header).await?;
             let session = session.ok_or_else(ApiError::unauthenticated)?;
-            let Open(body) = Open::<B>::from_request(&http, &mut payload).await?;
+            let PublicRequest(body) = PublicRequest::<B>::from_request(&http, &mut payload).await?;
             Ok(Self { session, body })
         })
     }
@@ -51,7 +52,7 @@ impl<B: Input> FromRequest for AccountRequest<B> {
 pub(in crate::http) async fn token(
     state: web::Data<State>,
     http: HttpRequest,
-    Open(Json(body)): Open<Json<AccountTokenRequest>>,
+    PublicRequest(Json(body)): PublicRequest<Json<AccountTokenRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     let attempt = begin(&state, &http, &body.email).await?;
     let account = match state.auth.check_password(&body.email, body.password).await? {

@@ -1,7 +1,7 @@
 //! Users manage their own account: on pages, and under `/api/account` for programs.
 //!
-//! Neither can read or change the data of an app, except to end access and to export or delete it. Neither accepts the other's
-//! authentication: pages read a cookie, programs send a token.
+//! Neither can read or change the data of an app, except to end access and to export or delete it. Neither accepts
+//! the other's authentication: pages read a cookie, programs send a token.
 
 pub(super) mod access;
 pub(super) mod api;

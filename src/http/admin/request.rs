@@ -1,5 +1,5 @@
-//! Requests with a personal access token of scope `admin`: the token is checked before the body is read. Access tokens of sessions are
-//! not accepted here, and personal access tokens nowhere else.
+//! Requests with a personal access token of scope `admin`: the token is checked before the body is read. Access
+//! tokens of sessions are not accepted here, and personal access tokens nowhere else.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use futures_util::future::LocalBoxFuture;
 use uuid::Uuid;
 
 use crate::http::api_error::ApiError;
-use crate::http::request::{Input, Open, state};
+use crate::http::request::{Input, PublicRequest, state};
 use crate::model::personal_access_tokens::{PersonalAccessToken, Scope};
 
 /// A request with a personal access token of scope `admin`.
@@ -42,7 +42,7 @@ impl<B: Input> FromRequest for AdminRequest<B> {
             let token = state(&request)?.auth.personal_access_token(header).await?;
             let token = token.filter(|token| token.scope == Scope::Admin);
             let token = token.ok_or_else(ApiError::unauthenticated)?;
-            let Open(body) = Open::<B>::from_request(&request, &mut payload).await?;
+            let PublicRequest(body) = PublicRequest::<B>::from_request(&request, &mut payload).await?;
             Ok(Self { token, body })
         })
     }

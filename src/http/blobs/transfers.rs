@@ -1,7 +1,7 @@
 //! `/blobs/up/{token}` and `/blobs/down/{token}`: transfers of a blob's bytes, where they pass through this server.
 //!
-//! The presigned URL carries the permission: what may be sent or fetched, and for whom. An upload is bounded by what was granted,
-//! whatever the request announces.
+//! The presigned URL carries the permission: what may be sent or fetched, and for whom. An upload is bounded by what
+//! was granted, whatever the request announces.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,7 +32,8 @@ use crate::store::Store;
 /// Timeout for the next bytes of an upload. The whole upload has none, since a slow connection is not an error.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// `PUT /blobs/up/{token}`: 200 once the bytes are durable, or 401 for an invalid URL, 404 if the upload is gone, 422 for another size.
+/// `PUT /blobs/up/{token}`: 200 once the bytes are durable, or 401 for an invalid URL, 404 if the upload is gone, 422
+/// for another size.
 ///
 /// Statuses: 200, 401 `unauthenticated`, 404 `not_found`, 422 `blob_mismatch`, 503 `no_blobs`.
 pub(in crate::http) async fn put(
@@ -57,7 +58,8 @@ pub(in crate::http) async fn put(
     permit
         .grow_to(blobs.upload_memory(max_bytes).min(usize::try_from(max_bytes).unwrap_or(usize::MAX)))
         .await?;
-    // A new object for each attempt, so that one that was interrupted and still goes on does not write to the next one's.
+    // A new object for each attempt, so that one that was interrupted and still goes on does not write to the next
+    // one's.
     let object = Uuid::new_v4();
     let mut writer = blobs.write(object, max_bytes).await?;
     receive(&mut writer, payload, max_bytes).await?;
@@ -111,7 +113,8 @@ impl ReceivedUpload {
 
 /// `GET` and `HEAD /blobs/down/{token}`: 200, 206 or 304, or 401 for an invalid URL, 404, 412, 416.
 ///
-/// Statuses: 200, 206, 304, 401 `unauthenticated`, 404 `not_found`, 412 `precondition_failed`, 416 `range_not_satisfiable`, 503 `no_blobs`.
+/// Statuses: 200, 206, 304, 401 `unauthenticated`, 404 `not_found`, 412 `precondition_failed`, 416
+/// `range_not_satisfiable`, 503 `no_blobs`.
 pub(in crate::http) async fn get(
     state: web::Data<State>,
     request: HttpRequest,
@@ -183,8 +186,8 @@ enum Selection {
     Part(Range<u64>),
 }
 
-/// Evaluates the conditions and the range of a request (RFC 9110, sections 13 and 14). As the RFC allows, several ranges are
-/// answered with the whole, and so is an invalid one.
+/// Evaluates the conditions and the range of a request (RFC 9110, sections 13 and 14). As the RFC allows, several
+/// ranges are answered with the whole, and so is an invalid one.
 fn selection(request: &HttpRequest, tag: &EntityTag, size_bytes: u64) -> Result<Selection, ApiError> {
     let has = |name: header::HeaderName| request.headers().contains_key(name);
     if has(header::IF_MATCH) {

@@ -1,7 +1,7 @@
 //! A page of entries, written straight into the response body while the rows step out of the database.
 //!
-//! Pulls, rotations and exports share one sink: so the scan of a log is compiled once, and everything that it does for an
-//! entry can be inlined into its loop.
+//! Pulls, rotations and exports share one sink: so the scan of a log is compiled once, and everything that it does
+//! for an entry can be inlined into its loop.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -108,7 +108,8 @@ impl EntrySink for EntryPage {
 }
 
 impl EntryPage {
-    /// Writes a [`tidelog_protocol::Entry`] as serde would, without a string for each of its parts; a test compares the two.
+    /// Writes a [`tidelog_protocol::Entry`] as serde would, without a string for each of its parts; a test compares
+    /// the two.
     fn write_entry(&mut self, entry: &StoredEntry<'_>) {
         self.text(r#"{"seq":"#);
         self.write(&entry.seq);

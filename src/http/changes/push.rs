@@ -1,7 +1,7 @@
 //! Parsing a push.
 //!
-//! A valid push is parsed once, into its types. Only one that fails is looked at again, piece by piece, so that its sender
-//! is told every fault of every change at once. Neither way keeps more of a hostile body than the body itself.
+//! A valid push is parsed once, into its types. Only one that fails is looked at again, piece by piece, so that its
+//! sender is told every fault of every change at once. Neither way keeps more of a hostile body than the body itself.
 
 use std::fmt;
 

@@ -1,7 +1,8 @@
 //! One open event stream.
 //!
-//! The library's own channel would queue events for a slow subscriber. Here an event is made when the connection asks for one, from what
-//! the mailbox holds by then; so a stream takes the same memory whatever happens, and needs no task of its own.
+//! The library's own channel would queue events for a slow subscriber. Here an event is made when the connection asks
+//! for one, from what the mailbox holds by then; so a stream takes the same memory whatever happens, and needs no
+//! task of its own.
 
 mod coalescing;
 mod heartbeat;

@@ -1,6 +1,7 @@
 //! `GET /oauth/authorize`: an app sends the browser here. Its request is checked, and the user gets a sign-in page.
 //!
-//! If the app or its redirect URL is unknown, the user gets an error page. The URL is never followed: it may be an attacker's.
+//! If the app or its redirect URL is unknown, the user gets an error page. The URL is never followed: it may be an
+//! attacker's.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};

@@ -1,6 +1,7 @@
 //! `/oauth/consent`: the user, who has signed in, decides whether the app gets access.
 //!
-//! Consent is asked for each time: any program can use an app's API key, so an earlier consent says nothing about the program that asks now.
+//! Consent is asked for each time: any program can use an app's API key, so an earlier consent says nothing about the
+//! program that asks now.
 
 use actix_web::{HttpRequest, web};
 use maud::html;

@@ -7,11 +7,11 @@ use super::error::OAuthErrorResponse;
 use crate::http::State;
 use crate::http::auth::count;
 use crate::http::client_ip::actor;
-use crate::http::request::{Kind, read_open};
+use crate::http::request::{Kind, read_public};
 use crate::model::authorization::Parameters;
 
-/// Whichever of its two tokens is shown, the session ends: neither is worth anything without it. Of an unknown one nothing is
-/// said.
+/// Whichever of its two tokens is shown, the session ends: neither is worth anything without it. Of an unknown one
+/// nothing is said.
 ///
 /// Statuses: 200, 400, 422, 429.
 pub(in crate::http) async fn revoke(
@@ -20,7 +20,7 @@ pub(in crate::http) async fn revoke(
     payload: web::Payload,
 ) -> Result<HttpResponse, OAuthErrorResponse> {
     count(&state, &http)?;
-    let (body, kind) = read_open(&http, payload.into_inner()).await?;
+    let (body, kind) = read_public(&http, payload.into_inner()).await?;
     let token = match kind {
         Kind::Json => crate::http::json::parse::<RevokeRequest>(&body)?.token,
         Kind::Form => Parameters::parse(&body).get("token").map(Into::into),

@@ -60,7 +60,8 @@ async fn exchange_refresh_token(
 ) -> Result<TokenPair, OAuthErrorResponse> {
     let token = require("refresh_token", request.refresh_token.as_ref())?;
     let refused = "the refresh token is unknown, expired or used, or belongs to another client";
-    // If the client identifies itself, the token must be its own. This is checked first, because a refresh cannot be undone.
+    // If the client identifies itself, the token must be its own. This is checked first, because a refresh cannot be
+    // undone.
     if let Some(client_id) = &request.client_id {
         let client = state.store.find_oauth_client(hash_secret(client_id)).await?;
         let app = state.store.app_of_refresh_token(hash_secret(token)).await?;

@@ -4,8 +4,8 @@
 //! - A `schema` that is a string names a component: a type of the protocol, or one of the `schemas` in `common.json`.
 //! - A `description` may be a list of lines, where an empty line ends a paragraph.
 //! - `x-callers` implies `security`; `errors` names sets of error answers in `common.json`.
-//! - A request body has a `schema` (JSON) or a `form`. An answer has a `schema`, the `codes` of an error, or a media type as
-//!   `content`. Either may have an `example`, or `content` in full.
+//! - A request body has a `schema` (JSON) or a `form`. An answer has a `schema`, the `codes` of an error, or a media
+//!   type as `content`. Either may have an `example`, or `content` in full.
 //! - A parameter, header or answer that is a string is defined in `common.json`.
 
 use serde::de::Error as _;

@@ -1,4 +1,5 @@
-//! The two cookies of the pages: one ties forms to a browser, the other is an account session. Routes under `/api` never read them.
+//! The two cookies of the pages: one ties forms to a browser, the other is an account session. Routes under `/api`
+//! never read them.
 
 use actix_web::HttpRequest;
 use actix_web::cookie::time::Duration;
@@ -35,8 +36,8 @@ impl BrowserBinding {
             return Ok(existing);
         }
         let id = new_secret(BROWSER_ID_PREFIX)?;
-        // Lax: the browser must send it when a link on another site leads to a sign-in page, or each such page would replace the id
-        // that the previous one was bound to.
+        // Lax: the browser must send it when a link on another site leads to a sign-in page, or each such page would
+        // replace the id that the previous one was bound to.
         let max_age = Some(Duration::days(BROWSER_COOKIE_DAYS));
         let cookie = cookie(site, BROWSER_COOKIE, id.clone(), SameSite::Lax, max_age);
         Ok(Self { id, new_cookie: Some(cookie) })

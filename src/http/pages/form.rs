@@ -1,4 +1,5 @@
-//! Forms that our pages submit. Each carries the flow token of its page, which is only valid in the browser that the page was shown to.
+//! Forms that our pages submit. Each carries the flow token of its page, which is only valid in the browser that the
+//! page was shown to.
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
@@ -15,7 +16,7 @@ use crate::http::State;
 use crate::http::api_error::ApiError;
 use crate::http::client_ip::actor;
 use crate::http::deduplication::Fingerprint;
-use crate::http::request::{self, Kind, read_open};
+use crate::http::request::{self, Kind, read_public};
 use crate::model::actors::Actor;
 use crate::model::authorization::{AuthorizationRequest, Parameters};
 
@@ -82,7 +83,7 @@ impl FromRequest for Form {
             if !state.site.is_same_origin(&http) {
                 return Err(expired_page(&state, None));
             }
-            let (body, kind) = read_open(&http, payload).await?;
+            let (body, kind) = read_public(&http, payload).await?;
             if kind != Kind::Form {
                 return Err(ApiError::unsupported_media_type().into());
             }

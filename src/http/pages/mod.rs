@@ -1,4 +1,5 @@
-//! HTML pages on which people sign in, authorise apps and manage their accounts. They need a browser that knows HTML and cookies, and nothing else.
+//! HTML pages on which people sign in, authorise apps and manage their accounts. They need a browser that knows HTML
+//! and cookies, and nothing else.
 
 mod brand;
 pub(super) mod browser;

@@ -1,7 +1,7 @@
 //! A page: its HTML, and the headers that restrict what it can do.
 //!
-//! A page loads nothing from elsewhere and runs no script. Its Content-Security-Policy says so, and says where its forms may lead. The only style
-//! sheet is inlined under a nonce.
+//! A page loads nothing from elsewhere and runs no script. Its Content-Security-Policy says so, and says where its
+//! forms may lead. The only style sheet is inlined under a nonce.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;

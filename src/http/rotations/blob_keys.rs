@@ -10,7 +10,7 @@ use crate::http::State;
 use crate::http::api_error::ApiError;
 use crate::http::blobs::page_of;
 use crate::http::json::{self, Capped, Object};
-use crate::http::request::{OptionalJson, RawJson, Signed};
+use crate::http::request::{OptionalJson, RawJson, SessionRequest};
 use crate::model::blobs::{BlobHash, SealedKey};
 use crate::model::rotations::{BlobKeyBatch, BlobKeysOutcome, RotationBatchOutcome};
 
@@ -19,7 +19,9 @@ use crate::model::rotations::{BlobKeyBatch, BlobKeysOutcome, RotationBatchOutcom
 /// Statuses: 200, 401 `unauthenticated`, 409 `no_rotation`, 422 `invalid_field`.
 pub(in crate::http) async fn list(
     state: web::Data<State>,
-    Signed { caller, body: OptionalJson(request), .. }: Signed<OptionalJson<RotationBlobsRequest>>,
+    SessionRequest { caller, body: OptionalJson(request), .. }: SessionRequest<
+        OptionalJson<RotationBlobsRequest>,
+    >,
 ) -> Result<HttpResponse, ApiError> {
     let (after, limit) = page_of(request.after.as_deref(), request.limit)?;
     match state.store.rotation_blob_keys(&caller, after, limit).await? {
@@ -49,10 +51,11 @@ struct BatchRequest {
 
 /// Replaces blob keys by re-encrypted ones.
 ///
-/// Statuses: 200, 401 `unauthenticated`, 409 `no_rotation`, 422 `invalid_change` or `too_many_changes` or `invalid_field`.
+/// Statuses: 200, 401 `unauthenticated`, 409 `no_rotation`, 422 `invalid_change` or `too_many_changes` or
+/// `invalid_field`.
 pub(in crate::http) async fn batch(
     state: web::Data<State>,
-    Signed { caller, body: RawJson(body), .. }: Signed<RawJson>,
+    SessionRequest { caller, body: RawJson(body), .. }: SessionRequest<RawJson>,
 ) -> Result<HttpResponse, ApiError> {
     let keys = parse(&body)?;
     drop(body);

@@ -1,5 +1,5 @@
-//! Signing in on pages: email and password, then a code if the account has two-factor authentication. What follows is the consent page of an
-//! app, or the user's account.
+//! Signing in on pages: email and password, then a code if the account has two-factor authentication. What follows is
+//! the consent page of an app, or the user's account.
 
 pub(super) mod credentials;
 pub(super) mod forgot_password;

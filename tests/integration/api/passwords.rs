@@ -100,6 +100,16 @@ fn without_an_envelope_the_stored_one_is_kept_and_its_state_returned() {
 }
 
 #[test]
+fn no_envelope_is_replaced_while_a_rotation_runs() {
+    let fixture = Fixture::new();
+    let begin = json!({"new_encrypted_key": envelope("next")});
+    fixture.me.post("/api/sync/keys/rotate/begin", &begin).ok();
+    let body = change_to(NEW, &json!({"encrypted_key": envelope("new"), "expected_revision": 1}));
+    fixture.me.post(CHANGE, &body).expect_error(409, "rotation_in_progress");
+    fixture.nothing_has_changed();
+}
+
+#[test]
 fn a_log_without_a_key_returns_zeros_and_accepts_no_envelope() {
     let server = Server::start();
     let me = server.signed_in_caller();

@@ -1,8 +1,9 @@
 //! Coalescing of pushes into events.
 //!
-//! A push causes an event at once. But where many push to a thousand subscribers, an event for each push and subscriber would keep the
-//! server busy, when all a subscriber needs to know is that there is something to pull. So while pushes pile up, each event opens a
-//! window in which further pushes gather, longer each time. Once they come one at a time again, the windows get shorter and soon vanish.
+//! A push causes an event at once. But where many push to a thousand subscribers, an event for each push and
+//! subscriber would keep the server busy, when all a subscriber needs to know is that there is something to pull. So
+//! while pushes pile up, each event opens a window in which further pushes gather, longer each time. Once they come
+//! one at a time again, the windows get shorter and soon vanish.
 
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ pub(super) struct CoalescingWindow {
 }
 
 impl CoalescingWindow {
-    /// Opens a window after an event that summarised this many pushes, and returns its end; `None` if pushes need no window.
+    /// Opens a window after an event that summarised this many pushes, and returns its end; `None` if pushes need no
+    /// window.
     pub(super) fn open_after(&mut self, pushes: usize, now: Instant) -> Option<Instant> {
         self.length = match pushes {
             0 | 1 => Some(self.length / 2).filter(|length| *length >= MIN_WINDOW).unwrap_or_default(),

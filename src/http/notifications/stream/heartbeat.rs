@@ -14,8 +14,8 @@ pub(in crate::http::notifications) struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// The first heartbeat is due at once, which shows the subscriber that nothing on the way buffers events; then one after each
-    /// interval, until the token expires, at a time in seconds since 1970.
+    /// The first heartbeat is due at once, which shows the subscriber that nothing on the way buffers events; then
+    /// one after each interval, until the token expires, at a time in seconds since 1970.
     pub(in crate::http::notifications) fn new(
         clock: Clock,
         interval: Duration,

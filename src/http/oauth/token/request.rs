@@ -5,7 +5,7 @@ use tidelog_protocol::TokenRequest;
 
 use super::super::error::OAuthErrorResponse;
 use crate::http::json;
-use crate::http::request::{Kind, read_open};
+use crate::http::request::{Kind, read_public};
 use crate::model::authorization::Parameters;
 
 /// Reads the request. A form is read as strictly as JSON: a field that appears twice has no value.
@@ -13,7 +13,7 @@ pub(super) async fn read(
     http: &HttpRequest,
     payload: web::Payload,
 ) -> Result<TokenRequest, OAuthErrorResponse> {
-    let (body, kind) = read_open(http, payload.into_inner()).await?;
+    let (body, kind) = read_public(http, payload.into_inner()).await?;
     if kind == Kind::Json {
         return Ok(json::parse(&body)?);
     }
