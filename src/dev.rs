@@ -1,4 +1,5 @@
-//! A temporary server with a sample app and user: what `tidelog dev` runs, and what the SDK's documentation and tests run against.
+//! A temporary server with a sample app and user: what `tidelog dev` runs, and what the SDK's documentation and tests
+//! run against.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -68,7 +69,8 @@ pub async fn create_sample(context: &CommandContext) -> Result<Sample, CommandEr
     })
 }
 
-/// A server in this process, on a free port and a temporary data folder, with a sample app and user. It stops when dropped.
+/// A server in this process, on a free port and a temporary data folder, with a sample app and user. It stops when
+/// dropped.
 pub struct Server {
     url: String,
     sample: Sample,

@@ -1,4 +1,5 @@
-//! Faults: errors of the machine or the program. What may become of a request, such as a conflict, is an outcome and not an error.
+//! Faults: errors of the machine or the program. What may become of a request, such as a conflict, is an outcome and
+//! not an error.
 
 use thiserror::Error;
 

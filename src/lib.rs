@@ -12,13 +12,14 @@
 //! model               pure rules: what a push, a device, a key or a session may do
 //! ```
 //!
-//! `clock`, `config`, `error`, `notify` and `tls` are leaves that any module may use. A noun has the same name in every layer: the changes of
-//! a push are `tidelog_protocol::changes` on the wire, [`model::changes`] as rules, `store::changes` as SQL and `http::changes` as
-//! handlers. To follow one request from the socket to the disk and back, read those four in this order: `http/changes.rs`,
-//! `http/changes/push.rs`, `store/changes/push.rs`, `store/writer.rs`.
+//! `clock`, `config`, `error`, `notify` and `tls` are leaves that any module may use. A noun has the same name in
+//! every layer: the changes of a push are `tidelog_protocol::changes` on the wire, [`model::changes`] as rules,
+//! `store::changes` as SQL and `http::changes` as handlers. To follow one request from the socket to the disk and
+//! back, read those four in this order: `http/changes.rs`, `http/changes/push.rs`, `store/changes/push.rs`,
+//! `store/writer.rs`.
 //!
-//! `docs/architecture.md` describes the whole, `docs/decisions` why it is so, `docs/how-to` how to change it, and `docs/glossary.md`
-//! what the words mean.
+//! `docs/architecture.md` describes the whole, `docs/decisions` why it is so, `docs/how-to` how to change it, and
+//! `docs/glossary.md` what the words mean.
 #![forbid(unsafe_code)]
 
 pub mod auth;

@@ -1,4 +1,5 @@
-//! Notifies the rest of the server of what a committed transaction changed, and the event streams of clients of what they should pull.
+//! Notifies the rest of the server of what a committed transaction changed, and the event streams of clients of what
+//! they should pull.
 
 mod hub;
 mod mailbox;

@@ -1,8 +1,10 @@
 //! Which cryptography TLS uses: ring.
 //!
-//! rustls lets a process choose, and the libraries that speak TLS here (to buckets, trusted issuers and mail servers) ask for that choice.
+//! rustls lets a process choose, and the libraries that speak TLS here (to buckets, trusted issuers and mail servers)
+//! ask for that choice.
 
-/// Chooses ring for this process. Call it before a client that speaks TLS is built; if a choice was made already, it stands.
+/// Chooses ring for this process. Call it before a client that speaks TLS is built; if a choice was made already, it
+/// stands.
 ///
 /// ```
 /// tidelog::tls::use_ring();

@@ -47,7 +47,8 @@ impl Folder {
         Ok(unresolved)
     }
 
-    /// Pulls everything since the last sync, including this device's own entries, because their order in the log matters.
+    /// Pulls everything since the last sync, including this device's own entries, because their order in the log
+    /// matters.
     async fn pull(&mut self) -> Result<(BTreeMap<String, RemoteChange>, Cursor)> {
         let (mut changes, mut cursor) = (BTreeMap::<String, RemoteChange>::new(), self.state.cursor);
         loop {

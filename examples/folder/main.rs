@@ -1,18 +1,18 @@
-//! Keeps a folder in sync between a user's devices. The server stores the files, but cannot read them. A run takes seconds plus the
-//! transfer; with `--watch`, it runs until Ctrl-C.
+//! Keeps a folder in sync between a user's devices. The server stores the files, but cannot read them. A run takes
+//! seconds plus the transfer; with `--watch`, it runs until Ctrl-C.
 //!
 //! ```text
 //! cargo example folder -- --server URL --api-key KEY --email EMAIL ~/Shared
 //! cargo example folder -- --server URL --api-key KEY --email EMAIL ~/Shared --watch
 //! ```
 //!
-//! Asks for the password and the passphrase, or takes them from `TIDELOG_PASSWORD` and `TIDELOG_PASSPHRASE`. The passphrase creates
-//! the user's key on the first device, and opens it on the others.
+//! Asks for the password and the passphrase, or takes them from `TIDELOG_PASSWORD` and `TIDELOG_PASSPHRASE`. The
+//! passphrase creates the user's key on the first device, and opens it on the others.
 //!
-//! Each file is a blob (its encrypted bytes) and a row of the table `files` (its path is the row's id; hash, size and time are the
-//! value, encrypted as well). The newest row of a path decides. A row also names the version that it replaces. So a device can tell
-//! whether the writer had seen the device's own version, and keeps that one under another name if not. A file that changed on two
-//! devices ends up there twice, and nothing is lost.
+//! Each file is a blob (its encrypted bytes) and a row of the table `files` (its path is the row's id; hash, size and
+//! time are the value, encrypted as well). The newest row of a path decides. A row also names the version that it
+//! replaces. So a device can tell whether the writer had seen the device's own version, and keeps that one under
+//! another name if not. A file that changed on two devices ends up there twice, and nothing is lost.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -116,7 +116,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Syncs whenever another device has changed something, and at intervals. Returns only with an error that the user has to fix.
+    /// Syncs whenever another device has changed something, and at intervals. Returns only with an error that the
+    /// user has to fix.
     async fn watch(&mut self) -> Result<()> {
         let client = self.account.client.clone();
         let mut notifications = client.subscribe_notifications(self.account.device, self.state.cursor);

@@ -14,7 +14,8 @@ pub(crate) const TABLE: &str = "files";
 pub(crate) struct Row {
     /// `None`: the file was deleted.
     pub(crate) file: Option<FileRow>,
-    /// The blob that the writer had at this path before, if any. Deletions need this too, so they are updates with a value.
+    /// The blob that the writer had at this path before, if any. Deletions need this too, so they are updates with a
+    /// value.
     pub(crate) previous: Option<String>,
 }
 

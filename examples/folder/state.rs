@@ -1,5 +1,5 @@
-//! What was the same in the folder and in the log after the last sync. Stored in the folder; holds no secrets. If it is lost, the
-//! next run compares everything again.
+//! What was the same in the folder and in the log after the last sync. Stored in the folder; holds no secrets. If it
+//! is lost, the next run compares everything again.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
-//! The folder on disk. Every access goes through a directory handle (cap-std), so that neither a path from the log nor a link in the
-//! folder leads out of it. Links are not followed and not synced, and nothing is written through them.
+//! The folder on disk. Every access goes through a directory handle (cap-std), so that neither a path from the log
+//! nor a link in the folder leads out of it. Links are not followed and not synced, and nothing is written through
+//! them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -38,8 +39,8 @@ impl FileStat {
 pub(crate) struct Tree(Dir);
 
 impl Tree {
-    /// Opens the folder, or creates it for a new device. (The state of the sync is stored inside, so a folder that is missing by
-    /// accident deletes nothing on other devices.)
+    /// Opens the folder, or creates it for a new device. (The state of the sync is stored inside, so a folder that is
+    /// missing by accident deletes nothing on other devices.)
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         let open = || {
             Dir::create_ambient_dir_all(folder, ambient_authority())?;
@@ -150,8 +151,8 @@ fn scan_into(
     Ok(())
 }
 
-/// Checks that a path is one of a file inside the folder, and not one of the program's own. The directory handle enforces the former
-/// as well; this check explains it, before anything is downloaded.
+/// Checks that a path is one of a file inside the folder, and not one of the program's own. The directory handle
+/// enforces the former as well; this check explains it, before anything is downloaded.
 pub(crate) fn check(path: &str) -> Result<(), &'static str> {
     if path.chars().count() > MAX_PATH_CHARS {
         return Err("its path is too long");

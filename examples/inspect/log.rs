@@ -33,8 +33,8 @@ impl<'c> Log<'c> {
         self.names.get(&device).map(String::as_str)
     }
 
-    /// Reads the whole log. The server filters nothing, even if one table would be enough: only complete pages show whether entries
-    /// are missing or repeated.
+    /// Reads the whole log. The server filters nothing, even if one table would be enough: only complete pages show
+    /// whether entries are missing or repeated.
     pub(crate) async fn read(&self, mut each_page: impl FnMut(PulledPage)) -> Result<LogIssues> {
         let (mut issues, mut cursor, mut has_more) = (LogIssues::default(), Cursor::Start, true);
         while has_more {

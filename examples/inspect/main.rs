@@ -6,21 +6,21 @@
 //! ```
 //!
 //! Asks for the password and the passphrase without showing them, or takes them from `TIDELOG_PASSWORD` and
-//! `TIDELOG_PASSPHRASE`, but never from the command line. Keys stay in memory, and nothing is stored on this machine. It pushes
-//! nothing and never creates a key.
+//! `TIDELOG_PASSPHRASE`, but never from the command line. Keys stay in memory, and nothing is stored on this machine.
+//! It pushes nothing and never creates a key.
 //!
-//! Only devices may pull. So the user has one more device while the log is read, named "inspect". It is removed at the end, even
-//! after an error, Ctrl-C, SIGTERM or SIGHUP. Removing it ends the inspector's session, and no other one. `status` and `devices`
-//! do not read the log, and need neither a device nor the passphrase.
+//! Only devices may pull. So the user has one more device while the log is read, named "inspect". It is removed at
+//! the end, even after an error, Ctrl-C, SIGTERM or SIGHUP. Removing it ends the inspector's session, and no other
+//! one. `status` and `devices` do not read the log, and need neither a device nor the passphrase.
 //!
-//! The log is read from its start, page by page. Kept in memory: for `tables`, the id of each row; for `rows` and `history`, the
-//! values that are shown; for `verify`, about 150 bytes per row.
+//! The log is read from its start, page by page. Kept in memory: for `tables`, the id of each row; for `rows` and
+//! `history`, the values that are shown; for `verify`, about 150 bytes per row.
 //!
-//! `--json` prints one JSON object. Its fields have the same names in all commands, and the overview has those of `status`,
-//! `devices`, `tables`, `quarantined` and `verify` together. Warnings go to standard error.
+//! `--json` prints one JSON object. Its fields have the same names in all commands, and the overview has those of
+//! `status`, `devices`, `tables`, `quarantined` and `verify` together. Warnings go to standard error.
 //!
-//! The exit code is 0; 2 if `verify` or the overview found evidence against the server; 130 after a signal; 1 after any other
-//! failure.
+//! The exit code is 0; 2 if `verify` or the overview found evidence against the server; 130 after a signal; 1 after
+//! any other failure.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "an app is not the server")]
 
 mod columns;

@@ -1,4 +1,5 @@
-//! A summary of everything. Reads the log twice: once for its contents, and once to verify it, also against the first time.
+//! A summary of everything. Reads the log twice: once for its contents, and once to verify it, also against the first
+//! time.
 
 use serde::Serialize;
 use tidelog_client::StatusResponse;

@@ -1,5 +1,5 @@
-//! The two secrets: from the environment or from a prompt, but never from the command line, where process lists and shell histories
-//! would show them.
+//! The two secrets: from the environment or from a prompt, but never from the command line, where process lists and
+//! shell histories would show them.
 
 use std::env::{self, VarError};
 use std::io::{self, IsTerminal};

@@ -11,7 +11,8 @@ const ELLIPSIS: char = '…';
 /// The number of an id's last digits that are enough to distinguish the devices of one user.
 const SHORT_ID_DIGITS: usize = 8;
 
-/// Whether a character could control the terminal or rearrange the line: control characters, line separators, direction marks.
+/// Whether a character could control the terminal or rearrange the line: control characters, line separators,
+/// direction marks.
 fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -26,8 +27,8 @@ pub(crate) fn escape_control(text: &str) -> String {
     out
 }
 
-/// Escapes all unsafe characters of a line of JSON, except for its line break, as JSON does. They occur only in strings, and are all
-/// in the Basic Multilingual Plane.
+/// Escapes all unsafe characters of a line of JSON, except for its line break, as JSON does. They occur only in
+/// strings, and are all in the Basic Multilingual Plane.
 pub(crate) fn escape_json_line(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     for character in line.chars() {

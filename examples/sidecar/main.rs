@@ -1,4 +1,5 @@
-//! Sync for the users of an existing web app: they sign in to the web app as before, and need no second account. Takes a second.
+//! Sync for the users of an existing web app: they sign in to the web app as before, and need no second account.
+//! Takes a second.
 //!
 //! This is the program that the users run; `web_app.py` is the web app. `docs/sidecar.md` says how to run both.
 #![allow(clippy::disallowed_methods, reason = "programs read their environment")]
@@ -57,7 +58,8 @@ async fn main() -> Result<()> {
     let config = SyncKitConfig { server_url: arguments.sync, api_key: arguments.api_key };
     let client = SyncKitClient::builder(config).key_store(MemoryStore::new()).build();
     client.restore_session(session);
-    // Creates the key on the first device, and opens it on the others. Neither the web app nor the server sees the passphrase.
+    // Creates the key on the first device, and opens it on the others. Neither the web app nor the server sees the
+    // passphrase.
     client.setup_encryption_new(&passphrase).await?;
     let device = client.register_device(&arguments.device, env::consts::OS).await?;
     match arguments.bookmark {

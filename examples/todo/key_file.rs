@@ -1,8 +1,8 @@
 //! A store for the key and the session: one file that only its owner can read, like an `ssh` key without a passphrase.
 //!
-//! It works on any machine and never asks for anything. Whoever can read it can also read the app's database next to it. A desktop
-//! app should leave the choice to the SDK, which uses the system's keychain; a [`SealedFileStore`] encrypts the secrets under a
-//! passphrase that it asks for at each start.
+//! It works on any machine and never asks for anything. Whoever can read it can also read the app's database next to
+//! it. A desktop app should leave the choice to the SDK, which uses the system's keychain; a [`SealedFileStore`]
+//! encrypts the secrets under a passphrase that it asks for at each start.
 //!
 //! [`SealedFileStore`]: tidelog_client::SealedFileStore
 

@@ -5,11 +5,12 @@
 //! cargo example todo -- --server URL --api-key KEY --email EMAIL --database laptop.db
 //! ```
 //!
-//! It is an ordinary app on SQLite: `schema.sql`, `database.rs` and a screen. The dozen lines in `sync.rs` make it sync, with the
-//! account that `account.rs` signs in to. It works without a network: changes are sent later.
+//! It is an ordinary app on SQLite: `schema.sql`, `database.rs` and a screen. The dozen lines in `sync.rs` make it
+//! sync, with the account that `account.rs` signs in to. It works without a network: changes are sent later.
 //!
-//! The first start asks for the password and the passphrase without showing them, or takes them from `TIDELOG_PASSWORD` and
-//! `TIDELOG_PASSPHRASE`. Later starts find the session and the key in a file next to the database.
+//! The first start asks for the password and the passphrase without showing them, or takes them from
+//! `TIDELOG_PASSWORD` and `TIDELOG_PASSPHRASE`. Later starts find the session and the key in a file next to the
+//! database.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "an app is not the server")]
 
 mod account;
@@ -144,8 +145,8 @@ fn sign_in(terminal: &mut DefaultTerminal, sync: &mut SyncController) -> Result<
     Ok(outcome.err().map(|error| error.to_string()).unwrap_or_default())
 }
 
-/// Restores the terminal when a signal ends the process. This cannot be left to the main loop: waiting for a key does not return
-/// once the terminal is gone.
+/// Restores the terminal when a signal ends the process. This cannot be left to the main loop: waiting for a key does
+/// not return once the terminal is gone.
 fn restore_terminal_on_signals(runtime: &Handle) -> Result<()> {
     let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     runtime.spawn(async move {

@@ -1,5 +1,5 @@
-//! The two secrets: from the environment or from a prompt, but never from the command line, where process lists and shell histories
-//! would show them.
+//! The two secrets: from the environment or from a prompt, but never from the command line, where process lists and
+//! shell histories would show them.
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -15,7 +15,8 @@ pub(crate) fn password(email: &str) -> Result<Secret> {
     read("TIDELOG_PASSWORD", &format!("Password of {email}: "))
 }
 
-/// The passphrase, which opens the user's key. The server never sees it and cannot reset it, so a new one is entered twice.
+/// The passphrase, which opens the user's key. The server never sees it and cannot reset it, so a new one is entered
+/// twice.
 pub(crate) fn passphrase(exists: bool) -> Result<Secret> {
     const VARIABLE: &str = "TIDELOG_PASSPHRASE";
     if exists {

@@ -1,4 +1,5 @@
-//! The selected row of a pane. The selection stays on its row while rows are added, removed or moved, here or on another device.
+//! The selected row of a pane. The selection stays on its row while rows are added, removed or moved, here or on
+//! another device.
 
 use ratatui::widgets::TableState;
 

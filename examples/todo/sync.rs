@@ -1,7 +1,7 @@
 //! The sync part: everything that keeps the app's two tables the same on all devices.
 //!
-//! The replica has its own connection. The app keeps reading and writing through another one, as before, and its SQL is unaware of
-//! sync. `account.rs` signs in; `sync_controller.rs` reports the status.
+//! The replica has its own connection. The app keeps reading and writing through another one, as before, and its SQL
+//! is unaware of sync. `account.rs` signs in; `sync_controller.rs` reports the status.
 
 use tidelog_client::replica::rusqlite::Connection;
 use tidelog_client::replica::{Replica, Rule, SyncedTable};

@@ -1,10 +1,10 @@
 //! The app's SQLite file: one table of airports, and the three small tables that are needed to sync it.
 //!
-//! Every local change is recorded in `outbox` in the same transaction, and every pulled page is applied in one transaction together
-//! with its cursor. So a crash at any moment loses nothing, and repeats nothing that matters.
+//! Every local change is recorded in `outbox` in the same transaction, and every pulled page is applied in one
+//! transaction together with its cursor. So a crash at any moment loses nothing, and repeats nothing that matters.
 //!
-//! If two devices change the same row, the later change wins on both. `versions` stores which change each row has, even if it was a
-//! deletion.
+//! If two devices change the same row, the later change wins on both. `versions` stores which change each row has,
+//! even if it was a deletion.
 
 use std::path::{Path, PathBuf};
 
@@ -150,8 +150,8 @@ pub fn columns(airport: &Airport) -> Vec<Column> {
     text.into_iter().chain(numbers).chain(more_text).collect()
 }
 
-/// Applies an edit, unless the row already has a later one. Of two edits in the same microsecond, the one of the device with the
-/// greater id wins: any rule works as long as all devices follow it.
+/// Applies an edit, unless the row already has a later one. Of two edits in the same microsecond, the one of the
+/// device with the greater id wins: any rule works as long as all devices follow it.
 fn apply_edit(transaction: &Transaction<'_>, timed: &TimedEdit) -> Result<()> {
     let icao = match &timed.edit {
         Edit::Insert(airport) | Edit::Update(airport) => &airport.icao,

@@ -1,7 +1,7 @@
 //! A device: the app's SQLite file, and a client that syncs it with the other devices.
 //!
-//! This is what an app has to do by itself. The SDK encrypts every row before it is sent, decrypts what it receives, retries batches
-//! that got no response, and keeps the master key.
+//! This is what an app has to do by itself. The SDK encrypts every row before it is sent, decrypts what it receives,
+//! retries batches that got no response, and keeps the master key.
 
 use std::path::Path;
 use std::time::Duration;
@@ -42,7 +42,8 @@ pub struct Device {
 }
 
 impl Device {
-    /// Sets up the user's first device: creates the master key and stores it on the server, encrypted under the passphrase.
+    /// Sets up the user's first device: creates the master key and stores it on the server, encrypted under the
+    /// passphrase.
     pub async fn first(name: &str, folder: &Path, account: &Account) -> Result<Self> {
         let device = Self::sign_in(name, folder, account).await?;
         device.client.setup_encryption_new(&account.passphrase).await?;
@@ -86,8 +87,9 @@ impl Device {
         }
     }
 
-    /// Pushes until there is a response. If the response to a push was lost, the server may have stored it already. The SDK recognises
-    /// that these are the same changes and sends the same batch again, which the server stores only once.
+    /// Pushes until there is a response. If the response to a push was lost, the server may have stored it already.
+    /// The SDK recognises that these are the same changes and sends the same batch again, which the server stores
+    /// only once.
     async fn push_batch(&self, changes: Vec<ChangeEntry>) -> Result<()> {
         loop {
             match self.client.push(self.id, changes.clone()).await {
@@ -97,7 +99,8 @@ impl Device {
         }
     }
 
-    /// Pulls and applies everything that other devices have pushed; after each page, calls `done` with the number of changes so far.
+    /// Pulls and applies everything that other devices have pushed; after each page, calls `done` with the number of
+    /// changes so far.
     pub async fn pull(&mut self, mut done: impl FnMut(usize)) -> Result<usize> {
         let mut pulled = 0;
         loop {

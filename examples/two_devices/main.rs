@@ -1,14 +1,15 @@
-//! Two devices of one user sync a table of real data through a server that is killed again and again. Takes well under a minute.
+//! Two devices of one user sync a table of real data through a server that is killed again and again. Takes well
+//! under a minute.
 //!
 //! ```text
 //! pip install airportsdata
 //! cargo example two_devices
 //! ```
 //!
-//! Device A puts thousands of rows into its SQLite file and syncs them, end-to-end encrypted, to device B. Then both edit and
-//! delete rows, some of them the same. Meanwhile, the server is killed with `kill -9` several times. At the end, both files are
-//! compared row by row and column by column, and the server's disk is searched for readable content. The program fails if anything
-//! is wrong.
+//! Device A puts thousands of rows into its SQLite file and syncs them, end-to-end encrypted, to device B. Then both
+//! edit and delete rows, some of them the same. Meanwhile, the server is killed with `kill -9` several times. At the
+//! end, both files are compared row by row and column by column, and the server's disk is searched for readable
+//! content. The program fails if anything is wrong.
 //!
 //! `device.rs` and `app_file.rs` are written so that an app can copy them.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "an app is not the server")]
@@ -43,7 +44,8 @@ const EMAIL: &str = "mia@example.com";
 
 /// How often the server is killed during each push.
 const CRASHES: usize = 3;
-/// The maximum time from an acknowledged batch to the kill: about as long as it takes to encrypt and send the next batch.
+/// The maximum time from an acknowledged batch to the kill: about as long as it takes to encrypt and send the next
+/// batch.
 const MAX_KILL_DELAY: Duration = Duration::from_millis(50);
 
 /// The minimum number of rows, so that the test is realistic.
@@ -220,7 +222,8 @@ fn search_server_files(server: &Server, airports: &[Airport], a_file: &Path) -> 
     let disk = read_all(&server.files()?)?;
     let search = Search::new(airports.iter().flat_map(Airport::texts));
 
-    // The search must find the texts where they are: in A's file, and in its base64, as an app without encryption would send it.
+    // The search must find the texts where they are: in A's file, and in its base64, as an app without encryption
+    // would send it.
     let in_file = read_all(&[a_file.to_owned()])?;
     let in_base64 = data_encoding::BASE64.encode(&in_file);
     let (plain, encoded) = (search.count_in(&in_file), search.count_in(in_base64.as_bytes()));

@@ -1,6 +1,7 @@
 //! Searches the server's files for thousands of texts of the data set, in plain form and inside base64.
 //!
-//! A search without results proves nothing unless it is able to find something. So `main` also searches files that contain the texts.
+//! A search without results proves nothing unless it is able to find something. So `main` also searches files that
+//! contain the texts.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -10,9 +11,11 @@ use data_encoding::BASE64;
 
 use crate::Result;
 
-/// The minimum length of a text, in bytes: shorter ones would be found by chance. Texts are indexed by their first bytes.
+/// The minimum length of a text, in bytes: shorter ones would be found by chance. Texts are indexed by their first
+/// bytes.
 const MIN_LENGTH: usize = 8;
-/// The minimum length of a text to search for in base64, so that at each of the three possible offsets enough characters are left.
+/// The minimum length of a text to search for in base64, so that at each of the three possible offsets enough
+/// characters are left.
 const MIN_BASE64_LENGTH: usize = 11;
 
 /// The texts to search for.
@@ -67,8 +70,8 @@ impl Search {
     }
 }
 
-/// The base64 of a text that begins `shift` bytes after a group of three, without the characters at both ends that also depend on its
-/// neighbours.
+/// The base64 of a text that begins `shift` bytes after a group of three, without the characters at both ends that
+/// also depend on its neighbours.
 fn inside_base64(text: &str, shift: usize) -> Vec<u8> {
     let encoded = BASE64.encode(&[&[0; 3][..shift], text.as_bytes()].concat());
     let start = [0, 2, 3][shift];

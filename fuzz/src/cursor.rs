@@ -1,7 +1,7 @@
 //! Cursors, as text and as JSON.
 //!
-//! Cursors come from clients, so they are untrusted. Text and JSON must mean the same, every cursor must have one form that parses
-//! to itself, and exactly the texts of the grammar below may be accepted.
+//! Cursors come from clients, so they are untrusted. Text and JSON must mean the same, every cursor must have one
+//! form that parses to itself, and exactly the texts of the grammar below may be accepted.
 
 use serde_json::Value;
 use tidelog_protocol::{Cursor, CursorFormat, EpochTag};

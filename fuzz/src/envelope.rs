@@ -5,7 +5,8 @@
 //! | even | secret[32], then an envelope: parsed, and opened with the secret as recovery key and as previous master key |
 //! | odd | flags, key_version u32, wrap_no u32, then the plaintext of a ring: sealed by a holder of the key |
 //!
-//! Passphrases are left out: Argon2 would take nearly all of the time, and everything after it is the same for every slot.
+//! Passphrases are left out: Argon2 would take nearly all of the time, and everything after it is the same for every
+//! slot.
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};

@@ -1,7 +1,7 @@
 //! Reads fields from the fuzzer's bytes, in a layout simple enough for a script to write seeds in it.
 //!
-//! If the bytes end early, the field is `None` and nothing is checked. That is better than making fields up, because the fuzzer
-//! learns that longer inputs reach further.
+//! If the bytes end early, the field is `None` and nothing is checked. That is better than making fields up, because
+//! the fuzzer learns that longer inputs reach further.
 
 /// The bytes that are left of an input.
 pub(crate) struct Input<'a>(&'a [u8]);

@@ -32,7 +32,8 @@ fn check_text(text: &str) {
     }
 }
 
-/// A displayed recovery key parses however it is typed: `typing` chooses each letter's case and the separators before it.
+/// A displayed recovery key parses however it is typed: `typing` chooses each letter's case and the separators before
+/// it.
 fn check_secret(secret: [u8; KEY_BYTES], typing: &[u8]) {
     let key = RecoveryKey::from_secret(Secret::new(secret));
     let shown = key.to_text();

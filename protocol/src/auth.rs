@@ -38,8 +38,8 @@ pub struct ChangePasswordRequest {
     /// The account's new password: 8 to `max_password_bytes` bytes of UTF-8.
     #[cfg_attr(feature = "schema", schemars(length(min = MIN_PASSWORD_BYTES)))]
     pub new_password: String,
-    /// The same master key, sealed again: standard base64 with padding, of 1 to `max_envelope_bytes` bytes. The password and the
-    /// envelope change together or not at all. If absent, the envelope stays.
+    /// The same master key, sealed again: standard base64 with padding, of 1 to `max_envelope_bytes` bytes. The
+    /// password and the envelope change together or not at all. If absent, the envelope stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 4), extend("contentEncoding" = "base64")))]
     pub encrypted_key: Option<String>,

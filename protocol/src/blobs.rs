@@ -21,8 +21,8 @@ pub struct BlobUploadRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobUploadResponse {
-    /// Presigned URL to `PUT` the bytes to within `blob_url_seconds`, at this server or at an object store. It needs no token.
-    /// Empty if the blob already exists.
+    /// Presigned URL to `PUT` the bytes to within `blob_url_seconds`, at this server or at an object store. It needs
+    /// no token. Empty if the blob already exists.
     pub upload_url: String,
     /// Whether the user already has this blob in this app.
     pub already_exists: bool,
@@ -121,7 +121,8 @@ pub struct BlobListResponse {
     pub has_more: bool,
 }
 
-/// The body of `POST /keys/rotate/blobs`, which lists sealed keys that are not under the new master key yet. The body may be absent.
+/// The body of `POST /keys/rotate/blobs`, which lists sealed keys that are not under the new master key yet. The body
+/// may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RotationBlobsRequest {
@@ -178,12 +179,13 @@ pub struct RotatedBlobKey {
     pub keep: bool,
 }
 
-/// The body of `POST /keys/rotate/blobs/batch`. It is answered like a batch of entries, with `remaining` counting sealed keys.
+/// The body of `POST /keys/rotate/blobs/batch`. It is answered like a batch of entries, with `remaining` counting
+/// sealed keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RotationBlobsBatchRequest {
-    /// Version of the master key that sealed the keys in this batch. If another rotation has begun since, nothing is stored and the
-    /// answer is 409 `no_rotation`. If absent, the batch belongs to whichever rotation is running.
+    /// Version of the master key that sealed the keys in this batch. If another rotation has begun since, nothing is
+    /// stored and the answer is 409 `no_rotation`. If absent, the batch belongs to whichever rotation is running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub key_version: Option<u32>,

@@ -15,8 +15,8 @@ pub struct Change<'a> {
     #[serde(borrow)]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TABLE_CHARS), pattern(schema_parts::TABLE)))]
     pub table: Text<'a>,
-    /// The operation: `insert`, `update` or `delete`, in any letter case. Pulls return `insert`, `INSERT` and `Insert` as they
-    /// were pushed, and any other mix of upper and lower case in lower case.
+    /// The operation: `insert`, `update` or `delete`, in any letter case. Pulls return `insert`, `INSERT` and
+    /// `Insert` as they were pushed, and any other mix of upper and lower case in lower case.
     #[serde(borrow)]
     #[cfg_attr(feature = "schema", schemars(pattern(schema_parts::OP)))]
     pub op: Text<'a>,
@@ -29,8 +29,8 @@ pub struct Change<'a> {
     /// Opaque text of at most `max_data_bytes` bytes, normally base64 of a ciphertext. Absent and `null` mean the same.
     #[serde(borrow, default)]
     pub data: Option<Text<'a>>,
-    /// Version of the master key that sealed `data`. If absent, the current one; any other than the current one is refused, except
-    /// the new one while a rotation runs.
+    /// Version of the master key that sealed `data`. If absent, the current one; any other than the current one is
+    /// refused, except the new one while a rotation runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_version: Option<u32>,
 }
@@ -57,11 +57,11 @@ pub struct PushRequest<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushResponse {
-    /// A position that is safe to pull from: the end of this batch if the device had pulled everything before it, otherwise the end
-    /// of the device's last pull.
+    /// A position that is safe to pull from: the end of this batch if the device had pulled everything before it,
+    /// otherwise the end of the device's last pull.
     pub cursor: Cursor,
-    /// Seq of the batch's last change. The changes before it have the seqs before it, so that a client learns where its own changes
-    /// are in the log although pulls do not return them.
+    /// Seq of the batch's last change. The changes before it have the seqs before it, so that a client learns where
+    /// its own changes are in the log although pulls do not return them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 2)))]
     pub last_seq: Option<i64>,
@@ -94,8 +94,8 @@ pub struct PullRequest {
     /// Returns only entries whose `timestamp` is this or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// `true` also returns the entries of this device, `false` never does. If absent, only those from before its last pull from the
-    /// start.
+    /// `true` also returns the entries of this device, `false` never does. If absent, only those from before its last
+    /// pull from the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub include_own: Option<bool>,
 }

@@ -1,7 +1,7 @@
 //! Positions in a log, as clients hold them.
 //!
-//! A cursor is opaque to clients. It consists of a seq and the epoch in which the server issued it; the epoch makes a cursor from a
-//! lost history recognisable after a database was restored from an older copy.
+//! A cursor is opaque to clients. It consists of a seq and the epoch in which the server issued it; the epoch makes a
+//! cursor from a lost history recognisable after a database was restored from an older copy.
 
 use std::fmt;
 use std::str::FromStr;

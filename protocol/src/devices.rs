@@ -76,8 +76,8 @@ pub struct RegisterDeviceRequest {
     /// The device's operating system, a [`Platform`].
     #[cfg_attr(feature = "schema", schemars(with = "Platform", description = ""))]
     pub platform: String,
-    /// Made once per installation. With it, two installations of one name are two devices, and the second gets a suffix such as
-    /// ` (2)`. Without it, the name alone identifies the device.
+    /// Made once per installation. With it, two installations of one name are two devices, and the second gets a
+    /// suffix such as ` (2)`. Without it, the name alone identifies the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install_id: Option<Uuid>,
 }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Cursor;
 
-/// Why a request was refused, for programs. The name on the wire is the variant's name in snake case, and never changes.
+/// Why a request was refused, for programs. The name on the wire is the variant's name in snake case, and never
+/// changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -22,7 +23,8 @@ pub enum ErrorCode {
     MembershipRequired,
     /// 403: the device was removed. Register it again.
     DeviceRevoked,
-    /// 403: the password is right, but the account has two-factor authentication: send a `code`, or sign in through the browser.
+    /// 403: the password is right, but the account has two-factor authentication: send a `code`, or sign in through
+    /// the browser.
     TwoFactorRequired,
     /// 409: the account already has two-factor authentication.
     TwoFactorIsOn,
@@ -104,15 +106,16 @@ pub struct ErrorBody {
     /// A stable code for programs. In a client, `None` stands for a code that this version does not know.
     #[serde(default, deserialize_with = "known_code")]
     pub code: Option<ErrorCode>,
-    /// With `invalid_field` and `too_many_changes`: the field at fault, with its path if it is nested, as in `tables[2]`.
+    /// With `invalid_field` and `too_many_changes`: the field at fault, with its path if it is nested, as in
+    /// `tables[2]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// With `invalid_change`: every fault of every change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub changes: Vec<ChangeFault>,
-    /// With `log_rewound`: the device's last position that this server knows, or the start if the cursor in the request is before
-    /// that.
+    /// With `log_rewound`: the device's last position that this server knows, or the start if the cursor in the
+    /// request is before that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_from: Option<Cursor>,
     /// With `batch_id_reused`: the cursor that the first push of this batch was answered with.
@@ -121,8 +124,8 @@ pub struct ErrorBody {
     /// With `key_version_conflict`: version of the current master key, 0 if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_version: Option<u32>,
-    /// With `key_version_conflict` in answers to `PUT /keys` and `POST /auth/password`: the current revision of the envelope, 0 if
-    /// there is none.
+    /// With `key_version_conflict` in answers to `PUT /keys` and `POST /auth/password`: the current revision of the
+    /// envelope, 0 if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
     /// With `rotation_incomplete`: entries, and sealed keys of blobs, that are left to re-encrypt.

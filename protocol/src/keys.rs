@@ -14,8 +14,8 @@ pub struct PutKeyRequest {
     /// Replaces only this revision; 0 means that there must be no envelope yet. If absent, any revision is replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_revision: Option<u64>,
-    /// The current version if the same master key is sealed again; `next_key_version` of `GET /keys/rotate` for a new master key.
-    /// If absent, the current version, or 1 for the first envelope.
+    /// The current version if the same master key is sealed again; `next_key_version` of `GET /keys/rotate` for a new
+    /// master key. If absent, the current version, or 1 for the first envelope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_version: Option<u32>,
 }

@@ -1,13 +1,13 @@
 //! Wire types, limits and error codes of the Tidelog sync protocol.
 //!
-//! Server and SDK share this package: the server parses requests with it and the SDK writes them, so a field has one name, one type
-//! and one limit. Nothing here does I/O, reads a clock or touches a database.
+//! Server and SDK share this package: the server parses requests with it and the SDK writes them, so a field has one
+//! name, one type and one limit. Nothing here does I/O, reads a clock or touches a database.
 //!
-//! The types borrow from the body they were parsed from where they can ([`Text`]), because a push of 500 changes is read once and bound
-//! straight into the database.
+//! The types borrow from the body they were parsed from where they can ([`Text`]), because a push of 500 changes is
+//! read once and bound straight into the database.
 //!
-//! With the feature `schema`, the types describe themselves as JSON Schema, and doc comments become descriptions in the server's
-//! OpenAPI document. In those comments, names such as `max_data_bytes` are limits of `GET /limits`.
+//! With the feature `schema`, the types describe themselves as JSON Schema, and doc comments become descriptions in
+//! the server's OpenAPI document. In those comments, names such as `max_data_bytes` are limits of `GET /limits`.
 
 mod accounts;
 mod auth;

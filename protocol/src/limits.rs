@@ -1,7 +1,7 @@
 //! Every limit of the protocol, in one place.
 //!
-//! The constants are what the protocol fixes, or the defaults of settings. [`Limits`] is what one server enforces and `GET /limits`
-//! returns, so that no client has to hard-code a number.
+//! The constants are what the protocol fixes, or the defaults of settings. [`Limits`] is what one server enforces and
+//! `GET /limits` returns, so that no client has to hard-code a number.
 
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,8 @@ pub const DEFAULT_STREAMS_PER_USER: usize = 100;
 pub const DEFAULT_STREAMS: usize = 20_000;
 /// Seconds between heartbeats of an idle event stream, unless the operator sets another number.
 pub const DEFAULT_HEARTBEAT_SECONDS: u32 = 15;
-/// Bytes of one blob, unless the operator sets another limit. A file of 500 MB fits together with what sealing adds to it.
+/// Bytes of one blob, unless the operator sets another limit. A file of 500 MB fits together with what sealing adds
+/// to it.
 pub const DEFAULT_BLOB_BYTES: u64 = 500 * 1024 * 1024;
 /// Bytes that an upload may have beyond its `size_bytes`: what sealing in one piece adds to a file.
 pub const BLOB_OVERHEAD_BYTES: u64 = 40;
@@ -122,8 +123,8 @@ pub struct Limits {
     pub sign_in_burst: u32,
     /// Sign-in attempts per second that one IP address may make on average.
     pub sign_ins_per_second: u32,
-    /// Sign-in attempts to one account that all IP addresses together may make at once. Addresses from which the account signed in
-    /// lately are exempt.
+    /// Sign-in attempts to one account that all IP addresses together may make at once. Addresses from which the
+    /// account signed in lately are exempt.
     #[serde(default)]
     pub account_sign_in_burst: u32,
     /// Seconds after which one of these attempts is available again.

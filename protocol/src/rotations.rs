@@ -10,12 +10,12 @@ use crate::{limits::*, schema_parts};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BeginRotationRequest {
-    /// Envelope of the new master key: standard base64 with padding, of 1 to `max_envelope_bytes` bytes. Sending the same envelope
-    /// again continues the same rotation.
+    /// Envelope of the new master key: standard base64 with padding, of 1 to `max_envelope_bytes` bytes. Sending the
+    /// same envelope again continues the same rotation.
     #[cfg_attr(feature = "schema", schemars(length(min = 4), extend("contentEncoding" = "base64")))]
     pub new_encrypted_key: String,
-    /// Version for which the envelope was made, `next_key_version` of `GET /keys/rotate`. If the new key would get another version,
-    /// no rotation begins. If absent, any version is accepted.
+    /// Version for which the envelope was made, `next_key_version` of `GET /keys/rotate`. If the new key would get
+    /// another version, no rotation begins. If absent, any version is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_version: Option<u32>,
 }
@@ -78,8 +78,8 @@ pub struct RotatedEntry<'a> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RotationBatchRequest<'a> {
-    /// Version of the key that sealed the entries in this batch. If another rotation has begun since, nothing is stored and the
-    /// answer is 409 `no_rotation`. If absent, the batch belongs to whichever rotation is running.
+    /// Version of the key that sealed the entries in this batch. If another rotation has begun since, nothing is
+    /// stored and the answer is 409 `no_rotation`. If absent, the batch belongs to whichever rotation is running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub key_version: Option<u32>,
@@ -114,8 +114,8 @@ pub struct CompleteRotationRequest {
 pub struct RotationStateResponse {
     /// Version of the current master key, 0 if there is none.
     pub key_version: u32,
-    /// Version of the next new master key. It is not always the current version plus one: the version of a key whose rotation was
-    /// cancelled or undone is never reused, since a device may still seal under that key.
+    /// Version of the next new master key. It is not always the current version plus one: the version of a key whose
+    /// rotation was cancelled or undone is never reused, since a device may still seal under that key.
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub next_key_version: u32,
     /// The rotation that is running, or `null`.

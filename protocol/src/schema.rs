@@ -13,8 +13,8 @@ macro_rules! describe {
     };
 }
 
-/// Returns the schemas by name, for `components.schemas` of an OpenAPI document: every type of a request or an answer under its own
-/// name, and the error body of every [`ErrorCode`] under [`error_name`].
+/// Returns the schemas by name, for `components.schemas` of an OpenAPI document: every type of a request or an answer
+/// under its own name, and the error body of every [`ErrorCode`] under [`error_name`].
 pub fn components() -> Map<String, Value> {
     let mut components = errors();
     components.extend(requests());
@@ -78,7 +78,8 @@ fn errors() -> Map<String, Value> {
     components
 }
 
-/// Fields of an error body besides `error` and `code`: those that are always present with this code, and those that may be.
+/// Fields of an error body besides `error` and `code`: those that are always present with this code, and those that
+/// may be.
 fn details(code: &str) -> (&'static [&'static str], &'static [&'static str]) {
     match code {
         "invalid_field" | "too_many_changes" => (&["field"], &[]),
@@ -103,8 +104,8 @@ fn generator(settings: SchemaSettings) -> SchemaGenerator {
         .into_generator()
 }
 
-/// Drops defaults of `null`, and replaces the formats of unsigned integers, which few client generators support. Everything on the wire
-/// fits into 63 bits.
+/// Drops defaults of `null`, and replaces the formats of unsigned integers, which few client generators support.
+/// Everything on the wire fits into 63 bits.
 fn simplify(schema: &mut Schema) {
     if schema.get("default").is_some_and(Value::is_null) {
         schema.remove("default");

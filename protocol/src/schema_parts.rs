@@ -1,4 +1,5 @@
-//! Building blocks of the schemas: patterns, types that are not derived, and transforms that the wire types name in their attributes.
+//! Building blocks of the schemas: patterns, types that are not derived, and transforms that the wire types name in
+//! their attributes.
 
 use std::borrow::Cow;
 

@@ -5,8 +5,8 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-/// A string, borrowed if the JSON had no escapes in it. Serde borrows a bare `Cow<str>`, but not one in an `Option` or a list; this
-/// wrapper borrows everywhere.
+/// A string, borrowed if the JSON had no escapes in it. Serde borrows a bare `Cow<str>`, but not one in an `Option`
+/// or a list; this wrapper borrows everywhere.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -1,7 +1,7 @@
 //! Timestamps: RFC 3339 on the wire, microseconds in memory.
 //!
-//! Every change has one, so the usual form, in UTC and upper case, is formatted and parsed here. Other forms are left to chrono, which
-//! takes ten times as long.
+//! Every change has one, so the usual form, in UTC and upper case, is formatted and parsed here. Other forms are left
+//! to chrono, which takes ten times as long.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,8 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A time in microseconds since 1970-01-01T00:00:00Z, in the years 0 to 9999. Finer fractions of a second are rounded down.
+/// A time in microseconds since 1970-01-01T00:00:00Z, in the years 0 to 9999. Finer fractions of a second are rounded
+/// down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 

@@ -1,7 +1,8 @@
 //! Access tokens: JWTs of a session of an app, or of an account session.
 //!
-//! A token proves that a session was begun; whether it is still live is checked by [`super::Auth`] at every request. A valid signature
-//! stays valid, so it is verified once and cached under the token's hash; only the times are checked again.
+//! A token proves that a session was begun; whether it is still live is checked by [`super::Auth`] at every request.
+//! A valid signature stays valid, so it is verified once and cached under the token's hash; only the times are
+//! checked again.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};

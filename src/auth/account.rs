@@ -83,8 +83,8 @@ impl Auth {
         Enrolment { secret: secret_as_text(secret), url }
     }
 
-    /// Enables the unconfirmed second factor by its first code. Returns the recovery codes. `None`: the code is wrong, or there is no
-    /// unconfirmed second factor.
+    /// Enables the unconfirmed second factor by its first code. Returns the recovery codes. `None`: the code is
+    /// wrong, or there is no unconfirmed second factor.
     pub async fn confirm_second_factor(
         &self,
         actor: Actor,
@@ -101,7 +101,8 @@ impl Auth {
         Ok(confirmed.then_some(codes))
     }
 
-    /// Disables the second factor, for which one of its codes is needed. `false`: the code is wrong, or there is no second factor.
+    /// Disables the second factor, for which one of its codes is needed. `false`: the code is wrong, or there is no
+    /// second factor.
     ///
     /// # Errors
     /// [`Fault::SessionEnded`].
@@ -116,7 +117,8 @@ impl Auth {
             && self.store.disable_second_factor(actor, session.user_row).await?)
     }
 
-    /// Replaces the recovery codes, for which a code is needed. `None`: the code is wrong, or there is no second factor.
+    /// Replaces the recovery codes, for which a code is needed. `None`: the code is wrong, or there is no second
+    /// factor.
     ///
     /// # Errors
     /// [`Fault::SessionEnded`].
@@ -136,8 +138,8 @@ impl Auth {
         Ok(Some(codes))
     }
 
-    /// Deletes an account and everything in it, in a task of its own: a client that hangs up does not stop it half-way. `false`: the
-    /// password is wrong.
+    /// Deletes an account and everything in it, in a task of its own: a client that hangs up does not stop it
+    /// half-way. `false`: the password is wrong.
     ///
     /// # Errors
     /// [`Fault::SessionEnded`], or [`Fault::Unavailable`] if too many passwords are being hashed.

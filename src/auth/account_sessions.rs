@@ -12,7 +12,8 @@ use crate::store::{Account, AccountSession, NewAccountSession};
 const COOKIE_PREFIX: &str = "tlv_";
 
 impl Auth {
-    /// Begins an account session in a browser. Returns the secret of its cookie. `None`: the account's password has changed.
+    /// Begins an account session in a browser. Returns the secret of its cookie. `None`: the account's password has
+    /// changed.
     pub async fn begin_account_session(
         &self,
         actor: Actor,
@@ -23,8 +24,8 @@ impl Auth {
         Ok(session.map(|_| cookie))
     }
 
-    /// Begins an account session through the API. Returns a token, and when it expires, in seconds since 1970. `None`: the account's
-    /// password has changed.
+    /// Begins an account session through the API. Returns a token, and when it expires, in seconds since 1970.
+    /// `None`: the account's password has changed.
     pub async fn account_token(
         &self,
         actor: Actor,

@@ -4,12 +4,13 @@
 //!
 //! - Each client IP has a rate limit, whatever it asks for.
 //! - After failures at one account from one IP, that IP waits, twice as long each time. Other IPs do not.
-//! - Each account has a rate limit over all IPs, since guesses can come from thousands of them. IPs from which the account signed
-//!   in lately are trusted and exempt: guessers use up what is left for strangers, and the owner notices nothing.
+//! - Each account has a rate limit over all IPs, since guesses can come from thousands of them. IPs from which the
+//!   account signed in lately are trusted and exempt: guessers use up what is left for strangers, and the owner
+//!   notices nothing.
 //! - Second factors have their own, stricter rate limits and waits: six digits are few.
 //!
-//! Nothing here looks up whether an account exists: attempts at unknown accounts count like any other. All state is in memory and
-//! bounded: filling it with made-up accounts and IPs takes more attempts than its eviction gives back.
+//! Nothing here looks up whether an account exists: attempts at unknown accounts count like any other. All state is
+//! in memory and bounded: filling it with made-up accounts and IPs takes more attempts than its eviction gives back.
 
 mod backoff;
 mod expiring_map;
@@ -53,7 +54,8 @@ struct Limiters {
 }
 
 impl Attempts {
-    /// With these limits. `history` is the store whose audit log records failures and knows the IPs of earlier sign-ins.
+    /// With these limits. `history` is the store whose audit log records failures and knows the IPs of earlier
+    /// sign-ins.
     pub fn new(limits: AttemptLimits, history: Option<Store>, clock: Clock) -> Self {
         Self(Arc::new(Limiters {
             ips: KeyedRateLimiter::new(limits.per_ip, clock.clone()),

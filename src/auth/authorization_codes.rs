@@ -32,7 +32,8 @@ fn is_verifier(text: &str) -> bool {
 }
 
 impl Auth {
-    /// Issues a code to an app to which a user has consented. `None`: the account's password or the app's key has changed.
+    /// Issues a code to an app to which a user has consented. `None`: the account's password or the app's key has
+    /// changed.
     pub async fn issue_code(
         &self,
         account: &Account,

@@ -12,8 +12,8 @@ use crate::notify::Event;
 /// Sessions kept; beyond that all are dropped, which costs one query each.
 const MAX_SESSIONS: usize = 100_000;
 
-/// Callers by session. One that was read before its session ended must not be inserted after it: every end of a session increments
-/// the generation, and what was read in an older one is used once and not kept.
+/// Callers by session. One that was read before its session ended must not be inserted after it: every end of a
+/// session increments the generation, and what was read in an older one is used once and not kept.
 #[derive(Default)]
 pub(super) struct CallerCache {
     callers: RwLock<HashMap<Uuid, Arc<Caller>>>,

@@ -1,7 +1,8 @@
 //! Changing the password from within an app, together with the key envelope of that app: both change or neither does.
 //!
-//! If the answer is lost, the client repeats the request, and must then get the same answer although its current password is no longer
-//! right. A repeat is recognised by its result: the new password is set already, and the envelope is stored byte for byte.
+//! If the answer is lost, the client repeats the request, and must then get the same answer although its current
+//! password is no longer right. A repeat is recognised by its result: the new password is set already, and the
+//! envelope is stored byte for byte.
 
 use super::Auth;
 use crate::error::Fault;
@@ -11,14 +12,15 @@ use crate::model::sessions::Caller;
 use crate::model::users::check_new_password;
 use crate::store::{PasswordUpdate, PasswordUpdateOutcome};
 
-/// How often a change is tried when another one was faster. After the second time, the current password of this one is wrong, or what
-/// it asks for is done.
+/// How often a change is tried when another one was faster. After the second time, the current password of this one
+/// is wrong, or what it asks for is done.
 const MAX_TRIES: usize = 2;
 
 /// The outcome of a password change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangePasswordOutcome {
-    /// Password and envelope were replaced; this is the state of the app's key. All other sessions of the user have ended.
+    /// Password and envelope were replaced; this is the state of the app's key. All other sessions of the user have
+    /// ended.
     Done(KeyState),
     /// The current password is wrong.
     Refused,
@@ -35,8 +37,8 @@ pub enum ChangePasswordOutcome {
 }
 
 impl Auth {
-    /// Replaces the password of the caller's account, and the envelope around the same key in their log. Whatever is wrong with the
-    /// passwords, two hashes are computed.
+    /// Replaces the password of the caller's account, and the envelope around the same key in their log. Whatever is
+    /// wrong with the passwords, two hashes are computed.
     ///
     /// # Errors
     /// [`Fault::SessionEnded`], or [`Fault::Unavailable`] if too many passwords are being hashed.

@@ -1,5 +1,5 @@
-//! Consent pages that were answered. Each can be answered once: one that is found in the history of a browser left unattended is
-//! useless.
+//! Consent pages that were answered. Each can be answered once: one that is found in the history of a browser left
+//! unattended is useless.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,7 +1,8 @@
 //! Keys for what is signed besides access tokens, derived from the signing keys under a label for each use.
 //!
-//! What they sign is short-lived. So they verify for an hour after their signing key was replaced, not for the lifetime of access tokens:
-//! whoever has obtained an old key must not be able to forge the flow state of a sign-in with it.
+//! What they sign is short-lived. So they verify for an hour after their signing key was replaced, not for the
+//! lifetime of access tokens: whoever has obtained an old key must not be able to forge the flow state of a sign-in
+//! with it.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -13,8 +14,8 @@ use crate::store::SigningKey;
 /// Longest lifetime of what derived keys sign, in seconds.
 pub(super) const MAX_LIFETIME_SECONDS: i64 = 60 * 60;
 
-/// The keys for one use, the newest first, each with the time until which it verifies, in seconds since 1970. No `Debug`: they are
-/// secrets.
+/// The keys for one use, the newest first, each with the time until which it verifies, in seconds since 1970. No
+/// `Debug`: they are secrets.
 pub(super) struct DerivedKeys(Vec<([u8; 32], i64)>);
 
 impl DerivedKeys {

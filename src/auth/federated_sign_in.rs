@@ -22,7 +22,8 @@ pub enum AssertionOutcome {
 }
 
 impl Auth {
-    /// Exchanges an assertion of an issuer that the app with this API key trusts. The user is created at the first sign-in.
+    /// Exchanges an assertion of an issuer that the app with this API key trusts. The user is created at the first
+    /// sign-in.
     pub async fn exchange_assertion(
         &self,
         actor: Actor,
@@ -45,8 +46,8 @@ impl Auth {
         })
     }
 
-    /// Signs in the user to whom the app's backend has given this id, and creates the user at the first sign-in. `None`: the user is
-    /// disabled, or the token was revoked.
+    /// Signs in the user to whom the app's backend has given this id, and creates the user at the first sign-in.
+    /// `None`: the user is disabled, or the token was revoked.
     pub async fn sign_in_for_backend(
         &self,
         actor: Actor,

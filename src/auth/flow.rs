@@ -1,8 +1,9 @@
 //! Flow state: how far a sign-in in a browser has got, kept by the browser itself.
 //!
-//! A server that remembered everybody who opens the sign-in page could be filled up that way. So each page carries its state, signed by
-//! an HMAC, and the server stores nothing until the user has consented. The HMAC also covers a random cookie of the browser: a page
-//! made for one browser is worthless in another, which protects against forms sent by other sites (CSRF).
+//! A server that remembered everybody who opens the sign-in page could be filled up that way. So each page carries
+//! its state, signed by an HMAC, and the server stores nothing until the user has consented. The HMAC also covers a
+//! random cookie of the browser: a page made for one browser is worthless in another, which protects against forms
+//! sent by other sites (CSRF).
 
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -29,7 +30,8 @@ const MAX_TOKEN_BYTES: usize = 8 * 1024;
 pub struct VerifiedUser {
     /// The user.
     pub user: Uuid,
-    /// A fingerprint of the account's credentials: if password or second factor change, the flow state is no longer valid.
+    /// A fingerprint of the account's credentials: if password or second factor change, the flow state is no longer
+    /// valid.
     pub tag: String,
 }
 

@@ -1,7 +1,7 @@
 //! The signing keys in use, which can be replaced while the server runs.
 //!
-//! The newest signs, all of them verify. Whatever is cached about tokens that a key has verified belongs to the set of signers made
-//! from that key, so a deleted key verifies nothing from then on.
+//! The newest signs, all of them verify. Whatever is cached about tokens that a key has verified belongs to the set
+//! of signers made from that key, so a deleted key verifies nothing from then on.
 
 use std::sync::{Arc, PoisonError, RwLock};
 

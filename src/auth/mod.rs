@@ -1,4 +1,5 @@
-//! Who may sign in, and who is calling: passwords, second factors, tokens, sessions. The only folder that uses argon2 and jsonwebtoken.
+//! Who may sign in, and who is calling: passwords, second factors, tokens, sessions. The only folder that uses argon2
+//! and jsonwebtoken.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,

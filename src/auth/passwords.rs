@@ -1,8 +1,8 @@
 //! Password hashing with Argon2id, and a bound on how much of it happens at once.
 //!
-//! A hash takes 19 MiB and some 20 ms of one core: without a bound, a burst of sign-ins would starve every push. So hashes run on
-//! blocking threads behind a semaphore, separate from the writer and the readers; beyond a bounded queue the server says that it is
-//! busy.
+//! A hash takes 19 MiB and some 20 ms of one core: without a bound, a burst of sign-ins would starve every push. So
+//! hashes run on blocking threads behind a semaphore, separate from the writer and the readers; beyond a bounded
+//! queue the server says that it is busy.
 
 mod phc;
 
@@ -43,8 +43,8 @@ impl Passwords {
         self.run(move || phc::hash(password.as_bytes())).await?
     }
 
-    /// Whether a password matches a stored hash. Without a hash, or with a password that is too long, the same work is done and the
-    /// answer is `false`.
+    /// Whether a password matches a stored hash. Without a hash, or with a password that is too long, the same work
+    /// is done and the answer is `false`.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] if too many passwords are being hashed.

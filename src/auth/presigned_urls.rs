@@ -1,7 +1,7 @@
 //! Presigned URLs: whoever has one can upload or download one blob for a while, without an access token.
 //!
-//! The URL contains everything that it grants, signed by an HMAC, so guesses cost no query. The keys are derived from those that sign
-//! access tokens; the label keeps one kind from being accepted as the other.
+//! The URL contains everything that it grants, signed by an HMAC, so guesses cost no query. The keys are derived from
+//! those that sign access tokens; the label keeps one kind from being accepted as the other.
 
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};

@@ -1,5 +1,5 @@
-//! Random secrets: API keys, tokens, cookies. They are stored as SHA-256, which is enough for 256 random bits, and looked up by that
-//! hash, so no comparison of the secret itself can leak time.
+//! Random secrets: API keys, tokens, cookies. They are stored as SHA-256, which is enough for 256 random bits, and
+//! looked up by that hash, so no comparison of the secret itself can leak time.
 
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -47,8 +47,8 @@ pub(super) fn first_refresh_token() -> Result<String, Fault> {
     Ok(refresh_token(&random_256()?))
 }
 
-/// The refresh token that follows `token`. It is the same for the same `nonce`, so an exchange whose answer was lost can be repeated;
-/// without the predecessor it cannot be derived from anything that is stored.
+/// The refresh token that follows `token`. It is the same for the same `nonce`, so an exchange whose answer was lost
+/// can be repeated; without the predecessor it cannot be derived from anything that is stored.
 pub(super) fn next_refresh_token(token: &str, nonce: &[u8; 32]) -> Result<String, Fault> {
     let mut mac = Hmac::<Sha256>::new_from_slice(token.as_bytes()).map_err(Fault::internal)?;
     mac.update(REFRESH_LABEL);

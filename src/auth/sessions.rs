@@ -1,8 +1,8 @@
 //! Sessions of apps: signing in, refreshing, signing out, and finding out who is calling.
 //!
-//! Callers of live sessions are cached in memory, so that most requests need no query. When a session ends, the writer publishes that
-//! before it answers the operation that ended it, also if that was a command beside the server; so a revoked caller is refused at the
-//! next request.
+//! Callers of live sessions are cached in memory, so that most requests need no query. When a session ends, the
+//! writer publishes that before it answers the operation that ended it, also if that was a command beside the server;
+//! so a revoked caller is refused at the next request.
 
 use std::sync::Arc;
 
@@ -102,8 +102,8 @@ impl Auth {
         }
     }
 
-    /// The caller who sent this `Authorization` header, if its token is valid and the session live, and when the token expires, in
-    /// seconds since 1970.
+    /// The caller who sent this `Authorization` header, if its token is valid and the session live, and when the
+    /// token expires, in seconds since 1970.
     pub async fn caller(&self, authorization: &str) -> Result<Option<(Arc<Caller>, i64)>, Fault> {
         let grant =
             bearer_token(authorization).and_then(|token| self.keyring.current().access_tokens.verify(token));
@@ -112,7 +112,8 @@ impl Auth {
         Ok(caller.filter(|caller| grant.matches(caller)).map(|caller| (caller, grant.expires_at)))
     }
 
-    /// The caller to whom a presigned URL was issued, and what it grants, if it is valid and the session that asked for it is live.
+    /// The caller to whom a presigned URL was issued, and what it grants, if it is valid and the session that asked
+    /// for it is live.
     pub async fn caller_of_url(
         &self,
         purpose: UrlPurpose,

@@ -64,7 +64,8 @@ impl Auth {
         Ok(account.filter(|account| !account.disabled && tag_of(account) == user.tag))
     }
 
-    /// Uses a code of an authenticator app, or a recovery code, of an account up. `false`: it is wrong or was used before.
+    /// Uses a code of an authenticator app, or a recovery code, of an account up. `false`: it is wrong or was used
+    /// before.
     pub async fn use_second_factor(
         &self,
         actor: Actor,

@@ -1,8 +1,8 @@
 //! The signatures of JWTs, computed by ring.
 //!
-//! jsonwebtoken's own backends would bring a second set of elliptic curves, RSA and hashes, or a C library that is slow to compile. ring
-//! is linked for TLS already. Only what the server uses is here: HS256 for its own tokens, and verification of what trusted
-//! issuers sign with ES256, EdDSA or RS256.
+//! jsonwebtoken's own backends would bring a second set of elliptic curves, RSA and hashes, or a C library that is
+//! slow to compile. ring is linked for TLS already. Only what the server uses is here: HS256 for its own tokens, and
+//! verification of what trusted issuers sign with ES256, EdDSA or RS256.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};
@@ -18,7 +18,8 @@ static RING: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes jsonwebtoken use ring in this process. Call it before the first token is signed or verified; later calls change nothing.
+/// Makes jsonwebtoken use ring in this process. Call it before the first token is signed or verified; later calls
+/// change nothing.
 pub(super) fn use_ring() {
     let _ = RING.install_default();
 }

@@ -1,5 +1,5 @@
-//! Confirming a blob: its upload is checked, moved to its final location, and then gets its row. In this order, so that there is never
-//! a row without its object; what a crash leaves half done, the same request finds and completes.
+//! Confirming a blob: its upload is checked, moved to its final location, and then gets its row. In this order, so
+//! that there is never a row without its object; what a crash leaves half done, the same request finds and completes.
 
 use uuid::Uuid;
 
@@ -105,8 +105,8 @@ impl Attempt<'_> {
         Ok(Some(without_match))
     }
 
-    /// Returns the object of an upload and what is in it: as it was measured on its way through this server, or as it is in its final
-    /// location, where only this server can write. `None` if nothing was uploaded.
+    /// Returns the object of an upload and what is in it: as it was measured on its way through this server, or as it
+    /// is in its final location, where only this server can write. `None` if nothing was uploaded.
     async fn content_of(&self, upload: &Upload) -> Result<Option<(Uuid, Content)>, Fault> {
         if let Some(received) = upload.received {
             return Ok(Some(received));

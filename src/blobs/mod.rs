@@ -1,8 +1,8 @@
 //! The bytes of blobs, on disk or in an S3 bucket. The only folder that uses object_store.
 //!
-//! Objects have random ids that are never reused: `pending/<id>` until an upload is confirmed, then `blobs/<first two digits>/<id>`.
-//! Only the database knows which blob an object holds, and whose it is. So two uploads, or an upload and a deletion, never meet in one
-//! object, and nothing here needs a lock.
+//! Objects have random ids that are never reused: `pending/<id>` until an upload is confirmed, then `blobs/<first two
+//! digits>/<id>`. Only the database knows which blob an object holds, and whose it is. So two uploads, or an upload
+//! and a deletion, never meet in one object, and nothing here needs a lock.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns object_store")]
 
 mod backend;

@@ -23,8 +23,9 @@ impl BlobStore {
     /// Bytes of memory that a download takes.
     pub const DOWNLOAD_MEMORY: usize = (READ_AHEAD + 1) * CHUNK_BYTES as usize;
 
-    /// Reads a range of a blob's object. Between two chunks of a file it holds neither a thread nor an open file, so a reader that
-    /// stalls costs only its chunks. (A bucket gets one request, whose connection waits with the reader.)
+    /// Reads a range of a blob's object. Between two chunks of a file it holds neither a thread nor an open file, so
+    /// a reader that stalls costs only its chunks. (A bucket gets one request, whose connection waits with the
+    /// reader.)
     pub fn read(&self, object: Uuid, range: Range<u64>) -> BoxStream<'static, Result<Bytes, Fault>> {
         if range.is_empty() {
             return stream::empty().boxed();
@@ -48,8 +49,8 @@ impl BlobStore {
         stream::iter(chunks).map(read).buffered(READ_AHEAD).boxed()
     }
 
-    /// Returns size and, if asked to, hash of an object in its final location, which it reads whole for the hash. `None` if the
-    /// object does not exist.
+    /// Returns size and, if asked to, hash of an object in its final location, which it reads whole for the hash.
+    /// `None` if the object does not exist.
     pub async fn content(&self, object: Uuid, hashed: bool) -> Result<Option<Content>, Fault> {
         let Some(bytes) = self.size_of(object, Location::Final).await? else { return Ok(None) };
         let hash = if hashed { Some(self.sha256(object, bytes).await?) } else { None };

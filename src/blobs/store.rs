@@ -68,12 +68,14 @@ impl BlobStore {
         tokio::task::spawn_blocking(clear).await.map_err(Fault::internal)?
     }
 
-    /// Returns a presigned URL to which a client can `PUT` a pending object. `None` if uploads pass through this server.
+    /// Returns a presigned URL to which a client can `PUT` a pending object. `None` if uploads pass through this
+    /// server.
     pub async fn upload_url(&self, object: Uuid) -> Result<Option<String>, Fault> {
         self.presign(Method::PUT, &path(object, Location::Pending)).await
     }
 
-    /// Returns a presigned URL from which a client can `GET` the object of a blob. `None` if downloads pass through this server.
+    /// Returns a presigned URL from which a client can `GET` the object of a blob. `None` if downloads pass through
+    /// this server.
     pub async fn download_url(&self, object: Uuid) -> Result<Option<String>, Fault> {
         self.presign(Method::GET, &path(object, Location::Final)).await
     }
@@ -101,8 +103,8 @@ impl BlobStore {
         2 * self.part_bytes(max_bytes)
     }
 
-    /// Moves a pending object to its final location, where it is durable when this returns. Idempotent. `false` if the object is in
-    /// neither location.
+    /// Moves a pending object to its final location, where it is durable when this returns. Idempotent. `false` if
+    /// the object is in neither location.
     pub async fn publish(&self, object: Uuid) -> Result<bool, Fault> {
         let (from, to) = (path(object, Location::Pending), path(object, Location::Final));
         match self.0.objects.rename(&from, &to).await {

@@ -1,7 +1,7 @@
 //! Sweeping the blob store: objects that no row refers to are deleted, and rows whose object is missing are reported.
 //!
-//! Object ids are never reused. So an object that no row refers to now never will be referred to again, and a row whose object is missing
-//! has lost it. Both can be found while uploads and deletions go on.
+//! Object ids are never reused. So an object that no row refers to now never will be referred to again, and a row
+//! whose object is missing has lost it. Both can be found while uploads and deletions go on.
 
 use futures_util::TryStreamExt;
 use object_store::path::Path;
@@ -52,15 +52,15 @@ pub fn hours_to_us(hours: u64) -> i64 {
 }
 
 impl Sweeper {
-    /// Creates a sweeper that keeps the objects of removed blobs for a grace period, and objects without a row for as long as an upload
-    /// may wait for its confirmation. Both in hours.
+    /// Creates a sweeper that keeps the objects of removed blobs for a grace period, and objects without a row for as
+    /// long as an upload may wait for its confirmation. Both in hours.
     pub fn new(store: Store, blobs: BlobStore, clock: Clock, grace_hours: u64, pending_hours: u64) -> Self {
         let (grace_us, upload_lifetime_us) = (hours_to_us(grace_hours), hours_to_us(pending_hours));
         Self { store, blobs, clock, grace_us, upload_lifetime_us }
     }
 
-    /// Discards expired uploads, and deletes removed objects whose grace period is over. Cheap if there is nothing to do, since it only
-    /// looks at rows. After an error, what was done stays done.
+    /// Discards expired uploads, and deletes removed objects whose grace period is over. Cheap if there is nothing to
+    /// do, since it only looks at rows. After an error, what was done stays done.
     pub async fn sweep_rows(&self) -> Result<SweepReport, Fault> {
         let mut report = SweepReport::default();
         loop {
@@ -152,7 +152,8 @@ impl Sweeper {
             return Ok(late.len() + unknown.len());
         }
         for object in &late {
-            // It was sent to S3 once more after it was confirmed. The blob is in its final location, so this copy is not needed.
+            // It was sent to S3 once more after it was confirmed. The blob is in its final location, so this copy is
+            // not needed.
             self.blobs.delete(*object, Location::Pending).await?;
         }
         let removed = match unknown.is_empty() {

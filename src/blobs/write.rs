@@ -1,5 +1,5 @@
-//! Writing an object: hashed and passed on part by part, so that it takes the same memory whatever its size, and a client that
-//! stalls holds no thread.
+//! Writing an object: hashed and passed on part by part, so that it takes the same memory whatever its size, and a
+//! client that stalls holds no thread.
 
 use bytes::Bytes;
 use object_store::{MultipartUpload, WriteMultipart};

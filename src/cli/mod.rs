@@ -1,5 +1,5 @@
-//! The command line. What an operator can ask for is declared in `server::commands`; here are the commands that belong to the program
-//! itself, how a command reaches a running server, and how its answer is printed.
+//! The command line. What an operator can ask for is declared in `server::commands`; here are the commands that
+//! belong to the program itself, how a command reaches a running server, and how its answer is printed.
 
 mod args;
 mod config;

@@ -1,4 +1,5 @@
-//! How answers are printed: as JSON for programs, as lines and tables for people. Logs go to stderr, so stdout holds only the answer.
+//! How answers are printed: as JSON for programs, as lines and tables for people. Logs go to stderr, so stdout holds
+//! only the answer.
 
 use std::io::{self, Write};
 

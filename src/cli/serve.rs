@@ -61,8 +61,8 @@ pub(super) async fn run(global: &GlobalArgs, args: ServeArgs) -> Result<(), BoxE
 /// Holds the link to set up the first administrator.
 const SETUP_LINK_FILE: &str = "setup-link";
 
-/// While there is no administrator, creates a link to set one up. It goes to a file that only its owner can read, and to the terminal;
-/// not to the log, which more people can read.
+/// While there is no administrator, creates a link to set one up. It goes to a file that only its owner can read, and
+/// to the terminal; not to the log, which more people can read.
 async fn offer_setup(data: &Path, context: &CommandContext) -> Result<(), BoxError> {
     let path = data.join(SETUP_LINK_FILE);
     let Some(link) = setup_link(context).await? else {

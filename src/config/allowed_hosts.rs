@@ -37,7 +37,8 @@ impl AllowedHosts {
 
     /// Returns whether a `Host` header, `host` or `host:port`, names this server.
     ///
-    /// IP addresses always do: an attacker's web page can only reach this server through a *name* that is pointed at it (DNS rebinding).
+    /// IP addresses always do: an attacker's web page can only reach this server through a *name* that is pointed at
+    /// it (DNS rebinding).
     pub fn contains(&self, header: &str) -> bool {
         let Some(host) = without_port(header) else { return false };
         if let Some(ip) = host.strip_prefix('[') {

@@ -1,5 +1,5 @@
-//! Where settings come from: defaults, a file, the environment and flags, each overriding the one before. Each value keeps its origin,
-//! for `tidelog config` and for errors.
+//! Where settings come from: defaults, a file, the environment and flags, each overriding the one before. Each value
+//! keeps its origin, for `tidelog config` and for errors.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

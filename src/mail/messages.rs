@@ -1,4 +1,5 @@
-//! The messages that the server mails. They contain nothing that a stranger typed, so nobody can write to others through this server.
+//! The messages that the server mails. They contain nothing that a stranger typed, so nobody can write to others
+//! through this server.
 
 use chrono::DateTime;
 
@@ -11,7 +12,8 @@ pub struct Message {
 }
 
 impl Message {
-    /// An invite to create an account with `link`, for an app if one is named. `expires_at` is in microseconds since 1970.
+    /// An invite to create an account with `link`, for an app if one is named. `expires_at` is in microseconds since
+    /// 1970.
     pub fn invite(app: Option<&str>, site: &str, link: &str, expires_at: i64) -> Self {
         let app = app.map(one_line);
         let for_app = app.as_ref().map_or_else(String::new, |app| format!(" for {app}"));

@@ -1,7 +1,7 @@
 //! Mail to people who have an account or are invited to create one. The only folder that uses lettre.
 //!
-//! A mail consists of an email address, a subject and a text; lettre's types ensure that none of them can inject a header or a second
-//! recipient.
+//! A mail consists of an email address, a subject and a text; lettre's types ensure that none of them can inject a
+//! header or a second recipient.
 #![allow(clippy::disallowed_types, reason = "this folder owns lettre")]
 
 mod messages;

@@ -95,8 +95,8 @@ pub fn is_size_of(announced: u64, bytes: u64) -> bool {
     bytes == announced || announced.checked_add(BLOB_OVERHEAD_BYTES) == Some(bytes)
 }
 
-/// Compares an upload with what was announced when it was granted and now. Returns whether its bytes are known to hash to the name,
-/// or `None` if it is not what was announced.
+/// Compares an upload with what was announced when it was granted and now. Returns whether its bytes are known to
+/// hash to the name, or `None` if it is not what was announced.
 pub fn verify(rule: HashRule, upload: &Upload, size_bytes: u64, found: &Content) -> Option<bool> {
     let verified = found.hash == Some(upload.hash.0);
     let fits = match rule {

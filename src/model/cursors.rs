@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use tidelog_protocol::{Cursor, EpochTag};
 
-/// A position before every change. No change has this seq, and yet it is not "the start": a device that continues from here
-/// was not reinstalled.
+/// A position before every change. No change has this seq, and yet it is not "the start": a device that continues
+/// from here was not reinstalled.
 pub const BASE_SEQ: i64 = 1;
 
 /// One opening of the database for serving.
@@ -39,8 +39,8 @@ impl Epochs {
         self.current
     }
 
-    /// Returns the position of a cursor, where `head` is the newest seq of the whole database. `None`: the cursor comes from a
-    /// history that was lost.
+    /// Returns the position of a cursor, where `head` is the newest seq of the whole database. `None`: the cursor
+    /// comes from a history that was lost.
     pub fn resolve(&self, cursor: Cursor, head: i64) -> Option<i64> {
         let (seq, end) = match cursor {
             Cursor::Start => (BASE_SEQ, head),

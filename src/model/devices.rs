@@ -26,8 +26,8 @@ pub struct DeviceRow {
     pub app_name: String,
 }
 
-/// The names to try in turn for an installation whose name may be taken: the name itself, then `name (2)`, `name (3)`. The
-/// name is cut where the suffix would make it too long.
+/// The names to try in turn for an installation whose name may be taken: the name itself, then `name (2)`, `name
+/// (3)`. The name is cut where the suffix would make it too long.
 pub fn candidate_names(name: &str) -> impl Iterator<Item = String> + '_ {
     let suffixed = (2u32..).map(move |number| {
         let suffix = format!(" ({number})");

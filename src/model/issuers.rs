@@ -7,10 +7,11 @@ use crate::clock::MICROS_PER_SECOND;
 
 /// Longest name of an issuer or an audience, in bytes.
 const MAX_NAME_BYTES: usize = 2_000;
-/// Age at which keys are fetched again before they are used, in microseconds: an hour, so that a revoked key is not accepted for
-/// longer.
+/// Age at which keys are fetched again before they are used, in microseconds: an hour, so that a revoked key is not
+/// accepted for longer.
 const MAX_KEYS_AGE_US: i64 = 60 * 60 * MICROS_PER_SECOND;
-/// Shortest time between two fetches from one issuer, in microseconds: a minute. Anybody can send assertions with unknown key ids.
+/// Shortest time between two fetches from one issuer, in microseconds: a minute. Anybody can send assertions with
+/// unknown key ids.
 const MIN_FETCH_INTERVAL_US: i64 = 60 * MICROS_PER_SECOND;
 
 /// An issuer that an app trusts.

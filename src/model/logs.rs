@@ -29,8 +29,9 @@ impl LogHead {
         Self { seq: last_seq, device: Some(device), newest_other_seq }
     }
 
-    /// The position that is safe to pull from after a device wrote up to `last_seq`. It is beyond the device's own changes
-    /// only if the device had been given everything before them: what others wrote and, after a reinstallation, its own past.
+    /// The position that is safe to pull from after a device wrote up to `last_seq`. It is beyond the device's own
+    /// changes only if the device had been given everything before them: what others wrote and, after a
+    /// reinstallation, its own past.
     pub fn safe_position(&self, device: &LogDevice, last_seq: i64) -> i64 {
         let own_past = device.own_until.min(self.seq);
         let due = self.newest_seq_of_others(device.id).max(own_past);
@@ -65,8 +66,9 @@ pub struct LogDevice {
 }
 
 impl LogDevice {
-    /// Where it continues if its cursor comes from a history that was lost: at the last position that it was given. But a
-    /// device whose cursor is older than that has lost a page on its way, or was itself restored, and starts over.
+    /// Where it continues if its cursor comes from a history that was lost: at the last position that it was given.
+    /// But a device whose cursor is older than that has lost a page on its way, or was itself restored, and starts
+    /// over.
     pub fn resume_seq(&self, lost: Cursor) -> i64 {
         if lost.seq() < self.pulled_seq { BASE_SEQ } else { self.pulled_seq }
     }

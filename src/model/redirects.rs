@@ -1,14 +1,17 @@
-//! Redirect URIs: where a browser may be sent after a sign-in. Either a URI that the app has registered, or a loopback URI.
+//! Redirect URIs: where a browser may be sent after a sign-in. Either a URI that the app has registered, or a
+//! loopback URI.
 //!
-//! URIs are compared byte for byte and never normalised: two spellings that are equivalent to one program may not be to another, and the
-//! difference can lead to somebody else's server. So URIs must be registered in their normal form.
+//! URIs are compared byte for byte and never normalised: two spellings that are equivalent to one program may not be
+//! to another, and the difference can lead to somebody else's server. So URIs must be registered in their normal
+//! form.
 
 use url::{Host, Url};
 
 /// Longest redirect URI, in bytes.
 pub const MAX_REDIRECT_BYTES: usize = 2_000;
 
-/// Loopback hosts (RFC 8252), by which a program on the user's own machine is reached. Any port is allowed: programs use a free one.
+/// Loopback hosts (RFC 8252), by which a program on the user's own machine is reached. Any port is allowed: programs
+/// use a free one.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
 /// Schemes that no app can receive a code by, or that would execute it.
@@ -47,8 +50,8 @@ pub fn is_loopback(uri: &str) -> bool {
     path.starts_with('/') && uri.len() <= MAX_REDIRECT_BYTES && path.bytes().all(is_plain)
 }
 
-/// Characters of a URI as it is sent: no spaces, no control characters, no backslash (which some programs read as a slash), no quotes,
-/// no fragment.
+/// Characters of a URI as it is sent: no spaces, no control characters, no backslash (which some programs read as a
+/// slash), no quotes, no fragment.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic()
         && !matches!(byte, b'\\' | b'#' | b'"' | b'<' | b'>' | b'`' | b'{' | b'}' | b'|' | b'^')
@@ -78,7 +81,8 @@ pub fn check(uri: &str) -> Result<(), String> {
         "http" if is_loopback(uri) => refuse("loopback URIs need not be registered"),
         "http" => refuse("codes must not be sent unencrypted; use https"),
         scheme if FORBIDDEN_SCHEMES.contains(&scheme) => refuse("no app can receive a code by this scheme"),
-        // RFC 8252, 7.1: a reversed domain name of the app's maker, so that no two apps use the same scheme by accident.
+        // RFC 8252, 7.1: a reversed domain name of the app's maker, so that no two apps use the same scheme by
+        // accident.
         scheme if !scheme.contains('.') => {
             refuse("a private scheme must be a reversed domain name, such as org.example.notes")
         }
@@ -108,8 +112,9 @@ pub fn destination(uri: &str) -> String {
     }
 }
 
-/// The source that lets a page redirect to this URI (CSP `form-action`): an origin, or a scheme. An origin with an IPv6 address is not
-/// a valid source (CSP 3, 2.3.1: browsers ignore it, and then block the redirect), so there it is the scheme.
+/// The source that lets a page redirect to this URI (CSP `form-action`): an origin, or a scheme. An origin with an
+/// IPv6 address is not a valid source (CSP 3, 2.3.1: browsers ignore it, and then block the redirect), so there it is
+/// the scheme.
 pub fn csp_source(uri: &str) -> String {
     match Url::parse(uri) {
         Ok(url) if matches!(url.host(), Some(Host::Ipv6(_))) => format!("{}:", url.scheme()),

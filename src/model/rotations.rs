@@ -136,8 +136,8 @@ pub enum CompleteOutcome {
     NoRotation,
 }
 
-/// Decides whether the running rotation is completed, where a device wants the key of version `wanted`, if given, to become
-/// the current one. `Ok`: this rotation is.
+/// Decides whether the running rotation is completed, where a device wants the key of version `wanted`, if given, to
+/// become the current one. `Ok`: this rotation is.
 ///
 /// # Errors
 /// What to answer instead.

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use crate::clock::MICROS_PER_SECOND;
 
-/// How long a refresh token stays valid after its successor was first used, in microseconds. A client that lost the answer, or two
-/// that share the token, get the same successor again.
+/// How long a refresh token stays valid after its successor was first used, in microseconds. A client that lost the
+/// answer, or two that share the token, get the same successor again.
 pub const REFRESH_GRACE_US: i64 = 60 * MICROS_PER_SECOND;
 
 /// On whose behalf a request runs: a live session.

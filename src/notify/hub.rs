@@ -1,7 +1,7 @@
 //! The events of committed transactions, and who listens to them.
 //!
-//! The writer publishes them after COMMIT and before it answers, on its own thread: when a request is answered, every listener has been
-//! called. Listeners must therefore be quick and must not write to the store.
+//! The writer publishes them after COMMIT and before it answers, on its own thread: when a request is answered, every
+//! listener has been called. Listeners must therefore be quick and must not write to the store.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -30,7 +30,8 @@ pub enum Event {
     },
     /// Settings of an app changed that concern more than its sessions.
     AppsChanged,
-    /// The database was reopened after a failed commit, whose changes may be there although no event was published for them.
+    /// The database was reopened after a failed commit, whose changes may be there although no event was published
+    /// for them.
     Reopened,
 }
 

@@ -76,8 +76,8 @@ impl Mailbox {
         });
     }
 
-    /// Takes out the next event; `None` at the end of the stream. While `coalescing`, pushes are neither returned nor wake the
-    /// subscriber.
+    /// Takes out the next event; `None` at the end of the stream. While `coalescing`, pushes are neither returned nor
+    /// wake the subscriber.
     pub(super) fn poll_event(
         &self,
         context: &mut Context<'_>,

@@ -1,8 +1,8 @@
 //! Which event streams are open, by log.
 //!
-//! A push must not wait for its subscribers. On the writer's thread it costs one look-up, and one update of the log's pending pushes if
-//! the log has subscribers; a separate task dispatches them. Pushes that come faster than they are dispatched are summarised. Ends of
-//! streams and key changes are rare and are delivered at once.
+//! A push must not wait for its subscribers. On the writer's thread it costs one look-up, and one update of the log's
+//! pending pushes if the log has subscribers; a separate task dispatches them. Pushes that come faster than they are
+//! dispatched are summarised. Ends of streams and key changes are rare and are delivered at once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -182,13 +182,14 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Records where the log ended when it was read after subscribing, and whether the subscriber has missed something up to there.
-    /// Pushes up to that seq no longer cause an event.
+    /// Records where the log ended when it was read after subscribing, and whether the subscriber has missed
+    /// something up to there. Pushes up to that seq no longer cause an event.
     pub fn start_at(&self, newest_seq: i64, has_missed: bool) {
         self.mailbox.start_at(newest_seq, has_missed);
     }
 
-    /// Takes out the next event; `None` at the end of the stream. While `coalescing`, pushes are neither returned nor wake the task.
+    /// Takes out the next event; `None` at the end of the stream. While `coalescing`, pushes are neither returned nor
+    /// wake the task.
     pub fn poll_event(&self, context: &mut Context<'_>, coalescing: bool) -> Poll<Option<StreamEvent>> {
         self.mailbox.poll_event(context, coalescing)
     }

@@ -1,6 +1,6 @@
-//! What an operator can ask for: one enum for each noun, which clap reads from the command line and serde from the control socket,
-//! beside what carries it out. Commands run inside the serving process when they come through its control socket, and in the command
-//! line's own process when no server is running.
+//! What an operator can ask for: one enum for each noun, which clap reads from the command line and serde from the
+//! control socket, beside what carries it out. Commands run inside the serving process when they come through its
+//! control socket, and in the command line's own process when no server is running.
 
 mod answer;
 mod apps;

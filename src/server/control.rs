@@ -1,7 +1,8 @@
 //! The control socket, through which commands reach a running server.
 //!
-//! Only the server's process writes to its database, and only it can update what it caches, so a command sent beside it is executed
-//! there. The socket is in the data folder, which only its owner can enter. One JSON command in, one JSON answer out.
+//! Only the server's process writes to its database, and only it can update what it caches, so a command sent beside
+//! it is executed there. The socket is in the data folder, which only its owner can enter. One JSON command in, one
+//! JSON answer out.
 
 use std::fs::File;
 use std::io;
@@ -67,8 +68,8 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Listens in a data folder. Replaces a socket that a killed server left there: the folder is locked, so nobody uses it.
-    /// `url` is where the server answers.
+    /// Listens in a data folder. Replaces a socket that a killed server left there: the folder is locked, so nobody
+    /// uses it. `url` is where the server answers.
     pub(super) fn serve(data: &Path, url: &str, context: CommandContext) -> io::Result<Self> {
         let listener = bind(data)?;
         let permits = Arc::new(Semaphore::new(MAX_CONCURRENT_COMMANDS as usize));
@@ -167,8 +168,8 @@ pub async fn call(data: &Path, command: &Command) -> Result<Value, CallError> {
     Ok(result?)
 }
 
-/// A path short enough for a socket. Operating systems accept about a hundred bytes, and data folders can be deeply nested; Linux has
-/// another path to an open folder.
+/// A path short enough for a socket. Operating systems accept about a hundred bytes, and data folders can be deeply
+/// nested; Linux has another path to an open folder.
 struct ShortPath {
     path: PathBuf,
     _folder: Option<File>,

@@ -2,7 +2,8 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Quarters of the file descriptors that event streams may take; the rest is for requests, which must not starve, and for the database.
+/// Quarters of the file descriptors that event streams may take; the rest is for requests, which must not starve, and
+/// for the database.
 const STREAM_QUARTERS: u64 = 3;
 
 /// Raises the limit on open files as far as this process may.

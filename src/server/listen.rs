@@ -1,4 +1,5 @@
-//! Listens on a TCP port or a Unix socket. The latter is a file, which a killed server leaves behind and another server may be using.
+//! Listens on a TCP port or a Unix socket. The latter is a file, which a killed server leaves behind and another
+//! server may be using.
 
 use std::io;
 use std::net::TcpListener;
@@ -24,12 +25,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Connections that may wait to be accepted: after an outage, all clients come at once.
 const BACKLOG: i32 = 4096;
-/// How long a client may leave what was sent to it unacknowledged. The next heartbeat finds an event stream whose client has vanished;
-/// by default, Linux would keep trying for a quarter of an hour.
+/// How long a client may leave what was sent to it unacknowledged. The next heartbeat finds an event stream whose
+/// client has vanished; by default, Linux would keep trying for a quarter of an hour.
 #[cfg(target_os = "linux")]
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
-/// Bytes of a response that are buffered while its client reads none. Pages of entries come in larger chunks, so in effect this only
-/// bounds the events of a stream.
+/// Bytes of a response that are buffered while its client reads none. Pages of entries come in larger chunks, so in
+/// effect this only bounds the events of a stream.
 const WRITE_BUFFER_BYTES: usize = 1024;
 /// Connections per thread in addition to those of event streams.
 const MAX_OTHER_CONNECTIONS: usize = 16 * 1024;
@@ -68,7 +69,8 @@ pub(super) fn listen(settings: &Settings, state: Arc<State>, front: Front) -> Re
         .shutdown_timeout(settings.shutdown_timeout_seconds)
         .max_connections(settings.notifications.max_streams.get().saturating_add(MAX_OTHER_CONNECTIONS))
         .h1_write_buffer_size(WRITE_BUFFER_BYTES)
-        // A client that closes its sending half has gone: none does so otherwise, and a stream would only notice at its next heartbeat.
+        // A client that closes its sending half has gone: none does so otherwise, and a stream would only notice at
+        // its next heartbeat.
         .h1_allow_half_closed(false)
         .tcp_nodelay(true)
         .disable_signals();

@@ -15,11 +15,12 @@ use crate::store::Store;
 const INTERVAL: Duration = Duration::from_secs(10);
 /// Interval between two full sweeps of the blob store, in microseconds: a day.
 const FULL_SWEEP_INTERVAL_US: i64 = 24 * 60 * 60 * MICROS_PER_SECOND;
-/// Time from the start to the first full sweep, in microseconds: an hour, so that a server that is restarted daily sweeps as well.
+/// Time from the start to the first full sweep, in microseconds: an hour, so that a server that is restarted daily
+/// sweeps as well.
 const FIRST_FULL_SWEEP_US: i64 = 60 * 60 * MICROS_PER_SECOND;
 
-/// Starts a task that maintains the database and the blob store until it is aborted. Neither waits for the other: deleting many objects
-/// from a bucket takes a while.
+/// Starts a task that maintains the database and the blob store until it is aborted. Neither waits for the other:
+/// deleting many objects from a bucket takes a while.
 pub(super) fn start(store: Store, auth: Auth, sweeper: Option<Sweeper>, clock: Clock) -> JoinHandle<()> {
     tokio::spawn(async move {
         let blobs = async {

@@ -1,7 +1,7 @@
 //! Mails password reset links to people who ask for one on the sign-in pages.
 //!
-//! The response is sent before anybody checks whether the account exists, so that neither its content nor its time reveals it. Requests
-//! wait in a bounded queue for one task.
+//! The response is sent before anybody checks whether the account exists, so that neither its content nor its time
+//! reveals it. Requests wait in a bounded queue for one task.
 
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;

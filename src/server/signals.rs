@@ -2,8 +2,8 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT. Install them before anybody learns that the server is ready: a signal that comes right then must stop it in order,
-/// not kill it.
+/// SIGTERM and SIGINT. Install them before anybody learns that the server is ready: a signal that comes right then
+/// must stop it in order, not kill it.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,

@@ -85,8 +85,8 @@ impl Store {
         .await
     }
 
-    /// Replaces the password of an account, and ends every session of its user, those of the account included. `false`: the
-    /// password is no longer the one that was checked.
+    /// Replaces the password of an account, and ends every session of its user, those of the account included.
+    /// `false`: the password is no longer the one that was checked.
     pub async fn replace_password(
         &self,
         actor: Actor,

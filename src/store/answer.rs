@@ -1,5 +1,5 @@
-//! Answers of reads and writes without their types. The queue, the pool and the tasks behind them are then compiled once,
-//! rather than once for each of more than a hundred operations: that was a fifth of the program.
+//! Answers of reads and writes without their types. The queue, the pool and the tasks behind them are then compiled
+//! once, rather than once for each of more than a hundred operations: that was a fifth of the program.
 
 use std::any::Any;
 

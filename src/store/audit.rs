@@ -82,8 +82,8 @@ impl Store {
         .await
     }
 
-    /// The client IPs from which an account, named by email or id, signed in since a time, in microseconds since 1970. Empty also if
-    /// there is no such account.
+    /// The client IPs from which an account, named by email or id, signed in since a time, in microseconds since
+    /// 1970. Empty also if there is no such account.
     pub async fn signed_in_from(&self, account: String, since: i64) -> Result<Vec<IpAddr>, Fault> {
         self.read(move |connection| {
             // The same look-up is made for an unknown account.

@@ -81,7 +81,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredCode> {
 }
 
 impl Store {
-    /// Issues a code. `false`: the app's key or the user's password has changed since the check, or the user may not sign in.
+    /// Issues a code. `false`: the app's key or the user's password has changed since the check, or the user may not
+    /// sign in.
     pub async fn issue_code(&self, new: NewAuthorizationCode) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let app: Option<i64> = tx
@@ -99,8 +100,9 @@ impl Store {
         .await
     }
 
-    /// Exchanges a code for a session. `None`: the code is unknown, expired, used, or was issued to another client, redirect URI or
-    /// code challenge. A used code also ends the session that it gave: one of its two users has stolen it.
+    /// Exchanges a code for a session. `None`: the code is unknown, expired, used, or was issued to another client,
+    /// redirect URI or code challenge. A used code also ends the session that it gave: one of its two users has
+    /// stolen it.
     pub async fn exchange_code(&self, actor: Actor, exchange: CodeExchange) -> Result<Option<Caller>, Fault> {
         self.write(1, move |tx| {
             let key = (exchange.hash, exchange.api_key_hash);

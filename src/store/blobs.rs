@@ -1,7 +1,7 @@
 //! Rows of blobs, uploads and removed objects. The objects themselves are in `crate::blobs`.
 //!
-//! An object is created before its row and deleted after it: when a blob is removed, `removed_objects` remembers the object until it can
-//! be deleted.
+//! An object is created before its row and deleted after it: when a blob is removed, `removed_objects` remembers the
+//! object until it can be deleted.
 
 mod confirm;
 mod confirmed;

@@ -9,8 +9,8 @@ use crate::error::Fault;
 /// Faults reported at most: a broken file has thousands, and a few say as much.
 const MAX_FAULTS: usize = 100;
 
-// A plus before a column keeps SQLite from building an index of it for the one query, and then looking through a whole log for
-// each of its batches.
+// A plus before a column keeps SQLite from building an index of it for the one query, and then looking through a
+// whole log for each of its batches.
 
 /// Logs whose newest batch has other totals than the log.
 const WRONG_COUNTERS: &str = "
@@ -29,8 +29,8 @@ const WRONG_COUNTERS: &str = "
     SELECT newest.log FROM newest LEFT JOIN sums ON sums.log = newest.log
     WHERE sums.last_seq IS NOT newest.last_seq OR changes <> total_changes OR bytes <> change_bytes";
 
-/// Logs whose running rotation has another number of entries left to do than its row says, or has started although its row
-/// says that it has not.
+/// Logs whose running rotation has another number of entries left to do than its row says, or has started although
+/// its row says that it has not.
 const WRONG_PROGRESS: &str = "
     SELECT rotations.log FROM rotations LEFT JOIN (
         SELECT rotations.id AS rotation, sum(typeof(data) <> 'null' AND changes.key_version <> rotations.key_version

@@ -1,7 +1,7 @@
 //! How far each device has pulled, kept in memory and written to the database now and then.
 //!
-//! Otherwise every pull would cost a write. What a crash loses is a little progress: the position on disk may lag behind, but
-//! is never ahead, and a lagging one only makes a push answer with an older cursor.
+//! Otherwise every pull would cost a write. What a crash loses is a little progress: the position on disk may lag
+//! behind, but is never ahead, and a lagging one only makes a push answer with an older cursor.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -40,8 +40,8 @@ impl DeviceProgress {
         self.change(device, now_us, |_| {});
     }
 
-    /// The device was given everything up to `seq`. One that returns to an older cursor returns here as well: it may never
-    /// have received the answer.
+    /// The device was given everything up to `seq`. One that returns to an older cursor returns here as well: it may
+    /// never have received the answer.
     pub(super) fn note_pulled(&self, device: i64, seq: i64, now_us: i64) {
         self.change(device, now_us, |progress| progress.pulled_seq = Some(seq));
     }

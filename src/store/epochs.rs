@@ -40,8 +40,8 @@ pub(super) fn cursor_at(epochs: &Epochs, caller: &Caller, seq: i64) -> Cursor {
 
 /// The position that a cursor stands for. `None`: it comes from a history that was lost.
 ///
-/// The writer stores its newest seq right after the commit, so for a moment a snapshot may show, and a cursor name, a seq
-/// beyond it. That is why the snapshot itself is asked before a cursor is refused.
+/// The writer stores its newest seq right after the commit, so for a moment a snapshot may show, and a cursor name, a
+/// seq beyond it. That is why the snapshot itself is asked before a cursor is refused.
 pub(super) fn resolve(
     connection: &Connection,
     shared: &Shared,

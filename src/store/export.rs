@@ -84,7 +84,8 @@ impl Store {
         .await
     }
 
-    /// Begins an export, which the audit log records. Returns what there is to export, but for changes and blobs, in one snapshot.
+    /// Begins an export, which the audit log records. Returns what there is to export, but for changes and blobs, in
+    /// one snapshot.
     ///
     /// # Errors
     /// [`Fault::SessionEnded`].
@@ -113,8 +114,8 @@ impl Store {
         })
         .await
     }
-    /// Gives the sink at most `limit` entries after a seq and up to another one, the end of a batch. Returns the last seq that
-    /// was scanned, and whether there are more.
+    /// Gives the sink at most `limit` entries after a seq and up to another one, the end of a batch. Returns the last
+    /// seq that was scanned, and whether there are more.
     ///
     /// # Errors
     /// [`Fault::SessionEnded`].

@@ -1,7 +1,8 @@
 //! Failed sign-ins, buffered on their way into the audit log.
 //!
-//! They arrive as fast as somebody guesses: with a row for each, a guesser could load the disk and push everything else out of the
-//! audit log. So they are written every few seconds, one row for each account and IP, and the number of rows is limited.
+//! They arrive as fast as somebody guesses: with a row for each, a guesser could load the disk and push everything
+//! else out of the audit log. So they are written every few seconds, one row for each account and IP, and the number
+//! of rows is limited.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

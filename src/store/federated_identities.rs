@@ -61,8 +61,8 @@ pub struct NewFederatedSession {
 }
 
 impl Store {
-    /// Begins a session of a user whom an issuer or a backend has signed in, and creates the user at the first sign-in. `None`: the
-    /// user is disabled, or the authority has been withdrawn.
+    /// Begins a session of a user whom an issuer or a backend has signed in, and creates the user at the first
+    /// sign-in. `None`: the user is disabled, or the authority has been withdrawn.
     pub async fn begin_federated_session(
         &self,
         actor: Actor,

@@ -1,9 +1,9 @@
 //! Group commit: one transaction and one COMMIT for all operations that wait.
 //!
-//! An operation that fails or panics is rolled back and answered by itself. That takes a savepoint for each, for which SQLite
-//! copies every page that the operation shares with those before it; and operations rarely fail. So a group runs without
-//! savepoints first, and again with them only if an operation fails after it has written something. The whole group fails
-//! with its COMMIT, or after a fault for which SQLite rolls back everything.
+//! An operation that fails or panics is rolled back and answered by itself. That takes a savepoint for each, for
+//! which SQLite copies every page that the operation shares with those before it; and operations rarely fail. So a
+//! group runs without savepoints first, and again with them only if an operation fails after it has written
+//! something. The whole group fails with its COMMIT, or after a fault for which SQLite rolls back everything.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;

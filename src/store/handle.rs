@@ -65,8 +65,8 @@ impl Store {
             .await
     }
 
-    /// Runs `work` in the writer and returns once it is committed. `work` runs twice if another operation of its group fails.
-    /// `kib` is the memory that it holds.
+    /// Runs `work` in the writer and returns once it is committed. `work` runs twice if another operation of its
+    /// group fails. `kib` is the memory that it holds.
     pub(super) async fn write<T, F>(&self, kib: usize, work: F) -> Result<T, Fault>
     where
         T: Send + 'static,

@@ -44,7 +44,8 @@ fn list(connection: &Connection, app: Uuid) -> Result<Vec<Issuer>, Fault> {
 }
 
 impl Store {
-    /// Adds an issuer that an app trusts, or replaces audience and keys of one it trusts already. `None`: there is no such app.
+    /// Adds an issuer that an app trusts, or replaces audience and keys of one it trusts already. `None`: there is no
+    /// such app.
     pub async fn add_issuer(
         &self,
         actor: Actor,
@@ -71,8 +72,8 @@ impl Store {
         .await
     }
 
-    /// Removes an issuer that an app trusts, and ends the sessions that were begun by its assertions. Its users and their data stay.
-    /// `false`: the app does not trust it, or there is no such app.
+    /// Removes an issuer that an app trusts, and ends the sessions that were begun by its assertions. Its users and
+    /// their data stay. `false`: the app does not trust it, or there is no such app.
     pub async fn remove_issuer(&self, actor: Actor, app: String, issuer: String) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             let Some(app) = apps::find(tx, &app)? else { return Ok(false) };

@@ -100,7 +100,8 @@ fn insert(
 }
 
 impl Store {
-    /// Creates the link by which the first administrator is created, and revokes earlier ones. `false`: there is an administrator.
+    /// Creates the link by which the first administrator is created, and revokes earlier ones. `false`: there is an
+    /// administrator.
     pub async fn create_setup_link(&self, new: NewLink) -> Result<bool, Fault> {
         self.write(1, move |tx| {
             tx.prepare_cached(DELETE_KIND)?.execute([LinkKind::Setup.name()])?;
@@ -113,7 +114,8 @@ impl Store {
         .await
     }
 
-    /// Creates an invite, if an app is given by id or name, to that app. Returns the app's name. `None`: there is no such app.
+    /// Creates an invite, if an app is given by id or name, to that app. Returns the app's name. `None`: there is no
+    /// such app.
     pub async fn create_invite(
         &self,
         actor: Actor,
@@ -134,8 +136,8 @@ impl Store {
         .await
     }
 
-    /// Creates a link to set a new password for the account with this email, and revokes earlier ones. `false`: there is no such
-    /// account, or it is disabled.
+    /// Creates a link to set a new password for the account with this email, and revokes earlier ones. `false`: there
+    /// is no such account, or it is disabled.
     pub async fn create_reset_link(&self, actor: Actor, new: NewLink, email: String) -> Result<bool, Fault> {
         self.write(1, move |tx| match users::find(tx, &email)? {
             Some((user, found)) if found.email.is_some() && found.disabled_at.is_none() => {
@@ -207,8 +209,8 @@ impl Store {
         .await
     }
 
-    /// Sets a new password by a link, uses the link up, and ends all sessions of the user. The key envelope does not change.
-    /// Returns the account's email. `None`: the link is unknown, used up or expired.
+    /// Sets a new password by a link, uses the link up, and ends all sessions of the user. The key envelope does not
+    /// change. Returns the account's email. `None`: the link is unknown, used up or expired.
     pub async fn reset_password(
         &self,
         actor: Actor,

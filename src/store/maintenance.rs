@@ -18,8 +18,8 @@ const EXPIRE_CODES: &str = "
         (SELECT hash FROM authorization_codes WHERE expires_at < ?1 LIMIT 500)";
 
 impl Store {
-    /// Runs one round of maintenance: writes what is only in memory, and deletes some of what has expired. To be called every
-    /// few seconds; what one round leaves, the next one does.
+    /// Runs one round of maintenance: writes what is only in memory, and deletes some of what has expired. To be
+    /// called every few seconds; what one round leaves, the next one does.
     pub async fn maintain(&self) -> Result<(), Fault> {
         self.flush_device_progress().await?;
         self.expire_rotations().await?;

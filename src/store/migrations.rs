@@ -1,7 +1,7 @@
 //! Creates a database, or brings an older one to the schema of this program.
 //!
-//! A new database is made from `schema.sql`. An older one runs the migrations that it lacks, in one transaction, after a copy
-//! of it has been put beside it.
+//! A new database is made from `schema.sql`. An older one runs the migrations that it lacks, in one transaction,
+//! after a copy of it has been put beside it.
 
 use std::path::Path;
 
@@ -46,8 +46,8 @@ pub(super) fn open_current(options: &Options, clock: &Clock) -> Result<Connectio
     Ok(connection)
 }
 
-/// Creates the file for its owner only, whatever its folder allows: it holds the keys that sign tokens. SQLite gives its
-/// write-ahead log the same permissions.
+/// Creates the file for its owner only, whatever its folder allows: it holds the keys that sign tokens. SQLite gives
+/// its write-ahead log the same permissions.
 fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map(drop)

@@ -1,11 +1,12 @@
 //! The database, and the only place that knows SQLite.
 //!
-//! One thread writes (`writer`), a pool reads (`readers`), and one file per noun holds the statements of that noun beside
-//! the operations that use them. [`Store`] offers whole operations with model types in and out: what a caller may do is
-//! decided in the transaction that does it, so that nothing can change in between.
+//! One thread writes (`writer`), a pool reads (`readers`), and one file per noun holds the statements of that noun
+//! beside the operations that use them. [`Store`] offers whole operations with model types in and out: what a caller
+//! may do is decided in the transaction that does it, so that nothing can change in between.
 //!
-//! Naming: `find_` returns an `Option`, `list_` all of them, `count_` a number. A possible outcome of a request is a value;
-//! an `Err` is a [`Fault`](crate::error::Fault) of the machine or the program, in every operation, and no operation's documentation repeats that.
+//! Naming: `find_` returns an `Option`, `list_` all of them, `count_` a number. A possible outcome of a request is a
+//! value; an `Err` is a [`Fault`](crate::error::Fault) of the machine or the program, in every operation, and no
+//! operation's documentation repeats that.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this folder owns SQLite")]
 
 mod account_sessions;

@@ -55,8 +55,8 @@ impl Store {
         self.read(move |connection| Ok(find(connection, log)?.1)).await
     }
 
-    /// The state of the caller's key, provided that this is the stored hash of their password and, if an envelope is given, that it
-    /// is the stored one.
+    /// The state of the caller's key, provided that this is the stored hash of their password and, if an envelope is
+    /// given, that it is the stored one.
     ///
     /// # Errors
     /// [`Fault::SessionEnded`].

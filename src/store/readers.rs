@@ -1,8 +1,8 @@
 //! The pool of reading connections.
 //!
-//! Reads run on blocking threads, one short snapshot each, and never while a response is being written. A semaphore with as
-//! many permits as there are connections keeps waiting requests off the threads: a thousand of them cost a thousand futures
-//! instead of a thousand stacks.
+//! Reads run on blocking threads, one short snapshot each, and never while a response is being written. A semaphore
+//! with as many permits as there are connections keeps waiting requests off the threads: a thousand of them cost a
+//! thousand futures instead of a thousand stacks.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};

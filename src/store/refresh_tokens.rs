@@ -24,8 +24,8 @@ const SET_NONCE: &str = "UPDATE refresh_tokens SET nonce = ?2, first_used_at = ?
 const DELETE_OLDEST: &str = "DELETE FROM refresh_tokens WHERE session = ?1 AND number <= ?2";
 const EXTEND_SESSION: &str = "UPDATE sessions SET expires_at = max(expires_at, ?2) WHERE id = ?1";
 
-/// Tokens kept of a session, so that the use of a stolen one among them ends it: three years of daily refreshing. Without a limit, a
-/// client that does nothing but refresh would fill the disk.
+/// Tokens kept of a session, so that the use of a stolen one among them ends it: three years of daily refreshing.
+/// Without a limit, a client that does nothing but refresh would fill the disk.
 const MAX_TOKENS: i64 = 1_000;
 
 /// A refresh token to be exchanged, and what its successor would be. No `Debug`: it is about secrets.
@@ -51,8 +51,8 @@ pub struct TokenSuccessor {
 }
 
 impl Store {
-    /// Exchanges a refresh token; see [`RefreshDecision`]. `None`: it is unknown or expired, or it was used before and its session has
-    /// now been ended.
+    /// Exchanges a refresh token; see [`RefreshDecision`]. `None`: it is unknown or expired, or it was used before
+    /// and its session has now been ended.
     pub async fn refresh_session(
         &self,
         actor: Actor,

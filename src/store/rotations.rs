@@ -1,8 +1,9 @@
 //! Rotations: replacing a log's master key, and re-encrypting everything under it.
 //!
-//! A log may hold millions of entries, and the writer serves everybody. So nothing here that runs in the writer takes time that
-//! depends on the length of the log: readers count the entries that are left to do when a rotation begins, and from then on
-//! everything that writes to the log keeps the count. What is replaced is kept for a while, so that the operator can undo it.
+//! A log may hold millions of entries, and the writer serves everybody. So nothing here that runs in the writer takes
+//! time that depends on the length of the log: readers count the entries that are left to do when a rotation begins,
+//! and from then on everything that writes to the log keeps the count. What is replaced is kept for a while, so that
+//! the operator can undo it.
 
 mod batch;
 mod blob_keys;

@@ -98,8 +98,8 @@ impl Store {
         .await
     }
 
-    /// Enables a second factor, whose first code was of this step, with these recovery codes. `false`: this is not the unconfirmed
-    /// secret any more.
+    /// Enables a second factor, whose first code was of this step, with these recovery codes. `false`: this is not
+    /// the unconfirmed secret any more.
     pub async fn confirm_second_factor(
         &self,
         actor: Actor,
@@ -132,7 +132,8 @@ impl Store {
         self.write(1, move |tx| remove_second_factor(tx, actor, user)).await
     }
 
-    /// Disables the second factor of a user given by email or id; `Some(false)`: there was none. `None`: there is no such user.
+    /// Disables the second factor of a user given by email or id; `Some(false)`: there was none. `None`: there is no
+    /// such user.
     pub async fn disable_second_factor_of(
         &self,
         actor: Actor,

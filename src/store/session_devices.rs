@@ -1,8 +1,8 @@
 //! Which devices a session has used, so that removing a device ends the sessions that used it.
 //!
-//! Every push and pull needs its session linked to its device in `session_devices`. Links that were seen there are kept in
-//! memory. They need no invalidation: a link goes only with its session or its device, and those are checked each time
-//! anyway, by readers in the database and by the writer in its cache.
+//! Every push and pull needs its session linked to its device in `session_devices`. Links that were seen there are
+//! kept in memory. They need no invalidation: a link goes only with its session or its device, and those are checked
+//! each time anyway, by readers in the database and by the writer in its cache.
 
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};

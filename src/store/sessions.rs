@@ -92,8 +92,8 @@ pub struct NewSession {
     pub expires_at: i64,
 }
 
-/// Fails with [`Fault::SessionEnded`] if a session has ended. A caller is authorised before the body of a request is read, which
-/// can take long: a request must not be carried out if the session was revoked meanwhile.
+/// Fails with [`Fault::SessionEnded`] if a session has ended. A caller is authorised before the body of a request is
+/// read, which can take long: a request must not be carried out if the session was revoked meanwhile.
 pub(super) fn require_live(connection: &Connection, session: Uuid) -> Result<(), Fault> {
     let is_live = connection.prepare_cached(IS_LIVE)?.exists([session.as_bytes()])?;
     if is_live { Ok(()) } else { Err(Fault::SessionEnded) }
@@ -208,7 +208,8 @@ impl Store {
         .await
     }
 
-    /// Looks up the email and the API key of a sign-in. Both are always looked up, so that the time taken reveals nothing.
+    /// Looks up the email and the API key of a sign-in. Both are always looked up, so that the time taken reveals
+    /// nothing.
     pub async fn find_credentials(
         &self,
         email: String,
@@ -233,8 +234,8 @@ impl Store {
         .await
     }
 
-    /// Begins a session, and the user's log in that app if there is none yet. `None`: the user was disabled or deleted, or the
-    /// password or the app's key changed, since the credentials were checked.
+    /// Begins a session, and the user's log in that app if there is none yet. `None`: the user was disabled or
+    /// deleted, or the password or the app's key changed, since the credentials were checked.
     pub async fn begin_session(&self, actor: Actor, new: NewSession) -> Result<Option<Caller>, Fault> {
         self.write(1, move |tx| {
             let checked = (new.user, &new.password_hash, new.app, new.api_key_hash);

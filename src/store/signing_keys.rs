@@ -1,4 +1,5 @@
-//! The keys that sign access tokens. They are in the database, so that a backup of the one file is a backup of everything.
+//! The keys that sign access tokens. They are in the database, so that a backup of the one file is a backup of
+//! everything.
 
 use rusqlite::Connection;
 
@@ -62,8 +63,8 @@ impl Store {
         .await
     }
 
-    /// Deletes the keys that newer ones replaced before a time, microseconds since 1970. Returns those that are left, if any was
-    /// deleted.
+    /// Deletes the keys that newer ones replaced before a time, microseconds since 1970. Returns those that are left,
+    /// if any was deleted.
     pub async fn retire_signing_keys(&self, replaced_before: i64) -> Result<Option<Vec<SigningKey>>, Fault> {
         if self.read(list).await?.len() < 2 {
             return Ok(None);

@@ -57,8 +57,8 @@ const DELETE_REST: [&str; 15] = [
 ];
 
 impl Store {
-    /// Deletes an account and everything that belongs to it, in steps, so that others can write in between. If the program stops
-    /// before the end, maintenance resumes the deletion. `false`: there is no such account.
+    /// Deletes an account and everything that belongs to it, in steps, so that others can write in between. If the
+    /// program stops before the end, maintenance resumes the deletion. `false`: there is no such account.
     pub async fn delete_user(&self, actor: Actor, selector: String) -> Result<bool, Fault> {
         let started = self.write(1, move |tx| {
             let Some((user, User { id, .. })) = users::find(tx, &selector)? else { return Ok(None) };
@@ -72,8 +72,8 @@ impl Store {
         self.finish_deletion(user).await.map(|()| true)
     }
 
-    /// Deletes everything that the caller has in their app, and ends their sessions there. The log is reassigned to a new user who is
-    /// being deleted: it is out of reach at once, and its rows go as those of a deleted account do.
+    /// Deletes everything that the caller has in their app, and ends their sessions there. The log is reassigned to a
+    /// new user who is being deleted: it is out of reach at once, and its rows go as those of a deleted account do.
     ///
     /// # Errors
     /// [`Fault::SessionEnded`].

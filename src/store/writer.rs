@@ -1,11 +1,11 @@
 //! The writer: a thread that owns the only writing connection, and commits in groups.
 //!
-//! Whatever is queued when the thread is free becomes one transaction: one COMMIT with one fsync, then the events, then the
-//! answers. There is no timer: a lone push is committed at once, and under load the next group gathers during the fsync of
-//! the current one. A lock around a pool of writing connections would pay an fsync per push.
+//! Whatever is queued when the thread is free becomes one transaction: one COMMIT with one fsync, then the events,
+//! then the answers. There is no timer: a lone push is committed at once, and under load the next group gathers
+//! during the fsync of the current one. A lock around a pool of writing connections would pay an fsync per push.
 //!
-//! After a failed fsync it is unknown what is on disk: reads and writes are refused until the file has been reopened and its
-//! write-ahead log checkpointed successfully.
+//! After a failed fsync it is unknown what is on disk: reads and writes are refused until the file has been reopened
+//! and its write-ahead log checkpointed successfully.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -39,8 +39,8 @@ const MAX_GROUP_KIB: u32 = 8 * 1024;
 const MAX_WAL_BYTES: u64 = 64 * 1024 * 1024;
 /// How long truncating it waits for reads in progress: all writes wait with it.
 const TRUNCATE_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long the writer spins for more after a group of one. A client that pushes change after change sends the next one right
-/// after the answer, and waking the thread for it takes as long as half a commit.
+/// How long the writer spins for more after a group of one. A client that pushes change after change sends the next
+/// one right after the answer, and waking the thread for it takes as long as half a commit.
 const SPIN: Duration = Duration::from_micros(150);
 /// Pause between two attempts to reopen the database after a failed commit.
 const REOPEN_PAUSE: Duration = Duration::from_millis(500);
@@ -67,8 +67,8 @@ impl Handle {
         }
     }
 
-    /// Runs `work` in the writer and returns once it is committed. `work` runs twice if another operation of its group fails.
-    /// `kib` is the memory that it holds.
+    /// Runs `work` in the writer and returns once it is committed. `work` runs twice if another operation of its
+    /// group fails. `kib` is the memory that it holds.
     pub(super) async fn run(&self, kib: usize, work: Work) -> Result<Answer, Fault> {
         let kib = kib.clamp(1, MAX_QUEUED_KIB) as u32;
         let permit = self.space.clone().acquire_many_owned(kib).await.map_err(Fault::internal)?;
@@ -218,9 +218,10 @@ impl Writer {
         }
     }
 
-    /// Truncates the write-ahead log when it has grown too long. The checkpoints that SQLite makes by itself never do that
-    /// while reads overlap; this one lets new reads bypass the log, so it only waits for reads in progress. It does not wait
-    /// for a very long one, such as that of a check: then the log may grow by as much again before the next attempt.
+    /// Truncates the write-ahead log when it has grown too long. The checkpoints that SQLite makes by itself never do
+    /// that while reads overlap; this one lets new reads bypass the log, so it only waits for reads in progress. It
+    /// does not wait for a very long one, such as that of a check: then the log may grow by as much again before the
+    /// next attempt.
     fn bound_wal(&mut self) {
         let length = std::fs::metadata(&self.wal).map_or(0, |found| found.len());
         let Some(connection) = self.connection.as_ref().filter(|_| length > self.wal_bound) else { return };

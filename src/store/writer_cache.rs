@@ -1,8 +1,9 @@
-//! What the writer would otherwise look up for every push: the live sessions, devices and log states that it has met lately.
+//! What the writer would otherwise look up for every push: the live sessions, devices and log states that it has met
+//! lately.
 //!
-//! Everything that is written passes through one thread, so its cache cannot become stale unnoticed. A push by a device that
-//! has pushed before looks up nothing. What changes a cached row also drops it here, in the same transaction; and because a
-//! transaction may fail, everything is dropped when one does.
+//! Everything that is written passes through one thread, so its cache cannot become stale unnoticed. A push by a
+//! device that has pushed before looks up nothing. What changes a cached row also drops it here, in the same
+//! transaction; and because a transaction may fail, everything is dropped when one does.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;

@@ -1,4 +1,5 @@
-//! End-to-end tests: whole programs in a real browser, in terminals, behind reverse proxies, and next to programs in Python.
+//! End-to-end tests: whole programs in a real browser, in terminals, behind reverse proxies, and next to programs in
+//! Python.
 //!
 //! `scripts/test` installs what they need.
 

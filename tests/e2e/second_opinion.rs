@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tidelog_client::ChangeOp;
 
 use tidelog_test_kit::raw::RawClient;
-use tidelog_test_kit::sdk::{PASSPHRASE, World, first_page, task};
+use tidelog_test_kit::sdk::{Fixture, PASSPHRASE, first_page, task};
 
 /// Runs `tests/wire/formats.py` and returns the lines that it prints.
 fn python(command: &str, request: &Value) -> Vec<Value> {
@@ -43,14 +43,14 @@ fn another_language_computes_the_same_golden_vectors() {
 
 #[tokio::test]
 async fn entries_sealed_by_the_sdk_open_in_another_language() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     let mut gone = task("ü/2");
     (gone.op, gone.data) = (ChangeOp::Delete, None);
     client.push(device.id, vec![task("1"), gone]).await.unwrap();
     client.push(device.id, vec![task("3")]).await.unwrap();
 
-    let raw = RawClient::with_token_of(&world, &client);
+    let raw = RawClient::with_token_of(&fixture, &client);
     let request = json!({
         "envelope_b64": raw.envelope().await,
         "passphrase": PASSPHRASE,
@@ -72,9 +72,9 @@ async fn entries_sealed_by_the_sdk_open_in_another_language() {
 
 #[tokio::test]
 async fn entries_sealed_in_another_language_open_in_the_sdk() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
-    let raw = RawClient::with_token_of(&world, &client);
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
+    let raw = RawClient::with_token_of(&fixture, &client);
     let change = |op: &str, payload: Value| json!({ "table": "tasks", "op": op, "row_id": "ü/1", "timestamp": "2026-03-13T10:00:00.123456Z", "payload": payload });
     let request = json!({
         "envelope_b64": raw.envelope().await,

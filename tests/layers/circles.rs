@@ -1,7 +1,7 @@
 //! No files of a folder import each other in a circle, so the imports of a file can be followed to an end.
 //!
-//! A folder inside the folder counts as one file, together with the file that is named after it. A name that a module re-exports counts
-//! as an import of the module that has it.
+//! A folder inside the folder counts as one file, together with the file that is named after it. A name that a module
+//! re-exports counts as an import of the module that has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,6 @@
-//! Imports of the server point one way: `main → cli → dev → server → http → auth, blobs, mail → store → model → protocol`. `clock`,
-//! `config`, `error`, `notify` and `tls` are leaves: every module may use them, and they use nothing but each other.
+//! Imports of the server point one way: `main → cli → dev → server → http → auth, blobs, mail → store → model →
+//! protocol`. `clock`, `config`, `error`, `notify` and `tls` are leaves: every module may use them, and they use
+//! nothing but each other.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use tidelog_protocol::rules::{check_row_id, check_table};
 use tidelog_protocol::{ChangeFault, Op, Timestamp};
 
-/// One change of one row. `data` is sealed before it leaves this machine. The server sees the other fields, but they are bound
-/// to `data`, so that it cannot move a value to another row or time.
+/// One change of one row. `data` is sealed before it leaves this machine. The server sees the other fields, but they
+/// are bound to `data`, so that it cannot move a value to another row or time.
 ///
 /// `Debug` shows whether there is data, not the data.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]

@@ -17,8 +17,8 @@ impl SyncKitClient {
         self.register(device_name, platform, None).await
     }
 
-    /// Like [`register_device`](Self::register_device), for apps that store an id of their installation: two installations
-    /// with the same name are then two devices.
+    /// Like [`register_device`](Self::register_device), for apps that store an id of their installation: two
+    /// installations with the same name are then two devices.
     ///
     /// # Errors
     /// Those of [`register_device`](Self::register_device).

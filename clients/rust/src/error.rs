@@ -45,8 +45,8 @@ pub enum SyncKitError {
     /// What the browser brought belongs to another sign-in or to another server; nothing was sent.
     #[error("the browser came back from another sign-in")]
     ForeignCallback,
-    /// The code from the browser, or the token of another issuer, has expired, was used before, or is not accepted by this
-    /// app: start the sign-in again.
+    /// The code from the browser, or the token of another issuer, has expired, was used before, or is not accepted by
+    /// this app: start the sign-in again.
     #[error("the sign-in code or token is not accepted, sign in again")]
     CodeRefused,
     /// No browser could be opened. The program can show the URL instead; see
@@ -71,8 +71,8 @@ pub enum SyncKitError {
     /// The passphrase does not open the key on the server.
     #[error("wrong passphrase")]
     WrongPassphrase,
-    /// The passphrase is the account's password. The server sees that at every sign-in, so it could read everything. Choose
-    /// another one, or build the client with
+    /// The passphrase is the account's password. The server sees that at every sign-in, so it could read everything.
+    /// Choose another one, or build the client with
     /// [`allow_passphrase_as_password`](crate::ClientBuilder::allow_passphrase_as_password).
     #[error("the passphrase must not be the account's password")]
     PassphraseIsPassword,
@@ -82,7 +82,8 @@ pub enum SyncKitError {
     /// The key on the server has no recovery key.
     #[error("there is no recovery key for the key on the server")]
     NoRecoveryKey,
-    /// Syncing cannot go on until the user has done something. The changes to be pushed are kept: push the same ones again.
+    /// Syncing cannot go on until the user has done something. The changes to be pushed are kept: push the same ones
+    /// again.
     #[error("blocked: {0}")]
     Blocked(BlockReason),
     /// A rotation is under way: finish it with [`rotate_key`](crate::SyncKitClient::rotate_key), or cancel it.
@@ -91,8 +92,8 @@ pub enum SyncKitError {
     /// Other devices keep pushing more than this one can re-encrypt. Everything is readable; try again.
     #[error("the rotation could not catch up with what other devices push")]
     RotationOutrun,
-    /// There is evidence against the server, and this client refuses to go on: see [`TamperPolicy`](crate::TamperPolicy).
-    /// Nothing of the page was returned.
+    /// There is evidence against the server, and this client refuses to go on: see
+    /// [`TamperPolicy`](crate::TamperPolicy). Nothing of the page was returned.
     #[error("the server contradicts itself or another device: {}", evidence.first().map_or_else(String::new, ToString::to_string))]
     Tampered {
         /// What was found; never empty.
@@ -106,8 +107,8 @@ pub enum SyncKitError {
         /// The key version that the server wants.
         want: u32,
     },
-    /// The server's key contradicts what this device has seen before. Nothing was changed. If the user has really started
-    /// over, call [`forget_key`](crate::SyncKitClient::forget_key) and set up encryption again.
+    /// The server's key contradicts what this device has seen before. Nothing was changed. If the user has really
+    /// started over, call [`forget_key`](crate::SyncKitClient::forget_key) and set up encryption again.
     #[error("the server's key is not the one that this device knows: {0}")]
     KeyChanged(#[from] PinError),
     /// This device has seen a key on the server, and now there is none. Nothing was changed; see
@@ -159,8 +160,8 @@ pub enum SyncKitError {
     /// The device was revoked: register it again.
     #[error("this device was revoked, register it again")]
     DeviceRevoked,
-    /// The server lost a part of its history, because a backup was restored: pull from `resume_from`, and push again what was
-    /// written since.
+    /// The server lost a part of its history, because a backup was restored: pull from `resume_from`, and push again
+    /// what was written since.
     #[error("the server's log was put back to an earlier state")]
     LogRewound {
         /// The last position of this device that the server knows.

@@ -9,7 +9,8 @@ use crate::quarantine::QuarantineReason;
 
 /// One thing that an honest server does not do.
 ///
-/// Numbers are those of the log (`seq`) and of a stream (`counter`): the chain of entries that one installation has written.
+/// Numbers are those of the log (`seq`) and of a stream (`counter`): the chain of entries that one installation has
+/// written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Evidence {

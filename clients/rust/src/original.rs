@@ -1,5 +1,5 @@
-//! The names of the original SDK for what this one does in another way: thin wrappers, so that programs written for it go on
-//! working. New programs have no need for them.
+//! The names of the original SDK for what this one does in another way: thin wrappers, so that programs written for
+//! it go on working. New programs have no need for them.
 //!
 //! | original | here |
 //! |---|---|
@@ -15,8 +15,8 @@ use crate::{ChangeEntry, PullFilter, PulledChange, Result, SyncKitClient};
 
 /// Names of the original SDK for pulling.
 impl SyncKitClient {
-    /// Pulls the page of changes after `cursor`; `0` is the start of the log. Returns the changes, the cursor of the next
-    /// page, and whether there is one.
+    /// Pulls the page of changes after `cursor`; `0` is the start of the log. Returns the changes, the cursor of the
+    /// next page, and whether there is one.
     ///
     /// Entries that do not open are left out and counted ([`quarantined`](Self::quarantined));
     /// [`pull_page`](Self::pull_page) returns them as well.
@@ -43,8 +43,8 @@ impl SyncKitClient {
         self.pull_filtered_rich(device_id, cursor, PullFilter::default()).await
     }
 
-    /// Like [`pull`](Self::pull), but only what passes the filter. The cursor advances past what was left out, so a page may be
-    /// empty although there is more.
+    /// Like [`pull`](Self::pull), but only what passes the filter. The cursor advances past what was left out, so a
+    /// page may be empty although there is more.
     ///
     /// # Errors
     /// Those of [`pull_page`](Self::pull_page).
@@ -87,21 +87,21 @@ impl SyncKitClient {
 /// Names of the original SDK for blobs that fit into memory. They are sealed as a whole, 40 bytes over the file;
 /// [`get_blob`](SyncKitClient::get_blob) and [`blob_download`](SyncKitClient::blob_download) read both forms.
 impl SyncKitClient {
-    /// Returns a presigned URL to `PUT` a blob of this name and size to, and whether the blob exists already. In that case there
-    /// is nothing to send, and the URL is empty. For programs that seal and send by themselves;
+    /// Returns a presigned URL to `PUT` a blob of this name and size to, and whether the blob exists already. In that
+    /// case there is nothing to send, and the URL is empty. For programs that seal and send by themselves;
     /// [`blob_upload`](Self::blob_upload) does all of it.
     ///
     /// # Errors
-    /// [`BlobTooLarge`](crate::SyncKitError::BlobTooLarge), [`QuotaExceeded`](crate::SyncKitError::QuotaExceeded), and those of
-    /// every request.
+    /// [`BlobTooLarge`](crate::SyncKitError::BlobTooLarge), [`QuotaExceeded`](crate::SyncKitError::QuotaExceeded),
+    /// and those of every request.
     pub async fn blob_upload_url(&self, hash: &str, size_bytes: u64) -> Result<(String, bool)> {
         let url = self.presigned_upload(hash, size_bytes).await?;
         let exists = url.is_none();
         Ok((url.unwrap_or_default(), exists))
     }
 
-    /// Seals a file that is in memory, uploads and confirms it, and returns its name. Once this returns, the blob is on the
-    /// server's disk.
+    /// Seals a file that is in memory, uploads and confirms it, and returns its name. Once this returns, the blob is
+    /// on the server's disk.
     ///
     /// # Errors
     /// Those of [`put_blob`](Self::put_blob).
@@ -109,8 +109,8 @@ impl SyncKitClient {
         Ok(self.put_whole_blob(data.into()).await?.to_string())
     }
 
-    /// Turns what a program has uploaded to the URL of [`blob_upload_url`](Self::blob_upload_url) into a blob. Calling it again
-    /// changes nothing, also for a blob of [`blob_upload`](Self::blob_upload).
+    /// Turns what a program has uploaded to the URL of [`blob_upload_url`](Self::blob_upload_url) into a blob.
+    /// Calling it again changes nothing, also for a blob of [`blob_upload`](Self::blob_upload).
     ///
     /// # Errors
     /// [`Server`](crate::SyncKitError::Server) with
@@ -120,8 +120,9 @@ impl SyncKitClient {
         self.confirm_without_key(hash, size_bytes).await
     }
 
-    /// Returns a presigned URL to download a blob from, with its wrapped key behind `#`. Whoever has the URL can download the
-    /// sealed bytes; opening them takes the user's key. A blob that was uploaded without a key has nothing behind `#`.
+    /// Returns a presigned URL to download a blob from, with its wrapped key behind `#`. Whoever has the URL can
+    /// download the sealed bytes; opening them takes the user's key. A blob that was uploaded without a key has
+    /// nothing behind `#`.
     ///
     /// # Errors
     /// [`NotFound`](crate::SyncKitError::NotFound), and those of every request.
@@ -132,7 +133,8 @@ impl SyncKitClient {
     /// Downloads and opens a blob into memory, by a URL from [`blob_download_url`](Self::blob_download_url).
     ///
     /// # Errors
-    /// [`BadBlob`](crate::SyncKitError::BadBlob) for bytes that are not the blob of this name, and those of every request.
+    /// [`BadBlob`](crate::SyncKitError::BadBlob) for bytes that are not the blob of this name, and those of every
+    /// request.
     pub async fn blob_download(&self, url: &str) -> Result<Vec<u8>> {
         self.get_blob_by_link(url).await
     }

@@ -1,4 +1,5 @@
-//! The record of a user's key in a key store: the vault, and how often its key had been wrapped when it was last opened.
+//! The record of a user's key in a key store: the vault, and how often its key had been wrapped when it was last
+//! opened.
 //!
 //! ```text
 //! "TLP1" wrap_no u32 vault (its stored form, which ends in a checksum)

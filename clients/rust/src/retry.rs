@@ -1,7 +1,7 @@
 //! When to retry, and how long to wait before it.
 //!
-//! Full jitter: a random wait between zero and an exponentially growing bound, so that a thousand clients that lost the same
-//! server do not come back at the same moment.
+//! Full jitter: a random wait between zero and an exponentially growing bound, so that a thousand clients that lost
+//! the same server do not come back at the same moment.
 
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ impl RetryPolicy {
     }
 }
 
-/// Returns a random wait after this many failures, at most `longest`. Never zero: a server that hangs up at once must not be
-/// asked again at once.
+/// Returns a random wait after this many failures, at most `longest`. Never zero: a server that hangs up at once must
+/// not be asked again at once.
 pub(crate) fn backoff(first: Duration, failed: u32, longest: Duration) -> Duration {
     let doublings = failed.saturating_sub(1).min(u32::BITS - 1);
     let bound = first.max(MIN_BACKOFF).saturating_mul(1 << doublings).min(longest);

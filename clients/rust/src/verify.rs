@@ -42,8 +42,8 @@ pub struct VerifyReport {
     pub streams: Vec<StreamSummary>,
     /// Heads (what writers say that they had seen) that were compared. They hold unless `evidence` says otherwise.
     pub heads_checked: u64,
-    /// Heads that could not be compared: made with a key that is gone, long before their entry, or before superseded entries
-    /// were removed.
+    /// Heads that could not be compared: made with a key that is gone, long before their entry, or before superseded
+    /// entries were removed.
     pub heads_unchecked: u64,
     /// Quarantined entries, at most the first thousand.
     pub quarantined: Vec<QuarantinedEntry>,
@@ -63,9 +63,9 @@ impl VerifyReport {
 }
 
 impl SyncKitClient {
-    /// Reads the whole log, opens every entry, follows every stream, and compares what writers say that they had seen and what
-    /// this client was given before. Changes nothing, here or on the server, and returns no changes. Ends early at an answer
-    /// that is not a page.
+    /// Reads the whole log, opens every entry, follows every stream, and compares what writers say that they had seen
+    /// and what this client was given before. Changes nothing, here or on the server, and returns no changes. Ends
+    /// early at an answer that is not a page.
     ///
     /// Downloads the whole log and takes memory for its rows (about 150 bytes each). It cannot tell whether the server
     /// withholds the newest entries.
@@ -100,8 +100,8 @@ impl SyncKitClient {
     }
 }
 
-/// Asks for all entries, own ones included. The filter lets everything pass; because of it the server knows that this pull is
-/// not progress of the device.
+/// Asks for all entries, own ones included. The filter lets everything pass; because of it the server knows that this
+/// pull is not progress of the device.
 fn everything(device_id: Uuid, cursor: Cursor) -> PullRequest {
     PullRequest {
         device_id,

@@ -82,8 +82,8 @@ async fn a_change_wins_over_a_deletion_whichever_came_first() {
     }
 }
 
-/// Two programs push without having seen each other's push: the one with the older row finds its version replaced by a device that
-/// had not seen it.
+/// Two programs push without having seen each other's push: the one with the older row finds its version replaced by
+/// a device that had not seen it.
 #[tokio::test]
 async fn a_concurrent_version_is_kept_beside_its_successor() {
     use tidelog_client::{ChangeEntry, ChangeOp};

@@ -1,6 +1,7 @@
 //! Exponential backoff: a wait that doubles with each failure at one account from one network.
 //!
-//! Attempts that are still pending count as failures: otherwise a thousand of them sent at once would all pass as the first.
+//! Attempts that are still pending count as failures: otherwise a thousand of them sent at once would all pass as the
+//! first.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

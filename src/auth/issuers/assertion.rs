@@ -112,8 +112,8 @@ impl Assertion {
         let kind = header.typ.as_deref().unwrap_or(TYPES[0]).to_ascii_lowercase();
         let kind = kind.strip_prefix("application/").unwrap_or(&kind);
         let is_accepted = matches!(header.alg, Algorithm::ES256 | Algorithm::EdDSA | Algorithm::RS256);
-        // `crit` names extensions that a reader must understand; none are supported. Keys that the token itself contains, or
-        // refers to, are ignored.
+        // `crit` names extensions that a reader must understand; none are supported. Keys that the token itself
+        // contains, or refers to, are ignored.
         if !is_accepted || header.crit.is_some() || !TYPES.contains(&kind) {
             return Err(InvalidAssertion::Malformed);
         }
@@ -135,8 +135,8 @@ impl Assertion {
         keys.has(&self.key_id)
     }
 
-    /// Verifies that one of its issuer's keys has signed it, for this audience, and that it is valid now. Returns the user's id at the
-    /// issuer.
+    /// Verifies that one of its issuer's keys has signed it, for this audience, and that it is valid now. Returns the
+    /// user's id at the issuer.
     pub(super) fn verify(
         &self,
         keys: &KeySet,

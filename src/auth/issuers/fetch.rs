@@ -1,5 +1,5 @@
-//! Fetching an issuer's keys: over HTTPS, with limits of size and time. The URL is the operator's choice alone; nothing in a token or an
-//! answer redirects it.
+//! Fetching an issuer's keys: over HTTPS, with limits of size and time. The URL is the operator's choice alone;
+//! nothing in a token or an answer redirects it.
 
 use std::time::Duration;
 

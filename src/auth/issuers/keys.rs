@@ -1,7 +1,7 @@
 //! The usable keys of a JSON Web Key Set: those for one of the three accepted signature algorithms.
 //!
-//! The algorithm belongs to the key. The header of a token never chooses how the token is verified: otherwise a public RSA key could be
-//! used as the secret of an HMAC.
+//! The algorithm belongs to the key. The header of a token never chooses how the token is verified: otherwise a
+//! public RSA key could be used as the secret of an HMAC.
 
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::jwk::{
@@ -35,7 +35,8 @@ pub(super) struct KeyId {
 pub(super) struct KeySet(Vec<Key>);
 
 impl KeySet {
-    /// Parses a document. `None`: it is not a key set. Unusable keys are left out, since sets contain keys for other purposes, too.
+    /// Parses a document. `None`: it is not a key set. Unusable keys are left out, since sets contain keys for other
+    /// purposes, too.
     pub(super) fn parse(jwks: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Document {
@@ -54,7 +55,8 @@ impl KeySet {
         self.0.is_empty()
     }
 
-    /// The keys that may have made the signature. Without a `kid`, a key is a candidate only if it is the only one of its algorithm.
+    /// The keys that may have made the signature. Without a `kid`, a key is a candidate only if it is the only one of
+    /// its algorithm.
     pub(super) fn candidates(&self, key_id: &KeyId) -> Vec<&Key> {
         let fits = |key: &&Key| key.algorithm == key_id.algorithm;
         match &key_id.kid {

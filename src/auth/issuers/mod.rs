@@ -1,8 +1,8 @@
 //! Issuers: verification of the assertions of systems whose users an app accepts.
 //!
-//! Their keys are stored in the database, so that they survive restarts and are available when the issuer is not. Keys are fetched in a
-//! separate task, one at a time for each issuer: a slow issuer delays only requests with its own assertions, and a client that hangs up
-//! does not abort the fetch that others wait for.
+//! Their keys are stored in the database, so that they survive restarts and are available when the issuer is not.
+//! Keys are fetched in a separate task, one at a time for each issuer: a slow issuer delays only requests with its
+//! own assertions, and a client that hangs up does not abort the fetch that others wait for.
 
 mod assertion;
 mod fetch;
@@ -51,7 +51,8 @@ impl Issuers {
         Self { store, clock, fetcher: Arc::default(), fetch_locks: Arc::default() }
     }
 
-    /// Verifies an assertion of an issuer that the app with this API key trusts. Returns the issuer, and the user's id there.
+    /// Verifies an assertion of an issuer that the app with this API key trusts. Returns the issuer, and the user's
+    /// id there.
     pub(super) async fn verify(
         &self,
         api_key_hash: [u8; 32],

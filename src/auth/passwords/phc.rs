@@ -14,9 +14,9 @@ pub(super) const LANES: u32 = 1;
 
 const SALT_BYTES: usize = 16;
 
-/// Blocks that are allocated; a hash uses some 19,000 of them and leaves the others untouched. glibc's allocator requests anything
-/// beyond 32 MiB from the system and returns it at once. Smaller buffers, after a few of them, it keeps for each thread that ever had
-/// one, which came to 300 MB. A pool of buffers would stay allocated, too.
+/// Blocks that are allocated; a hash uses some 19,000 of them and leaves the others untouched. glibc's allocator
+/// requests anything beyond 32 MiB from the system and returns it at once. Smaller buffers, after a few of them, it
+/// keeps for each thread that ever had one, which came to 300 MB. A pool of buffers would stay allocated, too.
 const ALLOCATED_BLOCKS: usize = 33 * 1024 * 1024 / Block::SIZE;
 
 fn memory(params: &Params) -> Result<Vec<Block>, Fault> {

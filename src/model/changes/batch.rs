@@ -1,7 +1,7 @@
 //! A batch on its way to the log, packed into two buffers for all of its changes.
 //!
-//! The request body is dropped by then. Borrowing from it would hold a third more memory while the batch waits, and leave the
-//! decoding of base64 to the writer's thread.
+//! The request body is dropped by then. Borrowing from it would hold a third more memory while the batch waits, and
+//! leave the decoding of base64 to the writer's thread.
 
 use std::str;
 
@@ -187,8 +187,9 @@ fn take_text<'a>(texts: &mut &'a str, length: usize) -> &'a str {
     taken
 }
 
-/// Hashes what a repeat of a batch must have in common with the first push: everything but data, which a client may encrypt
-/// again, and the letter case of op. Lengths are hashed too, so that no text can move from one field to the next.
+/// Hashes what a repeat of a batch must have in common with the first push: everything but data, which a client may
+/// encrypt again, and the letter case of op. Lengths are hashed too, so that no text can move from one field to the
+/// next.
 pub fn digest<'a, 'b: 'a>(changes: impl Iterator<Item = &'a Change<'b>>) -> [u8; 32] {
     let mut hash = Sha256::new();
     for change in changes {

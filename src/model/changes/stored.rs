@@ -1,14 +1,15 @@
 //! The values of a change in the form in which they are stored: as small as possible, and read back as they were sent.
 //!
-//! Most of what clients send is text that stands for fewer bytes: base64 of a ciphertext, hexadecimal digits of a UUID. If the
-//! text is the canonical one for its bytes, only the bytes are stored. Any other text is stored as it is.
+//! Most of what clients send is text that stands for fewer bytes: base64 of a ciphertext, hexadecimal digits of a
+//! UUID. If the text is the canonical one for its bytes, only the bytes are stored. Any other text is stored as it
+//! is.
 
 use base64_simd::STANDARD;
 use tidelog_protocol::Op;
 use uuid::Uuid;
 
-/// An operation in one of the three spellings that are kept: `insert`, `INSERT` and `Insert`. Any other mix of upper and lower
-/// case becomes lower case.
+/// An operation in one of the three spellings that are kept: `insert`, `INSERT` and `Insert`. Any other mix of upper
+/// and lower case becomes lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpelledOp {
     op: Op,

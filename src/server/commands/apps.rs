@@ -37,8 +37,8 @@ pub enum AppCommand {
     Set {
         /// Name or ID of the app
         app: String,
-        /// Settings to change: cursor_format=string|number, blob_hash=any|verified, redirects=URL,URL…, cors=ORIGIN,ORIGIN… (or
-        /// webview), color=#rrggbb, icon=FILE (PNG, JPEG or WebP). An empty value clears one
+        /// Settings to change: cursor_format=string|number, blob_hash=any|verified, redirects=URL,URL…,
+        /// cors=ORIGIN,ORIGIN… (or webview), color=#rrggbb, icon=FILE (PNG, JPEG or WebP). An empty value clears one
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = read_assignment)]
         assignments: Vec<String>,
     },
@@ -135,8 +135,8 @@ pub async fn create_app(context: &CommandContext, name: String) -> Result<Create
     }
 }
 
-/// Replaces the name of an icon's file by its content, in base64, before the command is sent: the server may not be allowed to read
-/// the operator's files.
+/// Replaces the name of an icon's file by its content, in base64, before the command is sent: the server may not be
+/// allowed to read the operator's files.
 fn read_assignment(assignment: &str) -> Result<String, String> {
     match assignment.strip_prefix("icon=") {
         None | Some("") => Ok(assignment.into()),

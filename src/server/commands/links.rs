@@ -62,7 +62,8 @@ pub async fn setup_link(context: &CommandContext) -> Result<Option<String>, Faul
     Ok(context.store.create_setup_link(stored).await?.then_some(link.url))
 }
 
-/// Creates a link to set a new password for the account of this normalised email. `None`: no account with it may sign in.
+/// Creates a link to set a new password for the account of this normalised email. `None`: no account with it may sign
+/// in.
 pub(super) async fn reset_link(
     context: &CommandContext,
     actor: Actor,

@@ -66,8 +66,8 @@ pub enum UserCommand {
     },
 }
 
-/// A password. The command line reads it from standard input or a prompt before it sends the command, never from an argument: those
-/// show in process lists and shell histories. No `Debug`.
+/// A password. The command line reads it from standard input or a prompt before it sends the command, never from an
+/// argument: those show in process lists and shell histories. No `Debug`.
 #[derive(Args, Default, Serialize, Deserialize)]
 pub struct Password {
     /// Read the password from standard input instead of prompting for it

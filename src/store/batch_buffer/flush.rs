@@ -1,8 +1,8 @@
 //! Moving batches from `buffered_batches` to their places in `batches`.
 //!
-//! Flushing many batches of one log at once writes the same pages for all of them. A flush begins when there are enough
-//! batches: log after log is copied to `batches`, then the buffered rows are deleted. Every push does a little of this, so
-//! that none has to do much.
+//! Flushing many batches of one log at once writes the same pages for all of them. A flush begins when there are
+//! enough batches: log after log is copied to `batches`, then the buffered rows are deleted. Every push does a little
+//! of this, so that none has to do much.
 
 use rusqlite::Connection;
 
@@ -33,8 +33,8 @@ const DELETE: &str = "DELETE FROM buffered_batches WHERE last_seq <= ?1";
 pub(in crate::store) enum FlushState {
     #[default]
     Idle,
-    /// The batches of these logs are being copied, of which `due` are to be copied by now; then everything up to the seq has
-    /// been.
+    /// The batches of these logs are being copied, of which `due` are to be copied by now; then everything up to the
+    /// seq has been.
     Copying { logs: Vec<i64>, due: usize, up_to: i64 },
     /// Everything up to the seq has been copied.
     Deleting { up_to: i64 },
@@ -74,8 +74,8 @@ impl Flush<'_> {
         Ok(())
     }
 
-    /// Copies as many batches as are due, of as many logs as it takes. So more are flushed than added even if each new one
-    /// belongs to another log.
+    /// Copies as many batches as are due, of as many logs as it takes. So more are flushed than added even if each
+    /// new one belongs to another log.
     fn copy_some(&mut self, mut logs: Vec<i64>, mut due: usize, up_to: i64) -> Result<FlushState, Fault> {
         while let Some(log) = logs.last().copied() {
             let batches = self.oldest(log, MAX_BATCHES_PER_LOG);

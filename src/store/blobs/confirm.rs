@@ -56,7 +56,8 @@ pub enum ConfirmUploadOutcome {
 }
 
 impl Store {
-    /// Finds what the caller may confirm under a name. If the blob already exists, this session's uploads of it are discarded.
+    /// Finds what the caller may confirm under a name. If the blob already exists, this session's uploads of it are
+    /// discarded.
     pub async fn find_confirmable(
         &self,
         caller: &Caller,

@@ -63,8 +63,8 @@ impl Store {
         .await
     }
 
-    /// Returns some removed objects that can be deleted, after a grace period in microseconds. Asks the writer, since only it sees every
-    /// row.
+    /// Returns some removed objects that can be deleted, after a grace period in microseconds. Asks the writer, since
+    /// only it sees every row.
     pub async fn due_objects(&self, grace_us: i64) -> Result<Vec<RemovedObject>, Fault> {
         if self.count_due_objects(grace_us).await? == 0 {
             return Ok(Vec::new());

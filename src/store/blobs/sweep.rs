@@ -8,7 +8,8 @@ use crate::error::Fault;
 use crate::model::blobs::{BlobHash, Location};
 use crate::store::Store;
 
-/// Whether any row refers to an object: that of an upload has the id of the upload, or one that was noted when it was received.
+/// Whether any row refers to an object: that of an upload has the id of the upload, or one that was noted when it was
+/// received.
 const IS_KNOWN: &str = "
     SELECT EXISTS (SELECT 1 FROM blobs WHERE object = ?1) OR EXISTS (SELECT 1 FROM uploads WHERE uuid = ?1)
         OR EXISTS (SELECT 1 FROM uploads WHERE object = ?1) OR EXISTS (SELECT 1 FROM removed_objects WHERE object = ?1)";

@@ -123,7 +123,8 @@ pub(super) fn discard_of_session(tx: &WriteTx<'_>, caller: &Caller, hash: BlobHa
 }
 
 impl Store {
-    /// Grants an upload to the caller, if it is within the quota and the blob does not exist. It counts towards the quota from now on.
+    /// Grants an upload to the caller, if it is within the quota and the blob does not exist. It counts towards the
+    /// quota from now on.
     pub async fn grant_upload(&self, caller: &Caller, new: NewUpload) -> Result<GrantOutcome, Fault> {
         let who = caller.clone();
         self.write_for(caller, 1, move |tx| grant(tx, &who, &new)).await
@@ -135,8 +136,8 @@ impl Store {
         self.read(move |connection| find_upload(connection, log, id, now_us)).await
     }
 
-    /// Notes that the bytes of an upload are in this pending object, which replaces any earlier one. `false` if the upload was
-    /// confirmed, was discarded or has expired meanwhile; the object is then not needed.
+    /// Notes that the bytes of an upload are in this pending object, which replaces any earlier one. `false` if the
+    /// upload was confirmed, was discarded or has expired meanwhile; the object is then not needed.
     pub async fn note_received(
         &self,
         caller: &Caller,

@@ -16,7 +16,8 @@ use crate::store::shared::Shared;
 use crate::store::{Store, devices, sessions};
 
 impl Store {
-    /// Finds where a stream starts in the caller's log. It must be subscribed already, so that it is told of what is committed later.
+    /// Finds where a stream starts in the caller's log. It must be subscribed already, so that it is told of what is
+    /// committed later.
     ///
     /// # Errors
     /// [`Fault::SessionEnded`].
@@ -59,8 +60,8 @@ fn find_stream_start(
     Ok(StreamStartOutcome::Found { newest_seq: head.seq, has_missed, epoch: epochs.current().tag })
 }
 
-/// Whether a pull from here would give anything. A log records which device wrote a change, not which session: if no device
-/// is named, every change counts.
+/// Whether a pull from here would give anything. A log records which device wrote a change, not which session: if no
+/// device is named, every change counts.
 fn would_get(head: &LogHead, device: Option<&LogDevice>, cursor: Cursor, from: i64) -> bool {
     match device {
         None => head.seq > from,

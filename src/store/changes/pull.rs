@@ -38,8 +38,8 @@ impl Store {
         .await
     }
 
-    /// Notes that a page was delivered. Until then its device has not received it: a page that breaks off on its way must not
-    /// be skipped.
+    /// Notes that a page was delivered. Until then its device has not received it: a page that breaks off on its way
+    /// must not be skipped.
     pub fn note_delivery(&self, delivery: Delivery) {
         let now_us = self.shared.clock.now_us();
         match delivery.pulled_seq {
@@ -48,8 +48,8 @@ impl Store {
         }
     }
 
-    /// Links the session to the device, and notes up to where a pull from the start gives the device its own entries. Does
-    /// nothing for a device that may not pull.
+    /// Links the session to the device, and notes up to where a pull from the start gives the device its own entries.
+    /// Does nothing for a device that may not pull.
     async fn prepare_pull(&self, caller: &Arc<Caller>, query: &PullQuery) -> Result<(), Fault> {
         let link = (caller.session, query.device);
         let Some(Preparation { device, is_linked, own_until }) = self.find_preparation(caller, query).await?

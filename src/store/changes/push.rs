@@ -25,14 +25,14 @@ impl Store {
     /// Appends a batch to the caller's log, and returns once it is on disk.
     ///
     /// # Errors
-    /// After any fault the same batch may be pushed again: nothing of it is in the log, or, if a commit failed half-way, it is
-    /// unknown whether it is.
+    /// After any fault the same batch may be pushed again: nothing of it is in the log, or, if a commit failed
+    /// half-way, it is unknown whether it is.
     pub async fn push(&self, caller: Arc<Caller>, batch: Batch) -> Result<PushOutcome, Fault> {
         self.write(batch.weight() / 1024, move |tx| push(tx, &caller, &batch)).await
     }
 
-    /// Returns what must be answered instead of the faults of an invalid batch: that the device may not push, that the batch
-    /// was pushed before, or that it names a key which the log does not accept. `None`: the faults.
+    /// Returns what must be answered instead of the faults of an invalid batch: that the device may not push, that
+    /// the batch was pushed before, or that it names a key which the log does not accept. `None`: the faults.
     pub async fn precheck_push(
         &self,
         caller: &Caller,
@@ -110,7 +110,8 @@ fn check(
     }
     let Some(expected) = batch.expected_cursor else { return Ok(None) };
     let epochs = tx.shared.epochs()?;
-    // Operations before this one in the same group are not in the committed seq yet, but no client can hold their cursors.
+    // Operations before this one in the same group are not in the committed seq yet, but no client can hold their
+    // cursors.
     Ok(match epochs.resolve(expected, tx.committed_seq()) {
         None => Some(PushOutcome::LogRewound(cursor_at(&epochs, caller, device.resume_seq(expected)))),
         Some(seq) if state.head.newest_seq_of_others(device.id) > seq => Some(PushOutcome::LogMoved),

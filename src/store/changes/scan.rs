@@ -10,8 +10,8 @@ use crate::model::changes::{EntrySink, PullQuery};
 use crate::model::rotations::Rotation;
 use crate::store::batch_buffer::{BufferedBatch, LogSnapshot};
 
-/// Flushed batches of log ?1 in their order, and the changes of each, after seq ?2 and up to ?5. Batches of device ?3 only
-/// up to ?4.
+/// Flushed batches of log ?1 in their order, and the changes of each, after seq ?2 and up to ?5. Batches of device ?3
+/// only up to ?4.
 const FLUSHED: &str = "
     SELECT changes.seq, batches.device, table_name, op, row_id, timestamp, key_version, data
     FROM batches CROSS JOIN changes ON changes.seq BETWEEN max(batches.first_seq, ?2 + 1) AND batches.last_seq
@@ -40,7 +40,8 @@ const BUFFERED_TO_ROTATE: &str = "
 /// The entries of a log that a scan is for.
 #[derive(Clone, Copy)]
 pub(in crate::store) enum Selection<'q> {
-    /// Those of a pull: the device's own only up to a seq, and of all only those that pass the filters, if there are any.
+    /// Those of a pull: the device's own only up to a seq, and of all only those that pass the filters, if there are
+    /// any.
     Pull { device: i64, own_until: i64, filters: Option<&'q PullQuery> },
     /// All of them up to a seq, which is the end of a batch.
     Export { until: i64 },

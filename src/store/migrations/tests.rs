@@ -25,7 +25,8 @@ fn open(path: &Path, schema: &Schema<'_>) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
-/// A data folder whose database is marked with these numbers and holds one table. Its last rows are in the write-ahead log.
+/// A data folder whose database is marked with these numbers and holds one table. Its last rows are in the
+/// write-ahead log.
 fn data_folder(application_id: i64, user_version: i64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let connection =

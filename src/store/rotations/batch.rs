@@ -30,8 +30,8 @@ pub(super) const ALLOW_REWRITES: &str = "INSERT INTO append_only_exceptions (rea
 pub(super) const FORBID_REWRITES: &str = "DELETE FROM append_only_exceptions";
 
 impl Store {
-    /// Replaces the data of entries of the caller's log by what a device has encrypted under the new key, or notes that they
-    /// are kept as they are: all of them or none. What an earlier batch did is not done again.
+    /// Replaces the data of entries of the caller's log by what a device has encrypted under the new key, or notes
+    /// that they are kept as they are: all of them or none. What an earlier batch did is not done again.
     pub async fn rotate_entries(
         &self,
         caller: &Caller,

@@ -70,8 +70,8 @@ impl Store {
         .await
     }
 
-    /// Replaces wrapped keys of the caller's blobs by what a device has encrypted under the new master key, or notes that they
-    /// are kept as they are: all of them or none. What an earlier batch did is not done again.
+    /// Replaces wrapped keys of the caller's blobs by what a device has encrypted under the new master key, or notes
+    /// that they are kept as they are: all of them or none. What an earlier batch did is not done again.
     pub async fn rotate_blob_keys(
         &self,
         caller: &Caller,

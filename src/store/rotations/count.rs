@@ -1,8 +1,8 @@
 //! Counting what a rotation has to do, without making anybody wait.
 //!
-//! Readers count the log in steps of one short snapshot each, because a long snapshot would keep the write-ahead log from
-//! being truncated. The log only grows meanwhile, so their count stays valid, and the writer counts the little that was
-//! added.
+//! Readers count the log in steps of one short snapshot each, because a long snapshot would keep the write-ahead log
+//! from being truncated. The log only grows meanwhile, so their count stays valid, and the writer counts the little
+//! that was added.
 
 use rusqlite::Connection;
 
@@ -10,8 +10,8 @@ use crate::error::Fault;
 use crate::store::Store;
 use crate::store::group::WriteTx;
 
-/// The next batches in their order, of at most 500 changes each. (A bound LIMIT makes SQLite plan anew each time; the plus
-/// keeps it from building an index of all changes for the one query.)
+/// The next batches in their order, of at most 500 changes each. (A bound LIMIT makes SQLite plan anew each time; the
+/// plus keeps it from building an index of all changes for the one query.)
 const COUNT: &str = "
     SELECT max(part.last_seq), coalesce(sum(typeof(data) <> 'null' AND key_version >= ?3), 0)
     FROM (

@@ -117,9 +117,9 @@ impl Store {
         .await
     }
 
-    /// Undoes the newest rotation of a user's log, whether it is running or was completed in the last seven days. The key is
-    /// restored first, so that nothing more is encrypted under the newer one; entries follow in steps. If the program stops in
-    /// between, calling this again continues.
+    /// Undoes the newest rotation of a user's log, whether it is running or was completed in the last seven days. The
+    /// key is restored first, so that nothing more is encrypted under the newer one; entries follow in steps. If the
+    /// program stops in between, calling this again continues.
     pub async fn undo_rotation(&self, user: String, app: Uuid) -> Result<UndoOutcome, Fault> {
         let undoing = match self.write(1, move |tx| begin(tx, &user, app)).await? {
             Ok(undoing) => undoing,

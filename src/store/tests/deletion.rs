@@ -1,4 +1,5 @@
-//! A deletion leaves nothing, table by table. A table that is new fails these tests until it has a rule here, and something in it.
+//! A deletion leaves nothing, table by table. A table that is new fails these tests until it has a rule here, and
+//! something in it.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! A browser window, controlled through WebDriver. Chromium and its driver come from the system; `scripts/test` installs them.
+//! A browser window, controlled through WebDriver. Chromium and its driver come from the system; `scripts/test`
+//! installs them.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -12,7 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
 /// How long a page may take. Far more than it needs: reaching this means that something hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the driver prints once it listens.
 const LISTENS: &str = "started successfully on port ";
@@ -70,8 +71,8 @@ impl Window {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .expect("a browser");
-        let patience = TimeoutConfiguration::new(Some(PATIENCE), Some(PATIENCE), None);
-        client.update_timeouts(patience).await.expect("a browser with a time limit");
+        let timeouts = TimeoutConfiguration::new(Some(TIMEOUT), Some(TIMEOUT), None);
+        client.update_timeouts(timeouts).await.expect("a browser with a time limit");
         Self { client, _driver: driver }
     }
 

@@ -56,7 +56,8 @@ fn first_column(app: &Connection, sql: &str) -> Vec<String> {
     texts.collect::<Result<_, _>>().unwrap()
 }
 
-/// Reads the log with a plain client, checks that it contains the same rows, and returns the timestamps of all entries of each row.
+/// Reads the log with a plain client, checks that it contains the same rows, and returns the timestamps of all
+/// entries of each row.
 pub(crate) async fn log_of(device: &Device, schema: &Schema, rows: &Snapshot) -> BTreeMap<Name, Vec<i64>> {
     // A device with nothing to push or pull may have missed a rotation.
     device.enter_passphrase().await;

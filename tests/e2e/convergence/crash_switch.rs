@@ -1,4 +1,5 @@
-//! Simulates a crash in the middle of a statement: from some step of SQLite's virtual machine on, every statement fails.
+//! Simulates a crash in the middle of a statement: from some step of SQLite's virtual machine on, every statement
+//! fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

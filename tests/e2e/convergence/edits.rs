@@ -43,8 +43,8 @@ pub(crate) struct Editor<'a> {
 }
 
 impl Editor<'_> {
-    /// Runs a transaction of a few statements, some of which the schema rejects; now and then it is rolled back. Records the changes
-    /// in the model, if there is one.
+    /// Runs a transaction of a few statements, some of which the schema rejects; now and then it is rolled back.
+    /// Records the changes in the model, if there is one.
     pub(crate) fn transact(&mut self, device: usize, model: Option<&mut Model>) {
         self.app.execute_batch("BEGIN IMMEDIATE").unwrap();
         let before = model.is_some().then(|| snapshot(self.app, self.schema));

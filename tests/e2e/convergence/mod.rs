@@ -1,10 +1,10 @@
-//! A simulation: whatever happens to the replicas of one database, they end up equal to each other, row by row, and to a simple
-//! model.
+//! A simulation: whatever happens to the replicas of one database, they end up equal to each other, row by row, and
+//! to a simple model.
 //!
-//! Two or five devices of a user, each with the Chinook music store and a few more tables, make random edits, are offline, crash at
-//! any statement, and are restored from copies, as is the server. Requests and responses are lost, and old requests arrive late.
-//! There are a hundred runs by default; `TIDELOG_CONVERGENCE_RUNS` sets another number, `TIDELOG_FIRST_CONVERGENCE_RUN` the first
-//! seed.
+//! Two or five devices of a user, each with the Chinook music store and a few more tables, make random edits, are
+//! offline, crash at any statement, and are restored from copies, as is the server. Requests and responses are lost,
+//! and old requests arrive late. There are a hundred runs by default; `TIDELOG_CONVERGENCE_RUNS` sets another number,
+//! `TIDELOG_FIRST_CONVERGENCE_RUN` the first seed.
 
 mod checks;
 mod chinook;

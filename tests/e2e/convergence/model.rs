@@ -1,7 +1,8 @@
-//! The model: records all writes with their timestamps, and so predicts the final contents of each row, whatever happened in between.
+//! The model: records all writes with their timestamps, and so predicts the final contents of each row, whatever
+//! happened in between.
 //!
-//! It predicts only rows that users have written. If a replica has resolved a foreign key or a unique constraint, its own write is
-//! later than all writes of users, and the row is only checked by the other comparisons.
+//! It predicts only rows that users have written. If a replica has resolved a foreign key or a unique constraint, its
+//! own write is later than all writes of users, and the row is only checked by the other comparisons.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,8 +86,8 @@ impl Model {
         }
     }
 
-    /// Compares the rows with the expected ones; returns how many could be compared. `log` has the timestamps of all entries of each
-    /// row, the newest last; `removed_by_constraint` the rows that the devices report as such.
+    /// Compares the rows with the expected ones; returns how many could be compared. `log` has the timestamps of all
+    /// entries of each row, the newest last; `removed_by_constraint` the rows that the devices report as such.
     pub(crate) fn check(
         &self,
         schema: &Schema,
@@ -104,8 +105,8 @@ impl Model {
             let counts = |edit: &&Edit| !edit.is_uncertain || entries.contains(&edit.timestamp);
             let Some(last) = edits.iter().filter(counts).max_by_key(|edit| edit.timestamp) else { continue };
             let same_time = edits.iter().filter(|edit| edit.timestamp == last.timestamp).count();
-            // If a constraint has removed or restored the row before the write was pushed, the log does not show it, and other devices
-            // may have written the row since.
+            // If a constraint has removed or restored the row before the write was pushed, the log does not show it,
+            // and other devices may have written the row since.
             let may_be_undone =
                 !rows.contains_key(name) || last.content.is_none() || removed_by_constraint.contains(name);
             let undone = !entries.contains(&last.timestamp) && may_be_undone;

@@ -1,5 +1,5 @@
-//! The tables: those of Chinook, and some with features that Chinook does not use. The actions of foreign keys are random, so that all
-//! of them are covered.
+//! The tables: those of Chinook, and some with features that Chinook does not use. The actions of foreign keys are
+//! random, so that all of them are covered.
 
 use std::sync::Arc;
 

@@ -96,7 +96,8 @@ impl Drop for ReverseProxy {
     }
 }
 
-/// `proxy_pass` and nothing else: HTTP/1.0 to the server, and buffered responses. The remaining lines only set paths of files.
+/// `proxy_pass` and nothing else: HTTP/1.0 to the server, and buffered responses. The remaining lines only set paths
+/// of files.
 fn nginx(folder: &TempDir, address: &str, server: &str) -> String {
     let folder = folder.path().display();
     format!(

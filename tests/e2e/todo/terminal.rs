@@ -69,8 +69,8 @@ impl Terminal {
         self.press(&["-l", "--", text])
     }
 
-    /// Types text once the terminal no longer echoes. A program prompts before it turns the echo off, and a test types faster than a
-    /// person would.
+    /// Types text once the terminal no longer echoes. A program prompts before it turns the echo off, and a test
+    /// types faster than a person would.
     pub(crate) fn type_secret(&self, text: &str) -> &Self {
         let tty = self.tmux().args(["display-message", "-p", "#{pane_tty}"]).output().expect("tmux answers");
         let tty = String::from_utf8(tty.stdout).expect("a path");

@@ -1,6 +1,7 @@
 //! Access control: a table of every route and every kind of caller.
 //!
-//! The table must list the same operations as the server's OpenAPI document, so a route that is missing here fails the test.
+//! The table must list the same operations as the server's OpenAPI document, so a route that is missing here fails
+//! the test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +29,8 @@ enum Access {
     AccountToken,
     /// Submitted forms. Tokens are ignored. The rules send JSON, so every caller gets 415.
     Page,
-    /// Holders of an administrator's personal access token. For a token limited to another app, this app does not exist.
+    /// Holders of an administrator's personal access token. For a token limited to another app, this app does not
+    /// exist.
     AdminToken,
 }
 

@@ -1,4 +1,5 @@
-//! Many concurrent requests while an operator revokes access: no request fails because of locks, and revocation is immediate.
+//! Many concurrent requests while an operator revokes access: no request fails because of locks, and revocation is
+//! immediate.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;

@@ -1,4 +1,5 @@
-//! Requests whose caller loses access while the body is still arriving: authorised when the head arrives, refused at the end.
+//! Requests whose caller loses access while the body is still arriving: authorised when the head arrives, refused at
+//! the end.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

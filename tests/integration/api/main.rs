@@ -1,6 +1,7 @@
 //! Black-box tests of the server: the real binary, through its command line and HTTP API.
 //!
-//! One file per noun. Every response is also checked against the OpenAPI document that the server serves (`tidelog_test_kit::Contract`).
+//! One file per noun. Every response is also checked against the OpenAPI document that the server serves
+//! (`tidelog_test_kit::Contract`).
 
 mod accounts;
 mod admin;

@@ -42,8 +42,8 @@ impl ResendingClient {
         self.rows.insert(row.to_owned());
     }
 
-    /// Pulls to the end. If the server lost history, continues from the cursor in its response, and pushes all its batches again:
-    /// the server recognises those it still has by their ids.
+    /// Pulls to the end. If the server lost history, continues from the cursor in its response, and pushes all its
+    /// batches again: the server recognises those it still has by their ids.
     #[track_caller]
     fn sync(&mut self) -> SyncOutcome {
         let mut outcome = SyncOutcome::Complete;

@@ -1,7 +1,7 @@
 //! Random histories of three devices, compared with a model whose log is a list.
 //!
-//! The model predicts what each device must receive: changes of others, once and in order, and of its own only those from before
-//! its last reinstallation. The devices run the simple loop of the documentation.
+//! The model predicts what each device must receive: changes of others, once and in order, and of its own only those
+//! from before its last reinstallation. The devices run the simple loop of the documentation.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;

@@ -1,5 +1,5 @@
-//! Memory for files: a few megabytes whatever their size. A test binary of its own, since it counts every allocation; the
-//! server runs inside it, so its share is counted, too.
+//! Memory for files: a few megabytes whatever their size. A test binary of its own, since it counts every allocation;
+//! the server runs inside it, so its share is counted, too.
 
 use std::io::{self, SeekFrom};
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use peak_alloc::PeakAlloc;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 
-use tidelog_test_kit::sdk::{PASSPHRASE, World};
+use tidelog_test_kit::sdk::{Fixture, PASSPHRASE};
 
 #[global_allocator]
 static ALLOCATED: PeakAlloc = PeakAlloc;
@@ -65,8 +65,8 @@ async fn growth<T>(of: impl Future<Output = T>) -> (T, usize) {
 
 #[tokio::test]
 async fn a_file_of_any_size_takes_a_few_megabytes() {
-    let world = World::new().await;
-    let client = world.signed_in().await;
+    let fixture = Fixture::new().await;
+    let client = fixture.signed_in().await;
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
     // Warms up what is allocated once.
     client.put_blob(Pattern { size: 10, at: 0 }, |_| {}).await.unwrap();

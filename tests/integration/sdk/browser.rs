@@ -1,7 +1,7 @@
 //! The browser is redirected to a port of this machine, to which others can connect as well.
 
 mod flow;
-mod person;
+mod http_browser;
 
 use std::io;
 use std::sync::Arc;

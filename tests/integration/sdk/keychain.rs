@@ -5,7 +5,7 @@ use tidelog_client::keystore::KeychainStore;
 use tidelog_client::{KeyStore, SyncKitClient};
 
 use crate::keystore::stores_secrets_by_account;
-use tidelog_test_kit::sdk::{PASSPHRASE, World, task};
+use tidelog_test_kit::sdk::{Fixture, PASSPHRASE, task};
 
 #[test]
 #[ignore = "needs a keychain; scripts/test starts one"]
@@ -18,10 +18,10 @@ fn the_keychain_stores_secrets_by_account() {
 #[tokio::test]
 #[ignore = "needs a keychain; scripts/test starts one"]
 async fn a_program_finds_its_key_in_the_keychain_in_its_next_run() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let sign_in = async || {
-        let client = SyncKitClient::new(world.config());
-        client.authenticate(world.server.email(), world.server.password()).await.unwrap();
+        let client = SyncKitClient::new(fixture.config());
+        client.authenticate(fixture.server.email(), fixture.server.password()).await.unwrap();
         client
     };
     let first_run = sign_in().await;

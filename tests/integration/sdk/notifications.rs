@@ -14,7 +14,7 @@ use tidelog_client::{
 use tokio::sync::watch;
 
 use tidelog_test_kit::proxy::Proxy;
-use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config};
+use tidelog_test_kit::sdk::{Fixture, PASSPHRASE, builder, config};
 
 /// So short that no test waits for it; no test depends on how long it takes.
 const SHORT: Duration = Duration::from_millis(50);
@@ -55,7 +55,8 @@ impl<'c> Listener<'c> {
         while self.hears().await != wanted {}
     }
 
-    /// Waits until it is connected in this way. Calls for the next notification are cancelled again and again meanwhile.
+    /// Waits until it is connected in this way. Calls for the next notification are cancelled again and again
+    /// meanwhile.
     async fn becomes(&mut self, wanted: ConnectionState) {
         loop {
             let notification = tokio::select! {
@@ -87,13 +88,13 @@ impl<'c> Listener<'c> {
 }
 
 /// A device that reaches the server through the proxy.
-async fn device_behind(proxy: &Proxy, world: &World, name: &str) -> (SyncKitClient, Device) {
-    device_with(builder(config(proxy.url(), world.server.api_key())), world, name).await
+async fn device_behind(proxy: &Proxy, fixture: &Fixture, name: &str) -> (SyncKitClient, Device) {
+    device_with(builder(config(proxy.url(), fixture.server.api_key())), fixture, name).await
 }
 
 /// A device whose client is built in this way.
-async fn device_with(builder: ClientBuilder, world: &World, name: &str) -> (SyncKitClient, Device) {
-    let client = world.signed_in_with(builder).await;
+async fn device_with(builder: ClientBuilder, fixture: &Fixture, name: &str) -> (SyncKitClient, Device) {
+    let client = fixture.signed_in_with(builder).await;
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
     let device = client.register_device(name, "linux").await.unwrap();
     (client, device)

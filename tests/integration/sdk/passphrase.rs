@@ -6,20 +6,20 @@ use tidelog_client::formats::PinError;
 use tidelog_client::{MemoryStore, RecoveryKey, SyncKitError};
 
 use tidelog_test_kit::raw::RawClient;
-use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, pull_all, tasks};
+use tidelog_test_kit::sdk::{Fixture, PASSPHRASE, builder, pull_all, tasks};
 
 const ANOTHER: &str = "another passphrase altogether";
 
 #[tokio::test]
 async fn changing_the_passphrase_keeps_the_key() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     client.push(device.id, tasks(3)).await.unwrap();
-    let before = RawClient::with_token_of(&world, &client).opened_envelope().await;
+    let before = RawClient::with_token_of(&fixture, &client).opened_envelope().await;
 
     client.change_passphrase(PASSPHRASE, ANOTHER).await.unwrap();
 
-    let new_device = world.signed_in().await;
+    let new_device = fixture.signed_in().await;
     let outcome = new_device.setup_encryption_existing(PASSPHRASE).await;
     assert!(matches!(outcome, Err(SyncKitError::WrongPassphrase)));
     new_device.setup_encryption_existing(ANOTHER).await.unwrap();
@@ -31,11 +31,11 @@ async fn changing_the_passphrase_keeps_the_key() {
 
 #[tokio::test]
 async fn a_device_that_has_seen_the_new_envelope_refuses_the_old_one() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let store = Arc::new(MemoryStore::new());
-    let client = world.with_store(&store).await;
+    let client = fixture.with_store(&store).await;
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
-    let raw = RawClient::with_token_of(&world, &client);
+    let raw = RawClient::with_token_of(&fixture, &client);
     let old = raw.envelope().await;
     client.change_passphrase(PASSPHRASE, ANOTHER).await.unwrap();
     raw.replace_envelope(&old, 1).await;
@@ -45,9 +45,9 @@ async fn a_device_that_has_seen_the_new_envelope_refuses_the_old_one() {
 
 #[tokio::test]
 async fn a_wrong_or_empty_passphrase_changes_nothing_and_creates_no_key() {
-    let world = World::new().await;
-    let (client, _) = world.device("laptop").await;
-    let raw = RawClient::with_token_of(&world, &client);
+    let fixture = Fixture::new().await;
+    let (client, _) = fixture.device("laptop").await;
+    let raw = RawClient::with_token_of(&fixture, &client);
     let before = raw.envelope().await;
     let wrong = client.change_passphrase("wrong", ANOTHER).await;
     assert!(matches!(wrong, Err(SyncKitError::WrongPassphrase)));
@@ -62,8 +62,8 @@ async fn a_wrong_or_empty_passphrase_changes_nothing_and_creates_no_key() {
 
 #[tokio::test]
 async fn only_a_first_set_up_creates_a_key() {
-    let world = World::new().await;
-    let client = world.signed_in().await;
+    let fixture = Fixture::new().await;
+    let client = fixture.signed_in().await;
     let code = RecoveryKey::generate().unwrap();
     assert!(matches!(client.change_passphrase(PASSPHRASE, ANOTHER).await, Err(SyncKitError::NoServerKey)));
     assert!(matches!(client.create_recovery_key(PASSPHRASE).await, Err(SyncKitError::NoServerKey)));
@@ -76,25 +76,25 @@ async fn only_a_first_set_up_creates_a_key() {
 
 #[tokio::test]
 async fn a_recovery_key_opens_the_envelope_and_sets_a_new_passphrase() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     client.push(device.id, tasks(3)).await.unwrap();
     let code = client.create_recovery_key(PASSPHRASE).await.unwrap();
 
     let typed = RecoveryKey::parse(&code.to_text().to_lowercase().replace('-', " ")).unwrap();
-    let forgetful = world.signed_in().await;
+    let forgetful = fixture.signed_in().await;
     forgetful.recover(&typed, ANOTHER).await.unwrap();
     let phone = forgetful.register_device("phone", "linux").await.unwrap();
     assert_eq!(pull_all(&forgetful, &phone).await.len(), 3);
-    world.signed_in().await.setup_encryption_existing(ANOTHER).await.unwrap();
+    fixture.signed_in().await.setup_encryption_existing(ANOTHER).await.unwrap();
     // The recovery key stays valid.
-    world.signed_in().await.recover(&typed, PASSPHRASE).await.unwrap();
+    fixture.signed_in().await.recover(&typed, PASSPHRASE).await.unwrap();
 }
 
 #[tokio::test]
 async fn only_the_newest_recovery_key_opens_the_envelope() {
-    let world = World::new().await;
-    let (client, _) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, _) = fixture.device("laptop").await;
     let other = RecoveryKey::generate().unwrap();
     assert!(matches!(client.recover(&other, ANOTHER).await, Err(SyncKitError::NoRecoveryKey)));
     let first = client.create_recovery_key(PASSPHRASE).await.unwrap();
@@ -107,8 +107,8 @@ async fn only_the_newest_recovery_key_opens_the_envelope() {
 
 #[tokio::test]
 async fn changing_the_passphrase_keeps_the_recovery_key_valid() {
-    let world = World::new().await;
-    let (client, _) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, _) = fixture.device("laptop").await;
     let code = client.create_recovery_key(PASSPHRASE).await.unwrap();
     client.change_passphrase(PASSPHRASE, ANOTHER).await.unwrap();
     client.recover(&code, "a third one").await.unwrap();
@@ -116,9 +116,9 @@ async fn changing_the_passphrase_keeps_the_recovery_key_valid() {
 
 #[tokio::test]
 async fn two_devices_that_rewrap_at_the_same_time_do_not_overwrite_each_other() {
-    let world = World::new().await;
-    let (one, _) = world.device("laptop").await;
-    let (two, _) = world.device("phone").await;
+    let fixture = Fixture::new().await;
+    let (one, _) = fixture.device("laptop").await;
+    let (two, _) = fixture.device("phone").await;
     let outcomes =
         tokio::join!(one.change_passphrase(PASSPHRASE, "one's"), two.change_passphrase(PASSPHRASE, "two's"));
     let lost = |outcome: &tidelog_client::Result<()>| {
@@ -129,15 +129,15 @@ async fn two_devices_that_rewrap_at_the_same_time_do_not_overwrite_each_other() 
         (other, Ok(())) if lost(other) => "two's",
         other => panic!("{other:?}"),
     };
-    world.signed_in().await.setup_encryption_existing(winner).await.unwrap();
+    fixture.signed_in().await.setup_encryption_existing(winner).await.unwrap();
 }
 
 #[tokio::test]
 async fn starting_over_keeps_account_and_log_and_creates_a_new_vault() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     client.push(device.id, tasks(3)).await.unwrap();
-    let (other, other_device) = world.device("phone").await;
+    let (other, other_device) = fixture.device("phone").await;
 
     client.start_over(ANOTHER).await.unwrap();
     client.push(device.id, tasks(2)).await.unwrap();
@@ -154,9 +154,9 @@ async fn starting_over_keeps_account_and_log_and_creates_a_new_vault() {
 
 #[tokio::test]
 async fn a_passphrase_that_is_the_account_password_is_refused() {
-    let world = World::new().await;
-    let client = world.signed_in().await;
-    let password = world.server.password();
+    let fixture = Fixture::new().await;
+    let client = fixture.signed_in().await;
+    let password = fixture.server.password();
     let refused = client.setup_encryption_new(password).await;
     assert!(matches!(refused, Err(SyncKitError::PassphraseIsPassword)));
     assert!(!client.has_server_key().await.unwrap());
@@ -168,10 +168,10 @@ async fn a_passphrase_that_is_the_account_password_is_refused() {
 
 #[tokio::test]
 async fn an_app_can_allow_one_password_for_both() {
-    let world = World::new().await;
-    let client = world.signed_in_with(builder(world.config()).allow_passphrase_as_password()).await;
-    client.setup_encryption_new(world.server.password()).await.unwrap();
+    let fixture = Fixture::new().await;
+    let client = fixture.signed_in_with(builder(fixture.config()).allow_passphrase_as_password()).await;
+    client.setup_encryption_new(fixture.server.password()).await.unwrap();
     // A user who has such a key already is not locked out of it.
-    let strict = world.signed_in().await;
-    strict.setup_encryption_existing(world.server.password()).await.unwrap();
+    let strict = fixture.signed_in().await;
+    strict.setup_encryption_existing(fixture.server.password()).await.unwrap();
 }

@@ -6,13 +6,13 @@ use tidelog_client::formats::{EntryBody, FormatError, SealOptions, Slot, Stream}
 use tidelog_client::{ChangeOp, Cursor, PullFilter, QuarantineReason, SyncKitError};
 
 use tidelog_test_kit::raw::RawClient;
-use tidelog_test_kit::sdk::{World, first_page, insert, pull_all, task, tasks};
+use tidelog_test_kit::sdk::{Fixture, first_page, insert, pull_all, task, tasks};
 
 #[tokio::test]
 async fn a_pull_continues_where_the_last_one_ended() {
-    let world = World::new().await;
-    let (laptop, laptop_device) = world.device("laptop").await;
-    let (phone, phone_device) = world.device("phone").await;
+    let fixture = Fixture::new().await;
+    let (laptop, laptop_device) = fixture.device("laptop").await;
+    let (phone, phone_device) = fixture.device("phone").await;
     laptop.push(laptop_device.id, tasks(2)).await.unwrap();
     let (changes, cursor, has_more) = phone.pull(phone_device.id, 0).await.unwrap();
     assert_eq!((changes.len(), has_more), (2, false));
@@ -23,8 +23,8 @@ async fn a_pull_continues_where_the_last_one_ended() {
 
 #[tokio::test]
 async fn a_long_log_comes_in_pages() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     client.push(device.id, tasks(1_001)).await.unwrap();
     let (changes, _, has_more) = client.pull(device.id, 0).await.unwrap();
     assert_eq!((changes.len(), has_more), (500, true));
@@ -33,23 +33,23 @@ async fn a_long_log_comes_in_pages() {
 
 #[tokio::test]
 async fn a_device_does_not_pull_its_own_changes_unless_it_was_reinstalled() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     let cursor = client.pull(device.id, 0).await.unwrap().1;
     client.push(device.id, tasks(2)).await.unwrap();
     assert_eq!(client.pull(device.id, cursor).await.unwrap().0.len(), 0);
     let own = PullFilter { include_own: Some(true), ..PullFilter::default() };
     assert_eq!(client.pull_filtered(device.id, cursor, own).await.unwrap().0.len(), 2);
 
-    let (reinstalled, same_device) = world.device("laptop").await;
+    let (reinstalled, same_device) = fixture.device("laptop").await;
     assert_eq!(same_device.id, device.id);
     assert_eq!(pull_all(&reinstalled, &same_device).await.len(), 2);
 }
 
 #[tokio::test]
 async fn a_rich_pull_returns_seq_author_and_key_version() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     let pushed = tasks(2);
     client.push(device.id, pushed.clone()).await.unwrap();
     let (changes, ..) = client.pull_rich(device.id, 0).await.unwrap();
@@ -61,8 +61,8 @@ async fn a_rich_pull_returns_seq_author_and_key_version() {
 
 #[tokio::test]
 async fn a_filter_selects_tables_times_and_page_length() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     let mut old = insert("notes", "old", json!(1));
     old.timestamp -= TimeDelta::days(1);
     let new = insert("notes", "new", json!(2));
@@ -81,8 +81,8 @@ async fn a_filter_selects_tables_times_and_page_length() {
 
 #[tokio::test]
 async fn an_invalid_filter_is_a_typed_error() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     let filter = PullFilter { tables: Some(vec!["no table".into()]), ..PullFilter::default() };
     let refused = client.pull_filtered(device.id, 0, filter).await;
     assert!(matches!(refused, Err(SyncKitError::InvalidField { .. })));
@@ -90,8 +90,8 @@ async fn an_invalid_filter_is_a_typed_error() {
 
 #[tokio::test]
 async fn a_cursor_from_another_history_is_an_error_that_says_where_to_resume() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     client.push(device.id, tasks(2)).await.unwrap();
     client.pull(device.id, 0).await.unwrap();
     let foreign: Cursor = "1000-aaaaaaaa".parse().unwrap();
@@ -102,9 +102,9 @@ async fn a_cursor_from_another_history_is_an_error_that_says_where_to_resume() {
 
 #[tokio::test]
 async fn entries_that_do_not_open_are_quarantined_and_stop_nothing() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
-    let raw = RawClient::with_token_of(&world, &client);
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
+    let raw = RawClient::with_token_of(&fixture, &client);
     client.push(device.id, vec![task("before")]).await.unwrap();
     let sealed = raw.entries(&device).await.remove(0);
     let moved = |field: &str, value: Value| {
@@ -147,11 +147,11 @@ async fn entries_that_do_not_open_are_quarantined_and_stop_nothing() {
 
 #[tokio::test]
 async fn an_unsealed_delete_deletes_nothing() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     let delete =
         json!({ "table": "tasks", "op": "delete", "row_id": "1", "timestamp": "2026-01-01T00:00:00Z" });
-    RawClient::with_token_of(&world, &client).push(&device, json!([delete])).await;
+    RawClient::with_token_of(&fixture, &client).push(&device, json!([delete])).await;
     let page = first_page(&client, device.id).await;
     assert!(page.changes.is_empty());
     assert_eq!(page.quarantined[0].reason, QuarantineReason::Unsealed);
@@ -159,9 +159,9 @@ async fn an_unsealed_delete_deletes_nothing() {
 
 #[tokio::test]
 async fn an_operation_in_upper_case_is_the_same_operation() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
-    let raw = RawClient::with_token_of(&world, &client);
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
+    let raw = RawClient::with_token_of(&fixture, &client);
     let vault = raw.opened_envelope().await.vault;
     let slot = Slot { table: "tasks", row_id: "1", op: ChangeOp::Insert, timestamp_us: 0, key_version: 1 };
     let mut stream = Stream::generate().unwrap();

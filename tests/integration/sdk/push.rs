@@ -5,7 +5,7 @@ use tidelog_client::formats::{OpenedEntry, Slot, open_entry};
 use tidelog_client::{ChangeOp, SyncKitError, Timestamp};
 
 use tidelog_test_kit::raw::RawClient;
-use tidelog_test_kit::sdk::{World, first_page, insert, now, pull_all, task, tasks};
+use tidelog_test_kit::sdk::{Fixture, first_page, insert, now, pull_all, task, tasks};
 
 /// The entries of a log, opened without the client.
 pub(crate) fn opened(vault: &tidelog_client::formats::Vault, entries: &[Value]) -> Vec<OpenedEntry> {
@@ -24,9 +24,9 @@ pub(crate) fn opened(vault: &tidelog_client::formats::Vault, entries: &[Value]) 
 
 #[tokio::test]
 async fn a_device_pulls_what_another_one_pushes() {
-    let world = World::new().await;
-    let (laptop, laptop_device) = world.device("laptop").await;
-    let (phone, phone_device) = world.device("phone").await;
+    let fixture = Fixture::new().await;
+    let (laptop, laptop_device) = fixture.device("laptop").await;
+    let (phone, phone_device) = fixture.device("phone").await;
     let pushed = vec![
         insert(
             "tasks",
@@ -42,22 +42,22 @@ async fn a_device_pulls_what_another_one_pushes() {
 
 #[tokio::test]
 async fn a_delete_is_pushed_as_a_sealed_tombstone() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     let mut delete = task("1");
     delete.op = ChangeOp::Delete;
     client.push(device.id, vec![task("1"), delete.clone()]).await.unwrap();
     let pulled = pull_all(&client, &device).await;
     assert_eq!((pulled[1].op, &pulled[1].data), (ChangeOp::Delete, &None));
 
-    let entries = RawClient::with_token_of(&world, &client).entries(&device).await;
+    let entries = RawClient::with_token_of(&fixture, &client).entries(&device).await;
     assert!(entries[1]["data"].as_str().is_some_and(|data| data.len() > 56));
 }
 
 #[tokio::test]
 async fn an_insert_without_data_is_pushed_as_null() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     let mut bare = task("1");
     bare.data = None;
     client.push(device.id, vec![bare.clone(), insert("tasks", "2", Value::Null)]).await.unwrap();
@@ -68,8 +68,8 @@ async fn an_insert_without_data_is_pushed_as_null() {
 
 #[tokio::test]
 async fn timestamps_are_truncated_to_microseconds() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     let whole = now();
     let mut change = task("1");
     change.timestamp = whole + chrono::TimeDelta::nanoseconds(999);
@@ -79,10 +79,10 @@ async fn timestamps_are_truncated_to_microseconds() {
 
 #[tokio::test]
 async fn the_server_sees_no_content() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     client.push(device.id, vec![insert("tasks", "1", json!({ "title": "Buy milk" }))]).await.unwrap();
-    let entries = RawClient::with_token_of(&world, &client).entries(&device).await;
+    let entries = RawClient::with_token_of(&fixture, &client).entries(&device).await;
     let seen = Value::from(entries).to_string();
     assert!(seen.contains("tasks"));
     assert!(!seen.contains("milk") && !seen.contains("title"));
@@ -90,8 +90,8 @@ async fn the_server_sees_no_content() {
 
 #[tokio::test]
 async fn more_changes_than_one_push_can_hold_are_split_in_order() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     let pushed = tasks(1_201);
     let cursor = client.push(device.id, pushed.clone()).await.unwrap();
     assert_eq!(client.status().await.unwrap().latest_cursor, cursor);
@@ -100,8 +100,8 @@ async fn more_changes_than_one_push_can_hold_are_split_in_order() {
 
 #[tokio::test]
 async fn more_bytes_than_one_body_can_hold_are_split() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     let large = "x".repeat(700_000);
     let pushed: Vec<_> = (0..20).map(|number| insert("files", &number.to_string(), json!(large))).collect();
     client.push(device.id, pushed).await.unwrap();
@@ -112,8 +112,8 @@ async fn more_bytes_than_one_body_can_hold_are_split() {
 
 #[tokio::test]
 async fn a_change_that_is_too_large_is_named_and_nothing_is_sent() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     let large = insert("files", "2", json!("x".repeat(1024 * 1024)));
     let refused = client.push(device.id, vec![task("1"), large, task("3")]).await;
     assert!(matches!(refused, Err(SyncKitError::ChangeTooLarge { index: 1, .. })));
@@ -123,8 +123,8 @@ async fn a_change_that_is_too_large_is_named_and_nothing_is_sent() {
 
 #[tokio::test]
 async fn all_invalid_names_are_reported_with_index_and_field_and_nothing_is_sent() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     let refused = client.push(device.id, vec![task("1"), insert("a table", "a\nrow", json!(1))]).await;
     let Err(SyncKitError::InvalidChanges { faults }) = refused else { panic!("{refused:?}") };
     let told: Vec<_> = faults.iter().map(|fault| (fault.index, fault.field.as_str())).collect();
@@ -134,18 +134,18 @@ async fn all_invalid_names_are_reported_with_index_and_field_and_nothing_is_sent
 
 #[tokio::test]
 async fn a_push_without_changes_is_an_error() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     assert!(matches!(client.push(device.id, Vec::new()).await, Err(SyncKitError::NothingToPush)));
 }
 
 #[tokio::test]
 async fn entries_are_numbered_and_linked_across_pushes() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     client.push(device.id, tasks(2)).await.unwrap();
     client.push(device.id, tasks(2)).await.unwrap();
-    let raw = RawClient::with_token_of(&world, &client);
+    let raw = RawClient::with_token_of(&fixture, &client);
     let entries = opened(&raw.opened_envelope().await.vault, &raw.entries(&device).await);
     assert_eq!(entries.iter().map(|entry| entry.counter).collect::<Vec<_>>(), [0, 1, 2, 3]);
     assert_eq!(entries[0].prev, [0; 16]);
@@ -156,17 +156,17 @@ async fn entries_are_numbered_and_linked_across_pushes() {
 
 #[tokio::test]
 async fn every_change_names_the_key_it_is_sealed_under() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     client.push(device.id, tasks(2)).await.unwrap();
-    let entries = RawClient::with_token_of(&world, &client).entries(&device).await;
+    let entries = RawClient::with_token_of(&fixture, &client).entries(&device).await;
     assert!(entries.iter().all(|entry| entry["key_version"] == 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_pushes_run_one_after_the_other_on_one_stream() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     let client = std::sync::Arc::new(client);
     let push = |number: usize| {
         let (client, device_id) = (client.clone(), device.id);
@@ -175,7 +175,7 @@ async fn concurrent_pushes_run_one_after_the_other_on_one_stream() {
     for push in (0..8).map(push).collect::<Vec<_>>() {
         push.await.unwrap().unwrap();
     }
-    let raw = RawClient::with_token_of(&world, &client);
+    let raw = RawClient::with_token_of(&fixture, &client);
     let entries = opened(&raw.opened_envelope().await.vault, &raw.entries(&device).await);
     assert!(entries.iter().map(|entry| entry.counter).eq(0..8));
 }

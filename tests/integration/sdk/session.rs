@@ -7,7 +7,7 @@ use tidelog::server::commands::{Command, UserCommand};
 use tidelog_client::{SessionInfo, SyncKitError};
 
 use tidelog_test_kit::proxy::Proxy;
-use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, tasks};
+use tidelog_test_kit::sdk::{Fixture, PASSPHRASE, builder, config, tasks};
 
 /// The client's session, changed to expire this many seconds from now.
 fn expiring_in(session: &SessionInfo, seconds: i64) -> SessionInfo {
@@ -18,43 +18,44 @@ fn expiring_in(session: &SessionInfo, seconds: i64) -> SessionInfo {
 
 #[tokio::test]
 async fn signing_in_returns_user_and_app() {
-    let world = World::new().await;
-    let client = world.signed_out_client();
-    let (user_id, app_id) = client.authenticate(world.server.email(), world.server.password()).await.unwrap();
+    let fixture = Fixture::new().await;
+    let client = fixture.signed_out_client();
+    let (user_id, app_id) =
+        client.authenticate(fixture.server.email(), fixture.server.password()).await.unwrap();
     let session = client.session_info().unwrap();
     assert_eq!((session.user_id, session.app_id), (user_id, app_id));
-    assert_eq!(app_id.to_string(), world.server.app_id());
+    assert_eq!(app_id.to_string(), fixture.server.app_id());
     assert!(session.expires_at.unwrap() > Utc::now() + TimeDelta::days(6));
 }
 
 #[tokio::test]
 async fn a_wrong_password_and_an_unknown_app_are_the_same_error() {
-    let world = World::new().await;
-    let wrong_password = world.signed_out_client().authenticate(world.server.email(), "wrong").await;
+    let fixture = Fixture::new().await;
+    let wrong_password = fixture.signed_out_client().authenticate(fixture.server.email(), "wrong").await;
     assert!(matches!(wrong_password, Err(SyncKitError::InvalidCredentials)));
-    let elsewhere = builder(config(world.server.url(), "unknown")).build();
-    let unknown_app = elsewhere.authenticate(world.server.email(), world.server.password()).await;
+    let elsewhere = builder(config(fixture.server.url(), "unknown")).build();
+    let unknown_app = elsewhere.authenticate(fixture.server.email(), fixture.server.password()).await;
     assert!(matches!(unknown_app, Err(SyncKitError::InvalidCredentials)));
     assert_eq!(elsewhere.session_info(), None);
 }
 
 #[tokio::test]
 async fn a_saved_session_continues_in_another_run() {
-    let world = World::new().await;
-    let saved = serde_json::to_string(&world.signed_in().await.session_info()).unwrap();
-    let client = world.signed_out_client();
+    let fixture = Fixture::new().await;
+    let saved = serde_json::to_string(&fixture.signed_in().await.session_info()).unwrap();
+    let client = fixture.signed_out_client();
     client.restore_session(serde_json::from_str(&saved).unwrap());
     assert_eq!(client.status().await.unwrap().total_changes, 0);
 }
 
 #[tokio::test]
 async fn the_callback_is_called_with_every_session_to_save() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let told = Arc::new(Mutex::new(Vec::new()));
     let save = told.clone();
-    let builder =
-        builder(world.config()).on_session_change(move |session| save.lock().unwrap().push(session.cloned()));
-    let client = world.signed_in_with(builder).await;
+    let builder = builder(fixture.config())
+        .on_session_change(move |session| save.lock().unwrap().push(session.cloned()));
+    let client = fixture.signed_in_with(builder).await;
     let first = client.session_info().unwrap();
     client.restore_session(expiring_in(&first, 0));
     client.status().await.unwrap();
@@ -65,8 +66,8 @@ async fn the_callback_is_called_with_every_session_to_save() {
 
 #[tokio::test]
 async fn a_token_in_its_last_half_minute_is_replaced_before_it_is_used() {
-    let world = World::new().await;
-    let client = world.signed_in().await;
+    let fixture = Fixture::new().await;
+    let client = fixture.signed_in().await;
     let before = client.session_info().unwrap();
     client.restore_session(expiring_in(&before, 29));
     client.status().await.unwrap();
@@ -77,8 +78,8 @@ async fn a_token_in_its_last_half_minute_is_replaced_before_it_is_used() {
 
 #[tokio::test]
 async fn a_token_with_a_minute_left_is_not_replaced() {
-    let world = World::new().await;
-    let client = world.signed_in().await;
+    let fixture = Fixture::new().await;
+    let client = fixture.signed_in().await;
     let before = client.session_info().unwrap();
     client.restore_session(expiring_in(&before, 60));
     client.status().await.unwrap();
@@ -87,8 +88,8 @@ async fn a_token_with_a_minute_left_is_not_replaced() {
 
 #[tokio::test]
 async fn an_expired_session_without_a_refresh_token_is_an_error_without_a_request() {
-    let world = World::new().await;
-    let client = world.signed_in().await;
+    let fixture = Fixture::new().await;
+    let client = fixture.signed_in().await;
     let mut session = expiring_in(&client.session_info().unwrap(), -1);
     session.refresh_token = None;
     client.restore_session(session);
@@ -97,8 +98,8 @@ async fn an_expired_session_without_a_refresh_token_is_an_error_without_a_reques
 
 #[tokio::test]
 async fn a_token_that_the_server_refuses_is_replaced_once() {
-    let world = World::new().await;
-    let client = world.signed_in().await;
+    let fixture = Fixture::new().await;
+    let client = fixture.signed_in().await;
     let mut session = client.session_info().unwrap();
     session.token = "garbage".into();
     client.restore_session(session.clone());
@@ -111,10 +112,10 @@ async fn a_token_that_the_server_refuses_is_replaced_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_tasks_with_an_expiring_token_share_one_refresh() {
-    let world = World::new().await;
-    let proxy = Proxy::in_front_of(world.server.url()).await;
-    let client = Arc::new(builder(config(proxy.url(), world.server.api_key())).build());
-    client.restore_session(expiring_in(&world.signed_in().await.session_info().unwrap(), 0));
+    let fixture = Fixture::new().await;
+    let proxy = Proxy::in_front_of(fixture.server.url()).await;
+    let client = Arc::new(builder(config(proxy.url(), fixture.server.api_key())).build());
+    client.restore_session(expiring_in(&fixture.signed_in().await.session_info().unwrap(), 0));
     let ask = |_| {
         let client = client.clone();
         tokio::spawn(async move { client.status().await })
@@ -129,10 +130,10 @@ async fn many_tasks_with_an_expiring_token_share_one_refresh() {
 #[tokio::test]
 async fn a_refresh_completes_although_its_caller_is_no_longer_polled() {
     const REFRESH: &str = "POST /api/sync/auth/refresh";
-    let world = World::new().await;
-    let proxy = Proxy::in_front_of(world.server.url()).await;
-    let client = builder(config(proxy.url(), world.server.api_key())).build();
-    client.restore_session(expiring_in(&world.signed_in().await.session_info().unwrap(), 0));
+    let fixture = Fixture::new().await;
+    let proxy = Proxy::in_front_of(fixture.server.url()).await;
+    let client = builder(config(proxy.url(), fixture.server.api_key())).build();
+    client.restore_session(expiring_in(&fixture.signed_in().await.session_info().unwrap(), 0));
     let mut first = Box::pin(client.status());
     tokio::select! {
         biased;
@@ -147,9 +148,9 @@ async fn a_refresh_completes_although_its_caller_is_no_longer_polled() {
 
 #[tokio::test]
 async fn a_session_that_was_ended_elsewhere_is_refused_although_it_has_a_refresh_token() {
-    let world = World::new().await;
-    let client = world.signed_in().await;
-    let copy = world.signed_out_client();
+    let fixture = Fixture::new().await;
+    let client = fixture.signed_in().await;
+    let copy = fixture.signed_out_client();
     copy.restore_session(client.session_info().unwrap());
     client.logout().await.unwrap();
     assert!(matches!(copy.status().await, Err(SyncKitError::Unauthenticated)));
@@ -157,19 +158,19 @@ async fn a_session_that_was_ended_elsewhere_is_refused_although_it_has_a_refresh
 
 #[tokio::test]
 async fn a_disabled_user_is_signed_out_at_once() {
-    let world = World::new().await;
-    let client = world.signed_in().await;
-    let email = world.server.email().to_owned();
-    world.server.command(Command::User(UserCommand::Disable { email })).await.unwrap();
+    let fixture = Fixture::new().await;
+    let client = fixture.signed_in().await;
+    let email = fixture.server.email().to_owned();
+    fixture.server.command(Command::User(UserCommand::Disable { email })).await.unwrap();
     assert!(matches!(client.status().await, Err(SyncKitError::Unauthenticated)));
 }
 
 #[tokio::test]
 async fn nothing_works_before_signing_in_and_after_signing_out() {
-    let world = World::new().await;
-    assert!(matches!(world.signed_out_client().status().await, Err(SyncKitError::NotAuthenticated)));
+    let fixture = Fixture::new().await;
+    assert!(matches!(fixture.signed_out_client().status().await, Err(SyncKitError::NotAuthenticated)));
 
-    let (client, device) = world.device("laptop").await;
+    let (client, device) = fixture.device("laptop").await;
     client.logout().await.unwrap();
     assert_eq!(client.session_info(), None);
     assert!(matches!(client.push(device.id, tasks(1)).await, Err(SyncKitError::NotAuthenticated)));
@@ -178,10 +179,10 @@ async fn nothing_works_before_signing_in_and_after_signing_out() {
 
 #[tokio::test]
 async fn signing_out_deletes_the_key() {
-    let world = World::new().await;
-    let (client, device) = world.device("laptop").await;
+    let fixture = Fixture::new().await;
+    let (client, device) = fixture.device("laptop").await;
     client.logout().await.unwrap();
-    client.authenticate(world.server.email(), world.server.password()).await.unwrap();
+    client.authenticate(fixture.server.email(), fixture.server.password()).await.unwrap();
     assert!(matches!(client.push(device.id, tasks(1)).await, Err(SyncKitError::NoMasterKey)));
     assert!(!client.try_load_key_from_keychain().await.unwrap());
     client.setup_encryption_existing(PASSPHRASE).await.unwrap();
@@ -189,11 +190,12 @@ async fn signing_out_deletes_the_key() {
 
 #[tokio::test]
 async fn debug_output_of_a_client_shows_neither_token_nor_api_key() {
-    let world = World::new().await;
-    let client = world.signed_in().await;
-    let shown = format!("{client:?} {:?} {:?}", client.session_info(), world.config());
+    let fixture = Fixture::new().await;
+    let client = fixture.signed_in().await;
+    let shown = format!("{client:?} {:?} {:?}", client.session_info(), fixture.config());
     let session = client.session_info().unwrap();
-    for secret in [session.token.as_str(), session.refresh_token.as_deref().unwrap(), world.server.api_key()]
+    for secret in
+        [session.token.as_str(), session.refresh_token.as_deref().unwrap(), fixture.server.api_key()]
     {
         assert!(!shown.contains(secret));
     }

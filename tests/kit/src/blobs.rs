@@ -71,7 +71,8 @@ impl Caller {
         self.call_url(Method::GET, &url, HeaderMap::new(), None).expect_bytes(200)
     }
 
-    /// Sends a request to a presigned URL, without a token. Responses of this server are checked against the OpenAPI document.
+    /// Sends a request to a presigned URL, without a token. Responses of this server are checked against the OpenAPI
+    /// document.
     pub fn call_url(
         &self,
         method: Method,

@@ -1,5 +1,5 @@
-//! A bucket on a real S3 server in the test process, stored in a folder. It can kill another process immediately before or after any
-//! request, so that a test reaches every step of a server that uses the bucket.
+//! A bucket on a real S3 server in the test process, stored in a folder. It can kill another process immediately
+//! before or after any request, so that a test reaches every step of a server that uses the bucket.
 
 use std::fs;
 use std::net::TcpListener;

@@ -149,7 +149,8 @@ impl Contract {
         }
     }
 
-    /// Lists where a value departs from a schema. Supports the JSON Schema keywords for presence, types and alternatives.
+    /// Lists where a value departs from a schema. Supports the JSON Schema keywords for presence, types and
+    /// alternatives.
     fn faults(&self, schema: &Value, value: &Value, place: &str) -> Vec<String> {
         let schema = self.resolved(schema);
         let mut faults = Vec::new();

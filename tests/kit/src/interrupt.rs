@@ -4,8 +4,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
 
-/// Runs `task`. If it is still pending after `polls` polls, `on_interrupt` decides whether it continues (`true`) or is dropped, as in
-/// a crash. Returns `None` if it was dropped.
+/// Runs `task`. If it is still pending after `polls` polls, `on_interrupt` decides whether it continues (`true`) or
+/// is dropped, as in a crash. Returns `None` if it was dropped.
 pub async fn interrupted<T>(
     polls: u64,
     mut on_interrupt: impl FnMut() -> bool,

@@ -1,7 +1,7 @@
 //! What black-box tests share: servers, API and SDK clients, a browser tab, proxies, and a check of every response.
 //!
-//! Every response to a [`Caller`] or a [`Tab`] is checked against the OpenAPI document that the server serves, so that any test also
-//! fails on an undocumented response.
+//! Every response to a [`Caller`] or a [`Tab`] is checked against the OpenAPI document that the server serves, so
+//! that any test also fails on an undocumented response.
 #![allow(missing_docs)]
 
 /// Runs the examples in the SDK's README as doc tests; this crate can start the server that they need.

@@ -1,5 +1,5 @@
-//! The programs under test. Cargo builds them together with the tests, unless it builds a single test target: then they are built
-//! here.
+//! The programs under test. Cargo builds them together with the tests, unless it builds a single test target: then
+//! they are built here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,8 +64,8 @@ fn build_if_stale(program: &Path, lists: Vec<PathBuf>, arguments: &[&str]) {
     assert!(status.expect("cargo runs").success(), "{} does not build", program.display());
 }
 
-/// Returns the sources in a dependency list of Cargo or the compiler: `output: source source …`. Deleted sources need no check: a
-/// file that referred to them has changed as well.
+/// Returns the sources in a dependency list of Cargo or the compiler: `output: source source …`. Deleted sources need
+/// no check: a file that referred to them has changed as well.
 fn sources(list: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string(list).unwrap_or_default();
     let Some((_, sources)) = text.lines().next().and_then(|line| line.split_once(": ")) else {

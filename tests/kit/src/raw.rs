@@ -5,7 +5,7 @@ use tidelog_client::formats::{OpenedEnvelope, open_envelope};
 use tidelog_client::{Device, SyncKitClient};
 use uuid::Uuid;
 
-use crate::sdk::{PASSPHRASE, World};
+use crate::sdk::{Fixture, PASSPHRASE};
 
 pub struct RawClient {
     url: String,
@@ -14,8 +14,8 @@ pub struct RawClient {
 
 impl RawClient {
     /// Creates a client with the token of this SDK client's session.
-    pub fn with_token_of(world: &World, client: &SyncKitClient) -> Self {
-        Self { url: world.server.url().to_owned(), token: client.session_info().unwrap().token.clone() }
+    pub fn with_token_of(fixture: &Fixture, client: &SyncKitClient) -> Self {
+        Self { url: fixture.server.url().to_owned(), token: client.session_info().unwrap().token.clone() }
     }
 
     async fn send(&self, method: reqwest::Method, path: &str, body: Value) -> Value {

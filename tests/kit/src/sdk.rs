@@ -17,11 +17,11 @@ use uuid::Uuid;
 pub const PASSPHRASE: &str = "correct horse battery staple";
 
 /// A server with an app and a user.
-pub struct World {
+pub struct Fixture {
     pub server: Server,
 }
 
-impl World {
+impl Fixture {
     pub async fn new() -> Self {
         Self { server: Server::start().await.unwrap() }
     }

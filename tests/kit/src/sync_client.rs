@@ -1,7 +1,7 @@
 //! Clients written from the original documentation alone: plain HTTP and a simple loop.
 //!
-//! The loop pushes its changes, adopts the cursor of the response, and pulls from there. It keeps nothing else: no seqs, no list of
-//! what it has received, none of the protocol's extensions.
+//! The loop pushes its changes, adopts the cursor of the response, and pulls from there. It keeps nothing else: no
+//! seqs, no list of what it has received, none of the protocol's extensions.
 
 use serde_json::{Value, json};
 

@@ -10,7 +10,8 @@ use crate::server::Server;
 use crate::wire::{self, Wire};
 use crate::{Result, seed};
 
-/// Pushes just under 16 MiB in as many changes as one push may have. `idle` is what the server took after its start, in bytes.
+/// Pushes just under 16 MiB in as many changes as one push may have. `idle` is what the server took after its start,
+/// in bytes.
 pub(crate) fn measure(server: &Server, idle: u64) -> Result<Value> {
     let account = Account::open(server, &seed::pusher(0, 0))?;
     let text_bytes = (DEFAULT_BODY_BYTES - BODY_OVERHEAD) / MAX_CHANGES_PER_PUSH - CHANGE_OVERHEAD;

@@ -11,29 +11,32 @@
 //! cargo run --release -p tidelog-load -- --timing                         # does the time of an answer tell who has an account?
 //! ```
 //!
-//! `--server PATH --seed-by-push` measures a binary of another version: its databases are filled by itself, and the baseline of pulls
-//! reads the same logs from a database of its own.
+//! `--server PATH --seed-by-push` measures a binary of another version: its databases are filled by itself, and the
+//! baseline of pulls reads the same logs from a database of its own.
 //!
-//! `push_500x8` is 8 clients, each a user of its own (with `--seed-log`, one of those whose past it is), that push 500 changes per request, the next one right after the answer;
-//! `pull_500x8` is 8 clients that pull long logs in pages of 500. A change is an insert with a UUID for its row and 225 random
-//! bytes in base64. The server is the real binary in a process of its own, with its default durability. Everything but the table
-//! or the JSON goes to standard error.
+//! `push_500x8` is 8 clients, each a user of its own (with `--seed-log`, one of those whose past it is), that push
+//! 500 changes per request, the next one right after the answer; `pull_500x8` is 8 clients that pull long logs in
+//! pages of 500. A change is an insert with a UUID for its row and 225 random bytes in base64. The server is the real
+//! binary in a process of its own, with its default durability. Everything but the table or the JSON goes to standard
+//! error.
 //!
-//! Each round measures the baseline and the server one after the other, and the order alternates, so what else the machine does
-//! hits both. The table has the medians of the rounds; compare ratios, not rates:
+//! Each round measures the baseline and the server one after the other, and the order alternates, so what else the
+//! machine does hits both. The table has the medians of the rounds; compare ratios, not rates:
 //!
 //! - *requests/s*, *changes/s*: of the server.
-//! - *bare/s*: changes/s of the same rows without HTTP. For pushes, as many threads as there are clients hand rows to one that
-//!   groups them into transactions (`bare/push.rs`); for pulls, one thread reads and serialises the same pages (`bare/pull.rs`).
+//! - *bare/s*: changes/s of the same rows without HTTP. For pushes, as many threads as there are clients hand rows to
+//!   one that groups them into transactions (`bare/push.rs`); for pulls, one thread reads and serialises the same
+//!   pages (`bare/pull.rs`).
 //! - *ratio*: changes/s ÷ bare/s, the median of the ratios of the rounds.
 //! - *p50*, *p99*: from the first byte of a request sent to the last byte of its answer read, in milliseconds.
-//! - *CPU*, *bare CPU*: user and system time in µs per change, of the server's process and of the baseline; *×*: their ratio.
+//! - *CPU*, *bare CPU*: user and system time in µs per change, of the server's process and of the baseline; *×*:
+//!   their ratio.
 //! - *load CPU*: of this generator, in µs per request. It runs on the same cores as the server.
-//! - *RSS*: the server's largest while the case ran, in MB of a million bytes. What signing the clients in has left behind is in
-//!   it; how much that is, is told on standard error.
+//! - *RSS*: the server's largest while the case ran, in MB of a million bytes. What signing the clients in has left
+//!   behind is in it; how much that is, is told on standard error.
 //!
-//! The data lies in the system's temporary folder, unless `--data` or `TMPDIR` names another: it must be on a real disk. With
-//! `--data` the folder stays, and another run on it finds the users and logs that are there.
+//! The data lies in the system's temporary folder, unless `--data` or `TMPDIR` names another: it must be on a real
+//! disk. With `--data` the folder stays, and another run on it finds the users and logs that are there.
 
 mod account;
 mod bare;
@@ -96,7 +99,8 @@ struct Arguments {
     /// Fills databases through the binary's own command line and API, for one that is not of this source.
     #[arg(long)]
     seed_by_push: bool,
-    /// Environment of the server instead of the settings that lift its rate limits, for a binary that calls them otherwise.
+    /// Environment of the server instead of the settings that lift its rate limits, for a binary that calls them
+    /// otherwise.
     #[arg(long, value_name = "NAME=VALUE,…", value_delimiter = ',')]
     server_env: Vec<String>,
     /// A data folder to use and to keep.

@@ -70,7 +70,8 @@ pub(crate) fn prepare(plan: &Plan<'_>) -> Result<Vec<i64>> {
     if plan.pull_log > 0 { logs_to_pull(plan.data, plan.pull_log) } else { Ok(Vec::new()) }
 }
 
-/// Fills the logs that are to be pulled in the database of this folder, by the library of this source, and tells their rows.
+/// Fills the logs that are to be pulled in the database of this folder, by the library of this source, and tells
+/// their rows.
 pub(crate) fn logs_to_pull(data: &Path, length: usize) -> Result<Vec<i64>> {
     library::wait_for(async {
         let library = Library::open(data).await?;

@@ -11,9 +11,9 @@ use tempfile::TempDir;
 use crate::{Result, operator, process};
 
 /// How long the server may take to become ready: far more than it needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often to look.
-const GLANCE: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// As many sign-ins as there are clients, all from one address.
 const SIGN_INS: &str = "100000";
 /// The settings that would be in their way.
@@ -27,10 +27,11 @@ const RATE_LIMITS: [&str; 4] = [
 /// The program that is measured.
 pub(crate) struct Binary {
     pub(crate) path: PathBuf,
-    /// Whether its databases are filled through its own command line and API. Otherwise the library of this source does it, which is
-    /// faster, and right for a binary of this source only.
+    /// Whether its databases are filled through its own command line and API. Otherwise the library of this source
+    /// does it, which is faster, and right for a binary of this source only.
     pub(crate) seed_by_push: bool,
-    /// `NAME=VALUE` of its environment instead of the settings that lift its rate limits: another version may call them otherwise.
+    /// `NAME=VALUE` of its environment instead of the settings that lift its rate limits: another version may call
+    /// them otherwise.
     pub(crate) environment: Vec<String>,
 }
 
@@ -75,7 +76,7 @@ impl Server {
             .spawn()?;
         let mut server = Self { process, address: String::new(), api_key: operator::api_key(data) };
         let began = Instant::now();
-        while began.elapsed() < PATIENCE {
+        while began.elapsed() < START_TIMEOUT {
             let url = fs::read_to_string(&address_file).unwrap_or_default();
             if let Some(address) = url.trim().strip_prefix("http://") {
                 server.address = address.to_owned();
@@ -84,7 +85,7 @@ impl Server {
             if let Some(status) = server.process.try_wait()? {
                 return Err(format!("the server did not start: {status}").into());
             }
-            sleep(GLANCE);
+            sleep(POLL_INTERVAL);
         }
         Err("the server did not become ready".into())
     }

@@ -1,5 +1,5 @@
-//! As little HTTP/1.1 as it takes, so that a request costs this program a few microseconds: requests are bytes that somebody
-//! prepared, and of an answer only the status and the length are read.
+//! As little HTTP/1.1 as it takes, so that a request costs this program a few microseconds: requests are bytes that
+//! somebody prepared, and of an answer only the status and the length are read.
 
 use std::io::ErrorKind;
 use std::net::TcpStream as Connected;

@@ -1,6 +1,6 @@
-//! Downloading a file of any size, with nothing exposed before all of it is verified. A file at a path is opened into a temporary
-//! file beside it; for a writer, the sealed bytes are collected in a temporary file and opened again once they are known to be
-//! complete.
+//! Downloading a file of any size, with nothing exposed before all of it is verified. A file at a path is opened into
+//! a temporary file beside it; for a writer, the sealed bytes are collected in a temporary file and opened again once
+//! they are known to be complete.
 
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -39,18 +39,19 @@ impl BlobOpener {
 impl SyncKitClient {
     /// Downloads a blob into the file at this path, which is created or replaced. Returns the file's size in bytes.
     ///
-    /// The file appears as a whole, on disk, once its last byte is verified. Until then it is a temporary file beside it, which
-    /// only its owner may read, and which is removed on any error. Takes a few megabytes of memory whatever the file's size. A
-    /// broken connection is resumed: what has come does not come again.
+    /// The file appears as a whole, on disk, once its last byte is verified. Until then it is a temporary file beside
+    /// it, which only its owner may read, and which is removed on any error. Takes a few megabytes of memory whatever
+    /// the file's size. A broken connection is resumed: what has come does not come again.
     ///
-    /// A blob of [`blob_upload`](Self::blob_upload) of more than 2 MB is refused, since it takes memory for all of it at once:
-    /// see [`blob_download`](Self::blob_download).
+    /// A blob of [`blob_upload`](Self::blob_upload) of more than 2 MB is refused, since it takes memory for all of it
+    /// at once: see [`blob_download`](Self::blob_download).
     ///
     /// # Errors
-    /// [`NotFound`](crate::SyncKitError::NotFound); [`BadBlob`](crate::SyncKitError::BadBlob) for bytes that are not the blob of
-    /// this name; [`NoMasterKey`](crate::SyncKitError::NoMasterKey), [`Blocked`](crate::SyncKitError::Blocked);
-    /// [`Io`](crate::SyncKitError::Io); [`NoBlobs`](crate::SyncKitError::NoBlobs),
-    /// [`MembershipRequired`](crate::SyncKitError::MembershipRequired), and those of every request.
+    /// [`NotFound`](crate::SyncKitError::NotFound); [`BadBlob`](crate::SyncKitError::BadBlob) for bytes that are not
+    /// the blob of this name; [`NoMasterKey`](crate::SyncKitError::NoMasterKey),
+    /// [`Blocked`](crate::SyncKitError::Blocked); [`Io`](crate::SyncKitError::Io);
+    /// [`NoBlobs`](crate::SyncKitError::NoBlobs), [`MembershipRequired`](crate::SyncKitError::MembershipRequired),
+    /// and those of every request.
     pub async fn get_blob(
         &self,
         hash: &str,
@@ -65,9 +66,9 @@ impl SyncKitClient {
         blocking(move || sink.finish()).await
     }
 
-    /// Downloads a blob and writes it. Returns the file's size in bytes. Nothing is written before all of it has come and is
-    /// verified: until then it is kept, sealed, in the [`temporary_folder`](crate::ClientBuilder::temporary_folder). The writer
-    /// is flushed, not shut down.
+    /// Downloads a blob and writes it. Returns the file's size in bytes. Nothing is written before all of it has come
+    /// and is verified: until then it is kept, sealed, in the
+    /// [`temporary_folder`](crate::ClientBuilder::temporary_folder). The writer is flushed, not shut down.
     ///
     /// # Errors
     /// Those of [`get_blob`](Self::get_blob). After [`Io`](crate::SyncKitError::Io), a part may have been written.

@@ -10,17 +10,19 @@ use crate::formats::{BlobError, BlobHash, Vault, unwrap_file_key, wrap_file_key}
 use crate::transport::Request;
 use crate::{BlockReason, Result, SyncKitClient, SyncKitError};
 
-/// Key replacements that one confirmation follows: more would mean that other devices complete one rotation after another.
+/// Key replacements that one confirmation follows: more would mean that other devices complete one rotation after
+/// another.
 const MAX_KEYS_FOLLOWED: usize = 3;
 
 impl SyncKitClient {
-    /// Returns the vault to seal blobs for, once the server's key was checked. It does not matter yet which master key is the
-    /// current one: K_blobroot is the same under all of them.
+    /// Returns the vault to seal blobs for, once the server's key was checked. It does not matter yet which master
+    /// key is the current one: K_blobroot is the same under all of them.
     pub(super) async fn blob_vault(&self) -> Result<Arc<Vault>> {
         Ok(self.checked_key(self.owner()?).await?.vault)
     }
 
-    /// Unwraps a file key that the server keeps under this version of the master key; also returns the vault that opened it.
+    /// Unwraps a file key that the server keeps under this version of the master key; also returns the vault that
+    /// opened it.
     pub(super) async fn unwrapped_file_key(
         &self,
         name: &BlobHash,
@@ -36,8 +38,8 @@ impl SyncKitClient {
         Ok((vault, key))
     }
 
-    /// Returns a vault that holds the master key of this version, if there is one. A newer key than this device knows is
-    /// fetched first.
+    /// Returns a vault that holds the master key of this version, if there is one. A newer key than this device knows
+    /// is fetched first.
     async fn vault_with(&self, version: u32) -> Result<Arc<Vault>> {
         let mut key = self.encryption.key_for(self.owner()?)?;
         if version > key.newest_version() {

@@ -1,5 +1,5 @@
-//! The URL of a blob together with its wrapped key. The URL is the server's; behind `#`, which no request carries, are the key
-//! version, the blob's name and its wrapped key: `#tidelog=1.<64 hex digits>.<base64url>`.
+//! The URL of a blob together with its wrapped key. The URL is the server's; behind `#`, which no request carries,
+//! are the key version, the blob's name and its wrapped key: `#tidelog=1.<64 hex digits>.<base64url>`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,5 +1,5 @@
-//! Files that are too large for the log. Each is sealed on this device under a key of its own, named by the hash of its sealed
-//! bytes, and stored once for a user however often it is uploaded.
+//! Files that are too large for the log. Each is sealed on this device under a key of its own, named by the hash of
+//! its sealed bytes, and stored once for a user however often it is uploaded.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -32,7 +32,8 @@ const BATCH_BYTES: usize = 1024 * 1024;
 /// The name of a blob, for an app to keep in its own data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BlobRef {
-    /// The SHA-256 of the sealed bytes, as 64 lower-case hexadecimal digits. For one user, a file always has the same hash.
+    /// The SHA-256 of the sealed bytes, as 64 lower-case hexadecimal digits. For one user, a file always has the same
+    /// hash.
     pub hash: String,
     /// Bytes of the file.
     pub size: u64,

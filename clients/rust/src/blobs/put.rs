@@ -10,20 +10,21 @@ use super::{BlobProgress, BlobRef, BlobStage};
 use crate::{Result, SyncKitClient};
 
 impl SyncKitClient {
-    /// Seals everything that the reader gives, from its start to its end, and stores it on the server. Returns the name for
-    /// [`get_blob`](Self::get_blob). Once this returns, the blob is on the server's disk. A file that the user has in this app
-    /// already is not sent.
+    /// Seals everything that the reader gives, from its start to its end, and stores it on the server. Returns the
+    /// name for [`get_blob`](Self::get_blob). Once this returns, the blob is on the server's disk. A file that the
+    /// user has in this app already is not sent.
     ///
     /// Takes a few megabytes of memory whatever the file's size, and as much space as the file in the
-    /// [`temporary_folder`](crate::ClientBuilder::temporary_folder). The reader is read twice. What did not arrive is sent
-    /// again, as often as any request is retried; a program that was stopped starts from the beginning.
+    /// [`temporary_folder`](crate::ClientBuilder::temporary_folder). The reader is read twice. What did not arrive is
+    /// sent again, as often as any request is retried; a program that was stopped starts from the beginning.
     ///
     /// # Errors
-    /// Before anything is sent: [`NoMasterKey`](crate::SyncKitError::NoMasterKey), [`Blocked`](crate::SyncKitError::Blocked),
-    /// [`FileChanged`](crate::SyncKitError::FileChanged) if the second reading differs from the first,
-    /// [`Io`](crate::SyncKitError::Io). From the server: [`BlobTooLarge`](crate::SyncKitError::BlobTooLarge),
-    /// [`QuotaExceeded`](crate::SyncKitError::QuotaExceeded), [`MembershipRequired`](crate::SyncKitError::MembershipRequired),
-    /// [`NoBlobs`](crate::SyncKitError::NoBlobs), and those of every request.
+    /// Before anything is sent: [`NoMasterKey`](crate::SyncKitError::NoMasterKey),
+    /// [`Blocked`](crate::SyncKitError::Blocked), [`FileChanged`](crate::SyncKitError::FileChanged) if the second
+    /// reading differs from the first, [`Io`](crate::SyncKitError::Io). From the server:
+    /// [`BlobTooLarge`](crate::SyncKitError::BlobTooLarge), [`QuotaExceeded`](crate::SyncKitError::QuotaExceeded),
+    /// [`MembershipRequired`](crate::SyncKitError::MembershipRequired), [`NoBlobs`](crate::SyncKitError::NoBlobs),
+    /// and those of every request.
     pub async fn put_blob(
         &self,
         reader: impl AsyncRead + AsyncSeek + Unpin + Send,

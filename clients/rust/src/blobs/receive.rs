@@ -1,8 +1,8 @@
 //! Receiving the sealed bytes of a blob, and resuming where a connection broke.
 //!
-//! While one batch is opened and written on a thread that may block, the next one is received. Whether the bytes are right is
-//! for the sink to decide, by authentication tags and hashes; what the blob store says about them (an ETag, a length) only
-//! makes resuming cheaper.
+//! While one batch is opened and written on a thread that may block, the next one is received. Whether the bytes are
+//! right is for the sink to decide, by authentication tags and hashes; what the blob store says about them (an ETag,
+//! a length) only makes resuming cheaper.
 
 use std::time::Duration;
 

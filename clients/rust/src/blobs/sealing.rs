@@ -1,8 +1,8 @@
 //! Sealing a file of any size into a temporary file.
 //!
-//! The file is read twice, because its key, and with it every sealed byte, depends on its hash. What is sealed the second time
-//! is hashed again: if it is not what the key was made for, the file has changed and nothing of it is used. (A key that seals
-//! two contents would give both away.) The temporary file only ever holds sealed bytes.
+//! The file is read twice, because its key, and with it every sealed byte, depends on its hash. What is sealed the
+//! second time is hashed again: if it is not what the key was made for, the file has changed and nothing of it is
+//! used. (A key that seals two contents would give both away.) The temporary file only ever holds sealed bytes.
 
 use std::io::{SeekFrom, Write};
 use std::path::Path;
@@ -74,8 +74,8 @@ async fn hash_of(
     Ok((hash.finalize().into(), size))
 }
 
-/// Calls `work` with everything that there is to read, batch by batch, on threads that may block, while the next batch is read.
-/// `on_done` is told how many bytes are done.
+/// Calls `work` with everything that there is to read, batch by batch, on threads that may block, while the next
+/// batch is read. `on_done` is told how many bytes are done.
 async fn for_each_batch<S: Send + 'static>(
     reader: &mut (impl AsyncRead + Unpin + Send),
     mut state: S,

@@ -1,8 +1,8 @@
 //! Sending sealed bytes to the server: a presigned URL, the bytes, the confirmation.
 //!
-//! A presigned URL takes no partial uploads, so bytes that did not arrive are sent again as a whole: to the same URL if the
-//! network is at fault, to a new one if the URL is. If the answer to a confirmation is lost, the next attempt finds the blob
-//! there.
+//! A presigned URL takes no partial uploads, so bytes that did not arrive are sent again as a whole: to the same URL
+//! if the network is at fault, to a new one if the URL is. If the answer to a confirmation is lost, the next attempt
+//! finds the blob there.
 
 use std::fs::File;
 use std::io;

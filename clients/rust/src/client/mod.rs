@@ -1,5 +1,5 @@
-//! The client, and how it is built. Signing in and the requests of a session are here as well; its other methods are in the modules
-//! that they belong to: `devices`, `encryption`, `push`, `pull`, `blobs`, `status`.
+//! The client, and how it is built. Signing in and the requests of a session are here as well; its other methods are
+//! in the modules that they belong to: `devices`, `encryption`, `push`, `pull`, `blobs`, `status`.
 
 mod session;
 mod watch;
@@ -46,8 +46,9 @@ impl fmt::Debug for SyncKitConfig {
 /// Whatever asks the server can fail because the user has to sign in
 /// ([`NotAuthenticated`](crate::SyncKitError::NotAuthenticated), [`TokenExpired`](crate::SyncKitError::TokenExpired),
 /// [`Unauthenticated`](crate::SyncKitError::Unauthenticated)), because the server cannot be reached or is busy
-/// ([`Network`](crate::SyncKitError::Network), [`RateLimited`](crate::SyncKitError::RateLimited)), or because of a fault of the
-/// server ([`Server`](crate::SyncKitError::Server), [`BadAnswer`](crate::SyncKitError::BadAnswer)). Methods document the others.
+/// ([`Network`](crate::SyncKitError::Network), [`RateLimited`](crate::SyncKitError::RateLimited)), or because of a
+/// fault of the server ([`Server`](crate::SyncKitError::Server), [`BadAnswer`](crate::SyncKitError::BadAnswer)).
+/// Methods document the others.
 pub struct SyncKitClient {
     pub(crate) transport: Arc<Transport>,
     pub(crate) server_url: String,
@@ -65,7 +66,8 @@ pub struct SyncKitClient {
 }
 
 impl SyncKitClient {
-    /// Creates a client with the defaults: keys in the operating system's keychain, three retries, one minute per request.
+    /// Creates a client with the defaults: keys in the operating system's keychain, three retries, one minute per
+    /// request.
     ///
     /// Nothing is checked or sent yet: a wrong URL is the error of the first request.
     pub fn new(config: SyncKitConfig) -> Self {
@@ -112,7 +114,8 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Sets where keys are stored between runs. Default: the operating system's keychain, or memory where there is none.
+    /// Sets where keys are stored between runs. Default: the operating system's keychain, or memory where there is
+    /// none.
     pub fn key_store(self, store: impl KeyStore + 'static) -> Self {
         self.shared_key_store(Arc::new(store))
     }
@@ -136,8 +139,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Hides the names of tables and rows from the server in vaults that this client creates, for the vault's whole life. The
-    /// server still sees which changes are of the same table and row, and how many there are. Default: names are shown.
+    /// Hides the names of tables and rows from the server in vaults that this client creates, for the vault's whole
+    /// life. The server still sees which changes are of the same table and row, and how many there are. Default:
+    /// names are shown.
     pub fn hide_names(mut self) -> Self {
         self.encryption.hide_names = true;
         self
@@ -155,7 +159,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the time for one request, from connecting to the end of the answer; each retry has as long again. Default: 60 s.
+    /// Sets the time for one request, from connecting to the end of the answer; each retry has as long again.
+    /// Default: 60 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -167,35 +172,39 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the upper bound of the random wait before the first retry; it doubles with each further one. Default: 200 ms.
+    /// Sets the upper bound of the random wait before the first retry; it doubles with each further one. Default: 200
+    /// ms.
     pub fn first_retry_wait(mut self, wait: Duration) -> Self {
         self.retry.first_wait = wait;
         self
     }
 
-    /// Sets how long an event stream may be silent before it is considered dead. Default: 45 s, three times the server's
-    /// heartbeat.
+    /// Sets how long an event stream may be silent before it is considered dead. Default: 45 s, three times the
+    /// server's heartbeat.
     pub fn silence(mut self, silence: Duration) -> Self {
         self.notification_timeouts.silence = silence;
         self
     }
 
-    /// Sets how often the server is polled where it has no event streams, or something in between blocks them. Default: 30 s.
+    /// Sets how often the server is polled where it has no event streams, or something in between blocks them.
+    /// Default: 30 s.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.notification_timeouts.poll_interval = interval;
         self
     }
 
-    /// Sets where sealed files are kept while they are uploaded, and while one that goes to a writer is downloaded. They take
-    /// as much space as the file, and are never in the clear. Default: the operating system's temporary folder.
+    /// Sets where sealed files are kept while they are uploaded, and while one that goes to a writer is downloaded.
+    /// They take as much space as the file, and are never in the clear. Default: the operating system's temporary
+    /// folder.
     pub fn temporary_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.temporary_folder = Some(folder.into());
         self
     }
 
-    /// Sets a callback for saving the session: it is called with the session after each sign-in and each refresh, and with
-    /// `None` after a sign-out. A refresh token stays good until its successor is used, and a successor is used only after it
-    /// was handed to this callback. So a program that saves at once can be killed at any moment and continue later.
+    /// Sets a callback for saving the session: it is called with the session after each sign-in and each refresh, and
+    /// with `None` after a sign-out. A refresh token stays good until its successor is used, and a successor is used
+    /// only after it was handed to this callback. So a program that saves at once can be killed at any moment and
+    /// continue later.
     ///
     /// It is called on a thread of the async runtime, so it should return quickly.
     pub fn on_session_change(mut self, save: impl Fn(Option<&SessionInfo>) + Send + Sync + 'static) -> Self {

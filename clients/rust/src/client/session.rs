@@ -1,5 +1,5 @@
-//! Signing in and out, and keeping the token fresh: one that is about to expire is replaced before it is used, and one that the
-//! server refuses is replaced once.
+//! Signing in and out, and keeping the token fresh: one that is about to expire is replaced before it is used, and
+//! one that the server refuses is replaced once.
 
 use tidelog_protocol::{SignInRequest, TokenPair};
 use uuid::Uuid;
@@ -14,7 +14,8 @@ impl SyncKitClient {
     /// Signs in with email and password. Returns the user id and the app id.
     ///
     /// The password goes to the server, which checks it against a hash. The data is encrypted under the passphrase of
-    /// [`setup_encryption_new`](Self::setup_encryption_new), which never leaves this machine and should not be the password.
+    /// [`setup_encryption_new`](Self::setup_encryption_new), which never leaves this machine and should not be the
+    /// password.
     ///
     /// # Errors
     /// [`SyncKitError::InvalidCredentials`], [`SyncKitError::TwoFactorRequired`] for accounts that have to use
@@ -57,12 +58,12 @@ impl SyncKitClient {
         self.session.notify(Some(&session));
     }
 
-    /// Signs out: ends the session on the server and forgets it here, together with the master key in memory and in the key
-    /// store.
+    /// Signs out: ends the session on the server and forgets it here, together with the master key in memory and in
+    /// the key store.
     ///
     /// # Errors
-    /// What is in memory is forgotten in any case. An error means that the key store could not be changed, or that the server
-    /// could not be reached, so that the token stays valid until it expires.
+    /// What is in memory is forgotten in any case. An error means that the key store could not be changed, or that
+    /// the server could not be reached, so that the token stays valid until it expires.
     pub async fn logout(&self) -> Result<()> {
         let Some(session) = self.session.get() else { return Ok(()) };
         let forgotten = self.forget_key().await;
@@ -120,10 +121,11 @@ impl SyncKitClient {
         }
     }
 
-    /// Returns another session than `stale`; see [`CurrentSession::refreshed`](crate::session::CurrentSession::refreshed).
+    /// Returns another session than `stale`; see
+    /// [`CurrentSession::refreshed`](crate::session::CurrentSession::refreshed).
     ///
-    /// It runs in a task of its own: a caller that is not polled for a while, as an event stream is while its program pulls,
-    /// would otherwise keep the lock, and that program would wait for itself.
+    /// It runs in a task of its own: a caller that is not polled for a while, as an event stream is while its program
+    /// pulls, would otherwise keep the lock, and that program would wait for itself.
     async fn refreshed(&self, stale: &SessionInfo, otherwise: SyncKitError) -> Result<SessionInfo> {
         let (current, transport, stale) = (self.session.clone(), self.transport.clone(), stale.clone());
         let refreshing = async move { current.refreshed(&transport, &stale, otherwise).await };

@@ -5,7 +5,8 @@ use crate::evidence::Evidence;
 use crate::watch::WatchState;
 
 impl SyncKitClient {
-    /// Returns the evidence against the server that was found since this client was built, at most the first hundred pieces.
+    /// Returns the evidence against the server that was found since this client was built, at most the first hundred
+    /// pieces.
     pub fn evidence(&self) -> Vec<Evidence> {
         self.watch.evidence()
     }
@@ -20,7 +21,8 @@ impl SyncKitClient {
         self.watch.restore(state);
     }
 
-    /// Forgets what was seen and found, for a user who decides to go on after [`Tampered`](crate::SyncKitError::Tampered).
+    /// Forgets what was seen and found, for a user who decides to go on after
+    /// [`Tampered`](crate::SyncKitError::Tampered).
     pub fn reset_watch(&self) {
         self.watch.reset();
     }

@@ -21,8 +21,8 @@ impl SyncKitClient {
         if key.checked { Ok(key) } else { self.refreshed_key(owner, |_| false).await }
     }
 
-    /// Compares the key with the server's, and follows that if it is newer. Does not ask the server if the key in use `suffices`
-    /// by then: another task may have refreshed it meanwhile.
+    /// Compares the key with the server's, and follows that if it is newer. Does not ask the server if the key in use
+    /// `suffices` by then: another task may have refreshed it meanwhile.
     pub(crate) async fn refreshed_key(
         &self,
         owner: Owner,

@@ -1,9 +1,10 @@
-//! The user's key: created once, opened with the passphrase on other devices, checked before it seals anything, and replaced
-//! without loss.
+//! The user's key: created once, opened with the passphrase on other devices, checked before it seals anything, and
+//! replaced without loss.
 //!
-//! The server keeps one envelope per user and app; whoever knows the passphrase can open it. A first set-up only ever creates:
-//! if another device was first, its key is adopted. A device pins in its key store what it has seen of the envelope, so that a
-//! server can neither give it another vault or an older key, nor make it set up a new one by losing the envelope.
+//! The server keeps one envelope per user and app; whoever knows the passphrase can open it. A first set-up only ever
+//! creates: if another device was first, its key is adopted. A device pins in its key store what it has seen of the
+//! envelope, so that a server can neither give it another vault or an older key, nor make it set up a new one by
+//! losing the envelope.
 
 mod follow;
 mod password;

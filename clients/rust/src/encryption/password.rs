@@ -30,8 +30,8 @@ impl std::fmt::Debug for PasswordChange<'_> {
 }
 
 impl SyncKitClient {
-    /// Changes the account's password and the passphrase to the same new value, both or neither. For apps whose users have one
-    /// password for both. All other sessions of the account end.
+    /// Changes the account's password and the passphrase to the same new value, both or neither. For apps whose users
+    /// have one password for both. All other sessions of the account end.
     ///
     /// # Errors
     /// [`SyncKitError::PassphraseIsPassword`] unless the client was built with
@@ -48,16 +48,17 @@ impl SyncKitClient {
         .await
     }
 
-    /// Changes the account's password and the passphrase in one request: both or neither. All other sessions of the account
-    /// end, in all apps.
+    /// Changes the account's password and the passphrase in one request: both or neither. All other sessions of the
+    /// account end, in all apps.
     ///
     /// # Errors
     /// In each of these cases nothing has changed:
-    /// - [`SyncKitError::InvalidCredentials`] for a wrong password or code, [`SyncKitError::TwoFactorRequired`] if a code is
-    ///   missing, [`SyncKitError::WrongPassphrase`] for a wrong passphrase;
-    /// - [`SyncKitError::EmptyPassphrase`], [`SyncKitError::PassphraseIsPassword`], [`SyncKitError::InvalidField`] for a new
-    ///   password that the server does not accept;
-    /// - [`SyncKitError::KeyVersionConflict`] if another device changed the key meanwhile, [`SyncKitError::RateLimited`].
+    /// - [`SyncKitError::InvalidCredentials`] for a wrong password or code, [`SyncKitError::TwoFactorRequired`] if a
+    ///   code is missing, [`SyncKitError::WrongPassphrase`] for a wrong passphrase;
+    /// - [`SyncKitError::EmptyPassphrase`], [`SyncKitError::PassphraseIsPassword`], [`SyncKitError::InvalidField`]
+    ///   for a new password that the server does not accept;
+    /// - [`SyncKitError::KeyVersionConflict`] if another device changed the key meanwhile,
+    ///   [`SyncKitError::RateLimited`].
     ///
     /// After [`SyncKitError::Network`] both may have changed: call again with the same arguments.
     pub async fn change_password_and_passphrase(&self, change: PasswordChange<'_>) -> Result<()> {
@@ -87,8 +88,8 @@ impl SyncKitClient {
         self.keep(owner, &opened, answer.key_version, None).await.map(drop)
     }
 
-    /// The current passphrase does not open the key. If the new one does, and the new password is right, an earlier attempt
-    /// succeeded and its answer was lost.
+    /// The current passphrase does not open the key. If the new one does, and the new password is right, an earlier
+    /// attempt succeeded and its answer was lost.
     async fn confirm_change(&self, owner: Owner, change: PasswordChange<'_>) -> Result<()> {
         let (found, opened) = self.opened_key(owner, change.new_passphrase).await?;
         let body = ChangePasswordRequest {

@@ -1,4 +1,5 @@
-//! Re-encrypting a page of a rotation: each entry is sealed again under the next key, or kept as it is if it does not open.
+//! Re-encrypting a page of a rotation: each entry is sealed again under the next key, or kept as it is if it does not
+//! open.
 
 use std::sync::Arc;
 
@@ -99,7 +100,8 @@ pub(super) fn reseal_page(
     Ok(ResealedPage { batches, resealed, kept, cursor, has_more, remaining })
 }
 
-/// Names the key, so that another rotation, which may have replaced this one meanwhile, does not take the entries for its own.
+/// Names the key, so that another rotation, which may have replaced this one meanwhile, does not take the entries for
+/// its own.
 fn batch_of(key_version: u32, entries: Vec<RotatedEntry<'_>>) -> Result<Bytes> {
     to_json(&RotationBatchRequest { key_version: Some(key_version), entries })
 }

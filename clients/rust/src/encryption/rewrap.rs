@@ -1,7 +1,8 @@
-//! Wrapping the same key again: under another passphrase, or with another recovery key. The key stays, and so do the entries.
+//! Wrapping the same key again: under another passphrase, or with another recovery key. The key stays, and so do the
+//! entries.
 //!
-//! A wrapping that was replaced is gone from the server, but whoever kept a copy of it can still open it with the old secret:
-//! only a rotation helps against that.
+//! A wrapping that was replaced is gone from the server, but whoever kept a copy of it can still open it with the old
+//! secret: only a rotation helps against that.
 
 use data_encoding::BASE64;
 use tidelog_protocol::{GetKeyResponse, PutKeyRequest, PutKeyResponse};
@@ -40,9 +41,9 @@ impl SyncKitClient {
     /// [`rotate_key`](Self::rotate_key) afterwards.
     ///
     /// # Errors
-    /// [`SyncKitError::EmptyPassphrase`], [`SyncKitError::PassphraseIsPassword`]; [`SyncKitError::WrongPassphrase`] and
-    /// [`SyncKitError::NoServerKey`]; [`SyncKitError::KeyVersionConflict`] if another device changed the key meanwhile. In
-    /// each case nothing has changed.
+    /// [`SyncKitError::EmptyPassphrase`], [`SyncKitError::PassphraseIsPassword`]; [`SyncKitError::WrongPassphrase`]
+    /// and [`SyncKitError::NoServerKey`]; [`SyncKitError::KeyVersionConflict`] if another device changed the key
+    /// meanwhile. In each case nothing has changed.
     pub async fn change_passphrase(&self, current: &str, new: &str) -> Result<()> {
         let owner = self.owner_with(current)?;
         self.owner_with(new)?;
@@ -54,8 +55,8 @@ impl SyncKitClient {
         self.put_rewrapped(owner, rewrapped).await
     }
 
-    /// Creates a recovery key, which opens the key in place of the passphrase; an earlier one becomes void. Show it once, to be
-    /// written down: it is stored nowhere.
+    /// Creates a recovery key, which opens the key in place of the passphrase; an earlier one becomes void. Show it
+    /// once, to be written down: it is stored nowhere.
     ///
     /// # Errors
     /// Those of [`change_passphrase`](Self::change_passphrase).

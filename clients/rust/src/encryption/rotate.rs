@@ -1,7 +1,8 @@
 //! Rotation: a new master key, every entry re-encrypted under it, and the key of every blob wrapped again.
 //!
-//! The server keeps the state of a rotation, so it survives a crash, and another device can finish it. Until it is complete the
-//! old key stays the current one: what is pushed meanwhile is under it, and is re-encrypted in a later round.
+//! The server keeps the state of a rotation, so it survives a crash, and another device can finish it. Until it is
+//! complete the old key stays the current one: what is pushed meanwhile is under it, and is re-encrypted in a later
+//! round.
 
 use std::sync::Arc;
 
@@ -27,30 +28,31 @@ use crate::session::Owner;
 use crate::transport::Request;
 use crate::{Result, SyncKitClient, SyncKitError};
 
-/// How often one call looks at the server's keys: each time, some device may have begun, finished or cancelled a rotation.
+/// How often one call looks at the server's keys: each time, some device may have begun, finished or cancelled a
+/// rotation.
 const MAX_ATTEMPTS: usize = 20;
 
 /// Rounds that catch up with what is pushed meanwhile; each is far shorter than the one before.
 const MAX_ROUNDS: usize = 100;
 
 impl SyncKitClient {
-    /// Replaces the master key: creates a new one under the same passphrase, re-encrypts every entry under it, and issues a new
-    /// recovery key. A rotation that was interrupted, here or on another device, is continued.
+    /// Replaces the master key: creates a new one under the same passphrase, re-encrypts every entry under it, and
+    /// issues a new recovery key. A rotation that was interrupted, here or on another device, is continued.
     ///
-    /// With [`Rotation::Routine`] other devices follow by themselves, unless they have missed more than one rotation. With
-    /// [`Rotation::Compromise`] nothing that the old key opens leads to the new one, so every other device asks for the
-    /// passphrase ([`SyncKitError::Blocked`]). If somebody may know the passphrase, change it first
+    /// With [`Rotation::Routine`] other devices follow by themselves, unless they have missed more than one rotation.
+    /// With [`Rotation::Compromise`] nothing that the old key opens leads to the new one, so every other device asks
+    /// for the passphrase ([`SyncKitError::Blocked`]). If somebody may know the passphrase, change it first
     /// ([`change_passphrase`](Self::change_passphrase)): the new key is wrapped under the passphrase given here.
     ///
-    /// Only entries that open in their slot are re-encrypted; others are kept as they are. Blobs are not re-encrypted, only
-    /// their keys are wrapped again, so the names that the app stores stay valid. Memory is bounded by a page. The old key stays
-    /// in use until the rotation is complete, and other devices may push all the while. After any error everything is still
-    /// readable: call again to go on.
+    /// Only entries that open in their slot are re-encrypted; others are kept as they are. Blobs are not
+    /// re-encrypted, only their keys are wrapped again, so the names that the app stores stay valid. Memory is
+    /// bounded by a page. The old key stays in use until the rotation is complete, and other devices may push all the
+    /// while. After any error everything is still readable: call again to go on.
     ///
     /// # Errors
     /// [`SyncKitError::NoMasterKey`]; [`SyncKitError::WrongPassphrase`], before anything is changed;
-    /// [`SyncKitError::KeyChanged`] and [`SyncKitError::KeyGone`] if the server contradicts what this device knows; those of
-    /// every request.
+    /// [`SyncKitError::KeyChanged`] and [`SyncKitError::KeyGone`] if the server contradicts what this device knows;
+    /// those of every request.
     pub async fn rotate_key(
         &self,
         passphrase: &str,
@@ -95,8 +97,8 @@ impl SyncKitClient {
     /// Cancels a rotation that is under way, here or on another device, and keeps the old key.
     ///
     /// # Errors
-    /// [`SyncKitError::RotationInProgress`] once entries are under the new key: then it can only be finished. Those of every
-    /// request.
+    /// [`SyncKitError::RotationInProgress`] once entries are under the new key: then it can only be finished. Those
+    /// of every request.
     pub async fn cancel_rotation(&self) -> Result<()> {
         let _one_at_a_time = self.encryption.one_at_a_time.lock().await;
         if self.try_to_cancel().await? { Ok(()) } else { Err(SyncKitError::RotationInProgress) }
@@ -157,8 +159,8 @@ impl SyncKitClient {
         }
     }
 
-    /// Re-encrypts what is left, round by round, until the server accepts the rotation as complete. Another device may complete
-    /// it meanwhile.
+    /// Re-encrypts what is left, round by round, until the server accepts the rotation as complete. Another device
+    /// may complete it meanwhile.
     pub(super) async fn finish_rotation(
         &self,
         key_version: u32,
@@ -229,8 +231,8 @@ impl SyncKitClient {
         }
     }
 
-    /// The rotation is complete and its key in use. If another device began it, its recovery key is unknown here, so a new one
-    /// is created.
+    /// The rotation is complete and its key in use. If another device began it, its recovery key is unknown here, so
+    /// a new one is created.
     async fn conclude(
         &self,
         owner: Owner,

@@ -1,5 +1,5 @@
-//! The part of a rotation that concerns blobs: their keys are wrapped under the next master key, page by page. The blobs
-//! themselves are not read.
+//! The part of a rotation that concerns blobs: their keys are wrapped under the next master key, page by page. The
+//! blobs themselves are not read.
 
 use tidelog_protocol::{
     RotationBatchResponse, RotationBlobsBatchRequest, RotationBlobsRequest, RotationBlobsResponse,

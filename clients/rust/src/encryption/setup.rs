@@ -20,14 +20,17 @@ pub(super) const FIRST_WRAP: u32 = 0;
 const NO_REVISION: u64 = 0;
 
 impl SyncKitClient {
-    /// Sets up encryption for a user who may be new: creates a key, wraps it under the passphrase and stores it on the server.
+    /// Sets up encryption for a user who may be new: creates a key, wraps it under the passphrase and stores it on
+    /// the server.
     ///
-    /// If there is a key already, even one that another device stored at this very moment, it is adopted: exactly one key
-    /// survives. The passphrase never leaves this machine. Takes a tenth of a second or more of computing, by design.
+    /// If there is a key already, even one that another device stored at this very moment, it is adopted: exactly one
+    /// key survives. The passphrase never leaves this machine. Takes a tenth of a second or more of computing, by
+    /// design.
     ///
     /// # Errors
     /// - [`SyncKitError::EmptyPassphrase`].
-    /// - [`SyncKitError::PassphraseIsPassword`] if the key would be under the password that the user has signed in with.
+    /// - [`SyncKitError::PassphraseIsPassword`] if the key would be under the password that the user has signed in
+    ///   with.
     /// - [`SyncKitError::WrongPassphrase`] if there is a key, and the passphrase does not open it.
     /// - [`SyncKitError::KeyChanged`] and [`SyncKitError::KeyGone`] if the server contradicts what this device knows.
     pub async fn setup_encryption_new(&self, passphrase: &str) -> Result<()> {
@@ -50,8 +53,8 @@ impl SyncKitClient {
         }
     }
 
-    /// Sets up encryption on another device of a user who has a key: fetches it and opens it with the passphrase. Also the
-    /// remedy for [`Blocked`](SyncKitError::Blocked), once the user has entered the passphrase.
+    /// Sets up encryption on another device of a user who has a key: fetches it and opens it with the passphrase.
+    /// Also the remedy for [`Blocked`](SyncKitError::Blocked), once the user has entered the passphrase.
     ///
     /// # Errors
     /// [`SyncKitError::NoServerKey`] if the user has no key yet, and those of
@@ -64,8 +67,8 @@ impl SyncKitClient {
         self.adopt(owner, found, known, passphrase).await
     }
 
-    /// Loads the key that an earlier run stored in the key store (the operating system's keychain unless the client was built
-    /// with another one). Returns `false` if there is none. Does not ask the server: the first push does.
+    /// Loads the key that an earlier run stored in the key store (the operating system's keychain unless the client
+    /// was built with another one). Returns `false` if there is none. Does not ask the server: the first push does.
     ///
     /// # Errors
     /// [`SyncKitError::NotAuthenticated`], and [`SyncKitError::KeyStore`] if the store cannot be read.
@@ -87,8 +90,8 @@ impl SyncKitClient {
         Ok(self.server_key().await?.is_some())
     }
 
-    /// Forgets the user's key here, in memory and in the key store, and with it what this device knows of the server's key.
-    /// The key on the server stays.
+    /// Forgets the user's key here, in memory and in the key store, and with it what this device knows of the
+    /// server's key. The key on the server stays.
     ///
     /// # Errors
     /// [`SyncKitError::NotAuthenticated`], and [`SyncKitError::KeyStore`] if the store cannot be written.
@@ -99,17 +102,18 @@ impl SyncKitClient {
         blocking(move || Ok(store.delete(&account)?)).await
     }
 
-    /// Starts over, for a user who has lost both the passphrase and the recovery key. The account, its devices and its log stay;
-    /// a new vault with a new key, under this passphrase, replaces the old one.
+    /// Starts over, for a user who has lost both the passphrase and the recovery key. The account, its devices and
+    /// its log stay; a new vault with a new key, under this passphrase, replaces the old one.
     ///
     /// What is in the log so far **can never be read again**. It is kept, and pulls quarantine it. Other devices get
-    /// [`KeyChanged`](SyncKitError::KeyChanged): a server alone must not be able to make them accept another vault. There, the
-    /// user calls [`forget_key`](Self::forget_key) and sets up encryption with the new passphrase. Local data can be pushed
-    /// again. A rotation under way is ended first.
+    /// [`KeyChanged`](SyncKitError::KeyChanged): a server alone must not be able to make them accept another vault.
+    /// There, the user calls [`forget_key`](Self::forget_key) and sets up encryption with the new passphrase. Local
+    /// data can be pushed again. A rotation under way is ended first.
     ///
     /// # Errors
-    /// [`SyncKitError::EmptyPassphrase`], [`SyncKitError::PassphraseIsPassword`], [`SyncKitError::NoServerKey`] if there is no
-    /// key to replace, and [`SyncKitError::KeyVersionConflict`] if another device changed the key meanwhile.
+    /// [`SyncKitError::EmptyPassphrase`], [`SyncKitError::PassphraseIsPassword`], [`SyncKitError::NoServerKey`] if
+    /// there is no key to replace, and [`SyncKitError::KeyVersionConflict`] if another device changed the key
+    /// meanwhile.
     pub async fn start_over(&self, passphrase: &str) -> Result<()> {
         let owner = self.owner_with(passphrase)?;
         self.refuse_password_as_passphrase(passphrase)?;
@@ -166,8 +170,8 @@ impl SyncKitClient {
         }
     }
 
-    /// Ends a rotation whose entries this device cannot read: by cancelling it, or, if entries are under the new key already, by
-    /// completing it with the other entries as they are.
+    /// Ends a rotation whose entries this device cannot read: by cancelling it, or, if entries are under the new key
+    /// already, by completing it with the other entries as they are.
     async fn end_unreadable_rotation(&self) -> Result<()> {
         let state: RotationStateResponse = self.fetch(&Request::get("/keys/rotate")).await?;
         let Some(pending) = state.pending else { return Ok(()) };

@@ -7,11 +7,12 @@
 //! ad            "TLB1" vault_id[16] key_version u32 name[32]
 //! ```
 //!
-//! In one vault, a file always has the same key, the same sealed bytes and the same name: it is stored once, and a rotation only
-//! wraps its key again. Other vaults have another K_blobroot, so equal files of two users have nothing in common.
+//! In one vault, a file always has the same key, the same sealed bytes and the same name: it is stored once, and a
+//! rotation only wraps its key again. Other vaults have another K_blobroot, so equal files of two users have nothing
+//! in common.
 //!
-//! A reader refuses, in this order: a key that does not open, bytes that do not open, and a content whose hash does not give the
-//! key.
+//! A reader refuses, in this order: a key that does not open, bytes that do not open, and a content whose hash does
+//! not give the key.
 
 use std::fmt;
 use std::str::FromStr;

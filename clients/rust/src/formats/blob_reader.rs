@@ -1,11 +1,11 @@
 //! Opening a blob of either form incrementally, in pieces of any size.
 //!
-//! Chunks are returned as they open, but must not be trusted before [`BlobReader::finish`]: only then is it known that the file is
-//! complete, that the bytes are those of the name, and that the key was derived from the content. A blob that was sealed as a
-//! whole has a single tag, so it is held in memory, up to a bound that the caller sets.
+//! Chunks are returned as they open, but must not be trusted before [`BlobReader::finish`]: only then is it known
+//! that the file is complete, that the bytes are those of the name, and that the key was derived from the content. A
+//! blob that was sealed as a whole has a single tag, so it is held in memory, up to a bound that the caller sets.
 //!
-//! Refused are, in this order: a malformed header; a chunk that does not open; bytes after the last chunk; an end before it; bytes
-//! that do not have the name; content that does not have the key.
+//! Refused are, in this order: a malformed header; a chunk that does not open; bytes after the last chunk; an end
+//! before it; bytes that do not have the name; content that does not have the key.
 
 use std::sync::Arc;
 
@@ -57,8 +57,8 @@ impl BlobReader {
         }
     }
 
-    /// Returns the size of the file once it is known: from the header on, or not before the end of a blob that was sealed as a
-    /// whole.
+    /// Returns the size of the file once it is known: from the header on, or not before the end of a blob that was
+    /// sealed as a whole.
     pub fn length(&self) -> Option<u64> {
         match &self.form {
             BlobForm::Stream { header, .. } => Some(header.length()),
@@ -69,7 +69,8 @@ impl BlobReader {
     /// Takes the next bytes of the blob, and appends to `opened` what they open.
     ///
     /// # Errors
-    /// [`BlobError::Malformed`], [`BlobError::DoesNotOpen`], [`BlobError::TooLarge`]. Nothing more is opened after an error.
+    /// [`BlobError::Malformed`], [`BlobError::DoesNotOpen`], [`BlobError::TooLarge`]. Nothing more is opened after an
+    /// error.
     pub fn push(&mut self, mut bytes: &[u8], opened: &mut Vec<u8>) -> Result<(), BlobError> {
         self.sealed_hash.update(bytes);
         while !bytes.is_empty() {

@@ -7,12 +7,13 @@
 //! nonce = zeros[19] ‖ number of the chunk, from 0, u32 big-endian ‖ last u8 (1 for the last chunk, else 0)
 //! ```
 //!
-//! This is STREAM by Hoang, Reyhanitabar, Rogaway and Vizár. The first 19 bytes of the nonces, which are random in other uses, can
-//! be zeros because each key seals one file, once. A chunk opens only in its position, the last one only as the last, and the key
-//! depends on the header: if anything is left out, added, moved or taken from another file, a tag does not match.
+//! This is STREAM by Hoang, Reyhanitabar, Rogaway and Vizár. The first 19 bytes of the nonces, which are random in
+//! other uses, can be zeros because each key seals one file, once. A chunk opens only in its position, the last one
+//! only as the last, and the key depends on the header: if anything is left out, added, moved or taken from another
+//! file, a tag does not match.
 //!
-//! `length` is that of the file. All chunks but the last are full. There is exactly one last chunk, which is empty if the file is,
-//! and full if the length is a multiple of 65,536, so every file has one sealed form of one length.
+//! `length` is that of the file. All chunks but the last are full. There is exactly one last chunk, which is empty if
+//! the file is, and full if the length is a multiple of 65,536, so every file has one sealed form of one length.
 
 use aead_stream::aead::Error as CipherError;
 use aead_stream::{Decryptor, Encryptor, Nonce, StreamBE32};
@@ -67,7 +68,8 @@ impl BlobHeader {
     /// Parses a header.
     ///
     /// # Errors
-    /// [`Malformed::UnknownForm`], [`Malformed::ChunkSize`], [`Malformed::PaddingNotZero`], [`Malformed::BlobLength`], in this order.
+    /// [`Malformed::UnknownForm`], [`Malformed::ChunkSize`], [`Malformed::PaddingNotZero`],
+    /// [`Malformed::BlobLength`], in this order.
     pub fn parse(bytes: &[u8; HEADER_BYTES]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         if reader.array()? != STREAM_MAGIC {
@@ -177,8 +179,8 @@ impl StreamSealer {
     }
 }
 
-/// Opens the chunks of one blob, in order. What it has opened is authentic; that it is the whole file is known only after the
-/// last chunk.
+/// Opens the chunks of one blob, in order. What it has opened is authentic; that it is the whole file is known only
+/// after the last chunk.
 pub struct StreamOpener {
     /// `None` after the last chunk.
     cipher: Option<Decryptor<Cipher, StreamMode>>,

@@ -7,9 +7,10 @@
 //! link  SHA-256("tidelog/link/1" ‖ ad without key_version ‖ frame without padding)[..16]
 //! ```
 //!
-//! Names in `ad` are those on the wire, in UTF-8, not normalised. The base64 has the standard alphabet, is padded and canonical:
-//! each byte string has exactly one encoding. Less than 40 bytes are refused before any key is looked up. The link leaves out the
-//! key version, so that rotation, which seals the frame again as it is, keeps author, counter and link of an entry.
+//! Names in `ad` are those on the wire, in UTF-8, not normalised. The base64 has the standard alphabet, is padded and
+//! canonical: each byte string has exactly one encoding. Less than 40 bytes are refused before any key is looked up.
+//! The link leaves out the key version, so that rotation, which seals the frame again as it is, keeps author, counter
+//! and link of an entry.
 
 use std::fmt;
 
@@ -39,8 +40,8 @@ const KEY_VERSION_END: usize = KEY_VERSION_AT + 4;
 
 /// What an entry is bound to: its row, operation, time and key version.
 ///
-/// Sealing takes the names that the app uses; opening takes those that came over the wire. The two differ only in a vault that
-/// hides names.
+/// Sealing takes the names that the app uses; opening takes those that came over the wire. The two differ only in a
+/// vault that hides names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot<'a> {
     /// At most 255 bytes.
@@ -127,12 +128,12 @@ pub fn link(ad: &[u8], frame: &[u8]) -> Link {
 
 /// Seals a frame under the vault's current key, with a nonce that must not be used for anything else.
 ///
-/// This is the deterministic part of [`super::Stream::seal`]. The frame's names are set here: to the slot's in a vault that hides
-/// names, to none in any other.
+/// This is the deterministic part of [`super::Stream::seal`]. The frame's names are set here: to the slot's in a
+/// vault that hides names, to none in any other.
 ///
 /// # Errors
-/// [`FormatError::WrongKey`], [`FormatError::NameTooLong`], [`FormatError::TooLarge`], and [`FormatError::Malformed`] for a
-/// frame that does not match the slot.
+/// [`FormatError::WrongKey`], [`FormatError::NameTooLong`], [`FormatError::TooLarge`], and [`FormatError::Malformed`]
+/// for a frame that does not match the slot.
 pub fn seal_frame<'a>(
     vault: &Vault,
     slot: &Slot<'a>,
@@ -156,8 +157,8 @@ pub fn seal_frame<'a>(
 /// Opens the `data` of a pulled entry with the key that the slot names.
 ///
 /// # Errors
-/// [`FormatError::WrongKey`] if the vault does not hold that key; after any other error the entry is not one of this vault in
-/// this slot, and must be quarantined.
+/// [`FormatError::WrongKey`] if the vault does not hold that key; after any other error the entry is not one of this
+/// vault in this slot, and must be quarantined.
 pub fn open_entry(vault: &Vault, slot: &Slot<'_>, data: &str) -> Result<OpenedEntry, FormatError> {
     let (frame, ad) = open_bytes(vault, slot, data)?;
     let (frame, unpadded) = checked_frame(vault, slot, &frame)?;

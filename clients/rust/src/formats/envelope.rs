@@ -7,13 +7,15 @@
 //! mac     HMAC(K_env, all before it)
 //! ```
 //!
-//! There are one to three slots, at most one of each type, in ascending order of type: so nothing is tried with two keys, each set
-//! of slots has exactly one encoding, and opening an envelope runs Argon2 at most once. `min_format` is the lowest version of this
-//! format that a reader must know, 1 here; a higher one is refused before anything else is read, zero is malformed.
+//! There are one to three slots, at most one of each type, in ascending order of type: so nothing is tried with two
+//! keys, each set of slots has exactly one encoding, and opening an envelope runs Argon2 at most once. `min_format`
+//! is the lowest version of this format that a reader must know, 1 here; a higher one is refused before anything else
+//! is read, zero is malformed.
 //!
-//! Checked in this order: size, magic, `min_format`, flags, slots (types, costs, order), lengths; the commitment of the slot; the
-//! wrapped master key; `key_id`; `mac`; the ring. If the commitment matches and something after it fails, the envelope was
-//! tampered with by somebody without the key. An envelope has at most 3,072 bytes, which is 4,096 in base64, the server's limit.
+//! Checked in this order: size, magic, `min_format`, flags, slots (types, costs, order), lengths; the commitment of
+//! the slot; the wrapped master key; `key_id`; `mac`; the ring. If the commitment matches and something after it
+//! fails, the envelope was tampered with by somebody without the key. An envelope has at most 3,072 bytes, which is
+//! 4,096 in base64, the server's limit.
 
 use std::fmt;
 
@@ -74,7 +76,8 @@ pub enum SlotPlan<'a> {
 }
 
 impl OpenedEnvelope {
-    /// Returns the slot of this kind if it is around the vault's current master key: any other would open to another key.
+    /// Returns the slot of this kind if it is around the vault's current master key: any other would open to another
+    /// key.
     fn kept_slot(&self, vault: &Vault, kind: SlotKind) -> Result<&KeySlot, EnvelopeError> {
         if self.vault.vault_id() != vault.vault_id() || self.vault.current().master != vault.current().master
         {
@@ -88,7 +91,8 @@ impl<'a> Envelope<'a> {
     /// Parses an envelope, and refuses everything that can be refused without a key, costs included.
     ///
     /// # Errors
-    /// [`EnvelopeError::TooLarge`], [`EnvelopeError::TooNew`], [`EnvelopeError::KdfCost`], [`EnvelopeError::Malformed`].
+    /// [`EnvelopeError::TooLarge`], [`EnvelopeError::TooNew`], [`EnvelopeError::KdfCost`],
+    /// [`EnvelopeError::Malformed`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, EnvelopeError> {
         if bytes.len() > MAX_ENVELOPE_BYTES {
             return Err(EnvelopeError::TooLarge);
@@ -107,8 +111,8 @@ impl<'a> Envelope<'a> {
     /// Opens the envelope. With a passphrase this runs Argon2: do not call it on an async thread.
     ///
     /// # Errors
-    /// [`EnvelopeError::NoSlot`]; the error for a wrong secret; [`EnvelopeError::Tampered`]; [`EnvelopeError::Malformed`] for the
-    /// ring.
+    /// [`EnvelopeError::NoSlot`]; the error for a wrong secret; [`EnvelopeError::Tampered`];
+    /// [`EnvelopeError::Malformed`] for the ring.
     pub fn open(self, unlock: Unlock<'_>) -> Result<OpenedEnvelope, EnvelopeError> {
         let slot = self.slots.iter().find(|slot| slot.kind == unlock.kind());
         let slot = slot.ok_or(EnvelopeError::NoSlot(unlock.kind()))?;
@@ -244,7 +248,8 @@ pub fn open_envelope_with_recovery(
     Envelope::parse(bytes)?.open(Unlock::Recovery(recovery_key))
 }
 
-/// Opens an envelope with the master key before the one inside: this is how a device follows a routine rotation by itself.
+/// Opens an envelope with the master key before the one inside: this is how a device follows a routine rotation by
+/// itself.
 ///
 /// # Errors
 /// Those of [`Envelope::parse`] and [`Envelope::open`].

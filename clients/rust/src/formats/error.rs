@@ -15,7 +15,8 @@ pub enum FormatError {
     /// The authentication tag does not match: another key, another slot, or changed bytes.
     #[error("data does not open")]
     DoesNotOpen,
-    /// The entry is under a master key that this vault does not hold, or should be sealed under one that is not current.
+    /// The entry is under a master key that this vault does not hold, or should be sealed under one that is not
+    /// current.
     #[error("this vault holds key version {have}, the entry needs {want}")]
     WrongKey {
         /// The vault's current key version.

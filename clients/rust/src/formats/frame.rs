@@ -8,10 +8,10 @@
 //! payload_len u32   payload   padding
 //! ```
 //!
-//! Kinds match operations: a value is an insert or an update, a tombstone is a delete and has no payload, and a delete is always
-//! a tombstone. A control entry is for the SDK itself; it is an insert or an update with any payload, and a reader that does not
-//! understand it ignores it. `prev` is zeros if and only if `counter` is 0 (for a later entry a link of zeros is as likely as any
-//! other value, so only the first entry is checked).
+//! Kinds match operations: a value is an insert or an update, a tombstone is a delete and has no payload, and a
+//! delete is always a tombstone. A control entry is for the SDK itself; it is an insert or an update with any
+//! payload, and a reader that does not understand it ignores it. `prev` is zeros if and only if `counter` is 0 (for a
+//! later entry a link of zeros is as likely as any other value, so only the first entry is checked).
 
 use std::borrow::Cow;
 use std::fmt;

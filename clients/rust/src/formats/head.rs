@@ -1,14 +1,16 @@
-//! Heads: what a writer had seen, sealed into its entry, so that readers notice a server that shows devices different logs.
+//! Heads: what a writer had seen, sealed into its entry, so that readers notice a server that shows devices different
+//! logs.
 //!
 //! ```text
 //! head    seq u64   key_version u32   digest[32]
 //! digest  Σ mod 2²⁵⁶ of HMAC(K_head, table_len u8 ‖ table ‖ row_len u16 ‖ row_id ‖ link[16])
 //! ```
 //!
-//! The sum is over the rows whose newest entry up to `seq` is not a delete, with their names as they are on the wire and the link
-//! of that entry. Each HMAC is read as a little-endian number, and so is the sum. It is a sum, not a hash of a list, because it
-//! can be kept up to date by adding and subtracting, and does not change when superseded entries are compacted. `key_version`
-//! names the master key of K_head, because a rotation seals frames again as they are.
+//! The sum is over the rows whose newest entry up to `seq` is not a delete, with their names as they are on the wire
+//! and the link of that entry. Each HMAC is read as a little-endian number, and so is the sum. It is a sum, not a
+//! hash of a list, because it can be kept up to date by adding and subtracting, and does not change when superseded
+//! entries are compacted. `key_version` names the master key of K_head, because a rotation seals frames again as they
+//! are.
 
 use super::error::FormatError;
 use super::keys::{Secret, hmac};

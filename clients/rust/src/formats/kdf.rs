@@ -1,8 +1,8 @@
-//! From a passphrase to 32 bytes: NFC, so that every keyboard gives the same bytes, then Argon2id v1.3 without secret or
-//! associated data.
+//! From a passphrase to 32 bytes: NFC, so that every keyboard gives the same bytes, then Argon2id v1.3 without secret
+//! or associated data.
 //!
-//! The cost is checked before anything is allocated. NFC of characters that the Unicode version at hand does not know is
-//! undefined; that of assigned characters never changes.
+//! The cost is checked before anything is allocated. NFC of characters that the Unicode version at hand does not know
+//! is undefined; that of assigned characters never changes.
 #![allow(clippy::disallowed_types, reason = "the key envelope is the one place in the SDK that knows argon2")]
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -16,7 +16,8 @@ use super::keys::{KEY_BYTES, Secret};
 /// Bytes of a key slot's salt.
 pub const SALT_BYTES: usize = 32;
 
-/// Derives the PRK of a passphrase. Takes `cost.m_kib` of memory and some tenths of a second: do not call it on an async thread.
+/// Derives the PRK of a passphrase. Takes `cost.m_kib` of memory and some tenths of a second: do not call it on an
+/// async thread.
 ///
 /// # Errors
 /// [`EnvelopeError::KdfCost`] outside the accepted ranges, [`EnvelopeError::OutOfMemory`].
@@ -43,7 +44,8 @@ pub fn prk(passphrase: &str, salt: &[u8; SALT_BYTES], cost: KdfCost) -> Result<S
     Ok(Secret::new(*prk))
 }
 
-/// Returns the passphrase in NFC. Capacity for the longest possible form, three times its length: growing would leave copies.
+/// Returns the passphrase in NFC. Capacity for the longest possible form, three times its length: growing would leave
+/// copies.
 pub fn normalized(passphrase: &str) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(passphrase.len() * 3));
     text.extend(passphrase.nfc());

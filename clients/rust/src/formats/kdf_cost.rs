@@ -1,5 +1,5 @@
-//! The parameters of Argon2id, and the range in which they are accepted: below it a server could make guessing cheap, above it a
-//! device would run out of memory or time.
+//! The parameters of Argon2id, and the range in which they are accepted: below it a server could make guessing cheap,
+//! above it a device would run out of memory or time.
 
 use std::fmt;
 use std::ops::RangeInclusive;

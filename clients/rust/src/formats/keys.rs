@@ -1,5 +1,5 @@
-//! Secrets of 32 bytes, and what is derived from them. Every use has a sub-key of its own, so no bytes are ever tried with two
-//! keys, and the label of the derivation is the version of the format.
+//! Secrets of 32 bytes, and what is derived from them. Every use has a sub-key of its own, so no bytes are ever tried
+//! with two keys, and the label of the derivation is the version of the format.
 
 use std::fmt;
 

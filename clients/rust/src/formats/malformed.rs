@@ -1,4 +1,5 @@
-//! The ways in which bytes are malformed. Each has one snake_case code, which the vectors use; none carries anything secret.
+//! The ways in which bytes are malformed. Each has one snake_case code, which the vectors use; none carries anything
+//! secret.
 
 /// How bytes are malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,9 +1,9 @@
 //! The encryption formats: how the SDK seals changes and files before the server sees them, and how keys are kept.
 //!
-//! There is no I/O and no clock here; the only input from outside is randomness. Each format has a deterministic core that takes
-//! it as an argument, so that the golden vectors in `protocol/vectors` can check it, here and in another language. Every function
-//! that opens or parses accepts any bytes: it refuses, never panics, and allocates no more than a small multiple of its input (and
-//! Argon2's memory, once the cost was accepted).
+//! There is no I/O and no clock here; the only input from outside is randomness. Each format has a deterministic core
+//! that takes it as an argument, so that the golden vectors in `protocol/vectors` can check it, here and in another
+//! language. Every function that opens or parses accepts any bytes: it refuses, never panics, and allocates no more
+//! than a small multiple of its input (and Argon2's memory, once the cost was accepted).
 //!
 //! | module | what it holds |
 //! |---|---|

@@ -5,9 +5,10 @@
 //! row_id  base64url(HMAC(K_name, 2 ‖ table_len u8 ‖ table ‖ row_id)[..20]) no padding: 27 characters
 //! ```
 //!
-//! 1 and 2 are single bytes. The same row always has the same stand-in, so equality and frequency are still visible. The names
-//! themselves are inside the sealed frame, and a reader recomputes the stand-ins and compares. A vault hides the names of all its
-//! entries or of none: a frame with names in a vault that shows them, or without names in one that hides them, is refused.
+//! 1 and 2 are single bytes. The same row always has the same stand-in, so equality and frequency are still visible.
+//! The names themselves are inside the sealed frame, and a reader recomputes the stand-ins and compares. A vault
+//! hides the names of all its entries or of none: a frame with names in a vault that shows them, or without names in
+//! one that hides them, is refused.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -58,7 +59,8 @@ impl<'a> Names<'a> {
         })
     }
 
-    /// Appends `table_len u8 ‖ table ‖ row_len u16 ‖ row_id`, the encoding that associated data, frames and heads share.
+    /// Appends `table_len u8 ‖ table ‖ row_len u16 ‖ row_id`, the encoding that associated data, frames and heads
+    /// share.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
         let table_len = u8::try_from(self.table.len()).map_err(|_| FormatError::NameTooLong)?;
         let row_len = u16::try_from(self.row_id.len()).map_err(|_| FormatError::NameTooLong)?;

@@ -1,8 +1,9 @@
-//! Padding hides the length of a payload, at a cost of at most 12 %: lengths are rounded up by Padmé (Nikitin et al., "Reducing
-//! Metadata Leakage from Encrypted Files", 2019), which leaks only O(log log n) bits of the length.
+//! Padding hides the length of a payload, at a cost of at most 12 %: lengths are rounded up by Padmé (Nikitin et al.,
+//! "Reducing Metadata Leakage from Encrypted Files", 2019), which leaks only O(log log n) bits of the length.
 //!
-//! The length of the whole frame is rounded, from its kind to the end of its payload. A frame on the wire has either exactly that
-//! length (padding off) or exactly its Padmé length; anything else is refused, so that a frame has only these two forms.
+//! The length of the whole frame is rounded, from its kind to the end of its payload. A frame on the wire has either
+//! exactly that length (padding off) or exactly its Padmé length; anything else is refused, so that a frame has only
+//! these two forms.
 
 use super::malformed::Malformed;
 

@@ -1,5 +1,5 @@
-//! The pin: what a device remembers of the envelope that it last opened, so that a server cannot give it another vault or an older
-//! key, and a lost envelope is never mistaken for a first set-up.
+//! The pin: what a device remembers of the envelope that it last opened, so that a server cannot give it another
+//! vault or an older key, and a lost envelope is never mistaken for a first set-up.
 
 use super::envelope::OpenedEnvelope;
 use super::keys::{KEY_ID_BYTES, VAULT_ID_BYTES};
@@ -55,8 +55,8 @@ impl Pin {
         }
     }
 
-    /// Checks an opened envelope, which the server gave under `server_version`, against the pin (`None` on a device that does not
-    /// know a vault yet). Returns the new pin.
+    /// Checks an opened envelope, which the server gave under `server_version`, against the pin (`None` on a device
+    /// that does not know a vault yet). Returns the new pin.
     ///
     /// # Errors
     /// [`PinError`]: the envelope must not be used.

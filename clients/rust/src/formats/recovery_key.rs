@@ -4,9 +4,10 @@
 //! base32(0x01 ‖ secret[32] ‖ SHA-256("tidelog/recovery/1" ‖ 0x01 ‖ secret)[..2])
 //! ```
 //!
-//! RFC 4648 alphabet, upper case, 56 characters without padding, displayed as 14 groups of four joined by hyphens. Parsing skips
-//! spaces, tabs, line ends, no-break spaces (U+00A0) and hyphens anywhere, and accepts lower case. It accepts nothing else: 0, 1, 8
-//! and 9 are not in the alphabet, and are refused instead of guessed. Checked in this order: alphabet, length, first byte, checksum.
+//! RFC 4648 alphabet, upper case, 56 characters without padding, displayed as 14 groups of four joined by hyphens.
+//! Parsing skips spaces, tabs, line ends, no-break spaces (U+00A0) and hyphens anywhere, and accepts lower case. It
+//! accepts nothing else: 0, 1, 8 and 9 are not in the alphabet, and are refused instead of guessed. Checked in this
+//! order: alphabet, length, first byte, checksum.
 
 use std::fmt;
 

@@ -1,13 +1,14 @@
-//! The ring: the secrets that every holder of a vault's current master key needs besides it, sealed into the envelope under
-//! K_ring.
+//! The ring: the secrets that every holder of a vault's current master key needs besides it, sealed into the envelope
+//! under K_ring.
 //!
 //! ```text
 //! K_name[32] K_blobroot[32] earlier_count u8 { key_version u32 master[32] }…
 //! ```
 //!
-//! K_name and K_blobroot are there even if names are shown and no blob was ever stored. Earlier master keys are in strictly
-//! ascending order of version, all below the current one, and at most 64: that many fit into the envelope beside three slots, and
-//! into the 2,560 bytes of the smallest keychain in their stored form. The ring has a fresh nonce each time it is sealed.
+//! K_name and K_blobroot are there even if names are shown and no blob was ever stored. Earlier master keys are in
+//! strictly ascending order of version, all below the current one, and at most 64: that many fit into the envelope
+//! beside three slots, and into the 2,560 bytes of the smallest keychain in their stored form. The ring has a fresh
+//! nonce each time it is sealed.
 
 use super::bytes::Reader;
 use super::keys::{KEY_BYTES, Secret};
@@ -39,7 +40,8 @@ impl Ring {
         2 * KEY_BYTES + 1 + self.earlier.len() * EARLIER_BYTES
     }
 
-    /// Appends the ring's plaintext. The caller wipes it, and has reserved the capacity, so that no copy is left behind.
+    /// Appends the ring's plaintext. The caller wipes it, and has reserved the capacity, so that no copy is left
+    /// behind.
     pub fn write(&self, out: &mut Vec<u8>) {
         let count =
             u8::try_from(self.earlier.len()).expect("a checked ring has at most 64 earlier master keys");

@@ -7,9 +7,9 @@
 //! ad    "TLK1" key_version u32 vault_id[16] key_id[16] ‖ the slot from its type to the end of commit
 //! ```
 //!
-//! Argon2 and HKDF use the same salt. Slots 2 and 3 have m, t and p of 0. The commitment tells a wrong passphrase from a damaged
-//! envelope, and it binds the ciphertext to one key. Nothing in a slot depends on `wrap_no`, so that a new wrapping can carry over
-//! the slots whose secrets it does not know.
+//! Argon2 and HKDF use the same salt. Slots 2 and 3 have m, t and p of 0. The commitment tells a wrong passphrase
+//! from a damaged envelope, and it binds the ciphertext to one key. Nothing in a slot depends on `wrap_no`, so that a
+//! new wrapping can carry over the slots whose secrets it does not know.
 
 use std::fmt;
 
@@ -99,8 +99,8 @@ pub struct KeySlot {
 }
 
 impl KeySlot {
-    /// Wraps the vault's current master key, with a salt and a nonce that must not be used for anything else. `cost` applies only
-    /// to a passphrase.
+    /// Wraps the vault's current master key, with a salt and a nonce that must not be used for anything else. `cost`
+    /// applies only to a passphrase.
     ///
     /// # Errors
     /// [`EnvelopeError::EmptyPassphrase`], [`EnvelopeError::ForeignSlot`] for a link from another vault, and those of

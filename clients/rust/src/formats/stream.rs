@@ -1,9 +1,11 @@
-//! A stream: the chain of entries of one installation, so that a server that drops, repeats or reorders them is noticed.
+//! A stream: the chain of entries of one installation, so that a server that drops, repeats or reorders them is
+//! noticed.
 //!
-//! A stream has a random id of 8 bytes. A new one is generated whenever the state is lost, because going on from an old state
-//! would fork the stream. Entries are numbered from 0, and each contains the link of the one before it. Every sealed entry advances
-//! the state, so use it like this: clone it, seal a batch, store the state together with the sealed batch, and then send. A batch
-//! that was sent once is only ever sent again as the same bytes, and at most one is unacknowledged.
+//! A stream has a random id of 8 bytes. A new one is generated whenever the state is lost, because going on from an
+//! old state would fork the stream. Entries are numbered from 0, and each contains the link of the one before it.
+//! Every sealed entry advances the state, so use it like this: clone it, seal a batch, store the state together with
+//! the sealed batch, and then send. A batch that was sent once is only ever sent again as the same bytes, and at most
+//! one is unacknowledged.
 //!
 //! Stored form, 36 bytes: `"TLS1" ‖ id[8] ‖ counter u64 ‖ prev[16]`, where counter is that of the next entry.
 
@@ -116,14 +118,14 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Seals the stream's next entry under the vault's current key, with a fresh nonce, and advances the stream. After an error the
-    /// stream is unchanged.
+    /// Seals the stream's next entry under the vault's current key, with a fresh nonce, and advances the stream.
+    /// After an error the stream is unchanged.
     ///
     /// `slot` has the row's names as the app uses them; the names to send are in the result.
     ///
     /// # Errors
-    /// [`FormatError::WrongKey`] if the slot does not name the vault's current key, [`FormatError::Malformed`] if the body does
-    /// not match the operation, and those of [`entry::seal_frame`].
+    /// [`FormatError::WrongKey`] if the slot does not name the vault's current key, [`FormatError::Malformed`] if the
+    /// body does not match the operation, and those of [`entry::seal_frame`].
     pub fn seal<'a>(
         &mut self,
         vault: &Vault,

@@ -1,5 +1,5 @@
-//! A vault: everything that a user of an app needs to read and write the log. Its id and two secrets never change; master keys are
-//! replaced by rotations, and numbered by key version.
+//! A vault: everything that a user of an app needs to read and write the log. Its id and two secrets never change;
+//! master keys are replaced by rotations, and numbered by key version.
 //!
 //! Stored form, for key stores that protect it (it is not encrypted):
 //!
@@ -105,8 +105,8 @@ impl Vault {
         })
     }
 
-    /// Returns the same vault under a new master key with the next version. If there are too many earlier ones, the oldest is
-    /// dropped.
+    /// Returns the same vault under a new master key with the next version. If there are too many earlier ones, the
+    /// oldest is dropped.
     ///
     /// # Errors
     /// [`FormatError::NoRandomness`], and [`FormatError::CounterExhausted`] at the last version.
@@ -118,7 +118,8 @@ impl Vault {
     /// Like [`rotated`](Self::rotated), with this version: versions of cancelled rotations are not used again.
     ///
     /// # Errors
-    /// [`FormatError::NoRandomness`], and [`FormatError::CounterExhausted`] for a version that is not above the current one.
+    /// [`FormatError::NoRandomness`], and [`FormatError::CounterExhausted`] for a version that is not above the
+    /// current one.
     pub fn rotated_to(&self, key_version: u32, rotation: Rotation) -> Result<Self, FormatError> {
         if key_version <= self.key_version() {
             return Err(FormatError::CounterExhausted);

@@ -1,4 +1,5 @@
-//! A key store may be missing at run time, as on a machine without a keychain. That must not keep a program from syncing.
+//! A key store may be missing at run time, as on a machine without a keychain. That must not keep a program from
+//! syncing.
 
 use std::fmt;
 use std::sync::Once;

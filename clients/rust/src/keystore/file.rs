@@ -5,8 +5,8 @@
 //! secrets  { account_len u16 account  secret_len u16 secret }…          ad = all before the nonce
 //! ```
 //!
-//! Each write makes a new file with a new salt and nonce that atomically replaces the old one, so a crash leaves one or the
-//! other. Only one process may write at a time: of two that write at the same moment, one can lose its secret.
+//! Each write makes a new file with a new salt and nonce that atomically replaces the old one, so a crash leaves one
+//! or the other. Only one process may write at a time: of two that write at the same moment, one can lose its secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,7 +31,8 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 type Secrets = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
-/// Stores secrets in a file that only the passphrase opens (Argon2id and XChaCha20-Poly1305), and only its owner can read.
+/// Stores secrets in a file that only the passphrase opens (Argon2id and XChaCha20-Poly1305), and only its owner can
+/// read.
 pub struct SealedFileStore {
     path: PathBuf,
     passphrase: Zeroizing<String>,

@@ -1,7 +1,7 @@
 //! Where a device stores its keys between runs, so that the passphrase is typed once.
 //!
-//! There are three stores, the best one first: the operating system's keychain, a file sealed under a passphrase, and memory.
-//! A program can bring its own by implementing [`KeyStore`].
+//! There are three stores, the best one first: the operating system's keychain, a file sealed under a passphrase, and
+//! memory. A program can bring its own by implementing [`KeyStore`].
 
 mod fallback;
 mod file;
@@ -17,7 +17,8 @@ pub use file::SealedFileStore;
 pub use keychain::KeychainStore;
 pub use memory::MemoryStore;
 
-/// Stores secret bytes by account. The SDK names an account after server, app and user; implementations use it as it is.
+/// Stores secret bytes by account. The SDK names an account after server, app and user; implementations use it as it
+/// is.
 ///
 /// Methods may block: the SDK calls them on threads that may.
 pub trait KeyStore: Send + Sync {

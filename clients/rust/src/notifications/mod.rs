@@ -1,8 +1,8 @@
 //! Notifications: the server tells that others have written, so that nobody has to poll.
 //!
-//! A notification says that there is something, never what: it is pulled like everything else. So nothing but speed depends on
-//! notifications. A stream that breaks is opened again from where it was, so nothing is missed; one that is silent for too long
-//! is considered dead; and where streams are not available, the server is polled.
+//! A notification says that there is something, never what: it is pulled like everything else. So nothing but speed
+//! depends on notifications. A stream that breaks is opened again from where it was, so nothing is missed; one that
+//! is silent for too long is considered dead; and where streams are not available, the server is polled.
 
 mod connect;
 mod polling;
@@ -95,7 +95,8 @@ struct OpenStream {
 impl SyncKitClient {
     /// Subscribes to notifications of what others write beyond `cursor`, and of rotations.
     ///
-    /// Pushes of this device are not notified. Pass the cursor of the last pull: what was written since is notified at once.
+    /// Pushes of this device are not notified. Pass the cursor of the last pull: what was written since is notified
+    /// at once.
     pub fn subscribe_notifications(&self, device_id: Uuid, cursor: impl Into<Cursor>) -> Notifications<'_> {
         Notifications {
             client: self,

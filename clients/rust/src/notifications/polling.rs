@@ -1,7 +1,7 @@
 //! Polling, where event streams are not available.
 //!
-//! Polls tell the two ways apart in which a stream fails: a server that answers polls but gives no stream is polled further; one
-//! that does not answer either is gone, and a stream is the first thing to try once it is back.
+//! Polls tell the two ways apart in which a stream fails: a server that answers polls but gives no stream is polled
+//! further; one that does not answer either is gone, and a stream is the first thing to try once it is back.
 
 use std::time::Duration;
 

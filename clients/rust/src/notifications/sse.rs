@@ -1,8 +1,8 @@
-//! A parser for server-sent events (WHATWG), as far as Tidelog's streams use them: names, ids, the reconnection time, and
-//! comments as heartbeats.
+//! A parser for server-sent events (WHATWG), as far as Tidelog's streams use them: names, ids, the reconnection time,
+//! and comments as heartbeats.
 //!
-//! It is our own because existing parsers buffer a line without end for ever. Here a line is bounded, and data is not kept at
-//! all.
+//! It is our own because existing parsers buffer a line without end for ever. Here a line is bounded, and data is not
+//! kept at all.
 
 use std::time::Duration;
 

@@ -16,8 +16,8 @@ const SECRET_BYTES: usize = 32;
 
 /// A sign-in that was started: where to send the browser, and what to keep until it comes back.
 ///
-/// A program that may be stopped meanwhile, as on a phone, stores it like a secret. It is good for one sign-in. Its `Debug`
-/// output shows no secret.
+/// A program that may be stopped meanwhile, as on a phone, stores it like a secret. It is good for one sign-in. Its
+/// `Debug` output shows no secret.
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub struct AuthorizeUrl {
     /// Open this in the browser.

@@ -1,4 +1,5 @@
-//! The whole sign-in of a desktop program: open the browser, wait until it comes back, exchange the code that it brings.
+//! The whole sign-in of a desktop program: open the browser, wait until it comes back, exchange the code that it
+//! brings.
 
 use std::io;
 use std::time::Duration;
@@ -27,11 +28,12 @@ impl SyncKitClient {
         self.login_with_browser_opened_by(LOGIN_TIMEOUT, webbrowser::open).await
     }
 
-    /// Like [`login_with_browser`](Self::login_with_browser), for programs that open the browser in their own way, show the URL
-    /// for people to copy, or need another timeout. `open` is called with the URL, on a thread that may block; if it fails, the
-    /// sign-in does.
+    /// Like [`login_with_browser`](Self::login_with_browser), for programs that open the browser in their own way,
+    /// show the URL for people to copy, or need another timeout. `open` is called with the URL, on a thread that may
+    /// block; if it fails, the sign-in does.
     ///
-    /// The browser must run on this machine: it is redirected to a port of 127.0.0.1, which is open as long as this waits.
+    /// The browser must run on this machine: it is redirected to a port of 127.0.0.1, which is open as long as this
+    /// waits.
     ///
     /// # Errors
     /// [`SyncKitError::NoBrowser`], [`SyncKitError::LoginTimedOut`], [`SyncKitError::AccessDenied`], and those of

@@ -1,5 +1,5 @@
-//! The query of the redirect, with which the browser comes back. Anybody can send a browser here, so none of it is trusted
-//! before the state is compared.
+//! The query of the redirect, with which the browser comes back. Anybody can send a browser here, so none of it is
+//! trusted before the state is compared.
 
 use reqwest::Url;
 use subtle::ConstantTimeEq;
@@ -20,8 +20,8 @@ pub(super) struct Callback {
 }
 
 impl Callback {
-    /// Parses the part after the question mark. A parameter that is there twice is ignored: the second one may have been added
-    /// by an attacker who hopes for a parser that takes the last.
+    /// Parses the part after the question mark. A parameter that is there twice is ignored: the second one may have
+    /// been added by an attacker who hopes for a parser that takes the last.
     pub(super) fn parse(query: &str) -> Self {
         let params = QueryParams::new(query);
         let outcome = match (params.unique("error"), params.unique("code")) {

@@ -1,8 +1,8 @@
 //! The port of 127.0.0.1 to which the browser is redirected.
 //!
-//! Any program on this machine and any page in the browser can connect to it, too. So only a request with the right state gets
-//! through to the sign-in; all others are answered and change nothing. A connection that sends nothing is dropped after a
-//! while, or as soon as others are waiting, and memory is bounded to a few kilobytes per connection.
+//! Any program on this machine and any page in the browser can connect to it, too. So only a request with the right
+//! state gets through to the sign-in; all others are answered and change nothing. A connection that sends nothing is
+//! dropped after a while, or as soon as others are waiting, and memory is bounded to a few kilobytes per connection.
 
 use std::collections::VecDeque;
 use std::io;
@@ -60,7 +60,8 @@ impl Loopback {
         format!("http://127.0.0.1:{}{PATH}", self.port)
     }
 
-    /// Answers every request, and sends on the one with this state. The port is closed when the returned task is dropped.
+    /// Answers every request, and sends on the one with this state. The port is closed when the returned task is
+    /// dropped.
     pub(super) fn listen(
         self,
         state: String,
@@ -142,7 +143,8 @@ impl BrowserConnection {
         let _ = timeout(PAGE_TIMEOUT, async {
             self.0.write_all(page.to_http().as_bytes()).await?;
             self.0.shutdown().await?;
-            // Closing a connection with unread bytes would discard the answer. A fixed buffer, since they may never end.
+            // Closing a connection with unread bytes would discard the answer. A fixed buffer, since they may never
+            // end.
             let mut rest = [0; 1024];
             while self.0.read(&mut rest).await? > 0 {}
             io::Result::Ok(())

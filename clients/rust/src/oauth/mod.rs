@@ -1,8 +1,8 @@
 //! Signing in through the browser: OAuth 2.0 with PKCE, for programs that never see the password.
 //!
-//! The program builds a URL ([`SyncKitClient::build_authorize_url`]), the browser shows the server's pages there and comes back
-//! to the program with a code, and the code is exchanged for a session. A code that somebody sees on its way is useless without
-//! the verifier, which stays in the program.
+//! The program builds a URL ([`SyncKitClient::build_authorize_url`]), the browser shows the server's pages there and
+//! comes back to the program with a code, and the code is exchanged for a session. A code that somebody sees on its
+//! way is useless without the verifier, which stays in the program.
 
 mod authorize_url;
 mod browser;
@@ -45,13 +45,13 @@ impl SyncKitClient {
             code_verifier: Some(code_verifier.to_owned()),
             ..TokenRequest::default()
         };
-        // Retried like any other request. If only the answer was lost, the retry revokes the session that the first attempt
-        // started, so that no session is left behind that nobody holds; the user signs in once more.
+        // Retried like any other request. If only the answer was lost, the retry revokes the session that the first
+        // attempt started, so that no session is left behind that nobody holds; the user signs in once more.
         self.exchange(&body).await
     }
 
-    /// Signs in with a JWT of an issuer that the app trusts, such as the ID token of the app's own login. Returns the user id and
-    /// the app id.
+    /// Signs in with a JWT of an issuer that the app trusts, such as the ID token of the app's own login. Returns the
+    /// user id and the app id.
     ///
     /// # Errors
     /// [`SyncKitError::CodeRefused`] if the server does not accept it, and those of
@@ -106,8 +106,8 @@ impl SyncKitClient {
         self.authenticate_with_code(&code, &started.redirect_uri, &started.code_verifier).await
     }
 
-    /// Checks that `issuer` is the server of this client. If the callback names none, there is nothing to compare: a server that
-    /// could be confused with this one would name itself.
+    /// Checks that `issuer` is the server of this client. If the callback names none, there is nothing to compare: a
+    /// server that could be confused with this one would name itself.
     async fn check_issuer(&self, issuer: &str) -> Result<()> {
         #[derive(Deserialize)]
         struct Metadata {

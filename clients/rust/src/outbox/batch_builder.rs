@@ -185,7 +185,8 @@ impl<'s> BatchBuilder<'s> {
     }
 }
 
-/// Returns an upper bound of the bytes that a change takes in a body. Characters of names may need a backslash, base64 never does.
+/// Returns an upper bound of the bytes that a change takes in a body. Characters of names may need a backslash,
+/// base64 never does.
 fn json_bytes_of(change: &Change<'_>) -> usize {
     let data = change.data.as_ref().map_or(0, |data| data.len());
     CHANGE_FRAME_BYTES + data + 2 * (change.table.len() + change.row_id.len())

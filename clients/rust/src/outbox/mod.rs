@@ -1,9 +1,9 @@
 //! The batches that were sealed and are not acknowledged yet.
 //!
-//! The entries of a stream are chained, so sealed bytes are only ever sent again as they are, never sealed a second time. If the
-//! outcome of a push is unknown, its batches stay here: pushing the same changes again sends the same bytes under the same batch
-//! ids, and the server, which may have them already, stores them once. Other changes start a new stream: some entries of the old
-//! one may or may not be in the log, and a stream must not fork.
+//! The entries of a stream are chained, so sealed bytes are only ever sent again as they are, never sealed a second
+//! time. If the outcome of a push is unknown, its batches stay here: pushing the same changes again sends the same
+//! bytes under the same batch ids, and the server, which may have them already, stores them once. Other changes start
+//! a new stream: some entries of the old one may or may not be in the log, and a stream must not fork.
 //!
 //! If the server refuses a batch because the key was replaced, it is sealed again under the new key.
 
@@ -54,8 +54,8 @@ impl Fingerprint {
 /// The outbox of a client: one stream, and at most one push in flight.
 #[derive(Default)]
 pub(crate) struct Outbox {
-    /// The stream after everything that was sealed, and its vault; `None` before the first push and after the stream was
-    /// abandoned.
+    /// The stream after everything that was sealed, and its vault; `None` before the first push and after the stream
+    /// was abandoned.
     stream: Option<(VaultId, Stream)>,
     pending: Option<PendingPush>,
 }
@@ -112,8 +112,8 @@ impl Outbox {
         self.pending.as_ref().is_none_or(|pending| pending.vault.key_id() == vault.key_id())
     }
 
-    /// Seals the remaining batches again under the current key of `vault`; counter and link of each entry stay. Only for batches
-    /// that the server has refused because of their key, so that none of them is in the log.
+    /// Seals the remaining batches again under the current key of `vault`; counter and link of each entry stay. Only
+    /// for batches that the server has refused because of their key, so that none of them is in the log.
     pub(crate) fn reseal(&mut self, vault: &Arc<Vault>) -> Result<()> {
         if let Some(pending) = &mut self.pending {
             let resealed = |batch: &SealedBatch| batch.resealed(&pending.vault, vault);

@@ -28,8 +28,8 @@ impl SealedBatch {
         Ok(Self { changes: request.changes.len(), own, body })
     }
 
-    /// Returns the same batch with each entry sealed again under the current key of `to`; counter and link of each entry stay.
-    /// Only for a batch that the server has refused because of its key, so that none of it is in the log.
+    /// Returns the same batch with each entry sealed again under the current key of `to`; counter and link of each
+    /// entry stay. Only for a batch that the server has refused because of its key, so that none of it is in the log.
     pub(crate) fn resealed(&self, from: &Vault, to: &Vault) -> Result<Self> {
         let mut request: PushRequest<'_> = from_json(&self.body)?;
         for change in &mut request.changes {

@@ -16,8 +16,8 @@ pub struct PullFilter {
     pub since: Option<DateTime<Utc>>,
     /// At most this many entries per page; the server's limit applies as well.
     pub limit: Option<usize>,
-    /// Whether to include the device's own entries. `None` leaves it to the server, which includes those written before a
-    /// pull from the start, so that a reinstalled device gets its past back, and leaves out later ones.
+    /// Whether to include the device's own entries. `None` leaves it to the server, which includes those written
+    /// before a pull from the start, so that a reinstalled device gets its past back, and leaves out later ones.
     pub include_own: Option<bool>,
 }
 

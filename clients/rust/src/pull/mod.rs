@@ -1,5 +1,5 @@
-//! Pulling: fetch a page, open every entry in its slot, quarantine what does not open, and check the page against what the
-//! server gave before.
+//! Pulling: fetch a page, open every entry in its slot, quarantine what does not open, and check the page against
+//! what the server gave before.
 
 mod filter;
 mod open;
@@ -26,7 +26,8 @@ impl SyncKitClient {
     /// # Errors
     /// - [`SyncKitError::NoMasterKey`]: encryption is not set up.
     /// - [`SyncKitError::Blocked`]: the log goes on under a newer key, which only the passphrase opens.
-    /// - [`SyncKitError::KeyChanged`] and [`SyncKitError::KeyGone`]: the server contradicts what this device knows of the key.
+    /// - [`SyncKitError::KeyChanged`] and [`SyncKitError::KeyGone`]: the server contradicts what this device knows of
+    ///   the key.
     /// - [`SyncKitError::Tampered`]: by policy, and under any policy for an answer that cannot be a page.
     /// - [`SyncKitError::LogRewound`], [`SyncKitError::LogCompacted`]: pull again from where these say.
     /// - [`SyncKitError::DeviceRevoked`], [`SyncKitError::MembershipRequired`], and those of every request.
@@ -92,8 +93,9 @@ impl SyncKitClient {
         Ok(PulledPage { changes, quarantined, evidence, cursor, has_more })
     }
 
-    /// Fetches the server's key first where entries are under a newer one than this client holds: they are not garbage if the
-    /// server really has that key, or is rotating to it. A version that the server made up changes nothing.
+    /// Fetches the server's key first where entries are under a newer one than this client holds: they are not
+    /// garbage if the server really has that key, or is rotating to it. A version that the server made up changes
+    /// nothing.
     pub(crate) async fn key_for_page(&self, key: HeldKey, answer: &PullResponse<'_>) -> Result<HeldKey> {
         let newest = answer.changes.iter().map(|entry| entry.key_version).max().unwrap_or_default();
         if newest <= key.newest_version() {

@@ -24,8 +24,8 @@ pub(crate) struct OpenedPage(Vec<PageEntry>);
 /// Opens a page that was pulled from `from`.
 ///
 /// # Errors
-/// Numbers that do not ascend between the two cursors, a cursor that goes backwards, or one that stays although there is more:
-/// such an answer is not a page of a log.
+/// Numbers that do not ascend between the two cursors, a cursor that goes backwards, or one that stays although there
+/// is more: such an answer is not a page of a log.
 pub(crate) fn open_page(
     key: &HeldKey,
     page: &PullResponse<'_>,
@@ -46,8 +46,8 @@ pub(crate) fn open_page(
 }
 
 impl OpenedPage {
-    /// Returns evidence of altered entries. Entries under an older key than this client has prove nothing: they may be from
-    /// before it.
+    /// Returns evidence of altered entries. Entries under an older key than this client has prove nothing: they may
+    /// be from before it.
     pub(crate) fn evidence_of_alteration(&self, newest_version: u32) -> Vec<Evidence> {
         let evidence = |entry: &PageEntry| {
             let QuarantinedEntry { seq, reason, .. } = *entry.change.as_ref().err()?;

@@ -28,8 +28,8 @@ pub struct PulledPage {
     pub changes: Vec<PulledChange>,
     /// The entries that are quarantined, in the order of the log.
     pub quarantined: Vec<QuarantinedEntry>,
-    /// What this page proves against the server. Always empty under [`TamperPolicy::Refuse`](crate::TamperPolicy::Refuse),
-    /// where the pull fails instead.
+    /// What this page proves against the server. Always empty under
+    /// [`TamperPolicy::Refuse`](crate::TamperPolicy::Refuse), where the pull fails instead.
     pub evidence: Vec<Evidence>,
     /// Where the next page starts. Store it together with what was applied.
     pub cursor: Cursor,

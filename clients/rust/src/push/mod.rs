@@ -22,13 +22,14 @@ use crate::{ChangeEntry, Result, SyncKitClient, SyncKitError};
 const MAX_KEYS_FOLLOWED: usize = 3;
 
 impl SyncKitClient {
-    /// Seals the changes and pushes them, in as many batches as the server's limits require. Returns a cursor that is safe to
-    /// pull from.
+    /// Seals the changes and pushes them, in as many batches as the server's limits require. Returns a cursor that is
+    /// safe to pull from.
     ///
-    /// When this returns, the changes are on the server's disk. When it fails, they may or may not be: push the same changes
-    /// again, and they will be in the log exactly once. (This is remembered in memory: after a restart, pushing again can write a
-    /// change a second time, which is harmless since the newest entry of a row counts.) Pushing other changes instead gives up
-    /// this guarantee for the earlier ones. Dropping the future counts as a failure. One push runs at a time; others wait.
+    /// When this returns, the changes are on the server's disk. When it fails, they may or may not be: push the same
+    /// changes again, and they will be in the log exactly once. (This is remembered in memory: after a restart,
+    /// pushing again can write a change a second time, which is harmless since the newest entry of a row counts.)
+    /// Pushing other changes instead gives up this guarantee for the earlier ones. Dropping the future counts as a
+    /// failure. One push runs at a time; others wait.
     ///
     /// # Errors
     /// - Before anything is sent: [`SyncKitError::NoMasterKey`], [`SyncKitError::NothingToPush`],
@@ -118,8 +119,8 @@ impl SyncKitClient {
         Ok(cursor)
     }
 
-    /// Returns the key that replaced the one which the server refuses. The batch is not in the log, since the repeat of a stored
-    /// batch is answered before the key is checked.
+    /// Returns the key that replaced the one which the server refuses. The batch is not in the log, since the repeat
+    /// of a stored batch is answered before the key is checked.
     async fn replaced_key(
         &self,
         outbox: &Outbox,

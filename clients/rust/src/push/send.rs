@@ -18,8 +18,8 @@ pub(crate) enum PushOutcome {
     },
     /// The server has checked and refused it: it is not in the log.
     Refused(Refusal, SyncKitError),
-    /// It may or may not be in the log: the answer was lost, is temporary, or came from a proxy. Only the same bytes may be sent
-    /// again.
+    /// It may or may not be in the log: the answer was lost, is temporary, or came from a proxy. Only the same bytes
+    /// may be sent again.
     Unknown(SyncKitError),
 }
 
@@ -63,7 +63,8 @@ impl Refusal {
 }
 
 impl SyncKitClient {
-    /// Sends a batch, and updates the watch and the known limits by the answer. `is_last`: no other batch follows immediately.
+    /// Sends a batch, and updates the watch and the known limits by the answer. `is_last`: no other batch follows
+    /// immediately.
     ///
     /// The locked outbox proves that no other batch of this client is in flight.
     pub(crate) async fn send_batch(

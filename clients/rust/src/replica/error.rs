@@ -26,11 +26,11 @@ pub enum ReplicaError {
     /// The database was attached by a newer version of this library.
     #[error("the database was attached by a newer version of this library")]
     NewerFormat,
-    /// The database was attached by an earlier version of this library, which stored its metadata in another format. The database
-    /// was not changed.
+    /// The database was attached by an earlier version of this library, which stored its metadata in another format.
+    /// The database was not changed.
     ///
-    /// Drop the triggers and tables whose names begin with `tidelog_` and attach again, or start from a fresh copy of the database.
-    /// Rows that were not pushed yet are then uploaded, but lose against any newer version in the log.
+    /// Drop the triggers and tables whose names begin with `tidelog_` and attach again, or start from a fresh copy of
+    /// the database. Rows that were not pushed yet are then uploaded, but lose against any newer version in the log.
     #[error(
         "the database was attached by an earlier version of this library, whose format is no longer supported: drop the triggers \
          and tables whose names begin with `tidelog_` and attach again, or start from a fresh copy of the database"
@@ -57,7 +57,8 @@ pub enum TableFault {
     /// It has no primary key, so its rows cannot be matched across devices.
     #[error("it has no primary key, so its rows cannot be matched across devices")]
     NoPrimaryKey,
-    /// Its name is not allowed on the wire: choose another one with [`SyncedTable::known_as`](super::SyncedTable::known_as).
+    /// Its name is not allowed on the wire: choose another one with
+    /// [`SyncedTable::known_as`](super::SyncedTable::known_as).
     #[error("its name is not allowed on the wire ({0}): choose another one with `known_as`")]
     WireName(String),
     /// It was listed twice.

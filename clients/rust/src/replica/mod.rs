@@ -1,7 +1,7 @@
 //! Live sync of an app's own SQLite tables.
 //!
-//! Name the tables, and they sync. Triggers record what any connection writes into them; the replica encrypts and pushes it.
-//! Changes that other devices push are pulled, decrypted and applied. The app keeps using plain SQL.
+//! Name the tables, and they sync. Triggers record what any connection writes into them; the replica encrypts and
+//! pushes it. Changes that other devices push are pulled, decrypted and applied. The app keeps using plain SQL.
 //!
 //! ```no_run
 //! # async fn sync(client: std::sync::Arc<tidelog_client::SyncKitClient>, device_id: uuid::Uuid) -> Result<(), Box<dyn std::error::Error>> {
@@ -13,8 +13,8 @@
 //! # }
 //! ```
 //!
-//! The replica needs its own connection to the app's database; the app keeps its own. Attach at each start, after the app's own
-//! migrations: triggers follow the schema, and new columns and tables begin to sync.
+//! The replica needs its own connection to the app's database; the app keeps its own. Attach at each start, after the
+//! app's own migrations: triggers follow the schema, and new columns and tables begin to sync.
 #![doc = include_str!("../../REPLICA.md")]
 #![allow(
     clippy::disallowed_types,

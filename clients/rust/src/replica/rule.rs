@@ -1,4 +1,5 @@
-//! How an app chooses the outcome of conflicts: rows that were written on two devices, neither of which had seen the other's write.
+//! How an app chooses the outcome of conflicts: rows that were written on two devices, neither of which had seen the
+//! other's write.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,8 +21,8 @@ pub enum Rule {
     ByApp(ConflictHandler),
 }
 
-/// Resolves one conflict. It runs inside a transaction on the app's database, on a thread that may block; it must not write to
-/// that database.
+/// Resolves one conflict. It runs inside a transaction on the app's database, on a thread that may block; it must not
+/// write to that database.
 pub type ConflictHandler = Arc<dyn Fn(&Conflict<'_>) -> Resolution + Send + Sync>;
 
 impl Rule {

@@ -89,8 +89,8 @@ pub(crate) struct Owner {
     pub(crate) user_id: Uuid,
 }
 
-/// Reads the expiry that a token claims, for servers that do not tell it. Nothing is trusted here: a wrong claim costs a
-/// refresh.
+/// Reads the expiry that a token claims, for servers that do not tell it. Nothing is trusted here: a wrong claim
+/// costs a refresh.
 fn claimed_expiry(token: &str) -> Option<DateTime<Utc>> {
     #[derive(Deserialize)]
     struct Claims {

@@ -1,7 +1,7 @@
 //! Bytes to and from presigned URLs: the server's own, or those of an external blob store.
 //!
-//! A presigned URL is a permission by itself. It is sent without a token, appears in no error and no log line, and redirects are
-//! not followed. A transfer may take hours, so timeouts count from the last byte that moved.
+//! A presigned URL is a permission by itself. It is sent without a token, appears in no error and no log line, and
+//! redirects are not followed. A transfer may take hours, so timeouts count from the last byte that moved.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +18,8 @@ use crate::SyncKitError;
 /// How often the progress of an upload is reported.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Statuses with which a blob store refuses a URL because it has expired or was used, rather than the bytes. 412: the object
-/// is another version than before; what comes then is judged by its hash.
+/// Statuses with which a blob store refuses a URL because it has expired or was used, rather than the bytes. 412: the
+/// object is another version than before; what comes then is judged by its hash.
 const URL_REFUSED: [u16; 7] = [400, 401, 403, 404, 409, 410, 412];
 
 /// The result of one attempt at a presigned URL.
@@ -64,7 +64,8 @@ impl ObjectPart {
 }
 
 impl Transport {
-    /// Sends a body of this length; `sent` counts the bytes that have left, and `on_sent` is told about them now and then.
+    /// Sends a body of this length; `sent` counts the bytes that have left, and `on_sent` is told about them now and
+    /// then.
     pub(crate) async fn put_external(
         &self,
         url: &str,

@@ -1,4 +1,5 @@
-//! HTTP to one server: requests are sent until they are answered or not worth another attempt, and errors get their types.
+//! HTTP to one server: requests are sent until they are answered or not worth another attempt, and errors get their
+//! types.
 
 mod answer;
 mod external;

@@ -8,8 +8,8 @@ use super::streams::{AllowedGaps, ChainCheck, ChainEntry, Streams};
 use crate::evidence::Evidence;
 use crate::formats::{FormatError, Head, Names, OpenedEntry, Vault};
 
-/// Rows that are kept in memory; beyond that, only [`verify`](crate::SyncKitClient::verify) checks heads. A row takes about
-/// 150 bytes.
+/// Rows that are kept in memory; beyond that, only [`verify`](crate::SyncKitClient::verify) checks heads. A row takes
+/// about 150 bytes.
 const MAX_ROWS: usize = 1_000_000;
 
 /// An entry that opened, as a scan looks at it.

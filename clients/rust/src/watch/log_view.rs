@@ -175,9 +175,9 @@ impl LogView {
 
     /// A batch is in the log, and the server says from where it is safe to pull.
     ///
-    /// Its cursor is taken if it is the end of the batch and everything before the batch is known. Otherwise the position that
-    /// was really reached is returned: the server counts a page as given once it is sent, and that page may be lost; and a
-    /// lying server could skip what others wrote.
+    /// Its cursor is taken if it is the end of the batch and everything before the batch is known. Otherwise the
+    /// position that was really reached is returned: the server counts a page as given once it is sent, and that page
+    /// may be lost; and a lying server could skip what others wrote.
     pub(super) fn batch_stored(
         &mut self,
         own: Vec<OwnEntry>,
@@ -208,8 +208,8 @@ impl LogView {
         self.rebuilding.is_none() && self.pulling.is_none() && self.current.as_ref().is_some_and(is_at_end)
     }
 
-    /// Keeps own entries until a scan reaches them. A scan that has passed them already, while the answer was on its way,
-    /// counts them now.
+    /// Keeps own entries until a scan reaches them. A scan that has passed them already, while the answer was on its
+    /// way, counts them now.
     fn account_for(&mut self, own: Vec<OwnEntry>, seqs: RangeInclusive<i64>) {
         for (seq, entry) in seqs.zip(own) {
             let entry = entry.at(seq);

@@ -1,12 +1,12 @@
-//! Watching the server: what a client has been given so far, so that it notices when the server contradicts itself or other
-//! devices.
+//! Watching the server: what a client has been given so far, so that it notices when the server contradicts itself or
+//! other devices.
 //!
-//! No client can keep a server from withholding the newest entries. Everything else shows in the log: leaving out, repeating,
-//! reordering or replacing entries, going back to an earlier state, and showing two devices different pasts.
-//! `docs/encryption.md` says exactly what is noticed, when, and what is not.
+//! No client can keep a server from withholding the newest entries. Everything else shows in the log: leaving out,
+//! repeating, reordering or replacing entries, going back to an earlier state, and showing two devices different
+//! pasts. `docs/encryption.md` says exactly what is noticed, when, and what is not.
 //!
-//! Only pulls without filters are watched, each starting where the one before it ended. A pull from the start builds a new
-//! view, which is compared with the old one once it is complete.
+//! Only pulls without filters are watched, each starting where the one before it ended. A pull from the start builds
+//! a new view, which is compared with the old one once it is complete.
 
 mod log_scan;
 mod log_view;
@@ -40,7 +40,8 @@ pub enum TamperPolicy {
     #[default]
     Warn,
     /// Every pull fails with [`Tampered`](crate::SyncKitError::Tampered) and returns nothing until the program calls
-    /// [`reset_watch`](crate::SyncKitClient::reset_watch). Entries that some program wrote without sealing them count, too.
+    /// [`reset_watch`](crate::SyncKitClient::reset_watch). Entries that some program wrote without sealing them
+    /// count, too.
     Refuse,
 }
 
@@ -89,8 +90,8 @@ impl Watch {
         self.record().view(id).pulling.get_or_insert(from);
     }
 
-    /// A pull is being sent that is not watched, but that the server counts as progress of the device: until the next watched
-    /// one, the server's idea of what was pulled is not this client's.
+    /// A pull is being sent that is not watched, but that the server counts as progress of the device: until the next
+    /// watched one, the server's idea of what was pulled is not this client's.
     pub(crate) fn unwatched_pull_started(&self, id: ViewId, from: Cursor) {
         let mut record = self.record();
         let view = record.view(id);
@@ -136,7 +137,8 @@ impl Watch {
         refusal.unwrap_or_else(|| SyncKitError::Tampered { evidence: vec![found] })
     }
 
-    /// Returns the head for the first entry of the next batch, if this client has seen the whole log and something new in it.
+    /// Returns the head for the first entry of the next batch, if this client has seen the whole log and something
+    /// new in it.
     pub(crate) fn next_head(&self, id: ViewId, vault: &Vault) -> Option<Head> {
         self.record().view(id).next_head(vault)
     }
@@ -146,8 +148,8 @@ impl Watch {
         self.record().view(id).pushing = true;
     }
 
-    /// A batch is in the log. Returns the position to pull from, which never skips anything that this client cannot account
-    /// for.
+    /// A batch is in the log. Returns the position to pull from, which never skips anything that this client cannot
+    /// account for.
     pub(crate) fn batch_stored(
         &self,
         id: ViewId,

@@ -1,8 +1,8 @@
 //! The rows of a log as a client has been given them, for the digests that writers seal into their entries.
 //!
-//! A head says what its writer had seen up to some seq. To compare it, the same digest is needed for that seq, which may lie a
-//! little back, so recent changes can be undone. Which key a digest is made with is known only once a head names it, and then
-//! every row is needed: that is why their names are kept.
+//! A head says what its writer had seen up to some seq. To compare it, the same digest is needed for that seq, which
+//! may lie a little back, so recent changes can be undone. Which key a digest is made with is known only once a head
+//! names it, and then every row is needed: that is why their names are kept.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -79,8 +79,8 @@ impl RowSet {
         self.newest.len()
     }
 
-    /// Takes in the entry at `seq`, which is its row's newest unless a later one was observed before. Returns `false` if it
-    /// lies too far back, and the set is no longer right.
+    /// Takes in the entry at `seq`, which is its row's newest unless a later one was observed before. Returns `false`
+    /// if it lies too far back, and the set is no longer right.
     pub(crate) fn observe(
         &mut self,
         seq: i64,

@@ -23,8 +23,8 @@ impl ViewId {
 
 /// What a client has seen of a log, small enough to be stored with the cursor: the position of each stream.
 ///
-/// It is no secret. Without it, a client that was restarted takes the streams as it finds them. Rows are not part of it: heads
-/// are compared by clients that have pulled from the start of the log in this run, and by
+/// It is no secret. Without it, a client that was restarted takes the streams as it finds them. Rows are not part of
+/// it: heads are compared by clients that have pulled from the start of the log in this run, and by
 /// [`verify`](crate::SyncKitClient::verify).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WatchState {

@@ -134,7 +134,7 @@ fn a_two_terabyte_upload_is_granted_where_allowed_but_not_accepted_short() {
 
 #[test]
 fn a_granted_upload_counts_towards_the_quota() {
-    let (_world, me) = granted_with(ServerSetup::default().with("TIDELOG_BLOBS_USER_QUOTA_BYTES", "1000"));
+    let (_fixture, me) = granted_with(ServerSetup::default().with("TIDELOG_BLOBS_USER_QUOTA_BYTES", "1000"));
     assert_eq!(me.get("/api/sync/status").ok()["quota_bytes"], 1_000);
     let first = bytes(600);
     let url = me.upload_url(&hash_of(&first), 600);
@@ -154,7 +154,7 @@ fn a_granted_upload_counts_towards_the_quota() {
 
 #[test]
 fn a_server_without_a_blob_store_says_so() {
-    let (_world, me) = granted_with(ServerSetup::default().with("TIDELOG_BLOBS_BACKEND", "none"));
+    let (_fixture, me) = granted_with(ServerSetup::default().with("TIDELOG_BLOBS_BACKEND", "none"));
     assert_eq!(me.get("/api/sync/limits").ok()["max_blob_bytes"], 0);
     let body = json!({"hash": absent(), "size_bytes": 1});
     for path in ["upload", "confirm", "download"] {

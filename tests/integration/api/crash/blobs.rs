@@ -1,9 +1,9 @@
-//! `kill -9` at every step of uploads, confirmations, deletions and sweeps: no confirmed blob is lost, two sweeps delete every
-//! unreferenced object, and the totals match the rows.
+//! `kill -9` at every step of uploads, confirmations, deletions and sweeps: no confirmed blob is lost, two sweeps
+//! delete every unreferenced object, and the totals match the rows.
 //!
-//! With a bucket, each step is a request, so the bucket kills the server immediately before or after a randomly chosen request. This
-//! covers every step, without hooks in the server. On disk the instants are random. Days pass between two crashes: timestamps in the
-//! database and of files are moved back while the server is down.
+//! With a bucket, each step is a request, so the bucket kills the server immediately before or after a randomly
+//! chosen request. This covers every step, without hooks in the server. On disk the instants are random. Days pass
+//! between two crashes: timestamps in the database and of files are moved back while the server is down.
 
 use std::collections::BTreeMap;
 use std::fs::{File, FileTimes};

@@ -1,4 +1,5 @@
-//! `kill -9` at random instants while four devices push: after every restart, acknowledged changes exist once and in order.
+//! `kill -9` at random instants while four devices push: after every restart, acknowledged changes exist once and in
+//! order.
 //!
 //! The instants come from a seed. 25 cycles by default; `TIDELOG_CRASH_CYCLES` sets another number.
 mod blobs;

@@ -1,5 +1,5 @@
-//! `kill -9` while the master key is rotated and devices push: no acknowledged step is lost, every entry is encrypted under the key
-//! that its key version names, and the rotation can be completed.
+//! `kill -9` while the master key is rotated and devices push: no acknowledged step is lost, every entry is encrypted
+//! under the key that its key version names, and the rotation can be completed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;

@@ -8,8 +8,9 @@ use super::*;
 /// Number of reconnects.
 const RECONNECTS: usize = 200;
 
-/// The subscriber disconnects after each event and reconnects with its id. The writer pushes at the moment of the disconnect, so
-/// pushes fall before, into and after each gap. The subscriber would time out waiting for a missed push.
+/// The subscriber disconnects after each event and reconnects with its id. The writer pushes at the moment of the
+/// disconnect, so pushes fall before, into and after each gap. The subscriber would time out waiting for a missed
+/// push.
 #[test]
 fn nothing_is_missed_over_many_reconnects() {
     let fixture = Fixture::new();

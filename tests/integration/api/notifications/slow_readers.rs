@@ -8,7 +8,8 @@ use super::*;
 const PUSHES: usize = 5_000;
 /// Concurrent writers, so that several pushes share a commit on any disk.
 const WRITERS: usize = 32;
-/// Maximum number of events it then reads: those sent before coalescing set in, and one for each coalescing window since.
+/// Maximum number of events it then reads: those sent before coalescing set in, and one for each coalescing window
+/// since.
 const MAX_EVENTS: usize = PUSHES / 10;
 
 #[test]

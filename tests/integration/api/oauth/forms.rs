@@ -9,7 +9,8 @@ fn a_form_works_only_in_the_browser_that_loaded_it() {
     let (mine, theirs) = (fixture.server.tab(), fixture.server.tab());
     let page = mine.open(&fixture.request(&[]));
     let credentials = [("email", fixture.user.email.as_str()), ("password", PASSWORD)];
-    // An attacker's page cannot make the victim's browser sign in as the attacker, nor finish a flow that the attacker began.
+    // An attacker's page cannot make the victim's browser sign in as the attacker, nor finish a flow that the
+    // attacker began.
     theirs.send(&page, &credentials).expect(400).expect_title("This page has expired");
     theirs.open(&fixture.request(&[])).expect(200);
     theirs.send(&page, &credentials).expect(400).expect_title("This page has expired");

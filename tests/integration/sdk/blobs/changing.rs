@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tidelog_client::SyncKitError;
 use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 
-use super::scene::Scene;
+use super::scenario::Scenario;
 
 /// Has other content each time that it is read.
 struct ChangingReader {
@@ -57,41 +57,41 @@ impl AsyncSeek for ChangingReader {
 
 #[tokio::test]
 async fn a_file_that_changes_while_it_is_read_is_not_uploaded() {
-    let scene = Scene::new().await;
+    let scenario = Scenario::new().await;
     let before = vec![1; 200_000];
     let mut other = before.clone();
     other[199_999] = 2;
     let longer = [before.clone(), vec![1]].concat();
     let much_longer = [before.clone(), vec![1; 3_000_000]].concat();
     for after in [&other[..], &before[..199_999], &before[..65_536], &[], &longer, &much_longer] {
-        let outcome = scene.client.put_blob(ChangingReader::new(&before, after), |_| {}).await;
+        let outcome = scenario.client.put_blob(ChangingReader::new(&before, after), |_| {}).await;
         assert!(matches!(outcome, Err(SyncKitError::FileChanged)), "{outcome:?}");
     }
-    assert!(scene.proxy.take_transfers().is_empty());
-    assert_eq!(scene.client.list_blobs(None).await.unwrap().blobs, []);
-    assert!(scene.is_tidy());
+    assert!(scenario.proxy.take_transfers().is_empty());
+    assert_eq!(scenario.client.list_blobs(None).await.unwrap().blobs, []);
+    assert!(scenario.is_tidy());
 }
 
 #[tokio::test]
 async fn a_file_that_cannot_be_read_is_a_typed_error() {
-    let scene = Scene::new().await;
+    let scenario = Scenario::new().await;
     for reading in [0, 1] {
         let reader =
             ChangingReader { fails_at: Some(reading), ..ChangingReader::new(b"content", b"content") };
-        let outcome = scene.client.put_blob(reader, |_| {}).await;
+        let outcome = scenario.client.put_blob(reader, |_| {}).await;
         assert!(matches!(outcome, Err(SyncKitError::Io(_))), "{outcome:?}");
     }
-    let outcome = scene.client.put_blob_file(scene.path("nowhere"), |_| {}).await;
+    let outcome = scenario.client.put_blob_file(scenario.path("nowhere"), |_| {}).await;
     assert!(matches!(outcome, Err(SyncKitError::Io(_))), "{outcome:?}");
-    assert!(scene.is_tidy());
+    assert!(scenario.is_tidy());
 }
 
 #[tokio::test]
 async fn a_missing_folder_is_an_error_and_nothing_is_downloaded() {
-    let scene = Scene::new().await;
-    let blob = scene.put(b"content").await;
-    scene.proxy.take_transfers();
-    let outcome = scene.client.get_blob(&blob.hash, scene.path("nowhere/file"), |_| {}).await;
+    let scenario = Scenario::new().await;
+    let blob = scenario.put(b"content").await;
+    scenario.proxy.take_transfers();
+    let outcome = scenario.client.get_blob(&blob.hash, scenario.path("nowhere/file"), |_| {}).await;
     assert!(matches!(outcome, Err(SyncKitError::Io(_))), "{outcome:?}");
-    assert!(scene.proxy.take_transfers().is_empty());
+    assert!(scenario.proxy.take_transfers().is_empty());
 }

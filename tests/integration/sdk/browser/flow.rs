@@ -9,14 +9,14 @@ use tidelog::config::{Sources, load};
 use tidelog_client::{SyncKitClient, SyncKitError};
 
 use super::PendingSignIn;
-use super::person::{PageResponse, Person};
-use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, tasks};
+use super::http_browser::{Browser, PageResponse};
+use tidelog_test_kit::sdk::{Fixture, PASSPHRASE, builder, config, tasks};
 
 /// Signs in up to the question whether to authorize the app.
-async fn come_to_consent(world: &World, person: &mut Person, url: &Url) -> PageResponse {
-    let page = person.open(url).await;
-    let credentials = [("email", world.server.email()), ("password", world.server.password())];
-    person.submit(&page, &credentials).await
+async fn come_to_consent(fixture: &Fixture, browser: &mut Browser, url: &Url) -> PageResponse {
+    let page = browser.open(url).await;
+    let credentials = [("email", fixture.server.email()), ("password", fixture.server.password())];
+    browser.submit(&page, &credentials).await
 }
 
 async fn begin(client: &Arc<SyncKitClient>) -> PendingSignIn {
@@ -25,11 +25,11 @@ async fn begin(client: &Arc<SyncKitClient>) -> PendingSignIn {
 
 #[tokio::test]
 async fn a_user_who_allows_the_app_is_signed_in_as_after_a_password() {
-    let world = World::new().await;
-    let client = Arc::new(world.signed_out_client());
-    let (waiting, mut person) = (begin(&client).await, Person::new());
-    let consent = come_to_consent(&world, &mut person, &waiting.url).await;
-    let end = person.submit(&consent, &[("decision", "allow")]).await;
+    let fixture = Fixture::new().await;
+    let client = Arc::new(fixture.signed_out_client());
+    let (waiting, mut browser) = (begin(&client).await, Browser::new());
+    let consent = come_to_consent(&fixture, &mut browser, &waiting.url).await;
+    let end = browser.submit(&consent, &[("decision", "allow")]).await;
     assert!(end.html.contains("You are signed in"), "{}", end.html);
     let (user_id, app_id) = waiting.login.await.unwrap().unwrap();
 
@@ -43,7 +43,7 @@ async fn a_user_who_allows_the_app_is_signed_in_as_after_a_password() {
     // Saved, restored, refreshed and ended like any other session.
     let mut saved = session;
     saved.expires_at = Some(chrono::Utc::now());
-    let again = world.signed_out_client();
+    let again = fixture.signed_out_client();
     again.restore_session(serde_json::from_str(&serde_json::to_string(&saved).unwrap()).unwrap());
     assert_eq!(again.status().await.unwrap().total_changes, 1);
     assert!(again.session_info().unwrap().refresh_token != saved.refresh_token);
@@ -53,11 +53,11 @@ async fn a_user_who_allows_the_app_is_signed_in_as_after_a_password() {
 
 #[tokio::test]
 async fn a_user_who_declines_leaves_nothing_behind() {
-    let world = World::new().await;
-    let client = Arc::new(world.signed_out_client());
-    let (waiting, mut person) = (begin(&client).await, Person::new());
-    let consent = come_to_consent(&world, &mut person, &waiting.url).await;
-    let end = person.submit(&consent, &[("decision", "deny")]).await;
+    let fixture = Fixture::new().await;
+    let client = Arc::new(fixture.signed_out_client());
+    let (waiting, mut browser) = (begin(&client).await, Browser::new());
+    let consent = come_to_consent(&fixture, &mut browser, &waiting.url).await;
+    let end = browser.submit(&consent, &[("decision", "deny")]).await;
     assert!(end.html.contains("Sign-in cancelled"));
     assert!(matches!(waiting.login.await.unwrap(), Err(SyncKitError::AccessDenied)));
     assert_eq!(client.session_info(), None);
@@ -65,10 +65,10 @@ async fn a_user_who_declines_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_code_works_once_and_only_with_its_verifier() {
-    let world = World::new().await;
-    let client = world.signed_out_client();
+    let fixture = Fixture::new().await;
+    let client = fixture.signed_out_client();
     let began = client.build_authorize_url("http://127.0.0.1:9/done").unwrap();
-    let code = code_for(&world, &began.url).await;
+    let code = code_for(&fixture, &began.url).await;
     let other = client.build_authorize_url("http://127.0.0.1:9/done").unwrap();
     for (code, redirect_uri, verifier) in [
         (code.as_str(), "http://127.0.0.1:9/done", other.code_verifier.as_str()),
@@ -80,7 +80,7 @@ async fn a_code_works_once_and_only_with_its_verifier() {
     }
     client.authenticate_with_code(&code, &began.redirect_uri, &began.code_verifier).await.unwrap();
     client.status().await.unwrap();
-    let again = world.signed_out_client();
+    let again = fixture.signed_out_client();
     let refused = again.authenticate_with_code(&code, &began.redirect_uri, &began.code_verifier).await;
     assert!(matches!(refused, Err(SyncKitError::CodeRefused)));
     // The code was used twice, so the session that it gave was revoked.
@@ -89,11 +89,11 @@ async fn a_code_works_once_and_only_with_its_verifier() {
 
 #[tokio::test]
 async fn a_callback_that_names_another_server_is_refused_and_the_right_one_still_works() {
-    let world = World::new().await;
-    let by_name = world.server.url().replace("127.0.0.1", "localhost");
-    let client = builder(config(&by_name, world.server.api_key())).build();
+    let fixture = Fixture::new().await;
+    let by_name = fixture.server.url().replace("127.0.0.1", "localhost");
+    let client = builder(config(&by_name, fixture.server.api_key())).build();
     let began = client.build_authorize_url("http://127.0.0.1:9/done").unwrap();
-    let mut callback = callback_for(&world, &began.url).await;
+    let mut callback = callback_for(&fixture, &began.url).await;
     let issuer = |url: &Url| url.query_pairs().find(|(name, _)| name == "iss").unwrap().1.into_owned();
     assert_eq!(issuer(&callback).trim_end_matches('/'), by_name);
     let right = callback.to_string();
@@ -112,10 +112,10 @@ async fn a_callback_that_names_another_server_is_refused_and_the_right_one_still
 
 #[tokio::test]
 async fn an_unknown_app_is_reported_to_the_user_without_a_redirect() {
-    let world = World::new().await;
-    let client = Arc::new(builder(config(world.server.url(), "tla_unknown")).build());
+    let fixture = Fixture::new().await;
+    let client = Arc::new(builder(config(fixture.server.url(), "tla_unknown")).build());
     let waiting = begin(&client).await;
-    let page = Person::new().open(&waiting.url).await;
+    let page = Browser::new().open(&waiting.url).await;
     assert_eq!(page.url.path(), "/oauth/authorize");
     assert!(!waiting.login.is_finished());
     waiting.login.abort();
@@ -123,17 +123,17 @@ async fn an_unknown_app_is_reported_to_the_user_without_a_redirect() {
 
 #[tokio::test]
 async fn an_account_with_two_factor_authentication_signs_in_with_the_browser() {
-    let world = World::new().await;
-    let telephone = AuthenticatorApp::enrolled(&world).await;
-    let client = Arc::new(world.signed_out_client());
-    let by_password = client.authenticate(world.server.email(), world.server.password()).await;
+    let fixture = Fixture::new().await;
+    let telephone = AuthenticatorApp::enrolled(&fixture).await;
+    let client = Arc::new(fixture.signed_out_client());
+    let by_password = client.authenticate(fixture.server.email(), fixture.server.password()).await;
     assert!(matches!(by_password, Err(SyncKitError::TwoFactorRequired)));
 
-    let (waiting, mut person) = (begin(&client).await, Person::new());
-    let question = come_to_consent(&world, &mut person, &waiting.url).await;
+    let (waiting, mut browser) = (begin(&client).await, Browser::new());
+    let question = come_to_consent(&fixture, &mut browser, &waiting.url).await;
     assert!(question.html.contains("one-time-code"), "{}", question.html);
-    let consent = person.submit(&question, &[("code", &telephone.next_code())]).await;
-    person.submit(&consent, &[("decision", "allow")]).await;
+    let consent = browser.submit(&question, &[("code", &telephone.next_code())]).await;
+    browser.submit(&consent, &[("decision", "allow")]).await;
     waiting.login.await.unwrap().unwrap();
     client.status().await.unwrap();
 }
@@ -142,17 +142,17 @@ async fn an_account_with_two_factor_authentication_signs_in_with_the_browser() {
 struct AuthenticatorApp(totp_rs::Totp);
 
 impl AuthenticatorApp {
-    /// Turns on two-factor authentication for the account of this world.
-    async fn enrolled(world: &World) -> Self {
+    /// Turns on two-factor authentication for the account of this fixture.
+    async fn enrolled(fixture: &Fixture) -> Self {
         let account =
-            |path: &str| reqwest::Client::new().post(format!("{}/api/account{path}", world.server.url()));
+            |path: &str| reqwest::Client::new().post(format!("{}/api/account{path}", fixture.server.url()));
         let post = async |request: reqwest::RequestBuilder, body: Value| -> Value {
             let request = request.header("content-type", "application/json").body(body.to_string());
             let answer = request.send().await.unwrap();
             assert!(answer.status().is_success(), "{}", answer.status());
             serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
         };
-        let credentials = json!({"email": world.server.email(), "password": world.server.password()});
+        let credentials = json!({"email": fixture.server.email(), "password": fixture.server.password()});
         let token = post(account("/token"), credentials).await["token"].as_str().unwrap().to_owned();
         let enrolment = post(account("/two-factor").bearer_auth(&token), json!({})).await;
         let secret: String = enrolment["secret"].as_str().unwrap().split_whitespace().collect();
@@ -204,13 +204,13 @@ async fn a_server_that_is_reached_by_another_name_is_recognised() {
 }
 
 /// The URL to which a user who allows the app is redirected; nobody listens there.
-async fn callback_for(world: &World, url: &str) -> Url {
-    let mut person = Person::new().stopping_at("127.0.0.1:9");
-    let consent = come_to_consent(world, &mut person, &url.parse().unwrap()).await;
-    person.submit(&consent, &[("decision", "allow")]).await.url
+async fn callback_for(fixture: &Fixture, url: &str) -> Url {
+    let mut browser = Browser::new().stopping_at("127.0.0.1:9");
+    let consent = come_to_consent(fixture, &mut browser, &url.parse().unwrap()).await;
+    browser.submit(&consent, &[("decision", "allow")]).await.url
 }
 
-async fn code_for(world: &World, url: &str) -> String {
-    let callback = callback_for(world, url).await;
+async fn code_for(fixture: &Fixture, url: &str) -> String {
+    let callback = callback_for(fixture, url).await;
     callback.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned()
 }

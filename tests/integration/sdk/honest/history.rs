@@ -12,7 +12,7 @@ use crate::honest::log::{Removed, rows_of, seq_of};
 use crate::honest::program::{Program, Setting};
 use tidelog_test_kit::SeededRng;
 use tidelog_test_kit::proxy::{ExchangeOutcome, Proxy};
-use tidelog_test_kit::sdk::{PASSPHRASE, World, config};
+use tidelog_test_kit::sdk::{Fixture, PASSPHRASE, config};
 
 const MAX_STEPS: u64 = 30;
 const TABLES: [&str; 2] = ["tasks", "notes"];
@@ -30,20 +30,20 @@ pub(crate) struct History {
 }
 
 impl History {
-    pub(crate) async fn new(world: &World, seed: u64) -> Self {
+    pub(crate) async fn new(fixture: &Fixture, seed: u64) -> Self {
         let (email, password) = (format!("user-{seed}@example.org"), "a password of theirs");
         let create = Command::User(UserCommand::Create {
             email: email.clone(),
             password: password.into(),
             admin: false,
         });
-        world.server.command(create).await.unwrap();
-        let proxy = Proxy::in_front_of(world.server.url()).await;
-        let client = SyncKitClient::new(config(proxy.url(), world.server.api_key()));
+        fixture.server.command(create).await.unwrap();
+        let proxy = Proxy::in_front_of(fixture.server.url()).await;
+        let client = SyncKitClient::new(config(proxy.url(), fixture.server.api_key()));
         client.authenticate(&email, password).await.unwrap();
         let setting = Setting {
             url: proxy.url().to_owned(),
-            api_key: world.server.api_key().to_owned(),
+            api_key: fixture.server.api_key().to_owned(),
             session: client.session_info().unwrap(),
             keys: Arc::new(MemoryStore::new()),
         };
@@ -52,7 +52,7 @@ impl History {
         proxy.rewrite_json(move |asked, answer| of_proxy.lock().unwrap().take_out(asked, answer));
         Self {
             rng: SeededRng::new(seed),
-            raw_url: world.server.url().to_owned(),
+            raw_url: fixture.server.url().to_owned(),
             proxy,
             setting,
             programs: Vec::new(),

@@ -1,7 +1,7 @@
 //! No false alarms: whatever happens with an honest server, network and users is not evidence.
 //!
-//! Random histories on a real server: pushes, pulls of every kind, lost requests and answers, restarts, reinstalled programs,
-//! rotations, and superseded entries that are removed. Forty by default; `TIDELOG_HISTORIES` asks for more,
+//! Random histories on a real server: pushes, pulls of every kind, lost requests and answers, restarts, reinstalled
+//! programs, rotations, and superseded entries that are removed. Forty by default; `TIDELOG_HISTORIES` asks for more,
 //! `TIDELOG_FIRST_HISTORY` says where to begin.
 
 mod history;
@@ -9,7 +9,7 @@ mod log;
 mod program;
 
 use history::History;
-use tidelog_test_kit::sdk::World;
+use tidelog_test_kit::sdk::Fixture;
 
 const HISTORIES: u64 = 40;
 /// Histories that share a server, each with a user of its own.
@@ -25,10 +25,10 @@ async fn no_honest_history_gives_evidence() {
     let seeds: Vec<u64> = (first..first + number("TIDELOG_HISTORIES", HISTORIES)).collect();
     let mut heads = 0;
     for share in seeds.chunks(PER_SERVER) {
-        let world = World::new().await;
+        let fixture = Fixture::new().await;
         for seed in share {
             let named = SeedOnPanic(*seed);
-            heads += History::new(&world, *seed).await.run().await;
+            heads += History::new(&fixture, *seed).await.run().await;
             drop(named);
         }
         eprintln!("histories {} to {}: no alarm", share[0], share[share.len() - 1]);

@@ -154,8 +154,8 @@ impl Program {
         }
     }
 
-    /// Whether the passphrase was needed: after a compromise, or after several routine rotations that this program missed.
-    /// It counts as entered, because the programs share a key store.
+    /// Whether the passphrase was needed: after a compromise, or after several routine rotations that this program
+    /// missed. It counts as entered, because the programs share a key store.
     pub(crate) async fn is_unblocked<T>(&self, answer: &Result<T>) -> bool {
         let blocked = matches!(answer, Err(SyncKitError::Blocked(_)));
         blocked && self.client.try_load_key_from_keychain().await.unwrap()

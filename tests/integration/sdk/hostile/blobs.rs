@@ -1,4 +1,5 @@
-//! Blobs that a server, or its blob store, has altered, swapped or made up: a typed error, no file, and no byte written.
+//! Blobs that a server, or its blob store, has altered, swapped or made up: a typed error, no file, and no byte
+//! written.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use tidelog_client::formats::{BlobHash, Malformed, seal_once, seal_stream, wrap_file_key};
 use tidelog_client::{BlobError, SyncKitClient, SyncKitError};
 
-use crate::blobs::scene::{Scene, content, names};
+use crate::blobs::scenario::{Scenario, content, names};
 use tidelog_test_kit::raw::RawClient;
 use tidelog_test_kit::sdk::PASSPHRASE;
 
@@ -17,13 +18,13 @@ const HEADER: usize = 20;
 const SEALED_CHUNK: usize = 65_536 + 16;
 
 /// The error of a download. It must be the same in every way to download, and nothing may be left behind.
-async fn refusal_of(scene: &Scene, client: &SyncKitClient, hash: &str) -> SyncKitError {
-    let path = scene.path("file");
+async fn refusal_of(scenario: &Scenario, client: &SyncKitClient, hash: &str) -> SyncKitError {
+    let path = scenario.path("file");
     std::fs::write(&path, "what was there").unwrap();
     let into_path = client.get_blob(hash, &path, |_| {}).await.unwrap_err();
     assert_eq!(std::fs::read(&path).unwrap(), b"what was there");
     std::fs::remove_file(&path).unwrap();
-    let fresh = client.get_blob(hash, scene.path("fresh"), |_| {}).await.unwrap_err();
+    let fresh = client.get_blob(hash, scenario.path("fresh"), |_| {}).await.unwrap_err();
     let mut written = Vec::new();
     let into_writer = client.get_blob_into(hash, &mut written, |_| {}).await.unwrap_err();
     let into_memory = match client.blob_download_url(hash).await {
@@ -33,23 +34,23 @@ async fn refusal_of(scene: &Scene, client: &SyncKitClient, hash: &str) -> SyncKi
     for other in [fresh, into_writer, into_memory] {
         assert_eq!(other.to_string(), into_path.to_string());
     }
-    assert!(written.is_empty() && scene.is_tidy(), "{:?}", names(scene.files.path()));
+    assert!(written.is_empty() && scenario.is_tidy(), "{:?}", names(scenario.files.path()));
     into_path
 }
 
 /// The error for a blob whose bytes are replaced.
 async fn with_bytes(lie: impl Fn(Vec<u8>) -> Vec<u8> + Send + 'static) -> SyncKitError {
-    let scene = Scene::new().await;
-    let blob = scene.put(&content(SIZE)).await;
-    assert_eq!(scene.get(&blob.hash).await, content(SIZE));
-    scene.proxy.rewrite(move |asked, answer| {
+    let scenario = Scenario::new().await;
+    let blob = scenario.put(&content(SIZE)).await;
+    assert_eq!(scenario.get(&blob.hash).await, content(SIZE));
+    scenario.proxy.rewrite(move |asked, answer| {
         if asked.is_blob_transfer() {
             answer.body = lie(std::mem::take(&mut answer.body));
         }
     });
-    let refusal = refusal_of(&scene, &scene.client, &blob.hash).await;
-    scene.proxy.stop_rewriting();
-    assert_eq!(scene.get(&blob.hash).await, content(SIZE), "the client goes on");
+    let refusal = refusal_of(&scenario, &scenario.client, &blob.hash).await;
+    scenario.proxy.stop_rewriting();
+    assert_eq!(scenario.get(&blob.hash).await, content(SIZE), "the client goes on");
     refusal
 }
 
@@ -131,13 +132,13 @@ async fn garbage_is_detected() {
 
 #[tokio::test]
 async fn another_blob_of_the_user_is_not_accepted() {
-    let scene = Scene::new().await;
-    let (one, other) = (scene.put(&content(SIZE)).await, scene.put(&content(SIZE + 1)).await);
+    let scenario = Scenario::new().await;
+    let (one, other) = (scenario.put(&content(SIZE)).await, scenario.put(&content(SIZE + 1)).await);
     // Its bytes, its URL, or everything that the server says about it.
     let other_answer = Arc::new(Mutex::new(Value::Null));
     for lie in 0..3 {
         let (kept, other_hash) = (other_answer.clone(), other.hash.clone());
-        scene.proxy.rewrite(move |asked, answer| {
+        scenario.proxy.rewrite(move |asked, answer| {
             if !asked.path.ends_with("/blobs/download") {
                 return;
             }
@@ -153,25 +154,25 @@ async fn another_blob_of_the_user_is_not_accepted() {
                 }
             });
         });
-        scene.get(&other.hash).await;
-        let refusal = refusal_of(&scene, &scene.client, &one.hash).await;
+        scenario.get(&other.hash).await;
+        let refusal = refusal_of(&scenario, &scenario.client, &one.hash).await;
         is(&refusal, if lie == 0 { BlobError::DoesNotOpen } else { BlobError::KeyDoesNotOpen });
     }
 }
 
 #[tokio::test]
 async fn a_blob_of_another_user_is_not_accepted() {
-    let scene = Scene::new().await;
-    let mine = scene.put(&content(SIZE)).await;
-    let stranger = scene.another_user().await;
+    let scenario = Scenario::new().await;
+    let mine = scenario.put(&content(SIZE)).await;
+    let stranger = scenario.another_user().await;
     let theirs = stranger.put_blob(std::io::Cursor::new(content(SIZE)), |_| {}).await.unwrap();
-    let raw = RawClient::with_token_of(&scene.world, &stranger);
+    let raw = RawClient::with_token_of(&scenario.fixture, &stranger);
     let (key, url) =
         (raw.wrapped_key(&theirs.hash).await, stranger.blob_download_url(&theirs.hash).await.unwrap());
     let url = url.split('#').next().unwrap().to_owned();
     for with_key in [false, true] {
         let (key, url) = (key.clone(), url.clone());
-        scene.proxy.rewrite(move |asked, answer| {
+        scenario.proxy.rewrite(move |asked, answer| {
             if asked.path.ends_with("/blobs/download") {
                 answer.alter(|told| {
                     told["download_url"] = url.clone().into();
@@ -181,15 +182,15 @@ async fn a_blob_of_another_user_is_not_accepted() {
                 });
             }
         });
-        let refusal = refusal_of(&scene, &scene.client, &mine.hash).await;
+        let refusal = refusal_of(&scenario, &scenario.client, &mine.hash).await;
         is(&refusal, if with_key { BlobError::KeyDoesNotOpen } else { BlobError::DoesNotOpen });
     }
 }
 
 #[tokio::test]
 async fn a_wrapped_key_that_is_missing_broken_or_labelled_with_another_version_opens_nothing() {
-    let scene = Scene::new().await;
-    let blob = scene.put(&content(SIZE)).await;
+    let scenario = Scenario::new().await;
+    let blob = scenario.put(&content(SIZE)).await;
     let garbage = BASE64.encode(&[7; 72]);
     let lies = [
         (json!({ "wrapped_key": null }), BlobError::NoKey),
@@ -201,7 +202,7 @@ async fn a_wrapped_key_that_is_missing_broken_or_labelled_with_another_version_o
         (json!({ "key_version": 9 }), BlobError::WrongKey { have: 1, want: 9 }),
     ];
     for (lie, expected) in lies {
-        scene.proxy.rewrite(move |asked, answer| {
+        scenario.proxy.rewrite(move |asked, answer| {
             if asked.path.ends_with("/blobs/download") {
                 answer.alter(|told| {
                     for (field, value) in lie.as_object().unwrap() {
@@ -210,38 +211,38 @@ async fn a_wrapped_key_that_is_missing_broken_or_labelled_with_another_version_o
                 });
             }
         });
-        let path = scene.path("file");
-        let refusal = scene.client.get_blob(&blob.hash, &path, |_| {}).await.unwrap_err();
+        let path = scenario.path("file");
+        let refusal = scenario.client.get_blob(&blob.hash, &path, |_| {}).await.unwrap_err();
         is(&refusal, expected);
-        assert!(scene.is_tidy());
+        assert!(scenario.is_tidy());
     }
 }
 
 /// A former holder of the key can seal, but no file of theirs passes for one that the app refers to.
 #[tokio::test]
 async fn a_validly_sealed_file_under_the_name_of_another_is_detected() {
-    let scene = Scene::new().await;
-    let blob = scene.put(&content(SIZE)).await;
+    let scenario = Scenario::new().await;
+    let blob = scenario.put(&content(SIZE)).await;
     let name: BlobHash = blob.hash.parse().unwrap();
-    let vault = RawClient::with_token_of(&scene.world, &scene.client).opened_envelope().await.vault;
+    let vault = RawClient::with_token_of(&scenario.fixture, &scenario.client).opened_envelope().await.vault;
     for (key, forged) in [seal_stream(&vault, b"forged").unwrap(), seal_once(&vault, b"forged")] {
         let wrapped = BASE64.encode(&wrap_file_key(&vault, &name, &key).unwrap());
-        scene.proxy.rewrite(move |asked, answer| {
+        scenario.proxy.rewrite(move |asked, answer| {
             if asked.path.ends_with("/blobs/download") {
                 answer.alter(|told| told["wrapped_key"] = wrapped.clone().into());
             } else if asked.is_blob_transfer() {
                 answer.body = forged.clone();
             }
         });
-        is(&refusal_of(&scene, &scene.client, &blob.hash).await, BlobError::OtherBytes);
+        is(&refusal_of(&scenario, &scenario.client, &blob.hash).await, BlobError::OtherBytes);
     }
 }
 
 #[tokio::test]
 async fn a_part_that_starts_at_another_byte_than_requested_is_refused() {
-    let scene = Scene::new().await;
-    let blob = scene.put(&content(3_000_000)).await;
-    scene.proxy.rewrite(|asked, answer| {
+    let scenario = Scenario::new().await;
+    let blob = scenario.put(&content(3_000_000)).await;
+    scenario.proxy.rewrite(|asked, answer| {
         if asked.is_blob_transfer() && asked.header("range").is_none() {
             answer.cut_after = Some(1_500_000);
         } else if asked.is_blob_transfer() {
@@ -250,22 +251,22 @@ async fn a_part_that_starts_at_another_byte_than_requested_is_refused() {
             }
         }
     });
-    let refused = scene.client.get_blob(&blob.hash, scene.path("file"), |_| {}).await;
+    let refused = scenario.client.get_blob(&blob.hash, scenario.path("file"), |_| {}).await;
     assert!(matches!(refused, Err(SyncKitError::BadAnswer(_))), "{refused:?}");
-    assert!(scene.is_tidy());
+    assert!(scenario.is_tidy());
 }
 
 #[tokio::test]
 async fn a_rotation_does_not_rewrap_a_key_that_was_swapped() {
     use tidelog_client::Rotation;
 
-    let scene = Scene::new().await;
-    let (one, other) = (scene.put(&content(10)).await, scene.put(&content(20)).await);
+    let scenario = Scenario::new().await;
+    let (one, other) = (scenario.put(&content(10)).await, scenario.put(&content(20)).await);
     let (hash, key) = (
         one.hash.clone(),
-        RawClient::with_token_of(&scene.world, &scene.client).wrapped_key(&other.hash).await,
+        RawClient::with_token_of(&scenario.fixture, &scenario.client).wrapped_key(&other.hash).await,
     );
-    scene.proxy.rewrite(move |asked, answer| {
+    scenario.proxy.rewrite(move |asked, answer| {
         if asked.path.ends_with("/keys/rotate/blobs") && answer.status == 200 {
             answer.alter(|page| {
                 for blob in page["blobs"].as_array_mut().unwrap() {
@@ -276,10 +277,10 @@ async fn a_rotation_does_not_rewrap_a_key_that_was_swapped() {
             });
         }
     });
-    let outcome = scene.client.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
+    let outcome = scenario.client.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
     assert_eq!((outcome.blobs_rewrapped, outcome.blobs_kept), (1, 1));
-    scene.proxy.stop_rewriting();
-    assert_eq!(scene.get(&other.hash).await, content(20));
+    scenario.proxy.stop_rewriting();
+    assert_eq!(scenario.get(&other.hash).await, content(20));
     // It was kept under the old key, which a routine rotation keeps in the ring.
-    assert_eq!(scene.get(&one.hash).await, content(10));
+    assert_eq!(scenario.get(&one.hash).await, content(10));
 }

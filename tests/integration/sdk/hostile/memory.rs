@@ -5,8 +5,8 @@ use tidelog_client::{
     Cursor, Evidence, PullFilter, QuarantineReason, SyncKitError, TamperPolicy, WatchState,
 };
 
-use crate::hostile::scene::{
-    Installation, LEN, Scene, end_at, in_pages, refusal, row, seq_of, swap_contents, update,
+use crate::hostile::scenario::{
+    Installation, LEN, Scenario, end_at, in_pages, refusal, row, seq_of, swap_contents, update,
 };
 
 const POLICIES: [TamperPolicy; 2] = [TamperPolicy::Warn, TamperPolicy::Refuse];
@@ -41,11 +41,11 @@ fn rolled_back(
 #[tokio::test]
 async fn a_rolled_back_server_is_caught_by_clients_that_had_seen_more() {
     for policy in POLICIES {
-        let scene = Scene::new().await;
-        let reader = scene.device("reader", policy).await;
+        let scenario = Scenario::new().await;
+        let reader = scenario.device("reader", policy).await;
         reader.pull().await.unwrap();
         assert_eq!(reader.pull().await.unwrap().evidence, []);
-        scene.proxy.rewrite_json(rolled_back(&scene.log().await));
+        scenario.proxy.rewrite_json(rolled_back(&scenario.log().await));
         let report = reader.verify().await;
         assert!(matches!(report.evidence[..], [Evidence::Withheld { known: 7, given: 5, .. }]), "{report:?}");
         finds(&reader, Cursor::Start, policy, |it| {
@@ -58,14 +58,14 @@ async fn a_rolled_back_server_is_caught_by_clients_that_had_seen_more() {
 #[tokio::test]
 async fn acknowledged_entries_cannot_be_hidden_from_their_writer() {
     for policy in POLICIES {
-        let scene = Scene::new().await;
-        let writer = scene.device("writer", policy).await;
+        let scenario = Scenario::new().await;
+        let writer = scenario.device("writer", policy).await;
         writer.pull().await.unwrap();
         writer.push(vec![row("tasks", "own", 1), row("tasks", "own too", 1)]).await;
         assert_eq!(writer.pull().await.unwrap().evidence, []);
         writer.push(vec![update("tasks", "own", 2)]).await;
         let device_id = writer.device.id;
-        scene.proxy.rewrite_json(in_pages(move |entries| {
+        scenario.proxy.rewrite_json(in_pages(move |entries| {
             entries.retain(|entry| entry["device_id"] != device_id.to_string());
         }));
         let report = writer.verify().await;
@@ -80,16 +80,16 @@ async fn acknowledged_entries_cannot_be_hidden_from_their_writer() {
 #[tokio::test]
 async fn another_entry_under_a_known_seq_is_not_applied() {
     for policy in POLICIES {
-        let scene = Scene::new().await;
-        let reader = scene.device("reader", policy).await;
+        let scenario = Scenario::new().await;
+        let reader = scenario.device("reader", policy).await;
         let limit = PullFilter { limit: Some(2), ..PullFilter::default() };
         let early = reader.client.pull_page(reader.device.id, 0, limit).await.unwrap().cursor;
         reader.pull_from(early).await.unwrap();
         assert_eq!(reader.pull_from(early).await.unwrap().changes.len(), LEN - 2, "the truth, once more");
 
-        let log = scene.log().await;
+        let log = scenario.log().await;
         let (old, seq) = (log[0].clone(), seq_of(&log[LEN - 1]));
-        scene.proxy.rewrite_json(in_pages(move |entries| {
+        scenario.proxy.rewrite_json(in_pages(move |entries| {
             let last = entries.last_mut().unwrap();
             *last = old.clone();
             last["seq"] = seq.into();
@@ -109,14 +109,14 @@ async fn another_entry_under_a_known_seq_is_not_applied() {
 #[tokio::test]
 async fn two_different_pasts_are_detected_by_a_device_that_sees_both() {
     for merged_by_third in [true, false] {
-        let scene = Scene::new().await;
-        let (laptop, phone) = (&scene.laptop, &scene.phone);
+        let scenario = Scenario::new().await;
+        let (laptop, phone) = (&scenario.laptop, &scenario.phone);
         let seen = laptop.pull().await.unwrap().cursor;
         phone.pull().await.unwrap();
         phone.push(vec![update("tasks", "a", 100)]).await;
         // The laptop is not shown what the phone wrote, nor the other way round.
         let phone_id = phone.device.id.to_string();
-        scene.proxy.rewrite_json(in_pages(move |entries| {
+        scenario.proxy.rewrite_json(in_pages(move |entries| {
             let hidden = |entry: &Value| entry["device_id"] == *phone_id && entry["data"].is_string();
             let last = entries.iter().rposition(hidden).filter(|place| place + 1 == entries.len());
             if let Some(place) = last {
@@ -126,9 +126,9 @@ async fn two_different_pasts_are_detected_by_a_device_that_sees_both() {
         assert_eq!(laptop.pull_from(seen).await.unwrap().changes, []);
         laptop.push(vec![update("tasks", "c", 100)]).await;
         laptop.push(vec![update("tasks", "c", 101)]).await;
-        scene.proxy.stop_rewriting();
+        scenario.proxy.stop_rewriting();
         let (reader, from) = if merged_by_third {
-            (&scene.device("third", TamperPolicy::Warn).await, Cursor::Start)
+            (&scenario.device("third", TamperPolicy::Warn).await, Cursor::Start)
         } else {
             (phone, phone.pull().await.unwrap().cursor)
         };
@@ -150,8 +150,13 @@ fn stored(reader: &Installation) -> String {
     serde_json::to_string(&reader.client.watch_state().unwrap()).unwrap()
 }
 
-async fn restarted(scene: &Scene, before: &Installation, state: &str, policy: TamperPolicy) -> Installation {
-    let after = scene.device(&before.device.device_name, policy).await;
+async fn restarted(
+    scenario: &Scenario,
+    before: &Installation,
+    state: &str,
+    policy: TamperPolicy,
+) -> Installation {
+    let after = scenario.device(&before.device.device_name, policy).await;
     assert_eq!(after.device.id, before.device.id);
     after.client.restore_watch(serde_json::from_str::<WatchState>(state).unwrap());
     after
@@ -160,16 +165,16 @@ async fn restarted(scene: &Scene, before: &Installation, state: &str, policy: Ta
 #[tokio::test]
 async fn the_next_run_still_notices_what_is_left_out() {
     for policy in POLICIES {
-        let scene = Scene::new().await;
-        let reader = scene.device("reader", policy).await;
+        let scenario = Scenario::new().await;
+        let reader = scenario.device("reader", policy).await;
         let cursor = reader.pull().await.unwrap().cursor;
         let state = stored(&reader);
-        scene.phone.push(vec![row("tasks", "x", 1), row("tasks", "y", 1)]).await;
+        scenario.phone.push(vec![row("tasks", "x", 1), row("tasks", "y", 1)]).await;
 
-        let control = restarted(&scene, &reader, &state, policy).await;
+        let control = restarted(&scenario, &reader, &state, policy).await;
         assert_eq!(control.pull_from(cursor).await.unwrap().evidence, []);
-        let reader = restarted(&scene, &reader, &state, policy).await;
-        scene.proxy.rewrite_json(in_pages(|entries| drop(entries.remove(0))));
+        let reader = restarted(&scenario, &reader, &state, policy).await;
+        scenario.proxy.rewrite_json(in_pages(|entries| drop(entries.remove(0))));
         finds(&reader, cursor, policy, |it| matches!(it, Evidence::Missing { expected: 2, found: 3, .. }))
             .await;
     }
@@ -177,14 +182,14 @@ async fn the_next_run_still_notices_what_is_left_out() {
 
 #[tokio::test]
 async fn the_next_run_still_notices_the_missing_first_entries_of_a_new_device() {
-    let scene = Scene::new().await;
-    let reader = scene.device("reader", TamperPolicy::Warn).await;
+    let scenario = Scenario::new().await;
+    let reader = scenario.device("reader", TamperPolicy::Warn).await;
     let cursor = reader.pull().await.unwrap().cursor;
     let state = stored(&reader);
-    let new = scene.device("new", TamperPolicy::Warn).await;
+    let new = scenario.device("new", TamperPolicy::Warn).await;
     new.push(vec![row("tasks", "x", 1), row("tasks", "y", 1)]).await;
-    let reader = restarted(&scene, &reader, &state, TamperPolicy::Warn).await;
-    scene.proxy.rewrite_json(in_pages(|entries| drop(entries.remove(0))));
+    let reader = restarted(&scenario, &reader, &state, TamperPolicy::Warn).await;
+    scenario.proxy.rewrite_json(in_pages(|entries| drop(entries.remove(0))));
     finds(&reader, cursor, TamperPolicy::Warn, |it| {
         matches!(it, Evidence::Missing { expected: 0, found: 1, .. })
     })
@@ -194,11 +199,11 @@ async fn the_next_run_still_notices_the_missing_first_entries_of_a_new_device() 
 #[tokio::test]
 async fn the_next_run_still_notices_a_rolled_back_server() {
     for policy in POLICIES {
-        let scene = Scene::new().await;
-        let reader = scene.device("reader", policy).await;
+        let scenario = Scenario::new().await;
+        let reader = scenario.device("reader", policy).await;
         reader.pull().await.unwrap();
-        let reader = restarted(&scene, &reader, &stored(&reader), policy).await;
-        scene.proxy.rewrite_json(rolled_back(&scene.log().await));
+        let reader = restarted(&scenario, &reader, &stored(&reader), policy).await;
+        scenario.proxy.rewrite_json(rolled_back(&scenario.log().await));
         assert!(matches!(reader.verify().await.evidence[..], [Evidence::Withheld { .. }]));
         finds(&reader, Cursor::Start, policy, |it| matches!(it, Evidence::Withheld { .. })).await;
     }
@@ -206,14 +211,14 @@ async fn the_next_run_still_notices_a_rolled_back_server() {
 
 #[tokio::test]
 async fn the_next_run_does_not_apply_an_old_value_again() {
-    let scene = Scene::new().await;
-    let reader = scene.device("reader", TamperPolicy::Warn).await;
+    let scenario = Scenario::new().await;
+    let reader = scenario.device("reader", TamperPolicy::Warn).await;
     let cursor = reader.pull().await.unwrap().cursor;
     let state = stored(&reader);
-    let old = scene.log().await[0].clone();
-    scene.phone.push(vec![row("tasks", "x", 1)]).await;
-    let reader = restarted(&scene, &reader, &state, TamperPolicy::Warn).await;
-    scene.proxy.rewrite_json(in_pages(move |entries| {
+    let old = scenario.log().await[0].clone();
+    scenario.phone.push(vec![row("tasks", "x", 1)]).await;
+    let reader = restarted(&scenario, &reader, &state, TamperPolicy::Warn).await;
+    scenario.proxy.rewrite_json(in_pages(move |entries| {
         let seq = seq_of(&entries[0]);
         entries[0] = old.clone();
         entries[0]["seq"] = seq.into();
@@ -226,9 +231,9 @@ async fn the_next_run_does_not_apply_an_old_value_again() {
 /// A rebuilt view notices two swapped entries without having seen them before.
 #[tokio::test]
 async fn a_pull_from_the_start_notices_swapped_entries() {
-    let scene = Scene::new().await;
-    let reader = scene.device("reader", TamperPolicy::Warn).await;
+    let scenario = Scenario::new().await;
+    let reader = scenario.device("reader", TamperPolicy::Warn).await;
     reader.pull().await.unwrap();
-    scene.proxy.rewrite_json(in_pages(|entries| swap_contents(entries, 7, 8)));
+    scenario.proxy.rewrite_json(in_pages(|entries| swap_contents(entries, 7, 8)));
     finds(&reader, Cursor::Start, TamperPolicy::Warn, |it| matches!(it, Evidence::Missing { .. })).await;
 }

@@ -8,6 +8,6 @@ mod blobs;
 mod envelopes;
 mod memory;
 mod pages;
-mod scene;
+mod scenario;
 mod streams;
 mod unnoticed;

@@ -4,18 +4,19 @@ use tidelog_client::{Cursor, Notification, Rotation};
 
 use super::{Listener, device_behind};
 use tidelog_test_kit::proxy::Proxy;
-use tidelog_test_kit::sdk::{PASSPHRASE, World, tasks};
+use tidelog_test_kit::sdk::{Fixture, PASSPHRASE, tasks};
 
 #[tokio::test]
 async fn pushes_of_others_are_notified_and_own_ones_are_not() {
-    let world = World::new().await;
-    let (laptop, laptop_device) = world.device("laptop").await;
-    let (phone, phone_device) = world.device("phone").await;
+    let fixture = Fixture::new().await;
+    let (laptop, laptop_device) = fixture.device("laptop").await;
+    let (phone, phone_device) = fixture.device("phone").await;
     let mut on_laptop = Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
     let mut on_phone = Listener::on_a_stream(&phone, &phone_device, Cursor::Start).await;
     laptop.push(laptop_device.id, tasks(1)).await.unwrap();
     assert_eq!(on_phone.hears().await, Notification::Changed);
-    // All subscribers are notified of a push at the same time, so if a later one comes first, the earlier one was not notified.
+    // All subscribers are notified of a push at the same time, so if a later one comes first, the earlier one was not
+    // notified.
     phone.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
     assert_eq!(on_laptop.hears().await, Notification::Keys);
     phone.push(phone_device.id, tasks(1)).await.unwrap();
@@ -24,9 +25,9 @@ async fn pushes_of_others_are_notified_and_own_ones_are_not() {
 
 #[tokio::test]
 async fn pushes_beyond_the_cursor_are_notified_at_once_and_pulled_ones_are_not() {
-    let world = World::new().await;
-    let (laptop, laptop_device) = world.device("laptop").await;
-    let (phone, phone_device) = world.device("phone").await;
+    let fixture = Fixture::new().await;
+    let (laptop, laptop_device) = fixture.device("laptop").await;
+    let (phone, phone_device) = fixture.device("phone").await;
     phone.push(phone_device.id, tasks(3)).await.unwrap();
     let mut behind = Listener::new(&laptop, &laptop_device, Cursor::Start);
     assert_eq!(behind.hears().await, Notification::Changed);
@@ -39,9 +40,9 @@ async fn pushes_beyond_the_cursor_are_notified_at_once_and_pulled_ones_are_not()
 
 #[tokio::test]
 async fn a_rotation_is_notified() {
-    let world = World::new().await;
-    let (laptop, laptop_device) = world.device("laptop").await;
-    let (phone, _) = world.device("phone").await;
+    let fixture = Fixture::new().await;
+    let (laptop, laptop_device) = fixture.device("laptop").await;
+    let (phone, _) = fixture.device("phone").await;
     let mut listener = Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
     phone.rotate_key(PASSPHRASE, Rotation::Routine, |_| {}).await.unwrap();
     assert_eq!(listener.hears().await, Notification::Keys);
@@ -49,10 +50,10 @@ async fn a_rotation_is_notified() {
 
 #[tokio::test]
 async fn cancelled_calls_lose_nothing() {
-    let world = World::new().await;
-    let proxy = Proxy::in_front_of(world.server.url()).await;
-    let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
-    let (phone, phone_device) = world.device("phone").await;
+    let fixture = Fixture::new().await;
+    let proxy = Proxy::in_front_of(fixture.server.url()).await;
+    let (laptop, laptop_device) = device_behind(&proxy, &fixture, "laptop").await;
+    let (phone, phone_device) = fixture.device("phone").await;
     proxy.send_byte_by_byte();
     let mut listener = Listener::new(&laptop, &laptop_device, Cursor::Start);
     for _ in 0..3 {

@@ -6,7 +6,7 @@ use tidelog_client::{ConnectionState, Cursor, Device, Notification, SyncKitClien
 
 use super::{Listener, device_behind, device_with};
 use tidelog_test_kit::proxy::{ExchangeOutcome, Proxy, SUBSCRIBE};
-use tidelog_test_kit::sdk::{World, builder, config, task, tasks};
+use tidelog_test_kit::sdk::{Fixture, builder, config, task, tasks};
 
 /// Pulls everything beyond the cursor, and returns how many changes there were.
 async fn pull_on(client: &SyncKitClient, device: &Device, cursor: &mut Cursor) -> usize {
@@ -23,10 +23,10 @@ async fn pull_on(client: &SyncKitClient, device: &Device, cursor: &mut Cursor) -
 
 #[tokio::test]
 async fn pushes_while_the_server_was_unreachable_are_notified_afterwards() {
-    let world = World::new().await;
-    let proxy = Proxy::in_front_of(world.server.url()).await;
-    let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
-    let (phone, phone_device) = world.device("phone").await;
+    let fixture = Fixture::new().await;
+    let proxy = Proxy::in_front_of(fixture.server.url()).await;
+    let (laptop, laptop_device) = device_behind(&proxy, &fixture, "laptop").await;
+    let (phone, phone_device) = fixture.device("phone").await;
     let mut listener = Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
     proxy.reject_connections();
     listener.becomes(ConnectionState::Offline).await;
@@ -39,9 +39,9 @@ async fn pushes_while_the_server_was_unreachable_are_notified_afterwards() {
 
 #[tokio::test]
 async fn a_server_that_is_unreachable_at_first_is_waited_for() {
-    let world = World::new().await;
-    let proxy = Proxy::in_front_of(world.server.url()).await;
-    let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
+    let fixture = Fixture::new().await;
+    let proxy = Proxy::in_front_of(fixture.server.url()).await;
+    let (laptop, laptop_device) = device_behind(&proxy, &fixture, "laptop").await;
     proxy.reject_connections();
     let mut listener = Listener::new(&laptop, &laptop_device, Cursor::Start);
     assert_eq!(*listener.connection.borrow(), ConnectionState::Connecting);
@@ -54,10 +54,10 @@ async fn a_server_that_is_unreachable_at_first_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_missed_when_streams_are_cut_while_others_push() {
     const PUSHES: usize = 60;
-    let world = World::new().await;
-    let proxy = Proxy::in_front_of(world.server.url()).await;
-    let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
-    let (phone, phone_device) = world.device("phone").await;
+    let fixture = Fixture::new().await;
+    let proxy = Proxy::in_front_of(fixture.server.url()).await;
+    let (laptop, laptop_device) = device_behind(&proxy, &fixture, "laptop").await;
+    let (phone, phone_device) = fixture.device("phone").await;
     let pushing = tokio::spawn(async move {
         for row in 0..PUSHES {
             phone.push(phone_device.id, vec![task(&row.to_string())]).await.unwrap();
@@ -76,12 +76,12 @@ async fn nothing_is_missed_when_streams_are_cut_while_others_push() {
 
 #[tokio::test]
 async fn a_silent_stream_is_considered_dead() {
-    let world = World::new().await;
-    let proxy = Proxy::in_front_of(world.server.url()).await;
+    let fixture = Fixture::new().await;
+    let proxy = Proxy::in_front_of(fixture.server.url()).await;
     // Longer than it takes to open a stream on a busy machine: one that dies before its first byte is another case.
-    let impatient = builder(config(proxy.url(), world.server.api_key())).silence(Duration::from_secs(2));
-    let (laptop, laptop_device) = device_with(impatient, &world, "laptop").await;
-    let (phone, phone_device) = world.device("phone").await;
+    let impatient = builder(config(proxy.url(), fixture.server.api_key())).silence(Duration::from_secs(2));
+    let (laptop, laptop_device) = device_with(impatient, &fixture, "laptop").await;
+    let (phone, phone_device) = fixture.device("phone").await;
     let mut listener = Listener::on_a_stream(&laptop, &laptop_device, Cursor::Start).await;
     proxy.freeze();
     phone.push(phone_device.id, tasks(1)).await.unwrap();
@@ -92,9 +92,9 @@ async fn a_silent_stream_is_considered_dead() {
 
 #[tokio::test]
 async fn a_token_that_the_server_refuses_is_replaced_once() {
-    let world = World::new().await;
-    let proxy = Proxy::in_front_of(world.server.url()).await;
-    let (laptop, laptop_device) = device_behind(&proxy, &world, "laptop").await;
+    let fixture = Fixture::new().await;
+    let proxy = Proxy::in_front_of(fixture.server.url()).await;
+    let (laptop, laptop_device) = device_behind(&proxy, &fixture, "laptop").await;
     let mut session = laptop.session_info().unwrap();
     session.token = "garbage".into();
     laptop.restore_session(session);
@@ -105,10 +105,10 @@ async fn a_token_that_the_server_refuses_is_replaced_once() {
 
 #[tokio::test]
 async fn a_refresh_that_is_refused_for_now_is_waited_for() {
-    let world = World::new().await;
-    let proxy = Proxy::in_front_of(world.server.url()).await;
-    let hasty = builder(config(proxy.url(), world.server.api_key())).retries(0).poll_interval(super::SHORT);
-    let (laptop, laptop_device) = device_with(hasty, &world, "laptop").await;
+    let fixture = Fixture::new().await;
+    let proxy = Proxy::in_front_of(fixture.server.url()).await;
+    let hasty = builder(config(proxy.url(), fixture.server.api_key())).retries(0).poll_interval(super::SHORT);
+    let (laptop, laptop_device) = device_with(hasty, &fixture, "laptop").await;
     let mut session = laptop.session_info().unwrap();
     session.expires_at = Some(chrono::Utc::now());
     laptop.restore_session(session);

@@ -1,8 +1,8 @@
-//! Two processes of one program refresh the same session at the same time, over a network that loses requests and answers,
-//! asleep for seconds or for months in between, and dying before they could save what they got.
+//! Two processes of one program refresh the same session at the same time, over a network that loses requests and
+//! answers, asleep for seconds or for months in between, and dying before they could save what they got.
 //!
-//! Whatever happens, nobody is signed out, until somebody presents a token that no honest process holds any more: that ends the session
-//! for everybody.
+//! Whatever happens, nobody is signed out, until somebody presents a token that no honest process holds any more:
+//! that ends the session for everybody.
 //!
 //! A hundred races by default; `TIDELOG_REFRESH_RACES` asks for more, `TIDELOG_FIRST_REFRESH_RACE` says where to begin.
 mod install;

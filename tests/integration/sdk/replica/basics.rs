@@ -3,16 +3,16 @@
 use tidelog_client::replica::{Replica, ReplicaError, SyncedTable, TableFault};
 
 use crate::replica::setup::{Installation, sync_all};
-use tidelog_test_kit::sdk::World;
+use tidelog_test_kit::sdk::Fixture;
 
 const TODOS: &str =
     "CREATE TABLE todos (id TEXT PRIMARY KEY, title TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0) STRICT;";
 
 #[tokio::test]
 async fn inserts_updates_and_deletions_reach_the_other_device() {
-    let world = World::new().await;
-    let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
-    let phone = Installation::new(&world, "phone", TODOS, ["todos"]).await;
+    let fixture = Fixture::new().await;
+    let laptop = Installation::new(&fixture, "laptop", TODOS, ["todos"]).await;
+    let phone = Installation::new(&fixture, "phone", TODOS, ["todos"]).await;
     laptop.run("INSERT INTO todos (id, title) VALUES ('a', 'milk'), ('b', 'bread'), ('c', 'tea')");
     sync_all(&[&laptop, &phone]).await;
     assert_eq!(phone.texts("SELECT title FROM todos ORDER BY id"), ["milk", "bread", "tea"]);
@@ -27,9 +27,9 @@ async fn every_type_of_value_and_key_arrives_exactly() {
     let schema = "
         CREATE TABLE anything (id, a, b BLOB, PRIMARY KEY (id));
         CREATE TABLE pairs (left TEXT, right INTEGER, value REAL, PRIMARY KEY (right, left)) WITHOUT ROWID;";
-    let world = World::new().await;
-    let one = Installation::new(&world, "one", schema, ["anything", "pairs"]).await;
-    let two = Installation::new(&world, "two", schema, ["anything", "pairs"]).await;
+    let fixture = Fixture::new().await;
+    let one = Installation::new(&fixture, "one", schema, ["anything", "pairs"]).await;
+    let two = Installation::new(&fixture, "two", schema, ["anything", "pairs"]).await;
     one.run(
         "INSERT INTO anything VALUES
              (1, 9223372036854775807, x'00ff'), ('1', -9223372036854775808, zeroblob(3)), (1.5, 1.0, 1),
@@ -56,12 +56,12 @@ break 100 %', 0.1, 1e300), (NULL, 'null key', ''), (-7, cast(x'ff41' as text), c
 
 #[tokio::test]
 async fn rows_from_before_the_first_attach_are_uploaded_but_lose_against_rows_in_the_log() {
-    let world = World::new().await;
-    let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
+    let fixture = Fixture::new().await;
+    let laptop = Installation::new(&fixture, "laptop", TODOS, ["todos"]).await;
     laptop.run("INSERT INTO todos (id, title) VALUES ('shared', 'from the log')");
     laptop.sync().await;
     let before = format!("{TODOS} INSERT INTO todos (id, title) VALUES ('shared', 'stale'), ('own', 'kept')");
-    let phone = Installation::new(&world, "phone", &before, ["todos"]).await;
+    let phone = Installation::new(&fixture, "phone", &before, ["todos"]).await;
     sync_all(&[&phone, &laptop]).await;
     for device in [&laptop, &phone] {
         assert_eq!(device.texts("SELECT title FROM todos ORDER BY id"), ["kept", "from the log"]);
@@ -70,9 +70,9 @@ async fn rows_from_before_the_first_attach_are_uploaded_but_lose_against_rows_in
 
 #[tokio::test]
 async fn writes_by_any_connection_are_synced() {
-    let world = World::new().await;
-    let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
-    let phone = Installation::new(&world, "phone", TODOS, ["todos"]).await;
+    let fixture = Fixture::new().await;
+    let laptop = Installation::new(&fixture, "laptop", TODOS, ["todos"]).await;
+    let phone = Installation::new(&fixture, "phone", TODOS, ["todos"]).await;
     laptop
         .another_connection()
         .execute("INSERT INTO todos (id, title) VALUES ('a', 'by another')", [])
@@ -83,9 +83,9 @@ async fn writes_by_any_connection_are_synced() {
 
 #[tokio::test]
 async fn more_rows_than_fit_a_batch_or_a_page_arrive_completely() {
-    let world = World::new().await;
-    let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
-    let phone = Installation::new(&world, "phone", TODOS, ["todos"]).await;
+    let fixture = Fixture::new().await;
+    let laptop = Installation::new(&fixture, "laptop", TODOS, ["todos"]).await;
+    let phone = Installation::new(&fixture, "phone", TODOS, ["todos"]).await;
     laptop.run(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
          INSERT INTO todos (id, title) SELECT 'row ' || i, 'title ' || i FROM n",
@@ -98,10 +98,10 @@ async fn more_rows_than_fit_a_batch_or_a_page_arrive_completely() {
 
 #[tokio::test]
 async fn detaching_removes_everything_that_the_replica_added() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let everything = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name";
-    let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
-    let phone = Installation::new(&world, "phone", TODOS, ["todos"]).await;
+    let laptop = Installation::new(&fixture, "laptop", TODOS, ["todos"]).await;
+    let phone = Installation::new(&fixture, "phone", TODOS, ["todos"]).await;
     laptop.run("INSERT INTO todos (id, title) VALUES ('a', 'milk')");
     sync_all(&[&laptop, &phone]).await;
     let connection = phone.replica.detach().await.unwrap();
@@ -121,8 +121,8 @@ async fn tables_that_cannot_sync_are_rejected_by_name_and_nothing_is_changed() {
         CREATE UNIQUE INDEX lower_name ON by_expression (lower(name));
         CREATE TABLE good (id INTEGER PRIMARY KEY);
         CREATE VIEW seen AS SELECT * FROM good;";
-    let world = World::new().await;
-    let mut device = Installation::new(&world, "device", schema, ["good"]).await;
+    let fixture = Fixture::new().await;
+    let mut device = Installation::new(&fixture, "device", schema, ["good"]).await;
     let fault = |outcome: Result<(), ReplicaError>| match outcome {
         Err(ReplicaError::Table { fault, .. }) => fault,
         other => panic!("{other:?}"),
@@ -143,11 +143,11 @@ async fn tables_that_cannot_sync_are_rejected_by_name_and_nothing_is_changed() {
 
 #[tokio::test]
 async fn a_database_does_not_switch_accounts_by_accident() {
-    let world = World::new().await;
-    let mine = Installation::new(&world, "mine", TODOS, ["todos"]).await;
+    let fixture = Fixture::new().await;
+    let mine = Installation::new(&fixture, "mine", TODOS, ["todos"]).await;
     mine.sync().await;
     let store = std::sync::Arc::new(tidelog_client::MemoryStore::new());
-    let other = world.other_user(&store).await;
+    let other = fixture.other_user(&store).await;
     other.setup_encryption_new("another passphrase").await.unwrap();
     let device = other.register_device("mine", "linux").await.unwrap();
     assert!(matches!(mine.replica.sync(&other, device.id).await, Err(ReplicaError::OtherAccount)));
@@ -161,9 +161,9 @@ fn rusqlite_in_memory(schema: &str) -> tidelog_client::replica::rusqlite::Connec
 
 #[tokio::test]
 async fn two_processes_with_one_database_send_everything_once() {
-    let world = World::new().await;
-    let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
-    let phone = Installation::new(&world, "phone", TODOS, ["todos"]).await;
+    let fixture = Fixture::new().await;
+    let laptop = Installation::new(&fixture, "laptop", TODOS, ["todos"]).await;
+    let phone = Installation::new(&fixture, "phone", TODOS, ["todos"]).await;
     let second = Replica::attach(laptop.another_connection(), ["todos"]).unwrap();
     for round in 0..10 {
         laptop.run(&format!("INSERT INTO todos (id, title) VALUES ('{round}', 'round {round}')"));

@@ -3,14 +3,14 @@
 use tidelog_client::replica::{Cell, ProblemKind, Resolution, Rule, SyncedTable};
 
 use crate::replica::setup::{Installation, sync_all};
-use tidelog_test_kit::sdk::World;
+use tidelog_test_kit::sdk::Fixture;
 
 const NOTES: &str =
     "CREATE TABLE notes (id INTEGER PRIMARY KEY, title TEXT, body TEXT, stars INTEGER DEFAULT 0);";
 
-async fn pair(world: &World, schema: &str, tables: &[SyncedTable]) -> (Installation, Installation) {
-    let one = Installation::new(world, "one", schema, tables.to_vec()).await;
-    let two = Installation::new(world, "two", schema, tables.to_vec()).await;
+async fn pair(fixture: &Fixture, schema: &str, tables: &[SyncedTable]) -> (Installation, Installation) {
+    let one = Installation::new(fixture, "one", schema, tables.to_vec()).await;
+    let two = Installation::new(fixture, "two", schema, tables.to_vec()).await;
     (one, two)
 }
 
@@ -18,10 +18,11 @@ fn notes(rule: Rule) -> Vec<SyncedTable> {
     vec![SyncedTable::new("notes").settled_by(rule)]
 }
 
-/// Both devices have the note and write it before they sync: first `earlier` on one, then `later` on two. Returns the result.
+/// Both devices have the note and write it before they sync: first `earlier` on one, then `later` on two. Returns the
+/// result.
 async fn after_both_wrote(rule: Rule, earlier: &str, later: &str) -> Vec<String> {
-    let world = World::new().await;
-    let (one, two) = pair(&world, NOTES, &notes(rule)).await;
+    let fixture = Fixture::new().await;
+    let (one, two) = pair(&fixture, NOTES, &notes(rule)).await;
     one.run("INSERT INTO notes VALUES (1, 'title', 'body', 0)");
     sync_all(&[&one, &two]).await;
     one.run(earlier);
@@ -60,8 +61,8 @@ async fn by_column_writes_of_different_columns_are_both_kept() {
 
 #[tokio::test]
 async fn by_column_the_timestamps_of_columns_survive_several_exchanges() {
-    let world = World::new().await;
-    let (one, two) = pair(&world, NOTES, &notes(Rule::ByColumn)).await;
+    let fixture = Fixture::new().await;
+    let (one, two) = pair(&fixture, NOTES, &notes(Rule::ByColumn)).await;
     one.run("INSERT INTO notes VALUES (1, 'title', 'body', 0)");
     sync_all(&[&one, &two]).await;
     two.run("UPDATE notes SET title = 'offline edit of the title'");
@@ -114,10 +115,10 @@ const FAMILY: &str = "
 
 /// Device one deletes the parent while device two gives it a child. Returns the remaining parents and children.
 async fn after_a_deleted_parent_got_a_child(action: &str, deleter_first: bool) -> (Vec<String>, Vec<String>) {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let schema = format!("{FAMILY} {action}, name TEXT);");
     let tables = ["parents", "children"].map(SyncedTable::from);
-    let (one, two) = pair(&world, &schema, &tables).await;
+    let (one, two) = pair(&fixture, &schema, &tables).await;
     one.run("INSERT INTO parents VALUES (1, 'Ann'), (2, 'Bob')");
     sync_all(&[&one, &two]).await;
     one.run("DELETE FROM parents WHERE id = 1");
@@ -168,8 +169,8 @@ async fn a_cascade_that_would_delete_a_protected_row_is_undone_completely() {
         CREATE TABLE sales (id INTEGER PRIMARY KEY, album INTEGER REFERENCES albums ON DELETE RESTRICT);";
     let tables = ["artists", "albums", "sales"].map(SyncedTable::from);
     for deleter_first in [true, false] {
-        let world = World::new().await;
-        let (one, two) = pair(&world, schema, &tables).await;
+        let fixture = Fixture::new().await;
+        let (one, two) = pair(&fixture, schema, &tables).await;
         one.run("INSERT INTO artists VALUES (1, 'Ann'); INSERT INTO albums VALUES (10, 1), (11, 1)");
         sync_all(&[&one, &two]).await;
         one.run("DELETE FROM artists");
@@ -194,8 +195,8 @@ async fn a_row_that_is_removed_before_it_was_sent_takes_its_referring_rows_with_
         CREATE TABLE tracks (id INTEGER PRIMARY KEY, album INTEGER REFERENCES albums ON DELETE CASCADE);
         CREATE TABLE plays (id INTEGER PRIMARY KEY, track INTEGER REFERENCES tracks ON DELETE CASCADE);";
     let tables = ["albums", "tracks", "plays"].map(SyncedTable::from);
-    let world = World::new().await;
-    let (one, two) = pair(&world, schema, &tables).await;
+    let fixture = Fixture::new().await;
+    let (one, two) = pair(&fixture, schema, &tables).await;
     one.run("INSERT INTO albums VALUES (1)");
     sync_all(&[&one, &two]).await;
     one.run("DELETE FROM albums");
@@ -212,8 +213,8 @@ async fn a_row_that_is_removed_before_it_was_sent_takes_its_referring_rows_with_
 async fn of_two_rows_with_the_same_unique_value_the_later_stays_and_the_other_is_reported() {
     let schema = "CREATE TABLE people (id INTEGER PRIMARY KEY, email TEXT UNIQUE, name TEXT);";
     for later_first in [true, false] {
-        let world = World::new().await;
-        let (one, two) = pair(&world, schema, &["people".into()]).await;
+        let fixture = Fixture::new().await;
+        let (one, two) = pair(&fixture, schema, &["people".into()]).await;
         one.run("INSERT INTO people VALUES (1, 'x@example.com', 'earlier')");
         two.wait_until_later_than(&one);
         two.run("INSERT INTO people VALUES (2, 'x@example.com', 'later')");

@@ -7,18 +7,18 @@ use tidelog_client::{BlockReason, Rotation, SyncKitError};
 
 use crate::replica::setup::{Installation, sync_all};
 use tidelog_test_kit::proxy::{ExchangeOutcome, JsonRequest, JsonResponse, Proxy};
-use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config};
+use tidelog_test_kit::sdk::{Fixture, PASSPHRASE, builder, config};
 
 const TODOS: &str =
     "CREATE TABLE todos (id TEXT PRIMARY KEY, title TEXT NOT NULL CHECK (title <> 'forbidden'));";
 
 /// Two devices, the second one behind a proxy.
-async fn pair(world: &World) -> (Installation, Installation, Proxy) {
-    let laptop = Installation::new(world, "laptop", TODOS, ["todos"]).await;
+async fn pair(fixture: &Fixture) -> (Installation, Installation, Proxy) {
+    let laptop = Installation::new(fixture, "laptop", TODOS, ["todos"]).await;
     laptop.sync().await;
-    let proxy = Proxy::in_front_of(world.server.url()).await;
-    let client = builder(config(proxy.url(), world.server.api_key())).retries(0).build();
-    client.authenticate(world.server.email(), world.server.password()).await.unwrap();
+    let proxy = Proxy::in_front_of(fixture.server.url()).await;
+    let client = builder(config(proxy.url(), fixture.server.api_key())).retries(0).build();
+    client.authenticate(fixture.server.email(), fixture.server.password()).await.unwrap();
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
     let device = client.register_device("phone", "linux").await.unwrap();
     let phone = Installation::with(client, device, TODOS, ["todos"]);
@@ -36,8 +36,8 @@ fn titles(installation: &Installation) -> Vec<String> {
 
 #[tokio::test]
 async fn a_push_whose_response_is_lost_is_in_the_log_once_even_after_a_restart() {
-    let world = World::new().await;
-    let (laptop, mut phone, proxy) = pair(&world).await;
+    let fixture = Fixture::new().await;
+    let (laptop, mut phone, proxy) = pair(&fixture).await;
     phone.run("INSERT INTO todos VALUES ('a', 'once')");
     proxy.set_outcome_for("/push", ExchangeOutcome::LoseResponse);
     assert!(matches!(phone.try_sync().await, Err(ReplicaError::Sync(SyncKitError::Network(_)))));
@@ -51,12 +51,12 @@ async fn a_push_whose_response_is_lost_is_in_the_log_once_even_after_a_restart()
 
 #[tokio::test]
 async fn a_row_that_is_replaced_before_its_push_is_acknowledged_is_deleted_everywhere() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let schema = "CREATE TABLE todos (id TEXT PRIMARY KEY, title TEXT UNIQUE);";
-    let laptop = Installation::new(&world, "laptop", schema, ["todos"]).await;
-    let proxy = Proxy::in_front_of(world.server.url()).await;
-    let client = builder(config(proxy.url(), world.server.api_key())).retries(0).build();
-    client.authenticate(world.server.email(), world.server.password()).await.unwrap();
+    let laptop = Installation::new(&fixture, "laptop", schema, ["todos"]).await;
+    let proxy = Proxy::in_front_of(fixture.server.url()).await;
+    let client = builder(config(proxy.url(), fixture.server.api_key())).retries(0).build();
+    client.authenticate(fixture.server.email(), fixture.server.password()).await.unwrap();
     client.setup_encryption_new(PASSPHRASE).await.unwrap();
     let device = client.register_device("phone", "linux").await.unwrap();
     let phone = Installation::with(client, device, schema, ["todos"]);
@@ -72,8 +72,8 @@ async fn a_row_that_is_replaced_before_its_push_is_acknowledged_is_deleted_every
 
 #[tokio::test]
 async fn a_push_that_never_arrived_loses_against_a_later_write_of_another_device() {
-    let world = World::new().await;
-    let (laptop, phone, proxy) = pair(&world).await;
+    let fixture = Fixture::new().await;
+    let (laptop, phone, proxy) = pair(&fixture).await;
     phone.run("INSERT INTO todos VALUES ('a', 'phone')");
     proxy.set_outcome_for("/push", ExchangeOutcome::LoseRequest);
     phone.try_sync().await.unwrap_err();
@@ -87,12 +87,12 @@ async fn a_push_that_never_arrived_loses_against_a_later_write_of_another_device
 
 #[tokio::test]
 async fn a_removed_device_keeps_its_changes_and_continues_as_a_new_one() {
-    let world = World::new().await;
-    let (laptop, phone, _proxy) = pair(&world).await;
+    let fixture = Fixture::new().await;
+    let (laptop, phone, _proxy) = pair(&fixture).await;
     phone.run("INSERT INTO todos VALUES ('a', 'kept')");
-    world.server.command(Command::Device(DeviceCommand::Revoke { device: phone.device.id })).await.unwrap();
+    fixture.server.command(Command::Device(DeviceCommand::Revoke { device: phone.device.id })).await.unwrap();
     assert!(phone.try_sync().await.is_err());
-    phone.client.authenticate(world.server.email(), world.server.password()).await.unwrap();
+    phone.client.authenticate(fixture.server.email(), fixture.server.password()).await.unwrap();
     let refused = phone.try_sync().await;
     assert!(matches!(refused, Err(ReplicaError::Sync(SyncKitError::DeviceRevoked))), "{refused:?}");
     let anew = phone.client.register_device("phone", "linux").await.unwrap();
@@ -103,8 +103,8 @@ async fn a_removed_device_keeps_its_changes_and_continues_as_a_new_one() {
 
 #[tokio::test]
 async fn a_full_quota_blocks_pushes_but_not_pulls() {
-    let world = World::new().await;
-    let (laptop, phone, proxy) = pair(&world).await;
+    let fixture = Fixture::new().await;
+    let (laptop, phone, proxy) = pair(&fixture).await;
     proxy.rewrite_json(|request: &JsonRequest, response: &mut JsonResponse| {
         if request.path == "/push" {
             refuse(response, 402, "quota_exceeded");
@@ -124,8 +124,8 @@ async fn a_full_quota_blocks_pushes_but_not_pulls() {
 
 #[tokio::test]
 async fn a_missing_membership_is_reported_and_loses_no_changes() {
-    let world = World::new().await;
-    let (laptop, phone, proxy) = pair(&world).await;
+    let fixture = Fixture::new().await;
+    let (laptop, phone, proxy) = pair(&fixture).await;
     proxy.rewrite_json(|request: &JsonRequest, response: &mut JsonResponse| {
         if request.path == "/push" || request.path == "/pull" {
             refuse(response, 403, "membership_required");
@@ -141,8 +141,8 @@ async fn a_missing_membership_is_reported_and_loses_no_changes() {
 
 #[tokio::test]
 async fn a_row_that_is_too_large_is_set_aside_and_sent_once_it_fits() {
-    let world = World::new().await;
-    let (laptop, phone, _proxy) = pair(&world).await;
+    let fixture = Fixture::new().await;
+    let (laptop, phone, _proxy) = pair(&fixture).await;
     phone.run("INSERT INTO todos VALUES ('big', hex(zeroblob(1000000))), ('small', 'fits')");
     sync_all(&[&phone, &laptop]).await;
     assert_eq!(titles(&laptop), ["fits"]);
@@ -157,8 +157,8 @@ async fn a_row_that_is_too_large_is_set_aside_and_sent_once_it_fits() {
 
 #[tokio::test]
 async fn a_row_whose_key_is_too_long_for_the_wire_is_set_aside() {
-    let world = World::new().await;
-    let (laptop, phone, _proxy) = pair(&world).await;
+    let fixture = Fixture::new().await;
+    let (laptop, phone, _proxy) = pair(&fixture).await;
     phone.run("INSERT INTO todos VALUES (printf('%.300c', 'x'), 'long key'), ('short', 'short key')");
     sync_all(&[&phone, &laptop]).await;
     assert_eq!(titles(&laptop), ["short key"]);
@@ -167,10 +167,10 @@ async fn a_row_whose_key_is_too_long_for_the_wire_is_set_aside() {
 
 #[tokio::test]
 async fn a_row_that_the_other_database_rejects_waits_and_holds_up_nothing() {
-    let world = World::new().await;
-    let (_, phone, _proxy) = pair(&world).await;
+    let fixture = Fixture::new().await;
+    let (_, phone, _proxy) = pair(&fixture).await;
     let lenient = TODOS.replace("CHECK (title <> 'forbidden')", "");
-    let laptop = Installation::new(&world, "lenient", &lenient, ["todos"]).await;
+    let laptop = Installation::new(&fixture, "lenient", &lenient, ["todos"]).await;
     laptop.run("INSERT INTO todos VALUES ('a', 'forbidden'), ('b', 'allowed')");
     sync_all(&[&laptop, &phone]).await;
     assert_eq!(titles(&phone), ["allowed"]);
@@ -184,8 +184,8 @@ async fn a_row_that_the_other_database_rejects_waits_and_holds_up_nothing() {
 
 #[tokio::test]
 async fn an_entry_that_cannot_be_decrypted_is_skipped_and_reported() {
-    let world = World::new().await;
-    let (laptop, phone, proxy) = pair(&world).await;
+    let fixture = Fixture::new().await;
+    let (laptop, phone, proxy) = pair(&fixture).await;
     laptop.run("INSERT INTO todos VALUES ('a', 'altered in transit'), ('b', 'unaltered')");
     laptop.sync().await;
     proxy.rewrite_json(|request: &JsonRequest, response: &mut JsonResponse| {
@@ -203,8 +203,8 @@ async fn an_entry_that_cannot_be_decrypted_is_skipped_and_reported() {
 
 #[tokio::test]
 async fn a_cursor_older_than_a_compacted_deletion_rebuilds_and_deletes_the_rows_that_are_gone() {
-    let world = World::new().await;
-    let (laptop, phone, proxy) = pair(&world).await;
+    let fixture = Fixture::new().await;
+    let (laptop, phone, proxy) = pair(&fixture).await;
     laptop.run("INSERT INTO todos VALUES ('a', 'stays'), ('b', 'goes'), ('c', 'edited here')");
     sync_all(&[&laptop, &phone]).await;
     laptop.run("DELETE FROM todos WHERE id IN ('b', 'c')");
@@ -244,8 +244,8 @@ async fn a_cursor_older_than_a_compacted_deletion_rebuilds_and_deletes_the_rows_
 
 #[tokio::test]
 async fn after_a_routine_rotation_devices_continue_without_the_passphrase() {
-    let world = World::new().await;
-    let (laptop, phone, _proxy) = pair(&world).await;
+    let fixture = Fixture::new().await;
+    let (laptop, phone, _proxy) = pair(&fixture).await;
     laptop.run("INSERT INTO todos VALUES ('a', 'before')");
     sync_all(&[&laptop, &phone]).await;
     phone.run("INSERT INTO todos VALUES ('b', 'unsent')");
@@ -258,8 +258,8 @@ async fn after_a_routine_rotation_devices_continue_without_the_passphrase() {
 
 #[tokio::test]
 async fn after_a_compromise_the_passphrase_is_required_and_local_changes_are_kept() {
-    let world = World::new().await;
-    let (laptop, phone, proxy) = pair(&world).await;
+    let fixture = Fixture::new().await;
+    let (laptop, phone, proxy) = pair(&fixture).await;
     laptop.run("INSERT INTO todos VALUES ('a', 'before')");
     sync_all(&[&laptop, &phone]).await;
     phone.run("INSERT INTO todos VALUES ('b', 'sealed, but never arrived')");
@@ -282,8 +282,8 @@ async fn after_a_compromise_the_passphrase_is_required_and_local_changes_are_kep
 
 #[tokio::test]
 async fn a_proxy_that_rejects_large_requests_gets_smaller_ones() {
-    let world = World::new().await;
-    let (laptop, phone, proxy) = pair(&world).await;
+    let fixture = Fixture::new().await;
+    let (laptop, phone, proxy) = pair(&fixture).await;
     proxy.rewrite_json(|request: &JsonRequest, response: &mut JsonResponse| {
         let changes = request.body["changes"].as_array().map_or(0, Vec::len);
         if request.path == "/push" && changes > 30 && response.status == 200 {
@@ -302,8 +302,8 @@ async fn a_proxy_that_rejects_large_requests_gets_smaller_ones() {
 
 #[tokio::test]
 async fn a_clock_that_is_years_ahead_does_not_win_forever_and_does_not_move_other_clocks() {
-    let world = World::new().await;
-    let (laptop, phone, _proxy) = pair(&world).await;
+    let fixture = Fixture::new().await;
+    let (laptop, phone, _proxy) = pair(&fixture).await;
     phone.run("INSERT INTO todos VALUES ('a', 'from the future')");
     // As if this machine's clock showed the year 2100.
     phone.run("UPDATE tidelog_insert_buffer SET timestamp = 4102444800000000");

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use crate::replica::restartable_server::{RestartableServer, TODOS};
 use crate::replica::setup::Installation;
-use tidelog_test_kit::sdk::{PASSPHRASE, World};
+use tidelog_test_kit::sdk::{Fixture, PASSPHRASE};
 
 /// An installation whose replica runs in the background.
 struct Running {
@@ -15,8 +15,8 @@ struct Running {
 }
 
 impl Running {
-    async fn new(world: &World, name: &str) -> Self {
-        Self::over(Installation::new(world, name, TODOS, ["todos"]).await)
+    async fn new(fixture: &Fixture, name: &str) -> Self {
+        Self::over(Installation::new(fixture, name, TODOS, ["todos"]).await)
     }
 
     fn over(installation: Installation) -> Self {
@@ -51,9 +51,9 @@ impl Drop for Running {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_committed_on_one_device_appear_on_the_other() {
-    let world = World::new().await;
-    let laptop = Running::new(&world, "laptop").await;
-    let phone = Running::new(&world, "phone").await;
+    let fixture = Fixture::new().await;
+    let laptop = Running::new(&fixture, "laptop").await;
+    let phone = Running::new(&fixture, "phone").await;
     laptop.wait_for(Status::Live).await;
     phone.wait_for(Status::Live).await;
     laptop.run("INSERT INTO todos VALUES ('a', 'milk')");
@@ -94,9 +94,9 @@ async fn a_server_that_stops_and_restarts_is_noticed_without_any_write() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_compromise_a_live_replica_waits_for_the_passphrase_and_then_continues() {
-    let world = World::new().await;
-    let laptop = Running::new(&world, "laptop").await;
-    let phone = Running::new(&world, "phone").await;
+    let fixture = Fixture::new().await;
+    let laptop = Running::new(&fixture, "laptop").await;
+    let phone = Running::new(&fixture, "phone").await;
     laptop.wait_for(Status::Live).await;
     phone.wait_for(Status::Live).await;
     laptop.installation.client.rotate_key(PASSPHRASE, Rotation::Compromise, |_| {}).await.unwrap();
@@ -110,13 +110,13 @@ async fn after_a_compromise_a_live_replica_waits_for_the_passphrase_and_then_con
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_upload_and_a_first_download_report_their_progress() {
-    let world = World::new().await;
-    let laptop = Installation::new(&world, "laptop", TODOS, ["todos"]).await;
+    let fixture = Fixture::new().await;
+    let laptop = Installation::new(&fixture, "laptop", TODOS, ["todos"]).await;
     laptop.run(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
          INSERT INTO todos SELECT i, 'title ' || i FROM n",
     );
-    let phone = Installation::new(&world, "phone", TODOS, ["todos"]).await;
+    let phone = Installation::new(&fixture, "phone", TODOS, ["todos"]).await;
     for device in [laptop, phone] {
         let mut status = device.replica.status();
         let mut reported = Vec::new();
@@ -141,8 +141,8 @@ async fn a_first_upload_and_a_first_download_report_their_progress() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_detached_replica_stops() {
-    let world = World::new().await;
-    let mut laptop = Running::new(&world, "laptop").await;
+    let fixture = Fixture::new().await;
+    let mut laptop = Running::new(&fixture, "laptop").await;
     laptop.wait_for(Status::Live).await;
     laptop.installation.replica.detach().await.unwrap();
     laptop.run("INSERT INTO todos VALUES ('a', 'written after it was detached')");

@@ -1,4 +1,5 @@
-//! Databases that are restored from a copy: devices send again what the server has lost, and an app's database catches up.
+//! Databases that are restored from a copy: devices send again what the server has lost, and an app's database
+//! catches up.
 
 use crate::replica::restartable_server::RestartableServer;
 use crate::replica::setup::sync_all;

@@ -9,7 +9,7 @@ use tidelog_client::replica::rusqlite::{Connection, types::Value};
 use tidelog_client::replica::{Problem, Replica, ReplicaError, SyncedTable};
 use tidelog_client::{Device, SyncKitClient};
 
-use tidelog_test_kit::sdk::World;
+use tidelog_test_kit::sdk::Fixture;
 
 /// An installation of the app: its database, its connection, and the replica.
 pub(crate) struct Installation {
@@ -23,12 +23,12 @@ pub(crate) struct Installation {
 impl Installation {
     /// Creates the database with this schema, and attaches these tables.
     pub(crate) async fn new<T: Into<SyncedTable>>(
-        world: &World,
+        fixture: &Fixture,
         name: &str,
         schema: &str,
         tables: impl IntoIterator<Item = T>,
     ) -> Self {
-        let (client, device) = world.device(name).await;
+        let (client, device) = fixture.device(name).await;
         Self::with(client, device, schema, tables)
     }
 

@@ -1,7 +1,7 @@
 //! Every way to write a row is tracked.
 
 use crate::replica::setup::{Installation, sync_all};
-use tidelog_test_kit::sdk::World;
+use tidelog_test_kit::sdk::Fixture;
 
 const SHOP: &str = "
     CREATE TABLE makers (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL);
@@ -12,9 +12,9 @@ const SHOP: &str = "
         label TEXT
     );";
 
-async fn shops(world: &World) -> (Installation, Installation) {
-    let one = Installation::new(world, "one", SHOP, ["makers", "items"]).await;
-    let two = Installation::new(world, "two", SHOP, ["makers", "items"]).await;
+async fn shops(fixture: &Fixture) -> (Installation, Installation) {
+    let one = Installation::new(fixture, "one", SHOP, ["makers", "items"]).await;
+    let two = Installation::new(fixture, "two", SHOP, ["makers", "items"]).await;
     one.run(
         "INSERT INTO makers VALUES (1, 'Acme'), (2, 'Bolt'), (3, 'Core');
          INSERT INTO items VALUES (10, 1, 'a', 'anvil'), (20, 2, 'b', 'brush'), (30, 2, NULL, 'cup');",
@@ -24,8 +24,8 @@ async fn shops(world: &World) -> (Installation, Installation) {
 }
 
 async fn assert_same_after(statements: &str) {
-    let world = World::new().await;
-    let (one, two) = shops(&world).await;
+    let fixture = Fixture::new().await;
+    let (one, two) = shops(&fixture).await;
     let before = two.query("SELECT * FROM items ORDER BY id");
     one.run(statements);
     sync_all(&[&one, &two]).await;
@@ -84,9 +84,9 @@ async fn upserts_and_writes_by_the_apps_triggers_are_tracked() {
 #[tokio::test]
 async fn a_key_whose_spelling_changes_stays_one_row_everywhere() {
     let schema = "CREATE TABLE words (word TEXT COLLATE NOCASE PRIMARY KEY, n INTEGER)";
-    let world = World::new().await;
-    let one = Installation::new(&world, "one", schema, ["words"]).await;
-    let two = Installation::new(&world, "two", schema, ["words"]).await;
+    let fixture = Fixture::new().await;
+    let one = Installation::new(&fixture, "one", schema, ["words"]).await;
+    let two = Installation::new(&fixture, "two", schema, ["words"]).await;
     one.run("INSERT INTO words VALUES ('tide', 1), ('log', 2)");
     sync_all(&[&one, &two]).await;
     one.run("UPDATE words SET word = 'Tide' WHERE word = 'tide'");
@@ -97,8 +97,8 @@ async fn a_key_whose_spelling_changes_stays_one_row_everywhere() {
 
 #[tokio::test]
 async fn rows_that_were_rolled_back_or_end_up_unchanged_are_not_sent() {
-    let world = World::new().await;
-    let (one, two) = shops(&world).await;
+    let fixture = Fixture::new().await;
+    let (one, two) = shops(&fixture).await;
     let entries = one.client.status().await.unwrap().total_changes;
     one.run(
         "BEGIN; DELETE FROM items; ROLLBACK;
@@ -114,8 +114,8 @@ async fn rows_that_were_rolled_back_or_end_up_unchanged_are_not_sent() {
 
 #[tokio::test]
 async fn many_rows_inserted_and_written_again_in_one_transaction_arrive_in_their_last_state() {
-    let world = World::new().await;
-    let (one, two) = shops(&world).await;
+    let fixture = Fixture::new().await;
+    let (one, two) = shops(&fixture).await;
     one.run(
         "BEGIN;
          WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 22000)

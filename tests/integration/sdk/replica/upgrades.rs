@@ -3,7 +3,7 @@
 use tidelog_client::replica::ReplicaError;
 
 use crate::replica::setup::{Installation, sync_all};
-use tidelog_test_kit::sdk::World;
+use tidelog_test_kit::sdk::Fixture;
 
 const OLD: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, title TEXT);";
 const NEW: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, title TEXT, colour TEXT DEFAULT 'grey');
@@ -11,9 +11,9 @@ const NEW: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, title TEXT, colou
 
 #[tokio::test]
 async fn an_older_app_keeps_unknown_columns_and_tables_and_passes_them_on() {
-    let world = World::new().await;
-    let old = Installation::new(&world, "old", OLD, ["notes"]).await;
-    let new = Installation::new(&world, "new", NEW, ["notes", "tags"]).await;
+    let fixture = Fixture::new().await;
+    let old = Installation::new(&fixture, "old", OLD, ["notes"]).await;
+    let new = Installation::new(&fixture, "new", NEW, ["notes", "tags"]).await;
     new.run("INSERT INTO notes VALUES (1, 'title', 'red'); INSERT INTO tags VALUES (7, 1, 'later')");
     sync_all(&[&new, &old]).await;
     old.run("UPDATE notes SET title = 'edited by the old app'");
@@ -24,9 +24,9 @@ async fn an_older_app_keeps_unknown_columns_and_tables_and_passes_them_on() {
 
 #[tokio::test]
 async fn columns_and_tables_added_by_an_update_are_filled_and_then_sync() {
-    let world = World::new().await;
-    let mut old = Installation::new(&world, "old", OLD, ["notes"]).await;
-    let new = Installation::new(&world, "new", NEW, ["notes", "tags"]).await;
+    let fixture = Fixture::new().await;
+    let mut old = Installation::new(&fixture, "old", OLD, ["notes"]).await;
+    let new = Installation::new(&fixture, "new", NEW, ["notes", "tags"]).await;
     new.run("INSERT INTO notes VALUES (1, 'one', 'red'), (2, 'two', 'blue'); INSERT INTO tags VALUES (7, 1, 'early')");
     sync_all(&[&new, &old]).await;
     old.run("UPDATE notes SET title = 'edited before the update' WHERE id = 2");
@@ -51,9 +51,9 @@ async fn columns_and_tables_added_by_an_update_are_filled_and_then_sync() {
 
 #[tokio::test]
 async fn writes_to_a_table_that_is_not_attached_are_found_when_it_is_attached_again() {
-    let world = World::new().await;
-    let mut one = Installation::new(&world, "one", NEW, ["notes", "tags"]).await;
-    let two = Installation::new(&world, "two", NEW, ["notes", "tags"]).await;
+    let fixture = Fixture::new().await;
+    let mut one = Installation::new(&fixture, "one", NEW, ["notes", "tags"]).await;
+    let two = Installation::new(&fixture, "two", NEW, ["notes", "tags"]).await;
     one.run("INSERT INTO notes VALUES (1, 'one', 'red'); INSERT INTO tags VALUES (1, 1, 'a'), (2, 1, 'b'), (3, 1, 'c')");
     sync_all(&[&one, &two]).await;
     one.attach_again(["notes"]).unwrap();
@@ -79,9 +79,9 @@ async fn the_apps_triggers_maintain_a_search_index_and_do_not_change_synced_rows
             UPDATE todos SET touched = hex(randomblob(8)) WHERE id = NEW.id;
         END;
         CREATE TRIGGER indexed AFTER INSERT ON todos BEGIN INSERT INTO found (rowid, title) VALUES (NEW.id, NEW.title); END;";
-    let world = World::new().await;
-    let one = Installation::new(&world, "one", schema, ["lists", "todos"]).await;
-    let two = Installation::new(&world, "two", schema, ["lists", "todos"]).await;
+    let fixture = Fixture::new().await;
+    let one = Installation::new(&fixture, "one", schema, ["lists", "todos"]).await;
+    let two = Installation::new(&fixture, "two", schema, ["lists", "todos"]).await;
     one.run("INSERT INTO lists (id) VALUES (1); INSERT INTO todos (id, list, title) VALUES (10, 1, 'oat milk'), (11, 1, 'tea')");
     sync_all(&[&one, &two]).await;
     for all in [
@@ -97,9 +97,9 @@ async fn the_apps_triggers_maintain_a_search_index_and_do_not_change_synced_rows
 
 #[tokio::test]
 async fn a_database_of_an_earlier_version_is_refused_until_its_tables_are_dropped() {
-    let world = World::new().await;
-    let mut one = Installation::new(&world, "one", OLD, ["notes"]).await;
-    let two = Installation::new(&world, "two", OLD, ["notes"]).await;
+    let fixture = Fixture::new().await;
+    let mut one = Installation::new(&fixture, "one", OLD, ["notes"]).await;
+    let two = Installation::new(&fixture, "two", OLD, ["notes"]).await;
     one.run("INSERT INTO notes VALUES (1, 'title'); UPDATE tidelog_state SET format = 1");
     let schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name";
     let before = one.query(schema);

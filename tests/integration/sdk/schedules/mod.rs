@@ -1,16 +1,16 @@
 //! Rotations, pushes, pulls and crashes of either end, in every order that a seed comes up with.
 //!
-//! Whatever happens: in the end every entry opens with the key that a device gets for the passphrase, all of them are under that
-//! one key, no acknowledged change is lost or there twice, every device has the same rows, and nothing speaks against the
-//! server, which was honest all the time.
+//! Whatever happens: in the end every entry opens with the key that a device gets for the passphrase, all of them are
+//! under that one key, no acknowledged change is lost or there twice, every device has the same rows, and nothing
+//! speaks against the server, which was honest all the time.
 //!
 //! Fifty schedules by default; `TIDELOG_SCHEDULES` asks for more, `TIDELOG_FIRST_SCHEDULE` says where to begin.
 mod device;
-mod world;
+mod simulation;
 
+use simulation::Simulation;
 use tidelog_test_kit::SeededRng;
 use tidelog_test_kit::proxy::Proxy;
-use world::World;
 
 const SCHEDULES: u64 = 50;
 
@@ -32,8 +32,8 @@ fn random_schedules_of_rotations_pushes_and_crashes_lose_and_duplicate_nothing()
         for seed in share {
             let seen = SeedOnPanic(*seed);
             let proxy = runtime.block_on(Proxy::in_front_of(&server.url()));
-            let mut world = World::new(&mut server, proxy, &app, *seed);
-            runtime.block_on(world.run(&mut SeededRng::new(*seed)));
+            let mut simulation = Simulation::new(&mut server, proxy, &app, *seed);
+            runtime.block_on(simulation.run(&mut SeededRng::new(*seed)));
             drop(seen);
         }
         server.cli().run(&["check"]).json();

@@ -1,7 +1,8 @@
 //! An HTTP proxy between a client and a real server that injects faults: a bad network, or a server that lies.
 //!
-//! It reads complete requests, sends each to the server over a new connection, and forwards the complete response; event streams are
-//! forwarded as they arrive. It drops, refuses, delays and rewrites what a test tells it to, and records every request.
+//! It reads complete requests, sends each to the server over a new connection, and forwards the complete response;
+//! event streams are forwarded as they arrive. It drops, refuses, delays and rewrites what a test tells it to, and
+//! records every request.
 
 mod connection;
 mod json;

@@ -1,8 +1,9 @@
 //! What the machine allows: the same rows in the same table, by the same SQLite, without a server around it.
 //!
-//! All that this program knows of the schema is in this file. Foreign keys are not checked here, because a bare loop has nothing
-//! to check; apart from that the settings are the server's. The table is the server's with all its constraints, so a table that
-//! costs more slows both: what the disk and a leaner table would allow is more than these figures.
+//! All that this program knows of the schema is in this file. Foreign keys are not checked here, because a bare loop
+//! has nothing to check; apart from that the settings are the server's. The table is the server's with all its
+//! constraints, so a table that costs more slows both: what the disk and a leaner table would allow is more than
+//! these figures.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,

@@ -1,8 +1,8 @@
 //! Blobs: how fast a large file goes up and comes down, and what that takes of the server's memory.
 //!
-//! Each round makes a new file and times it five ways, one after the other: the bare copy that everything is compared with, by
-//! plain HTTP up and down, and by the SDK up and down. The bare copy does what a server or a client cannot do without: it reads
-//! a file that was just written, hashes it, writes it to another one, and syncs that.
+//! Each round makes a new file and times it five ways, one after the other: the bare copy that everything is compared
+//! with, by plain HTTP up and down, and by the SDK up and down. The bare copy does what a server or a client cannot
+//! do without: it reads a file that was just written, hashes it, writes it to another one, and syncs that.
 
 mod bare;
 mod content;

@@ -11,7 +11,7 @@ use crate::{Result, wire};
 const BUFFER: usize = 512;
 
 /// What a stream has said.
-pub(super) enum Heard {
+pub(super) enum StreamEvent {
     /// That it lives.
     Alive,
     /// That others have pushed; its cursor.
@@ -38,35 +38,35 @@ impl Events {
         }
     }
 
-    /// Waits for the next word. The server writes each event as a chunk of its own, so lines that tell a chunk's length stand
-    /// between the others and are no field of an event.
-    pub(super) async fn next(&mut self) -> Result<Heard> {
+    /// Waits for the next word. The server writes each event as a chunk of its own, so lines that tell a chunk's
+    /// length stand between the others and are no field of an event.
+    pub(super) async fn next(&mut self) -> Result<StreamEvent> {
         loop {
             let line = self.line().await?;
             if line.starts_with(':') {
-                return Ok(Heard::Alive);
+                return Ok(StreamEvent::Alive);
             } else if let Some(id) = line.strip_prefix("id: ") {
                 self.id = Some(id.to_owned());
             } else if let Some(event) = line.strip_prefix("event: ") {
                 self.event = event.to_owned();
             } else if line.starts_with("data: ") && self.event == "changed" {
-                return Ok(Heard::Changed(self.id.clone().ok_or("news without a cursor")?));
+                return Ok(StreamEvent::Changed(self.id.clone().ok_or("news without a cursor")?));
             } else if line.starts_with("data: ") && self.event.is_empty() {
-                return Ok(Heard::Alive);
+                return Ok(StreamEvent::Alive);
             }
         }
     }
 
     /// Waits for a sign of life.
     pub(super) async fn alive(&mut self) -> Result<()> {
-        while !matches!(self.next().await?, Heard::Alive) {}
+        while !matches!(self.next().await?, StreamEvent::Alive) {}
         Ok(())
     }
 
     /// Waits for the next news.
     pub(super) async fn changed(&mut self) -> Result<String> {
         loop {
-            if let Heard::Changed(cursor) = self.next().await? {
+            if let StreamEvent::Changed(cursor) = self.next().await? {
                 return Ok(cursor);
             }
         }

@@ -26,7 +26,7 @@ const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS todos (id INTEGER PRIMARY KEY, 
 /// As above: it guards nothing.
 const PASSPHRASE: &str = "another one on 127.0.0.1";
 /// An edit that has not come by then never will.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn measure(binary: &Binary, scale: Scale) -> Result<Value> {
     let stage = Stage::new(binary)?;
@@ -66,7 +66,7 @@ async fn install(server: &Server, path: PathBuf, name: &str) -> Result<Connectio
 fn open(path: &Path) -> Result<Connection> {
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(TIMEOUT)?;
     connection.execute_batch(SCHEMA)?;
     Ok(connection)
 }
@@ -78,7 +78,7 @@ fn follow(a: &Connection, b: &Connection, edit: usize) -> Result<Duration> {
         .execute([&title])?;
     let committed = Instant::now();
     let mut look = b.prepare_cached("SELECT EXISTS (SELECT 1 FROM todos WHERE id = 1 AND title = ?1)")?;
-    while committed.elapsed() < PATIENCE {
+    while committed.elapsed() < TIMEOUT {
         if look.query_row([&title], |row| row.get(0))? {
             return Ok(committed.elapsed());
         }

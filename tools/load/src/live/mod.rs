@@ -1,13 +1,13 @@
 //! Notifications and live tables: how soon others hear, what a waiting stream takes, and what recording costs.
 //!
-//! - `fan_out`: one user, a thousand streams (`--subscribers`), one push at a time: from sending the push to each stream having
-//!   heard.
-//! - `idle_streams`: 5,000 streams of 50 users with nothing to say but that they live; the server's memory for each, beside that
-//!   of the same number by actix-web alone.
-//! - `reconnects`: a stream that is opened anew 200 times, from the cursor that it told last, while another device pushes all the
-//!   time. What was acknowledged before a stream was opened must be told by it first.
-//! - `live_edit`: two replicas of an app's table, a thousand other streams: from committing an edit on one to reading it from the
-//!   other's table.
+//! - `fan_out`: one user, a thousand streams (`--subscribers`), one push at a time: from sending the push to each
+//!   stream having heard.
+//! - `idle_streams`: 5,000 streams of 50 users with nothing to say but that they live; the server's memory for each,
+//!   beside that of the same number by actix-web alone.
+//! - `reconnects`: a stream that is opened anew 200 times, from the cursor that it told last, while another device
+//!   pushes all the time. What was acknowledged before a stream was opened must be told by it first.
+//! - `live_edit`: two replicas of an app's table, a thousand other streams: from committing an edit on one to reading
+//!   it from the other's table.
 //! - `bulk_insert`: 100,000 rows into a table that syncs, beside the same table before it was attached.
 
 mod bulk_insert;
@@ -25,7 +25,8 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::server::Binary;
 
-/// Seconds between signs of life of a stream while it is measured; fewer than by default, so that nobody waits long for one.
+/// Seconds between signs of life of a stream while it is measured; fewer than by default, so that nobody waits long
+/// for one.
 pub(crate) const HEARTBEAT: u64 = 2;
 
 /// How much of everything.

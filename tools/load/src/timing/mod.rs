@@ -1,12 +1,12 @@
 //! Whether the time of an answer tells who has an account.
 //!
-//! At each door by which strangers name accounts, requests about accounts that there are and about such as there are not take turns at
-//! random, on one connection. Welch's t-test holds the two piles of times against each other; below 4.5 there is nothing to see, as
-//! tests for leaks by time are read.
+//! At each door by which strangers name accounts, requests about accounts that there are and about such as there are
+//! not take turns at random, on one connection. Welch's t-test holds the two piles of times against each other; below
+//! 4.5 there is nothing to see, as tests for leaks by time are read.
 //!
-//! A machine that does other things now and then takes long, whoever is asked about, and such times hide a small difference. So there
-//! are three verdicts: of all times, of those below the 95th percentile of both piles together, and of the lower half. Cropping each
-//! pile by itself would crop the difference away.
+//! A machine that does other things now and then takes long, whoever is asked about, and such times hide a small
+//! difference. So there are three verdicts: of all times, of those below the 95th percentile of both piles together,
+//! and of the lower half. Cropping each pile by itself would crop the difference away.
 
 mod doors;
 mod sink;

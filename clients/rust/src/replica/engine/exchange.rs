@@ -1,9 +1,10 @@
-//! One exchange with the server: pull to the end of the log, merge, push what is left of the local changes, and repeat until
-//! nothing is.
+//! One exchange with the server: pull to the end of the log, merge, push what is left of the local changes, and
+//! repeat until nothing is.
 //!
-//! A batch names the position in the log up to which its writer has merged, and the server refuses it if other devices have written
-//! since. So every writer has merged all earlier entries, and the newest entry of a row is the same for all devices. A replica that
-//! was at the end of the log pushes without pulling first; if it no longer is at the end, that refusal says so.
+//! A batch names the position in the log up to which its writer has merged, and the server refuses it if other
+//! devices have written since. So every writer has merged all earlier entries, and the newest entry of a row is the
+//! same for all devices. A replica that was at the end of the log pushes without pulling first; if it no longer is at
+//! the end, that refusal says so.
 
 use std::sync::Arc;
 
@@ -29,8 +30,8 @@ use crate::session::Owner;
 use crate::watch::ViewId;
 use crate::{PullFilter, SyncKitClient, SyncKitError};
 
-/// How many batches in a row the server may refuse before the exchange fails. Refusals because other devices were faster do not
-/// count.
+/// How many batches in a row the server may refuse before the exchange fails. Refusals because other devices were
+/// faster do not count.
 const MAX_REFUSALS: u32 = 20;
 
 /// An exchange in progress.
@@ -52,8 +53,8 @@ enum BatchOutcome {
     Blocked(SyncKitError),
 }
 
-/// Exchanges changes. Does not pull at first if the replica was at the end of the log, unless `others_wrote`: there is reason to
-/// believe that other devices have written since.
+/// Exchanges changes. Does not pull at first if the replica was at the end of the log, unless `others_wrote`: there
+/// is reason to believe that other devices have written since.
 pub(super) async fn run(
     shared: &Arc<Shared>,
     client: &SyncKitClient,

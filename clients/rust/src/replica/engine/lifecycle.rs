@@ -1,5 +1,5 @@
-//! The stages in the life of a replica's database: it is attached, joined to an account, now and then rewound or rebuilt, and
-//! finally detached.
+//! The stages in the life of a replica's database: it is attached, joined to an account, now and then rewound or
+//! rebuilt, and finally detached.
 
 use std::time::Duration;
 
@@ -91,7 +91,8 @@ pub(super) fn join(database: &mut Database, owner: Owner, device_id: Uuid) -> Re
     Ok(state)
 }
 
-/// Goes back to a position that the server still has, after it has lost a part of its history. `resume_from` is its proposal.
+/// Goes back to a position that the server still has, after it has lost a part of its history. `resume_from` is its
+/// proposal.
 pub(super) fn rewind(database: &mut Database, resume_from: Cursor) -> Result<ReplicaState> {
     let (transaction, _) = database.begin()?;
     let mut state = ReplicaState::load(&transaction)?;

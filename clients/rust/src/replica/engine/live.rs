@@ -116,7 +116,8 @@ impl Live<'_> {
         }
     }
 
-    /// Handles the end of the event stream. Any cause other than a lost history also fails the next exchange, which handles it.
+    /// Handles the end of the event stream. Any cause other than a lost history also fails the next exchange, which
+    /// handles it.
     async fn recover_stream(&mut self, error: SyncKitError) -> Result<Reason> {
         if !matches!(error, SyncKitError::LogRewound { .. }) {
             return self.wait_after(error.into()).await;

@@ -30,8 +30,8 @@ impl Progress {
         self.show();
     }
 
-    /// Adds a page that was pulled. The first time that more is to follow, this asks the server how much. That is an estimate,
-    /// because the numbers of entries have gaps where other users write.
+    /// Adds a page that was pulled. The first time that more is to follow, this asks the server how much. That is an
+    /// estimate, because the numbers of entries have gaps where other users write.
     pub(super) async fn add_pulled(
         &mut self,
         client: &SyncKitClient,

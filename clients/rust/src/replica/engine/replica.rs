@@ -25,12 +25,14 @@ pub struct Replica {
 impl Replica {
     /// Attaches to a database, through a connection that only the replica uses.
     ///
-    /// The first time, this adds the replica's own tables and the triggers, and makes all existing rows ready for upload. The
-    /// connection must not be in a transaction. Foreign keys are switched off on this connection, and on no other.
+    /// The first time, this adds the replica's own tables and the triggers, and makes all existing rows ready for
+    /// upload. The connection must not be in a transaction. Foreign keys are switched off on this connection, and on
+    /// no other.
     ///
     /// # Errors
-    /// [`ReplicaError::Table`] if a table cannot be synced; [`ReplicaError::OlderFormat`] or [`ReplicaError::NewerFormat`] if
-    /// another version of this library has attached the database. Nothing was changed then.
+    /// [`ReplicaError::Table`] if a table cannot be synced; [`ReplicaError::OlderFormat`] or
+    /// [`ReplicaError::NewerFormat`] if another version of this library has attached the database. Nothing was
+    /// changed then.
     pub fn attach(
         connection: Connection,
         tables: impl IntoIterator<Item = impl Into<SyncedTable>>,
@@ -40,8 +42,8 @@ impl Replica {
         Ok(Self { shared: Arc::new(Shared::new(database)) })
     }
 
-    /// Removes everything from the database that the replica has added, and returns the connection, with foreign keys switched
-    /// on. The app's rows stay as they are. Changes that were not pushed yet will not be.
+    /// Removes everything from the database that the replica has added, and returns the connection, with foreign keys
+    /// switched on. The app's rows stay as they are. Changes that were not pushed yet will not be.
     ///
     /// # Errors
     /// [`ReplicaError::Detached`] if the replica was detached before.
@@ -65,12 +67,13 @@ impl Replica {
         exchange::run(&self.shared, client, device_id, true).await
     }
 
-    /// Keeps the replica live for as long as this future is polled: changes that are committed here are pushed at once, changes
-    /// that other devices push are applied at once. Spawn it, and drop or abort it to stop; it can be stopped and started at any
-    /// time.
+    /// Keeps the replica live for as long as this future is polled: changes that are committed here are pushed at
+    /// once, changes that other devices push are applied at once. Spawn it, and drop or abort it to stop; it can be
+    /// stopped and started at any time.
     ///
-    /// While the server cannot be reached, or something blocks the replica, local changes are kept; see [`status`](Self::status).
-    /// After the cause was fixed (by signing in again, or entering the passphrase), [`nudge`](Self::nudge) makes it try at once.
+    /// While the server cannot be reached, or something blocks the replica, local changes are kept; see
+    /// [`status`](Self::status). After the cause was fixed (by signing in again, or entering the passphrase),
+    /// [`nudge`](Self::nudge) makes it try at once.
     ///
     /// Returns only if the replica cannot continue: it was detached, or its database cannot be used.
     pub async fn run(&self, client: &SyncKitClient, device_id: Uuid) -> ReplicaError {
@@ -82,7 +85,8 @@ impl Replica {
         self.shared.status.subscribe()
     }
 
-    /// Looks for changes at once. [`run`](Self::run) notices local changes without it, within a few hundredths of a second.
+    /// Looks for changes at once. [`run`](Self::run) notices local changes without it, within a few hundredths of a
+    /// second.
     pub fn nudge(&self) {
         self.shared.nudge.notify_one();
     }

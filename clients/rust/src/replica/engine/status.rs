@@ -52,7 +52,8 @@ pub enum Blocked {
     /// The user's storage is full. Changes of other devices are still applied.
     #[error("the storage quota is reached")]
     QuotaExceeded,
-    /// The server contradicts itself, other devices, or what is known about the key, and the client refuses to continue.
+    /// The server contradicts itself, other devices, or what is known about the key, and the client refuses to
+    /// continue.
     #[error("the server cannot be trusted: {0}")]
     Distrust(String),
     /// Anything else that does not pass without intervention.

@@ -1,7 +1,7 @@
 //! Undoes what the app's own triggers did to synced rows while those were applied.
 //!
-//! The app's triggers run for applied rows, for the sake of whatever they maintain outside the synced tables, such as a search
-//! index. Their changes to the synced rows themselves were already made on the device that wrote the rows.
+//! The app's triggers run for applied rows, for the sake of whatever they maintain outside the synced tables, such as
+//! a search index. Their changes to the synced rows themselves were already made on the device that wrote the rows.
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;

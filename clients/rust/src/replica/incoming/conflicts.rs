@@ -14,8 +14,8 @@ pub(super) struct Side<'a> {
     /// `None`: it deleted the row.
     pub(super) row: Option<&'a Row>,
     pub(super) timestamp: i64,
-    /// When single columns were written. On the local side these are the dirty columns; on the remote side, columns that are
-    /// missing were written when the row was.
+    /// When single columns were written. On the local side these are the dirty columns; on the remote side, columns
+    /// that are missing were written when the row was.
     pub(super) column_timestamps: ColumnTimestamps,
 }
 

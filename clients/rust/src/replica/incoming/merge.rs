@@ -1,10 +1,11 @@
 //! Applies log entries of other devices to the app's tables, inside one transaction.
 //!
-//! The newest entry of a row decides its contents, unless the row was also written here and not sent yet: then the table's rule
-//! decides, and what remains of the local write is sent later. So the newest entry in the log always ends up deciding.
+//! The newest entry of a row decides its contents, unless the row was also written here and not sent yet: then the
+//! table's rule decides, and what remains of the local write is sent later. So the newest entry in the log always
+//! ends up deciding.
 //!
-//! Foreign keys are not enforced on this connection, so that rows can be applied in any order. Once the end of the log is reached,
-//! `reference_repair` checks them.
+//! Foreign keys are not enforced on this connection, so that rows can be applied in any order. Once the end of the
+//! log is reached, `reference_repair` checks them.
 
 use rusqlite::Connection;
 

@@ -1,7 +1,7 @@
 //! From pages of the log to the app's tables.
 //!
-//! `merge` carries out what the rules decide: `conflicts` for rows that were written on both sides, `unique_constraints` for rows
-//! that the database rejects, `reference_repair` for foreign keys.
+//! `merge` carries out what the rules decide: `conflicts` for rows that were written on both sides,
+//! `unique_constraints` for rows that the database rejects, `reference_repair` for foreign keys.
 
 mod app_triggers;
 mod conflicts;

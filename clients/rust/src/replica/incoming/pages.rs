@@ -51,7 +51,8 @@ pub(crate) fn apply_page(database: &mut Database, page: IncomingPage, bound: Tim
     state.watch = page.watch.or(state.watch);
     state.references_unchecked = !page.caught_up;
     state.rebuilding &= !page.caught_up;
-    // The app's database was restored from a copy, and lacks entries that it has sent. Continuing its stream would fork it.
+    // The app's database was restored from a copy, and lacks entries that it has sent. Continuing its stream would
+    // fork it.
     let is_behind = state.stream.as_ref().is_some_and(|stream| stream.counter() < page.own_entries);
     if is_behind && !outbox::is_occupied(&transaction)? {
         state.stream = None;

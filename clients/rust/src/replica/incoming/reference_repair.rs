@@ -1,11 +1,12 @@
 //! Repairs dangling references: one device deleted a row while another one wrote a row that refers to it.
 //!
-//! The device that meets both writes repairs the reference as its schema says, and sends the result. `CASCADE`: the referring row
-//! is deleted as well. `SET NULL`, `SET DEFAULT`: its reference is cleared. Otherwise the deletion was not allowed, and the row is
-//! restored, together with the row whose deletion cascaded to it, since SQLite would not have allowed that deletion either.
+//! The device that meets both writes repairs the reference as its schema says, and sends the result. `CASCADE`: the
+//! referring row is deleted as well. `SET NULL`, `SET DEFAULT`: its reference is cleared. Otherwise the deletion was
+//! not allowed, and the row is restored, together with the row whose deletion cascaded to it, since SQLite would not
+//! have allowed that deletion either.
 //!
-//! References between rows neither of which was written here are left alone: all devices see the same, and the device that wrote
-//! the rows repairs them.
+//! References between rows neither of which was written here are left alone: all devices see the same, and the device
+//! that wrote the rows repairs them.
 
 use std::collections::BTreeSet;
 
@@ -32,8 +33,9 @@ impl<'w, 'a> ReferenceRepair<'w, 'a> {
         Self { writer, restored: BTreeSet::new() }
     }
 
-    /// Checks the rows that were written and deleted, or with `check_all` every row, and repairs what dangles. This terminates:
-    /// each step deletes a row, clears a reference, or restores a row, which happens at most once for each row.
+    /// Checks the rows that were written and deleted, or with `check_all` every row, and repairs what dangles. This
+    /// terminates: each step deletes a row, clears a reference, or restores a row, which happens at most once for
+    /// each row.
     pub(super) fn run(&mut self, check_all: bool) -> Result<()> {
         let (connection, tables) = (self.writer.connection(), self.writer.tables());
         let mut dangling = if check_all { references::all_dangling(connection, tables)? } else { Vec::new() };
@@ -78,8 +80,8 @@ impl<'w, 'a> ReferenceRepair<'w, 'a> {
         self.writer.delete_for_constraint(*table, key, Some(&row), "the row that it refers to was deleted")
     }
 
-    /// Whether one of the two rows was written here, and the parent was really deleted: it may also be a row that could not be
-    /// applied, or that the app never had.
+    /// Whether one of the two rows was written here, and the parent was really deleted: it may also be a row that
+    /// could not be applied, or that the app never had.
     fn is_ours_to_repair(
         &self,
         table: usize,
@@ -100,8 +102,8 @@ impl<'w, 'a> ReferenceRepair<'w, 'a> {
         Ok(is_deleted && self.writer.is_unsent(table, key)?)
     }
 
-    /// Restores a deleted row. Returns `false` if that is impossible: its contents are unknown, a constraint forbids it, or it was
-    /// restored before and could not stay.
+    /// Restores a deleted row. Returns `false` if that is impossible: its contents are unknown, a constraint forbids
+    /// it, or it was restored before and could not stay.
     fn restore(&mut self, table: usize, key: &RowKey) -> Result<bool> {
         let (connection, id) = (self.writer.connection(), self.writer.tables()[table].id);
         if self.restored.contains(&(table, key.clone())) {

@@ -52,8 +52,8 @@ impl RowWrites<'_, '_> {
         Ok(())
     }
 
-    /// Writes rows. Rows that block each other only for the moment, such as two that swap their values in a unique column, are
-    /// deleted first and then written.
+    /// Writes rows. Rows that block each other only for the moment, such as two that swap their values in a unique
+    /// column, are deleted first and then written.
     pub(super) fn write_all(&mut self, writes: Vec<RowWrite>) -> Result<()> {
         let mut rejected = Vec::new();
         for write in writes {

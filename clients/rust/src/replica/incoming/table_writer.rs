@@ -1,4 +1,5 @@
-//! Writes to the app's tables during a merge, and remembers which rows it changed, for the check of foreign keys at the end.
+//! Writes to the app's tables during a merge, and remembers which rows it changed, for the check of foreign keys at
+//! the end.
 
 use rusqlite::Connection;
 

@@ -1,7 +1,7 @@
 //! Rows that cannot exist next to each other: for example, two devices took the same e-mail address for different rows.
 //!
-//! The row that was written last stays. The other one is deleted on all devices: this device sends the deletion. Its contents are
-//! kept as a problem, for the app to show.
+//! The row that was written last stays. The other one is deleted on all devices: this device sends the deletion. Its
+//! contents are kept as a problem, for the app to show.
 
 use rusqlite::{Connection, params_from_iter};
 
@@ -26,8 +26,8 @@ pub(super) enum UniqueDecision {
     DeleteRow,
 }
 
-/// Decides by timestamps. `rivals` says for each row in the way when it was written here; `None` if it is in the log next to the
-/// rejected row, so that it is not for this device to decide.
+/// Decides by timestamps. `rivals` says for each row in the way when it was written here; `None` if it is in the log
+/// next to the rejected row, so that it is not for this device to decide.
 pub(super) fn decide(rivals: &[Option<i64>], row_timestamp: i64) -> UniqueDecision {
     match rivals.iter().copied().collect::<Option<Vec<i64>>>() {
         Some(rivals) if !rivals.is_empty() => {

@@ -1,4 +1,5 @@
-//! Entries of tables that this app does not have (yet). The newest entry of each row is kept until the app has the table.
+//! Entries of tables that this app does not have (yet). The newest entry of each row is kept until the app has the
+//! table.
 
 use rusqlite::{Connection, params};
 

@@ -93,8 +93,8 @@ fn key_cells(table: &Table, key: &RowKey) -> Option<Vec<Cell>> {
     key.cells().filter(|cells| cells.len() == table.key.len())
 }
 
-/// A condition that holds for exactly this key and uses the primary key's index. The literals are compared as well, because a
-/// column's collation or affinity may treat other values as equal.
+/// A condition that holds for exactly this key and uses the primary key's index. The literals are compared as well,
+/// because a column's collation or affinity may treat other values as equal.
 fn key_condition(table: &Table, key: &RowKey) -> Option<(String, Vec<Cell>)> {
     let mut cells = key_cells(table, key)?;
     let equals = |(name, cell): (&String, &Cell)| match cell {

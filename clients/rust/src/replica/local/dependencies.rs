@@ -1,9 +1,10 @@
-//! What foreign keys between the tables imply: the order in which rows are sent, and which deleted rows may have to be restored.
+//! What foreign keys between the tables imply: the order in which rows are sent, and which deleted rows may have to
+//! be restored.
 
 use super::table::{ForeignKey, OnDelete, Table};
 
-/// Finds the tables whose deleted rows may have to be restored: those with a foreign key to them that forbids deletions, and those
-/// whose deletions cascade to such a table.
+/// Finds the tables whose deleted rows may have to be restored: those with a foreign key to them that forbids
+/// deletions, and those whose deletions cascade to such a table.
 pub(super) fn find_restorable_tables(tables: &mut [Table]) {
     let may_be_restored = |tables: &[Table], index: usize| {
         let requires = |child: &Table, key: &ForeignKey| match key.on_delete {
@@ -20,8 +21,8 @@ pub(super) fn find_restorable_tables(tables: &mut [Table]) {
     }
 }
 
-/// Ranks each table above those that it references. Tables that reference each other in a cycle get the remaining ranks, in the
-/// order in which the app listed them.
+/// Ranks each table above those that it references. Tables that reference each other in a cycle get the remaining
+/// ranks, in the order in which the app listed them.
 pub(super) fn rank_tables(tables: &mut [Table]) {
     let mut ranked = vec![false; tables.len()];
     for rank in 0..tables.len() {

@@ -1,5 +1,5 @@
-//! What a table already contains when it is attached: rows from before the first attach, rows that were written while the table was
-//! not attached, and columns that came with a new version of the app.
+//! What a table already contains when it is attached: rows from before the first attach, rows that were written while
+//! the table was not attached, and columns that came with a new version of the app.
 
 use rusqlite::Connection;
 
@@ -17,8 +17,9 @@ use crate::replica::values::sql::identifier;
 
 /// Makes the rows dirty that differ from the log.
 ///
-/// Rows that the log does not have count as older than anything in the log. Of rows that have changed since their newest log entry,
-/// the time of the change is unknown: they count as later than that entry, but as earlier than anything written since.
+/// Rows that the log does not have count as older than anything in the log. Of rows that have changed since their
+/// newest log entry, the time of the change is unknown: they count as later than that entry, but as earlier than
+/// anything written since.
 pub(crate) fn find_changes(connection: &Connection, table: &Table) -> Result<()> {
     let in_log = row_versions::list_existing(connection, table.id)?;
     let sql = format!(

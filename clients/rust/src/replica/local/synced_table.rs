@@ -23,8 +23,8 @@ impl SyncedTable {
         self
     }
 
-    /// Uses this name on the wire: 1 to 100 characters of `[A-Za-z0-9_]`, the same on all devices. Needed if the table's own name
-    /// has other characters.
+    /// Uses this name on the wire: 1 to 100 characters of `[A-Za-z0-9_]`, the same on all devices. Needed if the
+    /// table's own name has other characters.
     #[must_use]
     pub fn known_as(mut self, wire_name: impl Into<String>) -> Self {
         self.wire_name = Some(wire_name.into());

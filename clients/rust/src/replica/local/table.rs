@@ -75,7 +75,8 @@ impl Table {
         self.key.iter().map(part).collect::<Vec<_>>().join(" || ',' || ")
     }
 
-    /// The same for storing the key in a column of type `TEXT`, which turns an integer into its literal without a function call.
+    /// The same for storing the key in a column of type `TEXT`, which turns an integer into its literal without a
+    /// function call.
     pub(crate) fn key_sql_to_store(&self, prefix: &str) -> String {
         match self.key.as_slice() {
             [column] if self.key_is_rowid => format!("{prefix}{}", identifier(column)),

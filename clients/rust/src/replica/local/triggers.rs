@@ -1,12 +1,15 @@
 //! The triggers that track changes: they record which rows were written, by any connection, thread or program.
 //!
-//! A trigger records that a row may have changed and when, not how: the row itself is read when it is sealed. So bulk writes cost
-//! little, only the last state of a row is sent, and recording too much does no harm, because unchanged rows are not sent.
+//! A trigger records that a row may have changed and when, not how: the row itself is read when it is sealed. So bulk
+//! writes cost little, only the last state of a row is sent, and recording too much does no harm, because unchanged
+//! rows are not sent.
 //!
-//! SQLite runs no delete triggers for rows that `REPLACE` removes (unless `recursive_triggers` is on, which is up to each of the
-//! app's connections). That is what the triggers before a write are for: they record rows that the write may replace.
+//! SQLite runs no delete triggers for rows that `REPLACE` removes (unless `recursive_triggers` is on, which is up to
+//! each of the app's connections). That is what the triggers before a write are for: they record rows that the write
+//! may replace.
 //!
-//! The bodies use upserts instead of `INSERT OR …`, because the conflict clause of the app's own statement would override theirs.
+//! The bodies use upserts instead of `INSERT OR …`, because the conflict clause of the app's own statement would
+//! override theirs.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -19,8 +22,8 @@ use crate::replica::values::sql::{identifier, literal};
 /// Microseconds since 1970, by this machine's clock.
 const NOW: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
 
-/// Creates the triggers of these tables and drops all others. Triggers that are up to date are left alone: replacing them would
-/// make every connection prepare its statements again.
+/// Creates the triggers of these tables and drops all others. Triggers that are up to date are left alone: replacing
+/// them would make every connection prepare its statements again.
 pub(crate) fn create(connection: &Connection, tables: &[Table]) -> Result<()> {
     let triggers: Vec<_> = tables.iter().flat_map(triggers_of).collect();
     for name in schema::list_own(connection, "trigger")? {
@@ -66,9 +69,9 @@ fn trigger(table: &Table, suffix: &str, event: &str, body: &[String]) -> (String
     (name, sql)
 }
 
-/// Inserts often come by the thousand, usually each with a new key. So they are appended to a buffer, which costs about a third
-/// less than finding the place of each key in an index. Updates and deletions are not buffered: they tend to hit the same rows
-/// again and again, and would pile up.
+/// Inserts often come by the thousand, usually each with a new key. So they are appended to a buffer, which costs
+/// about a third less than finding the place of each key in an index. Updates and deletions are not buffered: they
+/// tend to hit the same rows again and again, and would pile up.
 ///
 /// If the log already has the row, it was replaced as a whole, and all of its columns are dirty.
 fn after_insert(table: &Table) -> Vec<String> {

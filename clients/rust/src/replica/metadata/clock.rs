@@ -1,10 +1,11 @@
-//! The hybrid logical clock (HLC): its timestamps follow the wall clock, but are always later than every timestamp seen before.
+//! The hybrid logical clock (HLC): its timestamps follow the wall clock, but are always later than every timestamp
+//! seen before.
 //!
-//! A timestamp is sealed with its change. Of two writes on devices that had not seen each other's, the one with the later
-//! timestamp wins.
+//! A timestamp is sealed with its change. Of two writes on devices that had not seen each other's, the one with the
+//! later timestamp wins.
 //!
-//! A clock that runs ahead would win every conflict for as long as it does, and would drag the timestamps of all devices along.
-//! So every timestamp, a local one or another device's, is capped at the server's time plus a minute.
+//! A clock that runs ahead would win every conflict for as long as it does, and would drag the timestamps of all
+//! devices along. So every timestamp, a local one or another device's, is capped at the server's time plus a minute.
 
 use chrono::Utc;
 use rusqlite::Connection;
@@ -29,8 +30,8 @@ impl TimestampBound {
         timestamp.min(self.0)
     }
 
-    /// Caps the timestamp of a local write, but keeps it later than `after`, the timestamp of the row's newest log entry, and
-    /// later than 0, which means that the row was there before the table was attached.
+    /// Caps the timestamp of a local write, but keeps it later than `after`, the timestamp of the row's newest log
+    /// entry, and later than 0, which means that the row was there before the table was attached.
     pub(crate) fn clamp_local(self, timestamp: i64, after: i64) -> i64 {
         self.clamp(timestamp).max(self.clamp(after) + 1)
     }

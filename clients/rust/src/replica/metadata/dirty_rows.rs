@@ -63,7 +63,8 @@ fn count_buffered_inserts(connection: &Connection) -> Result<i64> {
     Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
-/// Moves rows in the order of their keys, which is faster. An insert wins over an update or deletion with the same timestamp.
+/// Moves rows in the order of their keys, which is faster. An insert wins over an update or deletion with the same
+/// timestamp.
 fn flush_some_inserts(connection: &Connection) -> Result<()> {
     let find = "SELECT min(id) + ?1 FROM tidelog_insert_buffer";
     let end: i64 = connection.prepare_cached(find)?.query_row([FLUSH_ROWS], |row| row.get(0))?;

@@ -1,5 +1,5 @@
-//! What the replica keeps in the app's database, next to the app's own tables: one file per table of `schema.sql`. Nothing here
-//! reads or writes the app's tables.
+//! What the replica keeps in the app's database, next to the app's own tables: one file per table of `schema.sql`.
+//! Nothing here reads or writes the app's tables.
 
 pub(crate) mod clock;
 pub(crate) mod dirty_columns;

@@ -1,4 +1,5 @@
-//! The sealed batch that has not been acknowledged yet: it is kept until the server has stored it, or has rejected it for good.
+//! The sealed batch that has not been acknowledged yet: it is kept until the server has stored it, or has rejected it
+//! for good.
 //!
 //! A batch whose answer is lost is sent again byte for byte, with its batch id, so the server stores it once.
 

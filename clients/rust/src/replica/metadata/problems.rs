@@ -1,4 +1,5 @@
-//! Problems that the app may want to show: entries and rows that could not be processed, and did not hold up anything else.
+//! Problems that the app may want to show: entries and rows that could not be processed, and did not hold up anything
+//! else.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
@@ -34,11 +35,11 @@ pub enum ProblemKind {
     Unreadable,
     /// The app's database rejected a row from another device. It is tried again after every pull.
     NotApplied,
-    /// A local row cannot be pushed, because the server would reject it. It stays in its table, and is tried again when it is
-    /// written again.
+    /// A local row cannot be pushed, because the server would reject it. It stays in its table, and is tried again
+    /// when it is written again.
     NotPushed,
-    /// A row was deleted, here and on all devices, because another row took its value in a unique column, or because the row that
-    /// it referred to was deleted.
+    /// A row was deleted, here and on all devices, because another row took its value in a unique column, or because
+    /// the row that it referred to was deleted.
     RemovedByConstraint,
 }
 

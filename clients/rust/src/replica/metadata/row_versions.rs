@@ -19,7 +19,8 @@ pub(crate) struct RowVersion {
     pub(crate) extra_columns: Row,
 }
 
-/// Whether the local row is what the log says, even if it is dirty. A row that neither the log nor the table has is unchanged.
+/// Whether the local row is what the log says, even if it is dirty. A row that neither the log nor the table has is
+/// unchanged.
 pub(crate) fn is_unchanged(version: Option<&RowVersion>, local: Option<&Row>) -> bool {
     match (version, local) {
         (None, local) => local.is_none(),
@@ -146,8 +147,8 @@ pub(crate) fn put_deleted(
     Ok(())
 }
 
-/// Forgets the entries after `seq`, which the server has lost. Their rows become dirty, each with the timestamp of its entry, and
-/// are sent again. Entries that could not be applied are left to other devices.
+/// Forgets the entries after `seq`, which the server has lost. Their rows become dirty, each with the timestamp of
+/// its entry, and are sent again. Entries that could not be applied are left to other devices.
 pub(crate) fn rewind(connection: &Connection, seq: i64) -> Result<()> {
     let sql = "INSERT INTO tidelog_dirty_rows (table_id, row_key, timestamp, kind)
                SELECT table_id, row_key, timestamp, deleted FROM tidelog_row_versions

@@ -95,12 +95,13 @@ impl ReplicaState {
         self.generation += 1;
     }
 
-    /// Moves the cursor back, because it comes from a history that the server has lost: to a position that may be older than the
-    /// loss.
+    /// Moves the cursor back, because it comes from a history that the server has lost: to a position that may be
+    /// older than the loss.
     ///
-    /// The server proposes `resume_from`, up to where this device and the server have the same entries. That may be wrong if this
-    /// database was restored from a copy as well. So the proposal is used only to step back within the cursor's epoch; if the
-    /// server does not know that position, it rejects it, and the earlier epochs follow one by one.
+    /// The server proposes `resume_from`, up to where this device and the server have the same entries. That may be
+    /// wrong if this database was restored from a copy as well. So the proposal is used only to step back within the
+    /// cursor's epoch; if the server does not know that position, it rejects it, and the earlier epochs follow one by
+    /// one.
     pub(crate) fn step_back(&mut self, resume_from: Cursor) {
         let seq = resume_from.seq();
         self.cursor = match self.cursor {

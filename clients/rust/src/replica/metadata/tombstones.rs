@@ -1,4 +1,5 @@
-//! The contents of deleted rows, where another row's foreign key may forbid the deletion, so that the row has to be restored.
+//! The contents of deleted rows, where another row's foreign key may forbid the deletion, so that the row has to be
+//! restored.
 //!
 //! Triggers write tombstones too, so the values are stored as a trigger can write them: as SQL literals.
 

@@ -15,8 +15,8 @@ use crate::replica::metadata::{clock, dirty_rows, tombstones};
 use crate::replica::values::row::{self, digest};
 use crate::replica::values::row_key::RowKey;
 
-/// Notes that a batch is in the log. `last_seq` is the number of its last entry, `cursor` the position to pull from, and `watch`
-/// what the client has verified of the log.
+/// Notes that a batch is in the log. `last_seq` is the number of its last entry, `cursor` the position to pull from,
+/// and `watch` what the client has verified of the log.
 pub(crate) fn acknowledge(
     database: &mut Database,
     batch: &OutboxBatch,
@@ -46,8 +46,9 @@ pub(crate) fn acknowledge(
     Ok(())
 }
 
-/// Drops a batch that the server has refused, so that it is not in the log. Its rows stay dirty, and the next batch takes its place
-/// in the stream. `rejected`: indexes of entries that the server would refuse again, with its reasons; their rows are set aside.
+/// Drops a batch that the server has refused, so that it is not in the log. Its rows stay dirty, and the next batch
+/// takes its place in the stream. `rejected`: indexes of entries that the server would refuse again, with its
+/// reasons; their rows are set aside.
 pub(crate) fn drop_batch(
     database: &mut Database,
     batch: &OutboxBatch,

@@ -1,7 +1,7 @@
 //! Seals dirty rows into the next batch.
 //!
-//! Deletions come first, referring rows before the rows that they refer to. Then come written rows, in the opposite order. So what
-//! has arrived of a longer upload is consistent at any moment.
+//! Deletions come first, referring rows before the rows that they refer to. Then come written rows, in the opposite
+//! order. So what has arrived of a longer upload is consistent at any moment.
 
 use chrono::DateTime;
 use rusqlite::Connection;
@@ -27,8 +27,8 @@ use crate::replica::values::row_key::RowKey;
 /// Dirty rows that are read at a time.
 const CHUNK_ROWS: usize = 500;
 
-/// Puts the next batch into the outbox, and returns it; `None` if there is nothing to send. A batch that another process of the app
-/// has put there comes first.
+/// Puts the next batch into the outbox, and returns it; `None` if there is nothing to send. A batch that another
+/// process of the app has put there comes first.
 ///
 /// `new_builder` is given the stream to seal on.
 pub(crate) fn seal_next_batch<'s>(

@@ -1,9 +1,11 @@
 //! One value of one row, exactly as SQLite stores it: in SQLite, the type belongs to the value and not to the column.
 //!
-//! Cells are sent as JSON. A value that JSON has no type for is wrapped in an object with one field: `{"$blob": base64}`,
-//! `{"$text": base64}` for text that is not UTF-8, `{"$real": "inf"}`. This is unambiguous, because SQLite has no objects.
+//! Cells are sent as JSON. A value that JSON has no type for is wrapped in an object with one field: `{"$blob":
+//! base64}`, `{"$text": base64}` for text that is not UTF-8, `{"$real": "inf"}`. This is unambiguous, because SQLite
+//! has no objects.
 //!
-//! Cells are also parsed from SQL literals as written by SQLite's `quote()`: triggers have no better way to record a key.
+//! Cells are also parsed from SQL literals as written by SQLite's `quote()`: triggers have no better way to record a
+//! key.
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use rusqlite::ToSql;
@@ -40,7 +42,8 @@ impl Cell {
         }
     }
 
-    /// Decodes a cell. JSON that no replica writes is converted: `true` becomes 1, an array or object becomes its JSON text.
+    /// Decodes a cell. JSON that no replica writes is converted: `true` becomes 1, an array or object becomes its
+    /// JSON text.
     pub(crate) fn from_json(json: &Json) -> Self {
         match json {
             Json::Null => Self::Null,

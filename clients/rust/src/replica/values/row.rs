@@ -1,7 +1,7 @@
 //! A row as it is sent: a JSON object with one field per column, readable by any program that has the key.
 //!
-//! For tables that are merged column by column, the object may also hold the times at which single columns were last written
-//! (`$at`). The name of a column that begins with `$` gets a second `$`.
+//! For tables that are merged column by column, the object may also hold the times at which single columns were last
+//! written (`$at`). The name of a column that begins with `$` gets a second `$`.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! The key that identifies a row: its primary key's values as SQL literals, separated by commas: `42`, `'b7c1…'`, `1,'de'`,
-//! `X'00FF'`.
+//! The key that identifies a row: its primary key's values as SQL literals, separated by commas: `42`, `'b7c1…'`,
+//! `1,'de'`, `X'00FF'`.
 //!
-//! Literals preserve the types of the values, and a trigger can write them without help. On the wire, where control characters
-//! are not allowed, control characters and `%` are percent-encoded.
+//! Literals preserve the types of the values, and a trigger can write them without help. On the wire, where control
+//! characters are not allowed, control characters and `%` are percent-encoded.
 
 use std::fmt;
 

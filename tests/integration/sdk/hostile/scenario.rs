@@ -15,7 +15,7 @@ use tidelog_client::{
 };
 
 use tidelog_test_kit::proxy::{JsonRequest, JsonResponse, Proxy};
-use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config, insert};
+use tidelog_test_kit::sdk::{Fixture, PASSPHRASE, builder, config, insert};
 
 /// Entries in the log.
 pub(crate) const LEN: usize = 9;
@@ -105,8 +105,8 @@ pub(crate) fn rows(changes: &[PulledChange]) -> Vec<&str> {
     changes.iter().map(|change| change.entry.row_id.as_str()).collect()
 }
 
-pub(crate) struct Scene {
-    pub(crate) world: World,
+pub(crate) struct Scenario {
+    pub(crate) fixture: Fixture,
     pub(crate) proxy: Proxy,
     pub(crate) laptop: Installation,
     pub(crate) phone: Installation,
@@ -114,45 +114,45 @@ pub(crate) struct Scene {
     keys: Arc<MemoryStore>,
 }
 
-impl Scene {
+impl Scenario {
     /// With an empty log.
     pub(crate) async fn empty() -> Self {
-        let world = World::new().await;
-        let proxy = Proxy::in_front_of(world.server.url()).await;
+        let fixture = Fixture::new().await;
+        let proxy = Proxy::in_front_of(fixture.server.url()).await;
         let keys = Arc::new(MemoryStore::new());
         let first =
-            builder(config(proxy.url(), world.server.api_key())).shared_key_store(keys.clone()).build();
-        first.authenticate(world.server.email(), world.server.password()).await.unwrap();
+            builder(config(proxy.url(), fixture.server.api_key())).shared_key_store(keys.clone()).build();
+        first.authenticate(fixture.server.email(), fixture.server.password()).await.unwrap();
         first.setup_encryption_new(PASSPHRASE).await.unwrap();
         let session = first.session_info().unwrap();
         let device = first.register_device("laptop", "linux").await.unwrap();
         let laptop = Installation { client: first, device };
-        let phone = reader(&world, &proxy, &keys, &session, "phone", TamperPolicy::Warn).await;
-        Self { world, proxy, laptop, phone, session, keys }
+        let phone = reader(&fixture, &proxy, &keys, &session, "phone", TamperPolicy::Warn).await;
+        Self { fixture, proxy, laptop, phone, session, keys }
     }
 
     /// With the log above.
     pub(crate) async fn new() -> Self {
-        let scene = Self::empty().await;
-        scene.laptop.pull().await.unwrap();
-        scene.laptop.push(vec![row("tasks", "a", 1), row("tasks", "b", 1), row("notes", "n", 1)]).await;
-        scene.laptop.push(vec![update("tasks", "a", 2)]).await;
-        scene.laptop.push(vec![delete("tasks", "b")]).await;
-        let seen = scene.phone.pull().await.unwrap().cursor;
-        scene.phone.push(vec![row("tasks", "c", 1), update("notes", "n", 2)]).await;
-        scene.laptop.pull_from(seen).await.unwrap();
-        scene.laptop.push(vec![row("tasks", "d", 1), update("tasks", "a", 3)]).await;
-        scene
+        let scenario = Self::empty().await;
+        scenario.laptop.pull().await.unwrap();
+        scenario.laptop.push(vec![row("tasks", "a", 1), row("tasks", "b", 1), row("notes", "n", 1)]).await;
+        scenario.laptop.push(vec![update("tasks", "a", 2)]).await;
+        scenario.laptop.push(vec![delete("tasks", "b")]).await;
+        let seen = scenario.phone.pull().await.unwrap().cursor;
+        scenario.phone.push(vec![row("tasks", "c", 1), update("notes", "n", 2)]).await;
+        scenario.laptop.pull_from(seen).await.unwrap();
+        scenario.laptop.push(vec![row("tasks", "d", 1), update("tasks", "a", 3)]).await;
+        scenario
     }
 
     /// Another device of the user, with the key.
     pub(crate) async fn device(&self, name: &str, policy: TamperPolicy) -> Installation {
-        reader(&self.world, &self.proxy, &self.keys, &self.session, name, policy).await
+        reader(&self.fixture, &self.proxy, &self.keys, &self.session, name, policy).await
     }
 
     /// A signed-in client without a key, with this key store.
     pub(crate) fn client_with(&self, keys: &Arc<MemoryStore>) -> SyncKitClient {
-        signed_in(&self.world, &self.proxy, keys, &self.session, TamperPolicy::Warn)
+        signed_in(&self.fixture, &self.proxy, keys, &self.session, TamperPolicy::Warn)
     }
 
     /// A signed-in client that has the user's key from its key store.
@@ -164,7 +164,7 @@ impl Scene {
 
     /// The log as an honest server gives it, as JSON.
     pub(crate) async fn log(&self) -> Vec<Value> {
-        tidelog_test_kit::raw::RawClient::with_token_of(&self.world, &self.laptop.client)
+        tidelog_test_kit::raw::RawClient::with_token_of(&self.fixture, &self.laptop.client)
             .entries(&self.laptop.device)
             .await
     }
@@ -210,27 +210,27 @@ pub(crate) async fn refusal(strict: &Installation) -> Vec<Evidence> {
 }
 
 async fn reader(
-    world: &World,
+    fixture: &Fixture,
     proxy: &Proxy,
     keys: &Arc<MemoryStore>,
     session: &SessionInfo,
     name: &str,
     policy: TamperPolicy,
 ) -> Installation {
-    let client = signed_in(world, proxy, keys, session, policy);
+    let client = signed_in(fixture, proxy, keys, session, policy);
     assert!(client.try_load_key_from_keychain().await.unwrap());
     let device = client.register_device(name, "linux").await.unwrap();
     Installation { client, device }
 }
 
 fn signed_in(
-    world: &World,
+    fixture: &Fixture,
     proxy: &Proxy,
     keys: &Arc<MemoryStore>,
     session: &SessionInfo,
     policy: TamperPolicy,
 ) -> SyncKitClient {
-    let config = config(proxy.url(), world.server.api_key());
+    let config = config(proxy.url(), fixture.server.api_key());
     let client = builder(config).retries(0).shared_key_store(keys.clone()).tamper_policy(policy).build();
     client.restore_session(session.clone());
     client

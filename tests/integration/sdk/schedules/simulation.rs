@@ -1,4 +1,4 @@
-//! A user, a few devices, a server, and what befalls them.
+//! A user, a few devices, a server, and what interrupts them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,9 +18,9 @@ const MOST_ROWS: u64 = 12;
 /// How often a task is woken before something happens to it, at most: about as often as a rotation of a small log is.
 const MOST_POLLS: u64 = 160;
 /// Tries at the end, when nothing goes wrong any more.
-const PATIENCE: usize = 5;
+const MAX_TRIES: usize = 5;
 
-pub(crate) struct World<'s> {
+pub(crate) struct Simulation<'s> {
     server: &'s mut Server,
     proxy: Proxy,
     api_key: String,
@@ -35,7 +35,7 @@ pub(crate) struct World<'s> {
 
 /// What a device does in a step.
 #[derive(Clone, Copy, Debug)]
-enum Deed {
+enum Action {
     Push(u64),
     Pull { pages: usize, limit: Option<usize>, include_own: Option<bool> },
     PullFromStart,
@@ -44,9 +44,9 @@ enum Deed {
     Verify,
 }
 
-/// What befalls it in the middle.
+/// What interrupts it.
 #[derive(Clone, Copy, Debug)]
-enum Mishap {
+enum Interruption {
     Nothing,
     /// The program crashes after so many polls.
     Crash(u64),
@@ -54,7 +54,7 @@ enum Mishap {
     Kill(u64),
 }
 
-impl<'s> World<'s> {
+impl<'s> Simulation<'s> {
     pub(crate) fn new(server: &'s mut Server, proxy: Proxy, app: &App, seed: u64) -> Self {
         let user = server.new_user(&format!("user-{seed}@example.org"));
         let mut tokens = server.tokens(&user, app);
@@ -97,54 +97,54 @@ impl<'s> World<'s> {
                 devices[device].reinstall().await.expect("the passphrase opens the key");
             }
             2..=4 => {
-                let (deed, mishap) = (deed(rng), mishap(rng));
+                let (action, interruption) = (action(rng), interruption(rng));
                 let device = rng.below(DEVICES) as usize;
-                self.one(&mut devices[device], deed, mishap).await;
+                self.one(&mut devices[device], action, interruption).await;
             }
             _ => self.two_at_once(rng, devices).await,
         }
     }
 
-    async fn one(&mut self, device: &mut Device, deed: Deed, mishap: Mishap) {
-        let rows = self.rows_for(device, deed);
+    async fn one(&mut self, device: &mut Device, action: Action, interruption: Interruption) {
+        let rows = self.rows_for(device, action);
         let (server, point) = (&mut *self.server, self.proxy.redirector());
-        let (polls, mut happens): (u64, Box<dyn FnMut() -> bool>) = match mishap {
-            Mishap::Nothing => (0, Box::new(|| true)),
-            Mishap::Crash(polls) => (polls, Box::new(|| false)),
-            Mishap::Kill(polls) => (polls, Box::new(|| restart(server, &point))),
+        let (polls, mut happens): (u64, Box<dyn FnMut() -> bool>) = match interruption {
+            Interruption::Nothing => (0, Box::new(|| true)),
+            Interruption::Crash(polls) => (polls, Box::new(|| false)),
+            Interruption::Kill(polls) => (polls, Box::new(|| restart(server, &point))),
         };
-        let outcome = interrupted(polls, &mut happens, carry_out(device, deed, rows.clone())).await;
+        let outcome = interrupted(polls, &mut happens, carry_out(device, action, rows.clone())).await;
         drop(happens);
-        self.account(device, deed, &rows, outcome).await;
+        self.account(device, action, &rows, outcome).await;
     }
 
     async fn two_at_once(&mut self, rng: &mut SeededRng, devices: &mut [Device]) {
         let first = rng.below(DEVICES - 1) as usize;
         let (left, right) = devices.split_at_mut(first + 1);
         let (one, two) = (&mut left[first], &mut right[0]);
-        let (one_deed, two_deed) = (deed(rng), deed(rng));
-        let (one_rows, two_rows) = (self.rows_for(one, one_deed), self.rows_for(two, two_deed));
-        let (one_mishap, two_crash) = (mishap(rng), crash(rng));
+        let (one_action, two_action) = (action(rng), action(rng));
+        let (one_rows, two_rows) = (self.rows_for(one, one_action), self.rows_for(two, two_action));
+        let (one_interruption, two_crash) = (interruption(rng), crash(rng));
         let (server, point) = (&mut *self.server, self.proxy.redirector());
-        let (polls, mut happens): (u64, Box<dyn FnMut() -> bool>) = match one_mishap {
-            Mishap::Nothing => (0, Box::new(|| true)),
-            Mishap::Crash(polls) => (polls, Box::new(|| false)),
-            Mishap::Kill(polls) => (polls, Box::new(|| restart(server, &point))),
+        let (polls, mut happens): (u64, Box<dyn FnMut() -> bool>) = match one_interruption {
+            Interruption::Nothing => (0, Box::new(|| true)),
+            Interruption::Crash(polls) => (polls, Box::new(|| false)),
+            Interruption::Kill(polls) => (polls, Box::new(|| restart(server, &point))),
         };
         let (one_outcome, two_outcome) = tokio::join!(
-            interrupted(polls, &mut happens, carry_out(one, one_deed, one_rows.clone())),
-            interrupted(two_crash, || false, carry_out(two, two_deed, two_rows.clone())),
+            interrupted(polls, &mut happens, carry_out(one, one_action, one_rows.clone())),
+            interrupted(two_crash, || false, carry_out(two, two_action, two_rows.clone())),
         );
         drop(happens);
-        self.account(one, one_deed, &one_rows, one_outcome).await;
-        self.account(two, two_deed, &two_rows, two_outcome).await;
+        self.account(one, one_action, &one_rows, one_outcome).await;
+        self.account(two, two_action, &two_rows, two_outcome).await;
     }
 
     /// The rows that a push is to bring: what is still unanswered goes first.
-    fn rows_for(&mut self, device: &Device, deed: Deed) -> Vec<tidelog_client::ChangeEntry> {
-        match (deed, &device.unanswered) {
-            (Deed::Push(_), Some(unanswered)) => unanswered.changes.clone(),
-            (Deed::Push(count), None) => {
+    fn rows_for(&mut self, device: &Device, action: Action) -> Vec<tidelog_client::ChangeEntry> {
+        match (action, &device.unanswered) {
+            (Action::Push(_), Some(unanswered)) => unanswered.changes.clone(),
+            (Action::Push(count), None) => {
                 self.next_row += count;
                 new_rows(&format!("{}/{}", self.number, device.name), self.next_row - count, count)
             }
@@ -152,17 +152,17 @@ impl<'s> World<'s> {
         }
     }
 
-    /// What a deed came to. A program that crashed has forgotten what it was about to push.
+    /// What a action came to. A program that crashed has forgotten what it was about to push.
     async fn account(
         &mut self,
         device: &mut Device,
-        deed: Deed,
+        action: Action,
         rows: &[tidelog_client::ChangeEntry],
         outcome: Option<Result<()>>,
     ) {
         match outcome {
             Some(Ok(())) => self.acknowledged.extend(rows.iter().map(|row| row.row_id.clone())),
-            Some(Err(error)) => assert!(is_bad_luck(&error), "{deed:?} of {}: {error:?}", device.name),
+            Some(Err(error)) => assert!(is_bad_luck(&error), "{action:?} of {}: {error:?}", device.name),
             None => {
                 self.give_up(device);
                 device.restart().await;
@@ -176,7 +176,8 @@ impl<'s> World<'s> {
         }
     }
 
-    /// Nothing goes wrong any more: everything is pushed, a rotation that broke off is finished, all pull, and all agree.
+    /// Nothing goes wrong any more: everything is pushed, a rotation that broke off is finished, all pull, and all
+    /// agree.
     async fn conclude(&mut self, devices: &mut [Device]) {
         for device in devices.iter_mut() {
             if let Some(unanswered) = device.unanswered.clone() {
@@ -187,7 +188,7 @@ impl<'s> World<'s> {
         let mut tries = 0;
         while let Err(error) = devices[0].rotate(Rotation::Routine).await {
             tries += 1;
-            assert!(tries < PATIENCE, "a rotation gets through in the end: {error:?}");
+            assert!(tries < MAX_TRIES, "a rotation gets through in the end: {error:?}");
         }
         let (log, version) = self.look().await;
         for row in &self.acknowledged {
@@ -235,19 +236,23 @@ fn restart(server: &mut Server, point: impl Fn(&str)) -> bool {
     true
 }
 
-async fn carry_out(device: &mut Device, deed: Deed, rows: Vec<tidelog_client::ChangeEntry>) -> Result<()> {
-    match deed {
-        Deed::Push(_) => device.push(rows).await,
-        Deed::Pull { pages, limit, include_own } => {
+async fn carry_out(
+    device: &mut Device,
+    action: Action,
+    rows: Vec<tidelog_client::ChangeEntry>,
+) -> Result<()> {
+    match action {
+        Action::Push(_) => device.push(rows).await,
+        Action::Pull { pages, limit, include_own } => {
             device.pull(pages, PullFilter { limit, include_own, ..PullFilter::default() }).await
         }
-        Deed::PullFromStart => {
+        Action::PullFromStart => {
             device.cursor = tidelog_client::Cursor::Start;
             device.pull(usize::MAX, PullFilter::default()).await
         }
-        Deed::Peek => device.peek().await,
-        Deed::Rotate(mode) => device.rotate(mode).await,
-        Deed::Verify => match device.client.verify(device.id).await {
+        Action::Peek => device.peek().await,
+        Action::Rotate(mode) => device.rotate(mode).await,
+        Action::Verify => match device.client.verify(device.id).await {
             Ok(report) => {
                 assert!(report.is_clean(), "{report:?}");
                 Ok(())
@@ -258,26 +263,26 @@ async fn carry_out(device: &mut Device, deed: Deed, rows: Vec<tidelog_client::Ch
     }
 }
 
-fn deed(rng: &mut SeededRng) -> Deed {
+fn action(rng: &mut SeededRng) -> Action {
     match rng.below(12) {
-        0..=3 => Deed::Push(1 + rng.below(MOST_ROWS)),
-        4 | 5 => Deed::Pull {
+        0..=3 => Action::Push(1 + rng.below(MOST_ROWS)),
+        4 | 5 => Action::Pull {
             pages: *rng.pick(&[1, 2, usize::MAX]),
             limit: *rng.pick(&[None, Some(1), Some(3), Some(7)]),
             include_own: *rng.pick(&[None, None, Some(true)]),
         },
-        6 => Deed::PullFromStart,
-        7 => *rng.pick(&[Deed::Peek, Deed::Verify]),
-        8 | 9 => Deed::Rotate(Rotation::Routine),
-        _ => Deed::Rotate(Rotation::Compromise),
+        6 => Action::PullFromStart,
+        7 => *rng.pick(&[Action::Peek, Action::Verify]),
+        8 | 9 => Action::Rotate(Rotation::Routine),
+        _ => Action::Rotate(Rotation::Compromise),
     }
 }
 
-fn mishap(rng: &mut SeededRng) -> Mishap {
+fn interruption(rng: &mut SeededRng) -> Interruption {
     match rng.below(6) {
-        0..=2 => Mishap::Nothing,
-        3 | 4 => Mishap::Crash(1 + rng.below(MOST_POLLS)),
-        _ => Mishap::Kill(1 + rng.below(MOST_POLLS)),
+        0..=2 => Interruption::Nothing,
+        3 | 4 => Interruption::Crash(1 + rng.below(MOST_POLLS)),
+        _ => Interruption::Kill(1 + rng.below(MOST_POLLS)),
     }
 }
 

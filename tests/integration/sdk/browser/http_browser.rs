@@ -7,7 +7,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Url};
 
 /// One browser.
-pub(crate) struct Person {
+pub(crate) struct Browser {
     http: Client,
     cookies: BTreeMap<String, String>,
     /// Host and port on which nobody listens.
@@ -20,7 +20,7 @@ pub(crate) struct PageResponse {
     pub(crate) html: String,
 }
 
-impl Person {
+impl Browser {
     pub(crate) fn new() -> Self {
         let http = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
         Self { http, cookies: BTreeMap::new(), stops_at: None }

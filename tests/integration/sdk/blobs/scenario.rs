@@ -7,10 +7,10 @@ use tempfile::TempDir;
 use tidelog_client::{BlobRef, ClientBuilder, MemoryStore, SyncKitClient};
 
 use tidelog_test_kit::proxy::Proxy;
-use tidelog_test_kit::sdk::{PASSPHRASE, World, builder, config};
+use tidelog_test_kit::sdk::{Fixture, PASSPHRASE, builder, config};
 
-pub(crate) struct Scene {
-    pub(crate) world: World,
+pub(crate) struct Scenario {
+    pub(crate) fixture: Fixture,
     pub(crate) proxy: Proxy,
     pub(crate) client: SyncKitClient,
     /// For files to upload and downloaded ones.
@@ -19,20 +19,21 @@ pub(crate) struct Scene {
     pub(crate) temporary: TempDir,
 }
 
-impl Scene {
+impl Scenario {
     pub(crate) async fn new() -> Self {
         Self::with(|builder| builder).await
     }
 
     /// With a client that differs from the defaults of tests.
     pub(crate) async fn with(change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
-        let world = World::new().await;
-        let proxy = Proxy::in_front_of(world.server.url()).await;
+        let fixture = Fixture::new().await;
+        let proxy = Proxy::in_front_of(fixture.server.url()).await;
         let (files, temporary) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        let through_the_proxy = builder(config(proxy.url(), world.server.api_key()));
-        let client = world.signed_in_with(change(through_the_proxy.temporary_folder(temporary.path()))).await;
+        let through_the_proxy = builder(config(proxy.url(), fixture.server.api_key()));
+        let client =
+            fixture.signed_in_with(change(through_the_proxy.temporary_folder(temporary.path()))).await;
         client.setup_encryption_new(PASSPHRASE).await.unwrap();
-        Self { world, proxy, client, files, temporary }
+        Self { fixture, proxy, client, files, temporary }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -51,14 +52,14 @@ impl Scene {
 
     /// Another device of the user, with the key and without the proxy.
     pub(crate) async fn another_device(&self) -> SyncKitClient {
-        let client = self.world.signed_in().await;
+        let client = self.fixture.signed_in().await;
         client.setup_encryption_existing(PASSPHRASE).await.unwrap();
         client
     }
 
     /// Another user of the app, with a key.
     pub(crate) async fn another_user(&self) -> SyncKitClient {
-        let client = self.world.other_user(&Arc::new(MemoryStore::new())).await;
+        let client = self.fixture.other_user(&Arc::new(MemoryStore::new())).await;
         client.setup_encryption_new(PASSPHRASE).await.unwrap();
         client
     }
