@@ -6,6 +6,7 @@
 mod authlib;
 mod browser;
 mod convergence;
+mod dev;
 mod issuer;
 mod issuers;
 mod mail;
