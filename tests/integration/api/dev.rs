@@ -27,13 +27,14 @@ impl Dev {
             .stderr(Stdio::null())
             .spawn()
             .expect("the binary starts");
-        let mut output = BufReader::new(process.stdout.take().expect("its output is a pipe"));
-        let mut printed = String::new();
+        let output = process.stdout.take().expect("its output is a pipe");
+        let dev = Self { _home: home, process };
+        let (mut output, mut printed) = (BufReader::new(output), String::new());
         loop {
             let read = output.read_line(&mut printed).expect("its output is text");
             assert!(read > 0, "it ended after printing {printed}");
             if let Ok(config) = serde_json::from_str(&printed) {
-                return (Self { _home: home, process }, config);
+                return (dev, config);
             }
         }
     }

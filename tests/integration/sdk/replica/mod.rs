@@ -4,6 +4,8 @@ mod basics;
 mod conflicts;
 mod failures;
 mod live;
+mod migrations;
+mod refusals;
 mod restartable_server;
 mod restores;
 mod setup;

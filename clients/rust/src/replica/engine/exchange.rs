@@ -72,6 +72,7 @@ pub(super) async fn run(
         }
     }
     state.caught_up &= !others_wrote;
+    shared.with_database(lifecycle::follow_schema).await?;
     let unsent = shared.with_database(|database| dirty_rows::count(&database.connection)).await?;
     let progress = Progress::new(shared.status.clone(), unsent);
     let mut exchange = Exchange { shared, client, owner, device_id, state: &mut state, progress };
@@ -148,7 +149,7 @@ impl Exchange<'_> {
             };
             let bound = self.timestamp_bound();
             let apply = move |database: &mut Database| {
-                apply_page(database, page, bound)?;
+                apply_page(database, &page, bound)?;
                 database.state()
             };
             stored = self.shared.with_database(apply).await?;

@@ -47,6 +47,6 @@ impl FailureKind {
 }
 
 fn is_temporary(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
-    matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked | DiskFull))
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, SchemaChanged};
+    matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked | DiskFull | SchemaChanged))
 }

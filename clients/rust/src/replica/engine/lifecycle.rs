@@ -9,11 +9,12 @@ use uuid::Uuid;
 
 use crate::replica::error::{ReplicaError, Result};
 use crate::replica::incoming::{pages, unknown_tables};
+use crate::replica::local::attachment::{self, FaultyTables};
 use crate::replica::local::database::Database;
 use crate::replica::local::synced_table::SyncedTable;
-use crate::replica::local::{existing_rows, introspection, triggers};
+use crate::replica::local::table::Table;
 use crate::replica::metadata::state::ReplicaState;
-use crate::replica::metadata::{dirty_rows, outbox, row_versions, schema, synced_tables};
+use crate::replica::metadata::{outbox, row_versions, schema};
 use crate::session::Owner;
 
 /// How long the replica waits for a transaction of the app before it gives up for now.
@@ -31,28 +32,32 @@ pub(super) fn attach(mut connection: Connection, requested: &[SyncedTable]) -> R
     connection.pragma_update(None, "recursive_triggers", false)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     schema::create(&transaction)?;
-    dirty_rows::flush_inserts(&transaction)?;
-    let mut tables = introspection::describe_tables(&transaction, requested)?;
-    for table in &mut tables {
-        table.id = synced_tables::find_or_insert(&transaction, &table.name, &table.key)?;
-    }
-    let detached = synced_tables::list_detached(&transaction)?;
-    triggers::create(&transaction, &tables)?;
-    synced_tables::set_attached(&transaction, tables.iter().map(|table| table.id))?;
-    for table in &tables {
-        existing_rows::fill_new_columns(&transaction, table)?;
-        if detached.contains(&table.id) {
-            existing_rows::find_changes(&transaction, table)?;
-        }
-    }
-    for table in &tables {
-        let kept = unknown_tables::take(&transaction, &table.wire_name)?;
-        if !kept.is_empty() {
-            pages::apply_kept_entries(&transaction, &tables, kept)?;
-        }
-    }
+    let tables = attachment::prepare(&transaction, requested, FaultyTables::Refuse)?;
+    apply_kept_entries(&transaction, &tables)?;
+    let schema_version = attachment::schema_version(&transaction)?;
     transaction.commit()?;
-    Ok(Database { connection, tables })
+    Ok(Database { connection, tables, requested: requested.to_vec(), schema_version })
+}
+
+/// Looks at the app's schema again if it has changed, and applies what was kept for tables that it did not have before.
+pub(super) fn follow_schema(database: &mut Database) -> Result<()> {
+    if database.is_current()? {
+        return Ok(());
+    }
+    let (transaction, tables) = database.begin()?;
+    apply_kept_entries(&transaction, tables)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn apply_kept_entries(connection: &Connection, tables: &[Table]) -> Result<()> {
+    for table in tables {
+        let kept = unknown_tables::take(connection, &table.wire_name)?;
+        if !kept.is_empty() {
+            pages::apply_kept_entries(connection, tables, kept)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes everything that the replica has added.

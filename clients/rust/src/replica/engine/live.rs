@@ -11,6 +11,7 @@ use super::failure::FailureKind;
 use super::shared::Shared;
 use super::status::Status;
 use crate::replica::error::{ReplicaError, Result};
+use crate::replica::local::database::Database;
 use crate::replica::metadata::dirty_rows;
 use crate::retry::backoff;
 use crate::{ConnectionState, Notification, Notifications, SyncKitClient, SyncKitError};
@@ -168,13 +169,18 @@ impl Live<'_> {
     }
 }
 
+/// Whether there is something to send, or the schema has to be looked at again: it may have lost our triggers.
+fn has_changed(database: &mut Database) -> Result<bool> {
+    Ok(dirty_rows::exist(&database.connection)? || !database.is_current()?)
+}
+
 /// Returns once another connection has committed something that has to be sent.
 async fn local_commit(shared: &Arc<Shared>, data_version: &mut Option<i64>) {
     loop {
         // If the database is busy, it is checked again.
         if let Ok(version) = shared.with_database(|database| database.data_version()).await
             && data_version.replace(version) != Some(version)
-            && let Ok(true) = shared.with_database(|database| dirty_rows::exist(&database.connection)).await
+            && let Ok(true) = shared.with_database(has_changed).await
         {
             return;
         }

@@ -99,7 +99,7 @@ impl Replica {
         self.shared.with_database(|database| problems::list(&database.connection)).await
     }
 
-    /// Removes all problems, except for rows that still wait to be applied.
+    /// Removes all problems, except for rows that still wait to be applied or pushed, and for tables that are left out.
     ///
     /// # Errors
     /// [`ReplicaError::Detached`].

@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 
 use crate::replica::error::Result;
 use crate::replica::local::app_rows;
+use crate::replica::local::rejection::Rejections;
 use crate::replica::local::table::Table;
 use crate::replica::values::row::Row;
 use crate::replica::values::row_key::RowKey;
@@ -36,9 +37,14 @@ pub(super) fn reapply(connection: &Connection, tables: &[Table], applied: &[Appl
         return Ok(());
     }
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-    let outcome = changed.into_iter().try_for_each(|it| match &it.row {
-        Some(row) => app_rows::write(connection, &tables[it.table], &it.key, row).map(drop),
-        None => app_rows::delete(connection, &tables[it.table], &it.key),
+    let rejections = Rejections::default();
+    let outcome = changed.into_iter().try_for_each(|it| {
+        let (table, key) = (&tables[it.table], &it.key);
+        match &it.row {
+            Some(row) => app_rows::write(connection, table, key, row, &rejections),
+            None => app_rows::delete(connection, table, key, &rejections),
+        }
+        .map(drop)
     });
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
     outcome

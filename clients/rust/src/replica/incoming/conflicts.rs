@@ -96,7 +96,8 @@ fn by_column(local: &Side<'_>, remote: &Side<'_>) -> (Resolution, Vec<String>) {
         let Some(cell) = local_row.get(column) else { continue };
         let local_order = (*timestamp, Some(cell.to_json().to_string()));
         let remote_cell = remote_row.get(column).map(|cell| cell.to_json().to_string());
-        if local_order > (remote.column_timestamp(column), remote_cell) {
+        // Whoever does not name a column has not written it.
+        if remote_cell.is_none() || local_order > (remote.column_timestamp(column), remote_cell) {
             merged.insert(column.clone(), cell.clone());
             kept.push(column.clone());
         }

@@ -14,6 +14,9 @@ pub(crate) struct IncomingEntry {
     pub(crate) row_id: String,
     pub(crate) seq: i64,
     pub(crate) timestamp: i64,
+    /// Whether the log did not have the row when the entry was written, so that columns that it does not name have
+    /// their defaults.
+    pub(crate) is_new: bool,
     /// `None`: the row was deleted.
     pub(crate) content: Option<(Row, ColumnTimestamps)>,
 }
@@ -34,7 +37,10 @@ pub(crate) fn newest_of_each_row(changes: Vec<PulledChange>) -> (Vec<IncomingEnt
     let mut unreadable = Vec::new();
     for change in changes {
         match read_change(change) {
-            Ok(entry) => drop(newest.insert((entry.wire_name.clone(), entry.row_id.clone()), entry)),
+            Ok(entry) => {
+                // Names are those of SQLite: it does not tell `Notes` from `notes`.
+                newest.insert((entry.wire_name.to_ascii_lowercase(), entry.row_id.clone()), entry);
+            }
             Err(entry) => unreadable.push(entry),
         }
     }
@@ -46,6 +52,7 @@ pub(crate) fn newest_of_each_row(changes: Vec<PulledChange>) -> (Vec<IncomingEnt
 fn read_change(change: PulledChange) -> Result<IncomingEntry, UnreadableEntry> {
     let PulledChange { entry: ChangeEntry { table, op, row_id, timestamp, data }, seq, .. } = change;
     let timestamp = timestamp.timestamp_micros();
+    let is_new = op == Op::Insert;
     let content = match (op, data) {
         (Op::Delete, _) => None,
         (_, data) => match data.as_ref().and_then(row::from_json) {
@@ -56,7 +63,7 @@ fn read_change(change: PulledChange) -> Result<IncomingEntry, UnreadableEntry> {
             }
         },
     };
-    Ok(IncomingEntry { wire_name: table, row_id, seq, timestamp, content })
+    Ok(IncomingEntry { wire_name: table, row_id, seq, timestamp, is_new, content })
 }
 
 impl From<QuarantinedEntry> for UnreadableEntry {

@@ -13,13 +13,16 @@ use super::app_triggers::{self, AppliedRow};
 use super::conflicts::{self, Side, Tracking};
 use super::entries::{IncomingEntry, UnreadableEntry};
 use super::reference_repair::ReferenceRepair;
-use super::row_writes::{RowWrite, RowWrites};
+use super::row_writes::{RowDeletion, RowWrite, RowWrites};
 use super::table_writer::TableWriter;
 use super::unknown_tables;
 use crate::replica::error::Result;
 use crate::replica::local::app_rows;
+use crate::replica::local::defaults;
+use crate::replica::local::rejection::Rejections;
 use crate::replica::local::table::Table;
 use crate::replica::metadata::clock::{self, TimestampBound};
+use crate::replica::metadata::dirty_rows::DirtyKind;
 use crate::replica::metadata::problems::{self, ProblemKind, ProblemSubject};
 use crate::replica::metadata::row_versions::{self, RowVersion, is_unchanged};
 use crate::replica::metadata::{dirty_columns, dirty_rows, tombstones};
@@ -37,12 +40,14 @@ pub(super) struct Merge<'a> {
     caught_up: bool,
     /// Whether any row waits to be applied, so that an entry may make that obsolete.
     any_not_applied: bool,
+    /// Whether any local row cannot be pushed as it is.
+    any_not_pushed: bool,
 }
 
 /// What to do with a row of the app.
 enum RowAction {
     Keep,
-    Delete(usize, RowKey),
+    Delete(RowDeletion),
     Write(RowWrite),
 }
 
@@ -54,10 +59,12 @@ impl<'a> Merge<'a> {
         bound: TimestampBound,
         generation: i64,
         caught_up: bool,
+        rejections: &'a Rejections,
     ) -> Result<Self> {
-        let any_not_applied = problems::any_not_applied(connection)?;
-        let writer = TableWriter::new(connection, tables, bound);
-        Ok(Self { writer, generation, caught_up, any_not_applied })
+        let any_not_applied = problems::exist(connection, ProblemKind::NotApplied)?;
+        let any_not_pushed = problems::exist(connection, ProblemKind::NotPushed)?;
+        let writer = TableWriter::new(connection, tables, bound, rejections);
+        Ok(Self { writer, generation, caught_up, any_not_applied, any_not_pushed })
     }
 
     /// Applies entries, at most one of each row, in the order of the log.
@@ -74,22 +81,23 @@ impl<'a> Merge<'a> {
         for entry in entries {
             match self.decide(entry)? {
                 RowAction::Keep => {}
-                RowAction::Delete(table, key) => {
-                    self.writer.delete(table, &key)?;
-                    if has_triggers {
+                RowAction::Delete(deletion) => {
+                    let is_applied = self.rows().delete(&deletion)?;
+                    if has_triggers && is_applied {
+                        let RowDeletion { table, key, .. } = deletion;
                         applied.push(AppliedRow { table, key, row: None });
                     }
                 }
                 RowAction::Write(write) => {
-                    if has_triggers {
-                        let RowWrite { table, key, row, .. } = &write;
-                        applied.push(AppliedRow { table: *table, key: key.clone(), row: Some(row.clone()) });
-                    }
                     writes.push(write);
                 }
             }
         }
-        self.rows().write_all(writes)?;
+        let written = self.rows().write_all(writes)?;
+        if has_triggers {
+            let row = |RowWrite { table, key, row, .. }| AppliedRow { table, key, row: Some(row) };
+            applied.extend(written.into_iter().map(row));
+        }
         app_triggers::reapply(connection, tables, &applied)
     }
 
@@ -119,7 +127,9 @@ impl<'a> Merge<'a> {
                 match tables.iter().position(|table| table.id == id) {
                     Some(table) if !self.writer.is_unsent(table, &key)? => {
                         dirty_rows::remove(connection, id, &key)?;
-                        self.writer.delete(table, &key)?;
+                        let (seq, timestamp) = row_versions::find(connection, id, &key)?
+                            .map_or((0, 0), |version| (version.seq, version.timestamp));
+                        self.rows().delete(&RowDeletion { table, key: key.clone(), seq, timestamp })?;
                         row_versions::put_deleted(connection, id, &key, self.generation)?;
                     }
                     _ => row_versions::remove(connection, id, &key)?,
@@ -138,13 +148,16 @@ impl<'a> Merge<'a> {
     }
 
     /// Decides what an entry does to its row, and stores the entry as the row's newest version.
-    fn decide(&self, entry: IncomingEntry) -> Result<RowAction> {
+    fn decide(&self, mut entry: IncomingEntry) -> Result<RowAction> {
         let (connection, tables) = (self.writer.connection(), self.writer.tables());
-        let Some(index) = tables.iter().position(|table| table.wire_name == entry.wire_name) else {
+        let Some(index) =
+            tables.iter().position(|table| table.wire_name.eq_ignore_ascii_case(&entry.wire_name))
+        else {
             unknown_tables::put(connection, &entry)?;
             return Ok(RowAction::Keep);
         };
         let table = &tables[index];
+        entry.wire_name.clone_from(&table.wire_name);
         let is_key_of_table = |key: &RowKey| key.cells().is_some_and(|cells| cells.len() == table.key.len());
         let Some(key) = RowKey::from_wire(&entry.row_id).filter(is_key_of_table) else {
             let IncomingEntry { wire_name, row_id, seq, timestamp, .. } = entry;
@@ -162,11 +175,13 @@ impl<'a> Merge<'a> {
         if self.any_not_applied {
             problems::remove(connection, ProblemKind::NotApplied, &entry.wire_name, &entry.row_id)?;
         }
-        let IncomingEntry { seq, timestamp, content, .. } = entry;
+        let IncomingEntry { seq, timestamp, is_new, content, .. } = entry;
         let (remote, extra_columns, column_timestamps) = match content {
             Some((row, timestamps)) => {
                 let (row, extra_columns) = app_rows::split_columns(table, row);
-                (Some(row), extra_columns, timestamps)
+                let own_name = |name: String| table.column(&name).map(str::to_owned).unwrap_or(name);
+                let timestamps = timestamps.into_iter().map(|(name, timestamp)| (own_name(name), timestamp));
+                (Some(row), extra_columns, timestamps.collect())
             }
             None => (None, Row::new(), ColumnTimestamps::new()),
         };
@@ -176,6 +191,7 @@ impl<'a> Merge<'a> {
             column_timestamps: column_timestamps.clone(),
         };
         let resolution = self.resolve_conflict(table, &key, version.as_ref(), &side)?;
+        let was_known = version.is_some();
         let deleted = remote.is_none();
         let digest = remote.as_ref().map(row::digest);
         let version = RowVersion { seq, timestamp, deleted, digest, column_timestamps, extra_columns };
@@ -184,8 +200,13 @@ impl<'a> Merge<'a> {
             (Resolution::TakeRemote, remote) => {
                 dirty_rows::remove(connection, table.id, &key)?;
                 match remote {
-                    Some(row) => RowAction::Write(RowWrite { table: index, key, row, seq, timestamp }),
-                    None => RowAction::Delete(index, key),
+                    Some(mut row) => {
+                        if is_new && was_known {
+                            set_defaults(connection, table, &mut row)?;
+                        }
+                        RowAction::Write(RowWrite { table: index, key, row, seq, timestamp })
+                    }
+                    None => RowAction::Delete(RowDeletion { table: index, key, seq, timestamp }),
                 }
             }
             (Resolution::KeepLocal, remote) => {
@@ -209,11 +230,19 @@ impl<'a> Merge<'a> {
         remote: &Side<'_>,
     ) -> Result<Resolution> {
         let connection = self.writer.connection();
-        let Some(dirty) = dirty_rows::find(connection, table.id, key)? else {
+        let unpushed = if self.any_not_pushed {
+            problems::find_unpushed(connection, &table.wire_name, key)?
+        } else {
+            None
+        };
+        let Some(dirty) = dirty_rows::find(connection, table.id, key)?.or(unpushed) else {
             return Ok(Resolution::TakeRemote);
         };
         let row = app_rows::read(connection, table, key)?;
         if row.as_ref() == remote.row || is_unchanged(version, row.as_ref()) {
+            if unpushed.is_some() {
+                problems::remove(connection, ProblemKind::NotPushed, &table.wire_name, &key.to_wire())?;
+            }
             return Ok(Resolution::TakeRemote);
         }
         // 0: what was there before the table was attached is older than anything in the log.
@@ -227,7 +256,24 @@ impl<'a> Merge<'a> {
             let is_in_log = version.is_some_and(|version| !version.deleted);
             local.set_dirty_columns(dirty_columns, is_in_log);
         }
-        let outcome = conflicts::resolve(table, key, &local, remote);
+        let mut outcome = conflicts::resolve(table, key, &local, remote);
+        if let (Some(ours), Some(theirs), Resolution::TakeRemote) = (&row, remote.row, &outcome.resolution)
+            && !table.rule.is_by_column()
+        {
+            let only_ours = app_rows::only_ours(connection, table, ours, theirs)?;
+            if !only_ours.is_empty() {
+                let merged = theirs.clone().into_iter().chain(only_ours).collect();
+                outcome.resolution = Resolution::Merge(merged);
+                outcome.tracking = Tracking::NewWrite(DirtyKind::Written);
+            }
+        }
+        if let (Some(timestamp), Some(lost)) = (unpushed, &row) {
+            match outcome.resolution {
+                Resolution::TakeRemote => problems::keep_unpushed(connection, &table.wire_name, key, lost)?,
+                // It may fit now.
+                _ => dirty_rows::put(connection, table.id, key, timestamp, DirtyKind::Written)?,
+            }
+        }
         match outcome.tracking {
             Tracking::Unchanged => {}
             Tracking::Columns(kept) => {
@@ -254,4 +300,14 @@ impl<'a> Merge<'a> {
         }
         Ok(())
     }
+}
+
+/// Gives columns that a row does not name their defaults: another row may have been there before.
+fn set_defaults(connection: &Connection, table: &Table, row: &mut Row) -> Result<()> {
+    for column in table.columns.iter().filter(|column| !table.key.contains(column)) {
+        if !row.contains_key(column) {
+            row.insert(column.clone(), defaults::find(connection, table, column)?);
+        }
+    }
+    Ok(())
 }

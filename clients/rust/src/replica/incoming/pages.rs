@@ -7,6 +7,7 @@ use super::entries::{IncomingEntry, UnreadableEntry};
 use super::merge::Merge;
 use crate::replica::error::Result;
 use crate::replica::local::database::Database;
+use crate::replica::local::rejection::Rejections;
 use crate::replica::local::table::Table;
 use crate::replica::metadata::clock::{TimestampBound, set_applying};
 use crate::replica::metadata::state::ReplicaState;
@@ -29,16 +30,33 @@ pub(crate) struct IncomingPage {
 }
 
 /// Applies a page, unless another process of the app has moved the cursor in the meantime.
-pub(crate) fn apply_page(database: &mut Database, page: IncomingPage, bound: TimestampBound) -> Result<()> {
+pub(crate) fn apply_page(database: &mut Database, page: &IncomingPage, bound: TimestampBound) -> Result<()> {
+    let rejections = Rejections::default();
+    loop {
+        let known = rejections.len();
+        match try_to_apply(database, page, bound, &rejections) {
+            // A trigger has rolled back everything. Its row is left out the next time, so this ends.
+            Err(_) if rejections.len() > known => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+fn try_to_apply(
+    database: &mut Database,
+    page: &IncomingPage,
+    bound: TimestampBound,
+    rejections: &Rejections,
+) -> Result<()> {
     let (transaction, tables) = database.begin()?;
     let mut state = ReplicaState::load(&transaction)?;
     if state.cursor != page.from {
         return Ok(());
     }
     set_applying(&transaction, true)?;
-    let mut merge = Merge::new(&transaction, tables, bound, state.generation, page.caught_up)?;
+    let mut merge = Merge::new(&transaction, tables, bound, state.generation, page.caught_up, rejections)?;
     merge.report_unreadable(&page.unreadable)?;
-    merge.apply(page.entries)?;
+    merge.apply(page.entries.clone())?;
     if page.caught_up {
         merge.retry_not_applied()?;
         if state.rebuilding {
@@ -48,7 +66,7 @@ pub(crate) fn apply_page(database: &mut Database, page: IncomingPage, bound: Tim
         tombstones::remove_clean(&transaction)?;
     }
     state.advance(page.cursor);
-    state.watch = page.watch.or(state.watch);
+    state.watch = page.watch.clone().or(state.watch);
     state.references_unchecked = !page.caught_up;
     state.rebuilding &= !page.caught_up;
     // The app's database was restored from a copy, and lacks entries that it has sent. Continuing its stream would
@@ -71,7 +89,8 @@ pub(crate) fn apply_kept_entries(
 ) -> Result<()> {
     set_applying(connection, true)?;
     let generation = ReplicaState::load(connection)?.generation;
-    let mut merge = Merge::new(connection, tables, TimestampBound::new(0), generation, true)?;
+    let rejections = Rejections::default();
+    let mut merge = Merge::new(connection, tables, TimestampBound::new(0), generation, true, &rejections)?;
     merge.apply(entries)?;
     merge.repair_references(false)?;
     set_applying(connection, false)

@@ -1,7 +1,7 @@
 //! Repairs dangling references: one device deleted a row while another one wrote a row that refers to it.
 //!
 //! The device that meets both writes repairs the reference as its schema says, and sends the result. `CASCADE`: the
-//! referring row is deleted as well. `SET NULL`, `SET DEFAULT`: its reference is cleared. Otherwise the deletion was
+//! referring row is deleted as well. `SET NULL`, `SET DEFAULT`: its reference is set to that. Otherwise the deletion was
 //! not allowed, and the row is restored, together with the row whose deletion cascaded to it, since SQLite would not
 //! have allowed that deletion either.
 //!
@@ -10,11 +10,14 @@
 
 use std::collections::BTreeSet;
 
+use rusqlite::Connection;
+
 use super::references::{self, Reference};
 use super::table_writer::TableWriter;
 use crate::replica::error::Result;
-use crate::replica::local::app_rows::{self, WriteOutcome};
-use crate::replica::local::table::{ForeignKey, OnDelete};
+use crate::replica::local::app_rows::WriteOutcome;
+use crate::replica::local::defaults;
+use crate::replica::local::table::{ForeignKey, OnDelete, Table};
 use crate::replica::metadata::dirty_rows::{self, DirtyKind};
 use crate::replica::metadata::{dirty_columns, row_versions, tombstones};
 use crate::replica::values::cell::Cell;
@@ -34,7 +37,7 @@ impl<'w, 'a> ReferenceRepair<'w, 'a> {
     }
 
     /// Checks the rows that were written and deleted, or with `check_all` every row, and repairs what dangles. This
-    /// terminates: each step deletes a row, clears a reference, or restores a row, which happens at most once for
+    /// terminates: each step deletes a row, sets a reference to one that exists or to `NULL`, or restores a row, which happens at most once for
     /// each row.
     pub(super) fn run(&mut self, check_all: bool) -> Result<()> {
         let (connection, tables) = (self.writer.connection(), self.writer.tables());
@@ -72,12 +75,18 @@ impl<'w, 'a> ReferenceRepair<'w, 'a> {
                 self.restore(foreign_key.parent, &parent_key)?
             }
             (OnDelete::Cascade | OnDelete::Restrict, None) => false,
-            (OnDelete::SetNull | OnDelete::SetDefault, _) => self.clear(*table, key, foreign_key)?,
+            (OnDelete::SetNull, _) => self.set(*table, key, foreign_key, null)?,
+            (OnDelete::SetDefault, parent_key) => {
+                self.set(*table, key, foreign_key, defaults::find)?
+                    || parent_key.map_or(Ok(false), |key| self.restore(foreign_key.parent, &key))?
+            }
         };
-        if is_repaired {
-            return Ok(());
+        if !is_repaired {
+            // If the app's database refuses that as well, the reference dangles until somebody writes the row.
+            let reason = "the row that it refers to was deleted";
+            self.writer.delete_for_constraint(*table, key, Some(&row), reason)?;
         }
-        self.writer.delete_for_constraint(*table, key, Some(&row), "the row that it refers to was deleted")
+        Ok(())
     }
 
     /// Whether one of the two rows was written here, and the parent was really deleted: it may also be a row that
@@ -119,16 +128,31 @@ impl<'w, 'a> ReferenceRepair<'w, 'a> {
         Ok(true)
     }
 
-    /// Sets a reference to `NULL`. Returns `false` if a constraint forbids it.
-    fn clear(&mut self, table: usize, key: &RowKey, foreign_key: &ForeignKey) -> Result<bool> {
-        let (connection, it) = (self.writer.connection(), &self.writer.tables()[table]);
+    /// Sets the columns of a reference to new values. Returns `false` if a constraint forbids it, or if the reference
+    /// would dangle again.
+    fn set(
+        &mut self,
+        table: usize,
+        key: &RowKey,
+        foreign_key: &ForeignKey,
+        value: impl Fn(&Connection, &Table, &str) -> Result<Cell>,
+    ) -> Result<bool> {
+        let (connection, tables) = (self.writer.connection(), self.writer.tables());
+        let it = &tables[table];
         let columns: Vec<_> = foreign_key.columns.iter().map(|(from, _)| from).collect();
         if columns.iter().any(|column| it.key.contains(column)) {
             return Ok(false);
         }
         let mut row: Row = self.writer.read(table, key)?.unwrap_or_default();
-        row.extend(columns.iter().map(|column| ((*column).clone(), Cell::Null)));
-        if app_rows::write(connection, it, key, &row)? != WriteOutcome::Written {
+        for column in &columns {
+            row.insert((*column).clone(), value(connection, it, column)?);
+        }
+        if let Some(cells) = references::referring_cells(foreign_key, &row)
+            && !references::parent_exists(connection, tables, foreign_key, &cells)?
+        {
+            return Ok(false);
+        }
+        if self.writer.write(table, key, &row)? != WriteOutcome::Written {
             return Ok(false);
         }
         let timestamp = self.writer.tick()?;
@@ -140,4 +164,8 @@ impl<'w, 'a> ReferenceRepair<'w, 'a> {
         }
         Ok(true)
     }
+}
+
+fn null(_: &Connection, _: &Table, _: &str) -> Result<Cell> {
+    Ok(Cell::Null)
 }

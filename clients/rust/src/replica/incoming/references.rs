@@ -54,7 +54,8 @@ pub(super) fn references_to(
         }
         let cells: Option<Vec<_>> = foreign_key.columns.iter().map(|(_, to)| row.get(to)).collect();
         let Some(cells) = cells else { continue };
-        let equals = |(from, _): &(String, String)| format!("{} = ?", identifier(from));
+        let child = identifier(&tables[table].name);
+        let equals = |(from, _): &(String, String)| format!("{child}.{} = ?", identifier(from));
         let condition: Vec<_> = foreign_key.columns.iter().map(equals).collect();
         let keys = keys_where(connection, &tables[table], &condition.join(" AND "), &cells)?;
         references.extend(keys.into_iter().map(|key| Reference { table, key, foreign_key: index }));
@@ -96,9 +97,9 @@ pub(super) fn parent_exists(
     foreign_key: &ForeignKey,
     cells: &[&Cell],
 ) -> Result<bool> {
-    let equals = |(_, to): &(String, String)| format!("{} = ?", identifier(to));
+    let equals = |(_, to): &(String, String)| format!("t.{} = ?", identifier(to));
     let sql = format!(
-        "SELECT EXISTS (SELECT 1 FROM {} WHERE {})",
+        "SELECT EXISTS (SELECT 1 FROM {} AS t WHERE {})",
         identifier(&tables[foreign_key.parent].name),
         foreign_key.columns.iter().map(equals).collect::<Vec<_>>().join(" AND ")
     );

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 
 use crate::replica::error::Result;
 use crate::replica::local::app_rows::{self, WriteOutcome};
+use crate::replica::local::rejection::Rejections;
 use crate::replica::local::table::Table;
 use crate::replica::metadata::clock::{self, TimestampBound};
 use crate::replica::metadata::dirty_rows::{self, DirtyKind};
@@ -19,13 +20,25 @@ pub(super) struct TableWriter<'a> {
     connection: &'a Connection,
     tables: &'a [Table],
     bound: TimestampBound,
+    rejections: &'a Rejections,
     written: Vec<(usize, RowKey)>,
     deleted: Vec<(usize, Row)>,
 }
 
+/// A part of a merge that may be undone.
+pub(super) struct Attempt {
+    written: usize,
+    deleted: usize,
+}
+
 impl<'a> TableWriter<'a> {
-    pub(super) fn new(connection: &'a Connection, tables: &'a [Table], bound: TimestampBound) -> Self {
-        Self { connection, tables, bound, written: Vec::new(), deleted: Vec::new() }
+    pub(super) fn new(
+        connection: &'a Connection,
+        tables: &'a [Table],
+        bound: TimestampBound,
+        rejections: &'a Rejections,
+    ) -> Self {
+        Self { connection, tables, bound, rejections, written: Vec::new(), deleted: Vec::new() }
     }
 
     pub(super) fn connection(&self) -> &'a Connection {
@@ -50,7 +63,7 @@ impl<'a> TableWriter<'a> {
     }
 
     pub(super) fn write(&mut self, table: usize, key: &RowKey, row: &Row) -> Result<WriteOutcome> {
-        let outcome = app_rows::write(self.connection, &self.tables[table], key, row)?;
+        let outcome = app_rows::write(self.connection, &self.tables[table], key, row, self.rejections)?;
         if outcome == WriteOutcome::Written && !self.tables[table].foreign_keys.is_empty() {
             self.written.push((table, key.clone()));
         }
@@ -58,33 +71,62 @@ impl<'a> TableWriter<'a> {
     }
 
     /// Deletes a row. If other rows may refer to it, its contents are kept.
-    pub(super) fn delete(&mut self, table: usize, key: &RowKey) -> Result<()> {
+    pub(super) fn delete(&mut self, table: usize, key: &RowKey) -> Result<WriteOutcome> {
         let Table { id, may_be_restored, .. } = self.tables[table];
         let is_parent =
             self.tables.iter().any(|child| child.foreign_keys.iter().any(|it| it.parent == table));
-        if is_parent && let Some(row) = self.read(table, key)? {
+        let row = if is_parent { self.read(table, key)? } else { None };
+        let outcome = app_rows::delete(self.connection, &self.tables[table], key, self.rejections)?;
+        if let Some(row) = row.filter(|_| outcome == WriteOutcome::Written) {
             if may_be_restored {
                 tombstones::put(self.connection, id, key, &row)?;
             }
             self.deleted.push((table, row));
         }
-        app_rows::delete(self.connection, &self.tables[table], key)
+        Ok(outcome)
     }
 
-    /// Deletes a row on all devices because of a constraint, and reports `row`, the contents that are lost.
+    /// Deletes a row that is about to be written again.
+    pub(super) fn delete_for_rewriting(&self, table: usize, key: &RowKey) -> Result<WriteOutcome> {
+        app_rows::delete(self.connection, &self.tables[table], key, self.rejections)
+    }
+
+    /// Begins a part of the merge that can be undone by itself.
+    pub(super) fn begin_attempt(&mut self) -> Result<Attempt> {
+        self.connection.prepare_cached("SAVEPOINT tidelog_attempt")?.execute([])?;
+        Ok(Attempt { written: self.written.len(), deleted: self.deleted.len() })
+    }
+
+    /// Ends an attempt: keeps what it did, or undoes it.
+    pub(super) fn end_attempt(&mut self, attempt: &Attempt, keep: bool) -> Result<()> {
+        if !keep {
+            self.connection.prepare_cached("ROLLBACK TO tidelog_attempt")?.execute([])?;
+            self.written.truncate(attempt.written);
+            self.deleted.truncate(attempt.deleted);
+        }
+        self.connection.prepare_cached("RELEASE tidelog_attempt")?.execute([])?;
+        Ok(())
+    }
+
+    /// Deletes a row on all devices because of a constraint, and reports `row`, the contents that are lost. Nothing
+    /// happens if the app's database refuses that.
     pub(super) fn delete_for_constraint(
         &mut self,
         table: usize,
         key: &RowKey,
         row: Option<&Row>,
         reason: &str,
-    ) -> Result<()> {
+    ) -> Result<WriteOutcome> {
+        let outcome = self.delete(table, key)?;
+        if outcome != WriteOutcome::Written {
+            return Ok(outcome);
+        }
         let timestamp = self.tick()?;
         let Table { id, wire_name, .. } = &self.tables[table];
         let subject = ProblemSubject { wire_name, row_id: &key.to_wire(), seq: None, timestamp };
         problems::put(self.connection, ProblemKind::RemovedByConstraint, subject, row, reason)?;
-        self.delete(table, key)?;
-        dirty_rows::put(self.connection, *id, key, timestamp, DirtyKind::Deleted)
+        dirty_rows::put(self.connection, *id, key, timestamp, DirtyKind::Deleted)?;
+        Ok(outcome)
     }
 
     /// When a row was written here, if that write is not in the log yet.

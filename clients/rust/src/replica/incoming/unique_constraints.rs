@@ -54,11 +54,11 @@ pub(super) fn find_rivals(
         // NULLs are distinct.
         let Some(cells) = cells.filter(|cells| !cells.contains(&&Cell::Null)) else { continue };
         let equals = |(name, collation): &(String, String)| {
-            format!("{} = ? COLLATE {}", identifier(name), identifier(collation))
+            format!("t.{} = ? COLLATE {}", identifier(name), identifier(collation))
         };
         let sql = format!(
-            "SELECT {} FROM {} WHERE {}",
-            table.key_sql(""),
+            "SELECT {} FROM {} AS t WHERE {}",
+            table.key_sql("t."),
             identifier(&table.name),
             columns.iter().map(equals).collect::<Vec<_>>().join(" AND ")
         );

@@ -8,7 +8,7 @@ use crate::replica::error::{ReplicaError, Result};
 use crate::replica::values::row;
 
 pub(crate) fn put(connection: &Connection, entry: &IncomingEntry) -> Result<()> {
-    let IncomingEntry { wire_name, row_id, seq, timestamp, content } = entry;
+    let IncomingEntry { wire_name, row_id, seq, timestamp, content, .. } = entry;
     let data = content.as_ref().map(|(row, timestamps)| row::to_json(row, timestamps).to_string());
     let sql = "INSERT INTO tidelog_unknown_tables (wire_name, row_id, seq, timestamp, data)
                VALUES (?1, ?2, ?3, ?4, ?5)
@@ -20,8 +20,7 @@ pub(crate) fn put(connection: &Connection, entry: &IncomingEntry) -> Result<()> 
 
 /// Removes and returns the entries of a table, in the order of the log.
 pub(crate) fn take(connection: &Connection, wire_name: &str) -> Result<Vec<IncomingEntry>> {
-    let sql =
-        "SELECT row_id, seq, timestamp, data FROM tidelog_unknown_tables WHERE wire_name = ?1 ORDER BY seq";
+    let sql = "SELECT row_id, seq, timestamp, data FROM tidelog_unknown_tables WHERE wire_name = ?1 COLLATE NOCASE ORDER BY seq";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([wire_name])?;
     let mut entries = Vec::new();
@@ -33,10 +32,12 @@ pub(crate) fn take(connection: &Connection, wire_name: &str) -> Result<Vec<Incom
             row_id: found.get(0)?,
             seq: found.get(1)?,
             timestamp: found.get(2)?,
+            is_new: false,
             content: data.map(|text| row::from_text(&text).ok_or_else(damaged)).transpose()?,
         });
     }
-    connection.execute("DELETE FROM tidelog_unknown_tables WHERE wire_name = ?1", [wire_name])?;
+    connection
+        .execute("DELETE FROM tidelog_unknown_tables WHERE wire_name = ?1 COLLATE NOCASE", [wire_name])?;
     Ok(entries)
 }
 

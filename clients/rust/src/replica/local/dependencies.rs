@@ -8,9 +8,10 @@ use super::table::{ForeignKey, OnDelete, Table};
 pub(super) fn find_restorable_tables(tables: &mut [Table]) {
     let may_be_restored = |tables: &[Table], index: usize| {
         let requires = |child: &Table, key: &ForeignKey| match key.on_delete {
-            OnDelete::Restrict => key.parent == index,
+            // A default that refers to nothing forbids the deletion, too.
+            OnDelete::Restrict | OnDelete::SetDefault => key.parent == index,
             OnDelete::Cascade => key.parent == index && child.may_be_restored,
-            OnDelete::SetNull | OnDelete::SetDefault => false,
+            OnDelete::SetNull => false,
         };
         tables.iter().any(|child| child.foreign_keys.iter().any(|key| requires(child, key)))
     };

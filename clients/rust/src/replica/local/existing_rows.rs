@@ -1,16 +1,20 @@
 //! What a table already contains when it is attached: rows from before the first attach, rows that were written while
 //! the table was not attached, and columns that came with a new version of the app.
 
+use std::collections::HashSet;
+
 use rusqlite::Connection;
 
 use super::app_rows::{self, WriteOutcome};
+use super::defaults;
+use super::rejection::Rejections;
 use super::table::Table;
 use crate::replica::error::Result;
 use crate::replica::metadata::clock::set_applying;
 use crate::replica::metadata::dirty_rows::{self, DirtyKind};
 use crate::replica::metadata::row_versions::{self, is_unchanged};
 use crate::replica::metadata::state::ReplicaState;
-use crate::replica::metadata::synced_tables;
+use crate::replica::metadata::{dirty_columns, problems, synced_tables};
 use crate::replica::values::row;
 use crate::replica::values::row_key::RowKey;
 use crate::replica::values::sql::identifier;
@@ -23,10 +27,10 @@ use crate::replica::values::sql::identifier;
 pub(crate) fn find_changes(connection: &Connection, table: &Table) -> Result<()> {
     let in_log = row_versions::list_existing(connection, table.id)?;
     let sql = format!(
-        "INSERT INTO tidelog_dirty_rows (table_id, row_key, timestamp, kind) SELECT ?1, {key}, 0, 0 FROM {name} \
+        "INSERT INTO tidelog_dirty_rows (table_id, row_key, timestamp, kind) SELECT ?1, {key}, 0, 0 FROM {name} AS t \
          WHERE NOT EXISTS (SELECT 1 FROM tidelog_row_versions WHERE table_id = ?1 AND row_key = {key}) \
          ON CONFLICT (table_id, row_key) DO NOTHING",
-        key = table.key_sql(""),
+        key = table.key_sql("t."),
         name = identifier(&table.name)
     );
     connection.execute(&sql, [table.id])?;
@@ -45,17 +49,98 @@ pub(crate) fn find_changes(connection: &Connection, table: &Table) -> Result<()>
     Ok(())
 }
 
-/// Fills columns that the app did not have before with the values that other devices have written.
-pub(crate) fn fill_new_columns(connection: &Connection, table: &Table) -> Result<()> {
-    if !synced_tables::set_columns(connection, table.id, &table.columns)? {
+/// Makes the rows dirty again that could not be pushed: the limits may be others now.
+pub(crate) fn retry_unpushed(connection: &Connection, table: &Table) -> Result<()> {
+    for (key, timestamp) in problems::list_unpushed(connection, &table.wire_name)? {
+        if dirty_rows::find(connection, table.id, &key)?.is_none() {
+            dirty_rows::put(connection, table.id, &key, timestamp, DirtyKind::Written)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether so many of the rows that the log has are missing that the table was rather made anew than changed. Then
+/// nothing is known of deletions, and the rows are still wanted.
+pub(crate) fn was_made_anew(connection: &Connection, table: &Table) -> Result<bool> {
+    let sql = format!(
+        "SELECT count(*), coalesce(sum(EXISTS (SELECT 1 FROM {} AS t WHERE {} = v.row_key)), 0)
+         FROM tidelog_row_versions AS v WHERE v.table_id = ?1 AND NOT v.deleted AND v.digest IS NOT NULL",
+        identifier(&table.name),
+        table.key_sql("t."),
+    );
+    let (in_log, left): (i64, i64) =
+        connection.query_row(&sql, [table.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(in_log > 0 && left * 2 < in_log)
+}
+
+/// Makes the rows of a table count as if it was attached for the first time.
+pub(crate) fn forget_log(connection: &Connection, table: &Table) -> Result<()> {
+    row_versions::remove_all(connection, table.id)?;
+    dirty_rows::remove_all(connection, table.id)
+}
+
+/// Notes the columns of a table. Columns that it did not have before are filled with the values that other devices have
+/// written; where there are none, the values here are new, and are sent.
+pub(crate) fn adopt_columns(connection: &Connection, table: &Table) -> Result<()> {
+    let before = synced_tables::columns(connection, table.id)?;
+    if before == table.columns {
         return Ok(());
     }
+    synced_tables::set_columns(connection, table.id, &table.columns)?;
+    if before.is_empty() {
+        return Ok(());
+    }
+    let is_new = |name: &&String| !before.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let added: Vec<_> = table.columns.iter().filter(is_new).collect();
     let generation = ReplicaState::load(connection)?.generation;
     set_applying(connection, true)?;
-    for key in row_versions::list_with_extra_columns(connection, table.id)? {
-        fill_row(connection, table, &key, generation)?;
+    let filled: HashSet<_> =
+        row_versions::list_with_extra_columns(connection, table.id)?.into_iter().collect();
+    for key in &filled {
+        fill_row(connection, table, key, generation)?;
     }
-    set_applying(connection, false)
+    set_applying(connection, false)?;
+    for column in added {
+        mark_new_values(connection, table, column, &filled)?;
+    }
+    Ok(())
+}
+
+/// Makes the rows dirty that have a value of their own in a new column: it was renamed, or a migration has filled it.
+fn mark_new_values(
+    connection: &Connection,
+    table: &Table,
+    column: &str,
+    filled: &HashSet<RowKey>,
+) -> Result<()> {
+    let default = defaults::find(connection, table, column)?;
+    let sql = format!(
+        "SELECT {} FROM {} AS t WHERE t.{} IS NOT ?1",
+        table.key_sql("t."),
+        identifier(&table.name),
+        identifier(column)
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([default])?;
+    while let Some(found) = rows.next()? {
+        let key: RowKey = found.get(0)?;
+        let Some(version) = row_versions::find(connection, table.id, &key)? else { continue };
+        let dirty = dirty_rows::find(connection, table.id, &key)?;
+        let local = app_rows::read(connection, table, &key)?;
+        if version.deleted
+            || (dirty.is_none() && filled.contains(&key) && is_unchanged(Some(&version), local.as_ref()))
+        {
+            continue;
+        }
+        let timestamp = dirty.unwrap_or(version.timestamp + 1);
+        if dirty.is_none() {
+            dirty_rows::put(connection, table.id, &key, timestamp, DirtyKind::Written)?;
+        }
+        if table.rule.is_by_column() {
+            dirty_columns::put(connection, table.id, &key, column, timestamp)?;
+        }
+    }
+    Ok(())
 }
 
 fn fill_row(connection: &Connection, table: &Table, key: &RowKey, generation: i64) -> Result<()> {
@@ -64,9 +149,15 @@ fn fill_row(connection: &Connection, table: &Table, key: &RowKey, generation: i6
     let (new_columns, extra_columns) =
         app_rows::split_columns(table, std::mem::take(&mut version.extra_columns));
     version.extra_columns = extra_columns;
-    row.extend(new_columns);
-    if app_rows::write(connection, table, key, &row)? == WriteOutcome::Written
-        && dirty_rows::find(connection, table.id, key)?.is_none()
+    let is_dirty = dirty_rows::find(connection, table.id, key)?.is_some();
+    for (column, cell) in new_columns {
+        // A renamed column may hold what was written here and not sent yet.
+        if !is_dirty || row.get(&column) == Some(&defaults::find(connection, table, &column)?) {
+            row.insert(column, cell);
+        }
+    }
+    if app_rows::write(connection, table, key, &row, &Rejections::default())? == WriteOutcome::Written
+        && !is_dirty
     {
         version.digest = Some(row::digest(&row));
     }

@@ -6,28 +6,45 @@ use super::dependencies;
 use super::synced_table::SyncedTable;
 use super::table::{ForeignKey, OnDelete, Table, UniqueConstraint};
 use crate::replica::error::{ReplicaError, Result, TableFault};
+use crate::replica::metadata::synced_tables;
 use crate::replica::values::sql::is_reserved;
 
-/// Describes the tables, in the given order.
-///
-/// # Errors
-/// [`ReplicaError::Table`] if one of them cannot be synced.
-pub(crate) fn describe_tables(connection: &Connection, requested: &[SyncedTable]) -> Result<Vec<Table>> {
-    let mut tables: Vec<Table> = Vec::with_capacity(requested.len());
+/// What was found of the tables that an app wants to sync.
+pub(super) struct Description {
+    /// Those that can be synced, in the given order.
+    pub(super) tables: Vec<Table>,
+    /// The others, by their names on the wire, and why: always [`ReplicaError::Table`].
+    pub(super) left_out: Vec<(String, ReplicaError)>,
+}
+
+/// Describes the tables.
+pub(super) fn describe_tables(connection: &Connection, requested: &[SyncedTable]) -> Result<Description> {
+    let (mut tables, mut left_out): (Vec<Table>, Vec<_>) = (Vec::with_capacity(requested.len()), Vec::new());
     for one in requested {
-        let table = describe_table(connection, one)?;
-        let is_same = |other: &Table| other.name == table.name || other.wire_name == table.wire_name;
-        if tables.iter().any(is_same) {
-            return Err(fault(&table.name, TableFault::Duplicate));
+        let described = describe_table(connection, one).and_then(|table| {
+            let is_same = |other: &Table| {
+                other.name == table.name || other.wire_name.eq_ignore_ascii_case(&table.wire_name)
+            };
+            if tables.iter().any(is_same) {
+                return Err(fault(&table.name, TableFault::Duplicate));
+            }
+            synced_tables::check_key(connection, &table.name, &table.key)?;
+            Ok(table)
+        });
+        match described {
+            Ok(table) => tables.push(table),
+            Err(error @ ReplicaError::Table { .. }) => {
+                left_out.push((one.wire_name.as_ref().unwrap_or(&one.name).clone(), error));
+            }
+            Err(error) => return Err(error),
         }
-        tables.push(table);
     }
     for index in 0..tables.len() {
         tables[index].foreign_keys = foreign_keys(connection, &tables, index)?;
     }
     dependencies::find_restorable_tables(&mut tables);
     dependencies::rank_tables(&mut tables);
-    Ok(tables)
+    Ok(Description { tables, left_out })
 }
 
 fn describe_table(connection: &Connection, requested: &SyncedTable) -> Result<Table> {
@@ -55,6 +72,13 @@ fn describe_table(connection: &Connection, requested: &SyncedTable) -> Result<Ta
         [&name],
         |row| row.get(0),
     )?;
+    // Too often is harmless: also where a comment or a foreign key says it.
+    let has_conflict_clauses = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE
+                        AND sql LIKE '%conflict%')",
+        [&name],
+        |row| row.get(0),
+    )?;
     // Any primary key other than the rowid has an index.
     let key_is_rowid = connection.query_row(
         "SELECT NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk')",
@@ -73,6 +97,7 @@ fn describe_table(connection: &Connection, requested: &SyncedTable) -> Result<Ta
         rank: 0,
         may_be_restored: false,
         has_triggers,
+        has_conflict_clauses,
         rule: requested.rule.clone(),
     })
 }

@@ -26,6 +26,8 @@ pub(crate) struct Table {
     pub(crate) may_be_restored: bool,
     /// Whether the app has triggers on the table.
     pub(crate) has_triggers: bool,
+    /// Whether constraints of the table have conflict clauses, such as `UNIQUE … ON CONFLICT REPLACE`.
+    pub(crate) has_conflict_clauses: bool,
     pub(crate) rule: Rule,
 }
 
@@ -69,6 +71,14 @@ impl OnDelete {
 }
 
 impl Table {
+    /// The table's own name for a column: SQLite does not tell `userId` from `userid`.
+    pub(crate) fn column(&self, name: &str) -> Option<&str> {
+        let exact = self.columns.iter().find(|column| *column == name);
+        exact
+            .or_else(|| self.columns.iter().find(|column| column.eq_ignore_ascii_case(name)))
+            .map(String::as_str)
+    }
+
     /// An SQL expression for a row's key, with a prefix before each column: `quote(NEW."a") || ',' || quote(NEW."b")`.
     pub(crate) fn key_sql(&self, prefix: &str) -> String {
         let part = |column: &String| format!("quote({prefix}{})", identifier(column));

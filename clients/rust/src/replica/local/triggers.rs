@@ -42,6 +42,15 @@ pub(crate) fn create(connection: &Connection, tables: &[Table]) -> Result<()> {
     Ok(())
 }
 
+/// Whether the triggers are there that record every write. If not, the table was made anew, or somebody dropped them.
+pub(super) fn exist(connection: &Connection, table: &Table) -> Result<bool> {
+    let sql = "SELECT count(*) = 3 FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE
+               AND name IN (?2, ?3, ?4)";
+    let [inserted, deleted, updated] =
+        ["inserted", "deleted", "updated"].map(|suffix| name_of(table, suffix));
+    Ok(connection.query_row(sql, [&table.name, &inserted, &deleted, &updated], |row| row.get(0))?)
+}
+
 /// The name and SQL of each trigger of a table.
 fn triggers_of(table: &Table) -> Vec<(String, String)> {
     let mut triggers = vec![
@@ -58,8 +67,12 @@ fn triggers_of(table: &Table) -> Vec<(String, String)> {
     triggers
 }
 
+fn name_of(table: &Table, suffix: &str) -> String {
+    format!("tidelog_{}_{suffix}", table.id)
+}
+
 fn trigger(table: &Table, suffix: &str, event: &str, body: &[String]) -> (String, String) {
-    let name = format!("tidelog_{}_{suffix}", table.id);
+    let name = name_of(table, suffix);
     let sql = format!(
         "CREATE TRIGGER {} {event} ON {} BEGIN {}; END",
         identifier(&name),

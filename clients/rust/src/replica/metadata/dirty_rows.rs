@@ -2,7 +2,8 @@
 //!
 //! A dirty row records that a row was written and when, not what was written: the row itself is read when it is sealed.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
 
 use super::dirty_columns;
 use crate::replica::error::Result;
@@ -37,6 +38,29 @@ impl DirtyKind {
 pub(crate) struct DirtyRow {
     pub(crate) key: RowKey,
     pub(crate) timestamp: i64,
+    /// The key as it is stored.
+    pub(crate) stored_key: StoredKey,
+}
+
+/// The bytes of a key, which need not be UTF-8: SQLite stores any bytes as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredKey(Vec<u8>);
+
+impl StoredKey {
+    /// Comes before all others.
+    pub(crate) fn first() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(crate) fn is_utf8(&self) -> bool {
+        std::str::from_utf8(&self.0).is_ok()
+    }
+}
+
+impl ToSql for StoredKey {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(&self.0)))
+    }
 }
 
 /// Empties most of the insert buffer, in transactions of its own, so that the app can write in between.
@@ -104,6 +128,32 @@ pub(crate) fn remove(connection: &Connection, table_id: i64, key: &RowKey) -> Re
     dirty_columns::remove_until(connection, table_id, key, i64::MAX)
 }
 
+/// Makes all rows of a table clean.
+pub(crate) fn remove_all(connection: &Connection, table_id: i64) -> Result<()> {
+    connection.execute("DELETE FROM tidelog_dirty_rows WHERE table_id = ?1", [table_id])?;
+    connection.execute("DELETE FROM tidelog_dirty_columns WHERE table_id = ?1", [table_id])?;
+    Ok(())
+}
+
+/// Makes a row clean that cannot be sent as it is. Its columns stay dirty until they are sent.
+pub(crate) fn set_aside(connection: &Connection, table_id: i64, key: &StoredKey) -> Result<()> {
+    let sql = "DELETE FROM tidelog_dirty_rows WHERE table_id = ?1 AND row_key = ?2";
+    connection.prepare_cached(sql)?.execute(params![table_id, key])?;
+    Ok(())
+}
+
+/// The same, unless the row was written again since `timestamp`.
+pub(crate) fn set_aside_if_at(
+    connection: &Connection,
+    table_id: i64,
+    key: &RowKey,
+    timestamp: i64,
+) -> Result<()> {
+    let sql = "DELETE FROM tidelog_dirty_rows WHERE table_id = ?1 AND row_key = ?2 AND timestamp = ?3";
+    connection.prepare_cached(sql)?.execute(params![table_id, key, timestamp])?;
+    Ok(())
+}
+
 /// Makes a row clean once its state at `timestamp` is in the log, unless it was written again since.
 pub(crate) fn remove_if_at(
     connection: &Connection,
@@ -129,7 +179,7 @@ pub(crate) fn list(
     connection: &Connection,
     table_id: i64,
     deletions: bool,
-    after: Option<&RowKey>,
+    after: &StoredKey,
     limit: usize,
 ) -> Result<Vec<DirtyRow>> {
     // Two statements: the partial index serves one, the primary key the other.
@@ -141,8 +191,9 @@ pub(crate) fn list(
          WHERE table_id = ?1 AND kind = 0 AND row_key > ?2 ORDER BY row_key LIMIT ?3"
     };
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(params![table_id, after.map_or("", RowKey::as_str), limit], |row| {
-        Ok(DirtyRow { key: row.get(0)?, timestamp: row.get(1)? })
+    let rows = statement.query_map(params![table_id, after, limit], |row| {
+        let stored_key = StoredKey(row.get_ref(0)?.as_bytes()?.to_vec());
+        Ok(DirtyRow { key: row.get(0)?, timestamp: row.get(1)?, stored_key })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

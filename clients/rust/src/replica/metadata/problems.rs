@@ -2,7 +2,7 @@
 //! else.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::replica::error::{ReplicaError, Result};
 use crate::replica::values::row::{self, ColumnTimestamps, Row};
@@ -33,18 +33,25 @@ pub struct Problem {
 pub enum ProblemKind {
     /// An entry of the log could not be decrypted, or was not written by a replica. It was skipped.
     Unreadable,
-    /// The app's database rejected a row from another device. It is tried again after every pull.
+    /// The app's database rejected a row from another device, or its deletion ([`Problem::data`] is `None` then). The
+    /// row is still as it was. It is tried again after every pull.
     NotApplied,
     /// A local row cannot be pushed, because the server would reject it. It stays in its table, and is tried again
-    /// when it is written again.
+    /// when it is written again, and when the table is attached again. If what another device has written takes its
+    /// place, its contents are kept in [`Problem::data`].
     NotPushed,
     /// A row was deleted, here and on all devices, because another row took its value in a unique column, or because
     /// the row that it referred to was deleted.
     RemovedByConstraint,
+    /// A table has changed while the replica was attached so that it cannot be synced any more: it was dropped, or has
+    /// another primary key. The others sync, and so does this one once the schema allows it again. What was written
+    /// meanwhile is found then.
+    TableLeftOut,
 }
 
 impl ProblemKind {
-    const ALL: [Self; 4] = [Self::Unreadable, Self::NotApplied, Self::NotPushed, Self::RemovedByConstraint];
+    const ALL: [Self; 5] =
+        [Self::Unreadable, Self::NotApplied, Self::NotPushed, Self::RemovedByConstraint, Self::TableLeftOut];
 
     fn name(self) -> &'static str {
         match self {
@@ -52,6 +59,7 @@ impl ProblemKind {
             Self::NotApplied => "not_applied",
             Self::NotPushed => "not_pushed",
             Self::RemovedByConstraint => "removed_by_constraint",
+            Self::TableLeftOut => "table_left_out",
         }
     }
 }
@@ -65,13 +73,14 @@ pub(crate) struct ProblemSubject<'a> {
     pub(crate) timestamp: i64,
 }
 
-/// A row from another device that waits to be applied.
+/// A row from another device that waits to be written or deleted.
 pub(crate) struct UnappliedRow {
     pub(crate) wire_name: String,
     pub(crate) key: RowKey,
     pub(crate) seq: i64,
     pub(crate) timestamp: i64,
-    pub(crate) row: Row,
+    /// `None`: it waits to be deleted.
+    pub(crate) row: Option<Row>,
 }
 
 /// Stores a problem, in place of an earlier one of the same kind with the same row.
@@ -105,9 +114,13 @@ pub(crate) fn remove(
     Ok(())
 }
 
-/// Removes all problems, except for rows that wait to be applied.
+/// Removes all problems, except for rows that wait to be applied or pushed.
 pub(crate) fn dismiss(connection: &Connection) -> Result<()> {
-    connection.execute("DELETE FROM tidelog_problems WHERE kind <> ?1", [ProblemKind::NotApplied.name()])?;
+    let sql = "DELETE FROM tidelog_problems
+               WHERE kind NOT IN (?1, ?2) AND NOT (kind = ?3 AND data IS NULL)";
+    let [not_applied, left_out, not_pushed] =
+        [ProblemKind::NotApplied, ProblemKind::TableLeftOut, ProblemKind::NotPushed].map(ProblemKind::name);
+    connection.execute(sql, [not_applied, left_out, not_pushed])?;
     Ok(())
 }
 
@@ -134,28 +147,66 @@ pub(crate) fn list(connection: &Connection) -> Result<Vec<Problem>> {
     Ok(problems)
 }
 
-/// Whether a row waits to be applied.
-pub(crate) fn any_not_applied(connection: &Connection) -> Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM tidelog_problems WHERE kind = 'not_applied')";
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+/// Whether there is a problem of this kind.
+pub(crate) fn exist(connection: &Connection, kind: ProblemKind) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM tidelog_problems WHERE kind = ?1)";
+    Ok(connection.prepare_cached(sql)?.query_row([kind.name()], |row| row.get(0))?)
+}
+
+/// When a row was written that cannot be pushed as it is; `None` if it can, or if it is no longer in its table.
+pub(crate) fn find_unpushed(connection: &Connection, wire_name: &str, key: &RowKey) -> Result<Option<i64>> {
+    let sql = "SELECT timestamp FROM tidelog_problems
+               WHERE wire_name = ?1 AND row_id = ?2 AND kind = ?3 AND data IS NULL";
+    let values = params![wire_name, key.to_wire(), ProblemKind::NotPushed.name()];
+    Ok(connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
+}
+
+/// Keeps the contents of a row that could not be pushed, and has to give way to what another device has written.
+pub(crate) fn keep_unpushed(
+    connection: &Connection,
+    wire_name: &str,
+    key: &RowKey,
+    lost: &Row,
+) -> Result<()> {
+    let data = row::to_json(lost, &ColumnTimestamps::new()).to_string();
+    let sql = "UPDATE tidelog_problems SET data = ?4 WHERE wire_name = ?1 AND row_id = ?2 AND kind = ?3";
+    let values = params![wire_name, key.to_wire(), ProblemKind::NotPushed.name(), data];
+    connection.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+/// The rows of a table that could not be pushed, each with the time at which it was written.
+pub(crate) fn list_unpushed(connection: &Connection, wire_name: &str) -> Result<Vec<(RowKey, i64)>> {
+    let sql = "SELECT row_id, timestamp FROM tidelog_problems
+               WHERE wire_name = ?1 AND kind = ?2 AND data IS NULL";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![wire_name, ProblemKind::NotPushed.name()])?;
+    let mut unpushed = Vec::new();
+    while let Some(row) = rows.next()? {
+        // A key that cannot be sent at all is not one that could be read back, either.
+        if let Some(key) = RowKey::from_wire(&row.get::<_, String>(0)?) {
+            unpushed.push((key, row.get(1)?));
+        }
+    }
+    Ok(unpushed)
 }
 
 /// The rows that wait to be applied, in the order of the log.
 pub(crate) fn list_not_applied(connection: &Connection) -> Result<Vec<UnappliedRow>> {
     let sql = "SELECT wire_name, row_id, seq, timestamp, data FROM tidelog_problems
-               WHERE kind = 'not_applied' AND seq IS NOT NULL AND data IS NOT NULL ORDER BY seq";
+               WHERE kind = 'not_applied' AND seq IS NOT NULL ORDER BY seq";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut unapplied = Vec::new();
     while let Some(row) = rows.next()? {
         let row_id: String = row.get(1)?;
-        let data: String = row.get(4)?;
+        let data: Option<String> = row.get(4)?;
         unapplied.push(UnappliedRow {
             wire_name: row.get(0)?,
             key: RowKey::from_wire(&row_id).ok_or_else(damaged)?,
             seq: row.get(2)?,
             timestamp: row.get(3)?,
-            row: row_from_text(&data)?,
+            row: data.map(|text| row_from_text(&text)).transpose()?,
         });
     }
     Ok(unapplied)

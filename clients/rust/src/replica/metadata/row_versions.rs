@@ -107,6 +107,12 @@ pub(crate) fn list_with_extra_columns(connection: &Connection, table_id: i64) ->
     keys(connection, sql, table_id)
 }
 
+/// Forgets all entries of a table.
+pub(crate) fn remove_all(connection: &Connection, table_id: i64) -> Result<()> {
+    connection.execute("DELETE FROM tidelog_row_versions WHERE table_id = ?1", [table_id])?;
+    Ok(())
+}
+
 /// Rows that were not seen in this generation, at most `limit`, each with its table's id.
 pub(crate) fn list_not_seen(
     connection: &Connection,

@@ -38,10 +38,10 @@ CREATE TABLE tidelog_clock (
 -- The tables that sync.
 CREATE TABLE tidelog_tables (
     id          INTEGER PRIMARY KEY,
-    name        TEXT NOT NULL UNIQUE,
+    name        TEXT NOT NULL UNIQUE COLLATE NOCASE,
     -- The columns of the primary key, as JSON.
     key_columns TEXT NOT NULL,
-    -- The columns that it had when it was last attached, as JSON.
+    -- The columns that it had when it was last looked at, as JSON.
     columns     TEXT NOT NULL DEFAULT '[]',
     -- 1 while its triggers are in place.
     attached    INTEGER NOT NULL DEFAULT 0
@@ -121,7 +121,7 @@ CREATE TABLE tidelog_unknown_tables (
 -- Problems, for the app to show.
 CREATE TABLE tidelog_problems (
     id        INTEGER PRIMARY KEY,
-    -- 'unreadable', 'not_applied', 'not_pushed' or 'removed_by_constraint'.
+    -- 'unreadable', 'not_applied', 'not_pushed', 'removed_by_constraint' or 'table_left_out'.
     kind      TEXT NOT NULL,
     wire_name TEXT NOT NULL,
     row_id    TEXT NOT NULL,

@@ -65,7 +65,7 @@ pub(crate) fn drop_batch(
         let (wire_name, row_id) = (&table.wire_name, &key.to_wire());
         let subject = ProblemSubject { wire_name, row_id, seq: None, timestamp: sent.timestamp };
         problems::put(&transaction, ProblemKind::NotPushed, subject, None, reason)?;
-        dirty_rows::remove_if_at(&transaction, sent.table_id, &key, sent.dirty_timestamp)?;
+        dirty_rows::set_aside_if_at(&transaction, sent.table_id, &key, sent.dirty_timestamp)?;
     }
     outbox::clear(&transaction)?;
     transaction.commit()?;

@@ -16,7 +16,7 @@ use crate::replica::local::database::Database;
 use crate::replica::local::table::Table;
 use crate::replica::metadata::clock::{self, TimestampBound};
 use crate::replica::metadata::dirty_columns;
-use crate::replica::metadata::dirty_rows::{self, DirtyRow};
+use crate::replica::metadata::dirty_rows::{self, DirtyRow, StoredKey};
 use crate::replica::metadata::outbox::{self, OutboxBatch, SentRow};
 use crate::replica::metadata::problems::{self, ProblemKind, ProblemSubject};
 use crate::replica::metadata::row_versions::{self, RowVersion, is_unchanged};
@@ -83,11 +83,11 @@ enum DirtyRowAction {
 
 impl BatchFiller<'_, '_> {
     fn add_dirty_rows(&mut self, table: &Table, deletions: bool) -> Result<()> {
-        let mut after: Option<RowKey> = None;
+        let mut after = StoredKey::first();
         while !self.is_full {
-            let chunk = dirty_rows::list(self.connection, table.id, deletions, after.as_ref(), CHUNK_ROWS)?;
+            let chunk = dirty_rows::list(self.connection, table.id, deletions, &after, CHUNK_ROWS)?;
             let Some(last) = chunk.last() else { return Ok(()) };
-            after = Some(last.key.clone());
+            after = last.stored_key.clone();
             for dirty in chunk {
                 if self.is_full {
                     return Ok(());
@@ -99,8 +99,12 @@ impl BatchFiller<'_, '_> {
     }
 
     fn add(&mut self, table: &Table, dirty: &DirtyRow) -> Result<()> {
+        let wire_name = &table.wire_name;
         let (change, sent) = match self.decide(table, dirty)? {
-            DirtyRowAction::Clean => return dirty_rows::remove(self.connection, table.id, &dirty.key),
+            DirtyRowAction::Clean => {
+                problems::remove(self.connection, ProblemKind::NotPushed, wire_name, &dirty.key.to_wire())?;
+                return dirty_rows::remove(self.connection, table.id, &dirty.key);
+            }
             DirtyRowAction::SetAside(reason) => return self.set_aside(table, dirty, &reason),
             DirtyRowAction::Send(found) => *found,
         };
@@ -126,6 +130,9 @@ impl BatchFiller<'_, '_> {
     }
 
     fn decide(&self, table: &Table, dirty: &DirtyRow) -> Result<DirtyRowAction> {
+        if !dirty.stored_key.is_utf8() {
+            return Ok(DirtyRowAction::SetAside(String::from("its key is not UTF-8")));
+        }
         let local = app_rows::read(self.connection, table, &dirty.key)?;
         let version = row_versions::find(self.connection, table.id, &dirty.key)?;
         if is_unchanged(version.as_ref(), local.as_ref()) {
@@ -201,7 +208,7 @@ impl BatchFiller<'_, '_> {
         let (wire_name, row_id) = (&table.wire_name, &dirty.key.to_wire());
         let subject = ProblemSubject { wire_name, row_id, seq: None, timestamp: dirty.timestamp };
         problems::put(self.connection, ProblemKind::NotPushed, subject, None, reason)?;
-        dirty_rows::remove(self.connection, table.id, &dirty.key)
+        dirty_rows::set_aside(self.connection, table.id, &dirty.stored_key)
     }
 
     fn finish(mut self) -> Result<Option<OutboxBatch>> {
