@@ -10,6 +10,7 @@ use config::{Config, File, FileFormat, Source, Value, ValueKind};
 use serde::Serialize;
 use thiserror::Error;
 
+use super::service_links::is_service_link;
 use super::settings::Settings;
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -59,7 +60,10 @@ pub(super) fn tidelog_variables(
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<BTreeMap<String, String>, ConfigError> {
     let selected = variables.filter_map(|(name, value)| {
-        let is_ours = |name: &String| name.starts_with(PREFIX) && !CLIENT_VARIABLES.contains(&name.as_str());
+        let is_ours = |name: &String| {
+            name.strip_prefix(PREFIX).is_some_and(|rest| !is_service_link(rest, &value))
+                && !CLIENT_VARIABLES.contains(&name.as_str())
+        };
         let name = name.into_string().ok().filter(is_ours)?;
         Some((name, value))
     });
@@ -235,7 +239,7 @@ fn setting_of_variable(
     Ok((key, read(Path::new(value))?.trim_end().into()))
 }
 
-fn variable_of(key: &str) -> String {
+pub(super) fn variable_of(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::sources::tidelog_variables;
+use super::sources::{tidelog_variables, variable_of};
 use super::*;
 
 fn origin_of(effective: &[EffectiveSetting], key: &str) -> String {
@@ -119,11 +119,21 @@ fn variables_of_other_programs_may_hold_anything_and_ours_only_text() {
         (garbage(), "x".into()),
         ("PATH".into(), garbage()),
         ("TIDELOG_PASSPHRASE".into(), "a client's".into()),
+        ("TIDELOG_ENV_GREETING".into(), garbage()),
         ("TIDELOG_LOG".into(), "warn".into()),
     ];
     assert_eq!(tidelog_variables(others.into_iter()).expect("text"), environment(&[("TIDELOG_LOG", "warn")]));
     let ours = tidelog_variables([("TIDELOG_LOG".into(), garbage())].into_iter());
     assert!(ours.expect_err("not text").to_string().contains("TIDELOG_LOG"));
+}
+
+#[test]
+fn no_setting_has_a_name_that_is_ignored_because_kubernetes_uses_it() {
+    let (_, defaults) = load(&Sources::default()).expect("the defaults are valid");
+    let names = defaults.iter().map(|setting| variable_of(&setting.key));
+    let names: Vec<_> = names.flat_map(|name| [format!("{name}_FILE"), name]).collect();
+    let variables = names.iter().map(|name| (name.into(), "tcp://10.0.0.5:7878".into()));
+    assert_eq!(tidelog_variables(variables).expect("text").len(), names.len());
 }
 
 #[test]

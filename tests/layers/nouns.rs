@@ -144,6 +144,7 @@ const LAYERS: [Layer; 6] = [
             ("rate_limit", "limits on attempts"),
             ("revocation", "ended sessions"),
             ("rewind", "restored databases"),
+            ("settings", "what containers pass as settings"),
             ("tenants", "isolation of users and apps"),
             ("tokens", "forged and foreign tokens"),
             ("wire", "clients from the documentation"),
