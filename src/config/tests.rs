@@ -137,6 +137,45 @@ fn no_setting_has_a_name_that_is_ignored_because_kubernetes_uses_it() {
 }
 
 #[test]
+fn an_empty_variable_counts_as_unset() {
+    let (_, defaults) = load(&Sources::default()).expect("the defaults are valid");
+    let empty = |name: String| [(format!("{name}_FILE"), String::new()), (name, String::new())];
+    let all = defaults.iter().flat_map(|setting| empty(variable_of(&setting.key))).collect();
+    let sources = Sources { environment: all, ..Sources::default() };
+    let (_, effective) = load(&sources).expect("nothing is set");
+    assert_eq!(effective, defaults);
+
+    let (_folder, path) = file("debug");
+    let variables = [("TIDELOG_LOG", ""), ("TIDELOG_LOG_FILE", &*path.to_string_lossy())];
+    let sources = Sources { environment: environment(&variables), ..Sources::default() };
+    assert_eq!(load(&sources).expect("set once").0.log, "debug");
+    assert!(error_of(&[("TIDELOG_SING_UP", "")]).contains("TIDELOG_SING_UP"), "a typo is one all the same");
+}
+
+#[test]
+fn an_empty_value_is_refused_unless_the_setting_can_be_empty() {
+    let (_, defaults) = load(&Sources::default()).expect("the defaults are valid");
+    for EffectiveSetting { key, value, .. } in defaults {
+        let (_folder, path) = file(&format!("{key} = \"\""));
+        let loaded = load(&Sources { file: Some(path), ..Sources::default() });
+        if value.is_empty() {
+            loaded.expect("it can be empty");
+        } else {
+            let error = loaded.expect_err("it cannot be empty").to_string();
+            assert!(error.starts_with(&format!("invalid value \"\" for {key} (file ")), "{error}");
+        }
+    }
+    for key in ["data", "listen"] {
+        let sources = Sources { flags: vec![(key, String::new())], ..Sources::default() };
+        let error = load(&sources).expect_err("it cannot be empty").to_string();
+        assert_eq!(error, format!("invalid value \"\" for {key} (flag --{key}): must not be empty"));
+    }
+    let (_folder, path) = file("\n");
+    let error = error_of(&[("TIDELOG_DATA_FILE", &path.to_string_lossy())]);
+    assert!(error.starts_with("invalid value \"\" for data (environment TIDELOG_DATA_FILE)"), "{error}");
+}
+
+#[test]
 fn the_password_of_a_mail_server_is_never_shown_even_if_the_setting_is_invalid() {
     let given = |address: &str| Sources {
         environment: environment(&[("TIDELOG_MAIL_SMTP_URL", address)]),

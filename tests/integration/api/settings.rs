@@ -1,9 +1,10 @@
-//! Settings as containers pass them: the environment holds what nobody wrote for this program.
+//! Settings as containers pass them: the environment holds what nobody wrote for this program, and empty values.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use tidelog_test_kit::ServerSetup;
+use tidelog_test_kit::{Cli, Server, ServerSetup, text};
 
 /// What Kubernetes sets beside a Service called `tidelog` with a named port, and Docker beside a linked container.
 const SERVICE_LINKS: [(&str, &str); 15] = [
@@ -29,6 +30,11 @@ fn run_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Outp
     let mut command = Command::new(tidelog_test_kit::tidelog());
     command.env_clear().envs(variables.iter().copied()).current_dir(folder).args(arguments);
     command.output().expect("it ends")
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
 }
 
 fn stderr_of_refused(output: &Output) -> String {
@@ -67,5 +73,40 @@ fn a_variable_that_only_resembles_those_of_a_service_is_unknown() {
         let refused = run_in(folder.path(), &[(name, value)], &["config"]);
         let error = stderr_of_refused(&refused);
         assert!(error.contains(&format!("unknown environment variable {name};")), "{error}");
+    }
+}
+
+#[test]
+fn a_server_whose_variables_are_all_empty_runs_with_the_defaults() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = Cli::new(folder.path()).run(&["config"]).json();
+    let keys = settings.as_array().expect("a list").iter().map(|setting| text(&setting["key"]));
+    let variable = |key: String| format!("TIDELOG_{}", key.replace('.', "_").to_uppercase());
+    let setup = keys.map(variable).fold(ServerSetup::default(), |setup, name| setup.with(&name, ""));
+    let server: Server = setup.with("TIDELOG_CONFIG", "").start();
+    server.anonymous().get("/health").ok();
+    assert!(server.log().contains("setup-link"), "it logs as by default: {}", server.log());
+}
+
+#[test]
+fn an_empty_data_variable_leaves_the_default_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let created = run_in(folder.path(), &[("TIDELOG_DATA", "")], &["app", "create", "Notes"]);
+    assert!(created.status.success(), "{created:?}");
+    assert_eq!(names_in(folder.path()), ["data"]);
+}
+
+#[test]
+fn an_empty_data_folder_is_refused_by_name_before_anything_is_made() {
+    let (folder, elsewhere) =
+        (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let file = elsewhere.path().join("tidelog.toml");
+    fs::write(&file, "data = \"\"").expect("a file");
+    let file = file.to_str().expect("a path");
+    for arguments in [["serve", "--config", file], ["serve", "--data", ""], ["serve", "--listen", ""]] {
+        let error = stderr_of_refused(&run_in(folder.path(), &[], &arguments));
+        let setting = if arguments[1] == "--listen" { "listen" } else { "data" };
+        assert!(error.contains(setting), "{error}");
+        assert_eq!(names_in(folder.path()), [""; 0], "{arguments:?}");
     }
 }
