@@ -105,6 +105,7 @@ const LAYERS: [Layer; 6] = [
             ("api_error", "errors as responses"),
             ("deduplication", "forms submitted twice"),
             ("front", "configuration of the middlewares"),
+            ("head_requests", "answers without bodies"),
             ("health", "the health check"),
             ("json", "parsing bodies"),
             ("memory", "memory of bodies and pages"),
