@@ -3,6 +3,7 @@
 mod allowed_hosts;
 mod blobs;
 mod mail;
+mod service_links;
 mod settings;
 mod sources;
 #[cfg(test)]

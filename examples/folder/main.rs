@@ -16,13 +16,14 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `tree` | the folder on disk; no path leads out of it |
+//! | `tree`, `scan` | the folder on disk, out of which no path leads; the files in it |
 //! | `row` | what the log says about a file |
 //! | `state` | what was the same in the folder and in the log after the last sync |
 //! | `incoming`, `outgoing` | changes from other devices, and changes made here |
 //! | `account`, `progress` | signing in; the progress bar |
 //!
-//! Not synced: empty folders, links, permissions, and files whose path is not UTF-8 or has more than 255 characters.
+//! Not synced: empty folders, links, permissions, files whose path is not UTF-8 or has more than 255 characters, and
+//! what may not be read, such as `lost+found`. Files that can no longer be read do not count as deleted.
 //! The exit code is 1 if anything could not be synced; the next run tries again.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "an app is not the server")]
 
@@ -31,6 +32,7 @@ mod incoming;
 mod outgoing;
 mod progress;
 mod row;
+mod scan;
 mod state;
 mod tree;
 

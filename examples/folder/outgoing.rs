@@ -15,10 +15,10 @@ const NS_PER_US: i64 = 1_000;
 impl Folder {
     /// Pushes everything that has changed since the last sync, except for the paths in `unresolved`.
     pub(crate) async fn push_local(&mut self, unresolved: &BTreeSet<String>) -> Result<()> {
-        let (files, skipped) = self.tree.scan()?;
-        self.problems.extend(skipped);
+        let mut scan = self.tree.scan()?;
+        self.problems.append(&mut scan.skipped);
         let (mut changes, mut synced) = (Vec::new(), BTreeMap::new());
-        for (path, stat) in &files {
+        for (path, stat) in &scan.files {
             let before = self.state.files.get(path);
             if unresolved.contains(path) || before.is_some_and(|before| before.stat == *stat) {
                 continue;
@@ -31,7 +31,7 @@ impl Folder {
                 Err(error) => self.problems.push(format!("{path}: {error}")),
             }
         }
-        let is_deleted = |path: &&String| !files.contains_key(*path) && !unresolved.contains(*path);
+        let is_deleted = |path: &&String| scan.is_missing(path) && !unresolved.contains(*path);
         for (path, file) in self.state.files.iter().filter(|(path, _)| is_deleted(path)) {
             let row = Row { file: None, previous: Some(file.hash.clone()) };
             changes.push(row.into_change(path)?);

@@ -2,7 +2,6 @@
 //! nor a link in the folder leads out of it. Links are not followed and not synced, and nothing is written through
 //! them.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Component, Path};
@@ -12,8 +11,10 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 use serde::{Deserialize, Serialize};
 
+use crate::scan::Scan;
+
 /// The prefix of the program's own files.
-const OWN_PREFIX: &str = ".tidelog-";
+pub(crate) const OWN_PREFIX: &str = ".tidelog-";
 /// The name of a file while it is downloaded.
 const DOWNLOAD: &str = ".tidelog-incoming";
 /// The maximum length of a path, in characters, because it is used as a row's id.
@@ -29,7 +30,7 @@ pub(crate) struct FileStat {
 }
 
 impl FileStat {
-    fn of(metadata: &Metadata) -> io::Result<Self> {
+    pub(crate) fn of(metadata: &Metadata) -> io::Result<Self> {
         let since = metadata.modified()?.into_std().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self { size: metadata.len(), modified_ns: i64::try_from(since.as_nanos()).unwrap_or(i64::MAX) })
     }
@@ -51,11 +52,12 @@ impl Tree {
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))
     }
 
-    /// All files, and messages about those that cannot be synced.
-    pub(crate) fn scan(&self) -> io::Result<(BTreeMap<String, FileStat>, Vec<String>)> {
-        let (mut files, mut skipped) = (BTreeMap::new(), Vec::new());
-        scan_into(&self.0, "", &mut files, &mut skipped)?;
-        Ok((files, skipped))
+    /// Finds all files. What cannot be read is left out, except the folder itself.
+    pub(crate) fn scan(&self) -> io::Result<Scan> {
+        let mut scan = Scan::default();
+        scan.list(&self.0, "")
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot list the folder: {error}")))?;
+        Ok(scan)
     }
 
     /// The size and time of the file at this path; `None` if there is none.
@@ -122,33 +124,6 @@ impl Tree {
         writing.sync_all()?;
         self.0.rename(&fresh, &self.0, &file)
     }
-}
-
-fn scan_into(
-    folder: &Dir,
-    prefix: &str,
-    files: &mut BTreeMap<String, FileStat>,
-    skipped: &mut Vec<String>,
-) -> io::Result<()> {
-    for entry in folder.entries()? {
-        let (entry, kind) = entry.and_then(|entry| Ok((entry.file_type()?, entry))).map(|(k, e)| (e, k))?;
-        let Ok(name) = entry.file_name().into_string() else {
-            skipped.push(format!("{prefix}{}: its name is not UTF-8", entry.file_name().to_string_lossy()));
-            continue;
-        };
-        let path = format!("{prefix}{name}");
-        if prefix.is_empty() && name.starts_with(OWN_PREFIX) {
-            continue;
-        } else if kind.is_dir() {
-            scan_into(&entry.open_dir()?, &format!("{path}/"), files, skipped)?;
-        } else if kind.is_file() {
-            match check(&path) {
-                Ok(()) => drop(files.insert(path, FileStat::of(&entry.metadata()?)?)),
-                Err(reason) => skipped.push(format!("{path}: {reason}")),
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Checks that a path is one of a file inside the folder, and not one of the program's own. The directory handle

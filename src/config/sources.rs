@@ -10,6 +10,7 @@ use config::{Config, File, FileFormat, Source, Value, ValueKind};
 use serde::Serialize;
 use thiserror::Error;
 
+use super::service_links::is_service_link;
 use super::settings::Settings;
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -59,7 +60,10 @@ pub(super) fn tidelog_variables(
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<BTreeMap<String, String>, ConfigError> {
     let selected = variables.filter_map(|(name, value)| {
-        let is_ours = |name: &String| name.starts_with(PREFIX) && !CLIENT_VARIABLES.contains(&name.as_str());
+        let is_ours = |name: &String| {
+            name.strip_prefix(PREFIX).is_some_and(|rest| !is_service_link(rest, &value))
+                && !CLIENT_VARIABLES.contains(&name.as_str())
+        };
         let name = name.into_string().ok().filter(is_ours)?;
         Some((name, value))
     });
@@ -176,22 +180,43 @@ pub fn load(sources: &Sources) -> Result<(Settings, Vec<EffectiveSetting>), Conf
         }
     }
     for (name, value) in sources.environment.iter().filter(|(name, _)| *name != CONFIG_VARIABLE) {
-        let (key, value) = setting_of_variable(name, value, &defaults)?;
+        let (key, is_file) = setting_of_variable(name, &defaults)?;
+        // Tools that start containers set variables for which they have no value to nothing.
+        if value.is_empty() {
+            continue;
+        }
         let variable = variable_of(&key);
-        if *name != variable && sources.environment.contains_key(&variable) {
+        if is_file && sources.environment.get(&variable).is_some_and(|value| !value.is_empty()) {
             return Err(ConfigError::SetTwice(key, variable));
         }
+        let value = if is_file { read(Path::new(value))?.trim_end().into() } else { value.clone() };
         put(key, value, Origin::Environment(name.clone()));
     }
     for (key, value) in &sources.flags {
         put((*key).into(), value.clone(), Origin::Flag(key.replace('_', "-")));
     }
     let mut effective: Vec<_> = effective.into_values().collect();
+    refuse_empty(&effective, &defaults)?;
     let settings = parse_settings(&effective)?;
     for secret in effective.iter_mut().filter(|setting| setting.is_secret()) {
         HIDDEN.clone_into(&mut secret.value);
     }
     Ok((settings, effective))
+}
+
+/// Refuses empty values of settings that cannot be empty: those whose default is not.
+fn refuse_empty(
+    effective: &[EffectiveSetting],
+    defaults: &BTreeMap<String, String>,
+) -> Result<(), ConfigError> {
+    let needs_value = |key: &str| defaults.get(key).is_some_and(|default| !default.is_empty());
+    let is_wrong = |setting: &&EffectiveSetting| setting.value.is_empty() && needs_value(&setting.key);
+    match effective.iter().find(is_wrong).cloned() {
+        Some(EffectiveSetting { key, value, origin }) => {
+            Err(ConfigError::Invalid { key, value, origin, reason: "must not be empty".into() })
+        }
+        None => Ok(()),
+    }
 }
 
 fn parse_settings(effective: &[EffectiveSetting]) -> Result<Settings, ConfigError> {
@@ -221,21 +246,20 @@ fn invalid_value(effective: &[EffectiveSetting], error: config::ConfigError) -> 
     }
 }
 
+/// The setting that a variable stands for, and whether the variable names a file with the value.
 fn setting_of_variable(
     name: &str,
-    value: &str,
     defaults: &BTreeMap<String, String>,
-) -> Result<(String, String), ConfigError> {
+) -> Result<(String, bool), ConfigError> {
     let find = |name: &str| defaults.keys().find(|key| variable_of(key) == name).cloned();
     if let Some(key) = find(name) {
-        return Ok((key, value.into()));
+        return Ok((key, false));
     }
     let key = name.strip_suffix(FILE_SUFFIX).and_then(find);
-    let key = key.ok_or_else(|| ConfigError::UnknownVariable(name.into()))?;
-    Ok((key, read(Path::new(value))?.trim_end().into()))
+    Ok((key.ok_or_else(|| ConfigError::UnknownVariable(name.into()))?, true))
 }
 
-fn variable_of(key: &str) -> String {
+pub(super) fn variable_of(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
 }
 

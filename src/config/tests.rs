@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::sources::tidelog_variables;
+use super::sources::{tidelog_variables, variable_of};
 use super::*;
 
 fn origin_of(effective: &[EffectiveSetting], key: &str) -> String {
@@ -119,11 +119,60 @@ fn variables_of_other_programs_may_hold_anything_and_ours_only_text() {
         (garbage(), "x".into()),
         ("PATH".into(), garbage()),
         ("TIDELOG_PASSPHRASE".into(), "a client's".into()),
+        ("TIDELOG_ENV_GREETING".into(), garbage()),
         ("TIDELOG_LOG".into(), "warn".into()),
     ];
     assert_eq!(tidelog_variables(others.into_iter()).expect("text"), environment(&[("TIDELOG_LOG", "warn")]));
     let ours = tidelog_variables([("TIDELOG_LOG".into(), garbage())].into_iter());
     assert!(ours.expect_err("not text").to_string().contains("TIDELOG_LOG"));
+}
+
+#[test]
+fn no_setting_has_a_name_that_is_ignored_because_kubernetes_uses_it() {
+    let (_, defaults) = load(&Sources::default()).expect("the defaults are valid");
+    let names = defaults.iter().map(|setting| variable_of(&setting.key));
+    let names: Vec<_> = names.flat_map(|name| [format!("{name}_FILE"), name]).collect();
+    let variables = names.iter().map(|name| (name.into(), "tcp://10.0.0.5:7878".into()));
+    assert_eq!(tidelog_variables(variables).expect("text").len(), names.len());
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let (_, defaults) = load(&Sources::default()).expect("the defaults are valid");
+    let empty = |name: String| [(format!("{name}_FILE"), String::new()), (name, String::new())];
+    let all = defaults.iter().flat_map(|setting| empty(variable_of(&setting.key))).collect();
+    let sources = Sources { environment: all, ..Sources::default() };
+    let (_, effective) = load(&sources).expect("nothing is set");
+    assert_eq!(effective, defaults);
+
+    let (_folder, path) = file("debug");
+    let variables = [("TIDELOG_LOG", ""), ("TIDELOG_LOG_FILE", &*path.to_string_lossy())];
+    let sources = Sources { environment: environment(&variables), ..Sources::default() };
+    assert_eq!(load(&sources).expect("set once").0.log, "debug");
+    assert!(error_of(&[("TIDELOG_SING_UP", "")]).contains("TIDELOG_SING_UP"), "a typo is one all the same");
+}
+
+#[test]
+fn an_empty_value_is_refused_unless_the_setting_can_be_empty() {
+    let (_, defaults) = load(&Sources::default()).expect("the defaults are valid");
+    for EffectiveSetting { key, value, .. } in defaults {
+        let (_folder, path) = file(&format!("{key} = \"\""));
+        let loaded = load(&Sources { file: Some(path), ..Sources::default() });
+        if value.is_empty() {
+            loaded.expect("it can be empty");
+        } else {
+            let error = loaded.expect_err("it cannot be empty").to_string();
+            assert!(error.starts_with(&format!("invalid value \"\" for {key} (file ")), "{error}");
+        }
+    }
+    for key in ["data", "listen"] {
+        let sources = Sources { flags: vec![(key, String::new())], ..Sources::default() };
+        let error = load(&sources).expect_err("it cannot be empty").to_string();
+        assert_eq!(error, format!("invalid value \"\" for {key} (flag --{key}): must not be empty"));
+    }
+    let (_folder, path) = file("\n");
+    let error = error_of(&[("TIDELOG_DATA_FILE", &path.to_string_lossy())]);
+    assert!(error.starts_with("invalid value \"\" for data (environment TIDELOG_DATA_FILE)"), "{error}");
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod deduplication;
 mod devices;
 mod export;
 mod front;
+pub mod head_requests;
 pub mod headers;
 mod health;
 pub mod hosts;

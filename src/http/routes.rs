@@ -4,7 +4,7 @@ use std::future::ready;
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
-use actix_web::{Route, Scope, web};
+use actix_web::{Route, Scope, guard, web};
 
 use super::accounts::{access, api, deletion, overview, password, two_factor as account_two_factor};
 use super::api_error::ApiError;
@@ -33,7 +33,7 @@ pub enum Access {
     PresignedUrl,
 }
 
-/// One method of one path.
+/// One method of one path. Where it is GET, HEAD is answered as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// The method.
@@ -58,7 +58,7 @@ macro_rules! row {
             method: Method::$method,
             path: $path,
             access: Access::$access,
-            route: web::method(Method::$method).to($handler),
+            route: route_of(Method::$method).to($handler),
         }
     };
 }
@@ -97,7 +97,6 @@ pub(super) fn sync_routes() -> Vec<RouteRow> {
         row!(Session       DELETE "/blobs/{hash}"          blobs::remove),
         row!(PresignedUrl  PUT    "/blobs/up/{token}"      transfers::put),
         row!(PresignedUrl  GET    "/blobs/down/{token}"    transfers::get),
-        row!(PresignedUrl  HEAD   "/blobs/down/{token}"    transfers::get),
     ]
 }
 
@@ -189,14 +188,29 @@ pub(super) fn mount(scope: Scope, mut rows: Vec<RouteRow>) -> impl HttpServiceFa
         let path = first.path;
         let (same_path, rest): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.path == path);
         rows = rest;
-        let methods: Vec<_> = same_path.iter().map(|row| row.method.to_string()).collect();
-        let allowed = methods.join(", ");
+        let methods = same_path.iter().flat_map(|row| allowed_with(&row.method));
+        let allowed = methods.collect::<Vec<_>>().join(", ");
         let method_not_allowed = move || ready(ApiError::method_not_allowed(&allowed));
         let resource = web::resource(path).default_service(web::to(method_not_allowed));
         scope =
             scope.service(same_path.into_iter().fold(resource, |resource, row| resource.route(row.route)));
     }
     scope
+}
+
+/// A route for requests with this method, and with HEAD as well if it is GET (RFC 9110, section 9.1); the middleware
+/// `head_requests` sees to it that the answer has no body.
+fn route_of(method: Method) -> Route {
+    match method {
+        Method::GET => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
+        other => web::method(other),
+    }
+}
+
+/// The methods that a route answers.
+fn allowed_with(method: &Method) -> Vec<String> {
+    let with_head = (*method == Method::GET).then_some(Method::HEAD);
+    std::iter::once(method).chain(&with_head).map(Method::to_string).collect()
 }
 
 async fn unknown_path() -> ApiError {

@@ -60,6 +60,7 @@ pub(super) fn listen(settings: &Settings, state: Arc<State>, front: Front) -> Re
             .wrap(from_fn(http::cors::per_app))
             .wrap(from_fn(http::hosts::known_hosts_only))
             .wrap(from_fn(http::headers::add_to_response))
+            .wrap(from_fn(http::head_requests::without_body))
             .configure(move |config| http::configure(config, state, front))
     };
     let server = HttpServer::new(app)

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
@@ -11,6 +13,8 @@ use tidelog::dev::Server;
 use tidelog_client::{KdfCost, MemoryStore, SyncKitClient, SyncKitConfig};
 
 pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
+/// A user who owns nothing, whether it exists or not.
+const NOBODY: u32 = 65_534;
 
 pub(crate) struct Fixture {
     pub(crate) server: Server,
@@ -48,7 +52,22 @@ impl Fixture {
             self.server.email(),
         ];
         let arguments = arguments.map(str::to_owned).to_vec();
-        Folder { outer, inner, arguments, password: self.server.password().to_owned() }
+        let program = tidelog_test_kit::example("folder");
+        Folder { outer, inner, arguments, password: self.server.password().to_owned(), program, user: None }
+    }
+
+    /// A folder whose program permissions apply to, also where root runs the tests: then it is somebody else's.
+    pub(crate) fn unprivileged_folder(&self) -> Folder {
+        let mut folder = self.folder();
+        if rustix::process::geteuid().is_root() {
+            // The other user may not reach the folder that the program was built in.
+            let program = folder.outside().join("folder-program");
+            fs::copy(&folder.program, &program).expect("a copy");
+            fs::set_permissions(folder.outside(), fs::Permissions::from_mode(0o755)).expect("permissions");
+            chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("an owner");
+            (folder.program, folder.user) = (program, Some(NOBODY));
+        }
+        folder
     }
 }
 
@@ -58,6 +77,9 @@ pub(crate) struct Folder {
     inner: PathBuf,
     arguments: Vec<String>,
     password: String,
+    program: PathBuf,
+    /// Runs the program, if it is not the user who runs the tests.
+    user: Option<u32>,
 }
 
 impl Folder {
@@ -72,7 +94,15 @@ impl Folder {
     pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let path = self.inner.join(path);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        fs::write(path, content).expect("a file");
+        fs::write(&path, content).expect("a file");
+        self.give_away(&path);
+    }
+
+    /// Makes what a test has written the property of the user who runs the program.
+    fn give_away(&self, path: &Path) {
+        for path in path.ancestors().take_while(|path| *path != self.inner) {
+            chown(path, self.user, self.user).expect("an owner");
+        }
     }
 
     pub(crate) fn remove(&self, path: &str) {
@@ -93,7 +123,10 @@ impl Folder {
     }
 
     fn program(&self, more: &[&str]) -> Command {
-        let mut command = Command::new(tidelog_test_kit::example("folder"));
+        let mut command = Command::new(&self.program);
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
         command.env_clear().env("TIDELOG_PASSWORD", &self.password).env("TIDELOG_PASSPHRASE", PASSPHRASE);
         command.args(&self.arguments).args(more).arg(&self.inner);
         command

@@ -4,3 +4,4 @@ mod conflicts;
 mod fixture;
 mod together;
 mod tricks;
+mod unreadable;

@@ -111,7 +111,7 @@ impl ReceivedUpload {
     }
 }
 
-/// `GET` and `HEAD /blobs/down/{token}`: 200, 206 or 304, or 401 for an invalid URL, 404, 412, 416.
+/// `GET /blobs/down/{token}`: 200, 206 or 304, or 401 for an invalid URL, 404, 412, 416.
 ///
 /// Statuses: 200, 206, 304, 401 `unauthenticated`, 404 `not_found`, 412 `precondition_failed`, 416
 /// `range_not_satisfiable`, 503 `no_blobs`.
@@ -153,6 +153,7 @@ pub(in crate::http) async fn get(
         }
     };
     let length = range.end - range.start;
+    // The object need not be read for a body that is not sent.
     if request.method() == Method::HEAD {
         return Ok(answer.body(SizedStream::new(length, stream::empty::<Result<Bytes, Fault>>())));
     }

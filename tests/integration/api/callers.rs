@@ -4,15 +4,22 @@
 //! the test.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 
 use tidelog_test_kit::{
     App, Caller, Contract, Operation, PASSWORD, Server, SigningKey, change, claims_of, fresh_id, hash_of,
     header_of,
 };
+
+/// How long a response may take. Far more than it needs: reaching this means that it does not come.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,7 +210,6 @@ fn table() -> Vec<AccessRule> {
         row(Method::GET, "/api/sync/blobs", Session, |_| None, 200),
         row(Method::PUT, "/api/sync/blobs/up/{token}", PresignedUrl, |_| Some(json!("BLOB")), 200),
         row(Method::GET, "/api/sync/blobs/down/{token}", PresignedUrl, |_| None, 200),
-        row(Method::HEAD, "/api/sync/blobs/down/{token}", PresignedUrl, |_| None, 200),
         row(Method::POST, "/api/sync/push", SessionOwner, |fixture| Some(fixture.batch()), 200),
         row(
             Method::POST,
@@ -318,7 +324,8 @@ impl Fixture {
         json!({"device_id": self.device, "batch_id": fresh_id(), "changes": [change("row")]})
     }
 
-    fn call(&self, caller: &Caller, row: &AccessRule, prefix: &str) -> u16 {
+    /// The path of a route, about resources of the owner.
+    fn path(&self, caller: &Caller, row: &AccessRule, prefix: &str) -> String {
         let token = if row.method == Method::PUT { &self.upload_token } else { &self.download_token };
         let id = if row.access == Access::AdminToken { &self.app.id } else { &self.device };
         let path = row.path.replace("{id}", id).replace("{hash}", &self.blob);
@@ -328,7 +335,27 @@ impl Fixture {
             let app = if std::ptr::eq(caller, &self.other_app) { &self.other_tenant_app } else { &self.app };
             path = format!("{path}?app_id={}&device_id={}", app.id, self.device);
         }
-        caller.call(row.method.clone(), &path, (row.body)(self).as_ref()).status
+        path
+    }
+
+    fn call(&self, caller: &Caller, row: &AccessRule, prefix: &str) -> u16 {
+        let path = self.path(caller, row, prefix);
+        let status = caller.call(row.method.clone(), &path, (row.body)(self).as_ref()).status;
+        if row.method == Method::GET {
+            let head = caller.call(Method::HEAD, &path, None).status;
+            assert_eq!(head, status, "HEAD {path} lets in others than GET");
+        }
+        status
+    }
+
+    /// Returns the routes that answer GET, each with somebody who may call it.
+    fn get_routes(&self) -> Vec<(&Caller, String)> {
+        let rows = table().into_iter().filter(|row| row.method == Method::GET);
+        let called = |row: AccessRule| {
+            let caller = if row.access == Access::AccountToken { &self.account } else { &self.owner };
+            (caller, self.path(caller, &row, "/api/sync"))
+        };
+        rows.map(called).collect()
     }
 }
 
@@ -420,5 +447,74 @@ fn the_owner_may_remove_the_device_and_sign_out() {
     assert_eq!(fixture.call(&fixture.other_user, &logout, "/api/v1/sync"), logout.response);
     for out in [&fixture.owner, &fixture.other_user] {
         out.get("/api/sync/status").expect_error(401, "unauthenticated");
+    }
+}
+
+#[test]
+fn head_is_answered_on_every_route_with_the_status_and_the_headers_of_get() {
+    let fixture = Fixture::new();
+    for (caller, path) in fixture.get_routes() {
+        let [get, head] = [Method::GET, Method::HEAD].map(|method| {
+            let mut response = caller.call(method, &path, None);
+            // They differ from one answer to the next.
+            for (name, begin) in [
+                ("date", ""),
+                ("content-security-policy", "default-src 'none'; style-src 'nonce-"),
+                ("set-cookie", ""),
+            ] {
+                let value = response.headers.get(name).map(|value| value.to_str().expect("text"));
+                if value.is_some_and(|value| value.starts_with(begin)) {
+                    response.headers.insert(name, HeaderValue::from_static("varies"));
+                }
+            }
+            response
+        });
+        assert_eq!((head.status, &head.headers), (get.status, &get.headers), "{path}");
+        assert!(
+            head.headers.contains_key("content-length") || head.headers.contains_key("transfer-encoding")
+        );
+        assert_eq!(head.body, b"", "{path}");
+    }
+}
+
+/// On one connection, where anything after the headers of a response would be taken for the next one, and where a
+/// stream that stays open would never be followed by it.
+#[test]
+fn the_headers_are_all_that_head_is_answered_on_any_route() {
+    let fixture = Fixture::new();
+    let address = fixture.server.url().replace("http://", "");
+    let mut connection = TcpStream::connect(&address).expect("a connection");
+    connection.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
+    let mut received = BufReader::new(connection.try_clone().expect("the same connection"));
+    for (caller, path) in fixture.get_routes() {
+        let token = caller.token();
+        let request =
+            format!("HEAD {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n");
+        connection.write_all(request.as_bytes()).expect("it is sent");
+        let headers = received.by_ref().lines().map(|line| line.expect("a response"));
+        let headers: Vec<_> = headers.take_while(|line| !line.is_empty()).collect();
+        assert!(headers[0].starts_with("HTTP/1.1 "), "after HEAD of the route before {path}: {}", headers[0]);
+        assert!(!headers[0].starts_with("HTTP/1.1 405 "), "{path}");
+    }
+    let last = format!("GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    connection.write_all(last.as_bytes()).expect("it is sent");
+    let mut rest = String::new();
+    received.read_to_string(&mut rest).expect("a response");
+    assert!(rest.starts_with("HTTP/1.1 200 ") && rest.ends_with("}"), "{rest}");
+}
+
+#[test]
+fn a_method_that_a_path_does_not_have_is_answered_with_those_that_it_has() {
+    let server = Server::start();
+    let anonymous = server.anonymous();
+    for (method, path, allowed) in [
+        (Method::POST, "/health", "GET, HEAD"),
+        (Method::PUT, "/api/sync/devices", "POST, GET, HEAD"),
+        (Method::GET, "/api/sync/push", "POST"),
+        (Method::HEAD, "/api/sync/push", "POST"),
+        (Method::POST, "/api/sync/blobs/down/token", "GET, HEAD"),
+    ] {
+        let refused = anonymous.call(method, path, None);
+        assert_eq!((refused.status, refused.header("allow")), (405, allowed), "{}", refused.request_line());
     }
 }

@@ -35,6 +35,7 @@ mod rate_limit;
 mod revocation;
 mod rewind;
 mod rotations;
+mod settings;
 mod signing_keys;
 mod tenants;
 mod tokens;

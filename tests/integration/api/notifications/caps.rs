@@ -1,6 +1,7 @@
 //! Limits on the number of event streams.
 
 use super::*;
+use reqwest::Method;
 use tidelog_test_kit::ApiResponse;
 
 const PER_USER: &str = "TIDELOG_NOTIFICATIONS_MAX_STREAMS_PER_USER";
@@ -115,4 +116,17 @@ fn five_hundred_streams_each_receive_one_event_for_a_push() {
     for stream in users.iter_mut().flat_map(|(_, streams)| streams) {
         stream.expect_end();
     }
+}
+
+#[test]
+fn head_of_a_stream_keeps_no_stream_open() {
+    let fixture = Fixture::with(PER_USER, "1");
+    for _ in 0..3 {
+        let head = fixture.laptop.caller.call(Method::HEAD, &fixture.laptop.path, None);
+        assert_eq!((head.status, head.header("content-type")), (200, "text/event-stream"));
+    }
+    let stream = fixture.laptop.listen();
+    let head = fixture.laptop.caller.call(Method::HEAD, &fixture.laptop.path, None);
+    assert_eq!(head.status, 429, "the limit holds for HEAD as well");
+    drop(stream);
 }
