@@ -368,7 +368,8 @@ CREATE TABLE changes (
     -- foreign key, because the batch has one.
     log         INTEGER NOT NULL,
     -- 0 insert, 1 update, 2 delete; plus 4 if it was sent in upper case (INSERT), or 8 if capitalized (Insert).
-    op          INTEGER NOT NULL CHECK (op IN (0, 1, 2, 4, 5, 6, 8, 9, 10)),
+    -- Checks without lists of more than two values: SQLite fills a temporary table with those, for each row that is inserted.
+    op          INTEGER NOT NULL CHECK (op BETWEEN 0 AND 10 AND op & 3 <> 3),
     table_name  TEXT    NOT NULL CHECK (length(table_name) BETWEEN 1 AND 100),
     -- BLOB: a UUID that was sent in its canonical form. TEXT: anything else.
     row_id      ANY     NOT NULL CHECK (typeof(row_id) IN ('blob', 'text')),
@@ -377,7 +378,7 @@ CREATE TABLE changes (
     -- The master key that data is encrypted under; 0: the server knew of none.
     key_version INTEGER NOT NULL CHECK (key_version >= 0),
     -- Opaque. BLOB: decoded from the canonical base64 that was sent. TEXT: as sent. NULL: the client sent none.
-    data        ANY CHECK (typeof(data) IN ('blob', 'text', 'null'))
+    data        ANY CHECK (data IS NULL OR typeof(data) IN ('blob', 'text'))
 ) STRICT;
 
 -- The encrypted master key of a log, shared by its devices.
