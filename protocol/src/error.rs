@@ -48,7 +48,7 @@ pub enum ErrorCode {
     LogRewound,
     /// 409: the cursor is older than a removed tombstone; pull from the start. Reserved: this server never sends it.
     LogCompacted,
-    /// 409: another device has written beyond `expected_cursor`.
+    /// 409: the log has entries beyond `expected_cursor`, of whatever device.
     LogMoved,
     /// 409: this `batch_id` was used for other content.
     BatchIdReused,

@@ -133,7 +133,7 @@ impl ApiError {
     }
 
     pub(super) fn log_moved() -> Self {
-        let message = "Other devices have written since the expected cursor. Pull, merge and push again.";
+        let message = "The log has entries beyond the expected cursor. Pull, merge and push again.";
         Self::new(StatusCode::CONFLICT, ErrorCode::LogMoved, message)
     }
 

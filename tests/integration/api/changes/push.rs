@@ -140,7 +140,7 @@ fn a_refused_batch_leaves_its_id_free() {
 }
 
 #[test]
-fn an_expected_cursor_refuses_a_push_only_after_writes_of_others() {
+fn an_expected_cursor_refuses_a_push_if_the_log_has_entries_beyond_it() {
     let server = Server::start();
     let me = server.signed_in_caller();
     let (laptop, phone) = (me.device("Laptop"), me.device("Phone"));
@@ -150,8 +150,9 @@ fn an_expected_cursor_refuses_a_push_only_after_writes_of_others() {
         me.post(PUSH, &body)
     };
     let first = push(&laptop, &json!(0)).ok()["cursor"].clone();
-    push(&laptop, &json!(0)).ok();
-    push(&laptop, &first).ok();
+    push(&laptop, &json!(0)).expect_error(409, "log_moved");
+    let second = push(&laptop, &first).ok()["cursor"].clone();
+    push(&laptop, &second).ok();
     push(&phone, &json!("0")).expect_error(409, "log_moved");
     push(&phone, &first).expect_error(409, "log_moved");
     let mut caught_up = json!({"device_id": phone});
