@@ -167,8 +167,8 @@ pub enum SyncKitError {
         /// The last position of this device that the server knows.
         resume_from: Cursor,
     },
-    /// Other devices wrote beyond the expected cursor: pull, merge, push again.
-    #[error("other devices have written meanwhile")]
+    /// The log has entries beyond the expected cursor: pull, merge, push again.
+    #[error("the log has new entries")]
     LogMoved,
     /// The cursor is older than a deletion that was removed: pull from the start, and drop the rows that do not come.
     #[error("the cursor is too old, pull from the start")]

@@ -32,6 +32,7 @@ mod outgoing;
 mod rule;
 mod values;
 
+pub use engine::changes::{Origin, TableChange};
 pub use engine::replica::Replica;
 pub use engine::status::{Blocked, Status};
 pub use error::{ReplicaError, TableFault};

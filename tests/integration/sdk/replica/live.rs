@@ -1,7 +1,7 @@
 //! Live replicas: changes arrive on the other device without any further call.
 
 use tidelog_client::Rotation;
-use tidelog_client::replica::{Blocked, ReplicaError, Status};
+use tidelog_client::replica::{Blocked, Origin, ReplicaError, Status};
 use tokio::task::JoinHandle;
 
 use crate::replica::restartable_server::{RestartableServer, TODOS};
@@ -148,4 +148,25 @@ async fn a_detached_replica_stops() {
     laptop.run("INSERT INTO todos VALUES ('a', 'written after it was detached')");
     laptop.installation.replica.nudge();
     assert!(matches!((&mut laptop.task).await, Ok(ReplicaError::Detached)));
+}
+
+#[tokio::test]
+async fn an_app_is_told_which_rows_have_changed_and_who_changed_them() {
+    let fixture = Fixture::new().await;
+    let schema =
+        "CREATE TABLE lists (id TEXT PRIMARY KEY); CREATE TABLE todos (id INTEGER PRIMARY KEY, title TEXT)";
+    let laptop = Installation::new(&fixture, "laptop", schema, ["lists", "todos"]).await;
+    let phone = Installation::new(&fixture, "phone", schema, ["lists", "todos"]).await;
+    let (mut here, mut there) = (laptop.replica.changes(), phone.replica.changes());
+    laptop.run("INSERT INTO todos VALUES (1, 'a'), (2, 'b'); INSERT INTO lists VALUES ('l'); DELETE FROM todos WHERE id = 1");
+    laptop.sync().await;
+    phone.sync().await;
+    for (changes, origin) in [(&mut here, Origin::ThisDevice), (&mut there, Origin::OtherDevices)] {
+        for (table, keys) in [("lists", vec!["'l'"]), ("todos", vec!["2"])] {
+            let change = changes.try_recv().unwrap();
+            assert_eq!((change.table.as_str(), change.origin), (table, origin));
+            assert_eq!(change.keys.iter().map(|key| key.as_str()).collect::<Vec<_>>(), keys);
+        }
+        assert!(changes.try_recv().is_err(), "nothing else has changed");
+    }
 }

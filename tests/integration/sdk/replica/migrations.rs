@@ -1,11 +1,15 @@
 //! Apps that change their schema: before the replica is attached, beside a live one, and in any way that SQLite allows.
 
-use tidelog_client::replica::{ProblemKind, ReplicaError, Rule, SyncedTable, TableFault};
+use std::time::Duration;
+
+use tidelog_client::replica::{ProblemKind, Replica, ReplicaError, Rule, Status, SyncedTable, TableFault};
 
 use crate::replica::setup::{Installation, sync_all};
 use tidelog_test_kit::sdk::Fixture;
 
 const NOTES: &str = "CREATE TABLE notes (id TEXT PRIMARY KEY, title TEXT, body TEXT)";
+/// Longer than anything here takes.
+const LIMIT: Duration = Duration::from_secs(60);
 /// What SQLite's manual recommends for changing a table.
 const REBUILD: &str = "BEGIN; CREATE TABLE new_notes (id TEXT PRIMARY KEY, title TEXT NOT NULL, body TEXT);
     INSERT INTO new_notes SELECT id, title, body FROM notes; DROP TABLE notes; ALTER TABLE new_notes RENAME TO notes;";
@@ -126,6 +130,39 @@ async fn a_table_that_comes_back_gets_what_has_come_meanwhile() {
 }
 
 #[tokio::test]
+async fn a_migration_drops_any_column_once_the_triggers_are_out_of_its_way() {
+    let in_sql = ["deleted", "updated", "inserting", "updating"]
+        .map(|suffix| format!("DROP TRIGGER IF EXISTS tidelog_notes_{suffix};"))
+        .concat();
+    for attach_again in [false, true] {
+        let fixture = Fixture::new().await;
+        let schema = "CREATE TABLE notes (id TEXT PRIMARY KEY, title TEXT, body TEXT);
+            CREATE UNIQUE INDEX titles ON notes (title);
+            CREATE TABLE tags (id TEXT PRIMARY KEY, note TEXT REFERENCES notes);";
+        let tables = || [SyncedTable::new("notes").settled_by(Rule::ByColumn), SyncedTable::new("tags")];
+        let mut laptop = Installation::new(&fixture, "laptop", schema, tables()).await;
+        let phone = Installation::new(&fixture, "phone", schema, tables()).await;
+        laptop.run("INSERT INTO notes VALUES ('a', 'one', 'text'), ('b', 'two', 'text')");
+        sync_all(&[&laptop, &phone]).await;
+        if attach_again {
+            laptop.run(&format!(
+                "BEGIN; DROP INDEX titles; {in_sql} ALTER TABLE notes DROP COLUMN title; COMMIT"
+            ));
+            laptop.attach_again(tables()).unwrap();
+        } else {
+            let migration = laptop.app.unchecked_transaction().unwrap();
+            Replica::drop_triggers(&migration).unwrap();
+            migration.execute_batch("DROP INDEX titles; ALTER TABLE notes DROP COLUMN title").unwrap();
+            migration.commit().unwrap();
+        }
+        laptop.run("UPDATE notes SET body = 'edited' WHERE id = 'a'; DELETE FROM notes WHERE id = 'b'");
+        sync_all(&[&laptop, &phone]).await;
+        assert_eq!(all(&phone), ["a one edited"]);
+        assert_eq!(laptop.problems().await, []);
+    }
+}
+
+#[tokio::test]
 async fn names_that_differ_in_case_only_are_the_same_for_the_replica_as_for_sqlite() {
     let fixture = Fixture::new().await;
     let tables = |name| [SyncedTable::new(name).settled_by(Rule::ByColumn)];
@@ -154,7 +191,7 @@ async fn names_that_differ_in_case_only_are_the_same_for_the_replica_as_for_sqli
     }
     one.run("ALTER TABLE notes RENAME COLUMN userId TO userid; DELETE FROM notes");
     sync_all(&[&one, &two]).await;
-    assert_eq!(two.texts("SELECT id FROM notes"), [String::new(); 0]);
+    assert_eq!(two.texts("SELECT id FROM notes"), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -207,4 +244,37 @@ async fn values_that_a_migration_gives_to_its_new_column_are_sent() {
         phone.sync().await;
         assert_eq!(phone.texts("SELECT id || length FROM notes ORDER BY id"), ["a3", "b0"], "{rule:?}");
     }
+}
+
+#[tokio::test]
+async fn a_live_replica_notices_that_its_table_was_rebuilt_or_made_anew() {
+    let fixture = Fixture::new().await;
+    let (laptop, phone) = pair(&fixture, NOTES).await;
+    let (replica, client, id) = (laptop.replica.clone(), laptop.client.clone(), laptop.device.id);
+    let running = tokio::spawn(async move { replica.run(&client, id).await });
+    let mut status = laptop.replica.status();
+    status.wait_for(|status| *status == Status::Live).await.unwrap();
+    laptop.run(&format!("{REBUILD} UPDATE notes SET title = 'rebuilt' WHERE id = 'a'; COMMIT"));
+    until(&phone, "a rebuilt text,b two text,c three text").await;
+    laptop.run(&format!("BEGIN; DROP TABLE notes; {NOTES}; COMMIT"));
+    let filled = async {
+        while all(&laptop).len() < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(tokio::time::timeout(LIMIT, filled).await.is_ok(), "it is filled again");
+    laptop.run("UPDATE notes SET title = 'recorded' WHERE id = 'b'");
+    until(&phone, "a rebuilt text,b recorded text,c three text").await;
+    running.abort();
+}
+
+/// Syncs until the device has these rows.
+async fn until(device: &Installation, rows: &str) {
+    let wait = async {
+        while all(device).join(",") != rows {
+            device.sync().await;
+        }
+    };
+    let outcome = tokio::time::timeout(LIMIT, wait).await;
+    assert!(outcome.is_ok(), "{:?} is not {rows}", all(device));
 }

@@ -10,4 +10,5 @@ mod restartable_server;
 mod restores;
 mod setup;
 mod tracking;
+mod uniqueness;
 mod upgrades;

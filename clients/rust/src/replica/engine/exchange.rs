@@ -11,6 +11,7 @@ use std::sync::Arc;
 use tidelog_protocol::Cursor;
 use uuid::Uuid;
 
+use super::changes::Origin;
 use super::lifecycle;
 use super::progress::Progress;
 use super::shared::{ExchangeState, Shared};
@@ -19,13 +20,14 @@ use crate::outbox::{BatchBuilder, BatchOptions, SealedBatch};
 use crate::push::{PushOutcome, Refusal};
 use crate::replica::error::Result;
 use crate::replica::incoming::entries::newest_of_each_row;
-use crate::replica::incoming::pages::{IncomingPage, apply_page};
+use crate::replica::incoming::pages::{ChangedRows, IncomingPage, apply_page};
 use crate::replica::local::database::Database;
 use crate::replica::metadata::clock::TimestampBound;
 use crate::replica::metadata::dirty_rows;
-use crate::replica::metadata::outbox::{self, OutboxBatch};
+use crate::replica::metadata::outbox::{self, OutboxBatch, SentRow};
 use crate::replica::outgoing::acknowledge::{acknowledge, drop_batch};
 use crate::replica::outgoing::seal::seal_next_batch;
+use crate::replica::values::row_key::RowKey;
 use crate::session::Owner;
 use crate::watch::ViewId;
 use crate::{PullFilter, SyncKitClient, SyncKitError};
@@ -71,8 +73,9 @@ pub(super) async fn run(
             client.restore_watch(watch);
         }
     }
-    state.caught_up &= !others_wrote;
-    shared.with_database(lifecycle::follow_schema).await?;
+    let (changed, rebuilding) = shared.with_database(lifecycle::follow_schema).await?;
+    shared.tell_changes(Origin::OtherDevices, changed);
+    state.caught_up &= !others_wrote && !rebuilding;
     let unsent = shared.with_database(|database| dirty_rows::count(&database.connection)).await?;
     let progress = Progress::new(shared.status.clone(), unsent);
     let mut exchange = Exchange { shared, client, owner, device_id, state: &mut state, progress };
@@ -149,10 +152,12 @@ impl Exchange<'_> {
             };
             let bound = self.timestamp_bound();
             let apply = move |database: &mut Database| {
-                apply_page(database, &page, bound)?;
-                database.state()
+                let changed = apply_page(database, &page, bound)?;
+                Ok((changed, database.state()?))
             };
-            stored = self.shared.with_database(apply).await?;
+            let (changed, state) = self.shared.with_database(apply).await?;
+            self.shared.tell_changes(Origin::OtherDevices, changed);
+            stored = state;
             if caught_up && stored.cursor == cursor {
                 self.state.caught_up = true;
                 return Ok(());
@@ -177,9 +182,13 @@ impl Exchange<'_> {
                 device_id,
                 expected_cursor: Some(database.state()?.cursor),
             };
-            seal_next_batch(database, bound, |stream| BatchBuilder::new(options, stream))
+            let batch = seal_next_batch(database, bound, |stream| BatchBuilder::new(options, stream))?;
+            Ok(batch.map(|batch| sent_rows(database, &batch)))
         };
-        Ok(self.shared.with_database(seal).await?.is_some())
+        let sent = self.shared.with_database(seal).await?;
+        let is_any = sent.is_some();
+        self.shared.tell_changes(Origin::ThisDevice, sent.unwrap_or_default());
+        Ok(is_any)
     }
 
     /// Sends the batch, and prepares for the next one if the server refuses it.
@@ -238,6 +247,13 @@ impl Exchange<'_> {
     fn timestamp_bound(&self) -> TimestampBound {
         TimestampBound::new(self.client.transport.server_ahead())
     }
+}
+
+/// The rows of a batch, by the names of their tables.
+fn sent_rows(database: &Database, batch: &OutboxBatch) -> ChangedRows {
+    let name = |id| database.tables.iter().find(|table| table.id == id).map(|table| table.name.clone());
+    let row = |sent: &SentRow| Some((name(sent.table_id)?, RowKey::from_literals(&sent.row_key)));
+    batch.rows.iter().filter_map(row).collect()
 }
 
 /// The entries of a batch that the server would refuse again, with its reasons.

@@ -8,7 +8,8 @@ use tidelog_protocol::Cursor;
 use uuid::Uuid;
 
 use crate::replica::error::{ReplicaError, Result};
-use crate::replica::incoming::{pages, unknown_tables};
+use crate::replica::incoming::pages::{self, ChangedRows};
+use crate::replica::incoming::unknown_tables;
 use crate::replica::local::attachment::{self, FaultyTables};
 use crate::replica::local::database::Database;
 use crate::replica::local::synced_table::SyncedTable;
@@ -40,24 +41,26 @@ pub(super) fn attach(mut connection: Connection, requested: &[SyncedTable]) -> R
 }
 
 /// Looks at the app's schema again if it has changed, and applies what was kept for tables that it did not have before.
-pub(super) fn follow_schema(database: &mut Database) -> Result<()> {
-    if database.is_current()? {
-        return Ok(());
+/// Returns the rows that this has changed, and whether the log has to be read again from its start.
+pub(super) fn follow_schema(database: &mut Database) -> Result<(ChangedRows, bool)> {
+    let mut changed = Vec::new();
+    if !database.is_current()? {
+        let (transaction, tables) = database.begin()?;
+        changed = apply_kept_entries(&transaction, tables)?;
+        transaction.commit()?;
     }
-    let (transaction, tables) = database.begin()?;
-    apply_kept_entries(&transaction, tables)?;
-    transaction.commit()?;
-    Ok(())
+    Ok((changed, database.state()?.rebuilding))
 }
 
-fn apply_kept_entries(connection: &Connection, tables: &[Table]) -> Result<()> {
+fn apply_kept_entries(connection: &Connection, tables: &[Table]) -> Result<ChangedRows> {
+    let mut changed = Vec::new();
     for table in tables {
         let kept = unknown_tables::take(connection, &table.wire_name)?;
         if !kept.is_empty() {
-            pages::apply_kept_entries(connection, tables, kept)?;
+            changed.extend(pages::apply_kept_entries(connection, tables, kept)?);
         }
     }
-    Ok(())
+    Ok(changed)
 }
 
 /// Removes everything that the replica has added.

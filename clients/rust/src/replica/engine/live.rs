@@ -1,23 +1,20 @@
 //! Keeps a replica live: exchanges changes whenever there are any, and reports the status.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
+use super::commit_watch::CommitWatch;
 use super::exchange;
 use super::failure::FailureKind;
 use super::shared::Shared;
 use super::status::Status;
 use crate::replica::error::{ReplicaError, Result};
-use crate::replica::local::database::Database;
-use crate::replica::metadata::dirty_rows;
 use crate::retry::backoff;
 use crate::{ConnectionState, Notification, Notifications, SyncKitClient, SyncKitError};
-
-/// How often the replica checks whether another connection has committed, which takes a few microseconds.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How often a blocked replica checks whether it still is.
 const BLOCKED_WAIT: Duration = Duration::from_secs(30);
@@ -43,8 +40,9 @@ struct Live<'a> {
     client: &'a SyncKitClient,
     device_id: Uuid,
     notifications: Notifications<'a>,
-    /// The database's data version when it was last checked.
-    data_version: Option<i64>,
+    /// The file of the database; `None` if there is none.
+    path: Option<PathBuf>,
+    commits: CommitWatch,
     /// The number of failed exchanges in a row.
     failures: u32,
 }
@@ -56,7 +54,9 @@ pub(super) async fn run(shared: &Arc<Shared>, client: &SyncKitClient, device_id:
         Err(error) => return error,
     };
     let notifications = client.subscribe_notifications(device_id, cursor);
-    let live = Live { shared, client, device_id, notifications, data_version: None, failures: 0 };
+    let path = shared.with_database(|database| Ok(database.path())).await.unwrap_or_default();
+    let commits = CommitWatch::new();
+    let live = Live { shared, client, device_id, notifications, path, commits, failures: 0 };
     live.run().await
 }
 
@@ -76,7 +76,7 @@ impl Live<'_> {
     }
 
     async fn exchange(&mut self, reason: Reason) -> Result<()> {
-        self.data_version = Some(self.shared.with_database(|database| database.data_version()).await?);
+        self.commits.catch_up(self.shared).await?;
         exchange::run(self.shared, self.client, self.device_id, reason == Reason::RemoteChange).await?;
         self.failures = 0;
         self.shared.set_status(Status::Live);
@@ -92,7 +92,7 @@ impl Live<'_> {
                     self.show_connection(*connection.borrow_and_update());
                     continue;
                 }
-                () = local_commit(self.shared, &mut self.data_version) => return Ok(Reason::LocalChange),
+                () = self.commits.local_commit(self.shared, self.path.as_deref()) => return Ok(Reason::LocalChange),
                 () = self.shared.nudge.notified() => return Ok(Reason::RemoteChange),
                 notification = self.notifications.next() => notification,
             };
@@ -166,24 +166,5 @@ impl Live<'_> {
                 Err(_) => stream_has_failed = true,
             }
         }
-    }
-}
-
-/// Whether there is something to send, or the schema has to be looked at again: it may have lost our triggers.
-fn has_changed(database: &mut Database) -> Result<bool> {
-    Ok(dirty_rows::exist(&database.connection)? || !database.is_current()?)
-}
-
-/// Returns once another connection has committed something that has to be sent.
-async fn local_commit(shared: &Arc<Shared>, data_version: &mut Option<i64>) {
-    loop {
-        // If the database is busy, it is checked again.
-        if let Ok(version) = shared.with_database(|database| database.data_version()).await
-            && data_version.replace(version) != Some(version)
-            && let Ok(true) = shared.with_database(has_changed).await
-        {
-            return;
-        }
-        sleep(POLL_INTERVAL).await;
     }
 }

@@ -4,15 +4,17 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 
 use rusqlite::Connection;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
+use super::changes::TableChange;
 use super::shared::Shared;
 use super::status::Status;
 use super::{exchange, lifecycle, live};
 use crate::SyncKitClient;
 use crate::replica::error::{ReplicaError, Result};
 use crate::replica::local::synced_table::SyncedTable;
+use crate::replica::local::triggers;
 use crate::replica::metadata::dirty_rows;
 use crate::replica::metadata::problems::{self, Problem};
 
@@ -40,6 +42,33 @@ impl Replica {
         let tables: Vec<_> = tables.into_iter().map(Into::into).collect();
         let database = lifecycle::attach(connection, &tables)?;
         Ok(Self { shared: Arc::new(Shared::new(database)) })
+    }
+
+    /// Drops the replica's triggers, so that they don't stand in the way of a migration: SQLite refuses to drop a column
+    /// that a trigger names. Call it on the app's own connection, within the migration's transaction if there is one.
+    ///
+    /// [`attach`](Self::attach) makes them again, and so does a replica that is attached already. What was written in
+    /// between is found by comparing the tables with the log. Does nothing where no replica was ever attached.
+    ///
+    /// ```
+    /// use tidelog_client::replica::{Replica, rusqlite::Connection};
+    ///
+    /// # fn migrate() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut app = Connection::open_in_memory()?;
+    /// app.execute_batch("CREATE TABLE notes (id TEXT PRIMARY KEY, title TEXT, body TEXT)")?;
+    /// let migration = app.transaction()?;
+    /// Replica::drop_triggers(&migration)?;
+    /// migration.execute_batch("ALTER TABLE notes DROP COLUMN body")?;
+    /// migration.commit()?;
+    /// # Ok(())
+    /// # }
+    /// # migrate().unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// [`ReplicaError::Sqlite`].
+    pub fn drop_triggers(connection: &Connection) -> Result<()> {
+        triggers::drop_all(connection)
     }
 
     /// Removes everything from the database that the replica has added, and returns the connection, with foreign keys
@@ -83,6 +112,23 @@ impl Replica {
     /// The replica's status, now and from now on.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.shared.status.subscribe()
+    }
+
+    /// The rows that change from now on: those that other devices have written, once they are committed here, and those
+    /// that were written here, by any connection, when they are about to be sent.
+    ///
+    /// A receiver that falls behind gets [`Lagged`](broadcast::error::RecvError::Lagged): then read everything anew.
+    ///
+    /// ```no_run
+    /// # async fn refresh(replica: tidelog_client::replica::Replica) {
+    /// let mut changes = replica.changes();
+    /// while let Ok(change) = changes.recv().await {
+    ///     println!("{} rows of {} to show anew", change.keys.len(), change.table);
+    /// }
+    /// # }
+    /// ```
+    pub fn changes(&self) -> broadcast::Receiver<TableChange> {
+        self.shared.changes.subscribe()
     }
 
     /// Looks for changes at once. [`run`](Self::run) notices local changes without it, within a few hundredths of a

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
+use super::changes::{self, Origin, TableChange};
 use super::status::Status;
 use crate::replica::error::{ReplicaError, Result};
+use crate::replica::incoming::pages::ChangedRows;
 use crate::replica::local::database::Database;
 use crate::session::Owner;
 
@@ -16,7 +18,11 @@ pub(crate) struct Shared {
     pub(super) exchange: tokio::sync::Mutex<ExchangeState>,
     pub(super) status: watch::Sender<Status>,
     pub(super) nudge: Notify,
+    pub(super) changes: broadcast::Sender<TableChange>,
 }
+
+/// Changes that wait for a slow receiver, at most.
+const MAX_WAITING_CHANGES: usize = 256;
 
 /// What a replica keeps in memory from one exchange to the next.
 pub(super) struct ExchangeState {
@@ -43,6 +49,7 @@ impl Shared {
             exchange: tokio::sync::Mutex::default(),
             status: watch::Sender::new(Status::Offline),
             nudge: Notify::new(),
+            changes: broadcast::Sender::new(MAX_WAITING_CHANGES),
         }
     }
 
@@ -61,6 +68,16 @@ impl Shared {
             Ok(database.as_mut().ok_or(ReplicaError::Detached).and_then(work))
         });
         outcome.await?
+    }
+
+    /// Tells the app which rows have changed.
+    pub(super) fn tell_changes(&self, origin: Origin, rows: ChangedRows) {
+        if self.changes.receiver_count() > 0 {
+            for change in changes::group(origin, rows) {
+                // Nobody listens any more.
+                let _ = self.changes.send(change);
+            }
+        }
     }
 
     pub(super) fn set_status(&self, status: Status) {

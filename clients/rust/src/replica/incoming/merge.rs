@@ -143,6 +143,11 @@ impl<'a> Merge<'a> {
         ReferenceRepair::new(&mut self.writer).run(check_all)
     }
 
+    /// The rows that were written or deleted, by the names of their tables.
+    pub(super) fn take_changed(&mut self) -> Vec<(String, RowKey)> {
+        self.writer.take_changed()
+    }
+
     fn rows(&mut self) -> RowWrites<'_, 'a> {
         RowWrites { writer: &mut self.writer, caught_up: self.caught_up }
     }

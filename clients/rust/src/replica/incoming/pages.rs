@@ -12,6 +12,7 @@ use crate::replica::local::table::Table;
 use crate::replica::metadata::clock::{TimestampBound, set_applying};
 use crate::replica::metadata::state::ReplicaState;
 use crate::replica::metadata::{outbox, tombstones};
+use crate::replica::values::row_key::RowKey;
 
 /// A pulled page.
 pub(crate) struct IncomingPage {
@@ -29,8 +30,15 @@ pub(crate) struct IncomingPage {
     pub(crate) own_entries: u64,
 }
 
+/// Rows that have changed, by the names of their tables.
+pub(crate) type ChangedRows = Vec<(String, RowKey)>;
+
 /// Applies a page, unless another process of the app has moved the cursor in the meantime.
-pub(crate) fn apply_page(database: &mut Database, page: &IncomingPage, bound: TimestampBound) -> Result<()> {
+pub(crate) fn apply_page(
+    database: &mut Database,
+    page: &IncomingPage,
+    bound: TimestampBound,
+) -> Result<ChangedRows> {
     let rejections = Rejections::default();
     loop {
         let known = rejections.len();
@@ -47,11 +55,11 @@ fn try_to_apply(
     page: &IncomingPage,
     bound: TimestampBound,
     rejections: &Rejections,
-) -> Result<()> {
+) -> Result<ChangedRows> {
     let (transaction, tables) = database.begin()?;
     let mut state = ReplicaState::load(&transaction)?;
     if state.cursor != page.from {
-        return Ok(());
+        return Ok(Vec::new());
     }
     set_applying(&transaction, true)?;
     let mut merge = Merge::new(&transaction, tables, bound, state.generation, page.caught_up, rejections)?;
@@ -65,6 +73,7 @@ fn try_to_apply(
         merge.repair_references(state.references_unchecked)?;
         tombstones::remove_clean(&transaction)?;
     }
+    let changed = merge.take_changed();
     state.advance(page.cursor);
     state.watch = page.watch.clone().or(state.watch);
     state.references_unchecked = !page.caught_up;
@@ -78,7 +87,7 @@ fn try_to_apply(
     state.save(&transaction)?;
     set_applying(&transaction, false)?;
     transaction.commit()?;
-    Ok(())
+    Ok(changed)
 }
 
 /// Applies entries that were kept until the app had their table, inside the transaction that attaches it.
@@ -86,12 +95,13 @@ pub(crate) fn apply_kept_entries(
     connection: &Connection,
     tables: &[Table],
     entries: Vec<IncomingEntry>,
-) -> Result<()> {
+) -> Result<ChangedRows> {
     set_applying(connection, true)?;
     let generation = ReplicaState::load(connection)?.generation;
     let rejections = Rejections::default();
     let mut merge = Merge::new(connection, tables, TimestampBound::new(0), generation, true, &rejections)?;
     merge.apply(entries)?;
     merge.repair_references(false)?;
-    set_applying(connection, false)
+    set_applying(connection, false)?;
+    Ok(merge.take_changed())
 }

@@ -5,21 +5,25 @@
 //! not allowed, and the row is restored, together with the row whose deletion cascaded to it, since SQLite would not
 //! have allowed that deletion either.
 //!
+//! If another row has taken the deleted row's place, with the same values in unique columns, the reference follows it:
+//! two devices made a list called "Inbox", and the todos of both belong into the one that stays.
+//!
 //! References between rows neither of which was written here are left alone: all devices see the same, and the device
 //! that wrote the rows repairs them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
 use super::references::{self, Reference};
 use super::table_writer::TableWriter;
+use super::unique_constraints;
 use crate::replica::error::Result;
 use crate::replica::local::app_rows::WriteOutcome;
 use crate::replica::local::defaults;
 use crate::replica::local::table::{ForeignKey, OnDelete, Table};
 use crate::replica::metadata::dirty_rows::{self, DirtyKind};
-use crate::replica::metadata::{dirty_columns, row_versions, tombstones};
+use crate::replica::metadata::{dirty_columns, problems, row_versions, tombstones};
 use crate::replica::values::cell::Cell;
 use crate::replica::values::row::Row;
 use crate::replica::values::row_key::RowKey;
@@ -29,11 +33,13 @@ pub(super) struct ReferenceRepair<'w, 'a> {
     writer: &'w mut TableWriter<'a>,
     /// Rows that were restored, so that a cascade must not delete them again.
     restored: BTreeSet<(usize, RowKey)>,
+    /// The contents of rows that were deleted and may be referred to.
+    deleted: Vec<(usize, Row)>,
 }
 
 impl<'w, 'a> ReferenceRepair<'w, 'a> {
     pub(super) fn new(writer: &'w mut TableWriter<'a>) -> Self {
-        Self { writer, restored: BTreeSet::new() }
+        Self { writer, restored: BTreeSet::new(), deleted: Vec::new() }
     }
 
     /// Checks the rows that were written and deleted, or with `check_all` every row, and repairs what dangles. This
@@ -48,6 +54,9 @@ impl<'w, 'a> ReferenceRepair<'w, 'a> {
             }
             for (parent, row) in self.writer.take_deleted() {
                 dangling.extend(references::references_to(connection, tables, parent, &row)?);
+                if !tables[parent].unique_constraints.is_empty() {
+                    self.deleted.push((parent, row));
+                }
             }
             match dangling.pop() {
                 Some(reference) => self.repair(&reference)?,
@@ -66,6 +75,12 @@ impl<'w, 'a> ReferenceRepair<'w, 'a> {
         }
         let parent_key = references::parent_key(connection, tables, foreign_key, &cells)?;
         if !self.is_ours_to_repair(*table, key, foreign_key.parent, parent_key.as_ref())? {
+            return Ok(());
+        }
+        if let Some(parent_key) = &parent_key
+            && let Some(successor) = self.successor(foreign_key, parent_key, &cells)?
+            && self.set(*table, key, foreign_key, |_, _, column| Ok(successor[column].clone()))?
+        {
             return Ok(());
         }
         let must_stay = self.restored.contains(&(*table, key.clone()));
@@ -109,6 +124,33 @@ impl<'w, 'a> ReferenceRepair<'w, 'a> {
             None => dirty_rows::find(connection, id, parent_key)?.is_some(),
         };
         Ok(is_deleted && self.writer.is_unsent(table, key)?)
+    }
+
+    /// The referring values for the row that has taken the place of a deleted one.
+    fn successor(
+        &self,
+        foreign_key: &ForeignKey,
+        parent_key: &RowKey,
+        cells: &[&Cell],
+    ) -> Result<Option<BTreeMap<String, Cell>>> {
+        let (connection, parent) = (self.writer.connection(), &self.writer.tables()[foreign_key.parent]);
+        if parent.unique_constraints.is_empty() {
+            return Ok(None);
+        }
+        let is_it = |(table, row): &&(usize, Row)| {
+            let same = |((_, to), cell): (&(String, String), &&Cell)| row.get(to) == Some(*cell);
+            *table == foreign_key.parent && foreign_key.columns.iter().zip(cells).all(same)
+        };
+        let contents = match self.deleted.iter().rev().find(is_it) {
+            Some((_, row)) => Some(row.clone()),
+            None => problems::find_removed(connection, &parent.wire_name, parent_key)?,
+        };
+        let Some(contents) = contents else { return Ok(None) };
+        let rivals = unique_constraints::find_rivals(connection, parent, parent_key, &contents)?;
+        let [successor] = rivals.as_slice() else { return Ok(None) };
+        let Some(row) = self.writer.read(foreign_key.parent, successor)? else { return Ok(None) };
+        let value = |(from, to): &(String, String)| Some((from.clone(), row.get(to)?.clone()));
+        Ok(foreign_key.columns.iter().map(value).collect())
     }
 
     /// Restores a deleted row. Returns `false` if that is impossible: its contents are unknown, a constraint forbids

@@ -23,12 +23,15 @@ pub(super) struct TableWriter<'a> {
     rejections: &'a Rejections,
     written: Vec<(usize, RowKey)>,
     deleted: Vec<(usize, Row)>,
+    /// All rows that were written or deleted.
+    changed: Vec<(usize, RowKey)>,
 }
 
 /// A part of a merge that may be undone.
 pub(super) struct Attempt {
     written: usize,
     deleted: usize,
+    changed: usize,
 }
 
 impl<'a> TableWriter<'a> {
@@ -38,7 +41,15 @@ impl<'a> TableWriter<'a> {
         bound: TimestampBound,
         rejections: &'a Rejections,
     ) -> Self {
-        Self { connection, tables, bound, rejections, written: Vec::new(), deleted: Vec::new() }
+        Self {
+            connection,
+            tables,
+            bound,
+            rejections,
+            written: Vec::new(),
+            deleted: Vec::new(),
+            changed: Vec::new(),
+        }
     }
 
     pub(super) fn connection(&self) -> &'a Connection {
@@ -64,8 +75,11 @@ impl<'a> TableWriter<'a> {
 
     pub(super) fn write(&mut self, table: usize, key: &RowKey, row: &Row) -> Result<WriteOutcome> {
         let outcome = app_rows::write(self.connection, &self.tables[table], key, row, self.rejections)?;
-        if outcome == WriteOutcome::Written && !self.tables[table].foreign_keys.is_empty() {
-            self.written.push((table, key.clone()));
+        if outcome == WriteOutcome::Written {
+            self.changed.push((table, key.clone()));
+            if !self.tables[table].foreign_keys.is_empty() {
+                self.written.push((table, key.clone()));
+            }
         }
         Ok(outcome)
     }
@@ -77,7 +91,11 @@ impl<'a> TableWriter<'a> {
             self.tables.iter().any(|child| child.foreign_keys.iter().any(|it| it.parent == table));
         let row = if is_parent { self.read(table, key)? } else { None };
         let outcome = app_rows::delete(self.connection, &self.tables[table], key, self.rejections)?;
-        if let Some(row) = row.filter(|_| outcome == WriteOutcome::Written) {
+        if outcome != WriteOutcome::Written {
+            return Ok(outcome);
+        }
+        self.changed.push((table, key.clone()));
+        if let Some(row) = row {
             if may_be_restored {
                 tombstones::put(self.connection, id, key, &row)?;
             }
@@ -94,7 +112,8 @@ impl<'a> TableWriter<'a> {
     /// Begins a part of the merge that can be undone by itself.
     pub(super) fn begin_attempt(&mut self) -> Result<Attempt> {
         self.connection.prepare_cached("SAVEPOINT tidelog_attempt")?.execute([])?;
-        Ok(Attempt { written: self.written.len(), deleted: self.deleted.len() })
+        let (written, deleted, changed) = (self.written.len(), self.deleted.len(), self.changed.len());
+        Ok(Attempt { written, deleted, changed })
     }
 
     /// Ends an attempt: keeps what it did, or undoes it.
@@ -103,6 +122,7 @@ impl<'a> TableWriter<'a> {
             self.connection.prepare_cached("ROLLBACK TO tidelog_attempt")?.execute([])?;
             self.written.truncate(attempt.written);
             self.deleted.truncate(attempt.deleted);
+            self.changed.truncate(attempt.changed);
         }
         self.connection.prepare_cached("RELEASE tidelog_attempt")?.execute([])?;
         Ok(())
@@ -148,6 +168,12 @@ impl<'a> TableWriter<'a> {
     /// Hands over the rows that were written and have foreign keys, and starts a new list.
     pub(super) fn take_written(&mut self) -> Vec<(usize, RowKey)> {
         std::mem::take(&mut self.written)
+    }
+
+    /// Hands over all rows that were written or deleted, by the names of their tables, and starts a new list.
+    pub(super) fn take_changed(&mut self) -> Vec<(String, RowKey)> {
+        let changed = std::mem::take(&mut self.changed).into_iter();
+        changed.map(|(table, key)| (self.tables[table].name.clone(), key)).collect()
     }
 
     /// Hands over the contents of rows that were deleted and may be referred to, and starts a new list.

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, params_from_iter};
 
 use crate::replica::error::Result;
-use crate::replica::local::table::{Table, UniqueConstraint};
+use crate::replica::local::table::Table;
 use crate::replica::values::cell::Cell;
 use crate::replica::values::row::Row;
 use crate::replica::values::row_key::RowKey;
@@ -49,18 +49,15 @@ pub(super) fn find_rivals(
     row: &Row,
 ) -> Result<Vec<RowKey>> {
     let mut rivals = Vec::new();
-    for UniqueConstraint(columns) in &table.unique_constraints {
-        let cells: Option<Vec<_>> = columns.iter().map(|(name, _)| row.get(name)).collect();
+    for constraint in &table.unique_constraints {
+        let cells: Option<Vec<_>> = constraint.columns.iter().map(|(name, _)| row.get(name)).collect();
         // NULLs are distinct.
         let Some(cells) = cells.filter(|cells| !cells.contains(&&Cell::Null)) else { continue };
-        let equals = |(name, collation): &(String, String)| {
-            format!("t.{} = ? COLLATE {}", identifier(name), identifier(collation))
-        };
+        let name = identifier(&table.name);
         let sql = format!(
-            "SELECT {} FROM {} AS t WHERE {}",
-            table.key_sql("t."),
-            identifier(&table.name),
-            columns.iter().map(equals).collect::<Vec<_>>().join(" AND ")
+            "SELECT {} FROM {name} WHERE {}",
+            table.key_sql(&format!("{name}.")),
+            constraint.condition(&table.name, |_| String::from("?"))
         );
         let mut statement = connection.prepare_cached(&sql)?;
         for rival in statement.query_map(params_from_iter(cells), |row| row.get::<_, RowKey>(0))? {

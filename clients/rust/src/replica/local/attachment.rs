@@ -41,7 +41,7 @@ pub(crate) fn prepare(
         problems::put(connection, ProblemKind::TableLeftOut, subject, None, &error.to_string())?;
     }
     for table in &tables {
-        problems::remove(connection, ProblemKind::TableLeftOut, &table.wire_name, "")?;
+        problems::remove_left_out(connection, &table.wire_name)?;
     }
     let mut interrupted = Vec::new();
     for table in &mut tables {

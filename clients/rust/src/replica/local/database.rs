@@ -1,5 +1,7 @@
 //! The app's database: the replica's connection, and the tables that sync.
 
+use std::path::PathBuf;
+
 use rusqlite::{Connection, Transaction, TransactionBehavior, ffi};
 
 use super::attachment::{self, FaultyTables};
@@ -21,6 +23,11 @@ pub(crate) struct Database {
 impl Database {
     pub(crate) fn state(&self) -> Result<ReplicaState> {
         ReplicaState::load(&self.connection)
+    }
+
+    /// The file; `None` if the database is in memory.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        self.connection.path().filter(|path| !path.is_empty()).map(PathBuf::from)
     }
 
     /// A number that changes whenever another connection commits.

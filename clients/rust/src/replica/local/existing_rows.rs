@@ -62,15 +62,17 @@ pub(crate) fn retry_unpushed(connection: &Connection, table: &Table) -> Result<(
 /// Whether so many of the rows that the log has are missing that the table was rather made anew than changed. Then
 /// nothing is known of deletions, and the rows are still wanted.
 pub(crate) fn was_made_anew(connection: &Connection, table: &Table) -> Result<bool> {
+    let in_log = "FROM tidelog_row_versions WHERE table_id = ?1 AND NOT deleted AND digest IS NOT NULL";
+    // From the app's rows to the log's, and not the other way round: only the log's keys have an index.
     let sql = format!(
-        "SELECT count(*), coalesce(sum(EXISTS (SELECT 1 FROM {} AS t WHERE {} = v.row_key)), 0)
-         FROM tidelog_row_versions AS v WHERE v.table_id = ?1 AND NOT v.deleted AND v.digest IS NOT NULL",
+        "SELECT (SELECT count(*) {in_log}),
+             (SELECT count(*) FROM {} AS t WHERE EXISTS (SELECT 1 {in_log} AND row_key = {}))",
         identifier(&table.name),
         table.key_sql("t."),
     );
     let (in_log, left): (i64, i64) =
         connection.query_row(&sql, [table.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(in_log > 0 && left * 2 < in_log)
+    Ok(left * 2 < in_log)
 }
 
 /// Makes the rows of a table count as if it was attached for the first time.

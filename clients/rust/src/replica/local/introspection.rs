@@ -7,7 +7,7 @@ use super::synced_table::SyncedTable;
 use super::table::{ForeignKey, OnDelete, Table, UniqueConstraint};
 use crate::replica::error::{ReplicaError, Result, TableFault};
 use crate::replica::metadata::synced_tables;
-use crate::replica::values::sql::is_reserved;
+use crate::replica::values::sql::{is_reserved, words};
 
 /// What was found of the tables that an app wants to sync.
 pub(super) struct Description {
@@ -116,23 +116,37 @@ fn columns_and_key(connection: &Connection, table: &str) -> Result<(Vec<String>,
 
 fn unique_constraints(connection: &Connection, table: &str) -> Result<Vec<UniqueConstraint>> {
     let mut statement = connection
-        .prepare("SELECT name FROM pragma_index_list(?1) WHERE \"unique\" AND origin <> 'pk' ORDER BY seq")?;
-    let indexes =
-        statement.query_map([table], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+        .prepare("SELECT name, origin, partial FROM pragma_index_list(?1) WHERE \"unique\" ORDER BY seq")?;
+    let indexes = statement
+        .query_map([table], |row| Ok((row.get(0)?, row.get::<_, String>(1)? == "pk", row.get(2)?)))?
+        .collect::<rusqlite::Result<Vec<(String, bool, bool)>>>()?;
     let mut constraints = Vec::new();
-    for index in indexes {
+    for (index, is_primary_key, is_partial) in indexes {
         let mut statement = connection
             .prepare_cached("SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno")?;
         let columns = statement
             .query_map([&index], |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, String>(1)?)))?
             .collect::<rusqlite::Result<Vec<_>>>()?;
+        if is_primary_key && columns.iter().all(|(_, collation)| collation.eq_ignore_ascii_case("BINARY")) {
+            continue;
+        }
         // An expression has no name.
         let columns: Option<Vec<_>> =
             columns.into_iter().map(|(name, collation)| Some((name?, collation))).collect();
-        let columns = columns.ok_or_else(|| fault(table, TableFault::UniqueExpression(index)))?;
-        constraints.push(UniqueConstraint(columns));
+        let columns = columns.ok_or_else(|| fault(table, TableFault::UniqueExpression(index.clone())))?;
+        let predicate = if is_partial { Some(predicate_of(connection, &index)?) } else { None };
+        constraints.push(UniqueConstraint { columns, predicate });
     }
     Ok(constraints)
+}
+
+/// What follows `WHERE` in the SQL of a partial index.
+fn predicate_of(connection: &Connection, index: &str) -> Result<String> {
+    let find = "SELECT sql FROM sqlite_schema WHERE type = 'index' AND name = ?1";
+    let sql: String = connection.query_row(find, [index], |row| row.get(0))?;
+    // The condition is the last part of the statement, and nothing else at its level is called so.
+    let predicate = words(&sql).find(|word| word.depth == 0 && word.text.eq_ignore_ascii_case("where"));
+    Ok(predicate.map_or("true", |word| &sql[word.end..]).to_owned())
 }
 
 /// The foreign keys of one table to those that sync.

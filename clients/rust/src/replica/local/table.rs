@@ -16,7 +16,8 @@ pub(crate) struct Table {
     pub(crate) key: Vec<String>,
     /// Whether the key is an `INTEGER PRIMARY KEY`, an alias of SQLite's rowid.
     pub(crate) key_is_rowid: bool,
-    /// Unique constraints and indexes other than the primary key.
+    /// Unique constraints and indexes; the primary key only if one of its columns has a collation by which different
+    /// keys are the same.
     pub(crate) unique_constraints: Vec<UniqueConstraint>,
     /// Foreign keys to other tables that sync.
     pub(crate) foreign_keys: Vec<ForeignKey>,
@@ -31,9 +32,29 @@ pub(crate) struct Table {
     pub(crate) rule: Rule,
 }
 
-/// Columns that must be unique together, each with its collation.
+/// Columns that must be unique together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct UniqueConstraint(pub(crate) Vec<(String, String)>);
+pub(crate) struct UniqueConstraint {
+    /// The columns, each with its collation.
+    pub(crate) columns: Vec<(String, String)>,
+    /// Which rows of the table it is about, as the index says it; `None`: all of them.
+    pub(crate) predicate: Option<String>,
+}
+
+impl UniqueConstraint {
+    /// A condition for rows of `table` that have the same values as `value` gives for each column.
+    pub(crate) fn condition(&self, table: &str, value: impl Fn(&str) -> String) -> String {
+        let table = identifier(table);
+        let equals = |(column, collation): &(String, String)| {
+            let name = identifier(column);
+            format!("{table}.{name} = {} COLLATE {}", value(&name), identifier(collation))
+        };
+        let mut conditions: Vec<_> = self.columns.iter().map(equals).collect();
+        // Without it, the index could not be used, and the whole table would be read.
+        conditions.extend(self.predicate.as_ref().map(|predicate| format!("({predicate})")));
+        conditions.join(" AND ")
+    }
+}
 
 /// A foreign key.
 #[derive(Clone, Debug, PartialEq, Eq)]

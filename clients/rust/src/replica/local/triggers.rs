@@ -17,7 +17,7 @@ use super::table::{Table, UniqueConstraint};
 use crate::replica::error::Result;
 use crate::replica::metadata::dirty_rows::DirtyKind;
 use crate::replica::metadata::schema;
-use crate::replica::values::sql::{identifier, literal};
+use crate::replica::values::sql::{PREFIX, identifier, literal};
 
 /// Microseconds since 1970, by this machine's clock.
 const NOW: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
@@ -38,6 +38,14 @@ pub(crate) fn create(connection: &Connection, tables: &[Table]) -> Result<()> {
             connection.execute_batch(&format!("DROP TRIGGER IF EXISTS {}", identifier(&name)))?;
             connection.execute_batch(&sql)?;
         }
+    }
+    Ok(())
+}
+
+/// Drops the triggers of all tables.
+pub(crate) fn drop_all(connection: &Connection) -> Result<()> {
+    for name in schema::list_own(connection, "trigger")? {
+        connection.execute_batch(&format!("DROP TRIGGER {}", identifier(&name)))?;
     }
     Ok(())
 }
@@ -67,8 +75,9 @@ fn triggers_of(table: &Table) -> Vec<(String, String)> {
     triggers
 }
 
+/// By the table's name: an app that drops them in its migrations has to know them.
 fn name_of(table: &Table, suffix: &str) -> String {
-    format!("tidelog_{}_{suffix}", table.id)
+    format!("{PREFIX}{}_{suffix}", table.name)
 }
 
 fn trigger(table: &Table, suffix: &str, event: &str, body: &[String]) -> (String, String) {
@@ -166,24 +175,33 @@ fn record_tombstone(table: &Table) -> String {
         table.id,
         table.key_sql("OLD."),
         literal(&names),
-        cells.join(" || ',' || ")
+        joined(&cells)
     )
 }
 
 /// Records rows that a write may replace, because they have its values in a unique constraint.
 fn record_replaced_rows(table: &Table, constraint: &UniqueConstraint) -> String {
-    let equals = |(column, collation): &(String, String)| {
-        let name = identifier(column);
-        format!("t.{name} = NEW.{name} COLLATE {}", identifier(collation))
-    };
+    let name = identifier(&table.name);
     format!(
         "INSERT INTO tidelog_dirty_rows (table_id, row_key, timestamp, kind) \
-         SELECT {}, {}, max(c.timestamp + 1, {NOW}), {} FROM {} AS t, tidelog_clock AS c \
-         WHERE NOT c.applying AND {} ON CONFLICT (table_id, row_key) DO NOTHING",
+         SELECT {}, {}, (SELECT max(timestamp + 1, {NOW}) FROM tidelog_clock), {} FROM {name} \
+         WHERE NOT (SELECT applying FROM tidelog_clock) AND {} ON CONFLICT (table_id, row_key) DO NOTHING",
         table.id,
-        table.key_sql("t."),
+        table.key_sql(&format!("{name}.")),
         DirtyKind::MaybeReplaced.code(),
-        identifier(&table.name),
-        constraint.0.iter().map(equals).collect::<Vec<_>>().join(" AND ")
+        constraint.condition(&table.name, |column| format!("NEW.{column}"))
     )
+}
+
+/// Joins SQL expressions by commas. As a tree: SQLite limits how deep an expression may be, and a table may have two
+/// thousand columns.
+fn joined(parts: &[String]) -> String {
+    match parts {
+        [] => String::from("''"),
+        [part] => part.clone(),
+        _ => {
+            let (first, second) = parts.split_at(parts.len() / 2);
+            format!("({} || ',' || {})", joined(first), joined(second))
+        }
+    }
 }

@@ -52,7 +52,11 @@ pub(crate) fn tick(connection: &Connection, bound: TimestampBound) -> Result<i64
 }
 
 /// Switches the recording of local changes off or on, within the current transaction.
+///
+/// The pragma is how triggers of the app can tell: it is part of SQLite, so a trigger that asks for it also works where
+/// there is no replica. On this connection, foreign keys are off, and it has no effect of its own.
 pub(crate) fn set_applying(connection: &Connection, applying: bool) -> Result<()> {
+    connection.pragma_update(None, "defer_foreign_keys", applying)?;
     connection.prepare_cached("UPDATE tidelog_clock SET applying = ?1")?.execute([applying])?;
     Ok(())
 }

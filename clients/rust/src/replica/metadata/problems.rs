@@ -114,6 +114,13 @@ pub(crate) fn remove(
     Ok(())
 }
 
+/// Removes the report of a table that can be synced again.
+pub(crate) fn remove_left_out(connection: &Connection, wire_name: &str) -> Result<()> {
+    let sql = "DELETE FROM tidelog_problems WHERE wire_name = ?1 COLLATE NOCASE AND kind = ?2";
+    connection.prepare_cached(sql)?.execute(params![wire_name, ProblemKind::TableLeftOut.name()])?;
+    Ok(())
+}
+
 /// Removes all problems, except for rows that wait to be applied or pushed.
 pub(crate) fn dismiss(connection: &Connection) -> Result<()> {
     let sql = "DELETE FROM tidelog_problems
@@ -159,6 +166,15 @@ pub(crate) fn find_unpushed(connection: &Connection, wire_name: &str, key: &RowK
                WHERE wire_name = ?1 AND row_id = ?2 AND kind = ?3 AND data IS NULL";
     let values = params![wire_name, key.to_wire(), ProblemKind::NotPushed.name()];
     Ok(connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
+}
+
+/// The contents of a row that was removed by a constraint.
+pub(crate) fn find_removed(connection: &Connection, wire_name: &str, key: &RowKey) -> Result<Option<Row>> {
+    let sql = "SELECT data FROM tidelog_problems WHERE wire_name = ?1 AND row_id = ?2 AND kind = ?3";
+    let values = params![wire_name, key.to_wire(), ProblemKind::RemovedByConstraint.name()];
+    let data: Option<Option<String>> =
+        connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
+    data.flatten().map(|text| row_from_text(&text)).transpose()
 }
 
 /// Keeps the contents of a row that could not be pushed, and has to give way to what another device has written.
