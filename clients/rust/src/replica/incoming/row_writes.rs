@@ -5,8 +5,8 @@
 use super::table_writer::TableWriter;
 use super::unique_constraints::{self, UniqueDecision};
 use crate::replica::error::Result;
-use crate::replica::local::app_rows::{self, WriteOutcome};
-use crate::replica::local::rejection::Rejection;
+use crate::replica::local::app_rows;
+use crate::replica::local::rejection::{Rejection, WriteOutcome};
 use crate::replica::local::table::Table;
 use crate::replica::metadata::problems::{self, ProblemKind, ProblemSubject};
 use crate::replica::metadata::{dirty_rows, row_versions};

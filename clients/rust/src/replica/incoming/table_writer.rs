@@ -4,8 +4,8 @@
 use rusqlite::Connection;
 
 use crate::replica::error::Result;
-use crate::replica::local::app_rows::{self, WriteOutcome};
-use crate::replica::local::rejection::Rejections;
+use crate::replica::local::app_rows;
+use crate::replica::local::rejection::{Rejections, WriteOutcome};
 use crate::replica::local::table::Table;
 use crate::replica::metadata::clock::{self, TimestampBound};
 use crate::replica::metadata::dirty_rows::{self, DirtyKind};

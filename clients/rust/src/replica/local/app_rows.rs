@@ -5,21 +5,13 @@
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::defaults;
-use super::rejection::{Rejection, Rejections};
+use super::rejection::{Rejection, Rejections, WriteOutcome};
 use super::table::Table;
 use crate::replica::error::Result;
 use crate::replica::values::cell::Cell;
 use crate::replica::values::row::Row;
 use crate::replica::values::row_key::RowKey;
 use crate::replica::values::sql::identifier;
-
-/// Whether the app's database accepted a write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum WriteOutcome {
-    Written,
-    /// The row as it is cannot be written, or must not be deleted.
-    Rejected(Rejection),
-}
 
 /// Reads the columns that sync.
 pub(crate) fn read(connection: &Connection, table: &Table, key: &RowKey) -> Result<Option<Row>> {

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 
-use super::app_rows::{self, WriteOutcome};
+use super::app_rows;
 use super::defaults;
-use super::rejection::Rejections;
+use super::rejection::{Rejections, WriteOutcome};
 use super::table::Table;
 use crate::replica::error::Result;
 use crate::replica::metadata::clock::set_applying;

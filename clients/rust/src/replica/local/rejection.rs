@@ -9,10 +9,17 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Error, ErrorCode, ffi};
 
-use super::app_rows::WriteOutcome;
 use super::table::Table;
 use crate::replica::error::{ReplicaError, Result};
 use crate::replica::values::row_key::RowKey;
+
+/// Whether the app's database accepted a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WriteOutcome {
+    Written,
+    /// The row as it is cannot be written, or must not be deleted.
+    Rejected(Rejection),
+}
 
 /// Why a row is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
