@@ -27,6 +27,9 @@ pub(super) struct RowWrite {
     pub(super) timestamp: i64,
 }
 
+/// A row that was not written, and why.
+type RejectedWrite = (RowWrite, Rejection);
+
 /// A row to delete.
 pub(super) struct RowDeletion {
     pub(super) table: usize,
@@ -113,11 +116,10 @@ impl RowWrites<'_, '_> {
 
     /// Writes rows that may block each other only for the moment, such as two that swap their values in a unique
     /// column: all are deleted first, and then written. Those that are rejected nevertheless are left as they were.
-    #[allow(clippy::type_complexity, reason = "the written and the rejected ones")]
     fn write_together(
         &mut self,
-        mut blocked: Vec<(RowWrite, Rejection)>,
-    ) -> Result<(Vec<RowWrite>, Vec<(RowWrite, Rejection)>)> {
+        mut blocked: Vec<RejectedWrite>,
+    ) -> Result<(Vec<RowWrite>, Vec<RejectedWrite>)> {
         let mut rejected = Vec::new();
         for _ in 0..MAX_ATTEMPTS {
             if blocked.is_empty() {

@@ -142,7 +142,7 @@ pub(crate) fn set_aside(connection: &Connection, table_id: i64, key: &StoredKey)
     Ok(())
 }
 
-/// The same, unless the row was written again since `timestamp`.
+/// Like [`set_aside`], unless the row was written again since `timestamp`.
 pub(crate) fn set_aside_if_at(
     connection: &Connection,
     table_id: i64,
@@ -161,8 +161,7 @@ pub(crate) fn remove_if_at(
     key: &RowKey,
     timestamp: i64,
 ) -> Result<()> {
-    let sql = "DELETE FROM tidelog_dirty_rows WHERE table_id = ?1 AND row_key = ?2 AND timestamp = ?3";
-    connection.prepare_cached(sql)?.execute(params![table_id, key, timestamp])?;
+    set_aside_if_at(connection, table_id, key, timestamp)?;
     dirty_columns::remove_until(connection, table_id, key, timestamp)
 }
 
