@@ -29,16 +29,14 @@ fn all(installation: &Installation) -> Vec<String> {
 
 #[tokio::test]
 async fn a_column_renamed_beside_an_attached_replica_never_sends_its_name_as_a_value() {
-    let fixture = Fixture::new().await;
     for ddl in ["RENAME COLUMN title TO heading", "DROP COLUMN title"] {
-        let fixture_of_case = Fixture::new().await;
-        let (laptop, phone) = pair(&fixture_of_case, NOTES).await;
+        let fixture = Fixture::new().await;
+        let (laptop, phone) = pair(&fixture, NOTES).await;
         laptop.run(&format!("ALTER TABLE notes {ddl}; UPDATE notes SET body = 'edited' WHERE id = 'a'"));
         sync_all(&[&laptop, &phone]).await;
         assert_eq!(all(&phone), ["a one edited", "b two text", "c three text"], "{ddl}");
         assert_eq!(phone.problems().await, []);
     }
-    drop(fixture);
 }
 
 #[tokio::test]
@@ -95,7 +93,7 @@ async fn a_table_that_was_made_anew_is_filled_again_and_deletes_nothing_elsewher
 async fn a_table_that_is_dropped_is_reported_and_syncs_again_when_it_is_back() {
     let fixture = Fixture::new().await;
     let schema = format!("{NOTES}; CREATE TABLE tags (id TEXT PRIMARY KEY)");
-    let laptop = Installation::new(&fixture, "laptop", &schema, ["notes", "tags"]).await;
+    let mut laptop = Installation::new(&fixture, "laptop", &schema, ["notes", "tags"]).await;
     let phone = Installation::new(&fixture, "phone", &schema, ["notes", "tags"]).await;
     laptop.run("INSERT INTO notes VALUES ('a', 'one', 'text')");
     sync_all(&[&laptop, &phone]).await;
@@ -106,7 +104,7 @@ async fn a_table_that_is_dropped_is_reported_and_syncs_again_when_it_is_back() {
     assert_eq!(all(&phone), ["a one text", "b two text"]);
     let problems = laptop.problems().await;
     assert_eq!((problems.len(), problems[0].kind), (1, ProblemKind::TableLeftOut), "{problems:?}");
-    let refused = Installation::attach_again(&mut { laptop }, ["notes", "tags"]);
+    let refused = laptop.attach_again(["notes", "tags"]);
     assert!(
         matches!(&refused, Err(ReplicaError::Table { fault: TableFault::Missing, .. })),
         "an app that asks for it is told: {refused:?}"

@@ -105,16 +105,15 @@ async fn a_conflict_clause_of_the_schema_loses_no_row_without_a_word() {
 
 #[tokio::test]
 async fn rows_follow_the_row_that_keeps_a_unique_value() {
-    let fixture = Fixture::new().await;
     for action in ["ON DELETE CASCADE", ""] {
         let schema = format!(
             "CREATE TABLE lists (id TEXT PRIMARY KEY, name TEXT UNIQUE);
              CREATE TABLE todos (id TEXT PRIMARY KEY, list TEXT NOT NULL REFERENCES lists {action}, title TEXT);"
         );
-        let fixture_of_case = Fixture::new().await;
+        let fixture = Fixture::new().await;
         let tables = ["lists", "todos"];
-        let laptop = Installation::new(&fixture_of_case, "laptop", &schema, tables).await;
-        let phone = Installation::new(&fixture_of_case, "phone", &schema, tables).await;
+        let laptop = Installation::new(&fixture, "laptop", &schema, tables).await;
+        let phone = Installation::new(&fixture, "phone", &schema, tables).await;
         laptop.run(
             "INSERT INTO lists VALUES ('l1', 'Inbox'); INSERT INTO todos VALUES ('t1', 'l1', 'oat milk')",
         );
@@ -130,7 +129,6 @@ async fn rows_follow_the_row_that_keeps_a_unique_value() {
             assert_eq!(device.texts("SELECT id FROM lists").len(), 1);
         }
     }
-    drop(fixture);
 }
 
 #[tokio::test]
